@@ -1,0 +1,38 @@
+# tap-chat: `make demo` shows it, `make test` proves it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check lint lock tables clean
+
+demo: $(VENV)/installed
+	$(BIN)/python scripts/demo.py
+
+test: check
+	$(BIN)/pytest
+
+# What needs no server and no database: types, lint, declared dependencies.
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/deptry .
+
+$(VENV)/installed: requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Write the pins of the development environment anew.
+lock:
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --extra duckdb --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
+
+# Write the settings of README.md and meltano.yml anew from `tap-chat --about`.
+tables: $(VENV)/installed
+	$(BIN)/python scripts/tables.py
+
+clean:
+	rm -rf $(VENV) .meltano output/*.duckdb

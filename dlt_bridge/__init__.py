@@ -1,0 +1,1 @@
+"""dlt_bridge: the output of any Singer tap, in any dlt destination."""

@@ -1,0 +1,1 @@
+"""tap-chat: every conversation of your chat platforms, as a Singer tap."""

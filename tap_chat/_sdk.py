@@ -1,0 +1,33 @@
+"""The private parts of the Singer SDK that tap-chat stands on: all of them, here and nowhere else.
+
+`tests/tap/test_sdk.py` fails when a new version of the SDK moves one of them.
+"""
+
+import sys
+
+from singer_sdk.streams._state import StreamStateManager
+from singer_sdk.tap_base import Tap
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+__all__ = ["StreamStateManager", "TerminatingTap"]
+
+
+class TerminatingTap(Tap):
+    """A tap that does not call a run complete that a signal ended."""
+
+    @override
+    def _handle_termination(self, signum: int, frame: object) -> None:
+        # The SDK's own handler exits with 0 and may write a STATE into the middle of a record.
+        self.terminate(signum)
+
+    def terminate(self, signum: int) -> None:
+        """End the run on a signal.
+
+        Args:
+            signum: The signal's number.
+        """
+        raise NotImplementedError

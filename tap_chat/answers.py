@@ -1,0 +1,119 @@
+"""What a server said: bodies decoded exactly, failures put into words that give nothing away."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+import requests
+
+# Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+# The number of names shown of an object that is not what it should be.
+SHOWN_NAMES = 8
+
+# From the special to the general: a ConnectTimeout is a Timeout, too.
+FAILURES: tuple[tuple[type[requests.RequestException], str], ...] = (
+    (requests.ConnectTimeout, "could not connect within {timeout:g} s"),
+    (requests.Timeout, "got no answer within {timeout:g} s"),
+    (requests.exceptions.SSLError, "failed: the server's certificate could not be verified"),
+    (requests.exceptions.ProxyError, "failed at the proxy"),
+    (requests.exceptions.ChunkedEncodingError, "was cut off in the middle of the answer"),
+    (requests.exceptions.ContentDecodingError, "answered with a broken compression"),
+)
+NO_CONNECTION = "could not be sent, or the connection broke"
+
+
+def decode(body: bytes) -> Any:  # noqa: ANN401
+    """Decode a JSON body exactly: integers of any size, fractions as Decimal.
+
+    Args:
+        body: The bytes of the body.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: The body is not whole and valid JSON in UTF-8.
+    """
+    try:
+        return _decoder.decode(body)
+    except msgspec.DecodeError:
+        # msgspec refuses lone surrogates, which JSON allows.
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def is_html(response: requests.Response) -> bool:
+    """Say whether the body is a web page, as portals and proxies send with a status of 200."""
+    kind = response.headers.get("Content-Type", "")
+    return kind.startswith("text/html") or response.content[:64].lstrip().startswith(b"<")
+
+
+def find(body: Any, path: str) -> Any:  # noqa: ANN401
+    """Return what is at a path of names with dots between them, or None."""
+    for name in path.split(".") if path else ():
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def shape(body: object) -> str:
+    """Describe a body by its outermost names, never by its values."""
+    if isinstance(body, dict):
+        names = ", ".join(f"`{str(name)[:40]}`" for name in list(body)[:SHOWN_NAMES])
+        return f"an object with {names}" if names else "an empty object"
+    return {list: "a list", str: "a text", type(None): "null"}.get(type(body), "a plain value")
+
+
+def describe_status(status: int) -> str:
+    """Return a status with its name, such as `401 Unauthorized`."""
+    known = status in set(HTTPStatus)
+    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
+
+
+def describe_failure(error: requests.RequestException, timeout: float) -> str:
+    """Say why there is no answer, as the predicate of a sentence.
+
+    Args:
+        error: What `requests` raised; its own text holds the URL, credential included.
+        timeout: Seconds that were waited for an answer.
+    """
+    if "Read timed out" in str(error):  # in the middle of a body it is a ConnectionError
+        error = requests.ReadTimeout()
+    words = next((words for kind, words in FAILURES if isinstance(error, kind)), NO_CONNECTION)
+    return words.format(timeout=timeout)
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Return the seconds a server asks to wait, or None if it does not say.
+
+    Args:
+        response: The answer; `Retry-After` is a number of seconds or an HTTP date (RFC 9110).
+    """
+    value = response.headers.get("Retry-After", "").strip()
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).removesuffix("?")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,142 @@
+"""Bookmarks that can be compared: one format, in UTC, never backwards.
+
+The SDK compares bookmarks as JSON values, so texts of mixed offsets or precision sort wrongly
+(https://github.com/meltano/sdk/issues/2753), and a run that finds only older records than its
+bookmark moves it back. Records stay as the API gives them; only bookmarks are normalised.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tap_chat._sdk import StreamStateManager
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from singer_sdk.helpers import types
+
+# A date-time as text in this module's one format, another text, or a number; the bookmarks of one
+# stream are all of one kind, and so can be compared.
+Bookmark: TypeAlias = Any
+
+
+def normalise_datetime(value: object) -> str | None:
+    """Return a date-time in the format of bookmarks, `2026-01-31T12:00:00.000000Z`.
+
+    Args:
+        value: A date or date-time as ISO 8601 text, taken for UTC if it names no offset.
+
+    Returns:
+        The same instant in UTC with microseconds, or None if there is none to be read.
+    """
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return _text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def normalise_value(value: object) -> Bookmark | None:
+    """Return a number or a text as a bookmark, or None where it is neither."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+        return None
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def just_before(bookmark: Bookmark) -> Bookmark:
+    """Return what to ask a server for so that records at the bookmark come again.
+
+    Whether a server's filter includes its bound is not known; asked from one step before, every
+    record at the bookmark comes either way.
+
+    Args:
+        bookmark: A normalised bookmark.
+
+    Returns:
+        One millisecond earlier for a date-time, with milliseconds; one less for a number.
+    """
+    if not isinstance(bookmark, str):
+        return bookmark - 1
+    if (moment := normalise_datetime(bookmark)) is None:
+        return bookmark
+    earlier = datetime.fromisoformat(moment) - timedelta(milliseconds=1)
+    return earlier.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Bookmarks(StreamStateManager):
+    """The SDK's keeper of one stream's state, with bookmarks normalised.
+
+    Args:
+        normalise: From a value of the replication key to a bookmark, or None for no bookmark.
+        start: The bookmark of a first run, or None to read everything.
+        manager: What the SDK's class takes.
+
+    Attributes:
+        unmarked: The number of records that had no usable value of the replication key.
+    """
+
+    def __init__(
+        self,
+        *,
+        normalise: Callable[[object], Bookmark | None],
+        start: Bookmark | None,
+        **manager: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(**manager)
+        self._normalise = normalise
+        self._start = start
+        self.unmarked = 0
+
+    @override
+    def write_starting_replication_value(
+        self,
+        context: types.Context | None,
+        replication_method: str,
+        replication_key: str | None,
+        config: Mapping[str, Any],
+        compare_start_date_fn: Callable[[Any, Any], Any] | None = None,
+    ) -> None:
+        state = self.get_context_state(context)
+        if (bookmark := state.get("replication_key_value")) is not None:
+            state["replication_key_value"] = self._normalise(bookmark)
+        super().write_starting_replication_value(
+            context, replication_method, replication_key, {"start_date": self._start}, max
+        )
+
+    @override
+    def increment_state(
+        self,
+        latest_record: types.Record,
+        *,
+        context: types.Context | None = None,
+        replication_key: str,
+    ) -> None:
+        bookmark = self._normalise(latest_record.get(replication_key))
+        if bookmark is None:
+            self.unmarked += 1
+        else:
+            super().increment_state(
+                {replication_key: bookmark}, context=context, replication_key=replication_key
+            )
+
+    @override
+    def finalize_state(self, state: dict[str, Any] | None = None) -> None:
+        state = self.stream_state if state is None else state
+        before = state.get("replication_key"), state.get("replication_key_value")
+        super().finalize_state(state)
+        after = state.get("replication_key"), state.get("replication_key_value")
+        if before[0] == after[0] and before[1] is not None:
+            state["replication_key_value"] = max(before[1], after[1])
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

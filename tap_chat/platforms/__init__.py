@@ -1,0 +1,1 @@
+"""The platforms: one module each, with its settings, its streams and its quirks."""

@@ -1,0 +1,191 @@
+"""The platform `chat`: any API that gives messages by offset and limit, with an API key.
+
+It is a template rather than one vendor's API, so what differs between vendors is a setting.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from jsonschema import Draft202012Validator, SchemaError
+from singer_sdk.authenticators import APIKeyAuthenticator
+
+from tap_chat.bookmarks import just_before
+from tap_chat.client import ChatStream
+from tap_chat.pagination import OffsetPaginator
+from tap_chat.settings import PlatformSettings, about, invalid
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singer_sdk.helpers.types import Auth, Context, Record
+    from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+    from tap_chat.tap import TapChat
+    from tap_chat.throttle import Throttle
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "id": {"type": "string", "description": "The message's own id."},
+    "message": {"type": ["string", "null"], "description": "The text."},
+    "timestamp": {
+        "type": ["string", "null"],
+        "format": "date-time",
+        "description": "When it was sent.",
+    },
+    "user_id": {"type": ["string", "null"], "description": "Who sent it."},
+}
+
+
+class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
+    """The section `chat`."""
+
+    api_key: Annotated[str, about("API key", "The key of the account.", secret=True)]
+    api_key_in: Annotated[
+        Literal["query", "header"],
+        about("API key in", "Where the key is sent: `query` or `header`."),
+    ] = "query"
+    api_key_name: Annotated[
+        str, about("API key name", "The name of the query parameter or header with the key.")
+    ] = "api_key"
+    path: Annotated[str, about("Path", "The path of the messages, after the API URL.")] = (
+        "/v1/messages"
+    )
+    records_path: Annotated[
+        str,
+        about(
+            "Records path",
+            "Where the list of messages is in an answer: names with dots between them; empty if"
+            " the answer is the list.",
+        ),
+    ] = "data"
+    page_size: Annotated[int, about("Page size", "Messages to ask for in a request.", ge=1)] = 100
+    offset_param: Annotated[
+        str, about("Offset parameter", "The parameter with the number of messages to skip.")
+    ] = "offset"
+    limit_param: Annotated[str, about("Limit parameter", "The parameter with the page size.")] = (
+        "limit"
+    )
+    fields: Annotated[
+        dict[str, dict[str, Any]],
+        about(
+            "Fields",
+            "Further fields of a message, or other types for `id`, `message`, `timestamp` and"
+            " `user_id`: an object of field name to JSON Schema. What is not declared is left out.",
+            examples=[{"channel": {"type": ["string", "null"]}}],
+        ),
+    ] = {}  # noqa: RUF012 - msgspec gives every instance its own
+    replication_key: Annotated[
+        str | None,
+        about(
+            "Replication key",
+            "A field that grows with every new or changed message, for incremental runs; unset,"
+            " every run reads the full table.",
+        ),
+    ] = None
+    filter_param: Annotated[
+        str | None,
+        about(
+            "Filter parameter",
+            "The parameter by which the server leaves out messages older than a value of the"
+            " replication key; unset, the tap reads all and leaves them out itself.",
+        ),
+    ] = None
+
+
+class ChatMessages(ChatStream):
+    """The messages."""
+
+    name = "chat_messages"
+    section = "chat"
+    primary_keys = ("id",)
+    settings: MessagesSettings
+
+    def __init__(self, tap: TapChat, settings: MessagesSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        self.path = "/" + settings.path.lstrip("/")
+        self.replication_key = settings.replication_key
+        check_fields(self.schema["properties"], settings.replication_key)
+
+    @cached_property
+    @override
+    def schema(self) -> dict[str, Any]:
+        """The four fields every message has, and those of the setting `fields`."""
+        return {"type": "object", "properties": FIELDS | self.settings.fields, "required": ["id"]}
+
+    @property
+    @override
+    def records_path(self) -> str:
+        return self.settings.records_path
+
+    @property
+    @override
+    def records_remedy(self) -> str:
+        return "Check the setting chat.records_path."
+
+    @property
+    @override
+    def record_remedy(self) -> str:
+        return "If the API is right, declare the field in the setting chat.fields."
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        return APIKeyAuthenticator(
+            key=self.settings.api_key_name,
+            value=self.settings.api_key,
+            location="params" if self.settings.api_key_in == "query" else "header",
+        )
+
+    @override
+    def new_paginator(self) -> OffsetPaginator:
+        return OffsetPaginator(self.settings.page_size)
+
+    @override
+    def get_http_request(self, *, page: PageContext[int]) -> HTTPRequest:
+        request = super().get_http_request(page=page)
+        request.params[self.settings.limit_param] = self.settings.page_size
+        request.params[self.settings.offset_param] = page.next_page_token
+        start = self.starting_bookmark
+        if self.settings.filter_param and start is not None:
+            request.params[self.settings.filter_param] = just_before(start)
+        return request
+
+    @override
+    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+        if not self.replication_key or self.settings.filter_param:
+            return row
+        start = self.starting_bookmark
+        value = self.normalise_bookmark(row.get(self.replication_key))
+        # A message without a bookmark has no age: better twice than never.
+        return row if start is None or value is None or value >= start else None
+
+
+def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None:
+    """Check the fields that a config declares.
+
+    Args:
+        fields: JSON Schemas by field.
+        replication_key: The setting of that name.
+
+    Raises:
+        ConfigValidationError: One is no JSON Schema, or the replication key is not among them.
+    """
+    for name, schema in fields.items():
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            raise invalid(
+                f"The setting `chat.fields.{name}` is no JSON Schema: {error.message}"
+            ) from None
+    if replication_key and replication_key not in fields:
+        raise invalid(
+            f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
+            " not declared. Declare it in `chat.fields`."
+        )

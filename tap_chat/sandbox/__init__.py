@@ -1,0 +1,15 @@
+"""The sandbox: the chat APIs on loopback, with made-up data, limits and faults.
+
+It is written from what is known of the APIs and shares no code with the tap, so that a mistake in
+one does not hide the same mistake in the other. From Python:
+
+    with Sandbox(World(seed=7, messages=1000)) as sandbox:
+        print(sandbox.url)
+"""
+
+from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.server import Sandbox
+from tap_chat.sandbox.world import API_KEY, World
+
+__all__ = ["API_KEY", "Fault", "Options", "Sandbox", "World"]

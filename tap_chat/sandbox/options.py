@@ -1,0 +1,27 @@
+"""What can be changed while the sandbox runs, from Python or over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from tap_chat.sandbox.faults import Fault
+
+
+class Options(Struct, kw_only=True, forbid_unknown_fields=True):
+    """How the sandbox behaves.
+
+    Attributes:
+        latency: Seconds before each answer.
+        rate_limit: Requests allowed in a window; None for no limit.
+        rate_window: The length of a window, in seconds.
+        max_page_size: The most records that any page has, whatever is asked for.
+        faults: What goes wrong, the first that strikes wins.
+    """
+
+    latency: Annotated[float, Meta(ge=0)] = 0.0
+    rate_limit: Annotated[int, Meta(ge=1)] | None = None
+    rate_window: Annotated[float, Meta(gt=0)] = 60.0
+    max_page_size: Annotated[int, Meta(ge=1)] = 100
+    faults: list[Fault] = []

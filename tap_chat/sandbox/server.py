@@ -1,0 +1,90 @@
+"""The sandbox as a server on loopback, in this process or behind a command."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Self
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tap_chat.sandbox.app import Gate
+from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.world import World
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import TracebackType
+
+
+class ConnectionInState(HttpToolsProtocol):
+    """Gives each request its connection, as `request.state.connection`, to be broken."""
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {"connection": transport}
+
+
+class Sandbox:
+    """The sandbox, served from a thread while the context lasts.
+
+    Args:
+        world: The data.
+        options: How to behave.
+        port: Where to listen on 127.0.0.1; 0 for any free port.
+
+    Attributes:
+        url: Where it listens, such as `http://127.0.0.1:40000`.
+        options: How it behaves; changes take effect with the next request.
+    """
+
+    def __init__(
+        self, world: World | None = None, options: Options | None = None, port: int = 0
+    ) -> None:
+        self.world = world or World()
+        self.options = options or Options()
+        self.gate = Gate(self.world, self.options)
+        # Listening from here on: who connects before the server runs waits for it.
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            self.gate.application(),
+            http=ConnectionInState,
+            lifespan="off",
+            log_level="critical",
+            access_log=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self.serve, name="sandbox")
+
+    @property
+    def requests(self) -> int:
+        """The number of requests to the APIs so far."""
+        return self.gate.requests
+
+    def serve(self) -> None:
+        """Serve until the process is told to stop."""
+        self._server.run(sockets=[self._socket])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()

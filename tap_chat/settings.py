@@ -1,0 +1,192 @@
+"""Settings as types: one declaration gives checks, defaults and the JSON Schema of `--about`."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from dotenv import dotenv_values, find_dotenv
+from msgspec import Meta, Struct
+from singer_sdk.exceptions import ConfigValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ConfigT = TypeVar("ConfigT", bound=Struct)
+
+Positive = Annotated[float, Meta(gt=0)]
+
+
+def about(title: str, description: str, *, secret: bool = False, **limits: Any) -> Meta:  # noqa: ANN401
+    """Describe a setting.
+
+    Args:
+        title: A few words, as a label.
+        description: One or two sentences for the settings table.
+        secret: True for a credential: Meltano then hides its value.
+        limits: What `msgspec.Meta` knows besides: `ge`, `gt`, `examples`, ...
+
+    Returns:
+        The annotation of the setting's type.
+    """
+    marks = {"secret": True, "writeOnly": True} if secret else None
+    return Meta(title=title, description=description, extra_json_schema=marks, **limits)
+
+
+class PlatformSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every platform's section takes."""
+
+    api_url: Annotated[str, about("API URL", "Where the API is, without the path of a stream.")]
+    requests_per_minute: Annotated[
+        Positive | None,
+        about("Requests a minute", "The allowance to keep to; unset, as fast as the API answers."),
+    ] = None
+    request_timeout: Annotated[
+        float, about("Request timeout", "Seconds to wait for the server, at each read.", gt=0)
+    ] = 60.0
+    max_retries: Annotated[
+        int,
+        about("Retries", "How often a request is sent again after a passing failure.", ge=0),
+    ] = 3
+    backoff_factor: Annotated[
+        float,
+        about(
+            "Backoff factor",
+            "Seconds before the first retry; each further wait is twice as long. A Retry-After"
+            " of the server wins.",
+            ge=0,
+        ),
+    ] = 2.0
+
+
+def json_schema(config: type[Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of a config, with its sections in place of references.
+
+    Args:
+        config: The type of the whole config.
+
+    Returns:
+        A schema closed against unknown settings, required settings first in every object.
+    """
+    (reference,), definitions = msgspec.json.schema_components([config])
+
+    def resolved(node: Any) -> Any:  # noqa: ANN401
+        if isinstance(node, list):
+            return [resolved(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            target = definitions[node["$ref"].rpartition("/")[2]]
+            node = target | {key: value for key, value in node.items() if key != "$ref"}
+        node = {key: resolved(value) for key, value in node.items()}
+        required = node.get("required", ())
+        if "properties" in node:
+            names = sorted(node["properties"], key=lambda name: name not in required)
+            node["properties"] = {name: node["properties"][name] for name in names}
+        return node
+
+    schema: dict[str, Any] = resolved(reference)
+    return schema
+
+
+def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = True) -> ConfigT:
+    """Check a config and give it its types.
+
+    Args:
+        raw: The config as it was read.
+        config: The type to read it as.
+        complete: False to let required text settings be missing, as discovery may.
+
+    Returns:
+        The typed config.
+
+    Raises:
+        ConfigValidationError: Settings are unknown, missing or of a wrong type. The messages name
+            them and never show a value.
+    """
+    schema = json_schema(config)
+    values = dict(raw) if complete else _with_blanks(raw, schema)
+    if errors := list(_misnamed(values, schema)):
+        raise invalid(*errors)
+    try:
+        return msgspec.convert(values, config)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at ")
+        name = path.strip("`").removeprefix("$.")
+        raise invalid(f"The setting `{name}` is wrong: {problem}.") from None
+
+
+def invalid(*errors: str) -> ConfigValidationError:
+    """Return the SDK's error for a config with these problems, one sentence each."""
+    return ConfigValidationError(" ".join(errors), errors=list(errors))
+
+
+def from_environment(
+    schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Read a config from environment variables, as `--config=ENV` does.
+
+    Args:
+        schema: The JSON Schema of the config.
+        prefix: What every variable's name starts with, such as `TAP_CHAT_`. The setting
+            `chat.api_key` is then `TAP_CHAT_CHAT_API_KEY`, the name Meltano gives it too.
+        environ: The variables.
+
+    Returns:
+        The settings that have a variable, sections as objects.
+
+    Raises:
+        ConfigValidationError: The variable of a setting that is no text is not JSON.
+    """
+    found: dict[str, Any] = {}
+    for name, setting in schema["properties"].items():
+        variable = f"{prefix}{name}".upper()
+        value = _from_text(variable, environ[variable], setting) if variable in environ else None
+        if "properties" in setting:
+            value = (value or {}) | from_environment(setting, f"{variable}_", environ)
+        if value not in (None, {}):
+            found[name] = value
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of the process over those of the nearest `.env` file."""
+    dotenv = dotenv_values(find_dotenv(usecwd=True))
+    return {name: value for name, value in dotenv.items() if value is not None} | dict(os.environ)
+
+
+def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    kinds = setting.get("type", "string" if "enum" in setting else "")
+    if "string" in kinds:
+        return text
+    try:
+        return msgspec.json.decode(text.lower() if "boolean" in kinds else text)
+    except msgspec.DecodeError:
+        raise invalid(f"The environment variable {variable} must hold JSON.") from None
+
+
+def _misnamed(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
+    known = schema["properties"]
+    for name in sorted(values.keys() - known.keys()):
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean `{at}{near[0]}`?" if near else "`tap-chat --about` lists them all."
+        yield f"There is no setting `{at}{name}`. {hint}"
+    for name in schema.get("required", ()):
+        if name not in values:
+            yield f"The setting `{at}{name}` is missing."
+    for name, value in values.items():
+        if isinstance(value, dict) and "properties" in known.get(name, {}):
+            yield from _misnamed(value, known[name], f"{at}{name}.")
+
+
+def _with_blanks(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in "" for what is required and missing; all required settings are texts."""
+    filled = {
+        name: _with_blanks(value, schema["properties"][name])
+        if isinstance(value, dict) and "properties" in schema["properties"].get(name, {})
+        else value
+        for name, value in values.items()
+    }
+    return dict.fromkeys(schema.get("required", ()), "") | filled

@@ -1,0 +1,169 @@
+"""TapChat: the settings, and the streams of every platform."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+
+from tap_chat import settings
+from tap_chat._sdk import TerminatingTap
+from tap_chat.bookmarks import normalise_datetime
+from tap_chat.platforms.messages import ChatMessages, MessagesSettings
+from tap_chat.settings import about
+from tap_chat.throttle import Throttle
+from tap_chat.writer import MessageWriter
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+    from tap_chat.client import ChatStream
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole config. A platform is read when its section is there."""
+
+    start_date: Annotated[
+        str | UnsetType,
+        about(
+            "Start date",
+            "Where incremental streams start on their first run. ISO 8601; UTC where it names no"
+            " offset.",
+            examples=["2024-01-01T00:00:00Z"],
+        ),
+    ] = UNSET
+    user_agent: Annotated[str, about("User agent", "The User-Agent of every request.")] = (
+        f"tap-chat/{version('tap-chat')}"
+    )
+    chat: Annotated[
+        MessagesSettings | UnsetType, about("Messages API", "The vendor-neutral messages API.")
+    ] = UNSET
+
+
+#: The streams of every platform, by its section in the config.
+STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
+    "chat": (ChatMessages,),
+}
+
+
+class TapChat(TerminatingTap):
+    """Every conversation of your chat platforms, as a Singer tap."""
+
+    name = "tap-chat"
+    package_name = "tap-chat"
+    config_jsonschema: ClassVar[dict[str, Any]] = settings.json_schema(Config)
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.STATE,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_writer_class = MessageWriter
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        **tap: Any,  # noqa: ANN401
+    ) -> None:
+        """Create the tap.
+
+        Args:
+            config: The settings.
+            parse_env_config: Whether environment variables are settings too.
+            validate_config: False for discovery, which needs no credentials.
+            tap: What the SDK's class takes: `catalog`, `state`, ...
+
+        Raises:
+            ConfigValidationError: A setting is wrong or missing.
+        """
+        # At DEBUG urllib3 logs the URL of every request, and a URL may carry the API key.
+        logging.getLogger("urllib3").setLevel(logging.INFO)
+        config = dict(config or {})
+        builtin: dict[str, Any] = {"properties": {}}
+        self.append_builtin_config(builtin)
+        if parse_env_config:
+            environ = settings.environment()
+            for schema in (self.config_jsonschema, builtin):
+                config |= settings.from_environment(schema, "TAP_CHAT_", environ)
+        own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
+        self.settings = settings.parse(own, Config, complete=validate_config)
+        self.start_date = normalise_datetime(self.settings.start_date)
+        if self.settings.start_date is not UNSET and self.start_date is None:
+            raise settings.invalid(
+                "The setting `start_date` is wrong: it is no ISO 8601 date-time."
+            )
+        super().__init__(config=config, validate_config=validate_config, **tap)
+        if validate_config:
+            self._require_sections()
+
+    @override
+    def discover_streams(self) -> Sequence[ChatStream]:
+        """Return the streams of the configured platforms; those of all if none is configured."""
+        return self._streams_of(self.settings if self._configured else self._blank)
+
+    @override
+    def terminate(self, signum: int) -> None:
+        writer = self.message_writer
+        if isinstance(writer, MessageWriter) and writer.busy:
+            writer.deferred = partial(self.terminate, signum)
+        else:
+            self.state_writer.write_state(self.state)
+            sys.exit(128 + signum)
+
+    @property
+    def _configured(self) -> set[str]:
+        return {section for section in STREAMS if getattr(self.settings, section) is not UNSET}
+
+    @property
+    def _blank(self) -> Config:
+        return settings.parse({section: {} for section in STREAMS}, Config, complete=False)
+
+    def _streams_of(self, config: Config) -> list[ChatStream]:
+        streams: list[ChatStream] = []
+        for name, kinds in STREAMS.items():
+            if (section := getattr(config, name)) is not UNSET:
+                throttle = Throttle(section.requests_per_minute)
+                streams += [kind(self, section, throttle) for kind in kinds]
+        return streams
+
+    def _require_sections(self) -> None:
+        """Refuse a run of nothing, and of streams whose platform has no settings."""
+        sections = {stream.name: stream.section for stream in self._streams_of(self._blank)}
+        selected = [
+            entry.tap_stream_id
+            for entry in (self.input_catalog or {}).values()
+            if entry.metadata.resolve_selection()[()]
+        ]
+        if unknown := [name for name in selected if name not in sections]:
+            raise settings.invalid(
+                f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
+                f" streams are {', '.join(sections)}."
+            )
+        errors = [
+            f"The catalog selects {name}, but the setting `{sections[name]}` is missing."
+            for name in selected
+            if sections[name] not in self._configured
+        ]
+        if not self._configured and not errors:
+            errors = [f"No platform is configured. Add a section: {', '.join(STREAMS)}."]
+        if errors:
+            raise settings.invalid(*errors)

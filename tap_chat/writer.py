@@ -1,0 +1,62 @@
+"""The message writer: one SCHEMA a stream, no flush for each record."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.singerlib import Message, SchemaMessage, StateMessage
+from singer_sdk.singerlib.encoding import SimpleSingerWriter
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class MessageWriter(MsgSpecWriter):
+    """Writes Singer messages to standard output.
+
+    A SCHEMA that says what the last one of its stream said is not sent again: target-duckdb
+    flushes at every SCHEMA (https://github.com/meltano/sdk/issues/1061).
+
+    Attributes:
+        busy: True while a line is under way, when nothing else may be written.
+        deferred: What to call once it is written, such as the end of the run on a signal.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy = False
+        self.deferred: Callable[[], None] | None = None
+        self._schemas: dict[str, bytes] = {}
+
+    @override
+    def serialize_message(self, message: Message) -> bytearray:
+        try:
+            return super().serialize_message(message)
+        except UnicodeEncodeError:
+            # A lone surrogate is no UTF-8, but JSON can spell it: \ud83d
+            return bytearray(SimpleSingerWriter().serialize_message(message).encode() + b"\n")
+
+    @override
+    def write_message(self, message: Message) -> None:
+        line = self.format_message(message)
+        if isinstance(message, SchemaMessage):
+            schema = bytes(line)
+            if self._schemas.get(message.stream) == schema:
+                return
+            self._schemas[message.stream] = schema
+        self.busy = True
+        # Looked up each time: test runners swap sys.stdout.
+        sys.stdout.buffer.write(line)
+        if isinstance(message, StateMessage):
+            sys.stdout.flush()
+        self.busy = False
+        if deferred := self.deferred:
+            self.deferred = None
+            deferred()
