@@ -69,6 +69,7 @@ class ChatStream(RESTStream[Any]):
         self.settings = settings
         self.throttle = throttle
         self._start_date = tap.start_date
+        self._user_agent = tap.user_agent
         super().__init__(tap)
 
     @property
@@ -84,6 +85,11 @@ class ChatStream(RESTStream[Any]):
     @override
     def url_base(self) -> str:
         return self.settings.api_url.rstrip("/")
+
+    @cached_property
+    @override
+    def user_agent(self) -> str:
+        return self._user_agent
 
     @property
     @override

@@ -19,20 +19,30 @@ ConfigT = TypeVar("ConfigT", bound=Struct)
 Positive = Annotated[float, Meta(gt=0)]
 
 
-def about(title: str, description: str, *, secret: bool = False, **limits: Any) -> Meta:  # noqa: ANN401
+def about(
+    title: str,
+    description: str,
+    *,
+    secret: bool = False,
+    form: str | None = None,
+    **limits: Any,  # noqa: ANN401
+) -> Meta:
     """Describe a setting.
 
     Args:
         title: A few words, as a label.
         description: One or two sentences for the settings table.
         secret: True for a credential: Meltano then hides its value.
+        form: The `format` of a text, such as `date-time`.
         limits: What `msgspec.Meta` knows besides: `ge`, `gt`, `examples`, ...
 
     Returns:
         The annotation of the setting's type.
     """
-    marks = {"secret": True, "writeOnly": True} if secret else None
-    return Meta(title=title, description=description, extra_json_schema=marks, **limits)
+    extra: dict[str, Any] = {"secret": True, "writeOnly": True} if secret else {}
+    if form:
+        extra["format"] = form
+    return Meta(title=title, description=description, extra_json_schema=extra, **limits)
 
 
 class PlatformSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +154,7 @@ def from_environment(
     for name, setting in schema["properties"].items():
         variable = f"{prefix}{name}".upper()
         value = _from_text(variable, environ[variable], setting) if variable in environ else None
-        if "properties" in setting:
+        if _is_section(setting):
             value = (value or {}) | from_environment(setting, f"{variable}_", environ)
         if value not in (None, {}):
             found[name] = value
@@ -167,6 +177,10 @@ def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # 
         raise invalid(f"The environment variable {variable} must hold JSON.") from None
 
 
+def _is_section(setting: Mapping[str, Any]) -> bool:
+    return setting.get("additionalProperties") is False
+
+
 def _misnamed(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
     known = schema["properties"]
     for name in sorted(values.keys() - known.keys()):
@@ -177,7 +191,7 @@ def _misnamed(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = ""
         if name not in values:
             yield f"The setting `{at}{name}` is missing."
     for name, value in values.items():
-        if isinstance(value, dict) and "properties" in known.get(name, {}):
+        if isinstance(value, dict) and _is_section(known.get(name, {})):
             yield from _misnamed(value, known[name], f"{at}{name}.")
 
 
@@ -185,7 +199,7 @@ def _with_blanks(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
     """Fill in "" for what is required and missing; all required settings are texts."""
     filled = {
         name: _with_blanks(value, schema["properties"][name])
-        if isinstance(value, dict) and "properties" in schema["properties"].get(name, {})
+        if isinstance(value, dict) and _is_section(schema["properties"].get(name, {}))
         else value
         for name, value in values.items()
     }

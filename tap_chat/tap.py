@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -42,12 +41,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "Start date",
             "Where incremental streams start on their first run. ISO 8601; UTC where it names no"
             " offset.",
+            form="date-time",
             examples=["2024-01-01T00:00:00Z"],
         ),
     ] = UNSET
-    user_agent: Annotated[str, about("User agent", "The User-Agent of every request.")] = (
-        f"tap-chat/{version('tap-chat')}"
-    )
+    user_agent: Annotated[
+        str | UnsetType,
+        about("User agent", "The User-Agent of every request; by default tap-chat/<version>."),
+    ] = UNSET
     chat: Annotated[
         MessagesSettings | UnsetType, about("Messages API", "The vendor-neutral messages API.")
     ] = UNSET
@@ -111,6 +112,7 @@ class TapChat(TerminatingTap):
             raise settings.invalid(
                 "The setting `start_date` is wrong: it is no ISO 8601 date-time."
             )
+        self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         super().__init__(config=config, validate_config=validate_config, **tap)
         if validate_config:
             self._require_sections()

@@ -1,0 +1,135 @@
+"""`make demo`: the same chats into DuckDB, through Meltano and through dlt, and counted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import dlt
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from dlt_bridge import singer
+from tap_chat.sandbox.world import API_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+MELTANO = (str(BIN / "meltano"), "--log-level=warning")
+WAREHOUSE = ROOT / "output" / "demo.duckdb"
+MELTANO_SCHEMA = "tap_chat"
+DLT_SCHEMA = "tap_chat_dlt"
+
+console = Console()
+
+
+@contextmanager
+def sandbox(messages: int) -> Iterator[str]:
+    """Run the sandbox; give its address."""
+    command = [str(BIN / "tap-chat-sandbox"), "--messages", str(messages)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()  # type: ignore[union-attr]  # a pipe
+        finally:
+            process.terminate()
+
+
+def rows_in_api(url: str) -> dict[str, int]:
+    """Return the number of rows that each stream has in the sandbox."""
+    with urlopen(f"{url}/_sandbox") as answer:  # noqa: S310 - our own address
+        rows: dict[str, int] = json.load(answer)["rows"]
+    return rows
+
+
+def rows_loaded(schema: str, streams: dict[str, int]) -> dict[str, int]:
+    """Return the number of rows of each stream in a schema of the warehouse."""
+    with duckdb.connect(str(WAREHOUSE), read_only=True) as database:
+        found = database.execute(
+            "select table_name from information_schema.tables where table_schema = ?", [schema]
+        ).fetchall()
+        tables = {name for (name,) in found}
+        counts = {}
+        for stream in streams:
+            query = f'select count(*) from "{schema}"."{stream}"'  # noqa: S608 - our own names
+            counts[stream] = database.execute(query).fetchall()[0][0] if stream in tables else 0
+    return counts
+
+
+def meltano_run(config: dict[str, Any]) -> None:
+    """Run `meltano run tap-chat target-duckdb`."""
+    env = os.environ | {
+        "TAP_CHAT_CHAT_API_URL": config["chat"]["api_url"],
+        "TAP_CHAT_CHAT_API_KEY": config["chat"]["api_key"],
+        "TARGET_DUCKDB_FILEPATH": str(WAREHOUSE),
+        "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": MELTANO_SCHEMA,
+    }
+    run = [*MELTANO, "run", "tap-chat", "target-duckdb"]
+    subprocess.run(run, cwd=ROOT, env=env, check=True)
+
+
+def dlt_run(config: dict[str, Any]) -> None:
+    """Load the same with the bridge."""
+    with TemporaryDirectory() as folder:
+        pipeline = dlt.pipeline(
+            "demo",
+            pipelines_dir=folder,
+            destination=dlt.destinations.duckdb(str(WAREHOUSE)),
+            dataset_name=DLT_SCHEMA,
+        )
+        pipeline.run(singer("tap-chat", config))
+
+
+def timed(title: str, load: Any, config: dict[str, Any]) -> float:  # noqa: ANN401
+    """Say what is done, do it, and return the seconds it took."""
+    console.print(f"[bold]{title}[/bold]")
+    start = time.perf_counter()
+    load(config)
+    return time.perf_counter() - start
+
+
+def main() -> int:
+    """Run the demo; return 0 if all numbers agree."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=100_000)
+    arguments = parser.parse_args()
+    WAREHOUSE.unlink(missing_ok=True)
+    with sandbox(arguments.messages) as url:
+        config = {"chat": {"api_url": url, "api_key": API_KEY}}
+        console.print(f"The sandbox listens on {url}")
+        subprocess.run([*MELTANO, "install"], cwd=ROOT, check=True)
+        meltano_seconds = timed("meltano run tap-chat target-duckdb", meltano_run, config)
+        dlt_seconds = timed('pipeline.run(singer("tap-chat", config))', dlt_run, config)
+        expected = rows_in_api(url)
+    by_meltano = rows_loaded(MELTANO_SCHEMA, expected)
+    by_dlt = rows_loaded(DLT_SCHEMA, expected)
+
+    table = Table(title=f"{WAREHOUSE.relative_to(ROOT)}", title_justify="left")
+    table.add_column("stream")
+    for column in ("rows in the API", "rows by Meltano", "rows by dlt"):
+        table.add_column(column, justify="right")
+    for stream, rows in expected.items():
+        table.add_row(stream, f"{rows:,}", f"{by_meltano[stream]:,}", f"{by_dlt[stream]:,}")
+    table.add_section()
+    table.add_row("seconds", "", f"{meltano_seconds:.1f}", f"{dlt_seconds:.1f}")
+    console.print(table)
+    if expected == by_meltano == by_dlt:
+        console.print("[green]Every row arrived, in both.[/green]")
+        return 0
+    console.print("[red]The numbers differ.[/red]")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
