@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 import backoff
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_value
 from tap_chat.pagination import Page, Paginator, RepeatedPageError
-from tap_chat.records import compile_check
+from tap_chat.records import compile_conformer
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -37,13 +38,16 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest
 
-    from tap_chat.records import Check, Record
+    from tap_chat.records import Conform, Record
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Characters shown of the name of a field that is not declared.
+SHOWN_NAME = 60
 
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 
@@ -61,6 +65,10 @@ class ChatStream(RESTStream[Any]):
     section: ClassVar[str]
     #: The setting that carries the credential, for errors.
     credential: ClassVar[str] = "api_key"
+
+    # Records are conformed when their page is checked. The SDK would do it once more, and turn
+    # numbers beyond a double's range into null.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     # A redirect could carry the credential to another host.
     allow_redirects = False
@@ -114,9 +122,8 @@ class ChatStream(RESTStream[Any]):
                     raise FatalAPIError(
                         f"{error} Gave up after {tries} tries (setting {self.section}.max_retries)."
                     ) from None
-                yield from page.records
                 try:
-                    paginator.advance(page)
+                    new = paginator.advance(page)
                 except RepeatedPageError:
                     raise self.fatal(
                         request,
@@ -124,6 +131,8 @@ class ChatStream(RESTStream[Any]):
                         "The server does not page as it was asked to; check the paging settings "
                         f"of {self.section}.",
                     ) from None
+                if new:
+                    yield from page.records
         if self.replication_key and (unmarked := self.bookmarks.unmarked):
             self.logger.warning(
                 "%d records of %s have no usable `%s`: they were written, and will be again "
@@ -204,7 +213,7 @@ class ChatStream(RESTStream[Any]):
                 self.records_remedy,
             )
         for index, record in enumerate(records):
-            problem = self._check(record) if isinstance(record, dict) else "is not an object"
+            problem = self._conform(record) if isinstance(record, dict) else "is not an object"
             if problem:
                 said = f"gave a record (number {index} of the page) that {problem}"
                 raise self.fatal(request, said, self.record_remedy)
@@ -212,8 +221,16 @@ class ChatStream(RESTStream[Any]):
         return Page(body, records, keys)
 
     @cached_property
-    def _check(self) -> Check:
-        return compile_check(self.schema, self.primary_keys)
+    def _conform(self) -> Conform:
+        return compile_conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+
+    def _warn_undeclared(self, name: str) -> None:
+        self.logger.warning(
+            "Records of %s have a field '%s' that is not declared; it is left out. %s",
+            self.name,
+            name[:SHOWN_NAME],
+            self.record_remedy,
+        )
 
     # Incremental
 

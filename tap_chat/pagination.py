@@ -59,11 +59,14 @@ class Paginator(ABC, Generic[TokenT]):
         self._last: list[tuple[Any, ...]] | None = None
         self._landmark: list[tuple[Any, ...]] | None = None
 
-    def advance(self, page: Page) -> None:
+    def advance(self, page: Page) -> bool:
         """Move on from a page.
 
         Args:
             page: The page of `current_value`.
+
+        Returns:
+            True if its records are new.
 
         Raises:
             RepeatedPageError: It, or one like it, came before.
@@ -80,6 +83,7 @@ class Paginator(ABC, Generic[TokenT]):
             self.finished = True
         else:
             self.current_value = following
+        return True
 
     @abstractmethod
     def get_next(self, page: Page) -> TokenT | None:
@@ -101,12 +105,12 @@ class OffsetPaginator(Paginator[int]):
         self._page_size = page_size
 
     @override
-    def advance(self, page: Page) -> None:
+    def advance(self, page: Page) -> bool:
         # An API that ignores the offset and gives all it has at once is read with one page.
         if len(page.records) < self._page_size and page.keys == self._last:
             self.finished = True
-        else:
-            super().advance(page)
+            return False
+        return super().advance(page)
 
     @override
     def get_next(self, page: Page) -> int | None:

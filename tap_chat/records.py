@@ -1,4 +1,4 @@
-"""Records against their schema: the key is there, and every value has a type the schema allows."""
+"""Records against their schema: key and types as declared, nothing that is not declared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Record = dict[str, Any]
-    Check = Callable[[Record], str | None]
+    Conform = Callable[[Record], str | None]
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -22,39 +22,47 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def compile_check(schema: Mapping[str, Any], primary_keys: Sequence[str]) -> Check:
+def compile_conformer(
+    schema: Mapping[str, Any], primary_keys: Sequence[str], undeclared: Callable[[str], None]
+) -> Conform:
     """Compile the check of one stream's records.
 
-    Fields that the schema does not declare are none of its business, nor are nested values.
+    Values are never changed, and nested ones are not looked at.
 
     Args:
         schema: The stream's JSON Schema.
         primary_keys: The fields every record must have, not null.
+        undeclared: Called with the name of a field that the schema does not declare, once for
+            each name. Such fields are taken out of the record.
 
     Returns:
         A function from a record to what is wrong with it, in words that hold no value of the
         record, or None.
     """
-    allowed = {
-        name: types
-        for name, field in schema["properties"].items()
-        if (types := _python_types(field))
-    }
+    properties = schema["properties"]
+    allowed = {name: _python_types(field) for name, field in properties.items()}
+    reported: set[str] = set()
 
-    def check(record: Record) -> str | None:
+    def conform(record: Record) -> str | None:
         for key in primary_keys:
             if record.get(key) is None:
                 return f"has no `{key}`, which is its key"
+        extra = []
         for name, value in record.items():
             types = allowed.get(name)
-            if types and type(value) not in types:
-                return (
-                    f"has {json_type(value)} as `{name}`, which is declared "
-                    f"{' or '.join(declared_types(schema['properties'][name]))}"
-                )
+            if types is None:
+                extra.append(name)
+            elif types and type(value) not in types:
+                declared = " or ".join(declared_types(properties[name]))
+                return f"has {json_type(value)} as `{name}`, which is declared {declared}"
+        for name in extra:
+            del record[name]
+            if name not in reported:
+                reported.add(name)
+                undeclared(name)
         return None
 
-    return check
+    return conform
 
 
 def declared_types(field: Mapping[str, Any]) -> tuple[str, ...]:

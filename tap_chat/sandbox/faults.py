@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 from starlette.responses import Response
 
 Kind = Literal[
@@ -17,7 +17,7 @@ Kind = Literal[
     "null",  # the JSON null
     "repeat",  # the first page, whatever page is asked for
     "drop",  # records without the field that `field` names
-    "replace",  # records with `value` in the field that `field` names
+    "replace",  # records with `literal` in the field that `field` names
 ]
 
 
@@ -32,7 +32,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         status: The status of `status`.
         headers: Further headers of `status`, such as Retry-After.
         field: The field of `drop` and `replace`, in the last record of a page.
-        value: The value of `replace`.
+        literal: The value of `replace`, as JSON text that stands in the body as it is.
     """
 
     kind: Kind
@@ -42,7 +42,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     status: int = 500
     headers: dict[str, str] = {}
     field: str = "id"
-    value: Any = None
+    literal: str = "null"
 
     def strikes(self, path: str) -> bool:
         """Say whether this request is to be spoilt, and count it."""
@@ -61,7 +61,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             return records
         last = {name: value for name, value in records[-1].items() if name != self.field}
         if self.kind == "replace":
-            last[self.field] = self.value
+            last[self.field] = Raw(self.literal.encode())
         return [*records[:-1], last]
 
     def spoil_answer(self, answer: Response) -> Response:

@@ -49,9 +49,8 @@ class Sandbox:
     def __init__(
         self, world: World | None = None, options: Options | None = None, port: int = 0
     ) -> None:
-        self.world = world or World()
         self.options = options or Options()
-        self.gate = Gate(self.world, self.options)
+        self.gate = Gate(world or World(), self.options)
         # Listening from here on: who connects before the server runs waits for it.
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -64,6 +63,15 @@ class Sandbox:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.serve, name="sandbox")
+
+    @property
+    def world(self) -> World:
+        """The data; may be replaced while it serves."""
+        return self.gate.world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self.gate.world = world
 
     @property
     def requests(self) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 #: The credential that every API of the sandbox accepts.
 API_KEY = "sandbox-key"
 
+#: Messages of a block are listed newest first.
+BLOCK = 50
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 WORDS = (
     "hello", "order", "refund", "shipping", "please", "thanks", "when", "invoice", "où", "straße",
@@ -32,7 +34,11 @@ class World:
 
     @cached_property
     def chat_messages(self) -> list[dict[str, Any]]:
-        """The messages in the order in which the API lists them, which is not that of time."""
+        """The messages in the API's order, which is not that of time, but roughly.
+
+        A larger world of the same seed has the same messages first, and then newer ones if the
+        smaller one had whole blocks.
+        """
         dice = random.Random(f"{self.seed} messages")
         return [_message(dice, number) for number in range(self.messages)]
 
@@ -48,10 +54,11 @@ def timestamp(moment: datetime) -> str:
 
 
 def _message(dice: random.Random, number: int) -> dict[str, Any]:
-    moment = EPOCH + timedelta(seconds=37 * number + dice.randrange(-86_400, 86_400))
+    block, place = divmod(number, BLOCK)
+    moment = EPOCH + timedelta(seconds=37 * (block * BLOCK + BLOCK - place))
     return {
         "id": f"m-{number:09d}",
-        "message": " ".join(dice.choices(WORDS, k=dice.randint(1, 12))) if number % 50 else None,
+        "message": " ".join(dice.choices(WORDS, k=dice.randint(1, 12))) if place else None,
         "timestamp": timestamp(moment + timedelta(milliseconds=dice.randrange(1000))),
         "user_id": f"u-{dice.randrange(1 + number // 10):06d}",
     }

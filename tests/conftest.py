@@ -1,0 +1,30 @@
+"""What all tests stand on: the sandbox over real HTTP, and the tap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import Runner, chat_config
+
+from tap_chat.sandbox import Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def tap(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(messages=450)) as running:
+        yield running
+
+
+@pytest.fixture
+def config(sandbox: Sandbox) -> dict[str, Any]:
+    return chat_config(sandbox)

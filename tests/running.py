@@ -1,0 +1,89 @@
+"""The tap as a user runs it, and what a run left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_chat.sandbox import API_KEY
+
+if TYPE_CHECKING:
+    from tap_chat.sandbox import Sandbox
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of the tap.
+
+    Attributes:
+        code: The exit code.
+        out: What it wrote to standard output.
+        err: What it wrote to standard error.
+    """
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [message["record"] for message in self.of_type("RECORD")]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The value of the last STATE; empty if there was none."""
+        states = self.of_type("STATE")
+        return states[-1]["value"] if states else {}
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines of standard error that are errors, without the SDK's own announcement."""
+        return [
+            line.rpartition("| ")[2]
+            for line in self.err.splitlines()
+            if "| ERROR" in line and "An unhandled error occurred" not in line
+        ]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs `tap-chat` in a folder of its own."""
+
+    folder: Path
+
+    def command(self, config: dict[str, Any], **files: dict[str, Any]) -> list[str]:
+        command = [str(BIN / "tap-chat")]
+        for name, content in {"config": config, **files}.items():
+            path = self.folder / f"{name}.json"
+            path.write_text(json.dumps(content))
+            command += [f"--{name}", str(path)]
+        return command
+
+    def __call__(self, config: dict[str, Any], *, level: str = "INFO", **files: Any) -> Run:
+        return self.run(self.command(config, **files), {"TAP_CHAT_LOGLEVEL": level})
+
+    def run(self, command: list[str], env: dict[str, str] | None = None) -> Run:
+        done = subprocess.run(
+            command, cwd=self.folder, env=os.environ | (env or {}), capture_output=True, check=False
+        )
+        return Run(done.returncode, done.stdout, done.stderr.decode())
+
+
+def chat_config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    return {
+        "chat": {"api_url": sandbox.url, "api_key": API_KEY, "backoff_factor": 0.01, **settings}
+    }

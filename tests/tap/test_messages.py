@@ -1,0 +1,166 @@
+"""The messages platform: every row once, exactly as the API gives it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config
+
+from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from running import Runner
+
+
+@pytest.mark.parametrize("seed", [1, 7, 2025])
+def test_every_row_arrives_once_and_unchanged(tap: Runner, seed: int) -> None:
+    with Sandbox(World(seed=seed, messages=1234)) as sandbox:
+        run = tap(chat_config(sandbox))
+        assert run.code == 0
+        assert run.records == sandbox.world.chat_messages
+    assert len({record["id"] for record in run.records}) == 1234
+
+
+@pytest.mark.parametrize("rows", [0, 1, 99, 100, 101, 200])
+def test_paging_ends_at_every_remainder(tap: Runner, rows: int) -> None:
+    with Sandbox(World(messages=rows)) as sandbox:
+        run = tap(chat_config(sandbox))
+        assert run.code == 0
+        assert run.records == sandbox.world.chat_messages
+
+
+def test_server_that_gives_less_than_it_is_asked_for_loses_nothing(tap: Runner) -> None:
+    with Sandbox(World(messages=450), Options(max_page_size=30)) as sandbox:
+        run = tap(chat_config(sandbox))
+        assert run.code == 0
+        assert run.records == sandbox.world.chat_messages
+
+
+def test_api_that_does_not_page_is_read_once(tap: Runner) -> None:
+    always_the_first_page = Options(faults=[Fault(kind="repeat", times=None)])
+    with Sandbox(World(messages=40), always_the_first_page) as sandbox:
+        run = tap(chat_config(sandbox))
+        assert run.code == 0
+        assert run.records == sandbox.world.chat_messages
+
+
+def test_one_schema_is_sent_with_key_and_before_the_records(
+    tap: Runner, config: dict[str, Any]
+) -> None:
+    run = tap(config)
+    kinds = [message["type"] for message in run.messages]
+    assert kinds.count("SCHEMA") == 1
+    assert kinds.index("SCHEMA") < kinds.index("RECORD")
+    schema = run.of_type("SCHEMA")[0]
+    assert schema["stream"] == "chat_messages"
+    assert schema["key_properties"] == ["id"]
+    assert list(schema["schema"]["properties"]) == ["id", "message", "timestamp", "user_id"]
+
+
+def test_key_can_be_sent_in_a_header(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox, api_key_in="header", api_key_name="X-API-Key"))
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+
+
+def test_page_size_is_asked_for(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox, page_size=45))
+    assert run.records == sandbox.world.chat_messages
+    assert sandbox.requests == 450 / 45 + 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "number"}, "0.1000000000000000055511151231257827"),
+        ({"type": "number"}, "12345678901234567.89"),
+        ({"type": "number"}, "1e400"),
+        ({"type": "integer"}, "9007199254740993"),
+        ({"type": "integer"}, "123456789012345678901234567890"),
+        ({"type": "string"}, r'"\ud83d"'),
+        ({"type": "string"}, r'"a\u0000b"'),
+        ({"type": "string"}, '""'),
+        ({"type": "object"}, '{"deep":{"x":[1.10,null,{}]},"1":[]}'),
+        ({"type": ["boolean", "integer"]}, "1"),
+    ],
+)
+def test_declared_field_arrives_exactly(tap: Runner, schema: dict[str, Any], value: str) -> None:
+    """The digits and escapes of the API stand in the RECORD line."""
+    with Sandbox(World(messages=1)) as sandbox:
+        sandbox.options.faults = [Fault(kind="replace", field="extra", literal=value)]
+        run = tap(chat_config(sandbox, fields={"extra": schema}))
+    assert run.code == 0, run.err
+    record = next(line for line in run.out.decode().splitlines() if '"RECORD"' in line)
+    expected = value.replace("1e400", "1E+400")
+    assert f'"extra":{expected}' in record or f'"extra": {expected}' in record
+
+
+def test_undeclared_fields_are_left_out_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="replace", field="extra", literal="1")]
+    run = tap(chat_config(sandbox))
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+    assert "'extra'" in run.err
+
+
+def test_allowance_is_kept(tap: Runner) -> None:
+    with Sandbox(World(messages=900), Options(rate_limit=6, rate_window=0.5)) as sandbox:
+        run = tap(chat_config(sandbox, requests_per_minute=600))
+        assert run.code == 0
+        assert run.records == sandbox.world.chat_messages
+        assert sandbox.requests == 10
+        assert sandbox.gate.refused == 0
+
+
+def test_records_path_can_be_deeper_or_the_root(tap: Runner, config: dict[str, Any]) -> None:
+    config["chat"]["records_path"] = "result.items"
+    run = tap(config)
+    assert run.code == 1
+    [error] = run.errors
+    assert "`result.items`" in error
+    assert "chat.records_path" in error
+
+
+def test_discovery_needs_no_config_and_warns_of_nothing(tap: Runner) -> None:
+    run = tap.run([tap.command({})[0], "--discover"])
+    assert run.code == 0
+    assert "WARNING" not in run.err
+    [stream] = json.loads(run.out)["streams"]
+    assert stream["tap_stream_id"] == "chat_messages"
+    assert stream["key_properties"] == ["id"]
+    assert stream["replication_method"] == "FULL_TABLE"
+
+
+def test_discovery_shows_the_replication_key_of_the_config(tap: Runner) -> None:
+    run = tap.run([*tap.command({"chat": {"replication_key": "timestamp"}}), "--discover"])
+    [stream] = json.loads(run.out)["streams"]
+    root = next(item["metadata"] for item in stream["metadata"] if not item["breadcrumb"])
+    assert stream["replication_method"] == "INCREMENTAL"
+    assert root["valid-replication-keys"] == ["timestamp"]
+
+
+def test_about_describes_every_setting(tap: Runner) -> None:
+    run = tap.run([tap.command({})[0], "--about", "--format=json"])
+    about = json.loads(run.out)
+    assert about["description"]
+
+    def check(properties: dict[str, Any]) -> int:
+        for name, setting in properties.items():
+            assert setting["title"], name
+            assert setting["description"], name
+        return len(properties)
+
+    assert check(about["settings"]["properties"]) > 3
+    assert check(about["settings"]["properties"]["chat"]["properties"]) > 10
+    assert about["settings"]["properties"]["chat"]["properties"]["api_key"]["secret"] is True
+
+
+def test_environment_is_a_config(tap: Runner, sandbox: Sandbox) -> None:
+    (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_KEY={API_KEY}\n")
+    env = {"TAP_CHAT_CHAT_API_URL": sandbox.url, "TAP_CHAT_CHAT_PAGE_SIZE": "45"}
+    run = tap.run([tap.command({})[0], "--config=ENV"], env)
+    assert run.code == 0, run.err
+    assert run.records == sandbox.world.chat_messages
+    assert sandbox.requests == 11

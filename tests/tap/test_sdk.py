@@ -1,0 +1,35 @@
+"""The SDK's private parts are where `tap_chat/_sdk.py` expects them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+from singer_sdk import Tap
+from singer_sdk.streams._state import StreamStateManager
+
+import tap_chat
+from tap_chat.bookmarks import Bookmarks
+
+PACKAGE = Path(tap_chat.__file__).parent
+
+
+def parameters(function: object) -> list[str]:
+    return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+
+def test_state_manager_has_the_methods_that_bookmarks_override() -> None:
+    for name in ("write_starting_replication_value", "increment_state", "finalize_state"):
+        assert parameters(getattr(Bookmarks, name)) == parameters(getattr(StreamStateManager, name))
+
+
+def test_termination_is_handled_where_the_tap_overrides_it() -> None:
+    assert parameters(Tap._handle_termination) == ["self", "signum", "frame"]
+    assert "_handle_termination" in inspect.getsource(Tap._setup_signal_handlers)
+
+
+def test_private_modules_of_the_sdk_are_imported_in_one_place() -> None:
+    private = re.compile(r"singer_sdk\S*\._|from singer_sdk\S* import _")
+    users = [path.name for path in PACKAGE.rglob("*.py") if private.search(path.read_text())]
+    assert users == ["_sdk.py"]
