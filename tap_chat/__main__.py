@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from singer_sdk.exceptions import ConfigurationError, SyncError
 
 from tap_chat.tap import TapChat
+from tap_chat.writer import flush
 
 
 def main() -> None:
@@ -16,14 +16,9 @@ def main() -> None:
         try:
             TapChat.cli()
         finally:
-            sys.stdout.flush()
+            flush()
     except (ConfigurationError, SyncError) as error:
         TapChat.logger.error(str(error))
-        sys.exit(1)
-    except BrokenPipeError:
-        # Python flushes standard output once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        TapChat.logger.error("The loader closed the pipe before everything was written.")
         sys.exit(1)
 
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
     Conform = Callable[[Record], str | None]
 
+# Fields that are named in warnings; an API could make up names without end.
+REPORTED_NAMES = 20
+
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -33,7 +36,7 @@ def compile_conformer(
         schema: The stream's JSON Schema.
         primary_keys: The fields every record must have, not null.
         undeclared: Called with the name of a field that the schema does not declare, once for
-            each name. Such fields are taken out of the record.
+            each name and for the first 20. Such fields are taken out of the record.
 
     Returns:
         A function from a record to what is wrong with it, in words that hold no value of the
@@ -57,7 +60,7 @@ def compile_conformer(
                 return f"has {json_type(value)} as `{name}`, which is declared {declared}"
         for name in extra:
             del record[name]
-            if name not in reported:
+            if name not in reported and len(reported) < REPORTED_NAMES:
                 reported.add(name)
                 undeclared(name)
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.exceptions import FatalSyncError
 from singer_sdk.singerlib import Message, SchemaMessage, StateMessage
 from singer_sdk.singerlib.encoding import SimpleSingerWriter
 
@@ -52,11 +54,32 @@ class MessageWriter(MsgSpecWriter):
                 return
             self._schemas[message.stream] = schema
         self.busy = True
-        # Looked up each time: test runners swap sys.stdout.
-        sys.stdout.buffer.write(line)
+        try:
+            # Looked up each time: test runners swap sys.stdout.
+            sys.stdout.buffer.write(line)
+        except BrokenPipeError:
+            raise _loader_is_gone() from None
         if isinstance(message, StateMessage):
-            sys.stdout.flush()
+            flush()
         self.busy = False
         if deferred := self.deferred:
             self.deferred = None
             deferred()
+
+
+def flush() -> None:
+    """Hand everything that was written to the loader.
+
+    Raises:
+        FatalSyncError: The loader is gone.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _loader_is_gone() from None
+
+
+def _loader_is_gone() -> FatalSyncError:
+    # What is left in the buffer has no reader; without this Python tries once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FatalSyncError("The loader closed the pipe before everything was written.")

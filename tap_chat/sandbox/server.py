@@ -95,4 +95,8 @@ class Sandbox:
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening, of a sandbox that is not served."""
         self._socket.close()

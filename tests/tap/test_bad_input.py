@@ -1,0 +1,182 @@
+"""Bad input ends with exit code 1 and one sentence that helps and gives nothing away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config
+
+from tap_chat.sandbox import API_KEY, Fault, Sandbox
+
+if TYPE_CHECKING:
+    from running import Runner
+
+ALWAYS = {"after": 2, "times": None}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(kind="status", status=401, **ALWAYS), ["401 Unauthorized", "chat.api_key"]),
+        (Fault(kind="status", status=403, **ALWAYS), ["403 Forbidden", "chat.api_key"]),
+        (Fault(kind="status", status=404, **ALWAYS), ["404 Not Found", "chat.api_url"]),
+        (Fault(kind="status", status=503, **ALWAYS), ["503 Service Unavailable", "max_retries"]),
+        (
+            Fault(kind="status", status=302, headers={"Location": "//x/y?key=z"}, **ALWAYS),
+            ["302 Found towards //x/y,", "chat.api_url"],
+        ),
+        (Fault(kind="html", **ALWAYS), ["a web page instead of JSON", "chat.api_url"]),
+        (Fault(kind="null", **ALWAYS), ["without a list of records at `data`", "records_path"]),
+        (Fault(kind="empty", **ALWAYS), ["not whole JSON", "max_retries"]),
+        (Fault(kind="truncate", **ALWAYS), ["not whole JSON", "max_retries"]),
+        (Fault(kind="cut", **ALWAYS), ["cut off", "max_retries"]),
+        (Fault(kind="reset", **ALWAYS), ["the connection broke", "max_retries"]),
+        (Fault(kind="drop", **ALWAYS), ["has no `id`, which is its key"]),
+        (Fault(kind="replace", literal="null", **ALWAYS), ["has no `id`, which is its key"]),
+        (
+            Fault(kind="replace", field="timestamp", literal="12", **ALWAYS),
+            ["has integer as `timestamp`, which is declared string or null", "chat.fields"],
+        ),
+        (Fault(kind="repeat", after=1, times=None), ["a page that came before"]),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_fault_is_one_sentence_with_stream_and_request(
+    tap: Runner, sandbox: Sandbox, fault: Fault, words: list[str]
+) -> None:
+    sandbox.options.faults = [fault]
+    run = tap(chat_config(sandbox), level="DEBUG")
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith(f"Stream chat_messages: GET {sandbox.url}/v1/messages?limit=100&offset")
+    for word in words:
+        assert word in error
+    assert_nothing_given_away(run.err, sandbox)
+    # What came before the fault was written, and only that.
+    written = 100 if fault.kind == "repeat" else 200
+    assert run.records == sandbox.world.chat_messages[:written]
+
+    sandbox.options.faults = []
+    again = tap(chat_config(sandbox), state=run.state)
+    assert again.records == sandbox.world.chat_messages
+
+
+@pytest.mark.parametrize("kind", ["status", "cut", "reset", "truncate", "empty"])
+def test_passing_fault_costs_nothing_but_time(tap: Runner, sandbox: Sandbox, kind: Any) -> None:
+    sandbox.options.faults = [Fault(kind=kind, after=1, times=2), Fault(kind=kind, after=2)]
+    run = tap(chat_config(sandbox), level="DEBUG")
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+    assert sandbox.requests == 6 + 3
+    assert_nothing_given_away(run.err, sandbox)
+
+
+def test_retries_are_a_setting(tap: Runner, sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", times=None)]
+    run = tap(chat_config(sandbox, max_retries=1))
+    assert run.code == 1
+    assert sandbox.requests == 2
+    assert "after 2 tries" in run.errors[0]
+
+
+def test_retry_after_is_waited_for(tap: Runner, sandbox: Sandbox) -> None:
+    asked = {"Retry-After": "0.7"}
+    sandbox.options.faults = [Fault(kind="status", status=429, headers=asked)]
+    run = tap(chat_config(sandbox))
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+    [wait] = [line for line in run.err.splitlines() if "429" in line]
+    assert float(wait.rpartition(" in ")[2].removesuffix(" s.")) >= 0.7
+
+
+def test_wrong_key_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox, api_key="wrong-but-secret"), level="DEBUG")
+    assert run.code == 1
+    assert "401 Unauthorized" in run.errors[0]
+    assert "chat.api_key" in run.errors[0]
+    assert "wrong-but-secret" not in run.err
+
+
+def test_nobody_at_home_is_said_without_the_key(tap: Runner) -> None:
+    gone = Sandbox()
+    config = chat_config(gone)
+    gone.close()
+    run = tap(config, level="DEBUG")
+    assert run.code == 1
+    assert "could not be sent" in run.errors[0]
+    assert API_KEY not in run.err
+
+
+def test_user_and_password_of_the_url_are_not_shown(tap: Runner, sandbox: Sandbox) -> None:
+    url = sandbox.url.replace("//", "//someone:hunter2@")
+    sandbox.options.faults = [Fault(kind="null")]
+    run = tap(chat_config(sandbox, api_url=url), level="DEBUG")
+    assert run.code == 1
+    assert "hunter2" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"api_keyy": "s3cret"}, ["`chat.api_keyy`", "`chat.api_key`"]),
+        ({"api_key": 735353}, ["`chat.api_key`", "Expected `str`"]),
+        ({"page_size": "s3cret"}, ["`chat.page_size`", "Expected `int`"]),
+        ({"page_size": 0}, ["`chat.page_size`", ">= 1"]),
+        ({"api_key_in": "body"}, ["`chat.api_key_in`"]),
+        ({"fields": {"x": {"type": "strin"}}}, ["`chat.fields.x`"]),
+    ],
+)
+def test_wrong_setting_is_named_without_its_value(
+    tap: Runner, config: dict[str, Any], settings: dict[str, Any], words: list[str]
+) -> None:
+    config["chat"] |= settings
+    run = tap(config)
+    assert run.code == 1
+    assert run.out == b""
+    for word in words:
+        assert word in run.errors[0]
+    assert "s3cret" not in run.err
+    assert "735353" not in run.err
+    assert "Traceback" not in run.err
+
+
+def test_missing_settings_are_all_named(tap: Runner) -> None:
+    run = tap({"chat": {}, "chatt": {}})
+    assert run.code == 1
+    assert "`chatt`" in run.errors[0]
+    assert "`chat.api_key` is missing" in "".join(run.errors)
+    assert "`chat.api_url` is missing" in "".join(run.errors)
+
+
+def test_run_without_any_platform_says_what_to_add(tap: Runner) -> None:
+    run = tap({})
+    assert run.code == 1
+    assert run.errors[0] == "No platform is configured. Add a section: chat."
+
+
+def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) -> None:
+    catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
+    run = tap({}, catalog=catalog)
+    assert run.code == 1
+    assert run.errors[0] == (
+        "The catalog selects chat_messages, but the setting `chat` is missing."
+    )
+
+
+def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any]) -> None:
+    catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
+    catalog["streams"].append(catalog["streams"][0] | {"tap_stream_id": "chat_masseges"})
+    run = tap(config, catalog=catalog)
+    assert run.code == 1
+    assert "chat_masseges" in run.errors[0]
+
+
+def assert_nothing_given_away(text: str, sandbox: Sandbox) -> None:
+    assert API_KEY not in text
+    assert not [
+        row["message"]
+        for row in sandbox.world.chat_messages
+        if len(row["message"] or "") > 20 and row["message"] in text
+    ]

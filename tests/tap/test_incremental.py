@@ -1,0 +1,155 @@
+"""Bookmarks: what they bring again, what they leave out, and that they never go backwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config
+
+from tap_chat.bookmarks import just_before, normalise_datetime
+from tap_chat.sandbox import Fault, World
+
+if TYPE_CHECKING:
+    from running import Run, Runner
+
+    from tap_chat.sandbox import Sandbox
+
+INCREMENTAL = {"replication_key": "timestamp"}
+FILTERED = INCREMENTAL | {"filter_param": "since"}
+
+
+def bookmark(run: Run) -> Any:
+    return run.state["bookmarks"]["chat_messages"].get("replication_key_value")
+
+
+def newest(sandbox: Sandbox) -> str:
+    moment = normalise_datetime(max(row["timestamp"] for row in sandbox.world.chat_messages))
+    assert moment is not None
+    return moment
+
+
+@pytest.mark.parametrize("settings", [INCREMENTAL, FILTERED])
+def test_second_run_brings_what_is_new_and_the_bookmark_itself(
+    tap: Runner, sandbox: Sandbox, settings: dict[str, Any]
+) -> None:
+    first = tap(chat_config(sandbox, **settings))
+    assert first.code == 0
+    assert first.records == sandbox.world.chat_messages
+    assert bookmark(first) == newest(sandbox)
+
+    sandbox.world = World(messages=700)
+    rows = sandbox.world.chat_messages
+    second = tap(chat_config(sandbox, **settings), state=first.state)
+    assert second.code == 0
+    assert second.records == [
+        row for row in rows if (normalise_datetime(row["timestamp"]) or "") >= bookmark(first)
+    ]
+    assert len(second.records) == 250 + 1
+    assert bookmark(second) == newest(sandbox)
+
+
+def test_server_side_filter_saves_the_requests(tap: Runner, sandbox: Sandbox) -> None:
+    first = tap(chat_config(sandbox, **FILTERED))
+    before = sandbox.requests
+    second = tap(chat_config(sandbox, **FILTERED), state=first.state)
+    assert len(second.records) == 1
+    assert sandbox.requests - before == 2
+
+
+def test_run_without_news_keeps_the_bookmark(tap: Runner, sandbox: Sandbox) -> None:
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    second = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
+    assert bookmark(second) == bookmark(first)
+
+
+def test_bookmark_never_moves_backwards(tap: Runner, sandbox: Sandbox) -> None:
+    """The newest messages were deleted, and the server's filter lets older ones pass."""
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    sandbox.world = World(messages=100)
+    ignored = INCREMENTAL | {"filter_param": "ignored_by_the_server"}
+    second = tap(chat_config(sandbox, **ignored), state=first.state)
+    assert second.code == 0
+    assert len(second.records) == 100
+    assert bookmark(second) == bookmark(first)
+
+
+@pytest.mark.parametrize("settings", [INCREMENTAL, FILTERED])
+def test_start_date_is_where_the_first_run_starts(
+    tap: Runner, sandbox: Sandbox, settings: dict[str, Any]
+) -> None:
+    start = "2025-01-01T03:00:00+02:00"
+    run = tap(chat_config(sandbox, **settings) | {"start_date": start})
+    expected = [
+        row for row in sandbox.world.chat_messages if row["timestamp"] >= "2025-01-01T01:00:00.000Z"
+    ]
+    assert 0 < len(expected) < 450
+    assert run.records == expected
+
+
+def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandbox) -> None:
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    sandbox.world = World(messages=700)
+    sandbox.options.faults = [Fault(kind="status", status=400, after=3)]
+    failed = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
+    assert failed.code == 1
+    assert bookmark(failed) == bookmark(first)
+
+    third = tap(chat_config(sandbox, **INCREMENTAL), state=failed.state)
+    loaded = {record["id"] for run in (first, failed, third) for record in run.records}
+    assert loaded == {row["id"] for row in sandbox.world.chat_messages}
+
+
+def test_record_without_a_bookmark_is_written_and_reported(tap: Runner, sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="replace", field="timestamp", literal="null")]
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    assert first.code == 0
+    assert len(first.records) == 450
+    assert "1 records of chat_messages have no usable `timestamp`" in first.err
+
+    sandbox.options.faults = [Fault(kind="replace", field="timestamp", literal="null")]
+    second = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
+    assert [record["timestamp"] for record in second.records].count(None) == 1
+
+
+def test_number_is_a_replication_key(tap: Runner, sandbox: Sandbox) -> None:
+    settings: dict[str, Any] = {"fields": {"seq": {"type": "integer"}}, "replication_key": "seq"}
+    sandbox.options.faults = [
+        Fault(kind="replace", field="seq", literal="12345678901234567", times=None)
+    ]
+    config = chat_config(sandbox, **settings) | {"start_date": "2025-01-01"}
+    first = tap(config)
+    assert first.code == 0, first.err
+    assert bookmark(first) == 12345678901234567
+    second = tap(config, state=first.state)
+    assert bookmark(second) == 12345678901234567
+    # The five pages' last records, and those that have no number.
+    assert len(second.records) == 450
+
+
+def test_replication_key_must_be_declared(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox, replication_key="updated_at"))
+    assert run.code == 1
+    assert "`updated_at`" in run.errors[0]
+    assert "chat.fields" in run.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z"),
+        ("2026-01-31T14:00:00.5+02:00", "2026-01-31T12:00:00.500000Z"),
+        ("2026-01-31T12:00:00", "2026-01-31T12:00:00.000000Z"),
+        ("2026-01-31", "2026-01-31T00:00:00.000000Z"),
+        ("0000-00-00", None),
+        (None, None),
+    ],
+)
+def test_bookmarks_have_one_format(value: object, expected: str | None) -> None:
+    assert normalise_datetime(value) == expected
+
+
+def test_server_is_asked_from_just_before_the_bookmark() -> None:
+    assert just_before("2026-01-31T12:00:00.000400Z") == "2026-01-31T11:59:59.999Z"
+    assert just_before(17) == 16
+    assert just_before("opaque") == "opaque"

@@ -1,0 +1,87 @@
+"""A run that is ended from outside: nothing is missing after the next one."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+import pytest
+from running import Run, chat_config
+
+from tap_chat.sandbox import Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from running import Runner
+
+INCREMENTAL = {"replication_key": "timestamp", "filter_param": "since"}
+
+
+def ended_after(command: list[str], lines: int, signum: int) -> Run:
+    """Run a command until it has written so many lines, then send it a signal."""
+    with (
+        TemporaryFile() as err,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err) as process,
+    ):
+        assert process.stdout is not None
+        out = b"".join(process.stdout.readline() for _ in range(lines))
+        process.send_signal(signum)
+        out += process.stdout.read()
+        process.wait()
+        err.seek(0)
+        return Run(process.returncode, out, err.read().decode())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_killed_sync_resumes_without_loss(tap: Runner, seed: int) -> None:
+    dice = random.Random(seed)
+    with Sandbox(World(seed=seed, messages=2000)) as sandbox:
+        complete = tap(chat_config(sandbox, **INCREMENTAL))
+        sandbox.world = World(seed=seed, messages=4000)
+        config = chat_config(sandbox, **INCREMENTAL)
+        command = tap.command(config, state=complete.state)
+        killed = ended_after(command, dice.randrange(1, 1900), signal.SIGKILL)
+        assert killed.code == -signal.SIGKILL
+        whole = killed.out[: killed.out.rfind(b"\n") + 1]
+        killed = Run(killed.code, whole, killed.err)
+        resumed = tap(config, state=killed.state or complete.state)
+        assert resumed.code == 0
+        seen = {
+            record["id"]: record for run in (complete, killed, resumed) for record in run.records
+        }
+        assert sorted(seen) == [row["id"] for row in sandbox.world.chat_messages]
+        assert list(seen.values()) == sandbox.world.chat_messages
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_terminated_sync_says_so_and_ends_with_whole_lines(tap: Runner, signum: int) -> None:
+    with Sandbox(World(messages=5000), Options(latency=0.05)) as sandbox:
+        run = ended_after(tap.command(chat_config(sandbox)), 200, signum)
+    assert run.code == 128 + signum
+    assert run.out.endswith(b"\n")
+    assert 199 <= len(run.records) < 5000
+
+
+def test_terminated_sync_of_a_blocked_pipe_ends_with_whole_lines(tap: Runner) -> None:
+    """The pipe is full and the signal comes in the middle of a write."""
+    with Sandbox(World(messages=5000)) as sandbox:
+        run = ended_after(tap.command(chat_config(sandbox)), 1, signal.SIGTERM)
+    assert run.code == 128 + signal.SIGTERM
+    assert run.out.endswith(b"\n")
+    assert run.messages
+
+
+def test_loader_that_goes_away_fails_the_run(tap: Runner) -> None:
+    with Sandbox(World(messages=5000)) as sandbox:
+        command = tap.command(chat_config(sandbox))
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            err = process.stderr.read().decode()
+    assert process.returncode == 1
+    assert "The loader closed the pipe" in err
+    assert "Traceback" not in err
