@@ -1,0 +1,38 @@
+"""A Singer tap that plays a script: `scripted_tap.py SCRIPT [--config F] [--state F] ...`.
+
+The script is JSON: {"catalog": {...}, "lines": [...], "exit": 0, "stderr": "..."}. A line is a
+message, or a text that is written as it is. What the tap was given is written beside the script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("script", type=Path)
+parser.add_argument("--discover", action="store_true")
+for name in ("config", "state", "catalog"):
+    parser.add_argument(f"--{name}", type=Path)
+arguments = parser.parse_args()
+script = json.loads(arguments.script.read_text())
+
+if arguments.discover:
+    print(json.dumps(script["catalog"]))
+    sys.exit(0)
+
+given = {
+    name: json.loads(path.read_text())
+    for name in ("config", "state", "catalog")
+    if (path := getattr(arguments, name))
+}
+given["config_path"] = str(arguments.config)
+given["config_mode"] = oct(arguments.config.parent.stat().st_mode & 0o777)
+arguments.script.with_suffix(".given.json").write_text(json.dumps(given))
+for line in script["lines"]:
+    print(line if isinstance(line, str) else json.dumps(line))
+print(script.get("stderr", ""), file=sys.stderr)
+sys.stdout.flush()
+sys.exit(script.get("exit", 0))

@@ -1,0 +1,93 @@
+"""The bridge with real dlt and real DuckDB, over taps that are real processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import duckdb
+
+from dlt_bridge import singer
+
+if TYPE_CHECKING:
+    from dlt.extract import DltSource
+
+SCRIPTED_TAP = Path(__file__).with_name("scripted_tap.py")
+
+
+@dataclass
+class Stage:
+    """One pipeline into one DuckDB file, and a tap to be given scripts.
+
+    Attributes:
+        folder: Where everything is.
+        streams: The streams of the tap's catalog: name to replication method.
+    """
+
+    folder: Path
+    streams: dict[str, str] = field(default_factory=lambda: {"a": "INCREMENTAL"})
+
+    def __post_init__(self) -> None:
+        self.pipeline = self.new_pipeline("pipelines")
+
+    def new_pipeline(self, folder: str) -> dlt.Pipeline:
+        """Return the pipeline as another machine would see it, with its own working folder."""
+        return dlt.pipeline(
+            "test",
+            pipelines_dir=str(self.folder / folder),
+            destination=dlt.destinations.duckdb(str(self.folder / "w.duckdb")),
+            dataset_name="data",
+        )
+
+    def source(self, lines: list[Any], **script: Any) -> DltSource:
+        """Return the source of a tap that writes these lines."""
+        catalog = {"streams": [entry(name, method) for name, method in self.streams.items()]}
+        path = self.folder / "script.json"
+        path.write_text(json.dumps({"catalog": catalog, "lines": lines, **script}))
+        return singer([sys.executable, str(SCRIPTED_TAP), str(path)], {"password": "s3cret"})
+
+    def load(self, lines: list[Any], *, refresh: Any = None, **script: Any) -> None:
+        self.pipeline.run(self.source(lines, **script), refresh=refresh)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The config, state and catalog that the tap was last run with."""
+        given: dict[str, Any] = json.loads((self.folder / "script.given.json").read_text())
+        return given
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.folder / "w.duckdb"), read_only=True) as database:
+            database.execute("set timezone = 'UTC'")
+            return database.execute(query).fetchall()
+
+
+def entry(stream: str, method: str) -> dict[str, Any]:
+    return {
+        "tap_stream_id": stream,
+        "stream": stream,
+        "schema": {"properties": {}},
+        "replication_method": method,
+        "metadata": [{"breadcrumb": [], "metadata": {"inclusion": "available"}}],
+    }
+
+
+def schema(stream: str = "a", keys: tuple[str, ...] = ("id",), **properties: Any) -> dict[str, Any]:
+    properties = {"id": {"type": "integer"}} | properties
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": properties},
+        "key_properties": list(keys),
+    }
+
+
+def record(stream: str = "a", **values: Any) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": stream, "record": values}
+
+
+def bookmark(**streams: Any) -> dict[str, Any]:
+    return {"type": "STATE", "value": {"bookmarks": streams}}

@@ -1,0 +1,87 @@
+"""Singer STATE in dlt's state: it goes with the rows, and with the stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import bookmark, record, schema
+
+from dlt_bridge import state
+
+if TYPE_CHECKING:
+    from staging import Stage
+
+
+def test_bookmark_is_given_back_to_the_tap(stage: Stage) -> None:
+    stage.load([schema(), record(id=1), bookmark(a={"x": 1}), record(id=2), bookmark(a={"x": 2})])
+    assert "state" not in stage.given
+    stage.load([schema()])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 2}}}
+
+
+def test_bookmark_is_restored_from_the_destination(stage: Stage) -> None:
+    stage.load([schema(), record(id=1), bookmark(a={"x": 1})])
+    stage.pipeline = stage.new_pipeline("another machine")
+    stage.load([schema(), record(id=2)])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+    assert stage.rows("select id from data.a order by id") == [(1,), (2,)]
+
+
+def test_run_without_a_state_keeps_the_bookmark(stage: Stage) -> None:
+    stage.load([schema(), bookmark(a={"x": 1})])
+    stage.load([schema(), record(id=1)])
+    stage.load([schema()])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+
+
+def test_bookmark_that_the_tap_drops_is_dropped(stage: Stage) -> None:
+    stage.load([schema(), bookmark(a={"x": 1})])
+    stage.load([schema(), bookmark()])
+    stage.load([schema()])
+    assert "state" not in stage.given or stage.given["state"] == {"bookmarks": {}}
+
+
+def test_failed_tap_commits_nothing(stage: Stage) -> None:
+    stage.load([schema(), record(id=1), bookmark(a={"x": 1})])
+    with pytest.raises(PipelineStepFailed) as failed:
+        stage.load([schema(), record(id=2), bookmark(a={"x": 2})], exit=3, stderr="out of luck")
+    assert "exit code 3" in str(failed.value)
+    assert "out of luck" in str(failed.value)
+    assert stage.rows("select id from data.a") == [(1,)]
+    stage.load([schema()])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+
+
+def test_reset_of_one_stream_resets_its_bookmark_alone(stage: Stage) -> None:
+    stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
+    lines = [schema("a"), record("a", id=1), schema("b"), record("b", id=1)]
+    stage.load([*lines, bookmark(a={"x": 1}, b={"x": 1})])
+    source = stage.source([schema("a"), record("a", id=2), bookmark(a={"x": 5}, b={"x": 9})])
+    stage.pipeline.run(source.with_resources("a"), refresh="drop_resources")
+    assert "state" not in stage.given
+    assert stage.rows("select id from data.a") == [(2,)]
+    assert stage.rows("select id from data.b") == [(1,)]
+    stage.load(lines)
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 5}, "b": {"x": 1}}}
+
+
+def test_state_of_another_shape_is_kept_whole(stage: Stage) -> None:
+    stage.load([schema(), {"type": "STATE", "value": {"cursor": [1, 2]}}])
+    stage.load([schema()])
+    assert stage.given["state"] == {"cursor": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"bookmarks": {"a": {"x": 1}, "b": {}}},
+        {"bookmarks": {"a": {}}, "currently_syncing": "a"},
+        {"bookmarks": [1]},
+        {"cursor": 1},
+    ],
+)
+def test_state_is_put_together_as_it_was(value: dict[str, object]) -> None:
+    assert state.join(*state.split(value)) == value
