@@ -124,6 +124,11 @@ def main() -> int:
     table.add_section()
     table.add_row("seconds", "", f"{meltano_seconds:.1f}", f"{dlt_seconds:.1f}")
     console.print(table)
+    return verdict(expected, by_meltano, by_dlt)
+
+
+def verdict(expected: dict[str, int], by_meltano: dict[str, int], by_dlt: dict[str, int]) -> int:
+    """Say whether the rows of all streams agree; return the exit code."""
     if expected == by_meltano == by_dlt:
         console.print("[green]Every row arrived, in both.[/green]")
         return 0

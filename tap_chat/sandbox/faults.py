@@ -38,7 +38,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Kind
     path: str = ""
     after: Annotated[int, Meta(ge=0)] = 0
-    times: Annotated[int, Meta(ge=1)] | None = 1
+    times: Annotated[int, Meta(ge=0)] | None = 1
     status: int = 500
     headers: dict[str, str] = {}
     field: str = "id"

@@ -1,0 +1,155 @@
+"""The sandbox keeps its own promises: the same data, the right answers, the faults asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = str(Path(sys.executable).parent / "tap-chat-sandbox")
+
+
+def page(sandbox: Sandbox, **params: Any) -> requests.Response:
+    params = {"api_key": API_KEY, "limit": 100} | params
+    return requests.get(f"{sandbox.url}/v1/messages", params, timeout=10)
+
+
+def test_same_seed_is_the_same_world() -> None:
+    assert World(seed=3).chat_messages == World(seed=3).chat_messages
+    assert World(seed=3).chat_messages != World(seed=4).chat_messages
+
+
+def test_larger_world_begins_with_the_smaller_one_and_goes_on_with_newer_messages() -> None:
+    small, large = World(messages=500).chat_messages, World(messages=900).chat_messages
+    assert large[:500] == small
+    assert min(row["timestamp"] for row in large[500:]) > max(row["timestamp"] for row in small)
+
+
+def test_pages_are_slices(sandbox: Sandbox) -> None:
+    rows = sandbox.world.chat_messages
+    assert page(sandbox).json() == {"data": rows[:100]}
+    assert page(sandbox, offset=440).json() == {"data": rows[440:]}
+    assert page(sandbox, offset=450).json() == {"data": []}
+    assert page(sandbox, limit=1000).json() == {"data": rows[:100]}
+    assert page(sandbox, since=rows[400]["timestamp"]).json()["data"] == [
+        row for row in rows if row["timestamp"] >= rows[400]["timestamp"]
+    ]
+
+
+def test_wrong_requests_are_refused(sandbox: Sandbox) -> None:
+    assert page(sandbox, api_key="wrong").status_code == 401
+    assert page(sandbox, offset="x").status_code == 400
+    assert requests.get(f"{sandbox.url}/elsewhere", timeout=10).status_code == 404
+
+
+def test_rate_limit_is_real_and_says_when_to_come_back() -> None:
+    with Sandbox(options=Options(rate_limit=3, rate_window=30)) as sandbox:
+        answers = [page(sandbox) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+        assert 0 < float(answers[3].headers["Retry-After"]) <= 30
+        assert sandbox.gate.refused == 2
+
+
+def test_latency_is_waited() -> None:
+    with Sandbox(options=Options(latency=0.3)) as sandbox:
+        start = time.monotonic()
+        page(sandbox)
+        assert time.monotonic() - start >= 0.3
+
+
+def test_fault_strikes_when_and_as_often_as_asked(sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", status=503, after=2, times=2)]
+    statuses = [page(sandbox).status_code for _ in range(6)]
+    assert statuses == [200, 200, 503, 503, 200, 200]
+
+
+def test_fault_of_another_path_does_not_strike(sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", path="/v2/")]
+    assert page(sandbox).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(kind="reset"), requests.ConnectionError),
+        (Fault(kind="cut"), requests.exceptions.ChunkedEncodingError),
+    ],
+)
+def test_connection_breaks(sandbox: Sandbox, fault: Fault, error: type[Exception]) -> None:
+    sandbox.options.faults = [fault]
+    with pytest.raises(error):
+        page(sandbox)
+    assert page(sandbox).status_code == 200
+
+
+def test_spoilt_answers_look_well_from_outside(sandbox: Sandbox) -> None:
+    rows = sandbox.world.chat_messages
+    sandbox.options.faults = [
+        Fault(kind="truncate"),
+        Fault(kind="empty"),
+        Fault(kind="html"),
+        Fault(kind="null"),
+        Fault(kind="repeat"),
+        Fault(kind="drop"),
+        Fault(kind="replace", field="user_id", literal="1.10"),
+    ]
+    answers = [page(sandbox, offset=100) for _ in range(7)]
+    assert {answer.status_code for answer in answers} == {200}
+    bodies = [answer.text for answer in answers]
+    whole = page(sandbox, offset=100).text
+    assert whole.startswith(bodies[0])
+    assert 0 < len(bodies[0]) < len(whole)
+    assert bodies[1] == ""
+    assert answers[2].headers["Content-Type"].startswith("text/html")
+    assert bodies[3] == "null"
+    assert answers[4].json()["data"] == rows[:100]
+    assert "id" not in answers[5].json()["data"][-1]
+    assert bodies[6].endswith('"user_id":1.10}]}')
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The address of a sandbox that runs as a command."""
+    fault = '{"kind": "status", "status": 500, "times": 1}'
+    command = [COMMAND, "--messages=12", "--seed=5", f"--fault={fault}"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.terminate()
+
+
+def test_command_prints_its_address_and_is_steered_over_http(url: str) -> None:
+    params: dict[str, str | int] = {"api_key": API_KEY, "limit": 100}
+    assert requests.get(f"{url}/v1/messages", params, timeout=10).status_code == 500
+    rows = requests.get(f"{url}/v1/messages", params, timeout=10).json()["data"]
+    assert rows == World(seed=5, messages=12).chat_messages
+    report = requests.get(f"{url}/_sandbox", timeout=10).json()
+    assert report["rows"] == {"chat_messages": 12}
+    assert report["requests"] == 2
+
+    changed = requests.patch(f"{url}/_sandbox", json={"faults": [{"kind": "null"}]}, timeout=10)
+    assert changed.status_code == 200
+    assert requests.get(f"{url}/v1/messages", params, timeout=10).text == "null"
+    wrong = requests.patch(f"{url}/_sandbox", json={"latencyy": 1}, timeout=10)
+    assert wrong.status_code == 400
+    assert "latencyy" in wrong.text
+
+
+def test_command_refuses_a_fault_it_does_not_know() -> None:
+    done = subprocess.run(
+        [COMMAND, '--fault={"kind": "flood"}'], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "flood" in done.stderr
