@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import Runner, chat_config
+from staging import Stage
 
 from tap_chat.sandbox import Sandbox, World
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def tap(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
 
 
 @pytest.fixture

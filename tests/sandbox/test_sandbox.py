@@ -20,7 +20,7 @@ COMMAND = str(Path(sys.executable).parent / "tap-chat-sandbox")
 
 
 def page(sandbox: Sandbox, **params: Any) -> requests.Response:
-    params = {"api_key": API_KEY, "limit": 100} | params
+    params = dict[str, Any](api_key=API_KEY, limit=100) | params
     return requests.get(f"{sandbox.url}/v1/messages", params, timeout=10)
 
 

@@ -16,7 +16,7 @@ from dlt_bridge import singer
 if TYPE_CHECKING:
     from dlt.extract import DltSource
 
-SCRIPTED_TAP = Path(__file__).with_name("scripted_tap.py")
+SCRIPTED_TAP = Path(__file__).parent / "bridge" / "scripted_tap.py"
 
 
 @dataclass
