@@ -1,0 +1,65 @@
+"""What servers say, and how it is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from running import chat_config
+
+from tap_chat import answers
+from tap_chat.sandbox import Options, Sandbox
+
+if TYPE_CHECKING:
+    from running import Runner
+
+
+def response(**headers: str) -> requests.Response:
+    made = requests.Response()
+    made.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("0", 0), ("7", 7), ("1.5", 1.5), ("-3", 0), ("soon", None), ("", None)]
+)
+def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
+    assert answers.retry_after(response(Retry_After=value)) == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    seconds = answers.retry_after(response(Retry_After=later))
+    assert seconds is not None
+    assert 80 < seconds <= 90
+    assert answers.retry_after(response(Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")) == 0
+
+
+def test_body_is_decoded_exactly() -> None:
+    assert answers.decode(b'{"a": 0.10, "b": 123456789012345678901}') == {
+        "a": Decimal("0.10"),
+        "b": 123456789012345678901,
+    }
+    assert answers.decode(rb'["\ud83d"]') == ["\ud83d"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a": NaN}', b"\xff", b'"\xe9"', b"[1] [2]"])
+def test_body_that_is_not_json_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        answers.decode(body)
+
+
+def test_url_is_shown_without_user_and_password() -> None:
+    shown = answers.without_secrets("https://me:pass@example.com:8080/v1?x=1")
+    assert shown == "https://example.com:8080/v1?x=1"
+
+
+def test_hanging_server_is_given_up_after_the_timeout(tap: Runner) -> None:
+    with Sandbox(options=Options(latency=5)) as sandbox:
+        run = tap(chat_config(sandbox, request_timeout=0.2, max_retries=1))
+    assert run.code == 1
+    assert "got no answer within 0.2 s" in run.errors[0]

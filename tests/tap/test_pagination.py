@@ -1,0 +1,46 @@
+"""A walk over pages ends, whatever the server does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_chat.pagination import OffsetPaginator, Page, RepeatedPageError
+
+
+def page(*ids: int) -> Page:
+    return Page(None, [{"id": number} for number in ids], [(number,) for number in ids])
+
+
+@given(head=st.integers(0, 20), loop=st.integers(1, 30), size=st.integers(1, 3))
+def test_loop_of_any_length_is_found(head: int, loop: int, size: int) -> None:
+    paginator = OffsetPaginator(size)
+    pages = [page(*range(number * size, number * size + size)) for number in range(head + loop)]
+    turns = (*range(head), *(head + turn % loop for turn in range(10 * (head + loop))))
+
+    def walk() -> None:
+        for turn in turns:
+            paginator.advance(pages[turn])
+
+    with pytest.raises(RepeatedPageError):
+        walk()
+    assert not paginator.finished
+
+
+def test_empty_page_is_the_end() -> None:
+    paginator = OffsetPaginator(2)
+    paginator.advance(page(1, 2))
+    assert paginator.current_value == 2
+    paginator.advance(page(3))
+    assert paginator.current_value == 3
+    assert not paginator.finished
+    paginator.advance(page())
+    assert paginator.finished
+
+
+def test_short_page_that_comes_again_is_the_end_and_brings_nothing_new() -> None:
+    paginator = OffsetPaginator(2)
+    assert paginator.advance(page(1)) is True
+    assert paginator.advance(page(1)) is False
+    assert paginator.finished

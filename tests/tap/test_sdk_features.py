@@ -1,0 +1,70 @@
+"""What users of any SDK tap expect works here, too."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from running import chat_config
+
+if TYPE_CHECKING:
+    from running import Runner
+
+    from tap_chat.sandbox import Sandbox
+
+
+def discovered(tap: Runner) -> dict[str, Any]:
+    catalog: dict[str, Any] = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
+    return catalog
+
+
+def test_deselected_property_is_neither_declared_nor_written(tap: Runner, sandbox: Sandbox) -> None:
+    catalog = discovered(tap)
+    for item in catalog["streams"][0]["metadata"]:
+        item["metadata"]["selected"] = item["breadcrumb"] != ["properties", "message"]
+    run = tap(chat_config(sandbox), catalog=catalog)
+    assert run.code == 0
+    assert run.records == [
+        {name: value for name, value in row.items() if name != "message"}
+        for row in sandbox.world.chat_messages
+    ]
+
+
+def test_deselected_stream_is_not_read(tap: Runner, sandbox: Sandbox) -> None:
+    catalog = discovered(tap)
+    for item in catalog["streams"][0]["metadata"]:
+        item["metadata"]["selected"] = False
+    run = tap(chat_config(sandbox), catalog=catalog)
+    assert run.code == 0
+    assert run.records == []
+    assert sandbox.requests == 0
+
+
+def test_catalog_can_force_a_full_table(tap: Runner, sandbox: Sandbox) -> None:
+    config = chat_config(sandbox, replication_key="timestamp")
+    first = tap(config)
+    catalog = discovered(tap)
+    catalog["streams"][0]["replication_method"] = "FULL_TABLE"
+    second = tap(config, catalog=catalog, state=first.state)
+    assert second.records == sandbox.world.chat_messages
+
+
+def test_stream_map_renames_and_computes(tap: Runner, sandbox: Sandbox) -> None:
+    maps = {"chat_messages": {"__alias__": "notes", "who": "user_id", "message": None}}
+    run = tap(chat_config(sandbox) | {"stream_maps": maps})
+    assert run.code == 0, run.err
+    assert {message["stream"] for message in run.of_type("RECORD")} == {"notes"}
+    assert [record["who"] for record in run.records] == [
+        row["user_id"] for row in sandbox.world.chat_messages
+    ]
+    assert "message" not in run.records[0]
+    assert len(run.of_type("SCHEMA")) == 1
+
+
+def test_connection_test_reads_one_record(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap.run([*tap.command(chat_config(sandbox)), "--test"])
+    assert run.code == 0, run.err
+    assert sandbox.requests == 1
+    refused = tap.run([*tap.command(chat_config(sandbox, api_key="wrong")), "--test"])
+    assert refused.code == 1
+    assert "chat.api_key" in refused.errors[0]
