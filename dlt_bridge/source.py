@@ -36,6 +36,13 @@ BATCH_BYTES = 8 * 1024 * 1024
 
 FULL_TABLE = "FULL_TABLE"
 
+# Everything in the table makes way for the rows of the run, of which the last of each key stays.
+WHOLE_TABLE: Any = {
+    "disposition": "merge",
+    "strategy": "delete-insert",
+    "destination_scope": "1 = 1",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -194,12 +201,23 @@ class Driver:
                     " batches off in the tap's config (setting batch_config)."
                 )
             case ActivateVersion(stream):
-                # A stream read in full replaces its table anyway.
                 if self._method(stream) != FULL_TABLE:
                     raise MessageError(
                         f"Stream {stream}: line {line} is an ACTIVATE_VERSION, which is not"
                         " supported for a stream that is not FULL_TABLE."
                     )
+                yield self._activation(self._buffer(stream, line))
+
+    def _buffer(self, stream: str, line: int) -> Buffer:
+        if stream not in self._buffers:
+            raise MessageError(f"Stream {stream}: line {line} comes before a SCHEMA.")
+        return self._buffers[stream]
+
+    def _activation(self, buffer: Buffer) -> Rows:
+        """Return the empty table that tells dlt to let nothing stay but the rows of this run."""
+        keys = buffer.message.key_properties
+        hints = dlt.mark.make_hints(write_disposition=WHOLE_TABLE if keys else "replace")
+        return Rows(buffer.message.stream, buffer.decoder.schema.empty_table(), hints)
 
     def _start(self, message: Schema) -> Rows:
         """Return the empty table that brings the hints of a SCHEMA to dlt."""
@@ -211,6 +229,8 @@ class Driver:
                 f" {', '.join(sorted(missing))}."
             )
         _refuse_changed_types(message.stream, kinds)
+        # dlt keeps the scope that an ACTIVATE_VERSION of an earlier run set.
+        _stored_table(message.stream).pop("x-merge-destination-scope", None)
         decoder = RecordDecoder(message.stream, kinds)
         self._buffers[message.stream] = Buffer(message, decoder)
         hints = dlt.mark.make_hints(
@@ -271,23 +291,19 @@ def _root_metadata(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _disposition(method: str | None, keys: Sequence[str]) -> Any:  # noqa: ANN401
-    if method == FULL_TABLE:
-        # The whole table makes way for the rows of the run, of which the last of each key stays.
-        whole = {
-            "disposition": "merge",
-            "strategy": "delete-insert",
-            "destination_scope": "1 = 1",
-        }
-        return whole if keys else "replace"
-    return {"disposition": "merge", "strategy": "delete-insert"} if keys else "append"
+    if keys:
+        # As Singer targets do. A FULL_TABLE stream need not be whole: with the SDK it may hold the
+        # children of only those parents that changed.
+        return {"disposition": "merge", "strategy": "delete-insert"}
+    return "replace" if method == FULL_TABLE else "append"
 
 
 def _refuse_changed_types(stream: str, kinds: Sequence[Column]) -> None:
     """Refuse what the database would cast in silence: 1.5 into a bigint column is stored as 2."""
-    schema = dlt.current.source_schema()
-    stored = schema.tables.get(schema.naming.normalize_table_identifier(stream), {})
+    stored = _stored_table(stream).get("columns", {})
+    naming = dlt.current.source_schema().naming
     for column in kinds:
-        known = stored.get("columns", {}).get(schema.naming.normalize_identifier(column.name), {})
+        known = stored.get(naming.normalize_identifier(column.name), {})
         before = known.get("data_type"), known.get("scale")
         now = column.data_type, column.scale
         if before[0] is not None and before != now:
@@ -296,6 +312,12 @@ def _refuse_changed_types(stream: str, kinds: Sequence[Column]) -> None:
                 f" {_type_text(*before)}. Load into another dataset, or reset the stream with"
                 ' refresh="drop_resources".'
             )
+
+
+def _stored_table(stream: str) -> Any:  # noqa: ANN401
+    """Return what dlt knows of a stream's table, to be read or changed; empty if nothing."""
+    schema = dlt.current.source_schema()
+    return schema.tables.get(schema.naming.normalize_table_identifier(stream), {})
 
 
 def _type_text(data_type: str | None, scale: int | None) -> str:

@@ -32,22 +32,44 @@ def test_stream_without_a_key_is_appended(stage: Stage) -> None:
     assert stage.rows("select id from data.a") == [(1,)] * 4
 
 
+def test_full_table_is_merged_on_its_key(stage: Stage) -> None:
+    """As Singer targets do: a child stream may bring the children of changed parents only."""
+    stage.streams = {"a": "FULL_TABLE"}
+    stage.load([schema(v=TEXT), record(id=1, v="a"), record(id=2, v="b"), record(id=1, v="c")])
+    stage.load([schema(v=TEXT), record(id=2, v="d")])
+    assert stage.rows("select id, v from data.a order by id") == [(1, "c"), (2, "d")]
+
+
+def test_full_table_without_a_key_holds_the_rows_of_the_last_run(stage: Stage) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    stage.load([schema(keys=()), record(id=1), record(id=1)])
+    stage.load([schema(keys=()), record(id=2)])
+    assert stage.rows("select id from data.a") == [(2,)]
+
+
 @pytest.mark.parametrize("keys", [("id",), ()])
-def test_full_table_holds_the_rows_of_the_last_run_alone(
+def test_activated_version_holds_the_rows_of_the_last_run(
     stage: Stage, keys: tuple[str, ...]
 ) -> None:
     stage.streams = {"a": "FULL_TABLE"}
-    stage.load([schema(keys=keys), record(id=1), record(id=2)])
-    stage.load([schema(keys=keys), record(id=2), record(id=3)])
+    activation = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
+    stage.load([schema(keys=keys), activation, record(id=1), record(id=2)])
+    stage.load([schema(keys=keys), record(id=2), record(id=3), activation])
     assert stage.rows("select id from data.a order by id") == [(2,), (3,)]
-    stage.load([schema(keys=keys)])
+    stage.load([schema(keys=keys), activation])
     assert stage.rows("select id from data.a") == []
 
 
-def test_full_table_keeps_the_last_version_of_a_key(stage: Stage) -> None:
+def test_run_after_an_activated_version_deletes_nothing(stage: Stage) -> None:
     stage.streams = {"a": "FULL_TABLE"}
-    stage.load([schema(v=TEXT), record(id=1, v="a"), record(id=1, v="b")])
-    assert stage.rows("select id, v from data.a") == [(1, "b")]
+    activation = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
+    stage.load([schema(), activation, record(id=1)])
+    stage.load([schema(), record(id=2)])
+    assert stage.rows("select id from data.a order by id") == [(1,), (2,)]
+    stage.load([schema(), activation, record(id=3)])
+    stage.pipeline = stage.new_pipeline("another machine")
+    stage.load([schema(), record(id=4)])
+    assert stage.rows("select id from data.a order by id") == [(3,), (4,)]
 
 
 def test_streams_that_alternate_are_told_apart(stage: Stage) -> None:

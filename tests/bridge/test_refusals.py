@@ -33,7 +33,7 @@ def refusal(stage: Stage, lines: list[Any]) -> str:
     [
         (["not json"], ["Line 1"]),
         ([schema(), '{"type": "NEWS"}'], ["Line 2"]),
-        ([record(id=1)], ["Stream a", "line 1", "RECORD before a SCHEMA"]),
+        ([record(id=1)], ["Stream a", "line 1", "before a SCHEMA"]),
         ([schema(), record(v=1)], ["Stream a", "line 2", "`id`"]),
         ([schema(), record(id=None)], ["Stream a", "line 2", "`id`"]),
         ([schema(v=TEXT), record(id=1, v="a"), record(id=2, v=7)], ["line 3", "`v`"]),

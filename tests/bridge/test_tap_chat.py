@@ -27,7 +27,7 @@ def expected(sandbox: Sandbox) -> list[tuple[Any, ...]]:
 def test_full_table_has_the_rows_of_the_api(stage: Stage, sandbox: Sandbox) -> None:
     stage.pipeline.run(singer("tap-chat", chat_config(sandbox)))
     assert stage.rows(QUERY) == expected(sandbox)
-    sandbox.world = World(messages=100)
+    sandbox.world = World(messages=500)
     stage.pipeline.run(singer("tap-chat", chat_config(sandbox)))
     assert stage.rows(QUERY) == expected(sandbox)
 
