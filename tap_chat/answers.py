@@ -90,6 +90,13 @@ def describe_failure(error: requests.RequestException, timeout: float) -> str:
     return words.format(timeout=timeout)
 
 
+def broke_off(error: requests.RequestException) -> bool:
+    """Say whether an answer had begun, or was to be expected, when it failed."""
+    return isinstance(
+        error, (requests.exceptions.ChunkedEncodingError, requests.ReadTimeout)
+    ) or "Read timed out" in str(error)
+
+
 def retry_after(response: requests.Response) -> float | None:
     """Return the seconds a server asks to wait, or None if it does not say.
 

@@ -1,0 +1,239 @@
+"""One request and its checked answer: what is retried, what is fatal, and how it is told.
+
+The SDK's parts are used as they are: `get_http_request` builds a request, `authenticator` signs
+it, the `backoff_*` hooks pace the retries.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+
+import backoff
+import requests
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
+from singer_sdk.streams import RESTStream
+
+from tap_chat import answers
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from backoff.types import Details
+    from singer_sdk.streams.rest import HTTPRequest
+
+    from tap_chat.settings import PlatformSettings
+    from tap_chat.tap import TapChat
+    from tap_chat.throttle import Throttle
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class BrokenOffError(RetriableAPIError):
+    """The answer did not arrive whole: it may pass, or it may be too large."""
+
+
+class ExchangeStream(RESTStream[Any]):
+    """A stream that sends requests and checks their answers.
+
+    Args:
+        tap: The tap.
+        settings: The platform's section of the config.
+        throttle: The platform's allowance, shared by its streams.
+    """
+
+    #: The platform's section in the config.
+    section: ClassVar[str]
+    #: The setting that carries the credential, for errors.
+    credential: ClassVar[str] = "api_key"
+    #: By how much each wait is longer than the one before.
+    backoff_growth: ClassVar[float] = 2
+    #: Statuses that are no failure but an answer: there is nothing at this path.
+    skipped_statuses: ClassVar[frozenset[int]] = frozenset()
+
+    # A redirect could carry the credential to another host.
+    allow_redirects = False
+
+    def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
+        self.settings = settings
+        self.throttle = throttle
+        self._user_agent = tap.user_agent
+        super().__init__(tap)
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return self.settings.api_url.rstrip("/")
+
+    @cached_property
+    @override
+    def user_agent(self) -> str:
+        return self._user_agent
+
+    @property
+    @override
+    def timeout(self) -> float:  # type: ignore[override]
+        return self.settings.request_timeout
+
+    def exchange(
+        self, request: HTTPRequest, read: Callable[[bytes], T], *, halvable: bool = False
+    ) -> T:
+        """Send a request until it is answered.
+
+        Args:
+            request: The request, without credentials.
+            read: From a body to what is wanted of it; a ValueError says that it is not whole.
+            halvable: True if less can be asked for, so that an answer that breaks off is not
+                waited for a second time.
+
+        Returns:
+            What `read` made of the body.
+
+        Raises:
+            BrokenOffError: The answer broke off and less can be asked for.
+            SkippableAPIError: The answer has one of `skipped_statuses`.
+            FatalAPIError: The request failed for good, or too often. The message names the
+                stream, the request and the remedy.
+        """
+
+        def give_up(error: Exception) -> bool:
+            return halvable and isinstance(error, BrokenOffError)
+
+        try:
+            return self.retrying(self._attempt, give_up)(request, read)
+        except RetriableAPIError as error:
+            if give_up(error):
+                raise
+            tries = self.backoff_max_tries()
+            raise FatalAPIError(
+                f"{error} Gave up after {tries} tries (setting {self.section}.max_retries)."
+            ) from None
+
+    def _attempt(self, request: HTTPRequest, read: Callable[[bytes], T]) -> T:
+        self.throttle.wait()
+        response = self._send(request)
+        if response.status_code != HTTPStatus.OK:
+            self._refuse(request, response)
+        if answers.is_html(response):
+            raise self.fatal(
+                request,
+                "answered with a web page instead of JSON",
+                f"Check the setting {self.section}.api_url: it must be the host of the API.",
+            )
+        try:
+            return read(response.content)
+        except ValueError:
+            raise BrokenOffError(
+                self.sentence(request, "answered with a body that is not whole JSON"), response
+            ) from None
+
+    def _send(self, request: HTTPRequest) -> requests.Response:
+        prepared = self.build_prepared_request(
+            request.method, request.url, params=request.encode_params(), headers=request.headers
+        )
+        try:
+            return self.requests_session.send(
+                prepared, timeout=self.timeout, allow_redirects=self.allow_redirects
+            )
+        except requests.RequestException as error:
+            failure = answers.describe_failure(error, self.timeout)
+            kind = BrokenOffError if answers.broke_off(error) else RetriableAPIError
+        # Raised outside of the handler: the original error holds the URL with the credential.
+        raise kind(self.sentence(request, failure))
+
+    def _refuse(self, request: HTTPRequest, response: requests.Response) -> None:
+        status = response.status_code
+        said = f"answered {answers.describe_status(status)}"
+        if status in PASSING_STATUSES:
+            if (wait := answers.retry_after(response)) is not None:
+                self.throttle.pause(wait)
+            raise RetriableAPIError(self.sentence(request, said), response)
+        if status in self.skipped_statuses:
+            raise SkippableAPIError(self.sentence(request, said))
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise BrokenOffError(self.sentence(request, said), response)
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            remedy = f"Check the setting {self.section}.{self.credential}."
+        elif location := response.headers.get("Location"):
+            target = answers.without_secrets(location).partition("?")[0]
+            said += f" towards {target}, which is not followed"
+            remedy = f"If that is the API, put it into the setting {self.section}.api_url."
+        else:
+            remedy = f"Check the setting {self.section}.api_url and the stream's settings."
+        raise self.fatal(request, said, remedy)
+
+    def retrying(
+        self, func: Callable[P, T], give_up: Callable[[Exception], bool]
+    ) -> Callable[P, T]:
+        """Return a function that calls this one again after a `RetriableAPIError`.
+
+        Unlike the SDK's `request_decorator` it logs a wait once, not twice.
+
+        Args:
+            func: What to call.
+            give_up: From an error to True if it is not worth another try.
+        """
+        decorate: Callable[[Callable[P, T]], Callable[P, T]] = backoff.on_exception(
+            self.backoff_wait_generator,
+            RetriableAPIError,
+            max_tries=self.backoff_max_tries,
+            jitter=self.backoff_jitter,
+            on_backoff=self.backoff_handler,
+            giveup=give_up,
+            logger=None,
+        )
+        return decorate(func)
+
+    @override
+    def backoff_max_tries(self) -> int:
+        return self.settings.max_retries + 1
+
+    @override
+    def backoff_wait_generator(self) -> Generator[float, Any, None]:
+        wait = self.settings.backoff_factor
+        error = yield 0.0
+        while True:
+            response = error.response if isinstance(error, RetriableAPIError) else None
+            asked = answers.retry_after(response) if response is not None else None
+            error = yield wait if asked is None else asked
+            wait *= self.backoff_growth
+
+    @override
+    def backoff_jitter(self, value: float) -> float:
+        # Never less than a server asked for; a little more, so that workers spread.
+        return value * random.uniform(1, 1.1)  # noqa: S311
+
+    @override
+    def backoff_handler(self, details: Details) -> None:
+        self.logger.warning(
+            "%s Try %d of %d; the next in %.1f s.",
+            details.get("exception"),
+            details["tries"],
+            self.backoff_max_tries(),
+            details.get("wait") or 0.0,
+        )
+
+    def sentence(self, request: HTTPRequest, said: str) -> str:
+        """Say what a request met, without credentials and without a byte of the answer.
+
+        Args:
+            request: The request.
+            said: What the server did, as the predicate of the sentence.
+        """
+        url = answers.without_secrets(f"{request.url}?{request.encode_params()}")
+        return f"Stream {self.name}: {request.method} {url} {said}."
+
+    def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:
+        """Return the error of a failure that will not pass; arguments as for `sentence`."""
+        return FatalAPIError(f"{self.sentence(request, said)} {remedy}".strip())

@@ -1,0 +1,68 @@
+"""Walking time in windows, oldest first, so that a run can stop anywhere and go on."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time; the next one starts where it ends.
+
+    Attributes:
+        start: Its first moment, in the stream's unit (ms for Dixa, days for LiveChat).
+        end: Its end, likewise.
+    """
+
+    start: int
+    end: int
+
+    @property
+    def halves(self) -> tuple[Window, Window]:
+        """The earlier and the later half."""
+        middle = (self.start + self.end) // 2
+        return Window(self.start, middle), Window(middle, self.end)
+
+
+class Windows:
+    """The windows from a start to a fixed end, each of which may still be halved.
+
+    Args:
+        start: The first moment.
+        end: The end of the last window.
+        size: The largest window, in the same unit.
+    """
+
+    def __init__(self, start: int, end: int, size: int) -> None:
+        self._start = start
+        self._end = end
+        self._size = size
+        self._pending: deque[Window] = deque()
+
+    def __iter__(self) -> Iterator[Window]:
+        """Yield the windows, oldest first."""
+        while self._pending or self._start < self._end:
+            if not self._pending:
+                end = min(self._start + self._size, self._end)
+                self._pending.append(Window(self._start, end))
+                self._start = end
+            yield self._pending.popleft()
+
+    def halve(self, window: Window) -> bool:
+        """Put the halves of a window back in its place.
+
+        Args:
+            window: The window that was just yielded.
+
+        Returns:
+            False if it is too small to be halved.
+        """
+        if window.end - window.start <= 1:
+            return False
+        self._pending.extendleft(reversed(window.halves))
+        return True
