@@ -128,6 +128,18 @@ class Bookmarks(StreamStateManager):
                 {replication_key: bookmark}, context=context, replication_key=replication_key
             )
 
+    def reach(self, replication_key: str, bookmark: Bookmark) -> None:
+        """Move the bookmark forward, never back.
+
+        Args:
+            replication_key: The stream's replication key.
+            bookmark: Where everything before is written.
+        """
+        state = self.stream_state
+        if state.get("replication_key") == replication_key:
+            bookmark = max(bookmark, state.get("replication_key_value", bookmark))
+        state |= {"replication_key": replication_key, "replication_key_value": bookmark}
+
     @override
     def finalize_state(self, state: dict[str, Any] | None = None) -> None:
         state = self.stream_state if state is None else state
@@ -136,6 +148,21 @@ class Bookmarks(StreamStateManager):
         after = state.get("replication_key"), state.get("replication_key_value")
         if before[0] == after[0] and before[1] is not None:
             state["replication_key_value"] = max(before[1], after[1])
+
+
+class WindowBookmarks(Bookmarks):
+    """Bookmarks that move from window to window, whatever the records in one say."""
+
+    @override
+    def increment_state(
+        self,
+        latest_record: types.Record,
+        *,
+        context: types.Context | None = None,
+        replication_key: str,
+    ) -> None:
+        if self._normalise(latest_record.get(replication_key)) is None:
+            self.unmarked += 1
 
 
 def _text(moment: datetime) -> str:

@@ -7,17 +7,18 @@ once more in each paginator.
 from __future__ import annotations
 
 import sys
-from abc import abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from singer_sdk.exceptions import SkippableAPIError
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_value
 from tap_chat.exchange import ExchangeStream
-from tap_chat.pagination import Page, Paginator, RepeatedPageError
+from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.records import compile_conformer
 
 if sys.version_info >= (3, 12):
@@ -47,18 +48,23 @@ class ChatStream(ExchangeStream):
     # numbers beyond a double's range into null.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
+    #: Where the records are in a page, names with dots between them. They may be the root, too.
+    records_path: str
+    #: Keys of the parent that records get, whatever they say themselves.
+    parent_keys: ClassVar[tuple[str, ...]] = ()
+    #: How the bookmark moves.
+    bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
+
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
-        self._start_date = tap.start_date
+        self.starts = tap.starts
+        self.ends = tap.ends
+        self.skipped = 0
+        self._state_writer = tap.state_writer
         super().__init__(tap, settings, throttle)
 
-    @property
-    @abstractmethod
-    def records_path(self) -> str:
-        """Where the records are in a page: names with dots between them; empty for the root."""
-
-    @abstractmethod
     def new_paginator(self) -> Paginator[Any]:
-        """Return a fresh paginator for one walk over the pages."""
+        """Return a fresh paginator for one walk over the pages; by default there is one page."""
+        return SinglePage()
 
     # Records
 
@@ -75,36 +81,55 @@ class ChatStream(ExchangeStream):
             context: The parent's keys, or None.
 
         Yields:
+            Each page whose records are new; none if the parent is gone, which is counted.
+
+        Raises:
+            FatalAPIError: A page can't be had, or came before.
+        """
+        try:
+            yield from self.walk(
+                lambda token: self.get_http_request(page=PageContext(context, token)), context
+            )
+        except SkippableAPIError:
+            self.skipped += 1
+
+    def walk(
+        self, request_page: Callable[[Any], HTTPRequest], context: Context | None = None
+    ) -> Iterator[Page]:
+        """Walk pages.
+
+        Args:
+            request_page: From the token of a page to its request.
+            context: The parent's keys, or None.
+
+        Yields:
             Each page whose records are new.
 
         Raises:
+            SkippableAPIError: The parent is gone.
             FatalAPIError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
         with self.get_http_request_counter() as counter:
             while not paginator.finished:
-                token = paginator.current_value
-                request = self.get_http_request(page=PageContext(context, token))
+                request = request_page(paginator.current_value)
                 counter.increment()
-                page = self.page(request, self.exchange(request, answers.decode))
+                body = self.exchange(request, answers.decode, skippable=context is not None)
+                page = self.page(request, body, context)
                 try:
                     new = paginator.advance(page)
-                except RepeatedPageError:
-                    raise self.fatal(
-                        request,
-                        "gave a page that came before",
-                        "The server does not page as it was asked to; check the paging settings "
-                        f"of {self.section}.",
-                    ) from None
+                except PagingError as error:
+                    raise self.fatal(request, error.said, error.remedy) from None
                 if new:
                     yield page
 
-    def page(self, request: HTTPRequest, body: Any) -> Page:  # noqa: ANN401
+    def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
 
         Args:
             request: The request, for errors.
             body: The decoded body.
+            context: The parent's keys, or None.
 
         Returns:
             The page, whose records all have their keys and the declared types.
@@ -112,7 +137,7 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: There is no list of records, or one does not fit its schema.
         """
-        records = answers.find(body, self.records_path)
+        records = self.find_records(body)
         if not isinstance(records, list):
             place = f"`{self.records_path}`" if self.records_path else "the root"
             raise self.fatal(
@@ -120,10 +145,17 @@ class ChatStream(ExchangeStream):
                 f"answered without a list of records at {place}, but {answers.shape(body)}",
                 self.records_remedy,
             )
+        inherited = {key: (context or {})[key] for key in self.parent_keys}
         for index, record in enumerate(records):
+            if inherited and isinstance(record, dict):
+                record.update(inherited)
             self.check(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
         return Page(body, records, keys)
+
+    def find_records(self, body: Any) -> Any:  # noqa: ANN401
+        """Return the list of records in a body, or what stands in its place."""
+        return body if isinstance(body, list) else answers.find(body, self.records_path)
 
     def check(self, request: HTTPRequest, index: int, record: Any) -> None:  # noqa: ANN401
         """Conform a record to its schema.
@@ -153,6 +185,15 @@ class ChatStream(ExchangeStream):
             self.record_remedy,
         )
 
+    def report_skipped(self) -> None:
+        """Say how many parents were gone, if any."""
+        if self.skipped:
+            self.logger.warning(
+                "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
+                self.skipped,
+                self.path,
+            )
+
     def report_unmarked(self) -> None:
         """Say how many records had no value of the replication key, if any."""
         if self.replication_key and (unmarked := self.bookmarks.unmarked):
@@ -179,7 +220,7 @@ class ChatStream(ExchangeStream):
     @cached_property
     def bookmarks(self) -> Bookmarks:
         """The keeper of this stream's state."""
-        return Bookmarks(
+        return self.bookmarks_class(
             normalise=self.normalise_bookmark,
             start=self.first_bookmark,
             tap_name=self.tap_name,
@@ -209,7 +250,17 @@ class ChatStream(ExchangeStream):
     @property
     def first_bookmark(self) -> Bookmark | None:
         """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
-        return normalise_datetime(self._start_date) if self.is_timestamp_replication_key else None
+        return normalise_datetime(self.starts) if self.is_timestamp_replication_key else None
+
+    def reach(self, bookmark: Bookmark) -> None:
+        """Move the bookmark of a stream that is read in windows, and write a STATE.
+
+        Args:
+            bookmark: The end of a window whose records are all written.
+        """
+        if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
+            self.bookmarks.reach(self.replication_key, bookmark)
+            self._state_writer.write_state(self.tap_state)
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> str | None:

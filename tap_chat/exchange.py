@@ -59,8 +59,6 @@ class ExchangeStream(RESTStream[Any]):
     credential: ClassVar[str] = "api_key"
     #: By how much each wait is longer than the one before.
     backoff_growth: ClassVar[float] = 2
-    #: Statuses that are no failure but an answer: there is nothing at this path.
-    skipped_statuses: ClassVar[frozenset[int]] = frozenset()
 
     # A redirect could carry the credential to another host.
     allow_redirects = False
@@ -87,7 +85,12 @@ class ExchangeStream(RESTStream[Any]):
         return self.settings.request_timeout
 
     def exchange(
-        self, request: HTTPRequest, read: Callable[[bytes], T], *, halvable: bool = False
+        self,
+        request: HTTPRequest,
+        read: Callable[[bytes], T],
+        *,
+        halvable: bool = False,
+        skippable: bool = False,
     ) -> T:
         """Send a request until it is answered.
 
@@ -96,13 +99,14 @@ class ExchangeStream(RESTStream[Any]):
             read: From a body to what is wanted of it; a ValueError says that it is not whole.
             halvable: True if less can be asked for, so that an answer that breaks off is not
                 waited for a second time.
+            skippable: True if a 404 only says that this one is gone.
 
         Returns:
             What `read` made of the body.
 
         Raises:
             BrokenOffError: The answer broke off and less can be asked for.
-            SkippableAPIError: The answer has one of `skipped_statuses`.
+            SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or too often. The message names the
                 stream, the request and the remedy.
         """
@@ -111,7 +115,7 @@ class ExchangeStream(RESTStream[Any]):
             return halvable and isinstance(error, BrokenOffError)
 
         try:
-            return self.retrying(self._attempt, give_up)(request, read)
+            return self.retrying(self._attempt, give_up)(request, read, skippable)
         except RetriableAPIError as error:
             if give_up(error):
                 raise
@@ -120,9 +124,16 @@ class ExchangeStream(RESTStream[Any]):
                 f"{error} Gave up after {tries} tries (setting {self.section}.max_retries)."
             ) from None
 
-    def _attempt(self, request: HTTPRequest, read: Callable[[bytes], T]) -> T:
+    def _attempt(
+        self,
+        request: HTTPRequest,
+        read: Callable[[bytes], T],
+        skippable: bool,  # noqa: FBT001 - handed through
+    ) -> T:
         self.throttle.wait()
         response = self._send(request)
+        if response.status_code == HTTPStatus.NOT_FOUND and skippable:
+            raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         if response.status_code != HTTPStatus.OK:
             self._refuse(request, response)
         if answers.is_html(response):
@@ -159,8 +170,6 @@ class ExchangeStream(RESTStream[Any]):
             if (wait := answers.retry_after(response)) is not None:
                 self.throttle.pause(wait)
             raise RetriableAPIError(self.sentence(request, said), response)
-        if status in self.skipped_statuses:
-            raise SkippableAPIError(self.sentence(request, said))
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BrokenOffError(self.sentence(request, said), response)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

@@ -10,6 +10,7 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -17,6 +18,8 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tap_chat.records import Record
 
 TokenT = TypeVar("TokenT")
@@ -37,8 +40,28 @@ class Page:
     keys: list[tuple[Any, ...]]
 
 
-class RepeatedPageError(Exception):
-    """A page came twice: the server does not page as it is asked to."""
+class PagingError(Exception):
+    """The server does not page as it should.
+
+    Args:
+        said: What it did, as the predicate of a sentence.
+        remedy: What to do.
+    """
+
+    def __init__(self, said: str, remedy: str = "") -> None:
+        super().__init__(said)
+        self.said = said
+        self.remedy = remedy
+
+
+class RepeatedPageError(PagingError):
+    """A page came twice."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "gave a page that came before",
+            "The server does not page as it is asked to; check the settings of the paging.",
+        )
 
 
 class Paginator(ABC, Generic[TokenT]):
@@ -90,6 +113,17 @@ class Paginator(ABC, Generic[TokenT]):
         """Return the token of the page after this one, or None if it was the last."""
 
 
+class SinglePage(Paginator[None]):
+    """One page and no more."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @override
+    def get_next(self, page: Page) -> None:
+        return None
+
+
 class OffsetPaginator(Paginator[int]):
     """Pages by the number of records to skip, until a page is empty.
 
@@ -115,3 +149,66 @@ class OffsetPaginator(Paginator[int]):
     @override
     def get_next(self, page: Page) -> int | None:
         return self.current_value + len(page.records) if page.records else None
+
+
+class NumberPaginator(Paginator[int]):
+    """Pages by number from 1, until a page is short.
+
+    Args:
+        page_size: The number of records asked for, in rows.
+        server_sizes: Sizes at which it may be the server that ends a page; no page of such a size
+            is taken for a short one.
+    """
+
+    def __init__(self, page_size: int, server_sizes: Collection[int] = ()) -> None:
+        super().__init__(1)
+        self._page_size = page_size
+        self._server_sizes = server_sizes
+
+    @override
+    def get_next(self, page: Page) -> int | None:
+        rows = len(page.records)
+        full = rows >= self._page_size or rows in self._server_sizes
+        return self.current_value + 1 if rows and full else None
+
+
+class NextLinkPaginator(NumberPaginator):
+    """Pages by the number in a link to the next, or else by the number of pages.
+
+    Of the link (`links.next_page.href`, relative or absolute) only `page` is used: it may lack the
+    filter that the first request had.
+
+    Args:
+        api_url: The only host that a link may lead to.
+        page_size: As for `NumberPaginator`, which ends a walk without links and numbers.
+        server_sizes: Likewise.
+    """
+
+    def __init__(self, api_url: str, page_size: int, server_sizes: Collection[int] = ()) -> None:
+        super().__init__(page_size, server_sizes)
+        self._host = urlsplit(api_url).netloc.rpartition("@")[2]
+
+    @override
+    def get_next(self, page: Page) -> int | None:
+        body = page.body if isinstance(page.body, dict) else {}
+        links, numbers = body.get("links"), body.get("pagination")
+        if isinstance(links, dict):
+            link = links.get("next_page")
+            if isinstance(link, dict) and isinstance(link.get("href"), str):
+                return self._number(link["href"])
+        if isinstance(numbers, dict) and isinstance(numbers.get("total_pages"), int):
+            more = self.current_value < numbers["total_pages"]
+            return self.current_value + 1 if more else None
+        return None if isinstance(links, dict) else super().get_next(page)
+
+    def _number(self, href: str) -> int:
+        link = urlsplit(href)
+        if link.netloc and link.netloc != self._host:
+            raise PagingError(
+                "gave a next link to another host, which is not followed",
+                "The credentials go to the host of the setting api_url only.",
+            )
+        [number] = parse_qs(link.query).get("page") or [""]
+        if not number.isdecimal() or int(number) <= self.current_value:
+            raise PagingError("gave a next link that does not lead to a further page")
+        return int(number)

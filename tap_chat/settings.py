@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from dotenv import dotenv_values, find_dotenv
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from singer_sdk.exceptions import ConfigValidationError
 
 if TYPE_CHECKING:
@@ -131,6 +132,25 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
 def invalid(*errors: str) -> ConfigValidationError:
     """Return the SDK's error for a config with these problems, one sentence each."""
     return ConfigValidationError(" ".join(errors), errors=list(errors))
+
+
+def moment(name: str, value: str | UnsetType) -> datetime | None:
+    """Read a setting that is a time.
+
+    Args:
+        name: The setting's name.
+        value: ISO 8601, taken for UTC if it names no offset; or unset.
+
+    Raises:
+        ConfigValidationError: It is no time.
+    """
+    if value is UNSET:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise invalid(f"The setting `{name}` is wrong: it is no ISO 8601 date-time.") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def from_environment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -13,7 +14,9 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_chat import settings
 from tap_chat._sdk import TerminatingTap
-from tap_chat.bookmarks import normalise_datetime
+from tap_chat.platforms import freshchat
+from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
+from tap_chat.platforms.freshchat import FreshchatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
@@ -45,6 +48,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             examples=["2024-01-01T00:00:00Z"],
         ),
     ] = UNSET
+    end_date: Annotated[
+        str | UnsetType,
+        about(
+            "End date",
+            "Where streams that are read in windows end; by default now. As `start_date`.",
+            form="date-time",
+            examples=["2024-02-01T00:00:00Z"],
+        ),
+    ] = UNSET
     user_agent: Annotated[
         str | UnsetType,
         about("User agent", "The User-Agent of every request; by default tap-chat/<version>."),
@@ -52,11 +64,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     chat: Annotated[
         MessagesSettings | UnsetType, about("Messages API", "The vendor-neutral messages API.")
     ] = UNSET
+    freshchat: Annotated[
+        FreshchatSettings | UnsetType, about("Freshchat", "Freshchat's API v2.")
+    ] = UNSET
+    dixa: Annotated[DixaSettings | UnsetType, about("Dixa", "Dixa's exports API.")] = UNSET
 
 
 #: The streams of every platform, by its section in the config.
 STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
     "chat": (ChatMessages,),
+    "freshchat": freshchat.STREAMS,
+    "dixa": (DixaConversationExport,),
 }
 
 
@@ -107,11 +125,8 @@ class TapChat(TerminatingTap):
                 config |= settings.from_environment(schema, "TAP_CHAT_", environ)
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
         self.settings = settings.parse(own, Config, complete=validate_config)
-        self.start_date = normalise_datetime(self.settings.start_date)
-        if self.settings.start_date is not UNSET and self.start_date is None:
-            raise settings.invalid(
-                "The setting `start_date` is wrong: it is no ISO 8601 date-time."
-            )
+        self.starts = settings.moment("start_date", self.settings.start_date)
+        self.ends = settings.moment("end_date", self.settings.end_date) or datetime.now(UTC)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         super().__init__(config=config, validate_config=validate_config, **tap)
         if validate_config:

@@ -36,12 +36,14 @@ class Windows:
         start: The first moment.
         end: The end of the last window.
         size: The largest window, in the same unit.
+        smallest: A window of no more than this is not halved.
     """
 
-    def __init__(self, start: int, end: int, size: int) -> None:
+    def __init__(self, start: int, end: int, size: int, *, smallest: int = 1) -> None:
         self._start = start
         self._end = end
         self._size = size
+        self._smallest = smallest
         self._pending: deque[Window] = deque()
 
     def __iter__(self) -> Iterator[Window]:
@@ -53,16 +55,14 @@ class Windows:
                 self._start = end
             yield self._pending.popleft()
 
-    def halve(self, window: Window) -> bool:
+    def halvable(self, window: Window) -> bool:
+        """Say whether a window is large enough to be halved."""
+        return window.end - window.start > self._smallest
+
+    def halve(self, window: Window) -> None:
         """Put the halves of a window back in its place.
 
         Args:
             window: The window that was just yielded.
-
-        Returns:
-            False if it is too small to be halved.
         """
-        if window.end - window.start <= 1:
-            return False
         self._pending.extendleft(reversed(window.halves))
-        return True

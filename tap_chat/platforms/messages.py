@@ -109,6 +109,7 @@ class ChatMessages(ChatStream):
 
     def __init__(self, tap: TapChat, settings: MessagesSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
+        self.records_path = settings.records_path
         self.path = "/" + settings.path.lstrip("/")
         self.replication_key = settings.replication_key
         check_fields(self.schema["properties"], settings.replication_key)
@@ -118,11 +119,6 @@ class ChatMessages(ChatStream):
     def schema(self) -> dict[str, Any]:
         """The four fields every message has, and those of the setting `fields`."""
         return {"type": "object", "properties": FIELDS | self.settings.fields, "required": ["id"]}
-
-    @property
-    @override
-    def records_path(self) -> str:
-        return self.settings.records_path
 
     @property
     @override

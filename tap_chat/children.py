@@ -1,0 +1,53 @@
+"""Streams that are read once for each of many parents, without a word for each."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tap_chat.client import ChatStream
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from singer_sdk.metrics import Counter, Meter, Timer
+
+MeterT = TypeVar("MeterT", bound="Meter")
+
+# The SDK logs three lines for each parent, and those of its meters hold the parent's keys.
+_silent = logging.getLogger("tap-chat.silent")
+_silent.setLevel(logging.CRITICAL)
+
+
+class ChildStream(ChatStream):
+    """A stream with one context for each parent, and one bookmark for all."""
+
+    # With the SDK's default the STATE has an entry for each parent, searched for each record.
+    state_partitioning_keys = ()
+
+    @override
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        super().log(
+            message, *args, level=logging.DEBUG if level == logging.INFO else level, **kwargs
+        )
+
+    @override
+    def get_record_counter(self, **options: Any) -> Counter:
+        return _silenced(super().get_record_counter(**options))
+
+    @override
+    def get_sync_timer(self) -> Timer:
+        return _silenced(super().get_sync_timer())
+
+    @override
+    def get_http_request_counter(self) -> Counter:
+        return _silenced(super().get_http_request_counter())
+
+
+def _silenced(meter: MeterT) -> MeterT:
+    meter.logger = _silent
+    return meter
