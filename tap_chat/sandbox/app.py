@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from tap_chat.sandbox.answers import BrokenResponse, json_answer
 from tap_chat.sandbox.dixa import conversation_export
+from tap_chat.sandbox.freshchat import freshchat
 from tap_chat.sandbox.messages import messages
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
@@ -72,6 +73,7 @@ class Gate:
         return Starlette(
             routes=[
                 Route("/v1/messages", self._endpoint(messages)),
+                Route("/v2/{path:path}", self._endpoint(freshchat)),
                 Route("/v1/conversation_export", self._endpoint(self._dixa)),
                 Route("/_sandbox", self._report, methods=["GET"]),
                 Route("/_sandbox", self._steer, methods=["PATCH"]),

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from tap_chat.sandbox.dixa_world import DixaWorld
+from tap_chat.sandbox.freshchat_world import FreshchatWorld
 from tap_chat.sandbox.made_up import API_KEY, NOW, sentence, timestamp
 
 __all__ = ["API_KEY", "World"]
@@ -34,12 +35,18 @@ class World:
     Attributes:
         seed: Decides every value.
         messages: The number of messages of the messages API, in rows.
+        users: The users of the Freshchat account.
+        conversations: The conversations of these users.
+        deleted: The part of them that is listed but gone, from 0 to 1.
         dixa_conversations: The conversations of the Dixa organisation.
         now: The moment at which the accounts are seen.
     """
 
     seed: int = 7
     messages: Size = 1000
+    users: Size = 20
+    conversations: Size = 60
+    deleted: Annotated[float, Meta(ge=0, le=1)] = 0.0
     dixa_conversations: Size = 200
     now: Annotated[datetime, Meta(tz=True)] = NOW
 
@@ -68,6 +75,11 @@ class World:
         return [_message(dice, number) for number in range(self.messages)]
 
     @cached_property
+    def freshchat(self) -> FreshchatWorld:
+        """The Freshchat account."""
+        return FreshchatWorld(self.seed, self.users, self.conversations, self.now, self.deleted)
+
+    @cached_property
     def dixa(self) -> DixaWorld:
         """The Dixa organisation."""
         return DixaWorld(self.seed, self.dixa_conversations, self.now)
@@ -75,12 +87,13 @@ class World:
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        return {"chat_messages": self.messages} | self.dixa.rows
+        return {"chat_messages": self.messages} | self.freshchat.rows | self.dixa.rows
 
     @property
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that each stream must bring, as the API gives them, with what the tap adds."""
-        return {"chat_messages": self.chat_messages} | self.dixa.truth
+        chat = {"chat_messages": self.chat_messages}
+        return chat | self.freshchat.truth | self.dixa.truth
 
 
 def _message(dice: random.Random, number: int) -> dict[str, Any]:
