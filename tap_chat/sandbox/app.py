@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,26 +11,41 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tap_chat.sandbox.answers import BrokenResponse, json_answer
+from tap_chat.sandbox.dixa import conversation_export
+from tap_chat.sandbox.freshchat import freshchat
 from tap_chat.sandbox.messages import messages
 from tap_chat.sandbox.options import Options
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from tap_chat.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.world import World
 
     Dialect = Callable[[Request, World, Options, Fault | None], Response]
     Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Allowance:
+    """A count of requests that begins anew with each window of time."""
+
+    def __init__(self) -> None:
+        self._start = 0.0
+        self._count = 0
+
+    def over(self, limit: int | None, window: float) -> float | None:
+        """Count a request; return the seconds to the next window if this one is used up."""
+        if limit is None:
+            return None
+        now = time.monotonic()
+        if now >= self._start + window:
+            self._start, self._count = now, 0
+        self._count += 1
+        return None if self._count <= limit else self._start + window - now
 
 
 class Gate:
@@ -51,14 +65,16 @@ class Gate:
         self.options = options
         self.requests = 0
         self.refused = 0
-        self._window_start = 0.0
-        self._window_count = 0
+        self._allowance = Allowance()
+        self._dixa_allowance = Allowance()
 
     def application(self) -> Starlette:
         """Return the application of all dialects and of `/_sandbox`, which steers it."""
         return Starlette(
             routes=[
                 Route("/v1/messages", self._endpoint(messages)),
+                Route("/v2/{path:path}", self._endpoint(freshchat)),
+                Route("/v1/conversation_export", self._endpoint(self._dixa)),
                 Route("/_sandbox", self._report, methods=["GET"]),
                 Route("/_sandbox", self._steer, methods=["PATCH"]),
             ]
@@ -68,7 +84,8 @@ class Gate:
         async def endpoint(request: Request) -> Response:
             self.requests += 1
             await asyncio.sleep(self.options.latency)
-            if (wait := self._over_limit()) is not None:
+            wait = self._allowance.over(self.options.rate_limit, self.options.rate_window)
+            if wait is not None:
                 self.refused += 1
                 return Response(status_code=429, headers={"Retry-After": f"{wait:.3f}"})
             path = request.url.path
@@ -82,17 +99,15 @@ class Gate:
 
         return endpoint
 
-    def _over_limit(self) -> float | None:
-        """Return the seconds until the next window if this one is used up."""
-        if self.options.rate_limit is None:
-            return None
-        now = time.monotonic()
-        if now >= self._window_start + self.options.rate_window:
-            self._window_start, self._window_count = now, 0
-        self._window_count += 1
-        if self._window_count <= self.options.rate_limit:
-            return None
-        return self._window_start + self.options.rate_window - now
+    def _dixa(
+        self, request: Request, world: World, options: Options, fault: Fault | None
+    ) -> Response:
+        limit, window = options.dixa_rate_limit, options.rate_window
+        if self._dixa_allowance.over(limit, window) is not None:
+            self.refused += 1
+            # Dixa: nothing is known of a Retry-After; connectors wait for a constant minute.
+            return json_answer({"message": "Too many requests"}, 429)
+        return conversation_export(request, world, options, fault)
 
     async def _report(self, _: Request) -> Response:
         report = {
@@ -100,43 +115,18 @@ class Gate:
             "requests": self.requests,
             "refused": self.refused,
             "options": self.options,
+            "world": self.world.settings,
         }
         return Response(msgspec.json.encode(report), media_type="application/json")
 
     async def _steer(self, request: Request) -> Response:
         try:
             changes = msgspec.json.decode(await request.body(), type=dict[str, object])
-            changed = msgspec.convert(msgspec.to_builtins(self.options) | changes, Options)
-        except msgspec.ValidationError as error:
+            of_world = {name: changes.pop(name) for name in World.names() & changes.keys()}
+            options = msgspec.convert(msgspec.to_builtins(self.options) | changes, Options)
+            self.world = self.world.changed(of_world)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
             return Response(f"{error}\n", 400, media_type="text/plain")
-        for name in changed.__struct_fields__:
-            setattr(self.options, name, getattr(changed, name))
+        for name in options.__struct_fields__:
+            setattr(self.options, name, getattr(options, name))
         return await self._report(request)
-
-
-class BrokenResponse(Response):
-    """An answer whose connection breaks.
-
-    Args:
-        answer: What would have been sent.
-        request: The request, for its connection.
-        whole: The part of the body to send before, from 0 (not even the headers) to 1.
-    """
-
-    def __init__(self, answer: Response, request: Request, whole: float) -> None:
-        super().__init__(answer.body, answer.status_code, media_type=answer.media_type)
-        self._sent = bytes(self.body[: int(len(self.body) * whole)])
-        self._connection: asyncio.Transport = request.state.connection
-
-    @override
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send a part of the answer and break the connection."""
-        if self._sent:
-            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-            await send(start)
-            await send({"type": "http.response.body", "body": self._sent, "more_body": True})
-            self._connection.close()
-        else:
-            self._connection.abort()
-        # The server learns of the end of the connection in the next turn of the loop.
-        await asyncio.sleep(0)

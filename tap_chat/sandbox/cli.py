@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 import msgspec
 
 from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.made_up import API_KEY
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.server import Sandbox
-from tap_chat.sandbox.world import API_KEY, World
+from tap_chat.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def read_fault(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Fault]:
@@ -19,14 +25,30 @@ def read_fault(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) ->
         raise click.BadParameter(str(error)) from None
 
 
+def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """Return the flag of an attribute of World or Options, with its default."""
+    field = name.removeprefix("--").replace("-", "_")
+    default = World().settings.get(field, getattr(Options(), field, None))
+    return click.option(name, default=default, show_default=default is not None, help=text, **more)
+
+
 @click.command()
 @click.option("--port", default=0, show_default=True, help="Port on 127.0.0.1; 0 for a free one.")
-@click.option("--seed", default=7, show_default=True, help="The same seed gives the same data.")
-@click.option("--messages", default=1000, show_default=True, help="Messages of the messages API.")
-@click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
-@click.option("--rate-limit", type=int, help="Requests allowed in a window; the rest get a 429.")
-@click.option("--rate-window", default=60.0, show_default=True, help="Seconds of a window.")
-@click.option("--max-page-size", default=100, show_default=True, help="Most records of a page.")
+@setting("--seed", "The same seed gives the same data.")
+@setting("--messages", "Messages of the messages API.")
+@setting("--users", "Users of Freshchat.")
+@setting("--conversations", "Conversations of the users of Freshchat.")
+@setting("--deleted", "The part of Freshchat's users and conversations that are gone.")
+@setting("--dixa-conversations", "Conversations of Dixa.")
+@setting("--now", "The moment at which the accounts are seen, ISO 8601 with a zone.", type=str)
+@setting("--latency", "Seconds before each answer.")
+@setting("--rate-limit", "Requests allowed in a window; the rest get a 429.", type=int)
+@setting("--rate-window", "Seconds of a window.")
+@setting("--max-page-size", "Most records of a page.")
+@setting("--links", "Freshchat's next links: relative, path, absolute or absent.")
+@setting("--dixa-bounds", "Which bounds of Dixa's filters belong to the window.")
+@setting("--dixa-rate-limit", "Requests to Dixa allowed in a window; it allows 10.", type=int)
+@setting("--dixa-max-rows", "Rows from which Dixa's answers break off.", type=int)
 @click.option(
     "--fault",
     "faults",
@@ -34,30 +56,20 @@ def read_fault(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) ->
     callback=read_fault,
     help='A fault, as JSON: \'{"kind": "status", "status": 503, "after": 3, "times": 2}\'.',
 )
-def main(  # noqa: PLR0913
-    *,
-    port: int,
-    seed: int,
-    messages: int,
-    latency: float,
-    rate_limit: int | None,
-    rate_window: float,
-    max_page_size: int,
-    faults: list[Fault],
-) -> None:
+def main(*, port: int, faults: list[Fault], **settings: object) -> None:
     """Serve the chat APIs on loopback, with made-up data. Its address is the first line printed.
 
-    GET /_sandbox tells the rows of every stream and the requests so far; PATCH /_sandbox with JSON
-    changes latency, rate_limit, rate_window, max_page_size and faults while it runs.
+    GET /_sandbox tells the rows of every stream, the requests so far and all settings; PATCH
+    /_sandbox with JSON changes settings while it runs: the data, the moment `now`, how it behaves
+    and what goes wrong (`faults`).
     """
-    options = Options(
-        latency=latency,
-        rate_limit=rate_limit,
-        rate_window=rate_window,
-        max_page_size=max_page_size,
-        faults=faults,
-    )
-    sandbox = Sandbox(World(seed=seed, messages=messages), options, port)
+    of_world = {name: settings.pop(name) for name in World.names()}
+    try:
+        world, options = World().changed(of_world), msgspec.convert(settings, Options)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from None
+    options.faults = faults
+    sandbox = Sandbox(world, options, port)
     click.echo(sandbox.url)
     click.echo(f"The API key is {API_KEY}. Stop with Ctrl-C.", err=True)
     sandbox.serve()

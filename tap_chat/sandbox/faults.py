@@ -15,9 +15,11 @@ Kind = Literal[
     "empty",  # 200 without a body
     "html",  # 200 with a web page, as on a wrong host
     "null",  # the JSON null
-    "repeat",  # the first page, whatever page is asked for
+    "repeat",  # the records of the first page (of Dixa: window), whatever is asked for
     "drop",  # records without the field that `field` names
     "replace",  # records with `literal` in the field that `field` names
+    "self_link",  # a page of Freshchat whose next link leads to itself
+    "foreign_link",  # a page of Freshchat whose next link leads to another host
 ]
 
 

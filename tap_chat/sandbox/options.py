@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -18,6 +18,11 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
         rate_window: The length of a window, in seconds.
         max_page_size: The most records that any page has, whatever is asked for.
         faults: What goes wrong, the first that strikes wins.
+        links: The form of Freshchat's links: with /v2 from the root of the host, without it, whole,
+            or none at all.
+        dixa_bounds: Which bounds of Dixa's filters belong to the window: "[" and "]" do.
+        dixa_rate_limit: Requests to Dixa allowed in a window; None for no limit.
+        dixa_max_rows: The most rows of an answer of Dixa that does not break off; None for any.
     """
 
     latency: Annotated[float, Meta(ge=0)] = 0.0
@@ -25,3 +30,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     rate_window: Annotated[float, Meta(gt=0)] = 60.0
     max_page_size: Annotated[int, Meta(ge=1)] = 100
     faults: list[Fault] = []
+    links: Literal["relative", "path", "absolute", "absent"] = "relative"
+    dixa_bounds: Literal["[)", "[]", "(]", "()"] = "[)"
+    dixa_rate_limit: Annotated[int, Meta(ge=1)] | None = None
+    dixa_max_rows: Annotated[int, Meta(ge=0)] | None = None

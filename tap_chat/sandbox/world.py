@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Self
 
-#: The credential that every API of the sandbox accepts.
-API_KEY = "sandbox-key"
+import msgspec
+from msgspec import Meta
+
+from tap_chat.sandbox.dixa_world import DixaWorld
+from tap_chat.sandbox.freshchat_world import FreshchatWorld
+from tap_chat.sandbox.made_up import API_KEY, NOW, sentence, timestamp
+
+__all__ = ["API_KEY", "World"]
 
 #: Messages of a block are listed newest first.
 BLOCK = 50
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
-WORDS = (
-    "hello", "order", "refund", "shipping", "please", "thanks", "when", "invoice", "où", "straße",
-    "日本語", "🚚", "password", "won't", '"quoted"', "a,b", "line\nbreak", "tab\there", "100%",
-)  # fmt: skip
+
+Size = Annotated[int, Meta(ge=0)]
 
 
 @dataclass(frozen=True)
 class World:
     """The data of one sandbox.
 
+    Time moves on with `dataclasses.replace(world, now=later)`: what existed still exists under the
+    same ids, some of it has changed, and there is more of it. The sizes of Freshchat, Dixa and
+    LiveChat are those of 2026-01-31T12:00Z, whatever `now` is.
+
     Attributes:
         seed: Decides every value.
         messages: The number of messages of the messages API, in rows.
+        users: The users of the Freshchat account.
+        conversations: The conversations of these users.
+        deleted: The part of them that is listed but gone, from 0 to 1.
+        dixa_conversations: The conversations of the Dixa organisation.
+        now: The moment at which the accounts are seen.
     """
 
     seed: int = 7
-    messages: int = 1000
+    messages: Size = 1000
+    users: Size = 20
+    conversations: Size = 60
+    deleted: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    dixa_conversations: Size = 200
+    now: Annotated[datetime, Meta(tz=True)] = NOW
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """Return the names of the settings."""
+        return {field.name for field in fields(cls)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings by name."""
+        return asdict(self)
+
+    def changed(self, changes: dict[str, object]) -> Self:
+        """Return this world with other settings, as JSON has them; raises `ValidationError`."""
+        return msgspec.convert(self.settings | changes, type(self)) if changes else self
 
     @cached_property
     def chat_messages(self) -> list[dict[str, Any]]:
@@ -42,15 +74,26 @@ class World:
         dice = random.Random(f"{self.seed} messages")
         return [_message(dice, number) for number in range(self.messages)]
 
+    @cached_property
+    def freshchat(self) -> FreshchatWorld:
+        """The Freshchat account."""
+        return FreshchatWorld(self.seed, self.users, self.conversations, self.now, self.deleted)
+
+    @cached_property
+    def dixa(self) -> DixaWorld:
+        """The Dixa organisation."""
+        return DixaWorld(self.seed, self.dixa_conversations, self.now)
+
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        return {"chat_messages": self.messages}
+        return {"chat_messages": self.messages} | self.freshchat.rows | self.dixa.rows
 
-
-def timestamp(moment: datetime) -> str:
-    """Return a moment in the format of the messages API: UTC with milliseconds."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    @property
+    def truth(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows that each stream must bring, as the API gives them, with what the tap adds."""
+        chat = {"chat_messages": self.chat_messages}
+        return chat | self.freshchat.truth | self.dixa.truth
 
 
 def _message(dice: random.Random, number: int) -> dict[str, Any]:
@@ -58,7 +101,7 @@ def _message(dice: random.Random, number: int) -> dict[str, Any]:
     moment = EPOCH + timedelta(seconds=37 * (block * BLOCK + BLOCK - place))
     return {
         "id": f"m-{number:09d}",
-        "message": " ".join(dice.choices(WORDS, k=dice.randint(1, 12))) if place else None,
+        "message": sentence(dice) if place else None,
         "timestamp": timestamp(moment + timedelta(milliseconds=dice.randrange(1000))),
         "user_id": f"u-{dice.randrange(1 + number // 10):06d}",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,20 +138,43 @@ def test_command_prints_its_address_and_is_steered_over_http(url: str) -> None:
     rows = requests.get(f"{url}/v1/messages", params, timeout=10).json()["data"]
     assert rows == World(seed=5, messages=12).chat_messages
     report = requests.get(f"{url}/_sandbox", timeout=10).json()
-    assert report["rows"] == {"chat_messages": 12}
+    assert report["rows"] == World(seed=5, messages=12).rows
+    assert report["rows"]["chat_messages"] == 12
     assert report["requests"] == 2
 
     changed = requests.patch(f"{url}/_sandbox", json={"faults": [{"kind": "null"}]}, timeout=10)
     assert changed.status_code == 200
     assert requests.get(f"{url}/v1/messages", params, timeout=10).text == "null"
-    wrong = requests.patch(f"{url}/_sandbox", json={"latencyy": 1}, timeout=10)
-    assert wrong.status_code == 400
-    assert "latencyy" in wrong.text
+    for change in ({"latencyy": 1}, {"now": "2026-02-15T00:00:00"}, {"now": 3}, {"messages": -1}):
+        wrong = requests.patch(f"{url}/_sandbox", json=change, timeout=10)
+        assert wrong.status_code == 400
+        assert next(iter(change)) in wrong.text
 
 
-def test_command_refuses_a_fault_it_does_not_know() -> None:
-    done = subprocess.run(
-        [COMMAND, '--fault={"kind": "flood"}'], capture_output=True, text=True, check=False
-    )
+def test_time_moves_on_over_http(sandbox: Sandbox) -> None:
+    before = requests.get(f"{sandbox.url}/_sandbox", timeout=10).json()
+    change = {"now": "2026-02-15T00:00:00Z"}
+    after = requests.patch(f"{sandbox.url}/_sandbox", json=change, timeout=10).json()
+    assert after["world"] == before["world"] | change
+    assert after["options"] == before["options"]
+    assert sandbox.world == replace(World(messages=450), now=datetime(2026, 2, 15, tzinfo=UTC))
+    assert after["rows"]["dixa_conversation_export"] > before["rows"]["dixa_conversation_export"]
+
+
+def test_rows_count_the_truth() -> None:
+    for world in (World(), World(seed=2, now=datetime(2026, 3, 1, tzinfo=UTC))):
+        assert world.rows == {stream: len(rows) for stream, rows in world.truth.items()}
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [
+        ('--fault={"kind": "flood"}', "flood"),
+        ("--now=yesterday", "now"),
+        ("--dixa-bounds=<>", "dixa_bounds"),
+    ],
+)
+def test_command_refuses_what_it_does_not_know(flag: str, word: str) -> None:
+    done = subprocess.run([COMMAND, flag], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "flood" in done.stderr
+    assert word in done.stderr

@@ -1,0 +1,74 @@
+"""What every dialect answers with: JSON, refusals, and answers whose connection breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import sys
+from base64 import b64decode
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.responses import Response
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+JSON = "application/json"
+
+
+def json_answer(body: object, status: int = 200) -> Response:
+    """Return an answer with a JSON body."""
+    return Response(msgspec.json.encode(body), status, media_type=JSON)
+
+
+def bearer_token(request: Request) -> str | None:
+    """Return the token of `Authorization: Bearer <token>`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else None
+
+
+def basic_pair(request: Request) -> tuple[str, str] | None:
+    """Return the user and the password of `Authorization: Basic <pair>`."""
+    scheme, _, pair = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = b64decode(pair, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return user, password
+
+
+class BrokenResponse(Response):
+    """An answer whose connection breaks.
+
+    Args:
+        answer: What would have been sent.
+        request: The request, for its connection.
+        whole: The part of the body to send before, from 0 (not even the headers) to 1.
+    """
+
+    def __init__(self, answer: Response, request: Request, whole: float) -> None:
+        super().__init__(answer.body, answer.status_code, media_type=answer.media_type)
+        self._sent = bytes(self.body[: int(len(self.body) * whole)])
+        self._connection: asyncio.Transport = request.state.connection
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a part of the answer and break the connection."""
+        if self._sent:
+            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            await send(start)
+            await send({"type": "http.response.body", "body": self._sent, "more_body": True})
+            self._connection.close()
+        else:
+            self._connection.abort()
+        # The server learns of the end of the connection in the next turn of the loop.
+        await asyncio.sleep(0)

@@ -1,0 +1,73 @@
+"""What the made-up accounts are made of: moments, words, and things born at an even pace."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
+
+#: The credential that every API of the sandbox accepts.
+API_KEY = "sandbox-key"
+
+#: The accounts of Freshchat, Dixa and LiveChat begin here.
+OPENED = datetime(2025, 10, 1, tzinfo=UTC)
+#: By this moment they have the sizes that were asked for; afterwards they grow at the same pace.
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+WORDS = (
+    "hello", "order", "refund", "shipping", "please", "thanks", "when", "invoice", "où", "straße",
+    "日本語", "🚚", "password", "won't", '"quoted"', "a,b", "line\nbreak", "tab\there", "100%",
+)  # fmt: skip
+NAMES = ("Ana", "Bjørn", "Chloé", "Daw", "Emre", "Fatima", "Gus", "Łukasz", "美咲", "O'Neil")
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Return a moment as milliseconds since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def timestamp(moment: datetime | int) -> str:
+    """Return a moment, or milliseconds since 1970, as text: UTC with milliseconds and a Z."""
+    if isinstance(moment, int):
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def births(dice: random.Random, size: int, until: int) -> Iterator[int]:
+    """Yield when things come into being, in ms, ascending, up to a moment.
+
+    `size` of them are born between OPENED and NOW, whatever the dice say, and more at the same pace
+    later. Some are born exactly at midnight UTC, some 1 ms before or after it.
+    """
+    start, span = epoch_ms(OPENED), epoch_ms(NOW) - epoch_ms(OPENED)
+    for number in itertools.count(1) if size else ():
+        end = epoch_ms(OPENED) + number * span // size
+        moment = start + 1 + dice.randrange(end - start)
+        midnight = end - end % DAY + number % 3 - 1
+        if start < midnight <= end and dice.random() < 1 / 3:
+            moment = midnight
+        if moment > until:
+            return
+        yield moment
+        start = end
+
+
+def sentence(dice: random.Random, most: int = 12) -> str:
+    """Return up to `most` words."""
+    return " ".join(dice.choices(WORDS, k=dice.randint(1, most)))
+
+
+def pick(pool: Sequence[T], number: int, salt: int = 0) -> T:
+    """Return the item of a pool that belongs to a number: fast, and always the same."""
+    return pool[(number * 7919 + salt * 104729) % len(pool)]
