@@ -14,9 +14,10 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_chat import settings
 from tap_chat._sdk import TerminatingTap
-from tap_chat.platforms import freshchat
+from tap_chat.platforms import freshchat, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
+from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
@@ -68,6 +69,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         FreshchatSettings | UnsetType, about("Freshchat", "Freshchat's API v2.")
     ] = UNSET
     dixa: Annotated[DixaSettings | UnsetType, about("Dixa", "Dixa's exports API.")] = UNSET
+    livechat: Annotated[LiveChatSettings | UnsetType, about("LiveChat", "LiveChat's v2 API.")] = (
+        UNSET
+    )
 
 
 #: The streams of every platform, by its section in the config.
@@ -75,6 +79,7 @@ STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
     "chat": (ChatMessages,),
     "freshchat": freshchat.STREAMS,
     "dixa": (DixaConversationExport,),
+    "livechat": livechat.STREAMS,
 }
 
 

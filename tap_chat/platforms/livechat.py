@@ -1,0 +1,278 @@
+"""The platform `livechat`: LiveChat's v2 API (https://developers.livechat.com/docs/v2/).
+
+A query lists chats newest first, 25 a page, and reaches no more than 25,000 of them, so time is
+walked in windows of days. Messages and events are parts of a chat and cost no request.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from singer_sdk.authenticators import BasicAuthenticator
+from singer_sdk.streams.rest import HTTPRequest
+
+from tap_chat import answers
+from tap_chat.bookmarks import WindowBookmarks
+from tap_chat.children import ChildStream
+from tap_chat.client import ChatStream
+from tap_chat.platforms import livechat_fields as fields
+from tap_chat.settings import PlatformSettings, about
+from tap_chat.windows import Window, Windows
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.helpers.types import Auth, Context
+
+    from tap_chat.records import Record
+    from tap_chat.tap import TapChat
+    from tap_chat.throttle import Throttle
+
+#: LiveChat began in 2002.
+BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
+
+#: A day of the account is one in its own time zone, which is not known here: from UTC-12 to UTC+14.
+EARLIEST_ZONE = timedelta(hours=14)
+LATEST_ZONE = timedelta(hours=12)
+
+#: The agent of a chat that has none.
+UNASSIGNED = "unassigned"
+
+#: How often the pages of a window are read at most if rows vanish while they are.
+PASSES = 5
+
+
+class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
+    """The section `livechat`."""
+
+    entity_id: Annotated[
+        str, about("Entity id", "The user name: the account id, or the e-mail address of an agent.")
+    ]
+    access_token: Annotated[
+        str,
+        about(
+            "Access token",
+            "A personal access token: Developer Console > Tools > Personal access tokens.",
+            secret=True,
+        ),
+    ]
+    api_url: Annotated[str, about("API URL", "Where the API is.")] = "https://api.livechatinc.com"
+    include_pending: Annotated[
+        Literal[0, 1], about("Include pending", "1 to read chats that go on, too.")
+    ] = 0
+    batch_size: Annotated[
+        int,
+        about("Batch size", "Days of a window; one with too many chats is halved.", ge=1),
+    ] = 31
+    max_rows: Annotated[
+        int, about("Reachable rows", "How many chats a query of LiveChat reaches.", ge=1)
+    ] = 25_000
+    lookback_days: Annotated[
+        float,
+        about(
+            "Lookback",
+            "Days before the bookmark to read again, for chats that ended or changed since.",
+            ge=0,
+        ),
+    ] = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a query.
+
+    Attributes:
+        request: What was asked.
+        total: The number of chats in the window, in all pages.
+        pages: The number of pages.
+        chats: The rows of each chat of this page.
+    """
+
+    request: HTTPRequest
+    total: int
+    pages: int
+    chats: list[list[Record]]
+
+
+class LiveChatChats(ChatStream):
+    """The chats, one row for each agent of a chat."""
+
+    name = "livechat_chats"
+    path = "/chats"
+    section = "livechat"
+    credential = "access_token (and livechat.entity_id)"
+    records_path = "chats"
+    primary_keys = ("id", "agent_email")
+    replication_key = "ended_timestamp"
+    schema = fields.CHATS
+    settings: LiveChatSettings
+    bookmarks_class = WindowBookmarks
+
+    def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        self._first_row: Record = {}
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        return BasicAuthenticator(
+            username=self.settings.entity_id, password=self.settings.access_token
+        )
+
+    @property
+    @override
+    def first_bookmark(self) -> int:
+        return int((self.starts or BEGINNING).timestamp())
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        bookmark = datetime.fromtimestamp(self.starting_bookmark or self.first_bookmark, UTC)
+        start = bookmark - LATEST_ZONE - timedelta(days=self.settings.lookback_days)
+        end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
+        windows = Windows(start.date().toordinal(), end, self.settings.batch_size)
+        for window in windows:
+            first = self._listing(window, 1)
+            if first.total >= self.settings.max_rows and windows.halvable(window):
+                windows.halve(window)
+                continue
+            for rows in self._chats(window, first):
+                self._first_row = rows[0]
+                yield from rows
+            # Everything is written that ended before the last day was over, wherever it was.
+            over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
+            self.reach(int(min(over - EARLIEST_ZONE, self.ends).timestamp()))
+
+    def _chats(self, window: Window, listing: Listing) -> Iterator[list[Record]]:
+        """Read the chats of a window, each once, as its rows.
+
+        New chats push others to later pages while they are read: these come twice, and the second
+        is left out. A chat that vanishes pulls others to earlier pages, where they were not seen;
+        so the pages are read again until as many chats were seen as there were at the beginning.
+        """
+        seen: set[str] = set()
+        for _ in range(PASSES):
+            total, before = listing.total, len(seen)
+            for number in count(2):
+                if total >= self.settings.max_rows:
+                    raise self.fatal(
+                        listing.request,
+                        f"lists {total} chats on one day, and no more than {total - 1} can be read",
+                        "A day is the smallest window. Raise livechat.max_rows if LiveChat allows it.",
+                    )
+                for rows in listing.chats:
+                    if rows[0]["id"] not in seen:
+                        seen.add(rows[0]["id"])
+                        yield rows
+                if number > listing.pages:
+                    break
+                listing = self._listing(window, number)
+            if len(seen) >= total:
+                return
+            if len(seen) == before:
+                break
+            listing = self._listing(window, 1)
+        self.logger.warning(
+            "%s counts %d chats, but gave %d, however often it was asked.",
+            self.sentence(listing.request, "was answered").removesuffix(" was answered."),
+            total,
+            len(seen),
+        )
+
+    def _listing(self, window: Window, number: int) -> Listing:
+        """Read one page of a window, and check it."""
+        request = HTTPRequest(
+            url=f"{self.url_base}{self.path}",
+            params={
+                "date_from": date.fromordinal(window.start).isoformat(),
+                "date_to": date.fromordinal(window.end - 1).isoformat(),
+                "include_pending": self.settings.include_pending,
+                "page": number,
+            },
+            headers={"Accept": "application/json", "X-API-Version": "2"},
+        )
+        with self.get_http_request_counter() as counter:
+            counter.increment()
+            body = self.exchange(request, answers.decode)
+        total, pages, chats = (answers.find(body, name) for name in ("total", "pages", "chats"))
+        if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
+            raise self.fatal(
+                request,
+                "answered without the list `chats` and the numbers `total` and `pages`, but"
+                f" {answers.shape(body)}",
+                self.records_remedy,
+            )
+        rows = [by_agent(chat) if isinstance(chat, dict) else [chat] for chat in chats]
+        for index, of_chat in enumerate(rows):
+            for row in of_chat:
+                self.check(request, index, row)
+        return Listing(request, total, pages, rows)
+
+    @override
+    def generate_child_contexts(
+        self, record: Record, context: Context | None
+    ) -> Iterable[Context | None]:
+        # One for each chat, not for each agent; the parts are handed over apart from the context,
+        # which the SDK logs.
+        if record is not self._first_row:
+            return
+        for stream in self.child_streams:
+            if isinstance(stream, ChatPart):
+                stream.chat = record
+        yield {"chat_id": record["id"]}
+
+
+class ChatPart(ChildStream):
+    """Records that are nested in a chat."""
+
+    section = "livechat"
+    credential = LiveChatChats.credential
+    parent_stream_type = LiveChatChats
+    path = "/chats"
+    primary_keys = ("chat_id", "event_id")
+
+    def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        self.chat: Record = {}
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        for number, part in enumerate(self.chat.get(self.records_path) or ()):
+            chat_id = self.chat["id"]
+            record = {"chat_id": chat_id, "event_id": f"{chat_id}_{number}"}
+            record |= {name: value for name, value in part.items() if value is not None}
+            yield record
+
+
+class LiveChatMessages(ChatPart):
+    """What was said in the chats."""
+
+    name = "livechat_messages"
+    records_path = "messages"
+    schema = fields.MESSAGES
+
+
+class LiveChatEvents(ChatPart):
+    """Everything that happened in the chats: messages, attachments and events of the system."""
+
+    name = "livechat_events"
+    records_path = "events"
+    schema = fields.EVENTS
+
+
+STREAMS = (LiveChatChats, LiveChatMessages, LiveChatEvents)
+
+
+def by_agent(chat: Record) -> list[Record]:
+    """Return a chat once for each of its agents, or once for `unassigned`."""
+    emails = [agent.get("email") for agent in chat.get("agents") or ()]
+    unique = dict.fromkeys(email or UNASSIGNED for email in emails or [None])
+    return [chat | {"agent_email": email} for email in unique]
