@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.sandbox import API_KEY
+from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
     from tap_chat.sandbox import Sandbox
@@ -87,3 +87,57 @@ def chat_config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     return {
         "chat": {"api_url": sandbox.url, "api_key": API_KEY, "backoff_factor": 0.01, **settings}
     }
+
+
+def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of platforms of the sandbox, as seen at its own time.
+
+    Args:
+        sandbox: The sandbox.
+        sections: The platforms; all, if none is named.
+        changes: Further settings by section.
+    """
+    fast = {"backoff_factor": 0.01}
+    platforms: dict[str, dict[str, Any]] = {
+        "chat": {"api_url": sandbox.url, "api_key": API_KEY} | fast,
+        "freshchat": {"api_url": f"{sandbox.url}/v2", "api_key": API_KEY} | fast,
+        "dixa": {
+            "api_url": f"{sandbox.url}/v1",
+            "api_token": API_KEY,
+            "requests_per_minute": 100_000,
+            "lag_minutes": 0,
+        }
+        | fast,
+        "livechat": {"api_url": sandbox.url, "entity_id": ENTITY_ID, "access_token": API_KEY}
+        | fast,
+    }
+    return {
+        "start_date": "2025-01-01",
+        "end_date": sandbox.world.now.isoformat(),
+        **{
+            name: settings | changes.get(name, {})
+            for name, settings in platforms.items()
+            if not sections or name in sections
+        },
+    }
+
+
+def by_stream(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of a run by their stream."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for message in run.of_type("RECORD"):
+        found.setdefault(message["stream"], []).append(message["record"])
+    return found
+
+
+def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows in an order that does not depend on how they came."""
+    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
+    """Check that a run brought every row of streams (all of the sandbox, if none is named) once."""
+    assert run.code == 0, run.err
+    found, truth = by_stream(run), sandbox.world.truth
+    for stream in streams or truth:
+        assert in_order(found.get(stream, [])) == in_order(truth[stream]), stream

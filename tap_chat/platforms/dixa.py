@@ -115,14 +115,23 @@ class DixaConversationExport(ChatStream):
         bookmark = self.starting_bookmark or self.first_bookmark
         start = bookmark - int(self.settings.lookback_days * DAY)
         end = milliseconds(self.ends) - int(self.settings.lag_minutes * MINUTE)
-        # A window is asked for with one millisecond more, and Dixa allows no more than 31 days.
-        windows = Windows(start, end, self.settings.batch_size * DAY - MILLISECOND, smallest=HOUR)
+        # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
+        size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
+        windows = Windows(start, end, size, smallest=HOUR)
+        written: set[tuple[int, int]] = set()
         for window in windows:
+            edge, written = written, set()
             try:
-                yield from self.window_records(window, halvable=windows.halvable(window))
+                for record in self.window_records(window, halvable=windows.halvable(window)):
+                    version = record["id"], record.get("updated_at") or 0
+                    if version[1] >= window.end - MILLISECOND:
+                        written.add(version)
+                    if version not in edge:
+                        yield record
             except BrokenOffError as error:
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)
+                written = edge
             else:
                 self.reach(window.end)
         self.report_unmarked()
@@ -132,7 +141,7 @@ class DixaConversationExport(ChatStream):
 
         Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
         each is asked for from a millisecond before its start, so that every millisecond is in one
-        if neither bound does; one that is in two comes twice.
+        even if neither bound belongs to it.
 
         Args:
             window: The window, in ms since 1970.

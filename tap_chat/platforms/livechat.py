@@ -166,7 +166,7 @@ class LiveChatChats(ChatStream):
                     raise self.fatal(
                         listing.request,
                         f"lists {total} chats on one day, and no more than {total - 1} can be read",
-                        "A day is the smallest window. Raise livechat.max_rows if LiveChat allows it.",
+                        "A day is the smallest window; see the setting livechat.max_rows.",
                     )
                 for rows in listing.chats:
                     if rows[0]["id"] not in seen:
