@@ -121,7 +121,7 @@ class FreshchatWorld:
             if first:
                 states += [(first[0], "assigned"), (first[-1] + HOUR, "resolved")]
             if late:
-                states += [(late[0], "reopened"), (late[-1] + 3 * DAY, "resolved")]
+                states += [(late[0], "reopened"), (late[-1] + 10 * DAY, "resolved")]
             talks.append(
                 Conversation(
                     number,
