@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -162,8 +162,15 @@ class Writer:
 
     def _local(self, seconds: int) -> str:
         # LiveChat: text is in the account's zone and does not say so.
-        text = datetime.fromtimestamp(seconds, self._zone).strftime("%a, %m/%d/%y %I:%M:%S %p")
-        return text[:-2] + text[-2:].lower()
+        local = datetime.fromtimestamp(seconds, self._zone)
+        half = "am" if local.hour < 12 else "pm"
+        time = f"{local.hour % 12 or 12:02}:{local.minute:02}:{local.second:02} {half}"
+        return f"{_day(local.date())} {time}"
+
+
+@lru_cache(maxsize=512)
+def _day(day: date) -> str:
+    return f"{day:%a, %m/%d/%y}"
 
 
 def _agent(number: int) -> Row:
