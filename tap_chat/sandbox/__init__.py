@@ -8,9 +8,10 @@ one does not hide the same mistake in the other. From Python:
 """
 
 from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.livechat import ENTITY_ID
 from tap_chat.sandbox.made_up import API_KEY
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.server import Sandbox
 from tap_chat.sandbox.world import World
 
-__all__ = ["API_KEY", "Fault", "Options", "Sandbox", "World"]
+__all__ = ["API_KEY", "ENTITY_ID", "Fault", "Options", "Sandbox", "World"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from tap_chat.sandbox.answers import BrokenResponse, json_answer
 from tap_chat.sandbox.dixa import conversation_export
 from tap_chat.sandbox.freshchat import freshchat
+from tap_chat.sandbox.livechat import chats
 from tap_chat.sandbox.messages import messages
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
@@ -67,6 +69,7 @@ class Gate:
         self.refused = 0
         self._allowance = Allowance()
         self._dixa_allowance = Allowance()
+        self._livechat_pages = 0
 
     def application(self) -> Starlette:
         """Return the application of all dialects and of `/_sandbox`, which steers it."""
@@ -74,6 +77,7 @@ class Gate:
             routes=[
                 Route("/v1/messages", self._endpoint(messages)),
                 Route("/v2/{path:path}", self._endpoint(freshchat)),
+                Route("/chats", self._endpoint(self._livechat)),
                 Route("/v1/conversation_export", self._endpoint(self._dixa)),
                 Route("/_sandbox", self._report, methods=["GET"]),
                 Route("/_sandbox", self._steer, methods=["PATCH"]),
@@ -108,6 +112,15 @@ class Gate:
             # Dixa: nothing is known of a Retry-After; connectors wait for a constant minute.
             return json_answer({"message": "Too many requests"}, 429)
         return conversation_export(request, world, options, fault)
+
+    def _livechat(
+        self, request: Request, world: World, options: Options, fault: Fault | None
+    ) -> Response:
+        answer = chats(request, world, options, fault)
+        self._livechat_pages += 1
+        if options.livechat_drift and self._livechat_pages % options.livechat_drift == 0:
+            self.world = replace(world, now=world.livechat.next_end or world.now)
+        return answer
 
     async def _report(self, _: Request) -> Response:
         report = {

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.livechat import ENTITY_ID
 from tap_chat.sandbox.made_up import API_KEY
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.server import Sandbox
@@ -40,6 +41,8 @@ def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa:
 @setting("--conversations", "Conversations of the users of Freshchat.")
 @setting("--deleted", "The part of Freshchat's users and conversations that are gone.")
 @setting("--dixa-conversations", "Conversations of Dixa.")
+@setting("--chats", "Chats of LiveChat.")
+@setting("--livechat-timezone", "The time zone of the LiveChat account.")
 @setting("--now", "The moment at which the accounts are seen, ISO 8601 with a zone.", type=str)
 @setting("--latency", "Seconds before each answer.")
 @setting("--rate-limit", "Requests allowed in a window; the rest get a 429.", type=int)
@@ -49,6 +52,10 @@ def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa:
 @setting("--dixa-bounds", "Which bounds of Dixa's filters belong to the window.")
 @setting("--dixa-rate-limit", "Requests to Dixa allowed in a window; it allows 10.", type=int)
 @setting("--dixa-max-rows", "Rows from which Dixa's answers break off.", type=int)
+@setting("--livechat-page-size", "Chats of a page of LiveChat.")
+@setting("--livechat-cap", "Chats that one query of LiveChat can reach.")
+@setting("--livechat-date", "Which end of a chat LiveChat's dates select by: ended or started.")
+@setting("--livechat-drift", "Pages of LiveChat after which one more chat has ended.", type=int)
 @click.option(
     "--fault",
     "faults",
@@ -71,7 +78,8 @@ def main(*, port: int, faults: list[Fault], **settings: object) -> None:
     options.faults = faults
     sandbox = Sandbox(world, options, port)
     click.echo(sandbox.url)
-    click.echo(f"The API key is {API_KEY}. Stop with Ctrl-C.", err=True)
+    click.echo(f"The API key is {API_KEY}, LiveChat's entity {ENTITY_ID}.", err=True)
+    click.echo("Stop with Ctrl-C.", err=True)
     sandbox.serve()
 
 

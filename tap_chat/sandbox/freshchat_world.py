@@ -88,9 +88,11 @@ class FreshchatWorld:
         """The users by creation. The first is as old as the account."""
         now = epoch_ms(self.now)
         dice = random.Random(f"{self.seed} freshchat changes")
+        moments = list(births(self._dice("users"), self.users, now))
+        if self.users and now >= epoch_ms(OPENED):
+            moments[:1] = [epoch_ms(OPENED)]
         people = []
-        for number, moment in enumerate(births(self._dice("users"), self.users, now)):
-            created = moment if number else epoch_ms(OPENED)
+        for number, created in enumerate(moments):
             gaps = [dice.randrange(1, 30 * DAY) for _ in range(3)]
             # Freshchat: a user does not change when a message comes, and many never change.
             count = number // 2 % 4 if number % 3 else 0
@@ -114,21 +116,20 @@ class FreshchatWorld:
         talks = []
         for number, moment in enumerate(born):
             dice = self._dice(f"conversation {number}")
-            user = talkers[dice.randrange(max(bisect_right(known, moment), 1))]
-            created = max(moment, user.created)
-            first, late = _messages(dice, number, created)
-            states = [(created, "new")]
+            user = talkers[dice.randrange(bisect_right(known, moment))]
+            first, late = _messages(dice, number, moment)
+            states = [(moment, "new")]
             if first:
                 states += [(first[0], "assigned"), (first[-1] + HOUR, "resolved")]
             if late:
-                states += [(late[0], "reopened"), (late[-1] + 3 * DAY, "resolved")]
+                states += [(late[0], "reopened"), (late[-1] + 10 * DAY, "resolved")]
             talks.append(
                 Conversation(
                     number,
                     rows.conversation_id(number),
                     user,
-                    created,
-                    [moment for moment in first + late if moment <= now],
+                    moment,
+                    [at for at in first + late if at <= now],
                     [state for state in states if state[0] <= now],
                 )
             )

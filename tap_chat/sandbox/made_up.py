@@ -44,19 +44,28 @@ def timestamp(moment: datetime | int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def births(dice: random.Random, size: int, until: int) -> Iterator[int]:
+def births(
+    dice: random.Random, size: int, until: int, *, midnight: int = 0, beside: int = 1
+) -> Iterator[int]:
     """Yield when things come into being, in ms, ascending, up to a moment.
 
     `size` of them are born between OPENED and NOW, whatever the dice say, and more at the same pace
-    later. Some are born exactly at midnight UTC, some 1 ms before or after it.
+    later. Some are born exactly at midnight, some just before or after it.
+
+    Args:
+        dice: Decides all that is left to chance.
+        size: How many are born by NOW.
+        until: The last moment, in ms.
+        midnight: When in a day of UTC it is midnight, in ms.
+        beside: How long before or after midnight, in ms.
     """
     start, span = epoch_ms(OPENED), epoch_ms(NOW) - epoch_ms(OPENED)
     for number in itertools.count(1) if size else ():
         end = epoch_ms(OPENED) + number * span // size
         moment = start + 1 + dice.randrange(end - start)
-        midnight = end - end % DAY + number % 3 - 1
-        if start < midnight <= end and dice.random() < 1 / 3:
-            moment = midnight
+        meeting = end - (end - midnight) % DAY + (number % 3 - 1) * beside
+        if start < meeting <= end and dice.random() < 1 / 3:
+            moment = meeting
         if moment > until:
             return
         yield moment

@@ -23,6 +23,11 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
         dixa_bounds: Which bounds of Dixa's filters belong to the window: "[" and "]" do.
         dixa_rate_limit: Requests to Dixa allowed in a window; None for no limit.
         dixa_max_rows: The most rows of an answer of Dixa that does not break off; None for any.
+        livechat_page_size: The chats of a page of LiveChat, which cannot be asked for.
+        livechat_cap: The most chats that can be reached with one query of LiveChat.
+        livechat_date: Which end of a chat LiveChat's dates select by.
+        livechat_drift: After so many pages of LiveChat one more chat has ended: the world's `now`
+            moves on; None for never.
     """
 
     latency: Annotated[float, Meta(ge=0)] = 0.0
@@ -34,3 +39,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     dixa_bounds: Literal["[)", "[]", "(]", "()"] = "[)"
     dixa_rate_limit: Annotated[int, Meta(ge=1)] | None = None
     dixa_max_rows: Annotated[int, Meta(ge=0)] | None = None
+    livechat_page_size: Annotated[int, Meta(ge=1)] = 25
+    livechat_cap: Annotated[int, Meta(ge=1)] = 25_000
+    livechat_date: Literal["ended", "started"] = "ended"
+    livechat_drift: Annotated[int, Meta(ge=1)] | None = None

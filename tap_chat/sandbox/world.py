@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
 from tap_chat.sandbox.dixa_world import DixaWorld
 from tap_chat.sandbox.freshchat_world import FreshchatWorld
+from tap_chat.sandbox.livechat_world import LiveChatWorld
 from tap_chat.sandbox.made_up import API_KEY, NOW, sentence, timestamp
 
 __all__ = ["API_KEY", "World"]
@@ -39,6 +41,8 @@ class World:
         conversations: The conversations of these users.
         deleted: The part of them that is listed but gone, from 0 to 1.
         dixa_conversations: The conversations of the Dixa organisation.
+        chats: The ended or missed chats of the LiveChat account.
+        livechat_timezone: The time zone of this account.
         now: The moment at which the accounts are seen.
     """
 
@@ -48,7 +52,16 @@ class World:
     conversations: Size = 60
     deleted: Annotated[float, Meta(ge=0, le=1)] = 0.0
     dixa_conversations: Size = 200
+    chats: Size = 150
+    livechat_timezone: str = "Europe/Berlin"
     now: Annotated[datetime, Meta(tz=True)] = NOW
+
+    def __post_init__(self) -> None:
+        """Refuse a time zone that does not exist."""
+        try:
+            ZoneInfo(self.livechat_timezone)
+        except ZoneInfoNotFoundError as error:
+            raise ValueError(f"livechat_timezone: {error}") from None
 
     @classmethod
     def names(cls) -> set[str]:
@@ -84,16 +97,22 @@ class World:
         """The Dixa organisation."""
         return DixaWorld(self.seed, self.dixa_conversations, self.now)
 
+    @cached_property
+    def livechat(self) -> LiveChatWorld:
+        """The LiveChat account."""
+        return LiveChatWorld(self.seed, self.chats, self.now, self.livechat_timezone)
+
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        return {"chat_messages": self.messages} | self.freshchat.rows | self.dixa.rows
+        chat = {"chat_messages": self.messages}
+        return chat | self.freshchat.rows | self.dixa.rows | self.livechat.rows
 
     @property
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that each stream must bring, as the API gives them, with what the tap adds."""
         chat = {"chat_messages": self.chat_messages}
-        return chat | self.freshchat.truth | self.dixa.truth
+        return chat | self.freshchat.truth | self.dixa.truth | self.livechat.truth
 
 
 def _message(dice: random.Random, number: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,8 @@ def test_spoilt_answers_look_well_from_outside(sandbox: Sandbox) -> None:
 def url() -> Iterator[str]:
     """The address of a sandbox that runs as a command."""
     fault = '{"kind": "status", "status": 500, "times": 1}'
-    command = [COMMAND, "--messages=12", "--seed=5", f"--fault={fault}"]
+    sizes = ["--messages=12", "--users=3", "--conversations=4", "--dixa-conversations=5"]
+    command = [COMMAND, *sizes, "--chats=6", "--seed=5", f"--fault={fault}"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -138,8 +139,9 @@ def test_command_prints_its_address_and_is_steered_over_http(url: str) -> None:
     rows = requests.get(f"{url}/v1/messages", params, timeout=10).json()["data"]
     assert rows == World(seed=5, messages=12).chat_messages
     report = requests.get(f"{url}/_sandbox", timeout=10).json()
-    assert report["rows"] == World(seed=5, messages=12).rows
-    assert report["rows"]["chat_messages"] == 12
+    world = World(seed=5, messages=12, users=3, conversations=4, dixa_conversations=5, chats=6)
+    assert report["rows"] == world.rows
+    assert report["rows"]["freshchat_users"] == 3
     assert report["requests"] == 2
 
     changed = requests.patch(f"{url}/_sandbox", json={"faults": [{"kind": "null"}]}, timeout=10)
@@ -161,8 +163,23 @@ def test_time_moves_on_over_http(sandbox: Sandbox) -> None:
     assert after["rows"]["dixa_conversation_export"] > before["rows"]["dixa_conversation_export"]
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v2/users", "/v1/conversation_export", "/chats"])
+def test_every_api_passes_the_gate(path: str) -> None:
+    faults = [Fault(kind="status", path=path, status=503), Fault(kind="html", path=path)]
+    with Sandbox(options=Options(rate_limit=3, faults=faults)) as sandbox:
+        answers = [requests.get(sandbox.url + path, timeout=10) for _ in range(4)]
+    assert [answer.status_code for answer in answers][:2] == [503, 200]
+    assert answers[2].status_code in {400, 401}
+    assert answers[3].status_code == 429
+    assert "Retry-After" in answers[3].headers
+
+
 def test_rows_count_the_truth() -> None:
-    for world in (World(), World(seed=2, now=datetime(2026, 3, 1, tzinfo=UTC))):
+    opening = datetime(2025, 10, 1, tzinfo=UTC)
+    none = World(messages=0, users=0, conversations=9, dixa_conversations=0, chats=0)
+    worlds = [World(), World(seed=2, now=datetime(2026, 3, 1, tzinfo=UTC)), none]
+    worlds += [World(users=1, now=opening + timedelta(hours=hours)) for hours in (-1, 0, 1, 99)]
+    for world in worlds:
         assert world.rows == {stream: len(rows) for stream, rows in world.truth.items()}
 
 
@@ -172,6 +189,9 @@ def test_rows_count_the_truth() -> None:
         ('--fault={"kind": "flood"}', "flood"),
         ("--now=yesterday", "now"),
         ("--dixa-bounds=<>", "dixa_bounds"),
+        ("--links=none", "links"),
+        ("--chats=-1", "chats"),
+        ("--livechat-timezone=Mars", "Mars"),
     ],
 )
 def test_command_refuses_what_it_does_not_know(flag: str, word: str) -> None:
