@@ -43,10 +43,6 @@ class ChildStream(ChatStream):
     def get_sync_timer(self) -> Timer:
         return _silenced(super().get_sync_timer())
 
-    @override
-    def get_http_request_counter(self) -> Counter:
-        return _silenced(super().get_http_request_counter())
-
 
 def _silenced(meter: MeterT) -> MeterT:
     meter.logger = _silent

@@ -72,7 +72,8 @@ class ChatStream(ExchangeStream):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for page in self.pages(context):
             yield from page.records
-        self.report_unmarked()
+        if context is None:
+            self.report()
 
     def pages(self, context: Context | None) -> Iterator[Page]:
         """Walk the pages of one context.
@@ -110,18 +111,16 @@ class ChatStream(ExchangeStream):
             FatalAPIError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
-        with self.get_http_request_counter() as counter:
-            while not paginator.finished:
-                request = request_page(paginator.current_value)
-                counter.increment()
-                body = self.exchange(request, answers.decode, skippable=context is not None)
-                page = self.page(request, body, context)
-                try:
-                    new = paginator.advance(page)
-                except PagingError as error:
-                    raise self.fatal(request, error.said, error.remedy) from None
-                if new:
-                    yield page
+        while not paginator.finished:
+            request = request_page(paginator.current_value)
+            body = self.exchange(request, answers.decode, skippable=context is not None)
+            page = self.page(request, body, context)
+            try:
+                new = paginator.advance(page)
+            except PagingError as error:
+                raise self.fatal(request, error.said, error.remedy) from None
+            if new:
+                yield page
 
     def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
@@ -185,17 +184,15 @@ class ChatStream(ExchangeStream):
             self.record_remedy,
         )
 
-    def report_skipped(self) -> None:
-        """Say how many parents were gone, if any."""
+    def report(self) -> None:
+        """Log what there is to say when all is read: requests, parents gone, missing bookmarks."""
+        self.request_counter.exit()
         if self.skipped:
             self.logger.warning(
                 "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
                 self.skipped,
                 self.path,
             )
-
-    def report_unmarked(self) -> None:
-        """Say how many records had no value of the replication key, if any."""
         if self.replication_key and (unmarked := self.bookmarks.unmarked):
             self.logger.warning(
                 "%d records of %s have no usable `%s`: they were written, and will be again "

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from backoff.types import Details
+    from singer_sdk.metrics import Counter
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.settings import PlatformSettings
@@ -78,6 +79,11 @@ class ExchangeStream(RESTStream[Any]):
     @override
     def user_agent(self) -> str:
         return self._user_agent
+
+    @cached_property
+    def request_counter(self) -> Counter:
+        """Counts the stream's requests, retries included, and logs the number now and then."""
+        return self.get_http_request_counter()
 
     @property
     @override
@@ -131,6 +137,7 @@ class ExchangeStream(RESTStream[Any]):
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
         self.throttle.wait()
+        self.request_counter.increment()
         response = self._send(request)
         if response.status_code == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))

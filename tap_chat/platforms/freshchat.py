@@ -209,7 +209,7 @@ class FreshchatUsers(FreshchatStream):
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         yield from self.users(self.starting_bookmark)
-        self.report_unmarked()
+        self.report()
 
     def users(self, since: str | None) -> Iterator[Record]:
         """Read the users that changed.
@@ -269,7 +269,7 @@ class FreshchatUsersConversations(FreshchatStream):
                 yield from page.records
         # The SDK writes a record's children before it, so everything is written now.
         for stream in self._family:
-            stream.report_skipped()
+            stream.report()
             stream.stream_state[USERS_UNTIL] = normalise_datetime(self.ends)
             if self.settings.mode == "all":
                 stream.stream_state[ALL_UNTIL] = normalise_datetime(self.ends)

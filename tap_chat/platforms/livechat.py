@@ -199,9 +199,7 @@ class LiveChatChats(ChatStream):
             },
             headers={"Accept": "application/json", "X-API-Version": "2"},
         )
-        with self.get_http_request_counter() as counter:
-            counter.increment()
-            body = self.exchange(request, answers.decode)
+        body = self.exchange(request, answers.decode)
         total, pages, chats = (answers.find(body, name) for name in ("total", "pages", "chats"))
         if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
             raise self.fatal(
