@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -92,7 +93,8 @@ class Gate:
             if wait is not None:
                 self.refused += 1
                 return Response(status_code=429, headers={"Retry-After": f"{wait:.3f}"})
-            path = request.url.path
+            # Not that of request.url, which ends at an encoded question mark.
+            path: str = request.scope["path"]
             fault = next((fault for fault in self.options.faults if fault.strikes(path)), None)
             answer = dialect(request, self.world, self.options, fault)
             if fault is None:
@@ -117,9 +119,10 @@ class Gate:
         self, request: Request, world: World, options: Options, fault: Fault | None
     ) -> Response:
         answer = chats(request, world, options, fault)
-        self._livechat_pages += 1
-        if options.livechat_drift and self._livechat_pages % options.livechat_drift == 0:
-            self.world = replace(world, now=world.livechat.next_end or world.now)
+        if answer.status_code == HTTPStatus.OK and options.livechat_drift:
+            self._livechat_pages += 1
+            if self._livechat_pages % options.livechat_drift == 0:
+                self.world = replace(world, now=world.livechat.next_end or world.now)
         return answer
 
     async def _report(self, _: Request) -> Response:

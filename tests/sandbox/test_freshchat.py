@@ -297,6 +297,17 @@ def test_faults_spoil_one_path_and_no_other(sandbox: Sandbox) -> None:
     assert pages[4]["users"][:-1] == pages[3]["users"][:-1]
 
 
+def test_fault_finds_the_path_of_an_odd_id(sandbox: Sandbox) -> None:
+    user = next(
+        row["user_id"]
+        for row in sandbox.world.truth["freshchat_users_conversations"]
+        if "?" in row["user_id"]
+    )
+    sandbox.options.faults = [Fault(kind="status", path=f"/{user}/conversations")]
+    path = f"/users/{quote(user, safe='')}/conversations"
+    assert [get(sandbox, path).status_code for _ in range(2)] == [500, 200]
+
+
 def test_faults_spoil_single_objects_and_messages(sandbox: Sandbox) -> None:
     talk = max(sandbox.world.freshchat.talks, key=lambda talk: len(talk.messages))
     path = f"/conversations/{quote(talk.id, safe='')}"

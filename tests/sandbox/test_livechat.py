@@ -243,10 +243,11 @@ def test_page_size_can_be_smaller(sandbox: Sandbox) -> None:
 def test_chats_that_end_meanwhile_shift_the_pages(sandbox: Sandbox) -> None:
     before = page(sandbox)["chats"]
     sandbox.options.livechat_drift = 2
+    assert get(sandbox, page=0).status_code == 400
     pages = [page(sandbox, page=number) for number in (1, 2, 3)]
     assert pages[0]["chats"] == before
     totals = [answer["total"] for answer in (*pages, page(sandbox))]
-    assert totals in ([700, 700, 701, 701], [700, 701, 701, 702])
+    assert totals == [700, 700, 701, 701]
     overlaps = [
         {chat["id"] for chat in one["chats"]} & {chat["id"] for chat in two["chats"]}
         for one, two in pairwise(pages)
