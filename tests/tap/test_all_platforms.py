@@ -1,0 +1,114 @@
+"""What holds for the whole tap: killed anywhere, whatever the size, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import BIN, assert_complete, by_stream, full_config
+from test_interruption import ended_after
+
+from tap_chat.sandbox import Sandbox, World
+
+if TYPE_CHECKING:
+    from running import Run, Runner
+
+LATER = datetime(2026, 3, 15, tzinfo=UTC)
+WORLD = World(messages=500, users=30, conversations=60, dixa_conversations=300, chats=200)
+
+
+def keyed(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+    """Return what a loader that merges on the keys holds after some runs."""
+    tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+    for run in runs:
+        keys = {message["stream"]: message["key_properties"] for message in run.of_type("SCHEMA")}
+        for stream, records in by_stream(run).items():
+            table = tables.setdefault(stream, {})
+            for record in records:
+                table[tuple(record[key] for key in keys[stream])] = record
+    return tables
+
+
+def test_every_row_of_every_stream_arrives_once(tap: Runner) -> None:
+    with Sandbox(WORLD) as sandbox:
+        run = tap(full_config(sandbox))
+        assert_complete(run, sandbox)
+        assert set(by_stream(run)) == set(sandbox.world.truth)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_run_is_made_good_by_the_next(tap: Runner, seed: int) -> None:
+    with Sandbox(replace(WORLD, seed=seed)) as sandbox:
+        lines = sum(sandbox.world.rows.values())
+        moment = random.Random(seed).randrange(1, lines)
+        killed = ended_after(tap.command(full_config(sandbox)), moment, signal.SIGKILL)
+        whole = replace(killed, out=killed.out[: killed.out.rfind(b"\n") + 1])
+        resumed = tap(full_config(sandbox), state=whole.state)
+        assert resumed.code == 0, resumed.err
+        tables = keyed([whole, resumed])
+        for stream, truth in sandbox.world.truth.items():
+            found = list(tables[stream].values())
+            assert [row for row in truth if row not in found] == [], stream
+            assert len(found) == len(truth), stream
+
+
+def test_second_run_leaves_a_loader_with_the_truth(tap: Runner) -> None:
+    with Sandbox(WORLD) as sandbox:
+        first = tap(full_config(sandbox))
+        sandbox.world = replace(sandbox.world, now=LATER)
+        second = tap(full_config(sandbox), state=first.state)
+        assert second.code == 0, second.err
+        tables = keyed([first, second])
+        for stream, truth in sandbox.world.truth.items():
+            found = list(tables[stream].values())
+            assert [row for row in truth if row not in found] == [], stream
+        third = tap(full_config(sandbox), state=second.state)
+        for stream, marks in second.state["bookmarks"].items():
+            before = marks.get("replication_key_value")
+            after = third.state["bookmarks"][stream].get("replication_key_value")
+            assert before is None or before <= after, stream
+
+
+def test_memory_does_not_grow_with_the_account(tap: Runner) -> None:
+    """Dixa apart, whose answer to a window has no pages: see its `batch_size`."""
+    peaks = []
+    for factor in (1, 10):
+        world = World(
+            messages=2000 * factor,
+            users=30 * factor,
+            conversations=60 * factor,
+            chats=200 * factor,
+        )
+        with Sandbox(world) as sandbox:
+            config = full_config(sandbox, "chat", "freshchat", "livechat")
+            command = tap.command(config)
+            peaks.append(peak_memory(command))
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def peak_memory(command: list[str]) -> int:
+    """Return the most memory that a command ever had, in KiB."""
+    measure = (
+        "import resource, subprocess, sys;"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,"
+        " check=True);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    return int(subprocess.check_output([sys.executable, "-c", measure, *command]))
+
+
+def test_streams_of_all_platforms_are_discovered_without_a_config(tap: Runner) -> None:
+    run = tap.run([str(BIN / "tap-chat"), "--discover"])
+    streams = json.loads(run.out)["streams"]
+    assert {entry["tap_stream_id"] for entry in streams} == set(World().truth)
+    for entry in streams:
+        assert entry["key_properties"], entry["tap_stream_id"]
+        for name, field in entry["schema"]["properties"].items():
+            assert field["description"], f"{entry['tap_stream_id']}.{name}"

@@ -1,0 +1,168 @@
+"""LiveChat: capped queries, pages that shift, chats with several agents or none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace as replace_fault
+from running import assert_complete, by_stream, full_config, in_order
+
+from tap_chat.sandbox import API_KEY, ENTITY_ID, Fault, Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from running import Run, Runner
+
+LATER = datetime(2026, 3, 15, tzinfo=UTC)
+STREAMS = ["livechat_chats", "livechat_messages", "livechat_events"]
+
+
+def bookmark(run: Run) -> int:
+    value: int = run.state["bookmarks"]["livechat_chats"]["replication_key_value"]
+    return value
+
+
+def rows(run: Run, stream: str) -> list[dict[str, Any]]:
+    return in_order(by_stream(run).get(stream, []))
+
+
+@pytest.mark.parametrize("seed", [1, 7, 2025])
+def test_every_row_of_every_stream_arrives_once(tap: Runner, seed: int) -> None:
+    with Sandbox(World(seed=seed, chats=400)) as sandbox:
+        run = tap(full_config(sandbox, "livechat"))
+        assert_complete(run, sandbox, *STREAMS)
+
+
+def test_chats_have_a_row_for_each_agent_or_one_for_nobody(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(full_config(sandbox, "livechat"))
+    chats = by_stream(run)["livechat_chats"]
+    assert len({(row["id"], row["agent_email"]) for row in chats}) == len(chats)
+    assert any(len(row["agents"]) > 1 for row in chats if row.get("agents"))
+    nobody = [row for row in chats if not row.get("agents")]
+    assert {row["agent_email"] for row in nobody} == {"unassigned"}
+    assert {row["type"] for row in nobody} == {"chat", "missed_chat"}
+    assert any("ended_timestamp" not in row for row in nobody)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("dates", ["ended", "started"])
+@pytest.mark.parametrize("days", [1, 31])
+def test_no_chat_is_lost_wherever_the_account_is(
+    tap: Runner, zone: str, dates: Any, days: int
+) -> None:
+    options = Options(livechat_date=dates)
+    with Sandbox(World(livechat_timezone=zone), options) as sandbox:
+        config = full_config(sandbox, "livechat", livechat={"batch_size": days})
+        config["start_date"] = "2025-09-01"
+        first = tap(config)
+        assert_complete(first, sandbox, *STREAMS)
+        sandbox.world = replace(sandbox.world, now=LATER)
+        config["end_date"] = LATER.isoformat()
+        second = tap(config, state=first.state)
+        for stream in STREAMS:
+            both = [*rows(first, stream), *rows(second, stream)]
+            missing = [row for row in sandbox.world.truth[stream] if row not in both]
+            assert missing == []
+        assert bookmark(first) < bookmark(second)
+        assert len(rows(second, "livechat_chats")) < 0.6 * len(
+            sandbox.world.truth["livechat_chats"]
+        )
+
+
+def test_windows_are_split_before_the_cap(tap: Runner) -> None:
+    options = Options(livechat_cap=50)
+    with Sandbox(World(chats=600), options) as sandbox:
+        run = tap(full_config(sandbox, "livechat", livechat={"max_rows": 50}))
+        assert_complete(run, sandbox, *STREAMS)
+
+
+def test_day_with_more_than_can_be_read_fails_with_the_count(tap: Runner) -> None:
+    with Sandbox(World(chats=20_000), Options(livechat_cap=50)) as sandbox:
+        run = tap(full_config(sandbox, "livechat", livechat={"max_rows": 50}))
+    assert run.code == 1
+    [error] = run.errors
+    assert "livechat_chats" in error
+    assert "lists 50 chats on one day" in error
+
+
+def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
+    with Sandbox(World(chats=400), Options(livechat_drift=2)) as sandbox:
+        before = in_order(sandbox.world.truth["livechat_chats"])
+        config = full_config(sandbox, "livechat", livechat={"batch_size": 500})
+        run = tap(config)
+        assert run.code == 0
+        found = rows(run, "livechat_chats")
+        assert [row for row in before if row not in found] == []
+        assert len({(row["id"], row["agent_email"]) for row in found}) == len(found)
+        assert len(sandbox.world.truth["livechat_chats"]) > len(before)
+
+
+def test_pending_chats_come_when_asked_for(tap: Runner, sandbox: Sandbox) -> None:
+    without = tap(full_config(sandbox, "livechat"))
+    config = full_config(sandbox, "livechat", livechat={"include_pending": 1})
+    with_pending = tap(config)
+    assert with_pending.code == 0
+    more = [row for row in rows(with_pending, "livechat_chats") if row.get("pending")]
+    assert not [row for row in rows(without, "livechat_chats") if row.get("pending")]
+    assert more
+    assert bookmark(with_pending) == bookmark(without)
+
+
+def test_parts_arrive_without_their_chats(tap: Runner, sandbox: Sandbox) -> None:
+    catalog: dict[str, Any] = {"streams": []}
+    for entry in json.loads(tap.run([tap.command({})[0], "--discover"]).out)["streams"]:
+        if entry["tap_stream_id"].startswith("livechat"):
+            selected = entry["tap_stream_id"] != "livechat_chats"
+            entry["metadata"][-1]["metadata"]["selected"] = selected
+            for item in entry["metadata"]:
+                if not item["breadcrumb"]:
+                    item["metadata"]["selected"] = selected
+            catalog["streams"].append(entry)
+    run = tap(full_config(sandbox, "livechat"), catalog=catalog)
+    assert run.code == 0, run.err
+    assert set(by_stream(run)) == {"livechat_messages", "livechat_events"}
+    assert_complete(run, sandbox, "livechat_messages", "livechat_events")
+
+
+def test_message_texts_are_in_no_log(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(full_config(sandbox, "livechat"), level="DEBUG")
+    texts = {row["text"] for row in by_stream(run)["livechat_messages"] if len(row["text"]) > 15}
+    assert texts
+    assert not [text for text in texts if text in run.err]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(kind="status", status=401), ["401 Unauthorized", "livechat.access_token"]),
+        (Fault(kind="status", status=403), ["403 Forbidden", "livechat.access_token"]),
+        (Fault(kind="status", status=404), ["404 Not Found", "livechat.api_url"]),
+        (Fault(kind="html"), ["a web page instead of JSON", "livechat.api_url"]),
+        (Fault(kind="null"), ["without the list `chats`", "null"]),
+        (Fault(kind="truncate"), ["not whole JSON"]),
+        (Fault(kind="drop"), ["has no `id`, which is its key"]),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_bad_input_is_one_sentence(
+    tap: Runner, sandbox: Sandbox, fault: Fault, words: list[str]
+) -> None:
+    sandbox.options.faults = [replace_fault(fault, times=None)]
+    run = tap(full_config(sandbox, "livechat"), level="DEBUG")
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith(f"Stream livechat_chats: GET {sandbox.url}/chats?")
+    for word in words:
+        assert word in error
+    assert API_KEY not in run.err
+
+
+def test_wrong_token_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> None:
+    changes = {"access_token": "wrong-but-secret", "entity_id": ENTITY_ID}
+    run = tap(full_config(sandbox, "livechat", livechat=changes), level="DEBUG")
+    assert run.code == 1
+    assert "livechat.access_token" in run.errors[0]
+    assert "wrong-but-secret" not in run.err
