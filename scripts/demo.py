@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dlt_bridge import singer
-from tap_chat.sandbox.world import API_KEY
+from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,14 +36,36 @@ console = Console()
 
 
 @contextmanager
-def sandbox(messages: int) -> Iterator[str]:
+def sandbox(*options: str) -> Iterator[str]:
     """Run the sandbox; give its address."""
-    command = [str(BIN / "tap-chat-sandbox"), "--messages", str(messages)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [str(BIN / "tap-chat-sandbox"), *options], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process.stdout.readline().strip()  # type: ignore[union-attr]  # a pipe
         finally:
             process.terminate()
+
+
+def config_of(url: str) -> dict[str, Any]:
+    """Return the config of all platforms of a sandbox."""
+    return {
+        "start_date": "2025-10-01T00:00:00Z",
+        "chat": {"api_url": url, "api_key": API_KEY},
+        "freshchat": {"api_url": f"{url}/v2", "api_key": API_KEY},
+        "dixa": {"api_url": f"{url}/v1", "api_token": API_KEY, "requests_per_minute": 6000},
+        "livechat": {"api_url": url, "entity_id": ENTITY_ID, "access_token": API_KEY},
+    }
+
+
+def as_environment(config: dict[str, Any], prefix: str = "TAP_CHAT") -> dict[str, str]:
+    """Return a config as the environment variables that Meltano reads."""
+    variables: dict[str, str] = {}
+    for name, value in config.items():
+        variable = f"{prefix}_{name}".upper()
+        nested = isinstance(value, dict)
+        variables |= as_environment(value, variable) if nested else {variable: str(value)}
+    return variables
 
 
 def rows_in_api(url: str) -> dict[str, int]:
@@ -69,13 +91,17 @@ def rows_loaded(schema: str, streams: dict[str, int]) -> dict[str, int]:
 
 def meltano_run(config: dict[str, Any]) -> None:
     """Run `meltano run tap-chat target-duckdb`."""
-    env = os.environ | {
-        "TAP_CHAT_CHAT_API_URL": config["chat"]["api_url"],
-        "TAP_CHAT_CHAT_API_KEY": config["chat"]["api_key"],
-        "TARGET_DUCKDB_FILEPATH": str(WAREHOUSE),
-        "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": MELTANO_SCHEMA,
-    }
-    run = [*MELTANO, "run", "tap-chat", "target-duckdb"]
+    env = (
+        os.environ
+        | as_environment(config)
+        | {
+            "TARGET_DUCKDB_FILEPATH": str(WAREHOUSE),
+            "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": MELTANO_SCHEMA,
+        }
+    )
+    # From the beginning, and apart from the state of a real account.
+    options = ("--full-refresh", "--state-id-suffix=demo")
+    run = [*MELTANO, "run", *options, "tap-chat", "target-duckdb"]
     subprocess.run(run, cwd=ROOT, env=env, check=True)
 
 
@@ -103,10 +129,11 @@ def main() -> int:
     """Run the demo; return 0 if all numbers agree."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
-    arguments = parser.parse_args()
+    parser.epilog = "Other options are those of tap-chat-sandbox."
+    arguments, sizes = parser.parse_known_args()
     WAREHOUSE.unlink(missing_ok=True)
-    with sandbox(arguments.messages) as url:
-        config = {"chat": {"api_url": url, "api_key": API_KEY}}
+    with sandbox(f"--messages={arguments.messages}", *sizes) as url:
+        config = config_of(url)
         console.print(f"The sandbox listens on {url}")
         subprocess.run([*MELTANO, "install"], cwd=ROOT, check=True)
         meltano_seconds = timed("meltano run tap-chat target-duckdb", meltano_run, config)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
+# Meltano has no `number`, and its `decimal` can't be written into a tap's config (4.4).
 KINDS = {
     "string": "string",
     "integer": "integer",
-    "number": "decimal",
+    "number": "integer",
     "boolean": "boolean",
     "object": "object",
 }
@@ -59,7 +60,7 @@ def meltano_settings(schema: Mapping[str, Any]) -> str:
 
 
 def kind(setting: Mapping[str, Any]) -> str:
-    """Return Meltano's kind of a setting (it knows no `number`)."""
+    """Return Meltano's kind of a setting."""
     if "enum" in setting:
         return "options"
     names = setting.get("type") or setting["anyOf"][0]["type"]

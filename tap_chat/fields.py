@@ -60,3 +60,9 @@ def several(description: str, items: Field | None = None) -> Field:
     """A list; of anything, unless the items are named."""
     named = {"items": items} if items else {}
     return {"type": ["array", "null"], "description": description} | named
+
+
+def anything(description: str) -> Field:
+    """A value of any type. All types are named: target-duckdb fails where there is none."""
+    kinds = ["object", "array", "string", "number", "boolean", "null"]
+    return {"type": kinds, "description": description}

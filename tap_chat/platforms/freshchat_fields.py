@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tap_chat.fields import boolean, integer, moment, number, record, several, text, thing
+from tap_chat.fields import anything, boolean, integer, moment, number, record, several, text, thing
 
-PROPERTY = thing("A property.", name=text("Its name."), value={"description": "Its value."})
+PROPERTY = thing("A property.", name=text("Its name."), value=anything("Its value."))
 AVATAR = thing("The picture.", url=text("Where it is."))
 #: Freshchat: each part is an object with one key, its kind (text, image, file, email, ...).
 PARTS = several("The parts, each of a kind of its own.", thing("A part."))
@@ -78,7 +78,7 @@ AGENTS = record(
     freshid_group_ids=several("The ids of the groups in Freshworks."),
     org_contact_id=text("The contact in the organisation."),
     phone=text("Phone number."),
-    scope={"description": "What the agent may see."},
+    scope=anything("What the agent may see."),
     timezone=text("The time zone."),
     title=text("The job title."),
 )
@@ -116,6 +116,8 @@ USERS_CONVERSATIONS = record(
     ("user_id", "id"),
     user_id=text("The user's id, added by the tap."),
     id=text("The conversation's id."),
+    # Freshchat gives ids only, but target-duckdb 0.8 fails on a table that has nothing but keys.
+    updated_time=moment("When the conversation was last changed, if Freshchat says so."),
 )
 
 CONVERSATIONS = record(
@@ -173,7 +175,7 @@ CONVERSATIONS_PROPERTIES = record(
     name=text("Its name."),
     label=text("Its label."),
     column_name=text("Its column."),
-    default_value={"description": "Its value by default."},
+    default_value=anything("Its value by default."),
     custom=boolean("Whether the account made it."),
     editable=boolean("Whether it can be changed."),
     required=boolean("Whether it must be filled in."),

@@ -146,6 +146,9 @@ class LiveChatChats(ChatStream):
                 continue
             for rows in self._chats(window, first):
                 self._first_row = rows[0]
+                for stream in self.child_streams:
+                    if isinstance(stream, ChatPart):
+                        stream.chat, stream.request = rows[0], first.request
                 yield from rows
             # Everything is written that ended before the last day was over, wherever it was.
             over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
@@ -218,14 +221,10 @@ class LiveChatChats(ChatStream):
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
-        # One for each chat, not for each agent; the parts are handed over apart from the context,
-        # which the SDK logs.
-        if record is not self._first_row:
-            return
-        for stream in self.child_streams:
-            if isinstance(stream, ChatPart):
-                stream.chat = record
-        yield {"chat_id": record["id"]}
+        # One for each chat, not for each agent. The chat itself is handed over apart from the
+        # context, which the SDK logs.
+        if record is self._first_row:
+            yield {"chat_id": record["id"]}
 
 
 class ChatPart(ChildStream):
@@ -240,13 +239,20 @@ class ChatPart(ChildStream):
     def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
         self.chat: Record = {}
+        self.request = HTTPRequest(self.url_base)
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
+        chat_id = self.chat["id"]
         for number, part in enumerate(self.chat.get(self.records_path) or ()):
-            chat_id = self.chat["id"]
-            record = {"chat_id": chat_id, "event_id": f"{chat_id}_{number}"}
-            record |= {name: value for name, value in part.items() if value is not None}
+            record = part
+            if isinstance(part, dict):
+                record = part | {
+                    "chat_id": chat_id,
+                    # LiveChat: the id is in some accounts' parts only.
+                    "event_id": part.get("event_id") or f"{chat_id}_{number}",
+                }
+            self.check(self.request, number, record)
             yield record
 
 

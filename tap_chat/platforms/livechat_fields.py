@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tap_chat.fields import boolean, integer, number, record, several, text, thing
+from tap_chat.fields import anything, boolean, integer, number, record, several, text, thing
 
-PAIR = thing("A question or variable.", key=text("Its name."), value={"description": "Its value."})
+PAIR = thing("A question or variable.", key=text("Its name."), value=anything("Its value."))
 LOCAL = "as text in the account's time zone; use the timestamp."
 
 CHATS = record(
@@ -69,7 +69,7 @@ MESSAGES = record(
     event_id=text("The message's id; <chat_id>_<n> where LiveChat gives none."),
     author_name=text("Who said it."),
     text=text("What was said."),
-    message_json=text("What was said, as JSON."),
+    message_json=anything("What was said, as JSON."),
     date=text(f"When it was said, {LOCAL}"),
     timestamp=integer("When it was said, seconds since 1970."),
     user_type=text("agent, visitor or supervisor."),
@@ -85,7 +85,7 @@ EVENTS = record(
     event_type=text("What happened, such as `closed`."),
     author_name=text("Who said it."),
     text=text("What was said."),
-    message_json=text("What was said, as JSON."),
+    message_json=anything("What was said, as JSON."),
     date=text(f"When, {LOCAL}"),
     timestamp=integer("When, seconds since 1970."),
     user_type=text("agent, visitor or supervisor."),

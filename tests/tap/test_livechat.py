@@ -144,6 +144,14 @@ def test_message_texts_are_in_no_log(tap: Runner, sandbox: Sandbox) -> None:
         (Fault(kind="null"), ["without the list `chats`", "null"]),
         (Fault(kind="truncate"), ["not whole JSON"]),
         (Fault(kind="drop"), ["has no `id`, which is its key"]),
+        (
+            Fault(kind="replace", field="messages", literal='[{"text": 7}]'),
+            ["livechat_messages", "has integer as `text`"],
+        ),
+        (
+            Fault(kind="replace", field="messages", literal='["x"]'),
+            ["livechat_messages", "is not an object"],
+        ),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )
@@ -154,7 +162,8 @@ def test_bad_input_is_one_sentence(
     run = tap(full_config(sandbox, "livechat"), level="DEBUG")
     assert run.code == 1
     [error] = run.errors
-    assert error.startswith(f"Stream livechat_chats: GET {sandbox.url}/chats?")
+    assert error.startswith("Stream livechat_")
+    assert f": GET {sandbox.url}/chats?" in error
     for word in words:
         assert word in error
     assert API_KEY not in run.err
