@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,15 +100,24 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
         assert len(sandbox.world.truth["livechat_chats"]) > len(before)
 
 
-def test_pending_chats_come_when_asked_for(tap: Runner, sandbox: Sandbox) -> None:
+def test_pending_chats_come_when_asked_for_and_again_when_they_ended(
+    tap: Runner, sandbox: Sandbox
+) -> None:
+    hours = (sandbox.world.now + timedelta(hours=number) for number in range(100))
+    worlds = (replace(sandbox.world, now=hour) for hour in hours)
+    sandbox.world = next(world for world in worlds if world.livechat.open)
     without = tap(full_config(sandbox, "livechat"))
-    config = full_config(sandbox, "livechat", livechat={"include_pending": 1})
-    with_pending = tap(config)
-    assert with_pending.code == 0
-    more = [row for row in rows(with_pending, "livechat_chats") if row.get("pending")]
     assert not [row for row in rows(without, "livechat_chats") if row.get("pending")]
-    assert more
-    assert bookmark(with_pending) == bookmark(without)
+
+    pending = {"include_pending": 1}
+    first = tap(full_config(sandbox, "livechat", livechat=pending))
+    ids = {row["id"] for row in rows(first, "livechat_chats") if row.get("pending")}
+    assert ids
+    assert bookmark(first) == bookmark(without)
+    sandbox.world = replace(sandbox.world, now=LATER)
+    second = tap(full_config(sandbox, "livechat", livechat=pending), state=first.state)
+    ended = {row["id"] for row in rows(second, "livechat_chats") if row.get("ended_timestamp")}
+    assert ids <= ended
 
 
 def test_parts_arrive_without_their_chats(tap: Runner, sandbox: Sandbox) -> None:
