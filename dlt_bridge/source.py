@@ -164,7 +164,9 @@ class Driver:
         self._sequence = time.time_ns() // 1000
         selected = set(dlt.current.source().selected_resources)
         last: State | None = None
-        with self._tap.sync(self._catalog(selected), self._starting_state(selected)) as lines:
+        with self._tap.running(
+            catalog=self._catalog(selected), state=self._starting_state(selected)
+        ) as lines:
             for number, message in decoded(lines):
                 if isinstance(message, State):
                     last = message
