@@ -224,7 +224,8 @@ class Driver:
     def _start(self, message: Schema) -> Rows:
         """Return the empty table that brings the hints of a SCHEMA to dlt."""
         keys = message.key_properties or ()
-        kinds = columns(message.schema, keys)
+        decoder = RecordDecoder(message.stream, columns(message.schema, keys))
+        kinds = decoder.columns
         if missing := set(keys) - {column.name for column in kinds}:
             raise MessageError(
                 f"Stream {message.stream}: the SCHEMA has no property for its key"
@@ -233,7 +234,6 @@ class Driver:
         _refuse_changed_types(message.stream, kinds)
         # dlt keeps the scope that an ACTIVATE_VERSION of an earlier run set.
         _stored_table(message.stream).pop("x-merge-destination-scope", None)
-        decoder = RecordDecoder(message.stream, kinds)
         self._buffers[message.stream] = Buffer(message, decoder)
         hints = dlt.mark.make_hints(
             primary_key=list(keys) or None,
@@ -248,14 +248,15 @@ class Driver:
     def _flushed(self, buffer: Buffer) -> Iterator[Rows]:
         if not buffer.records:
             return
-        known = buffer.decoder.unknown
+        unknown = buffer.decoder.unknown
+        known = len(unknown)
         table = buffer.decoder.table(buffer.records, buffer.lines, self._sequence)
-        if known is None and buffer.decoder.unknown:
+        if new := unknown[known:]:
             logger.warning(
-                "Stream %s: records have properties that its SCHEMA has not, such as `%s`. They are"
-                " not loaded.",
+                "Stream %s: records have properties that its SCHEMA has not, and that are not"
+                " loaded, such as %s.",
                 buffer.message.stream,
-                buffer.decoder.unknown,
+                ", ".join(f"`{name}`" for name in new),
             )
         self._sequence += len(buffer.records)
         buffer.records, buffer.lines, buffer.size = [], [], 0
