@@ -72,6 +72,16 @@ def test_run_after_an_activated_version_deletes_nothing(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(3,), (4,)]
 
 
+@pytest.mark.parametrize("keys", [("id",), ()])
+def test_later_schema_does_not_undo_an_activation(stage: Stage, keys: tuple[str, ...]) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    activation = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
+    stage.load([schema(keys=keys), activation, record(id=1)])
+    later = schema(keys=keys, v=TEXT)
+    stage.load([schema(keys=keys), activation, record(id=2), later, record(id=3, v="x")])
+    assert stage.rows("select id, v from data.a order by id") == [(2, None), (3, "x")]
+
+
 def test_streams_that_alternate_are_told_apart(stage: Stage) -> None:
     stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
     lines: list[Any] = [schema("a"), schema("b")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
@@ -137,6 +138,57 @@ def test_changed_type_never_changes_a_stored_value(
     sentence = refusal(stage, [schema(v=now), record(id=2)])
     assert "`v` is now" in sentence
     assert stage.rows("select id from data.a") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (schema(), schema(keys=("id", "k"), k=TEXT), "`k` is a new key"),
+        (schema(keys=("id", "k"), k=TEXT), schema(k=TEXT), "`k` is no longer a key"),
+        (schema(keys=()), schema(), "`id` is now a key"),
+    ],
+)
+def test_changed_key_is_refused_before_anything_is_loaded(
+    stage: Stage, before: dict[str, Any], now: dict[str, Any], words: str
+) -> None:
+    """The database would refuse nulls in the load, and every run after it would be stuck."""
+    assert words in refusal(stage, [before, record(id=1, k="x"), now])
+    assert not stage.pipeline.has_pending_data
+    stage.load([before, record(id=1, k="x")])
+    assert words in refusal(stage, [now, record(id=2, k="y")])
+    assert not stage.pipeline.has_pending_data
+    stage.load([before, record(id=3, k="z")])
+    assert stage.rows("select id from data.a order by id") == [(1,), (3,)]
+    stage.load([now, record(id=2, k="y")], refresh="drop_resources")
+    assert stage.rows("select id from data.a") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        (("userId", "user_id"), "`userId`, `user_id` would be one column, `user_id`"),
+        (("_sdc_sequence",), "`_sdc_sequence` can't be loaded"),
+        (("_SDC_Sequence",), "`_SDC_Sequence` can't be loaded"),
+    ],
+)
+def test_properties_that_meet_in_a_column_are_refused(
+    stage: Stage, properties: tuple[str, ...], words: str
+) -> None:
+    columns: dict[str, Any] = dict.fromkeys(properties, TEXT)
+    assert words in refusal(stage, [schema(**columns)])
+
+
+def test_key_needs_a_destination_that_merges(stage: Stage) -> None:
+    """A destination of files would append every version of a record."""
+    stage.pipeline = dlt.pipeline(
+        "files",
+        pipelines_dir=str(stage.folder / "files"),
+        destination=dlt.destinations.filesystem(str(stage.folder / "out")),
+        dataset_name="data",
+    )
+    assert "filesystem can't merge" in refusal(stage, [schema(), record(id=1)])
+    stage.load([schema(keys=()), record(id=1)])
+    assert list((stage.folder / "out" / "data" / "a").iterdir())
 
 
 def test_properties_beyond_the_schema_are_reported(
