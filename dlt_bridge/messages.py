@@ -70,5 +70,5 @@ def decoded(lines: Iterable[bytes]) -> Iterator[tuple[int, Message]]:
             continue
         try:
             yield number, _decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # msgspec's errors, and those of UTF-8
             raise MessageError(f"Line {number} is no Singer message: {error}.") from None

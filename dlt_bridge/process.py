@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from dlt_bridge.errors import TapError
+from dlt_bridge.errors import MessageError, TapError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    _Pipes = tuple[IO[bytes], IO[bytes]]
 
 logger = logging.getLogger(__name__)
 
 READ_BUFFER = 1024 * 1024
 SHOWN_LINES = 20
+LINE_BYTES = 1000
 GRACE_SECONDS = 10
+LAST_WORDS_SECONDS = 2
 
 
 class Tap:
@@ -51,36 +57,34 @@ class Tap:
         self._command = [executable, *arguments]
         self._config = config
 
-    def discover(self) -> dict[str, Any]:
-        """Run the tap with `--discover` and return its catalog.
+    def discover(self) -> Any:  # noqa: ANN401
+        """Run the tap with `--discover` and return the JSON that it prints.
 
         Raises:
-            TapError: The tap failed, or printed no catalog.
+            TapError: The tap failed, or printed something else.
         """
-        with self._running("--discover") as lines:
+        with self.running("--discover") as lines:
             text = b"".join(lines)
         try:
-            catalog: dict[str, Any] = json.loads(text)
+            return json.loads(text)
         except ValueError:
             raise TapError(f"{self.name} --discover did not print a catalog.") from None
-        return catalog
 
     @contextmanager
-    def sync(self, catalog: Mapping[str, Any], state: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+    def running(self, *flags: str, **files: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
         """Run the tap, and give its lines to the body of the `with`.
 
         Args:
-            catalog: Which streams to read.
-            state: Where to go on from; empty for a first run.
+            flags: Arguments, besides those that name files.
+            files: What to give in files: `state={...}` is the argument `--state <file>`. Empty
+                ones are left out.
 
         Raises:
-            TapError: The tap failed; raised when the body has read all lines.
+            TapError: The tap can't be run, or it failed; raised when the body has read all lines,
+                and instead of the MessageError of a line that a failing tap left unfinished.
         """
-        with self._running(catalog=catalog, state=state) as lines:
-            yield lines
-
-    @contextmanager
-    def _running(self, *flags: str, **files: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+        code: int | None
+        unfinished: MessageError | None = None
         # Readable for this user alone: the config has credentials in it.
         with TemporaryDirectory(prefix="dlt-bridge-") as folder:
             arguments = list(flags)
@@ -89,55 +93,88 @@ class Tap:
                     path = Path(folder, f"{name}.json")
                     path.write_text(json.dumps(content), encoding="utf-8")
                     arguments += [f"--{name}", str(path)]
-            process = subprocess.Popen(  # noqa: S603 - the user's own tap
-                [*self._command, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=READ_BUFFER,
-            )
-            with _tail_of(process.stderr) as tail:
+            process = self._started(arguments)
+            stdout, stderr = cast("_Pipes", (process.stdout, process.stderr))
+            with stdout, _tail_of(stderr) as tail:
                 try:
-                    yield process.stdout  # type: ignore[misc]  # a pipe, as asked for
+                    yield _lines(stdout, Path(folder, "config.json"))
+                    code = process.wait()
+                except MessageError as error:
+                    code = _stop(process, patience=LAST_WORDS_SECONDS)
+                    if not code:
+                        raise
+                    unfinished = error
                 except BaseException:
                     _stop(process)
                     raise
-                finally:
-                    process.stdout.close()  # type: ignore[union-attr]
-                code = process.wait()
         if code != 0:
             end = "\n".join(tail)
             raise TapError(
                 f"{self.name} failed with exit code {code}, so nothing of this run is loaded."
                 f" The end of what it said:\n{end}"
+            ) from unfinished
+
+    def _started(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - the user's own tap
+                [*self._command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=READ_BUFFER,
+                # A group of its own: what the tap has started is stopped with it.
+                start_new_session=True,
             )
+        except OSError as error:
+            raise TapError(
+                f"{self._command[0]} can't be run: {error.strerror}. A script needs a first line"
+                " like `#!/usr/bin/env python3`."
+            ) from error
+
+
+def _lines(stdout: IO[bytes], config: Path) -> Iterator[bytes]:
+    """Yield the lines of a tap; at the first, its config is read and need not stay on the disk."""
+    first = stdout.readline()
+    config.unlink(missing_ok=True)
+    if first:
+        yield first
+    yield from stdout
 
 
 @contextmanager
-def _tail_of(stream: IO[bytes] | None) -> Iterator[deque[str]]:
+def _tail_of(stream: IO[bytes]) -> Iterator[deque[str]]:
     """Read a tap's standard error to its end, so that it never blocks, and keep the last lines."""
     tail: deque[str] = deque(maxlen=SHOWN_LINES)
 
     def read() -> None:
-        for line in stream or ():
-            text = line.decode(errors="replace").rstrip()
-            logger.debug("%s", text)
-            tail.append(text)
+        with stream:
+            # A longer line counts as several, so that memory is bounded.
+            while line := stream.readline(LINE_BYTES):
+                text = line.decode(errors="replace").rstrip()
+                logger.debug("%s", text)
+                tail.append(text)
 
     thread = threading.Thread(target=read, name="tap-stderr", daemon=True)
     thread.start()
     try:
         yield tail
     finally:
-        thread.join()
-        if stream:
-            stream.close()
+        # A process that the tap left behind may hold the pipe open for ever.
+        thread.join(GRACE_SECONDS)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _stop(process: subprocess.Popen[bytes], *, patience: float = 0) -> int | None:
+    """Stop a tap and what it has started.
+
+    Returns:
+        Its exit code, if it ended by itself within so many seconds of patience.
+    """
+    code: int | None = None
+    with suppress(subprocess.TimeoutExpired):
+        code = process.wait(patience)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+    return code

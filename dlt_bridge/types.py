@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
 DataType = Literal[
     "bigint", "double", "decimal", "bool", "text", "timestamp", "date", "time", "binary", "json"
@@ -36,41 +36,46 @@ class Column:
 
     Attributes:
         name: The property's own name.
-        data_type: dlt's name of the type.
+        data_type: dlt's name of the type; "null" if the property can only be null.
         nullable: False for a key.
         scale: Digits after the point, of a decimal.
     """
 
     name: str
-    data_type: DataType
+    data_type: DataType | Literal["null"]
     nullable: bool = True
     scale: int | None = None
 
 
-def columns(schema: Mapping[str, Any], keys: Sequence[str]) -> tuple[Column, ...]:
+def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, ...]:
     """Return the columns of a stream.
 
     Args:
-        schema: Its JSON Schema. A property that can only be null has no column.
+        schema: Its JSON Schema.
         keys: Its key properties.
     """
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return ()
+    kinds = {name: column_type(prop) or ("null", None) for name, prop in properties.items()}
     return tuple(
-        Column(name, kind[0], name not in keys, kind[1])
-        for name, prop in schema.get("properties", {}).items()
-        if (kind := column_type(prop))
+        Column(name, data_type, data_type == "null" or name not in keys, scale)
+        for name, (data_type, scale) in kinds.items()
     )
 
 
-def column_type(prop: Mapping[str, Any]) -> tuple[DataType, int | None] | None:
+def column_type(prop: Any) -> tuple[DataType, int | None] | None:  # noqa: ANN401
     """Return the type and scale of a property's column, or None if it can only be null.
 
     Args:
-        prop: The JSON Schema of the property.
+        prop: The JSON Schema of the property. What is no JSON Schema asks for nothing.
     """
-    names = prop.get("type", ())
-    kinds = {names} if isinstance(names, str) else set(names)
+    if not isinstance(prop, dict):
+        return "json", None
+    names = prop.get("type")
+    kinds = {str(name) for name in (names if isinstance(names, list) else [names] if names else [])}
     if not kinds:
-        options = [option for option in prop.get("anyOf", ()) if option.get("type") != "null"]
+        options = [option for option in _options(prop) if column_type(option)]
         return column_type(options[0]) if len(options) == 1 else ("json", None)
     kinds.discard("null")
     if not kinds:
@@ -82,14 +87,25 @@ def column_type(prop: Mapping[str, Any]) -> tuple[DataType, int | None] | None:
     return _scalar_type(kinds.pop(), prop)
 
 
+def _options(prop: Mapping[str, Any]) -> list[Any]:
+    options = prop.get("anyOf")
+    return options if isinstance(options, list) else []
+
+
 def _scalar_type(kind: str, prop: Mapping[str, Any]) -> tuple[DataType, int | None]:
     if kind == "string":
         if prop.get("contentEncoding") == "base64":
             return "binary", None
-        return FORMATS.get(prop.get("format", ""), "text"), None
-    if kind == "number" and (step := prop.get("multipleOf")):
-        exponent = Decimal(str(step)).normalize().as_tuple().exponent
-        return "decimal", max(0, -int(exponent))
-    if kind == "integer" and prop.get("maximum", 0) > LARGEST_BIGINT:
+        return FORMATS.get(str(prop.get("format")), "text"), None
+    if kind == "number" and (step := _number(prop, "multipleOf")):
+        scale = max(0, -int(step.normalize().as_tuple().exponent))
+        # More digits than a decimal has: only the text is exact.
+        return ("decimal", scale) if scale <= DECIMAL_PRECISION else ("json", None)
+    if kind == "integer" and _number(prop, "maximum") > LARGEST_BIGINT:
         return "decimal", 0
     return TYPES.get(kind, "json"), None
+
+
+def _number(prop: Mapping[str, Any], keyword: str) -> Decimal:
+    value = prop.get(keyword)
+    return Decimal(str(value)) if type(value) in {int, float} else Decimal(0)

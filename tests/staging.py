@@ -43,12 +43,15 @@ class Stage:
             dataset_name="data",
         )
 
-    def source(self, lines: list[Any], **script: Any) -> DltSource:
+    def source(
+        self, lines: list[Any], *, given_catalog: Any = None, name: str | None = None, **script: Any
+    ) -> DltSource:
         """Return the source of a tap that writes these lines."""
         catalog = {"streams": [entry(name, method) for name, method in self.streams.items()]}
         path = self.folder / "script.json"
         path.write_text(json.dumps({"catalog": catalog, "lines": lines, **script}))
-        return singer([sys.executable, str(SCRIPTED_TAP), str(path)], {"password": "s3cret"})
+        command = [sys.executable, str(SCRIPTED_TAP), str(path)]
+        return singer(command, {"password": "s3cret"}, catalog=given_catalog, name=name)
 
     def load(self, lines: list[Any], *, refresh: Any = None, **script: Any) -> None:
         self.pipeline.run(self.source(lines, **script), refresh=refresh)

@@ -18,6 +18,8 @@ for name in ("config", "state", "catalog"):
     parser.add_argument(f"--{name}", type=Path)
 arguments = parser.parse_args()
 script = json.loads(arguments.script.read_text())
+# So that a script can hold bytes that are no UTF-8: as lone surrogates.
+sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
 
 if arguments.discover:
     print(json.dumps(script["catalog"]))

@@ -72,6 +72,16 @@ def test_run_after_an_activated_version_deletes_nothing(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(3,), (4,)]
 
 
+@pytest.mark.parametrize("keys", [("id",), ()])
+def test_later_schema_does_not_undo_an_activation(stage: Stage, keys: tuple[str, ...]) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    activation = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
+    stage.load([schema(keys=keys), activation, record(id=1)])
+    later = schema(keys=keys, v=TEXT)
+    stage.load([schema(keys=keys), activation, record(id=2), later, record(id=3, v="x")])
+    assert stage.rows("select id, v from data.a order by id") == [(2, None), (3, "x")]
+
+
 def test_streams_that_alternate_are_told_apart(stage: Stage) -> None:
     stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
     lines: list[Any] = [schema("a"), schema("b")]
@@ -97,7 +107,10 @@ def test_column_that_a_later_schema_adds_is_null_before(stage: Stage) -> None:
             "DECIMAL(38,0)",
             "100000000000000000000",
         ),
+        ({"type": "integer"}, "12.0e1", "BIGINT", "120"),
+        ({"type": "integer"}, "9007199254740993.0", "BIGINT", "9007199254740993"),
         ({"type": "number"}, "0.1", "DOUBLE", "0.1"),
+        ({"type": "number"}, "1152921504606846976", "DOUBLE", "1.152921504606847e+18"),
         (
             {"type": "number", "multipleOf": 0.01},
             "12345678901234567.89",
@@ -118,17 +131,26 @@ def test_column_that_a_later_schema_adds_is_null_before(stage: Stage) -> None:
             "TIMESTAMP WITH TIME ZONE",
             "2026-01-01 00:00:00+00",
         ),
+        (
+            {"type": "string", "format": "date-time"},
+            '"2026-01-01t00:00:00.123456000z"',
+            "TIMESTAMP WITH TIME ZONE",
+            "2026-01-01 00:00:00.123456+00",
+        ),
         ({"type": "string", "format": "date"}, '"2026-02-28"', "DATE", "2026-02-28"),
         ({"type": "string", "format": "time"}, '"23:59:59.5"', "TIME", "23:59:59.5"),
+        ({"type": "string", "format": "time"}, '"23:59:59Z"', "TIME", "23:59:59"),
         ({"type": "string", "contentEncoding": "base64"}, '"AP8="', "BLOB", r"\x00\xFF"),
         ({"type": "object"}, '{"x":[1.10,null,"é"]}', "JSON", '{"x":[1.10,null,"é"]}'),
         ({"type": "array"}, '[1,"a"]', "JSON", '[1,"a"]'),
         ({"type": ["string", "integer"]}, '"5"', "JSON", '"5"'),
         ({}, "5", "JSON", "5"),
+        (True, "5", "JSON", "5"),
+        ({"type": "number", "multipleOf": 1e-50}, "1e-45", "JSON", "1e-45"),
     ],
 )
 def test_value_arrives_exactly_in_a_column_of_its_type(
-    stage: Stage, prop: dict[str, Any], text: str, column: str, expected: str
+    stage: Stage, prop: Any, text: str, column: str, expected: str
 ) -> None:
     line = f'{{"type": "RECORD", "stream": "a", "record": {{"id": 1, "v": {text}}}}}'
     stage.load([schema(v=prop), line, record(id=2), record(id=3, v=None)])

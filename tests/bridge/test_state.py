@@ -73,15 +73,48 @@ def test_state_of_another_shape_is_kept_whole(stage: Stage) -> None:
     assert stage.given["state"] == {"cursor": [1, 2]}
 
 
+def test_bookmark_of_no_stream_is_kept(stage: Stage) -> None:
+    """Taps also name bookmarks by account, or by what is no stream of its own."""
+    value = bookmark(**{"a": {"x": 1}, "a_events": {"x": 5}, "acct:1": {"y": 1}})
+    stage.load([schema(), record(id=1), value])
+    stage.load([schema()])
+    assert stage.given["state"] == value["value"]
+
+
+def test_state_without_bookmarks_is_not_given_to_a_stream_that_was_reset(stage: Stage) -> None:
+    """Its table is empty: to go on from the cursor would leave a hole."""
+    cursor = {"type": "STATE", "value": {"cursor": 1}}
+    stage.load([schema(), record(id=1), cursor])
+    stage.load([schema(), record(id=1), cursor], refresh="drop_resources")
+    assert "state" not in stage.given
+    stage.load([schema()])
+    assert stage.given["state"] == {"cursor": 1}
+
+
+def test_state_without_bookmarks_is_not_given_to_a_stream_that_was_not_read(stage: Stage) -> None:
+    stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
+    lines = [schema("a"), record("a", id=1), schema("b"), record("b", id=1)]
+    stage.load([*lines, {"type": "STATE", "value": {"cursor": 1}}])
+    source = stage.source([{"type": "STATE", "value": {"cursor": 2}}])
+    stage.pipeline.run(source.with_resources("a"))
+    assert stage.given["state"] == {"cursor": 1}
+    stage.pipeline.run(stage.source(lines).with_resources("b"))
+    assert "state" not in stage.given
+    stage.pipeline.run(stage.source(lines).with_resources("a"))
+    assert stage.given["state"] == {"cursor": 2}
+
+
 @pytest.mark.parametrize(
     "value",
     [
         {},
         {"bookmarks": {"a": {"x": 1}, "b": {}}},
-        {"bookmarks": {"a": {}}, "currently_syncing": "a"},
+        {"bookmarks": {"a": {}, "other": 1}, "currently_syncing": "a"},
         {"bookmarks": [1]},
         {"cursor": 1},
     ],
 )
 def test_state_is_put_together_as_it_was(value: dict[str, object]) -> None:
-    assert state.join(*state.split(value)) == value
+    by_stream, rest = state.split(value, lambda key: key if key in {"a", "b"} else None)
+    together = {key: own[key] for own in by_stream.values() for key in own}
+    assert state.join(together, rest) == value

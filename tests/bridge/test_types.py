@@ -11,18 +11,21 @@ from hypothesis import strategies as st
 from dlt_bridge.types import column_type
 
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
-PROPERTIES = st.recursive(
+PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
     st.fixed_dictionaries(
         {},
         optional={
-            "type": st.sampled_from(NAMES) | st.lists(st.sampled_from(NAMES), max_size=4),
-            "format": st.sampled_from(["date-time", "date", "time", "uuid"]),
-            "multipleOf": st.sampled_from([1, 0.1, 0.0001, 10]),
-            "maximum": st.integers(),
+            "type": st.sampled_from([*NAMES, None, {}, 1])
+            | st.lists(st.sampled_from([*NAMES, {}]), max_size=4),
+            "format": st.sampled_from(["date-time", "date", "time", "uuid", None, []]),
+            "multipleOf": st.sampled_from([1, 0.1, 0.0001, 10, 1e-50, 0, None, True, "1"]),
+            "maximum": st.integers() | st.sampled_from([None, 1e20, "1"]),
             "contentEncoding": st.just("base64"),
         },
     ),
-    lambda inner: st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)}),
+    lambda inner: st.fixed_dictionaries(
+        {"anyOf": st.lists(inner | st.booleans(), max_size=3) | st.none()}
+    ),
 )
 
 
@@ -38,6 +41,10 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ({"type": ["integer", "number", "null"]}, ("double", None)),
         ({"type": "number", "multipleOf": 0.001}, ("decimal", 3)),
         ({"type": "number", "multipleOf": 5}, ("decimal", 0)),
+        ({"type": "number", "multipleOf": 1e-50}, ("json", None)),
+        ({"type": "integer", "maximum": None}, ("bigint", None)),
+        ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, ("bool", None)),
+        (True, ("json", None)),
         ({"type": "string", "format": "uuid"}, ("text", None)),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, ("bigint", None)),
         ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, ("json", None)),
@@ -45,5 +52,5 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ({"description": "anything"}, ("json", None)),
     ],
 )
-def test_property_has_this_type(prop: dict[str, Any], expected: object) -> None:
+def test_property_has_this_type(prop: Any, expected: object) -> None:
     assert column_type(prop) == expected

@@ -1,0 +1,116 @@
+"""A tap's catalog: the streams it has, what they are called, and which of them to read."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from dlt_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+FULL_TABLE = "FULL_TABLE"
+
+
+class _Metadata(Struct):
+    breadcrumb: list[str]
+    metadata: dict[str, Any]
+
+
+class _Entry(Struct):
+    tap_stream_id: str
+    stream: str | None = None
+    replication_method: str | None = None
+    metadata: list[_Metadata] | None = None
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """The metadata of the stream itself, not of a property."""
+        own = [item.metadata for item in self.metadata or () if not item.breadcrumb]
+        return own[0] if own else {}
+
+
+class _Catalog(Struct):
+    streams: list[_Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of a catalog.
+
+    Attributes:
+        name: Its `tap_stream_id`, by which it is selected; its resource has the same name.
+        called: What the tap's messages may call it, too.
+        method: Its replication method, if known.
+        deselected: The catalog says not to read it.
+    """
+
+    name: str
+    called: str
+    method: str | None
+    deselected: bool
+
+
+class Catalog:
+    """The streams of a tap.
+
+    Args:
+        value: The catalog as the tap printed it, or as a user changed it.
+
+    Raises:
+        BridgeError: It is not what Singer asks for.
+    """
+
+    def __init__(self, value: Any) -> None:  # noqa: ANN401
+        try:
+            entries = msgspec.convert(value, _Catalog).streams
+        except msgspec.ValidationError as error:
+            raise BridgeError(f"The tap's catalog is no Singer catalog: {error}.") from None
+        self._entries: list[Mapping[str, Any]] = value["streams"]
+        self.streams = {entry.tap_stream_id: _stream(entry) for entry in entries}
+        if len(self.streams) < len(entries):
+            raise BridgeError("The tap's catalog has two streams with one tap_stream_id.")
+        self._named: dict[str, list[str]] = {}
+        for stream in self.streams.values():
+            self._named.setdefault(stream.called, []).append(stream.name)
+        self._named |= {name: [name] for name in self.streams}
+
+    def named(self, name: str) -> list[str]:
+        """Return the streams that a message or a bookmark may mean by a name.
+
+        Args:
+            name: A `tap_stream_id`; or what an entry calls `stream`, which several may share.
+        """
+        return self._named.get(name, [])
+
+    def selection(self, selected: Collection[str]) -> dict[str, Any]:
+        """Return the catalog for a run that reads these streams and no others."""
+        entries: list[dict[str, Any]] = deepcopy([dict(entry) for entry in self._entries])
+        for entry in entries:
+            entry["metadata"] = metadata = entry.get("metadata") or []
+            if not any(not item["breadcrumb"] for item in metadata):
+                metadata.append({"breadcrumb": [], "metadata": {}})
+            for item in metadata:
+                if not item["breadcrumb"]:
+                    item["metadata"]["selected"] = entry["tap_stream_id"] in selected
+        return {"streams": entries}
+
+
+def _stream(entry: _Entry) -> Stream:
+    # The order of singer-sdk; `replication-method` is what users set for other taps.
+    method = (
+        entry.replication_method
+        or entry.root.get("forced-replication-method")
+        or entry.root.get("replication-method")
+    )
+    return Stream(
+        name=entry.tap_stream_id,
+        called=entry.stream or entry.tap_stream_id,
+        method=method,
+        deselected=entry.root.get("selected") is False,
+    )
