@@ -81,7 +81,7 @@ class ChatStream(ExchangeStream):
             context: The parent's keys, or None.
 
         Yields:
-            Each page whose records are new; none if the parent is gone, which is counted.
+            Each page; none if the parent is gone, which is counted.
 
         Raises:
             FatalAPIError: A page can't be had, or came before.
@@ -103,7 +103,7 @@ class ChatStream(ExchangeStream):
             context: The parent's keys, or None.
 
         Yields:
-            Each page whose records are new.
+            Each page.
 
         Raises:
             SkippableAPIError: The parent is gone.
@@ -114,14 +114,22 @@ class ChatStream(ExchangeStream):
             while not paginator.finished:
                 request = request_page(paginator.current_value)
                 counter.increment()
-                body = self.exchange(request, answers.decode, skippable=context is not None)
+                skippable = context is not None or paginator.confirming
+                try:
+                    body = self.exchange(request, answers.decode, skippable=skippable)
+                except SkippableAPIError:
+                    if paginator.confirming:
+                        return
+                    raise
+                if paginator.confirming and answers.is_null(body, self.records_path):
+                    return
                 page = self.page(request, body, context)
                 try:
-                    new = paginator.advance(page)
+                    paginator.advance(page)
                 except PagingError as error:
-                    raise self.fatal(request, error.said, error.remedy) from None
-                if new:
-                    yield page
+                    remedy = error.remedy or self.paging_remedy
+                    raise self.fatal(request, error.said, remedy) from None
+                yield page
 
     def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
@@ -209,6 +217,11 @@ class ChatStream(ExchangeStream):
     def records_remedy(self) -> str:
         """What to do when a page has no list of records."""
         return f"Check the setting {self.section}.api_url."
+
+    @property
+    def paging_remedy(self) -> str:
+        """What to do when the server does not page as it is asked to."""
+        return "The server does not page as it should; it can't be read without losing records."
 
     @property
     def record_remedy(self) -> str:
