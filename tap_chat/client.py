@@ -16,7 +16,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
-from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_value
+from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
 from tap_chat.exchange import ExchangeStream
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.records import compile_conformer
@@ -204,7 +204,7 @@ class ChatStream(ExchangeStream):
 
     def report_unmarked(self) -> None:
         """Say how many records had no value of the replication key, if any."""
-        if self.replication_key and (unmarked := self.bookmarks.unmarked):
+        if self.replication_key and (unmarked := self.state_manager.unmarked):
             self.logger.warning(
                 "%d records of %s have no usable `%s`: they were written, and will be again "
                 "whenever they are read.",
@@ -231,7 +231,8 @@ class ChatStream(ExchangeStream):
     # Incremental
 
     @cached_property
-    def bookmarks(self) -> Bookmarks:
+    @override
+    def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
             normalise=self.normalise_bookmark,
@@ -245,14 +246,9 @@ class ChatStream(ExchangeStream):
         )
 
     @property
-    @override
-    def state_manager(self) -> Bookmarks:
-        return self.bookmarks
-
-    @property
     def normalise_bookmark(self) -> Callable[[object], Bookmark | None]:
         """The function from a value of the replication key to a bookmark."""
-        return normalise_datetime if self.is_timestamp_replication_key else normalise_value
+        return normalise_datetime if self.is_timestamp_replication_key else normalise_number
 
     @property
     def starting_bookmark(self) -> Bookmark | None:
@@ -272,7 +268,7 @@ class ChatStream(ExchangeStream):
             bookmark: The end of a window whose records are all written.
         """
         if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
-            self.bookmarks.reach(self.replication_key, bookmark)
+            self.state_manager.reach(self.replication_key, bookmark)
             self._state_writer.write_state(self.tap_state)
 
     @override

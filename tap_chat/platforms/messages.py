@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
 
-from tap_chat.bookmarks import just_before
+from tap_chat.bookmarks import just_before, markable
 from tap_chat.client import ChatStream
 from tap_chat.pagination import OffsetPaginator, SinglePage
 from tap_chat.settings import PlatformSettings, about, invalid
@@ -190,7 +190,8 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         replication_key: The setting of that name.
 
     Raises:
-        ConfigValidationError: One is no JSON Schema, or the replication key is not among them.
+        ConfigValidationError: One is no JSON Schema, or the replication key is not among them, or
+            its values have no order.
     """
     for name, schema in fields.items():
         try:
@@ -203,4 +204,11 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         raise invalid(
             f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
             " not declared. Declare it in `chat.fields`."
+        )
+    if replication_key and not markable(fields[replication_key]):
+        raise invalid(
+            f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
+            " neither a number nor a date-time, so that it is not known which values are later."
+            " Declare it in `chat.fields` as integer, number, or string with the format date-time;"
+            " if it is another text, read the full table."
         )
