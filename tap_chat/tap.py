@@ -43,8 +43,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str | UnsetType,
         about(
             "Start date",
-            "Where incremental streams start on their first run. ISO 8601; UTC where it names no"
-            " offset.",
+            "Nothing older is read by incremental streams: they start here or at their bookmark,"
+            " whichever is later. ISO 8601; UTC where it names no offset.",
             form="date-time",
             examples=["2024-01-01T00:00:00Z"],
         ),

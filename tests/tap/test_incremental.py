@@ -92,6 +92,12 @@ def test_start_date_is_where_the_first_run_starts(
     assert run.records == expected
 
 
+def test_start_date_after_the_bookmark_wins(tap: Runner, sandbox: Sandbox) -> None:
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    later = chat_config(sandbox, **INCREMENTAL) | {"start_date": "2030-01-01"}
+    assert tap(later, state=first.state).records == []
+
+
 def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **INCREMENTAL))
     sandbox.world = World(messages=700)
