@@ -21,7 +21,7 @@ from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
-from tap_chat.writer import MessageWriter
+from tap_chat.writer import MessageWriter, not_written
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -119,6 +119,8 @@ class TapChat(TerminatingTap):
         Raises:
             ConfigValidationError: A setting is wrong or missing.
         """
+        # Before its state is loaded, a tap has none that may be written.
+        self._has_state = False
         # At DEBUG urllib3 logs the URL of every request, and a URL may carry the API key.
         logging.getLogger("urllib3").setLevel(logging.INFO)
         config = dict(config or {})
@@ -143,7 +145,21 @@ class TapChat(TerminatingTap):
         return self._streams_of(self.settings if self._configured else self._blank)
 
     @override
+    def run_discovery(self) -> str:
+        try:
+            return super().run_discovery()
+        except OSError as error:
+            raise not_written(error) from None
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self._has_state = True
+
+    @override
     def terminate(self, signum: int) -> None:
+        if not self._has_state:
+            sys.exit(128 + signum)
         writer = self.message_writer
         if isinstance(writer, MessageWriter) and writer.busy:
             writer.deferred = partial(self.terminate, signum)
