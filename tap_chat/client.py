@@ -16,10 +16,12 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
+from tap_chat import catalog as catalogs
 from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
 from tap_chat.exchange import ExchangeStream
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.records import compile_conformer
+from tap_chat.settings import invalid
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.records import Conform, Record
@@ -65,6 +68,22 @@ class ChatStream(ExchangeStream):
     def new_paginator(self) -> Paginator[Any]:
         """Return a fresh paginator for one walk over the pages; by default there is one page."""
         return SinglePage()
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog.
+
+        Raises:
+            ConfigValidationError: It would spoil or lose records of this stream.
+        """
+        keys, replication_key = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        if self.selected:
+            if problems := list(catalogs.problems(self, keys)):
+                raise invalid(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
+            for difference in catalogs.differences(self, replication_key):
+                self.logger.warning(difference)
+        self.primary_keys = keys
 
     # Records
 

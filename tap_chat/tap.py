@@ -14,6 +14,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_chat import settings
 from tap_chat._sdk import TerminatingTap
+from tap_chat.catalog import check_catalog
 from tap_chat.platforms import freshchat, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
@@ -106,6 +107,7 @@ class TapChat(TerminatingTap):
         config: dict[str, Any] | None = None,
         parse_env_config: bool = False,
         validate_config: bool = True,
+        catalog: dict[str, Any] | None = None,
         **tap: Any,  # noqa: ANN401
     ) -> None:
         """Create the tap.
@@ -114,10 +116,12 @@ class TapChat(TerminatingTap):
             config: The settings.
             parse_env_config: Whether environment variables are settings too.
             validate_config: False for discovery, which needs no credentials.
-            tap: What the SDK's class takes: `catalog`, `state`, ...
+            catalog: The catalog, if there is one.
+            tap: What the SDK's class takes: `state`, ...
 
         Raises:
-            ConfigValidationError: A setting is wrong or missing.
+            ConfigValidationError: A setting is wrong or missing, or the catalog or the state is
+                not what it should be.
         """
         # Before its state is loaded, a tap has none that may be written.
         self._has_state = False
@@ -135,7 +139,9 @@ class TapChat(TerminatingTap):
         self.starts = settings.moment("start_date", self.settings.start_date)
         self.ends = settings.moment("end_date", self.settings.end_date) or datetime.now(UTC)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
-        super().__init__(config=config, validate_config=validate_config, **tap)
+        if catalog is not None:
+            check_catalog(catalog)
+        super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
         if validate_config:
             self._require_sections()
 
@@ -143,6 +149,12 @@ class TapChat(TerminatingTap):
     def discover_streams(self) -> Sequence[ChatStream]:
         """Return the streams of the configured platforms; those of all if none is configured."""
         return self._streams_of(self.settings if self._configured else self._blank)
+
+    @override
+    def setup_mapper(self) -> None:
+        # The streams check their part of the catalog before the mapper reads it.
+        self.logger.debug("The streams are %s.", ", ".join(self.streams))
+        super().setup_mapper()
 
     @override
     def run_discovery(self) -> str:
