@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
+import traceback
 
-from singer_sdk.exceptions import ConfigurationError, SyncError
+from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.tap import TapChat
 from tap_chat.writer import flush
@@ -12,13 +15,28 @@ from tap_chat.writer import flush
 
 def main() -> None:
     """Run the tap; exit with 0 only if every record was written."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        # Until the tap is made, and handles them itself.
+        signal.signal(signum, lambda number, _: sys.exit(128 + number))
+    if sys.stdout is None:  # as in `tap-chat >&-`
+        sys.exit("Standard output is closed: there is nowhere to write the records to.")
     try:
         try:
             TapChat.cli()
         finally:
             flush()
-    except (ConfigurationError, SyncError) as error:
+    except SingerSDKError as error:
         TapChat.logger.error(str(error))
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold what a user wrote
+        TapChat.logger.error(
+            "Unexpected %s. This is a bug of tap-chat, or of something in its config, catalog or"
+            " state; TAP_CHAT_LOGLEVEL=DEBUG shows where it happened.",
+            type(error).__name__,
+        )
+        if TapChat.logger.isEnabledFor(logging.DEBUG):
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            TapChat.logger.debug("It happened here:\n%s", frames)
         sys.exit(1)
 
 

@@ -5,6 +5,7 @@
 
 import sys
 
+from singer_sdk.helpers._state import write_starting_replication_value
 from singer_sdk.streams._state import StreamStateManager
 from singer_sdk.tap_base import Tap
 
@@ -13,7 +14,7 @@ if sys.version_info >= (3, 12):
 else:
     from typing_extensions import override
 
-__all__ = ["StreamStateManager", "TerminatingTap"]
+__all__ = ["StreamStateManager", "TerminatingTap", "write_starting_replication_value"]
 
 
 class TerminatingTap(Tap):

@@ -63,6 +63,13 @@ def find(body: Any, path: str) -> Any:  # noqa: ANN401
     return body
 
 
+def is_null(body: Any, path: str) -> bool:  # noqa: ANN401
+    """Say whether there is a null at a path of names with dots between them."""
+    parent, _, name = path.rpartition(".")
+    around = find(body, parent)
+    return isinstance(around, dict) and name in around and around[name] is None
+
+
 def shape(body: object) -> str:
     """Describe a body by its outermost names, never by its values."""
     if isinstance(body, dict):

@@ -7,12 +7,17 @@ bookmark moves it back. Records stay as the API gives them; only bookmarks are n
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tap_chat._sdk import StreamStateManager
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+
+from tap_chat._sdk import StreamStateManager, write_starting_replication_value
+from tap_chat.records import declared_types
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -24,32 +29,54 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers import types
 
-# A date-time as text in this module's one format, another text, or a number; the bookmarks of one
-# stream are all of one kind, and so can be compared.
+# A date-time as text in this module's one format, or a number; the bookmarks of one stream are all
+# of one kind, and so can be compared.
 Bookmark: TypeAlias = Any
+
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+STEP = timedelta(milliseconds=1)
+
+
+def markable(field: Mapping[str, Any]) -> bool:
+    """Say whether the values of a field can be bookmarks: numbers, or date-times.
+
+    Other texts have no order that is known: "10" comes before "9", and so do offsets.
+
+    Args:
+        field: Its JSON Schema.
+    """
+    kinds = set(declared_types(field)) - {"null"}
+    moments = kinds == {"string"} and field.get("format") == "date-time"
+    return moments or (bool(kinds) and kinds <= {"integer", "number"})
 
 
 def normalise_datetime(value: object) -> str | None:
     """Return a date-time in the format of bookmarks, `2026-01-31T12:00:00.000000Z`.
 
     Args:
-        value: A date or date-time as ISO 8601 text, taken for UTC if it names no offset.
+        value: A date or date-time, or the ISO 8601 text of one with hyphens, taken for UTC if it
+            names no offset.
 
     Returns:
         The same instant in UTC with microseconds, or None if there is none to be read.
     """
+    # Python would read other texts of digits, such as an epoch, as some date, too.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and DATE.match(value)):
+        return None
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        return _text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    return _text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def normalise_value(value: object) -> Bookmark | None:
-    """Return a number or a text as a bookmark, or None where it is neither."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
-        return None
-    return float(value) if isinstance(value, Decimal) else value
+def normalise_number(value: object) -> int | float | None:
+    """Return a number as a bookmark, or None where it is none that can be compared and written."""
+    if isinstance(value, (float, Decimal)):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def just_before(bookmark: Bookmark) -> Bookmark:
@@ -66,9 +93,8 @@ def just_before(bookmark: Bookmark) -> Bookmark:
     """
     if not isinstance(bookmark, str):
         return bookmark - 1
-    if (moment := normalise_datetime(bookmark)) is None:
-        return bookmark
-    earlier = datetime.fromisoformat(moment) - timedelta(milliseconds=1)
+    moment = datetime.fromisoformat(bookmark)
+    earlier = max(moment, EARLIEST + STEP) - STEP
     return earlier.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -105,12 +131,30 @@ class Bookmarks(StreamStateManager):
         config: Mapping[str, Any],
         compare_start_date_fn: Callable[[Any, Any], Any] | None = None,
     ) -> None:
+        if replication_method == REPLICATION_FULL_TABLE:
+            return
         state = self.get_context_state(context)
-        if (bookmark := state.get("replication_key_value")) is not None:
-            state["replication_key_value"] = self._normalise(bookmark)
-        super().write_starting_replication_value(
-            context, replication_method, replication_key, {"start_date": self._start}, max
-        )
+        starts = [self._stored(state, replication_key), self._start]
+        start = max((mark for mark in starts if mark is not None), default=None)
+        self._logger.info("Reading %s from %s on.", self.stream_name, start or "the beginning")
+        write_starting_replication_value(state, start)
+
+    def _stored(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
+        """Normalise the bookmark of a state, or take out one that can't be used."""
+        stored = state.get("replication_key_value")
+        if stored is None or state.get("replication_key") != replication_key:
+            return None
+        if (bookmark := self._normalise(stored)) is not None:
+            state["replication_key_value"] = bookmark
+        else:
+            del state["replication_key_value"]
+            self._logger.warning(
+                "The state's bookmark of %s is no value of `%s` as it is declared now: the stream"
+                " is read from its start.",
+                self.stream_name,
+                replication_key,
+            )
+        return bookmark
 
     @override
     def increment_state(

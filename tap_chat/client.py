@@ -16,10 +16,12 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
-from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_value
+from tap_chat import catalog as catalogs
+from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
 from tap_chat.exchange import ExchangeStream
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.records import compile_conformer
+from tap_chat.settings import invalid
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.records import Conform, Record
@@ -66,6 +69,22 @@ class ChatStream(ExchangeStream):
         """Return a fresh paginator for one walk over the pages; by default there is one page."""
         return SinglePage()
 
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog.
+
+        Raises:
+            ConfigValidationError: It would spoil or lose records of this stream.
+        """
+        keys, replication_key = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        if self.selected:
+            if problems := list(catalogs.problems(self, keys)):
+                raise invalid(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
+            for difference in catalogs.differences(self, replication_key):
+                self.logger.warning(difference)
+        self.primary_keys = keys
+
     # Records
 
     @override
@@ -82,7 +101,7 @@ class ChatStream(ExchangeStream):
             context: The parent's keys, or None.
 
         Yields:
-            Each page whose records are new; none if the parent is gone, which is counted.
+            Each page; none if the parent is gone, which is counted.
 
         Raises:
             FatalAPIError: A page can't be had, or came before.
@@ -104,7 +123,7 @@ class ChatStream(ExchangeStream):
             context: The parent's keys, or None.
 
         Yields:
-            Each page whose records are new.
+            Each page.
 
         Raises:
             SkippableAPIError: The parent is gone.
@@ -113,14 +132,21 @@ class ChatStream(ExchangeStream):
         paginator = self.new_paginator()
         while not paginator.finished:
             request = request_page(paginator.current_value)
-            body = self.exchange(request, answers.decode, skippable=context is not None)
+            skippable = context is not None or paginator.confirming
+            try:
+                body = self.exchange(request, answers.decode, skippable=skippable)
+            except SkippableAPIError:
+                if paginator.confirming:
+                    return
+                raise
+            if paginator.confirming and answers.is_null(body, self.records_path):
+                return
             page = self.page(request, body, context)
             try:
-                new = paginator.advance(page)
+                paginator.advance(page)
             except PagingError as error:
-                raise self.fatal(request, error.said, error.remedy) from None
-            if new:
-                yield page
+                raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
+            yield page
 
     def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
@@ -193,7 +219,7 @@ class ChatStream(ExchangeStream):
                 self.skipped,
                 self.path,
             )
-        if self.replication_key and (unmarked := self.bookmarks.unmarked):
+        if self.replication_key and (unmarked := self.state_manager.unmarked):
             self.logger.warning(
                 "%d records of %s have no usable `%s`: they were written, and will be again "
                 "whenever they are read.",
@@ -208,6 +234,11 @@ class ChatStream(ExchangeStream):
         return f"Check the setting {self.section}.api_url."
 
     @property
+    def paging_remedy(self) -> str:
+        """What to do when the server does not page as it is asked to."""
+        return "The server does not page as it should; it can't be read without losing records."
+
+    @property
     def record_remedy(self) -> str:
         """What to do when a record does not fit its schema."""
         return ""
@@ -215,7 +246,8 @@ class ChatStream(ExchangeStream):
     # Incremental
 
     @cached_property
-    def bookmarks(self) -> Bookmarks:
+    @override
+    def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
             normalise=self.normalise_bookmark,
@@ -229,14 +261,9 @@ class ChatStream(ExchangeStream):
         )
 
     @property
-    @override
-    def state_manager(self) -> Bookmarks:
-        return self.bookmarks
-
-    @property
     def normalise_bookmark(self) -> Callable[[object], Bookmark | None]:
         """The function from a value of the replication key to a bookmark."""
-        return normalise_datetime if self.is_timestamp_replication_key else normalise_value
+        return normalise_datetime if self.is_timestamp_replication_key else normalise_number
 
     @property
     def starting_bookmark(self) -> Bookmark | None:
@@ -256,7 +283,7 @@ class ChatStream(ExchangeStream):
             bookmark: The end of a window whose records are all written.
         """
         if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
-            self.bookmarks.reach(self.replication_key, bookmark)
+            self.state_manager.reach(self.replication_key, bookmark)
             self._state_writer.write_state(self.tap_state)
 
     @override

@@ -45,7 +45,7 @@ class PagingError(Exception):
 
     Args:
         said: What it did, as the predicate of a sentence.
-        remedy: What to do.
+        remedy: What to do, where it is not the same for the whole stream.
     """
 
     def __init__(self, said: str, remedy: str = "") -> None:
@@ -58,10 +58,7 @@ class RepeatedPageError(PagingError):
     """A page came twice."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "gave a page that came before",
-            "The server does not page as it is asked to; check the settings of the paging.",
-        )
+        super().__init__("gave a page that came before")
 
 
 class Paginator(ABC, Generic[TokenT]):
@@ -73,23 +70,22 @@ class Paginator(ABC, Generic[TokenT]):
     Attributes:
         current_value: The token of the page to ask for next.
         finished: True when there is none.
+        confirming: True when that page is expected to be empty, or not to be there at all.
     """
 
     def __init__(self, start: TokenT) -> None:
         self.current_value = start
         self.finished = False
+        self.confirming = False
         self._count = 0
         self._last: list[tuple[Any, ...]] | None = None
         self._landmark: list[tuple[Any, ...]] | None = None
 
-    def advance(self, page: Page) -> bool:
+    def advance(self, page: Page) -> None:
         """Move on from a page.
 
         Args:
             page: The page of `current_value`.
-
-        Returns:
-            True if its records are new.
 
         Raises:
             RepeatedPageError: It, or one like it, came before.
@@ -106,7 +102,6 @@ class Paginator(ABC, Generic[TokenT]):
             self.finished = True
         else:
             self.current_value = following
-        return True
 
     @abstractmethod
     def get_next(self, page: Page) -> TokenT | None:
@@ -139,15 +134,8 @@ class OffsetPaginator(Paginator[int]):
         self._page_size = page_size
 
     @override
-    def advance(self, page: Page) -> bool:
-        # An API that ignores the offset and gives all it has at once is read with one page.
-        if len(page.records) < self._page_size and page.keys == self._last:
-            self.finished = True
-            return False
-        return super().advance(page)
-
-    @override
     def get_next(self, page: Page) -> int | None:
+        self.confirming = len(page.records) < self._page_size
         return self.current_value + len(page.records) if page.records else None
 
 

@@ -148,9 +148,9 @@ def moment(name: str, value: str | UnsetType) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(value)
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise invalid(f"The setting `{name}` is wrong: it is no ISO 8601 date-time.") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def from_environment(

@@ -14,6 +14,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_chat import settings
 from tap_chat._sdk import TerminatingTap
+from tap_chat.catalog import check_catalog
 from tap_chat.platforms import freshchat, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
@@ -21,7 +22,7 @@ from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
-from tap_chat.writer import MessageWriter
+from tap_chat.writer import MessageWriter, not_written
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -43,8 +44,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str | UnsetType,
         about(
             "Start date",
-            "Where incremental streams start on their first run. ISO 8601; UTC where it names no"
-            " offset.",
+            "Nothing older is read by incremental streams: they start here or at their bookmark,"
+            " whichever is later. ISO 8601; UTC where it names no offset.",
             form="date-time",
             examples=["2024-01-01T00:00:00Z"],
         ),
@@ -106,6 +107,7 @@ class TapChat(TerminatingTap):
         config: dict[str, Any] | None = None,
         parse_env_config: bool = False,
         validate_config: bool = True,
+        catalog: dict[str, Any] | None = None,
         **tap: Any,  # noqa: ANN401
     ) -> None:
         """Create the tap.
@@ -114,11 +116,15 @@ class TapChat(TerminatingTap):
             config: The settings.
             parse_env_config: Whether environment variables are settings too.
             validate_config: False for discovery, which needs no credentials.
-            tap: What the SDK's class takes: `catalog`, `state`, ...
+            catalog: The catalog, if there is one.
+            tap: What the SDK's class takes: `state`, ...
 
         Raises:
-            ConfigValidationError: A setting is wrong or missing.
+            ConfigValidationError: A setting is wrong or missing, or the catalog or the state is
+                not what it should be.
         """
+        # Before its state is loaded, a tap has none that may be written.
+        self._has_state = False
         # At DEBUG urllib3 logs the URL of every request, and a URL may carry the API key.
         logging.getLogger("urllib3").setLevel(logging.INFO)
         config = dict(config or {})
@@ -133,7 +139,9 @@ class TapChat(TerminatingTap):
         self.starts = settings.moment("start_date", self.settings.start_date)
         self.ends = settings.moment("end_date", self.settings.end_date) or datetime.now(UTC)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
-        super().__init__(config=config, validate_config=validate_config, **tap)
+        if catalog is not None:
+            check_catalog(catalog)
+        super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
         if validate_config:
             self._require_sections()
 
@@ -143,7 +151,27 @@ class TapChat(TerminatingTap):
         return self._streams_of(self.settings if self._configured else self._blank)
 
     @override
+    def setup_mapper(self) -> None:
+        # The streams check their part of the catalog before the mapper reads it.
+        self.logger.debug("The streams are %s.", ", ".join(self.streams))
+        super().setup_mapper()
+
+    @override
+    def run_discovery(self) -> str:
+        try:
+            return super().run_discovery()
+        except OSError as error:
+            raise not_written(error) from None
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self._has_state = True
+
+    @override
     def terminate(self, signum: int) -> None:
+        if not self._has_state:
+            sys.exit(128 + signum)
         writer = self.message_writer
         if isinstance(writer, MessageWriter) and writer.busy:
             writer.deferred = partial(self.terminate, signum)

@@ -57,8 +57,8 @@ class MessageWriter(MsgSpecWriter):
         try:
             # Looked up each time: test runners swap sys.stdout.
             sys.stdout.buffer.write(line)
-        except BrokenPipeError:
-            raise _loader_is_gone() from None
+        except OSError as error:
+            raise not_written(error) from None
         if isinstance(message, StateMessage):
             flush()
         self.busy = False
@@ -71,15 +71,22 @@ def flush() -> None:
     """Hand everything that was written to the loader.
 
     Raises:
-        FatalSyncError: The loader is gone.
+        FatalSyncError: It could not be written.
     """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise _loader_is_gone() from None
+    except OSError as error:
+        raise not_written(error) from None
 
 
-def _loader_is_gone() -> FatalSyncError:
+def not_written(error: OSError) -> FatalSyncError:
+    """Return the error of output that was refused, such as by a full disk or a loader that ended.
+
+    Args:
+        error: What was raised by a write or flush of standard output.
+    """
     # What is left in the buffer has no reader; without this Python tries once more at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FatalSyncError("The loader closed the pipe before everything was written.")
+    if isinstance(error, BrokenPipeError):
+        return FatalSyncError("The loader closed the pipe before everything was written.")
+    return FatalSyncError(f"Standard output can't be written: {error.strerror}.")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
+    from serving import Server
+
     from tap_chat.sandbox import Sandbox
 
 BIN = Path(sys.executable).parent
@@ -83,10 +85,8 @@ class Runner:
         return Run(done.returncode, done.stdout, done.stderr.decode())
 
 
-def chat_config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    return {
-        "chat": {"api_url": sandbox.url, "api_key": API_KEY, "backoff_factor": 0.01, **settings}
-    }
+def chat_config(server: Sandbox | Server, **settings: Any) -> dict[str, Any]:
+    return {"chat": {"api_url": server.url, "api_key": API_KEY, "backoff_factor": 0.01, **settings}}
 
 
 def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> dict[str, Any]:

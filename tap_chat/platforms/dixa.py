@@ -97,7 +97,6 @@ class DixaConversationExport(ChatStream):
     # Dixa: the allowance is counted by the minute, so a retry waits for a whole one each time.
     backoff_growth: ClassVar[float] = 1
     bookmarks_class = WindowBookmarks
-    bookmarks: WindowBookmarks
 
     @property
     @override

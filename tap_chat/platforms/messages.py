@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
 
-from tap_chat.bookmarks import just_before
+from tap_chat.bookmarks import just_before, markable
 from tap_chat.client import ChatStream
-from tap_chat.pagination import OffsetPaginator
+from tap_chat.pagination import OffsetPaginator, SinglePage
 from tap_chat.settings import PlatformSettings, about, invalid
 
 if sys.version_info >= (3, 12):
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context, Record
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_chat.pagination import Paginator
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -65,6 +66,14 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             " the answer is the list.",
         ),
     ] = "data"
+    paging: Annotated[
+        Literal["offset", "none"],
+        about(
+            "Paging",
+            "How pages are asked for: by `offset` and limit, or `none` if the API gives all it has"
+            " at once.",
+        ),
+    ] = "offset"
     page_size: Annotated[int, about("Page size", "Messages to ask for in a request.", ge=1)] = 100
     offset_param: Annotated[
         str, about("Offset parameter", "The parameter with the number of messages to skip.")
@@ -139,15 +148,25 @@ class ChatMessages(ChatStream):
             location="params" if self.settings.api_key_in == "query" else "header",
         )
 
+    @property
     @override
-    def new_paginator(self) -> OffsetPaginator:
-        return OffsetPaginator(self.settings.page_size)
+    def paging_remedy(self) -> str:
+        return (
+            "Check the settings chat.offset_param and chat.limit_param; if the API gives all it has"
+            " at once, set chat.paging to `none`."
+        )
 
     @override
-    def get_http_request(self, *, page: PageContext[int]) -> HTTPRequest:
+    def new_paginator(self) -> Paginator[Any]:
+        paged = self.settings.paging == "offset"
+        return OffsetPaginator(self.settings.page_size) if paged else SinglePage()
+
+    @override
+    def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
-        request.params[self.settings.limit_param] = self.settings.page_size
-        request.params[self.settings.offset_param] = page.next_page_token
+        if page.next_page_token is not None:
+            request.params[self.settings.limit_param] = self.settings.page_size
+            request.params[self.settings.offset_param] = page.next_page_token
         start = self.starting_bookmark
         if self.settings.filter_param and start is not None:
             request.params[self.settings.filter_param] = just_before(start)
@@ -171,7 +190,8 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         replication_key: The setting of that name.
 
     Raises:
-        ConfigValidationError: One is no JSON Schema, or the replication key is not among them.
+        ConfigValidationError: One is no JSON Schema, or the replication key is not among them, or
+            its values have no order.
     """
     for name, schema in fields.items():
         try:
@@ -184,4 +204,11 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         raise invalid(
             f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
             " not declared. Declare it in `chat.fields`."
+        )
+    if replication_key and not markable(fields[replication_key]):
+        raise invalid(
+            f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
+            " neither a number nor a date-time, so that it is not known which values are later."
+            " Declare it in `chat.fields` as integer, number, or string with the format date-time;"
+            " if it is another text, read the full table."
         )

@@ -152,7 +152,9 @@ def test_missing_settings_are_all_named(tap: Runner) -> None:
 def test_run_without_any_platform_says_what_to_add(tap: Runner) -> None:
     run = tap({})
     assert run.code == 1
-    assert run.errors[0] == "No platform is configured. Add a section: chat."
+    assert run.errors[0] == (
+        "No platform is configured. Add a section: chat, freshchat, dixa, livechat."
+    )
 
 
 def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import chat_config
+from serving import Server, paged, rows
 
-from tap_chat.bookmarks import just_before, normalise_datetime
+from tap_chat.bookmarks import just_before, normalise_datetime, normalise_number
 from tap_chat.sandbox import Fault, World
 
 if TYPE_CHECKING:
@@ -40,11 +43,12 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
     assert start == newest(sandbox)
 
     sandbox.world = World(messages=700)
-    rows = sandbox.world.chat_messages
     second = tap(chat_config(sandbox, **settings), state=first.state)
     assert second.code == 0
     assert second.records == [
-        row for row in rows if (normalise_datetime(row["timestamp"]) or "") >= start
+        row
+        for row in sandbox.world.chat_messages
+        if (normalise_datetime(row["timestamp"]) or "") >= start
     ]
     assert len(second.records) == 250 + 1
     assert bookmark(second) == newest(sandbox)
@@ -86,6 +90,12 @@ def test_start_date_is_where_the_first_run_starts(
     ]
     assert 0 < len(expected) < 450
     assert run.records == expected
+
+
+def test_start_date_after_the_bookmark_wins(tap: Runner, sandbox: Sandbox) -> None:
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    later = chat_config(sandbox, **INCREMENTAL) | {"start_date": "2030-01-01"}
+    assert tap(later, state=first.state).records == []
 
 
 def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandbox) -> None:
@@ -142,6 +152,13 @@ def test_replication_key_must_be_declared(tap: Runner, sandbox: Sandbox) -> None
         ("2026-01-31T14:00:00.5+02:00", "2026-01-31T12:00:00.500000Z"),
         ("2026-01-31T12:00:00", "2026-01-31T12:00:00.000000Z"),
         ("2026-01-31", "2026-01-31T00:00:00.000000Z"),
+        (datetime(2026, 1, 31, 12, tzinfo=UTC), "2026-01-31T12:00:00.000000Z"),
+        # Python would read an epoch as the year 1712, month 11 or week 12.
+        ("1712111230000", None),
+        ("20260131", None),
+        (20260131, None),
+        ("9999-12-31T23:59:59-05:00", None),
+        ("0001-01-01T00:00:00+02:00", None),
         ("0000-00-00", None),
         (None, None),
     ],
@@ -153,4 +170,81 @@ def test_bookmarks_have_one_format(value: object, expected: str | None) -> None:
 def test_server_is_asked_from_just_before_the_bookmark() -> None:
     assert just_before("2026-01-31T12:00:00.000400Z") == "2026-01-31T11:59:59.999Z"
     assert just_before(17) == 16
-    assert just_before("opaque") == "opaque"
+    assert just_before("0001-01-01T00:00:00.000000Z") == "0001-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (5, 5),
+        (10**400, 10**400),
+        (Decimal("1.50"), 1.5),
+        (Decimal("1e400"), None),
+        (True, None),
+        ("5", None),
+        (None, None),
+    ],
+)
+def test_bookmarks_of_numbers_are_numbers(value: object, expected: float | None) -> None:
+    assert normalise_number(value) == expected
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string"},
+        {"type": ["integer", "string"]},
+        {"type": ["integer", "string"], "format": "date-time"},
+        {"enum": ["a", "b"]},
+        {},
+    ],
+)
+def test_replication_key_without_an_order_is_refused(
+    tap: Runner, sandbox: Sandbox, field: dict[str, Any]
+) -> None:
+    run = tap(chat_config(sandbox, replication_key="seq", fields={"seq": field}))
+    assert run.code == 1
+    assert "`seq`, which is neither a number nor a date-time" in run.errors[0]
+    assert sandbox.requests == 0
+
+
+@pytest.mark.parametrize("beyond", ["1e400", "-1e400"])
+def test_number_without_an_end_is_no_bookmark(tap: Runner, sandbox: Sandbox, beyond: str) -> None:
+    settings: dict[str, Any] = {"fields": {"seq": {"type": "number"}}, "replication_key": "seq"}
+    sandbox.options.faults = [Fault(kind="replace", field="seq", literal=beyond)]
+    sandbox.options.faults += [Fault(kind="replace", field="seq", literal="7", after=1)]
+    run = tap(chat_config(sandbox, **settings))
+    assert run.code == 0, run.err
+    assert bookmark(run) == 7
+
+
+@pytest.mark.parametrize(
+    ("field", "stored"),
+    [
+        ({"type": "integer"}, "2025-01-01T00:00:00.000000Z"),
+        ({"type": "integer"}, "5"),
+        ({"type": "integer"}, {"a": 1}),
+        ({"type": "string", "format": "date-time"}, 20991231),
+        ({"type": "string", "format": "date-time"}, "9999-12-31T23:59:59-05:00"),
+    ],
+)
+@pytest.mark.parametrize("filters", [{}, {"filter_param": "since"}])
+def test_bookmark_of_another_type_is_said_and_not_used(
+    tap: Runner, field: dict[str, Any], stored: Any, filters: dict[str, str]
+) -> None:
+    value = 6 if field["type"] == "integer" else "2026-01-01T00:00:00Z"
+    state = {"replication_key": "seq", "replication_key_value": stored}
+    with Server(paged(rows(5, seq=value))) as api:
+        config = chat_config(api, fields={"seq": field}, replication_key="seq", **filters)
+        run = tap(config, state={"bookmarks": {"chat_messages": state}})
+    assert run.code == 0, run.err
+    assert len(run.records) == 5
+    assert "The state's bookmark of chat_messages is no value of `seq`" in run.err
+    assert bookmark(run) == (6 if value == 6 else "2026-01-01T00:00:00.000000Z")
+
+
+def test_bookmark_at_the_beginning_of_time_can_be_asked_for(tap: Runner, sandbox: Sandbox) -> None:
+    state = {"replication_key": "timestamp", "replication_key_value": "0001-01-01T00:00:00Z"}
+    run = tap(chat_config(sandbox, **FILTERED), state={"bookmarks": {"chat_messages": state}})
+    assert run.code == 0, run.err
+    assert run.records == sandbox.world.chat_messages

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
+import sys
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -85,3 +87,60 @@ def test_loader_that_goes_away_fails_the_run(tap: Runner) -> None:
     assert process.returncode == 1
     assert "The loader closed the pipe" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_signal_before_the_tap_is_made_writes_nothing(tap: Runner, signum: int) -> None:
+    """The tap waits for its config when the signal comes."""
+    command = tap.command({})
+    config = tap.folder / "config.json"
+    config.unlink()
+    os.mkfifo(config)
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        config.open("w"),  # once it is opened by the tap, too
+    ):
+        process.send_signal(signum)
+        out, err = process.communicate()
+    assert process.returncode == 128 + signum
+    assert out == b""
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("moment", ["_setup_signal_handlers", "setup_mapper"])
+def test_signal_before_the_state_is_loaded_writes_none(tap: Runner, moment: str) -> None:
+    """An empty STATE would reset every bookmark."""
+    program = f"""
+import os, signal
+from tap_chat.__main__ import main
+from tap_chat.tap import TapChat
+
+def ended(self, going_on=TapChat.{moment}):
+    going_on(self)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+TapChat.{moment} = ended
+main()
+"""
+    stored = {"replication_key": "timestamp", "replication_key_value": "2025-01-01T00:00:00Z"}
+    config = {"chat": {"api_url": "http://127.0.0.1", "api_key": "k"}}
+    _, *arguments = tap.command(config, state={"bookmarks": {"chat_messages": stored}})
+    run = tap.run([sys.executable, "-c", program, *arguments])
+    assert run.code == 128 + signal.SIGTERM, run.err
+    assert run.out == b""
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [("/dev/full", "No space left"), ("&-", "Standard output is closed")]
+)
+@pytest.mark.parametrize("discover", ["", "--discover"])
+def test_output_that_can_not_be_written_is_said(
+    tap: Runner, sandbox: Sandbox, place: str, words: str, discover: str
+) -> None:
+    command = " ".join(tap.command(chat_config(sandbox)))
+    run = tap.run(["bash", "-c", f"{command} {discover} >{place}"])
+    assert run.code == 1
+    assert words in run.err
+    assert "Traceback" not in run.err
+    assert "Exception ignored" not in run.err

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import chat_config
+from serving import Server, rows
+from starlette.responses import Response
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
@@ -38,12 +40,44 @@ def test_server_that_gives_less_than_it_is_asked_for_loses_nothing(tap: Runner) 
         assert run.records == sandbox.world.chat_messages
 
 
-def test_api_that_does_not_page_is_read_once(tap: Runner) -> None:
-    always_the_first_page = Options(faults=[Fault(kind="repeat", times=None)])
-    with Sandbox(World(messages=40), always_the_first_page) as sandbox:
+def test_api_that_does_not_page_is_read_once_if_the_setting_says_so(tap: Runner) -> None:
+    with Server(lambda _: {"data": rows(40)}) as server:
+        run = tap(chat_config(server, paging="none"))
+    assert run.code == 0
+    assert run.records == rows(40)
+    assert [list(request.query_params) for request in server.requests] == [["api_key"]]
+
+
+def test_short_page_that_comes_again_is_an_error(tap: Runner) -> None:
+    """A server that does not know the parameters gives its own first page each time."""
+    always_the_first_page = Options(faults=[Fault(kind="repeat", times=None)], max_page_size=20)
+    with Sandbox(World(messages=1000), always_the_first_page) as sandbox:
         run = tap(chat_config(sandbox))
-        assert run.code == 0
-        assert run.records == sandbox.world.chat_messages
+    assert run.code == 1
+    assert "a page that came before" in run.errors[0]
+    assert "chat.offset_param" in run.errors[0]
+    assert "chat.paging" in run.errors[0]
+
+
+BEYOND = [{"data": None}, Response(status_code=404)]
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_nothing_after_a_short_page_is_the_end(tap: Runner, beyond: Any) -> None:
+    with Server(lambda r: {"data": rows(40)} if r.query_params["offset"] == "0" else beyond) as api:
+        run = tap(chat_config(api))
+    assert run.code == 0, run.err
+    assert run.records == rows(40)
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+@pytest.mark.parametrize("full_pages", [0, 1])
+def test_nothing_after_a_full_page_is_an_error(tap: Runner, beyond: Any, full_pages: int) -> None:
+    pages = [{"data": rows(40)}] * full_pages
+    with Server(lambda _: pages.pop() if pages else beyond) as api:
+        run = tap(chat_config(api, page_size=40))
+    assert run.code == 1
+    assert len(run.records) == 40 * full_pages
 
 
 def test_one_schema_is_sent_with_key_and_before_the_records(
@@ -127,8 +161,8 @@ def test_discovery_needs_no_config_and_warns_of_nothing(tap: Runner) -> None:
     run = tap.run([tap.command({})[0], "--discover"])
     assert run.code == 0
     assert "WARNING" not in run.err
-    [stream] = json.loads(run.out)["streams"]
-    assert stream["tap_stream_id"] == "chat_messages"
+    streams = {stream["tap_stream_id"]: stream for stream in json.loads(run.out)["streams"]}
+    stream = streams["chat_messages"]
     assert stream["key_properties"] == ["id"]
     assert stream["replication_method"] == "FULL_TABLE"
 

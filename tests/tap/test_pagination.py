@@ -39,8 +39,18 @@ def test_empty_page_is_the_end() -> None:
     assert paginator.finished
 
 
-def test_short_page_that_comes_again_is_the_end_and_brings_nothing_new() -> None:
+@pytest.mark.parametrize("rows", [(1,), (1, 2)])
+def test_page_that_comes_again_is_an_error_even_if_it_is_short(rows: tuple[int, ...]) -> None:
     paginator = OffsetPaginator(2)
-    assert paginator.advance(page(1)) is True
-    assert paginator.advance(page(1)) is False
-    assert paginator.finished
+    paginator.advance(page(*rows))
+    with pytest.raises(RepeatedPageError):
+        paginator.advance(page(*rows))
+
+
+def test_only_the_page_after_a_short_one_may_be_missing() -> None:
+    paginator = OffsetPaginator(2)
+    assert not paginator.confirming
+    paginator.advance(page(1, 2))
+    assert not paginator.confirming
+    paginator.advance(page(3))
+    assert paginator.confirming

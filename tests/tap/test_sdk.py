@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 
 from singer_sdk import Tap
+from singer_sdk.helpers._state import get_starting_replication_value
 from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
+from tap_chat._sdk import write_starting_replication_value
 from tap_chat.bookmarks import Bookmarks
 
 PACKAGE = Path(tap_chat.__file__).parent
@@ -22,6 +24,12 @@ def parameters(function: object) -> list[str]:
 def test_state_manager_has_the_methods_that_bookmarks_override() -> None:
     for name in ("write_starting_replication_value", "increment_state", "finalize_state"):
         assert parameters(getattr(Bookmarks, name)) == parameters(getattr(StreamStateManager, name))
+
+
+def test_starting_value_is_written_as_the_sdk_reads_it() -> None:
+    state: dict[str, object] = {}
+    write_starting_replication_value(state, 7)
+    assert get_starting_replication_value(state) == 7
 
 
 def test_termination_is_handled_where_the_tap_overrides_it() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def discovered(tap: Runner) -> dict[str, Any]:
-    catalog: dict[str, Any] = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
+    catalog: dict[str, Any] = json.loads(tap.run([*tap.command({"chat": {}}), "--discover"]).out)
     return catalog
 
 

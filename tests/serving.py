@@ -1,0 +1,82 @@
+"""A server that answers as a test says, for what the sandbox does not play."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from starlette.types import Receive, Scope, Send
+
+
+class Server:
+    """Serves one function on loopback while the context lasts.
+
+    Args:
+        answer: From a request to a `Response`, a body of bytes, or what to send as JSON.
+        options: Further options of uvicorn, such as certificates.
+
+    Attributes:
+        url: Where it listens.
+        requests: The requests so far.
+    """
+
+    def __init__(self, answer: Callable[[Request], Any], **options: Any) -> None:
+        self._answer = answer
+        self.requests: list[Request] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        scheme = "https" if "ssl_certfile" in options else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            self._serve, interface="asgi3", lifespan="off", log_level="critical", **options
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        self.requests.append(request)
+        answer = self._answer(request)
+        if not isinstance(answer, Response):
+            body = answer if isinstance(answer, bytes) else json.dumps(answer)
+            answer = Response(body, media_type="application/json")
+        await answer(scope, receive, send)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+def rows(count: int, **fields: Any) -> list[dict[str, Any]]:
+    """Return messages, with these fields besides their ids."""
+    return [{"id": f"m{number}"} | fields for number in range(count)]
+
+
+def paged(messages: list[dict[str, Any]]) -> Callable[[Request], Any]:
+    """Return the function of a server that pages messages by offset and limit."""
+
+    def answer(request: Request) -> Any:
+        offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
+        return {"data": messages[offset : offset + limit]}
+
+    return answer
