@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID
@@ -141,3 +142,18 @@ def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
     found, truth = by_stream(run), sandbox.world.truth
     for stream in streams or truth:
         assert in_order(found.get(stream, [])) == in_order(truth[stream]), stream
+
+
+def ended_after(command: list[str], lines: int, signum: int) -> Run:
+    """Run a command until it has written so many lines, then send it a signal."""
+    with (
+        TemporaryFile() as err,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err) as process,
+    ):
+        assert process.stdout is not None
+        out = b"".join(process.stdout.readline() for _ in range(lines))
+        process.send_signal(signum)
+        out += process.stdout.read()
+        process.wait()
+        err.seek(0)
+        return Run(process.returncode, out, err.read().decode())

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import BIN, assert_complete, by_stream, full_config
-from test_interruption import ended_after
+from running import BIN, assert_complete, by_stream, ended_after, full_config
 
 from tap_chat.sandbox import Sandbox, World
 

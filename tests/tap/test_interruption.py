@@ -7,11 +7,10 @@ import random
 import signal
 import subprocess
 import sys
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import pytest
-from running import Run, chat_config
+from running import Run, chat_config, ended_after
 
 from tap_chat.sandbox import Options, Sandbox, World
 
@@ -19,21 +18,6 @@ if TYPE_CHECKING:
     from running import Runner
 
 INCREMENTAL = {"replication_key": "timestamp", "filter_param": "since"}
-
-
-def ended_after(command: list[str], lines: int, signum: int) -> Run:
-    """Run a command until it has written so many lines, then send it a signal."""
-    with (
-        TemporaryFile() as err,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err) as process,
-    ):
-        assert process.stdout is not None
-        out = b"".join(process.stdout.readline() for _ in range(lines))
-        process.send_signal(signum)
-        out += process.stdout.read()
-        process.wait()
-        err.seek(0)
-        return Run(process.returncode, out, err.read().decode())
 
 
 @pytest.mark.parametrize("seed", range(8))
