@@ -160,9 +160,11 @@ class RecordDecoder:
             line = next(
                 line for value, line in zip(values, lines, strict=True) if _misfits(column, value)
             )
+            never = "" if column.nullable else ", never null"
             raise MessageError(
                 f"Stream {self.stream}: the value of `{column.name}` in line {line} does not fit"
-                f" the type {column.data_type} ({arrow_type(column)}) that its SCHEMA asks for."
+                f" the type {column.data_type} ({arrow_type(column)}{never}) that its SCHEMA asks"
+                " for."
             ) from None
 
     def _compiled(self, *, forbid_unknown: bool = True) -> msgspec.json.Decoder[list[Any]]:

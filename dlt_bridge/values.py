@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Raw
 
 from dlt_bridge.types import DECIMAL_PRECISION, Column
@@ -32,6 +34,7 @@ MISFIT = (pa.ArrowException, ArithmeticError, ValueError)
 
 _BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _DIGITS_OF_BIGINT = 19
+_YEAR_1 = -62_135_596_800_000_000  # microseconds since 1970
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -110,11 +113,13 @@ def _exact_float(value: float) -> float:
 
 def _instants(values: Sequence[str | None]) -> pa.Array:
     kind = ARROW_TYPES["timestamp"]
-    try:
-        return pa.array(values, pa.string()).cast(kind)
-    except pa.ArrowInvalid:
-        # A date-time without an offset (taken for UTC), in lower case, or with many digits.
-        return pa.array([value and _instant(value) for value in values], kind)
+    with suppress(pa.ArrowInvalid):
+        instants = pa.array(values, pa.string()).cast(kind)
+        if (first := pc.min(instants).value) is None or first >= _YEAR_1:
+            return instants
+    # A date-time without an offset (taken for UTC), in lower case, with many digits, or of a year
+    # that there is not.
+    return pa.array([value and _instant(value) for value in values], kind)
 
 
 def _instant(text: str) -> datetime:
