@@ -115,7 +115,10 @@ class Driver:
         tables.refuse_shared_tables(sorted(self._selected))
         catalog = self._catalog.selection(self._selected)
         last: State | None = None
-        with self._tap.running(catalog=catalog, state=self._starting_state()) as lines:
+        with (
+            tables.without_json_warnings(),
+            self._tap.running(catalog=catalog, state=self._starting_state()) as lines,
+        ):
             for line, message in decoded(lines):
                 if isinstance(message, State):
                     last = message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -11,7 +13,7 @@ from dlt_bridge.catalog import FULL_TABLE
 from dlt_bridge.errors import BridgeError, MessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.types import Column
@@ -50,6 +52,21 @@ def _disposition(method: str | None, keys: Sequence[str], *, activated: bool) ->
     # Everything in the table makes way for the rows of the run, of which the last of each key
     # stays.
     return {**merge, "destination_scope": "1 = 1"} if activated else merge
+
+
+@contextmanager
+def without_json_warnings() -> Iterator[None]:
+    """Keep dlt from warning that the hint of a JSON column is not what Arrow says: it is meant."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "several column hints were different" not in record.getMessage()
+
+    logger = logging.getLogger("dlt")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
 
 
 def forget_scope(stream: str) -> None:
