@@ -165,7 +165,7 @@ def from_environment(
         environ: The variables.
 
     Returns:
-        The settings that have a variable, sections as objects.
+        The settings that have a variable that is not empty, sections as objects.
 
     Raises:
         ConfigValidationError: The variable of a setting that is no text is not JSON.
@@ -173,12 +173,48 @@ def from_environment(
     found: dict[str, Any] = {}
     for name, setting in schema["properties"].items():
         variable = f"{prefix}{name}".upper()
-        value = _from_text(variable, environ[variable], setting) if variable in environ else None
-        if _is_section(setting):
-            value = (value or {}) | from_environment(setting, f"{variable}_", environ)
-        if value not in (None, {}):
+        text = environ.get(variable)
+        value: Any = _from_text(variable, text, setting) if text else None
+        if _is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
+            whole = {} if value is None else value
+            value = whole | within if isinstance(whole, dict) else whole
+        if value is not None:
             found[name] = value
     return found
+
+
+def merged(
+    config: Mapping[str, Any], over: Mapping[str, Any], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Lay one config over another: a setting of the upper one counts, sections are joined.
+
+    Args:
+        config: The lower config.
+        over: The upper config.
+        schema: The JSON Schema of the upper one, which says what is a section.
+    """
+    joined = dict(config)
+    for name, value in over.items():
+        below = joined.get(name)
+        sections = _is_section(schema["properties"][name]) and isinstance(below, dict)
+        joined[name] = below | value if sections and isinstance(value, dict) else value
+    return joined
+
+
+def without_nulls(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out settings that are null, which are unset, and those of sections likewise.
+
+    Args:
+        config: The config as it was read.
+        schema: Its JSON Schema, which says what is a section; other objects stay as they are.
+    """
+    return {
+        name: without_nulls(value, schema["properties"][name])
+        if isinstance(value, dict) and _is_section(schema["properties"].get(name, {}))
+        else value
+        for name, value in config.items()
+        if value is not None
+    }
 
 
 def environment() -> dict[str, str]:
@@ -188,13 +224,21 @@ def environment() -> dict[str, str]:
 
 
 def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    kinds = setting.get("type", "string" if "enum" in setting else "")
+    kinds = _kinds(setting)
     if "string" in kinds:
         return text
     try:
         return msgspec.json.decode(text.lower() if "boolean" in kinds else text)
     except msgspec.DecodeError:
         raise invalid(f"The environment variable {variable} must hold JSON.") from None
+
+
+def _kinds(setting: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types that a setting may have."""
+    kinds = {kind for choice in setting.get("anyOf", ()) for kind in _kinds(choice)}
+    kinds |= {"string" for value in setting.get("enum", ()) if isinstance(value, str)}
+    declared = setting.get("type", ())
+    return kinds | ({declared} if isinstance(declared, str) else set(declared))
 
 
 def _is_section(setting: Mapping[str, Any]) -> bool:

@@ -133,7 +133,9 @@ class TapChat(TerminatingTap):
         if parse_env_config:
             environ = settings.environment()
             for schema in (self.config_jsonschema, builtin):
-                config |= settings.from_environment(schema, "TAP_CHAT_", environ)
+                variables = settings.from_environment(schema, "TAP_CHAT_", environ)
+                config = settings.merged(config, variables, schema)
+        config = settings.without_nulls(config, self.config_jsonschema)
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
         self.settings = settings.parse(own, Config, complete=validate_config)
         self.starts = settings.moment("start_date", self.settings.start_date)
