@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -11,6 +12,13 @@ import msgspec
 from dotenv import dotenv_values, find_dotenv
 from msgspec import UNSET, Meta, Struct, UnsetType
 from singer_sdk.exceptions import ConfigValidationError
+
+from tap_chat.checks import url_problem
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +54,15 @@ def about(
     return Meta(title=title, description=description, extra_json_schema=extra, **limits)
 
 
-class PlatformSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings that have more to be checked than types."""
+
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        """Yield names of settings with what is wrong, as the predicate of a sentence, or None."""
+        yield from ()
+
+
+class PlatformSettings(Settings, frozen=True, kw_only=True):
     """What every platform's section takes."""
 
     api_url: Annotated[str, about("API URL", "Where the API is, without the path of a stream.")]
@@ -70,6 +86,10 @@ class PlatformSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ge=0,
         ),
     ] = 2.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield "api_url", url_problem(self.api_url)
 
 
 def json_schema(config: type[Struct]) -> dict[str, Any]:
@@ -122,11 +142,14 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
     if errors := list(_misnamed(values, schema)):
         raise invalid(*errors)
     try:
-        return msgspec.convert(values, config)
+        typed = msgspec.convert(values, config)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at ")
         name = path.strip("`").removeprefix("$.")
         raise invalid(f"The setting `{name}` is wrong: {problem}.") from None
+    if complete and (errors := list(_problems(typed))):
+        raise invalid(*errors)
+    return typed
 
 
 def invalid(*errors: str) -> ConfigValidationError:
@@ -176,8 +199,10 @@ def from_environment(
         text = environ.get(variable)
         value: Any = _from_text(variable, text, setting) if text else None
         if _is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
-            whole = {} if value is None else value
-            value = whole | within if isinstance(whole, dict) else whole
+            if value is None:
+                value = within
+            elif isinstance(value, dict):
+                value = {**value, **within}
         if value is not None:
             found[name] = value
     return found
@@ -257,6 +282,16 @@ def _misnamed(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = ""
     for name, value in values.items():
         if isinstance(value, dict) and _is_section(known.get(name, {})):
             yield from _misnamed(value, known[name], f"{at}{name}.")
+
+
+def _problems(settings: Struct, at: str = "") -> Iterator[str]:
+    if isinstance(settings, Settings):
+        for name, problem in settings.problems():
+            if problem:
+                yield f"The setting `{at}{name}` {problem}."
+    for name in settings.__struct_fields__:
+        if isinstance(section := getattr(settings, name), Struct):
+            yield from _problems(section, f"{at}{name}.")
 
 
 def _with_blanks(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import msgspec
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_chat import settings
 from tap_chat._sdk import TerminatingTap
 from tap_chat.catalog import check_catalog
+from tap_chat.checks import header_problem
 from tap_chat.platforms import freshchat, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
@@ -30,14 +30,14 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_chat.client import ChatStream
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(settings.Settings, frozen=True, kw_only=True):
     """The whole config. A platform is read when its section is there."""
 
     start_date: Annotated[
@@ -73,6 +73,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     livechat: Annotated[LiveChatSettings | UnsetType, about("LiveChat", "LiveChat's v2 API.")] = (
         UNSET
     )
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield "user_agent", header_problem(self.user_agent or "")
 
 
 #: The streams of every platform, by its section in the config.
