@@ -199,10 +199,8 @@ def from_environment(
         text = environ.get(variable)
         value: Any = _from_text(variable, text, setting) if text else None
         if _is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
-            if value is None:
-                value = within
-            elif isinstance(value, dict):
-                value = {**value, **within}
+            whole = {} if value is None else value
+            value = whole | within if isinstance(whole, dict) else whole
         if value is not None:
             found[name] = value
     return found
@@ -221,8 +219,10 @@ def merged(
     joined = dict(config)
     for name, value in over.items():
         below = joined.get(name)
-        sections = _is_section(schema["properties"][name]) and isinstance(below, dict)
-        joined[name] = below | value if sections and isinstance(value, dict) else value
+        if isinstance(below, dict) and isinstance(value, dict):
+            joined[name] = below | value if _is_section(schema["properties"][name]) else value
+        else:
+            joined[name] = value
     return joined
 
 
