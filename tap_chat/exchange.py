@@ -54,6 +54,7 @@ class ExchangeStream(RESTStream[Any]):
         throttle: The platform's allowance, shared by its streams.
     """
 
+    name: str
     #: The platform's section in the config.
     section: ClassVar[str]
     #: The setting that carries the credential, for errors.

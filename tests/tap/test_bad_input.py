@@ -228,6 +228,61 @@ def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) ->
     )
 
 
+@pytest.mark.parametrize("name", ["config", "state", "catalog"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ('{"chat": {"api_key": "hunter2", }', "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "is a list, not an object"),
+        ('"hunter2"', "is a text, not an object"),
+        (None, "No such file"),
+    ],
+)
+def test_file_that_is_no_object_is_named(
+    tap: Runner, config: dict[str, Any], name: str, text: str | None, words: str
+) -> None:
+    command = tap.command(config, **({} if name == "config" else {name: {}}))
+    file = tap.folder / f"{name}.json"
+    file.unlink() if text is None else file.write_text(text)
+    run = tap.run(command)
+    assert run.code != 0
+    assert run.out == b""
+    assert words in run.err
+    assert name in run.err
+    assert "hunter2" not in run.err
+    assert "Traceback" not in run.err
+
+
+BOOKMARK = {"replication_key": "timestamp", "replication_key_value": "2025-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"type": "STATE", "value": {"bookmarks": {"chat_messages": BOOKMARK}}},
+        {"singer_state": {"bookmarks": {"chat_messages": BOOKMARK}}},
+        {"bookmarks": None},
+        {"bookmarks": {"chat_messages": None}},
+    ],
+)
+def test_state_in_an_envelope_is_refused(
+    tap: Runner, config: dict[str, Any], state: dict[str, Any]
+) -> None:
+    run = tap(config, state=state)
+    assert run.code == 1
+    assert run.out == b""
+    assert "The state" in run.errors[0]
+    assert "Traceback" not in run.err
+
+
+def test_empty_state_is_a_first_run(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox), state={})
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+
+
 def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any]) -> None:
     catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
     catalog["streams"].append(catalog["streams"][0] | {"tap_stream_id": "chat_masseges"})
