@@ -123,10 +123,14 @@ def retry_after(response: requests.Response) -> float | None:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
-def without_secrets(url: str) -> str:
-    """Return a URL without user and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).removesuffix("?")
+def origin(location: str) -> str:
+    """Return where a redirect leads: scheme and host alone, since the rest may hold a secret."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "no URL"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, "", "", "")) if host else "another path of the host"
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from backoff.types import Details
+    from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
     from singer_sdk.streams.rest import HTTPRequest
 
@@ -54,6 +55,7 @@ class ExchangeStream(RESTStream[Any]):
         throttle: The platform's allowance, shared by its streams.
     """
 
+    name: str
     #: The platform's section in the config.
     section: ClassVar[str]
     #: The setting that carries the credential, for errors.
@@ -74,6 +76,11 @@ class ExchangeStream(RESTStream[Any]):
     @override
     def url_base(self) -> str:
         return self.settings.api_url.rstrip("/")
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        # The SDK's own puts settings, credentials too, into the place of their names in braces.
+        return f"{self.url_base}{self.path}"
 
     @cached_property
     @override
@@ -157,18 +164,30 @@ class ExchangeStream(RESTStream[Any]):
             ) from None
 
     def _send(self, request: HTTPRequest) -> requests.Response:
-        prepared = self.build_prepared_request(
-            request.method, request.url, params=request.encode_params(), headers=request.headers
-        )
         try:
-            return self.requests_session.send(
-                prepared, timeout=self.timeout, allow_redirects=self.allow_redirects
+            prepared = self.build_prepared_request(
+                request.method, request.url, params=request.encode_params(), headers=request.headers
             )
-        except requests.RequestException as error:
-            failure = answers.describe_failure(error, self.timeout)
-            kind = BrokenOffError if answers.broke_off(error) else RetriableAPIError
-        # Raised outside of the handler: the original error holds the URL with the credential.
-        raise kind(self.sentence(request, failure))
+            # As `requests.get` does: certificates and proxies that the environment names.
+            environment = self.requests_session.merge_environment_settings(
+                prepared.url, proxies={}, stream=None, verify=None, cert=None
+            )
+            return self.requests_session.send(
+                prepared, timeout=self.timeout, allow_redirects=self.allow_redirects, **environment
+            )
+        except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
+            failed = error
+        # Raised outside of the handler, so that nobody finds the original.
+        if not isinstance(failed, requests.RequestException) or isinstance(failed, ValueError):
+            raise self.fatal(
+                request,
+                f"can't be sent ({type(failed).__name__})",
+                f"Check the settings of {self.section}, and those of proxies and certificates in"
+                " the environment.",
+            )
+        said = answers.describe_failure(failed, self.timeout)
+        kind = BrokenOffError if answers.broke_off(failed) else RetriableAPIError
+        raise kind(self.sentence(request, said))
 
     def _refuse(self, request: HTTPRequest, response: requests.Response) -> None:
         status = response.status_code
@@ -182,8 +201,7 @@ class ExchangeStream(RESTStream[Any]):
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             remedy = f"Check the setting {self.section}.{self.credential}."
         elif location := response.headers.get("Location"):
-            target = answers.without_secrets(location).partition("?")[0]
-            said += f" towards {target}, which is not followed"
+            said += f" towards {answers.origin(location)}, which is not followed"
             remedy = f"If that is the API, put it into the setting {self.section}.api_url."
         else:
             remedy = f"Check the setting {self.section}.api_url and the stream's settings."
@@ -247,7 +265,7 @@ class ExchangeStream(RESTStream[Any]):
             request: The request.
             said: What the server did, as the predicate of the sentence.
         """
-        url = answers.without_secrets(f"{request.url}?{request.encode_params()}")
+        url = f"{request.url}?{request.encode_params()}".removesuffix("?")
         return f"Stream {self.name}: {request.method} {url} {said}."
 
     def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:

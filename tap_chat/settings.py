@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -11,6 +12,13 @@ import msgspec
 from dotenv import dotenv_values, find_dotenv
 from msgspec import UNSET, Meta, Struct, UnsetType
 from singer_sdk.exceptions import ConfigValidationError
+
+from tap_chat.checks import url_problem
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +54,15 @@ def about(
     return Meta(title=title, description=description, extra_json_schema=extra, **limits)
 
 
-class PlatformSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings that have more to be checked than types."""
+
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        """Yield names of settings with what is wrong, as the predicate of a sentence, or None."""
+        yield from ()
+
+
+class PlatformSettings(Settings, frozen=True, kw_only=True):
     """What every platform's section takes."""
 
     api_url: Annotated[str, about("API URL", "Where the API is, without the path of a stream.")]
@@ -70,6 +86,10 @@ class PlatformSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ge=0,
         ),
     ] = 2.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield "api_url", url_problem(self.api_url)
 
 
 def json_schema(config: type[Struct]) -> dict[str, Any]:
@@ -122,11 +142,14 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
     if errors := list(_misnamed(values, schema)):
         raise invalid(*errors)
     try:
-        return msgspec.convert(values, config)
+        typed = msgspec.convert(values, config)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at ")
         name = path.strip("`").removeprefix("$.")
         raise invalid(f"The setting `{name}` is wrong: {problem}.") from None
+    if complete and (errors := list(_problems(typed))):
+        raise invalid(*errors)
+    return typed
 
 
 def invalid(*errors: str) -> ConfigValidationError:
@@ -165,7 +188,7 @@ def from_environment(
         environ: The variables.
 
     Returns:
-        The settings that have a variable, sections as objects.
+        The settings that have a variable that is not empty, sections as objects.
 
     Raises:
         ConfigValidationError: The variable of a setting that is no text is not JSON.
@@ -173,12 +196,50 @@ def from_environment(
     found: dict[str, Any] = {}
     for name, setting in schema["properties"].items():
         variable = f"{prefix}{name}".upper()
-        value = _from_text(variable, environ[variable], setting) if variable in environ else None
-        if _is_section(setting):
-            value = (value or {}) | from_environment(setting, f"{variable}_", environ)
-        if value not in (None, {}):
+        text = environ.get(variable)
+        value: Any = _from_text(variable, text, setting) if text else None
+        if _is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
+            whole = {} if value is None else value
+            value = whole | within if isinstance(whole, dict) else whole
+        if value is not None:
             found[name] = value
     return found
+
+
+def merged(
+    config: Mapping[str, Any], over: Mapping[str, Any], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Lay one config over another: a setting of the upper one counts, sections are joined.
+
+    Args:
+        config: The lower config.
+        over: The upper config.
+        schema: The JSON Schema of the upper one, which says what is a section.
+    """
+    joined = dict(config)
+    for name, value in over.items():
+        below = joined.get(name)
+        if isinstance(below, dict) and isinstance(value, dict):
+            joined[name] = below | value if _is_section(schema["properties"][name]) else value
+        else:
+            joined[name] = value
+    return joined
+
+
+def without_nulls(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out settings that are null, which are unset, and those of sections likewise.
+
+    Args:
+        config: The config as it was read.
+        schema: Its JSON Schema, which says what is a section; other objects stay as they are.
+    """
+    return {
+        name: without_nulls(value, schema["properties"][name])
+        if isinstance(value, dict) and _is_section(schema["properties"].get(name, {}))
+        else value
+        for name, value in config.items()
+        if value is not None
+    }
 
 
 def environment() -> dict[str, str]:
@@ -188,13 +249,21 @@ def environment() -> dict[str, str]:
 
 
 def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    kinds = setting.get("type", "string" if "enum" in setting else "")
+    kinds = _kinds(setting)
     if "string" in kinds:
         return text
     try:
         return msgspec.json.decode(text.lower() if "boolean" in kinds else text)
     except msgspec.DecodeError:
         raise invalid(f"The environment variable {variable} must hold JSON.") from None
+
+
+def _kinds(setting: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types that a setting may have."""
+    kinds = {kind for choice in setting.get("anyOf", ()) for kind in _kinds(choice)}
+    kinds |= {"string" for value in setting.get("enum", ()) if isinstance(value, str)}
+    declared = setting.get("type", ())
+    return kinds | ({declared} if isinstance(declared, str) else set(declared))
 
 
 def _is_section(setting: Mapping[str, Any]) -> bool:
@@ -213,6 +282,16 @@ def _misnamed(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = ""
     for name, value in values.items():
         if isinstance(value, dict) and _is_section(known.get(name, {})):
             yield from _misnamed(value, known[name], f"{at}{name}.")
+
+
+def _problems(settings: Struct, at: str = "") -> Iterator[str]:
+    if isinstance(settings, Settings):
+        for name, problem in settings.problems():
+            if problem:
+                yield f"The setting `{at}{name}` {problem}."
+    for name in settings.__struct_fields__:
+        if isinstance(section := getattr(settings, name), Struct):
+            yield from _problems(section, f"{at}{name}.")
 
 
 def _with_blanks(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,15 +6,15 @@ import logging
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar
 
-import msgspec
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
-from tap_chat import settings
+from tap_chat import inputs, settings
 from tap_chat._sdk import TerminatingTap
 from tap_chat.catalog import check_catalog
+from tap_chat.checks import header_problem
 from tap_chat.platforms import freshchat, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
@@ -30,14 +30,15 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from click import Context, Option
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_chat.client import ChatStream
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(settings.Settings, frozen=True, kw_only=True):
     """The whole config. A platform is read when its section is there."""
 
     start_date: Annotated[
@@ -73,6 +74,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     livechat: Annotated[LiveChatSettings | UnsetType, about("LiveChat", "LiveChat's v2 API.")] = (
         UNSET
     )
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield "user_agent", header_problem(self.user_agent or "")
 
 
 #: The streams of every platform, by its section in the config.
@@ -133,7 +138,9 @@ class TapChat(TerminatingTap):
         if parse_env_config:
             environ = settings.environment()
             for schema in (self.config_jsonschema, builtin):
-                config |= settings.from_environment(schema, "TAP_CHAT_", environ)
+                variables = settings.from_environment(schema, "TAP_CHAT_", environ)
+                config = settings.merged(config, variables, schema)
+        config = settings.without_nulls(config, self.config_jsonschema)
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
         self.settings = settings.parse(own, Config, complete=validate_config)
         self.starts = settings.moment("start_date", self.settings.start_date)
@@ -148,7 +155,15 @@ class TapChat(TerminatingTap):
     @override
     def discover_streams(self) -> Sequence[ChatStream]:
         """Return the streams of the configured platforms; those of all if none is configured."""
-        return self._streams_of(self.settings if self._configured else self._blank)
+        config = self.settings
+        if not self._configured:
+            config = settings.parse({name: {} for name in STREAMS}, Config, complete=False)
+        streams: list[ChatStream] = []
+        for name, kinds in STREAMS.items():
+            if (section := getattr(config, name)) is not UNSET:
+                throttle = Throttle(section.requests_per_minute)
+                streams += [kind(self, section, throttle) for kind in kinds]
+        return streams
 
     @override
     def setup_mapper(self) -> None:
@@ -163,8 +178,28 @@ class TapChat(TerminatingTap):
         except OSError as error:
             raise not_written(error) from None
 
+    @classmethod
+    @override
+    def cb_config(cls, ctx: Context, param: Option, value: tuple[str, ...]) -> Any:
+        for path in value:
+            if path != "ENV":
+                inputs.check_config(path)
+        return super().cb_config(ctx, param, value)
+
+    @classmethod
+    @override
+    def invoke(
+        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **options: Any
+    ) -> None:
+        super().invoke(
+            state=inputs.checked(state, "state"),
+            catalog=inputs.checked(catalog, "catalog"),
+            **options,
+        )
+
     @override
     def load_state(self, state: dict[str, Any]) -> None:
+        inputs.check_state(state)
         super().load_state(state)
         self._has_state = True
 
@@ -183,21 +218,9 @@ class TapChat(TerminatingTap):
     def _configured(self) -> set[str]:
         return {section for section in STREAMS if getattr(self.settings, section) is not UNSET}
 
-    @property
-    def _blank(self) -> Config:
-        return settings.parse({section: {} for section in STREAMS}, Config, complete=False)
-
-    def _streams_of(self, config: Config) -> list[ChatStream]:
-        streams: list[ChatStream] = []
-        for name, kinds in STREAMS.items():
-            if (section := getattr(config, name)) is not UNSET:
-                throttle = Throttle(section.requests_per_minute)
-                streams += [kind(self, section, throttle) for kind in kinds]
-        return streams
-
     def _require_sections(self) -> None:
         """Refuse a run of nothing, and of streams whose platform has no settings."""
-        sections = {stream.name: stream.section for stream in self._streams_of(self._blank)}
+        sections = {kind.name: kind.section for kinds in STREAMS.values() for kind in kinds}
         selected = [
             entry.tap_stream_id
             for entry in (self.input_catalog or {}).values()

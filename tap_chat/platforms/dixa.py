@@ -16,6 +16,7 @@ from singer_sdk.streams.rest import HTTPRequest
 
 from tap_chat import answers
 from tap_chat.bookmarks import WindowBookmarks
+from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
 from tap_chat.exchange import BrokenOffError
 from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
@@ -80,6 +81,11 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         float,
         about("Backoff factor", "Seconds before each retry. A Retry-After wins.", ge=0),
     ] = 60.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from super().problems()
+        yield "api_token", header_problem(self.api_token)
 
 
 class DixaConversationExport(ChatStream):

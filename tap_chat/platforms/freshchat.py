@@ -14,6 +14,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat.bookmarks import just_before, normalise_datetime
+from tap_chat.checks import header_problem
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
 from tap_chat.pagination import NextLinkPaginator, NumberPaginator, SinglePage
@@ -84,6 +85,11 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
             ge=0,
         ),
     ] = 1.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from super().problems()
+        yield "api_key", header_problem(self.api_key)
 
 
 class FreshchatStream(ChatStream):

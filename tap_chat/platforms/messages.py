@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
 
 from tap_chat.bookmarks import just_before, markable
+from tap_chat.checks import header_name_problem, header_problem, path_problem
 from tap_chat.client import ChatStream
 from tap_chat.pagination import OffsetPaginator, SinglePage
 from tap_chat.settings import PlatformSettings, about, invalid
@@ -23,7 +24,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from singer_sdk.helpers.types import Auth, Context, Record
     from singer_sdk.streams.rest import HTTPRequest, PageContext
@@ -106,6 +107,14 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             " replication key; unset, the tap reads all and leaves them out itself.",
         ),
     ] = None
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from super().problems()
+        yield "path", path_problem(self.path)
+        if self.api_key_in == "header":
+            yield "api_key", header_problem(self.api_key)
+            yield "api_key_name", header_name_problem(self.api_key_name)
 
 
 class ChatMessages(ChatStream):

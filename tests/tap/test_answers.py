@@ -53,9 +53,18 @@ def test_body_that_is_not_json_is_refused(body: bytes) -> None:
         answers.decode(body)
 
 
-def test_url_is_shown_without_user_and_password() -> None:
-    shown = answers.without_secrets("https://me:pass@example.com:8080/v1?x=1")
-    assert shown == "https://example.com:8080/v1?x=1"
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://me:s3cret@example.com:8080/v1?api_key=s3cret", "https://example.com:8080"),
+        ("https://example.com/login;key=s3cret#api_key=s3cret", "https://example.com"),
+        ("//example.com/v1", "//example.com"),
+        ("/login?key=s3cret", "another path of the host"),
+        ("http://[s3cret", "no URL"),
+    ],
+)
+def test_redirect_is_shown_without_what_may_be_secret(location: str, shown: str) -> None:
+    assert answers.origin(location) == shown
 
 
 def test_hanging_server_is_given_up_after_the_timeout(tap: Runner) -> None:

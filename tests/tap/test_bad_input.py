@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         (Fault(kind="status", status=503), ["503 Service Unavailable", "max_retries"]),
         (
             Fault(kind="status", status=302, headers={"Location": "//x/y?key=z"}),
-            ["302 Found towards //x/y,", "chat.api_url"],
+            ["302 Found towards //x,", "chat.api_url"],
         ),
         (Fault(kind="html"), ["a web page instead of JSON", "chat.api_url"]),
         (Fault(kind="null"), ["without a list of records at `data`", "records_path"]),
@@ -108,12 +108,74 @@ def test_nobody_at_home_is_said_without_the_key(tap: Runner) -> None:
     assert API_KEY not in run.err
 
 
-def test_user_and_password_of_the_url_are_not_shown(tap: Runner, sandbox: Sandbox) -> None:
-    url = sandbox.url.replace("//", "//someone:hunter2@")
-    sandbox.options.faults = [Fault(kind="null")]
-    run = tap(chat_config(sandbox, api_url=url), level="DEBUG")
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("api_url", ""),
+        ("api_url", "hunter2.example.com"),
+        ("api_url", "ftp://hunter2.example.com"),
+        ("api_url", "http://"),
+        ("api_url", "http://[hunter2"),
+        ("api_url", "http://hunter2:99999"),
+        ("api_url", "http://hunter2:port"),
+        ("api_url", "http://hunter2.example.com "),
+        ("api_url", "http://someone:hunter2@example.com"),
+        ("api_url", "http://example.com/v1?token=hunter2"),
+        ("api_url", "http://example.com/v1#hunter2"),
+        ("path", "/v1/messages?token=hunter2"),
+        ("path", "/v1/messages#hunter2"),
+        ("api_key", "hunter2\n"),
+        ("api_key", "hunter2…"),
+        ("api_key_name", "X hunter2: Key"),
+    ],
+)
+def test_setting_that_can_not_be_sent_is_named_and_not_shown(
+    tap: Runner, sandbox: Sandbox, setting: str, value: str
+) -> None:
+    config = chat_config(sandbox, **{"api_key_in": "header", setting: value})
+    run = tap(config, level="DEBUG")
     assert run.code == 1
+    assert f"The setting `chat.{setting}` " in run.errors[0]
     assert "hunter2" not in run.err
+    assert sandbox.requests == 0
+
+
+@pytest.mark.parametrize("user_agent", ["hunter2\n", "“hunter2”"])
+def test_user_agent_that_can_not_be_sent_is_named(
+    tap: Runner, config: dict[str, Any], user_agent: str
+) -> None:
+    run = tap(config | {"user_agent": user_agent})
+    assert run.code == 1
+    assert "The setting `user_agent` " in run.errors[0]
+    assert "hunter2" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("section", "credential"), [("freshchat", "api_key"), ("dixa", "api_token")]
+)
+def test_token_that_can_not_be_sent_is_named(tap: Runner, section: str, credential: str) -> None:
+    run = tap({section: {"api_url": "https://example.com", credential: "hunter2\n"}})
+    assert run.code == 1
+    assert f"The setting `{section}.{credential}` " in run.errors[0]
+    assert "hunter2" not in run.err
+
+
+def test_request_that_can_not_be_made_is_a_sentence_without_the_key(tap: Runner) -> None:
+    """No label of a host has more than 63 characters."""
+    config = {"chat": {"api_url": f"http://{'a' * 64}.example", "api_key": API_KEY}}
+    run = tap(config, level="DEBUG")
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith("Stream chat_messages: GET http://aaa")
+    assert "can't be sent" in error
+    assert API_KEY not in run.err
+
+
+def test_nothing_is_put_into_the_path(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox, path="/v1/{chat}/{user_agent}") | {"user_agent": "me"})
+    assert run.code == 1
+    assert f"GET {sandbox.url}/v1/{{chat}}/{{user_agent}}?" in run.errors[0]
+    assert API_KEY not in run.err
 
 
 @pytest.mark.parametrize(
@@ -164,6 +226,61 @@ def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) ->
     assert run.errors[0] == (
         "The catalog selects chat_messages, but the setting `chat` is missing."
     )
+
+
+@pytest.mark.parametrize("name", ["config", "state", "catalog"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ('{"chat": {"api_key": "hunter2", }', "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "is a list, not an object"),
+        ('"hunter2"', "is a text, not an object"),
+        (None, "No such file"),
+    ],
+)
+def test_file_that_is_no_object_is_named(
+    tap: Runner, config: dict[str, Any], name: str, text: str | None, words: str
+) -> None:
+    command = tap.command(config, **({} if name == "config" else {name: {}}))
+    file = tap.folder / f"{name}.json"
+    file.unlink() if text is None else file.write_text(text)
+    run = tap.run(command)
+    assert run.code != 0
+    assert run.out == b""
+    assert words in run.err
+    assert name in run.err
+    assert "hunter2" not in run.err
+    assert "Traceback" not in run.err
+
+
+BOOKMARK = {"replication_key": "timestamp", "replication_key_value": "2025-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"type": "STATE", "value": {"bookmarks": {"chat_messages": BOOKMARK}}},
+        {"singer_state": {"bookmarks": {"chat_messages": BOOKMARK}}},
+        {"bookmarks": None},
+        {"bookmarks": {"chat_messages": None}},
+    ],
+)
+def test_state_in_an_envelope_is_refused(
+    tap: Runner, config: dict[str, Any], state: dict[str, Any]
+) -> None:
+    run = tap(config, state=state)
+    assert run.code == 1
+    assert run.out == b""
+    assert "The state" in run.errors[0]
+    assert "Traceback" not in run.err
+
+
+def test_empty_state_is_a_first_run(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(chat_config(sandbox), state={})
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
 
 
 def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any]) -> None:

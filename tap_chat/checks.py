@@ -1,0 +1,48 @@
+"""What can't be sent as a setting has it: addresses, paths and headers, in words without values."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+# RFC 9110, 5.6.2: the characters of a header's name.
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def url_problem(url: str) -> str | None:
+    """Say why a URL can't be the address of an API, as the predicate of a sentence, or None."""
+    if not url.isprintable() or " " in url:
+        return "holds a space or a character that can't be seen"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # reading the port checks it
+    except ValueError:
+        return "is no URL"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "must begin with https:// or http:// and a host"
+    if "@" in parts.netloc:
+        return "must not hold a user or password: credentials have settings of their own"
+    return path_problem(url)
+
+
+def path_problem(path: str) -> str | None:
+    """Say why a text can't be a path, as the predicate of a sentence, or None."""
+    if "?" in path or "#" in path:
+        return "must end before `?` and `#`: parameters have settings of their own"
+    return None
+
+
+def header_problem(value: str) -> str | None:
+    """Say why a text can't be the value of a header, as the predicate of a sentence, or None."""
+    if value != value.strip() or any(ord(character) < ord(" ") for character in value):
+        return "can't be sent in a header: it holds a line break, or a space at an end"
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return "can't be sent in a header: it holds a character that is not in Latin-1"
+    return None
+
+
+def header_name_problem(name: str) -> str | None:
+    """Say why a text can't be the name of a header, as the predicate of a sentence, or None."""
+    return None if TOKEN.fullmatch(name) else "is no name of a header"

@@ -1,0 +1,90 @@
+"""Settings from files and the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config
+
+from tap_chat.sandbox import API_KEY
+
+if TYPE_CHECKING:
+    from running import Runner
+
+    from tap_chat.sandbox import Sandbox
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: Sandbox) -> None:
+    example = EXAMPLE.read_text().replace("# TAP_CHAT_", "TAP_CHAT_")
+    assert "TAP_CHAT_CHAT_FILTER_PARAM=" in example
+    filled = example.replace("https://api.example.com", sandbox.url)
+    (tap.folder / ".env").write_text(filled.replace("API_KEY=", f"API_KEY={API_KEY}"))
+    run = tap.run([tap.command({})[0], "--config=ENV"])
+    assert run.code == 0, run.err
+    assert run.records == sandbox.world.chat_messages
+    assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
+
+
+def test_variables_win_over_a_file_one_by_one(tap: Runner, sandbox: Sandbox) -> None:
+    config = chat_config(sandbox, api_key="of-the-file", page_size=45, replication_key="timestamp")
+    config["chat"]["fields"] = {"of_the_file": {"type": "string"}}
+    command = [*tap.command(config), "--config=ENV"]
+    run = tap.run(command, {"TAP_CHAT_CHAT_API_KEY": API_KEY, "TAP_CHAT_CHAT_FIELDS": "{}"})
+    assert run.code == 0, run.err
+    assert run.records == sandbox.world.chat_messages
+    assert sandbox.requests == 11
+    assert "of_the_file" not in run.of_type("SCHEMA")[0]["schema"]["properties"]
+    assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
+
+
+def test_variables_have_the_types_of_their_settings(tap: Runner, sandbox: Sandbox) -> None:
+    variables = {
+        "CHAT_REQUESTS_PER_MINUTE": "6000.5",
+        "CHAT_FIELDS": '{"extra": {"type": "integer"}}',
+        "CHAT_API_KEY_IN": "header",
+        "CHAT_API_KEY_NAME": "X-API-Key",
+        "FLATTENING_ENABLED": "True",
+        "FLATTENING_MAX_DEPTH": "1",
+        # Variables that are empty are unset.
+        "CHAT_PAGE_SIZE": "",
+        "CHAT_RECORDS_PATH": "",
+        "START_DATE": "",
+        "LIVECHAT_ENTITY_ID": "",
+    }
+    command = [*tap.command(chat_config(sandbox)), "--config=ENV"]
+    run = tap.run(command, {f"TAP_CHAT_{name}": value for name, value in variables.items()})
+    assert run.code == 0, run.err
+    assert run.records == sandbox.world.chat_messages
+    assert "extra" in run.of_type("SCHEMA")[0]["schema"]["properties"]
+
+
+def test_choice_of_numbers_is_a_number_in_the_environment(tap: Runner, sandbox: Sandbox) -> None:
+    livechat = {"api_url": sandbox.url, "entity_id": "e", "access_token": "t"}
+    command = [*tap.command({"livechat": livechat}), "--config=ENV"]
+    run = tap.run(command, {"TAP_CHAT_LIVECHAT_INCLUDE_PENDING": "1"})
+    assert "include_pending=1" in run.errors[0]
+
+
+@pytest.mark.parametrize("section", ['"s3cret"', "[]", "5"])
+def test_section_that_is_no_object_is_named(
+    tap: Runner, config: dict[str, Any], section: str
+) -> None:
+    run = tap.run([*tap.command(config), "--config=ENV"], {"TAP_CHAT_CHAT": section})
+    assert run.code == 1
+    assert "The setting `chat` is wrong" in run.errors[0]
+    assert "s3cret" not in run.err
+
+
+def test_null_is_unset_everywhere(tap: Runner, sandbox: Sandbox) -> None:
+    unset = ["page_size", "filter_param", "api_key_in", "fields", "path", "request_timeout"]
+    config = chat_config(sandbox, **dict.fromkeys(unset))
+    top = ["start_date", "user_agent", "livechat", "stream_maps", "flattening_enabled"]
+    run = tap(config | dict.fromkeys(top))
+    assert run.code == 0, run.err
+    assert run.records == sandbox.world.chat_messages
+    missing = tap(chat_config(sandbox, api_key=None))
+    assert "`chat.api_key` is missing" in missing.errors[0]
