@@ -131,6 +131,12 @@ def by_stream(run: Run) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def missing(truth: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
+    """Return the rows of the truth that were not found, as text."""
+    there = {json.dumps(row, sort_keys=True) for row in found}
+    return [text for row in truth if (text := json.dumps(row, sort_keys=True)) not in there]
+
+
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows in an order that does not depend on how they came."""
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))

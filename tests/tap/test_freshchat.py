@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import assert_complete, by_stream, full_config, in_order
+from running import assert_complete, by_stream, full_config, in_order, missing
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
@@ -78,7 +78,7 @@ def test_users_bring_what_changed(tap: Runner, sandbox: Sandbox) -> None:
     changed = [row for row in sandbox.world.truth["freshchat_users"] if row not in before]
     assert changed
     found = rows(second, "freshchat_users")
-    assert [row for row in in_order(changed) if row not in found] == []
+    assert missing(changed, found) == []
     assert len(found) < len(sandbox.world.truth["freshchat_users"])
     assert len({row["id"] for row in found}) == len(found)
     old, new = (
@@ -100,7 +100,7 @@ def test_all_users_bring_every_new_message_and_few_old_ones(tap: Runner) -> None
         new = [row for row in sandbox.world.truth[stream] if row not in old]
         assert new
         found = rows(second, stream)
-        assert [row for row in new if row not in found] == []
+        assert missing(new, found) == []
         # Besides the new ones, those of the day of lookback.
         assert len(found) < len(new) + 0.1 * len(old)
 
@@ -125,7 +125,7 @@ def test_updated_users_bring_their_conversations_whole_and_the_others_nothing(
         truth = sandbox.world.truth["freshchat_users_conversations"]
         expected = [row for row in truth if row["user_id"] in changed]
         found = rows(second, "freshchat_users_conversations")
-        assert [row for row in expected if row not in found] == []
+        assert missing(expected, found) == []
         assert len(found) < len(truth)
         before = sandbox.requests
         tap(full_config(sandbox, "freshchat"), state=first.state)

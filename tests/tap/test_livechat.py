@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace as replace_fault
-from running import assert_complete, by_stream, full_config, in_order
+from running import assert_complete, by_stream, full_config, in_order, missing
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID, Fault, Options, Sandbox, World
 
@@ -64,8 +64,7 @@ def test_no_chat_is_lost_wherever_the_account_is(
         second = tap(config, state=first.state)
         for stream in STREAMS:
             both = [*rows(first, stream), *rows(second, stream)]
-            missing = [row for row in sandbox.world.truth[stream] if row not in both]
-            assert missing == []
+            assert missing(sandbox.world.truth[stream], both) == []
         assert bookmark(first) < bookmark(second)
         assert len(rows(second, "livechat_chats")) < 0.6 * len(
             sandbox.world.truth["livechat_chats"]
@@ -95,7 +94,7 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
         run = tap(config)
         assert run.code == 0
         found = rows(run, "livechat_chats")
-        assert [row for row in before if row not in found] == []
+        assert missing(before, found) == []
         assert len({(row["id"], row["agent_email"]) for row in found}) == len(found)
         assert len(sandbox.world.truth["livechat_chats"]) > len(before)
 
