@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class Run:
     out: bytes
     err: str
 
-    @property
+    @cached_property
     def messages(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.out.splitlines()]
 
