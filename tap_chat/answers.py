@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,9 @@ import requests
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+# Seconds; a longer Retry-After is taken for a mistake.
+LONGEST_WAIT = 24 * 60 * 60.0
 
 # The number of names shown of an object that is not what it should be.
 SHOWN_NAMES = 8
@@ -31,6 +35,10 @@ FAILURES: tuple[tuple[type[requests.RequestException], str], ...] = (
 NO_CONNECTION = "could not be sent, or the connection broke"
 
 
+class UnreadableError(Exception):
+    """A body may be whole, but no value can be made of it, today or tomorrow."""
+
+
 def decode(body: bytes) -> Any:  # noqa: ANN401
     """Decode a JSON body exactly: integers of any size, fractions as Decimal.
 
@@ -42,7 +50,15 @@ def decode(body: bytes) -> Any:  # noqa: ANN401
 
     Raises:
         ValueError: The body is not whole and valid JSON in UTF-8.
+        UnreadableError: It is nested too deeply, or a number in it has too many digits.
     """
+    try:
+        return _decode(body)
+    except (RecursionError, ArithmeticError):
+        raise UnreadableError from None
+
+
+def _decode(body: bytes) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:
@@ -52,8 +68,8 @@ def decode(body: bytes) -> Any:  # noqa: ANN401
 
 def is_html(response: requests.Response) -> bool:
     """Say whether the body is a web page, as portals and proxies send with a status of 200."""
-    kind = response.headers.get("Content-Type", "")
-    return kind.startswith("text/html") or response.content[:64].lstrip().startswith(b"<")
+    # The type that the server names does not count: some name JSON text/html.
+    return response.content[:64].lstrip().startswith(b"<")
 
 
 def find(body: Any, path: str) -> Any:  # noqa: ANN401
@@ -109,18 +125,21 @@ def retry_after(response: requests.Response) -> float | None:
 
     Args:
         response: The answer; `Retry-After` is a number of seconds or an HTTP date (RFC 9110).
+
+    Returns:
+        No more than a day, or None.
     """
     value = response.headers.get("Retry-After", "").strip()
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        try:
+            moment = parsedate_to_datetime(value)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def origin(location: str) -> str:

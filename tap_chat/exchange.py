@@ -158,6 +158,12 @@ class ExchangeStream(RESTStream[Any]):
             )
         try:
             return read(response.content)
+        except (answers.UnreadableError, RecursionError):
+            raise self.fatal(
+                request,
+                "answered with JSON that is nested too deeply, or has a number that is too long",
+                "It can't be read; ask the API's vendor.",
+            ) from None
         except ValueError:
             raise BrokenOffError(
                 self.sentence(request, "answered with a body that is not whole JSON"), response
@@ -193,8 +199,6 @@ class ExchangeStream(RESTStream[Any]):
         status = response.status_code
         said = f"answered {answers.describe_status(status)}"
         if status in PASSING_STATUSES:
-            if (wait := answers.retry_after(response)) is not None:
-                self.throttle.pause(wait)
             raise RetriableAPIError(self.sentence(request, said), response)
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BrokenOffError(self.sentence(request, said), response)
@@ -240,6 +244,8 @@ class ExchangeStream(RESTStream[Any]):
         while True:
             response = error.response if isinstance(error, RetriableAPIError) else None
             asked = answers.retry_after(response) if response is not None else None
+            if asked is not None:
+                self.throttle.pause(asked)
             error = yield wait if asked is None else asked
             wait *= self.backoff_growth
 

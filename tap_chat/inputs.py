@@ -72,7 +72,7 @@ def check_state(state: Mapping[str, Any]) -> None:
 def _check(body: bytes, subject: str) -> None:
     try:
         value = answers.decode(body)
-    except (ValueError, RecursionError, ArithmeticError):
+    except (ValueError, answers.UnreadableError):
         raise invalid(f"{subject} is {'no JSON' if body.strip() else 'empty'}.") from None
     if not isinstance(value, dict):
         raise invalid(f"{subject} is {answers.shape(value)}, not an object.")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # Fields that are named in warnings; an API could make up names without end.
 REPORTED_NAMES = 20
 
+# Digits; 1e999999 is no integer that anybody could store.
+LONGEST_INTEGER = 100
+
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -30,7 +33,8 @@ def compile_conformer(
 ) -> Conform:
     """Compile the check of one stream's records.
 
-    Values are never changed, and nested ones are not looked at.
+    Values are never changed, but for 5.0, which becomes 5 where an integer is declared: loaders
+    would refuse it. Nested ones are not looked at.
 
     Args:
         schema: The stream's JSON Schema.
@@ -56,6 +60,9 @@ def compile_conformer(
             if types is None:
                 extra.append(name)
             elif types and type(value) not in types:
+                if int in types and is_whole(value):
+                    record[name] = int(value)
+                    continue
                 declared = " or ".join(declared_types(properties[name]))
                 return f"has {json_type(value)} as `{name}`, which is declared {declared}"
         for name in extra:
@@ -77,6 +84,13 @@ def declared_types(field: Mapping[str, Any]) -> tuple[str, ...]:
 def json_type(value: object) -> str:
     """Return the JSON type of a value: `integer` rather than `number` where it is one."""
     return next(name for name, types in PYTHON_TYPES.items() if type(value) in types)
+
+
+def is_whole(value: object) -> bool:
+    """Say whether a value is a number like 5.0, which JSON Schema counts as an integer."""
+    if not isinstance(value, Decimal) or value.adjusted() >= LONGEST_INTEGER:
+        return False
+    return value == value.to_integral_value()
 
 
 def _python_types(field: Mapping[str, Any]) -> tuple[type, ...]:

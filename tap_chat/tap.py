@@ -15,6 +15,7 @@ from tap_chat import inputs, settings
 from tap_chat._sdk import TerminatingTap
 from tap_chat.catalog import check_catalog
 from tap_chat.checks import header_problem
+from tap_chat.mapping import Mapper
 from tap_chat.platforms import freshchat, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
@@ -169,7 +170,8 @@ class TapChat(TerminatingTap):
     def setup_mapper(self) -> None:
         # The streams check their part of the catalog before the mapper reads it.
         self.logger.debug("The streams are %s.", ", ".join(self.streams))
-        super().setup_mapper()
+        self.mapper = Mapper(plugin_config=dict(self.config), logger=self.logger)
+        self.mapper.register_raw_streams_from_catalog(self.catalog)
 
     @override
     def run_discovery(self) -> str:

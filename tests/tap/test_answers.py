@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from running import chat_config
+from serving import Server, rows
+from starlette.responses import HTMLResponse
 
 from tap_chat import answers
 from tap_chat.sandbox import Options, Sandbox
@@ -25,7 +28,21 @@ def response(**headers: str) -> requests.Response:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("0", 0), ("7", 7), ("1.5", 1.5), ("-3", 0), ("soon", None), ("", None)]
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("7", 7),
+        ("1.5", 1.5),
+        ("-3", 0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", 86400),
+        ("1e400", 86400),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("Fri, 31 Dec 9999 23:59:59 -0100", 86400),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", None),
+    ],
 )
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
     assert answers.retry_after(response(Retry_After=value)) == seconds
@@ -65,6 +82,30 @@ def test_body_that_is_not_json_is_refused(body: bytes) -> None:
 )
 def test_redirect_is_shown_without_what_may_be_secret(location: str, shown: str) -> None:
     assert answers.origin(location) == shown
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("value", [DEEP, b'"\\ud83d",' + DEEP, b"1e9999999999999999999"])
+def test_body_of_which_no_value_can_be_made_is_fatal_at_once(tap: Runner, value: bytes) -> None:
+    body = b'{"data": [{"id": "a", "message": "hunter2", "x": [' + value + b"]}]}"
+    with Server(lambda _: body) as api:
+        run = tap(chat_config(api), level="DEBUG")
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith(f"Stream chat_messages: GET {api.url}/v1/messages?")
+    assert "nested too deeply" in error
+    assert len(api.requests) == 1
+    assert "hunter2" not in run.err
+
+
+def test_json_that_is_called_html_is_read(tap: Runner) -> None:
+    body = json.dumps({"data": rows(3)})
+    with Server(lambda _: HTMLResponse(body)) as api:
+        run = tap(chat_config(api, paging="none"))
+    assert run.code == 0, run.err
+    assert run.records == rows(3)
 
 
 def test_hanging_server_is_given_up_after_the_timeout(tap: Runner) -> None:

@@ -132,6 +132,25 @@ def test_declared_field_arrives_exactly(tap: Runner, schema: dict[str, Any], val
     assert f'"extra":{expected}' in record or f'"extra": {expected}' in record
 
 
+@pytest.mark.parametrize(("value", "expected"), [("5.0", 5), ("1.70e12", 1700000000000)])
+def test_whole_number_is_an_integer_however_it_is_written(
+    tap: Runner, value: str, expected: int
+) -> None:
+    with Sandbox(World(messages=1)) as sandbox:
+        sandbox.options.faults = [Fault(kind="replace", field="extra", literal=value)]
+        run = tap(chat_config(sandbox, fields={"extra": {"type": "integer"}}))
+    assert run.code == 0, run.err
+    assert f'"extra":{expected}'.encode() in run.out
+
+
+@pytest.mark.parametrize("value", ["5.5", "1e400"])
+def test_fraction_is_no_integer(tap: Runner, sandbox: Sandbox, value: str) -> None:
+    sandbox.options.faults = [Fault(kind="replace", field="extra", literal=value)]
+    run = tap(chat_config(sandbox, fields={"extra": {"type": "integer"}}))
+    assert run.code == 1
+    assert "has number as `extra`, which is declared integer" in run.errors[0]
+
+
 def test_undeclared_fields_are_left_out_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="replace", field="extra", literal="1")]
     run = tap(chat_config(sandbox))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from running import chat_config
+from serving import Server, rows
 
 if TYPE_CHECKING:
     from running import Runner
@@ -59,6 +61,46 @@ def test_stream_map_renames_and_computes(tap: Runner, sandbox: Sandbox) -> None:
     ]
     assert "message" not in run.records[0]
     assert len(run.of_type("SCHEMA")) == 1
+
+
+@pytest.mark.parametrize(
+    "stream_map",
+    [
+        {"number": "int(message)"},
+        {"__filter__": "float(message) > 0"},
+        {"word": "message.split()[100]"},
+        {"word": "unknown(message)"},
+    ],
+)
+def test_stream_map_that_fails_names_the_stream_and_shows_no_value(
+    tap: Runner, stream_map: dict[str, str]
+) -> None:
+    config = {"stream_maps": {"chat_messages": stream_map}}
+    with Server(lambda _: {"data": rows(3, message="hunter2")}) as api:
+        run = tap(chat_config(api) | config, level="DEBUG")
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith("Stream chat_messages: its stream map failed on a record")
+    assert "stream_maps" in error
+    assert "hunter2" not in run.err
+
+
+@pytest.mark.parametrize(
+    "stream_maps",
+    [
+        {"chat_messages": {"word": "((("}},
+        {"chat_messages": {"id": None}},
+        {"__else__": "keep"},
+    ],
+)
+def test_stream_map_that_can_not_be_read_is_one_sentence(
+    tap: Runner, config: dict[str, Any], stream_maps: dict[str, Any]
+) -> None:
+    run = tap(config | {"stream_maps": stream_maps})
+    assert run.code == 1
+    assert run.out == b""
+    assert len(run.errors) == 1
+    assert "Traceback" not in run.err
 
 
 def test_connection_test_reads_one_record(tap: Runner, sandbox: Sandbox) -> None:
