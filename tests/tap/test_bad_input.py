@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -289,6 +290,29 @@ def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any
     run = tap(config, catalog=catalog)
     assert run.code == 1
     assert "chat_masseges" in run.errors[0]
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_unforeseen_error_shows_where_it_happened_and_not_its_text(
+    tap: Runner, config: dict[str, Any], level: str
+) -> None:
+    program = """
+from tap_chat.__main__ import main
+from tap_chat.tap import TapChat
+
+def breaking(self):
+    raise LookupError("hunter2")
+
+TapChat.setup_mapper = breaking
+main()
+"""
+    _, *arguments = tap.command(config)
+    run = tap.run([sys.executable, "-c", program, *arguments], {"TAP_CHAT_LOGLEVEL": level})
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith("Unexpected LookupError.")
+    assert ("in breaking" in run.err) == (level == "DEBUG")
+    assert "hunter2" not in run.err
 
 
 def assert_nothing_given_away(text: str, sandbox: Sandbox) -> None:
