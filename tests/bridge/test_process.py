@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import signal
 import stat
 import sys
 from contextlib import contextmanager
@@ -98,6 +99,15 @@ while True: signal.pause()
         pass
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python's own answer to Ctrl-C: a tap that other tests made here has put in its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_tap_that_goes_on_without_output_is_stopped_too(tmp_path: Path, lock: Path) -> None:
     code = """
 fcntl.flock(lock, fcntl.LOCK_EX)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import chat_config
+from running import assert_complete, chat_config
 
-from tap_chat.sandbox import API_KEY
+from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
     from running import Runner
@@ -19,13 +20,28 @@ EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
 def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: Sandbox) -> None:
-    example = EXAMPLE.read_text().replace("# TAP_CHAT_", "TAP_CHAT_")
-    assert "TAP_CHAT_CHAT_FILTER_PARAM=" in example
-    filled = example.replace("https://api.example.com", sandbox.url)
-    (tap.folder / ".env").write_text(filled.replace("API_KEY=", f"API_KEY={API_KEY}"))
-    run = tap.run([tap.command({})[0], "--config=ENV"])
-    assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    filled = EXAMPLE.read_text().replace("# TAP_CHAT_", "TAP_CHAT_")
+    for setting, value in {
+        "FRESHCHAT_API_URL": f"{sandbox.url}/v2",
+        "FRESHCHAT_API_KEY": API_KEY,
+        "DIXA_API_TOKEN": API_KEY,
+        "LIVECHAT_ENTITY_ID": ENTITY_ID,
+        "LIVECHAT_ACCESS_TOKEN": API_KEY,
+        "CHAT_API_URL": sandbox.url,
+        "CHAT_API_KEY": API_KEY,
+    }.items():
+        line = re.compile(f"^TAP_CHAT_{setting}=.*$", re.MULTILINE)
+        filled, count = line.subn(f"TAP_CHAT_{setting}={value}", filled)
+        assert count == 1, setting
+    (tap.folder / ".env").write_text(filled)
+    nearby = {
+        "TAP_CHAT_END_DATE": sandbox.world.now.isoformat(),
+        "TAP_CHAT_DIXA_API_URL": f"{sandbox.url}/v1",
+        "TAP_CHAT_DIXA_REQUESTS_PER_MINUTE": "60000",
+        "TAP_CHAT_LIVECHAT_API_URL": sandbox.url,
+    }
+    run = tap.run([tap.command({})[0], "--config=ENV"], nearby)
+    assert_complete(run, sandbox)
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
 
 
