@@ -16,7 +16,7 @@ from tap_chat._sdk import TerminatingTap
 from tap_chat.catalog import check_catalog
 from tap_chat.checks import header_problem
 from tap_chat.mapping import Mapper
-from tap_chat.platforms import freshchat, livechat
+from tap_chat.platforms import freshchat, freshchat_conversations, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
 from tap_chat.platforms.livechat import LiveChatSettings
@@ -84,7 +84,7 @@ class Config(settings.Settings, frozen=True, kw_only=True):
 #: The streams of every platform, by its section in the config.
 STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
     "chat": (ChatMessages,),
-    "freshchat": freshchat.STREAMS,
+    "freshchat": (*freshchat.STREAMS, *freshchat_conversations.STREAMS),
     "dixa": (DixaConversationExport,),
     "livechat": livechat.STREAMS,
 }

@@ -6,7 +6,6 @@ There is no list of conversations: users lead to their conversations, and these 
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -15,9 +14,8 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_chat.bookmarks import just_before, normalise_datetime
 from tap_chat.checks import header_problem
-from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
-from tap_chat.pagination import NextLinkPaginator, NumberPaginator, SinglePage
+from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.settings import PlatformSettings, about
 
@@ -34,16 +32,9 @@ if TYPE_CHECKING:
 
     from tap_chat.pagination import Paginator
     from tap_chat.records import Record
-    from tap_chat.tap import TapChat
-    from tap_chat.throttle import Throttle
 
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
-
-# What the STATE keeps of a stream that is reached through users: when the last run ended that read
-# those of the changed users at least, and the last that read those of all.
-USERS_UNTIL = "users_until"
-ALL_UNTIL = "all_until"
 
 #: Freshchat: the sizes that a page has when it may be the server that limits it.
 SERVER_PAGE_SIZES = (20, 50)
@@ -250,92 +241,6 @@ class FreshchatUsers(FreshchatStream):
             yield from page.records
 
 
-class FreshchatUsersConversations(FreshchatStream):
-    """Which conversations a user has; the way to all conversations.
-
-    It reads the list of users for itself, so that its progress does not depend on the users stream:
-    a run that fails half-way has not moved the users of the next.
-    """
-
-    name = "freshchat_users_conversations"
-    path = "/users/{user_id}/conversations"
-    records_path = "conversations"
-    primary_keys = ("user_id", "id")
-    parent_keys = ("user_id",)
-    schema = fields.USERS_CONVERSATIONS
-
-    def __init__(self, tap: TapChat, settings: FreshchatSettings, throttle: Throttle) -> None:
-        super().__init__(tap, settings, throttle)
-        self._users = FreshchatUsers(tap, settings, throttle)
-
-    @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        for user in self._users.users(self._since):
-            for page in self.pages({"user_id": user["id"]}):
-                yield from page.records
-        # The SDK writes a record's children before it, so everything is written now.
-        for stream in self._family:
-            stream.report()
-            stream.stream_state[USERS_UNTIL] = normalise_datetime(self.ends)
-            if self.settings.mode == "all":
-                stream.stream_state[ALL_UNTIL] = normalise_datetime(self.ends)
-
-    @property
-    def _family(self) -> list[ChatStream]:
-        """The streams of this one's tree that are written in this run."""
-        streams = (self, *self.descendent_streams)
-        return [stream for stream in streams if isinstance(stream, ChatStream) and stream.selected]
-
-    @property
-    def _since(self) -> str | None:
-        """From when on a change makes a user one of this run's; None for all users."""
-        marks = [stream.stream_state.get(USERS_UNTIL, "") for stream in self._family]
-        if self.settings.mode == "all" or not all(marks):
-            return None
-        return earlier(min(marks), self.settings.lookback_days)
-
-    @override
-    def get_child_context(self, record: Record, context: Context | None) -> Context | None:
-        return {"user_id": record["user_id"], "conversation_id": record["id"]}
-
-
-class FreshchatConversations(SingleObject, ChildStream):
-    """The conversations."""
-
-    name = "freshchat_conversations"
-    parent_stream_type = FreshchatUsersConversations
-    path = "/conversations/{conversation_id}"
-    records_path = "conversation"
-    primary_keys = ("conversation_id",)
-    schema = fields.CONVERSATIONS
-
-
-class FreshchatConversationsMessages(ChildStream, FreshchatStream):
-    """The messages of the conversations."""
-
-    name = "freshchat_conversations_messages"
-    parent_stream_type = FreshchatUsersConversations
-    path = "/conversations/{conversation_id}/messages"
-    records_path = "messages"
-    primary_keys = ("conversation_id", "id")
-    parent_keys = ("conversation_id",)
-    schema = fields.CONVERSATIONS_MESSAGES
-
-    @override
-    def new_paginator(self) -> NumberPaginator:
-        # Freshchat: there may be a link object here, but it can't be depended upon.
-        return NumberPaginator(self.settings.items_per_page, SERVER_PAGE_SIZES)
-
-    @override
-    def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
-        request = super().get_http_request(page=page)
-        # Only a run over all users has read every message until then.
-        until = self.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
-        if start := earlier(until, self.settings.lookback_days):
-            request.params["from_time"] = just_before(start)
-        return request
-
-
 STREAMS = (
     FreshchatAccount,
     FreshchatRoles,
@@ -343,15 +248,5 @@ STREAMS = (
     FreshchatAgents,
     FreshchatGroups,
     FreshchatChannels,
-    FreshchatUsersConversations,
-    FreshchatConversations,
-    FreshchatConversationsMessages,
     FreshchatConversationsProperties,
 )
-
-
-def earlier(bookmark: str | None, days: float) -> str | None:
-    """Return a bookmark so many days before another, or None for none."""
-    if bookmark is None:
-        return None
-    return normalise_datetime(datetime.fromisoformat(bookmark) - timedelta(days=days))
