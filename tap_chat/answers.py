@@ -20,6 +20,8 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 # Seconds; a longer Retry-After is taken for a mistake.
 LONGEST_WAIT = 24 * 60 * 60.0
 
+READ_BYTES = 64 * 1024
+
 # The number of names shown of an object that is not what it should be.
 SHOWN_NAMES = 8
 
@@ -35,11 +37,15 @@ FAILURES: tuple[tuple[type[requests.RequestException], str], ...] = (
 NO_CONNECTION = "could not be sent, or the connection broke"
 
 
+class TooLargeError(Exception):
+    """A body is larger than it may be."""
+
+
 class UnreadableError(Exception):
     """A body may be whole, but no value can be made of it, today or tomorrow."""
 
 
-def decode(body: bytes) -> Any:  # noqa: ANN401
+def decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     """Decode a JSON body exactly: integers of any size, fractions as Decimal.
 
     Args:
@@ -58,7 +64,7 @@ def decode(body: bytes) -> Any:  # noqa: ANN401
         raise UnreadableError from None
 
 
-def _decode(body: bytes) -> Any:  # noqa: ANN401
+def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:
@@ -66,10 +72,29 @@ def _decode(body: bytes) -> Any:  # noqa: ANN401
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def is_html(response: requests.Response) -> bool:
+def is_html(body: bytes | bytearray) -> bool:
     """Say whether the body is a web page, as portals and proxies send with a status of 200."""
     # The type that the server names does not count: some name JSON text/html.
-    return response.content[:64].lstrip().startswith(b"<")
+    return body[:64].lstrip().startswith(b"<")
+
+
+def bounded(response: requests.Response, largest: int) -> bytearray:
+    """Read a streamed body into memory, once.
+
+    Args:
+        response: The answer, whose body was not read yet.
+        largest: The most bytes to read.
+
+    Raises:
+        TooLargeError: The body is larger.
+    """
+    body = bytearray()
+    with response:
+        for chunk in response.iter_content(READ_BYTES):
+            body += chunk
+            if len(body) > largest:
+                raise TooLargeError
+    return body
 
 
 def find(body: Any, path: str) -> Any:  # noqa: ANN401

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+Body = bytes | bytearray
+
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -100,9 +102,9 @@ class ExchangeStream(RESTStream[Any]):
     def exchange(
         self,
         request: HTTPRequest,
-        read: Callable[[bytes], T],
+        read: Callable[[Body], T],
         *,
-        halvable: bool = False,
+        largest: int | None = None,
         skippable: bool = False,
     ) -> T:
         """Send a request until it is answered.
@@ -110,25 +112,25 @@ class ExchangeStream(RESTStream[Any]):
         Args:
             request: The request, without credentials.
             read: From a body to what is wanted of it; a ValueError says that it is not whole.
-            halvable: True if less can be asked for, so that an answer that breaks off is not
-                waited for a second time.
+            largest: Bytes of the largest answer that is read, if less can be asked for; a larger
+                one, or one that breaks off, is then given up at once.
             skippable: True if a 404 only says that this one is gone.
 
         Returns:
             What `read` made of the body.
 
         Raises:
-            BrokenOffError: The answer broke off and less can be asked for.
+            BrokenOffError: The answer broke off, or is too large, and less can be asked for.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or too often. The message names the
                 stream, the request and the remedy.
         """
 
         def give_up(error: Exception) -> bool:
-            return halvable and isinstance(error, BrokenOffError)
+            return largest is not None and isinstance(error, BrokenOffError)
 
         try:
-            return self.retrying(self._attempt, give_up)(request, read, skippable)
+            return self.retrying(self._attempt, give_up)(request, read, largest, skippable)
         except RetriableAPIError as error:
             if give_up(error):
                 raise
@@ -140,24 +142,25 @@ class ExchangeStream(RESTStream[Any]):
     def _attempt(
         self,
         request: HTTPRequest,
-        read: Callable[[bytes], T],
+        read: Callable[[Body], T],
+        largest: int | None,
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
         self.throttle.wait()
         self.request_counter.increment()
-        response = self._send(request)
+        response, body = self._send(request, largest)
         if response.status_code == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         if response.status_code != HTTPStatus.OK:
             self._refuse(request, response)
-        if answers.is_html(response):
+        if answers.is_html(body):
             raise self.fatal(
                 request,
                 "answered with a web page instead of JSON",
                 f"Check the setting {self.section}.api_url: it must be the host of the API.",
             )
         try:
-            return read(response.content)
+            return read(body)
         except (answers.UnreadableError, RecursionError):
             raise self.fatal(
                 request,
@@ -169,20 +172,26 @@ class ExchangeStream(RESTStream[Any]):
                 self.sentence(request, "answered with a body that is not whole JSON"), response
             ) from None
 
-    def _send(self, request: HTTPRequest) -> requests.Response:
+    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[requests.Response, Body]:
         try:
             prepared = self.build_prepared_request(
                 request.method, request.url, params=request.encode_params(), headers=request.headers
             )
             # As `requests.get` does: certificates and proxies that the environment names.
             environment = self.requests_session.merge_environment_settings(
-                prepared.url, proxies={}, stream=None, verify=None, cert=None
+                prepared.url, proxies={}, stream=largest is not None, verify=None, cert=None
             )
-            return self.requests_session.send(
+            response = self.requests_session.send(
                 prepared, timeout=self.timeout, allow_redirects=self.allow_redirects, **environment
             )
+            body = response.content if largest is None else answers.bounded(response, largest)
+        except answers.TooLargeError:
+            said = f"answered with more than {largest} bytes"
+            raise BrokenOffError(self.sentence(request, said)) from None
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failed = error
+        else:
+            return response, body
         # Raised outside of the handler, so that nobody finds the original.
         if not isinstance(failed, requests.RequestException) or isinstance(failed, ValueError):
             raise self.fatal(

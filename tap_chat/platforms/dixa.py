@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from tap_chat.records import Record
 
+MEBIBYTE = 1024 * 1024
+
 MILLISECOND = 1
 MINUTE = 60_000 * MILLISECOND
 DAY = 24 * 60 * MINUTE
@@ -57,6 +59,14 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         int,
         about("Batch size", "Days of a window; Dixa refuses more than 31.", ge=1, le=31),
     ] = 31
+    max_answer_mb: Annotated[
+        int,
+        about(
+            "Largest answer",
+            "MiB of an answer that are held in memory; a window with more is halved.",
+            ge=1,
+        ),
+    ] = 32
     lookback_days: Annotated[
         float,
         about(
@@ -126,7 +136,9 @@ class DixaConversationExport(ChatStream):
         for window in windows:
             edge, written = written, set()
             try:
-                for record in self.window_records(window, halvable=windows.halvable(window)):
+                largest = self.settings.max_answer_mb * MEBIBYTE
+                limit = largest if windows.halvable(window) else None
+                for record in self.window_records(window, limit):
                     version = record["id"], record.get("updated_at") or 0
                     if version[1] >= window.end - MILLISECOND:
                         written.add(version)
@@ -140,7 +152,7 @@ class DixaConversationExport(ChatStream):
                 self.reach(window.end)
         self.report()
 
-    def window_records(self, window: Window, *, halvable: bool) -> Iterator[Record]:
+    def window_records(self, window: Window, largest: int | None) -> Iterator[Record]:
         """Read one window.
 
         Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
@@ -149,20 +161,20 @@ class DixaConversationExport(ChatStream):
 
         Args:
             window: The window, in ms since 1970.
-            halvable: Whether a smaller one can be read instead.
+            largest: Bytes of the largest answer, if a smaller window can be read instead.
 
         Yields:
             Its records, in no order.
 
         Raises:
-            BrokenOffError: The answer broke off, and the window can be halved.
+            BrokenOffError: The answer broke off or is too large, and the window can be halved.
         """
         request = HTTPRequest(
             url=f"{self.url_base}{self.path}",
             params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
             headers={"Accept": "application/json"},
         )
-        body = self.exchange(request, split, halvable=halvable)
+        body = self.exchange(request, split, largest=largest)
         if not isinstance(body, list):
             # Not the array it should be: `page` says so, or finds one in an envelope.
             yield from self.page(request, body).records
@@ -173,11 +185,11 @@ class DixaConversationExport(ChatStream):
             yield record
 
 
-def split(body: bytes) -> Any:  # noqa: ANN401
+def split(body: bytes | bytearray) -> Any:  # noqa: ANN401
     """Split an array into the texts of its items, so that one is decoded at a time.
 
     Args:
-        body: The whole body, of maybe 100 MB. The texts are parts of it, not copies.
+        body: The whole body. The texts are parts of it, not copies.
 
     Returns:
         The texts, or the decoded value if it is no array.

@@ -75,17 +75,17 @@ def test_second_run_leaves_a_loader_with_the_truth(tap: Runner) -> None:
 
 
 def test_memory_does_not_grow_with_the_account(tap: Runner) -> None:
-    """Dixa apart, whose answer to a window has no pages: see its `batch_size`."""
     peaks = []
     for factor in (1, 10):
         world = World(
             messages=2000 * factor,
             users=30 * factor,
             conversations=60 * factor,
+            dixa_conversations=6000 * factor,
             chats=200 * factor,
         )
         with Sandbox(world) as sandbox:
-            config = full_config(sandbox, "chat", "freshchat", "livechat")
+            config = full_config(sandbox, dixa={"max_answer_mb": 1})
             command = tap.command(config)
             peaks.append(peak_memory(command))
     assert peaks[1] < 1.2 * peaks[0]

@@ -52,6 +52,13 @@ def test_window_that_breaks_off_is_halved(tap: Runner) -> None:
         assert "Its window is halved." in run.err
 
 
+def test_window_that_is_too_large_is_halved(tap: Runner) -> None:
+    with Sandbox(World(dixa_conversations=4000)) as sandbox:
+        run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
+        assert_complete(run, sandbox, STREAM)
+        assert "answered with more than 1048576 bytes. Its window is halved." in run.err
+
+
 def test_window_that_can_not_be_halved_any_more_fails_the_run(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=300), Options(dixa_max_rows=0)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"max_retries": 1}))
