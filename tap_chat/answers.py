@@ -37,10 +37,6 @@ FAILURES: tuple[tuple[type[requests.RequestException], str], ...] = (
 NO_CONNECTION = "could not be sent, or the connection broke"
 
 
-class TooLargeError(Exception):
-    """A body is larger than it may be."""
-
-
 class UnreadableError(Exception):
     """A body may be whole, but no value can be made of it, today or tomorrow."""
 
@@ -78,22 +74,22 @@ def is_html(body: bytes | bytearray) -> bool:
     return body[:64].lstrip().startswith(b"<")
 
 
-def bounded(response: requests.Response, largest: int) -> bytearray:
+def bounded(response: requests.Response, largest: int) -> bytearray | None:
     """Read a streamed body into memory, once.
 
     Args:
         response: The answer, whose body was not read yet.
         largest: The most bytes to read.
 
-    Raises:
-        TooLargeError: The body is larger.
+    Returns:
+        The body, or None if it is larger. (An exception would keep it in memory for a while.)
     """
     body = bytearray()
     with response:
         for chunk in response.iter_content(READ_BYTES):
             body += chunk
             if len(body) > largest:
-                raise TooLargeError
+                return None
     return body
 
 

@@ -162,15 +162,19 @@ class ExchangeStream(RESTStream[Any]):
         try:
             return read(body)
         except (answers.UnreadableError, RecursionError):
-            raise self.fatal(
-                request,
-                "answered with JSON that is nested too deeply, or has a number that is too long",
-                "It can't be read; ask the API's vendor.",
-            ) from None
+            readable = False
         except ValueError:
-            raise BrokenOffError(
-                self.sentence(request, "answered with a body that is not whole JSON"), response
-            ) from None
+            readable = True
+        # Raised outside of the handlers, and without the body: errors live on for a while.
+        del body
+        if readable:
+            said = "answered with a body that is not whole JSON"
+            raise BrokenOffError(self.sentence(request, said), response)
+        raise self.fatal(
+            request,
+            "answered with JSON that is nested too deeply, or has a number that is too long",
+            "It can't be read; ask the API's vendor.",
+        )
 
     def _send(self, request: HTTPRequest, largest: int | None) -> tuple[requests.Response, Body]:
         try:
@@ -185,12 +189,12 @@ class ExchangeStream(RESTStream[Any]):
                 prepared, timeout=self.timeout, allow_redirects=self.allow_redirects, **environment
             )
             body = response.content if largest is None else answers.bounded(response, largest)
-        except answers.TooLargeError:
-            said = f"answered with more than {largest} bytes"
-            raise BrokenOffError(self.sentence(request, said)) from None
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failed = error
         else:
+            if body is None:
+                said = f"answered with more than {largest} bytes"
+                raise BrokenOffError(self.sentence(request, said))
             return response, body
         # Raised outside of the handler, so that nobody finds the original.
         if not isinstance(failed, requests.RequestException) or isinstance(failed, ValueError):
