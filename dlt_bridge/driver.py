@@ -113,12 +113,10 @@ class Driver:
             MessageError: It wrote something that can't be loaded; likewise.
         """
         tables.refuse_shared_tables(sorted(self._selected))
+        tables.expect_json_hints(self._selected)
         catalog = self._catalog.selection(self._selected)
         last: State | None = None
-        with (
-            tables.without_json_warnings(),
-            self._tap.running(catalog=catalog, state=self._starting_state()) as lines,
-        ):
+        with self._tap.running(catalog=catalog, state=self._starting_state()) as lines:
             for line, message in decoded(lines):
                 if isinstance(message, State):
                     last = message

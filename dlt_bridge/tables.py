@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+import sys
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -12,8 +12,13 @@ from dlt_bridge.arrow import SEQUENCE
 from dlt_bridge.catalog import FULL_TABLE
 from dlt_bridge.errors import BridgeError, MessageError
 
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.types import Column
@@ -54,19 +59,31 @@ def _disposition(method: str | None, keys: Sequence[str], *, activated: bool) ->
     return {**merge, "destination_scope": "1 = 1"} if activated else merge
 
 
-@contextmanager
-def without_json_warnings() -> Iterator[None]:
-    """Keep dlt from warning that the hint of a JSON column is not what Arrow says: it is meant."""
+class _MeantHints(logging.Filter):
+    """Keeps dlt from warning that the hint of a JSON column is not what Arrow says: it is meant.
 
-    def keep(record: logging.LogRecord) -> bool:
-        return "several column hints were different" not in record.getMessage()
+    Attributes:
+        streams: The resources of the bridge, of which the warning is not heard.
+    """
 
-    logger = logging.getLogger("dlt")
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: set[str] = set()
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        resource = text.removeprefix("In resource: ").partition(", when merging arrow schema")[0]
+        return "several column hints were different" not in text or resource not in self.streams
+
+
+_meant_hints = _MeantHints()
+
+
+def expect_json_hints(streams: Iterable[str]) -> None:
+    """Let dlt not warn of the JSON columns of these streams."""
+    _meant_hints.streams.update(streams)
+    logging.getLogger("dlt").addFilter(_meant_hints)
 
 
 def forget_scope(stream: str) -> None:
