@@ -132,8 +132,9 @@ def test_updated_users_bring_their_conversations_whole_and_the_others_nothing(
         assert fast < 0.8 * (sandbox.requests - before)
 
 
+@pytest.mark.parametrize("mode", ["all", "updated"])
 def test_stream_that_is_selected_later_is_read_from_the_beginning(
-    tap: Runner, sandbox: Sandbox
+    tap: Runner, sandbox: Sandbox, mode: str
 ) -> None:
     catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
     for entry in catalog["streams"]:
@@ -144,7 +145,7 @@ def test_stream_that_is_selected_later_is_read_from_the_beginning(
             entry["metadata"] = [
                 {"breadcrumb": [], "metadata": {"inclusion": "available", "selected": False}}
             ]
-    config = full_config(sandbox, "freshchat")
+    config = full_config(sandbox, "freshchat", freshchat={"mode": mode})
     first = tap(config, catalog=catalog)
     assert rows(first, "freshchat_conversations_messages") == []
     second = tap(config, state=first.state)
