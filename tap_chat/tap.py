@@ -145,7 +145,9 @@ class TapChat(TerminatingTap):
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
         self.settings = settings.parse(own, Config, complete=validate_config)
         self.starts = settings.moment("start_date", self.settings.start_date)
-        self.ends = settings.moment("end_date", self.settings.end_date) or datetime.now(UTC)
+        now = datetime.now(UTC)
+        # Never later than now: a bookmark in the future would leave out what comes until then.
+        self.ends = min(settings.moment("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         if catalog is not None:
             check_catalog(catalog)

@@ -168,7 +168,7 @@ class LiveChatChats(ChatStream):
                 if total >= self.settings.max_rows:
                     raise self.fatal(
                         listing.request,
-                        f"lists {total} chats on one day, and no more than {total - 1} can be read",
+                        f"lists {total} chats on one day, of which not all can be read",
                         "A day is the smallest window; see the setting livechat.max_rows.",
                     )
                 for rows in listing.chats:

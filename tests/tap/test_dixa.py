@@ -96,6 +96,13 @@ def test_end_in_the_past_does_not_move_the_bookmark_back(tap: Runner, sandbox: S
     assert bookmark(tap(config, state=first.state)) == bookmark(first)
 
 
+def test_end_in_the_future_does_not_move_the_bookmark_there(tap: Runner, sandbox: Sandbox) -> None:
+    config = full_config(sandbox, "dixa") | {"end_date": "2999-01-01"}
+    run = tap(config)
+    assert_complete(run, sandbox, STREAM)
+    assert bookmark(run) <= milliseconds(datetime.now(UTC))
+
+
 def test_failed_run_goes_on_after_its_last_whole_window(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="status", status=400, after=6)]
     failed = tap(full_config(sandbox, "dixa"))
