@@ -68,7 +68,10 @@ class Tap:
         try:
             return json.loads(text)
         except ValueError:
-            raise TapError(f"{self.name} --discover did not print a catalog.") from None
+            raise TapError(
+                f"{self.name} --discover did not print a catalog. If the tap has no discovery, say"
+                " discover=False."
+            ) from None
 
     @contextmanager
     def running(self, *flags: str, **files: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
@@ -122,6 +125,8 @@ class Tap:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=READ_BUFFER,
+                # So that the tap goes on for a while when a package is loaded.
+                pipesize=READ_BUFFER,
                 # A group of its own: what the tap has started is stopped with it.
                 start_new_session=True,
             )

@@ -15,6 +15,8 @@ from bridge.destinations import DATASET, DuckDB, Warehouse
 from dlt_bridge import singer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dlt.extract import DltSource
 
 SCRIPTED_TAP = Path(__file__).parent / "bridge" / "scripted_tap.py"
@@ -28,13 +30,11 @@ class Stage:
         folder: Where everything is.
         streams: The streams of the tap's catalog: name to replication method.
         warehouse: The destination; one DuckDB file by default.
-        options: Further arguments of `singer`.
     """
 
     folder: Path
     streams: dict[str, str] = field(default_factory=lambda: {"a": "INCREMENTAL"})
     warehouse: Warehouse | None = None
-    options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.into = self.warehouse or DuckDB(self.folder)
@@ -50,19 +50,35 @@ class Stage:
         )
 
     def source(
-        self, lines: list[Any], *, given_catalog: Any = None, name: str | None = None, **script: Any
+        self,
+        lines: list[Any],
+        *,
+        given_catalog: Any = None,
+        name: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **script: Any,
     ) -> DltSource:
-        """Return the source of a tap that writes these lines."""
+        """Return the source of a tap that writes these lines; options are of `singer`."""
         catalog = {"streams": [entry(name, method) for name, method in self.streams.items()]}
         path = self.folder / "script.json"
         path.write_text(json.dumps({"catalog": catalog, "lines": lines, **script}))
         command = [sys.executable, str(SCRIPTED_TAP), str(path)]
         return singer(
-            command, {"password": "s3cret"}, catalog=given_catalog, name=name, **self.options
+            command, {"password": "s3cret"}, catalog=given_catalog, name=name, **(options or {})
         )
 
-    def load(self, lines: list[Any], *, refresh: Any = None, **script: Any) -> None:
-        self.pipeline.run(self.source(lines, **script), refresh=refresh, **self.into.options)
+    def load(
+        self,
+        lines: list[Any],
+        *,
+        refresh: Any = None,
+        run: Mapping[str, Any] | None = None,
+        **script: Any,
+    ) -> None:
+        """Load what a tap writes; `run` is for `pipeline.run`, the rest for `source`."""
+        self.pipeline.run(
+            self.source(lines, **script), refresh=refresh, **{**self.into.options, **(run or {})}
+        )
 
     @property
     def given(self) -> dict[str, Any]:
