@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from dlt_bridge.errors import MessageError
 from dlt_bridge.nested import native as native_of
+from dlt_bridge.nested import only_nested
 from dlt_bridge.places import Limits, built, place
 from dlt_bridge.surrogates import guarded, restored
 from dlt_bridge.types import Column, Kind
@@ -174,6 +175,12 @@ class RecordDecoder:
         """The names of the columns that hold JSON texts."""
         every = {**self.told_columns, **self._variants}
         return [name for name, kind in every.items() if kind.data_type == "json"]
+
+    @property
+    def nested_columns(self) -> list[str]:
+        """The names of the columns that hold nothing but objects or arrays."""
+        texts = self.json_columns
+        return [c.name for c in self.columns if c.name in texts and only_nested(c.schema)]
 
     @property
     def variants(self) -> dict[str, Kind]:

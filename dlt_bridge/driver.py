@@ -172,6 +172,8 @@ class Driver:
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=self._starting_state())
             self._refuse_shared_tables()
+            if self._options.nested == "native":
+                tables.refuse_structs()
             self._lines = self._pieces(self._running.enter_context(running))
         expect_meant_hints(self._selected)
         return self._lines

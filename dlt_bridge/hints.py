@@ -20,7 +20,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dlt.extract import DltResource
 
@@ -201,7 +201,8 @@ class TableHints:
         conditions: Of a merge: SQL that says which rows of the table make way for those of the
             package, and which rows of the package are taken.
         deduplicated: The package has no key twice.
-        full: Tell the types of all columns, not only of those that Arrow does not tell.
+        nested: The names of the columns that become child tables; None if rows are Arrow tables,
+            which tell most types themselves.
         file_format: How dlt is to write files for the destination; None for its own choice.
         table: The name of the table, if it is one of several of its resource.
     """
@@ -212,7 +213,7 @@ class TableHints:
     stored: Mapping[str, Mapping[str, Any]]
     conditions: Mapping[str, str] = field(default_factory=dict)
     deduplicated: bool = False
-    full: bool = False
+    nested: Collection[str] | None = None
     file_format: Any = None
     table: str | None = None
 
@@ -234,7 +235,8 @@ class TableHints:
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             hint = columns.setdefault(name, {})
-            if self.full or kind.data_type == "json" or name in self.variants:
+            told_by_rows = self.nested is None and kind.data_type != "json"
+            if name in self.variants or not (told_by_rows or name in (self.nested or ())):
                 hint |= _column(kind)
             if name in self.variants:
                 hint["variant"] = True

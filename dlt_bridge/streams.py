@@ -293,7 +293,7 @@ class StreamWriter:
             stored=tables.stored_columns(self.table),
             conditions=self._conditions(),
             deduplicated=deduplicated,
-            full=self._options.nested == "tables",
+            nested=self._decoder.nested_columns if self._options.nested == "tables" else None,
             file_format=self._file_format,
             table=self.table if self._options.everything else None,
         )

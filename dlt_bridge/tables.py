@@ -110,6 +110,20 @@ def file_format() -> str | None:
     return CSV if destination_type() == "postgres" else None
 
 
+def refuse_structs() -> None:
+    """Refuse native nested values where the destination has no types for them.
+
+    Raises:
+        BridgeError: It has not.
+    """
+    destination = dlt.current.pipeline().destination
+    if not destination.capabilities().supports_nested_types:
+        raise BridgeError(
+            f"{destination.destination_name} has no structs and lists for nested='native'. Choose"
+            " nested='json', or nested='tables' for child tables."
+        )
+
+
 def limits() -> Limits:
     """Return what the destination can't hold in a text."""
     return Limits(nul=destination_type() not in POSTGRES_LIKE)
