@@ -283,7 +283,7 @@ class StreamWriter:
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
             return [table]
-        return objects(table, self._decoder.json_columns)
+        return objects(table, self._decoder.nested_columns)
 
     def _hints(self, *, deduplicated: bool = False) -> Any:  # noqa: ANN401
         hints = TableHints(
