@@ -125,6 +125,10 @@ class StreamWriter:
             limits=tables.limits(),
             native=options.nested == "native",
         )
+        if options.nested == "tables":
+            nested = self._decoder.nested_columns
+            mixed = [name for name in self._decoder.json_columns if name not in nested]
+            tables.refuse_mixed(stream.name, mixed)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
         self._size = self._rows = 0
@@ -176,7 +180,7 @@ class StreamWriter:
 
     def _reset(self) -> None:
         tables.forget_conditions(self.table)
-        self._file_format = tables.file_format()
+        self._file_format = tables.file_format(objects=self._options.nested == "tables")
         self._parcel = None
         self._told = False
         self._active: int | None = None
