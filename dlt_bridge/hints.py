@@ -235,9 +235,13 @@ class TableHints:
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             hint = columns.setdefault(name, {})
-            told_by_rows = self.nested is None and kind.data_type != "json"
-            if name in self.variants or not (told_by_rows or name in (self.nested or ())):
-                hint |= _column(kind)
+            if self.nested is None:
+                if kind.data_type == "json" or name in self.variants:
+                    hint |= _column(kind)
+            elif name not in self.nested:
+                # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
+                mixed = kind.data_type == "json" and name not in self.variants
+                hint |= {"data_type": "text"} if mixed else _column(kind)
             if name in self.variants:
                 hint["variant"] = True
             # Said of each column: dlt keeps what it was told in earlier runs. A key may be null

@@ -24,7 +24,7 @@ from dlt_bridge.hints import (
 )
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
-from dlt_bridge.types import columns
+from dlt_bridge.types import Kind, columns
 from dlt_bridge.versions import LastVersions
 
 if TYPE_CHECKING:
@@ -117,18 +117,19 @@ class StreamWriter:
             properties = columns(message.schema, self._base.keys)
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
+        kinds = layout.kinds
+        if options.nested == "tables":
+            # Mixed values beside child tables are JSON in a text column: see `TableHints`.
+            mixed = {column.name for column in properties if column.kind == Kind("json")}
+            kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
         self._decoder = RecordDecoder(
             stream.name,
             properties,
-            kinds=layout.kinds,
+            kinds=kinds,
             variants=layout.variants,
             limits=tables.limits(),
             native=options.nested == "native",
         )
-        if options.nested == "tables":
-            nested = self._decoder.nested_columns
-            mixed = [name for name in self._decoder.json_columns if name not in nested]
-            tables.refuse_mixed(stream.name, mixed)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
         self._size = self._rows = 0

@@ -109,8 +109,8 @@ def file_format(*, objects: bool) -> str | None:
     """Return the file format that the destination is to be given first; None for dlt's choice.
 
     Args:
-        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, in much
-            memory, and with JSON values that are texts written as if they were JSON.
+        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
+            much memory.
     """
     capabilities = dlt.current.pipeline().destination.capabilities()
     if objects and PARQUET in (capabilities.supported_loader_file_formats or ()):
@@ -223,19 +223,6 @@ def _refuse_table(stream: str, table: str) -> None:
         raise MessageError(
             f"Stream {stream}: it would be the table `{made}`, a name that dlt keeps for itself."
             " Give it another: apply_hints(table_name=...)."
-        )
-
-
-def refuse_mixed(stream: str, names: Sequence[str]) -> None:
-    """Refuse properties of mixed types beside child tables, where they can't be JSON.
-
-    Raises:
-        MessageError: There are some, and the destination takes no Parquet files.
-    """
-    if names and file_format(objects=True) is None:
-        raise MessageError(
-            f"Stream {stream}: {_listed(names)} may hold texts or objects, which can't be loaded"
-            " with nested='tables' here. Choose nested='json'."
         )
 
 
