@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 CSV = "csv"
 VALUES = "insert_values"
+PARQUET = "parquet"
 
 
 def needs_values(table: pa.Table) -> bool:

@@ -20,7 +20,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dlt.extract import DltResource
 
@@ -38,7 +38,8 @@ NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", "insert-only"})
 class Told:
     """What the bridge has told dlt of a resource; whatever else it knows is from the user."""
 
-    disposition: Any = "append"
+    # As no user writes it; and nothing that would empty the table of a stream not read so far.
+    disposition: Any = field(default_factory=lambda: {"disposition": "append"})
     keys: tuple[str, ...] = ()
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -98,9 +99,9 @@ class Plan:
         """Say whether a package must have no more than one version of a key."""
         return self.strategy in NEEDING_ONE_VERSION
 
-    def after(self, package: int) -> Plan:
+    def later(self) -> Plan:
         """Return the plan for a later package of the same run: what was replaced is added to."""
-        if package and self.disposition == "replace":
+        if self.disposition == "replace":
             return replace(self, disposition="append", ours=True)
         return self
 
@@ -145,7 +146,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
         MessageError: The destination can't do it.
     """
     keys = tuple(keys) if wish.keys is None else wish.keys
-    choice = wish.choice or usual_disposition(stream.method, keys)
+    choice = wish.choice or _usual(stream.method, keys)
     ours = wish.choice is None
     if choice != "merge":
         return Plan(keys, choice, ours=ours)
@@ -155,17 +156,17 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
     )
     if strategy not in strategies:
         name = dlt.current.pipeline().destination.destination_name
-        how = f"by the strategy {strategy} " if strategy else ""
+        how = f" by the strategy {strategy}" if strategy else ""
         raise MessageError(
-            f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge {how}on"
-            " it, so every new version of a record would be one more row. Choose another destination;"
-            ' or, with files, a table format (table_format="delta"); or take the rows as they come'
-            ' (write_disposition="append").'
+            f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge on"
+            f" it{how}. Every new version of a record would be one more row. Choose another"
+            ' destination; or, with files, a table format (table_format="delta"); or take the rows'
+            ' as they come (write_disposition="append").'
         )
     return Plan(keys, "merge", strategy, ours=ours, hard=hard)
 
 
-def usual_disposition(method: str | None, keys: Sequence[str]) -> str:
+def _usual(method: str | None, keys: Sequence[str]) -> str:
     """Return the write disposition of a stream.
 
     As Singer targets do. A FULL_TABLE stream with a key need not be whole: with the SDK it may hold
@@ -200,7 +201,8 @@ class TableHints:
         conditions: Of a merge: SQL that says which rows of the table make way for those of the
             package, and which rows of the package are taken.
         deduplicated: The package has no key twice.
-        full: Tell the types of all columns, not only of those that Arrow does not tell.
+        nested: The names of the columns that become child tables; None if rows are Arrow tables,
+            which tell most types themselves.
         file_format: How dlt is to write files for the destination; None for its own choice.
         table: The name of the table, if it is one of several of its resource.
     """
@@ -211,7 +213,7 @@ class TableHints:
     stored: Mapping[str, Mapping[str, Any]]
     conditions: Mapping[str, str] = field(default_factory=dict)
     deduplicated: bool = False
-    full: bool = False
+    nested: Collection[str] | None = None
     file_format: Any = None
     table: str | None = None
 
@@ -233,8 +235,13 @@ class TableHints:
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             hint = columns.setdefault(name, {})
-            if self.full or kind.data_type == "json" or name in self.variants:
-                hint |= _column(kind)
+            if self.nested is None:
+                if kind.data_type == "json" or name in self.variants:
+                    hint |= _column(kind)
+            elif name not in self.nested:
+                # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
+                mixed = kind.data_type == "json" and name not in self.variants
+                hint |= {"data_type": "text"} if mixed else _column(kind)
             if name in self.variants:
                 hint["variant"] = True
             # Said of each column: dlt keeps what it was told in earlier runs. A key may be null

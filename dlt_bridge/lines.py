@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from dlt_bridge.errors import TapError
-from dlt_bridge.process import Tap
+from dlt_bridge.process import Tap, blocks
 
 #: A command, a module to run with `python -m`, or Singer lines.
 TapLike = str | Sequence[str] | ModuleType | Iterable[str] | Iterable[bytes]
@@ -38,15 +39,18 @@ class Lines:
         if self._read and isinstance(self._lines, Iterator):
             raise TapError("The lines were read to their end. Give the source new ones.")
         self._read = True
-        yield (
-            line.encode(errors="surrogatepass") if isinstance(line, str) else line
-            for line in self._lines
-        )
+        yield _blocks(self._lines)
 
 
-def _encoded(line: str | bytes) -> bytes:
-    # What is no text after all is refused with the number of its line.
-    return line.encode(errors="surrogatepass") if isinstance(line, str) else line
+def _blocks(lines: Iterable[str] | Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines; of a file, many together."""
+    file: Any = getattr(lines, "buffer", lines)
+    if isinstance(file, (RawIOBase, BufferedIOBase)):
+        yield from blocks(file)  # type: ignore[arg-type]
+        return
+    for line in lines:
+        # What is no text after all is refused with the number of its line.
+        yield line.encode(errors="surrogatepass") if isinstance(line, str) else line
 
 
 def lines_of(tap: TapLike, config: Mapping[str, Any]) -> Tap | Lines:

@@ -61,6 +61,13 @@ class Native:
         return pa.array(msgspec.to_builtins(values, builtin_types=(Decimal,)), self.type)
 
 
+def only_nested(prop: Any) -> bool:  # noqa: ANN401
+    """Say whether the values of a property are objects or arrays, and nothing else but null."""
+    types = prop.get("type") if isinstance(prop, dict) else None
+    names = {str(name) for name in (types if isinstance(types, list) else [types])} - {"null"}
+    return bool(names) and names <= {"object", "array"}
+
+
 def native(prop: Any) -> Native | None:  # noqa: ANN401
     """Return the native type of a property, or None if its JSON Schema leaves something open."""
     found = _native(prop)

@@ -18,7 +18,7 @@ from dlt_bridge.catalog import Catalog, NoCatalog
 from dlt_bridge.checkpoints import reading
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError, TapError
-from dlt_bridge.hints import Told, usual_disposition
+from dlt_bridge.hints import Told
 from dlt_bridge.lines import Lines, TapLike, lines_of
 from dlt_bridge.streams import Options
 
@@ -119,7 +119,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         driver = _driver(command, known, options)
         yield driver
         if options.everything:
-            yield _transformer_of_all(options.everything, driver)
+            yield _transformer_of_all(options.everything, driver, told)
         # A tap that is asked for its streams is asked for all of them.
         asked_for = ["*"] if select is None and catalog is None else select
         for stream, selected in _streams(known, asked_for):
@@ -169,7 +169,7 @@ def _transformer(
         parcel = parcels.take(stream.name)
         return _marked(parcel) if parcel else None
 
-    known = told[stream.name] = Told(usual_disposition(stream.method, stream.keys))
+    known = told[stream.name] = Told()
     return dlt.transformer(
         own,
         data_from=driver,
@@ -179,7 +179,7 @@ def _transformer(
     )
 
 
-def _transformer_of_all(name: str, driver: DltResource) -> DltResource:
+def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -> DltResource:
     def own(parcels: Parcels) -> Any:  # noqa: ANN401
         [(stream, parcel)] = parcels.by_stream.items()
         parcels.take(stream)
@@ -187,7 +187,8 @@ def _transformer_of_all(name: str, driver: DltResource) -> DltResource:
             return dlt.mark.with_hints(parcel.rows, parcel.hints, create_table_variant=True)
         return dlt.mark.with_table_name(parcel.rows, stream)
 
-    return dlt.transformer(own, data_from=driver, name=name)
+    known = told[name] = Told()
+    return dlt.transformer(own, data_from=driver, name=name, write_disposition=known.disposition)
 
 
 def _marked(parcel: Parcel) -> Any:  # noqa: ANN401

@@ -12,7 +12,7 @@ import dlt
 
 from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.errors import BridgeError, MessageError
-from dlt_bridge.files import CSV
+from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
 from dlt_bridge.types import DataType, Kind
 
@@ -105,9 +105,31 @@ def destination_type() -> str:
     return dlt.current.pipeline().destination.destination_type.rpartition(".")[2]
 
 
-def file_format() -> str | None:
-    """Return the file format that the destination is to be given first; None for dlt's choice."""
-    return CSV if destination_type() == "postgres" else None
+def file_format(*, objects: bool) -> str | None:
+    """Return the file format that the destination is to be given first; None for dlt's choice.
+
+    Args:
+        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
+            much memory.
+    """
+    capabilities = dlt.current.pipeline().destination.capabilities()
+    if objects and PARQUET in (capabilities.supported_loader_file_formats or ()):
+        return PARQUET
+    return CSV if destination_type() == "postgres" and not objects else None
+
+
+def refuse_structs() -> None:
+    """Refuse native nested values where the destination has no types for them.
+
+    Raises:
+        BridgeError: It has not.
+    """
+    destination = dlt.current.pipeline().destination
+    if not destination.capabilities().supports_nested_types:
+        raise BridgeError(
+            f"{destination.destination_name} has no structs and lists for nested='native'. Choose"
+            " nested='json', or nested='tables' for child tables."
+        )
 
 
 def limits() -> Limits:
