@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bridge.destinations import EVERY, Delta, DuckDB, Parquet, Postgres, Warehouse
 from postgres import PostgresServer, postgres_server
+from staging import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,3 +34,9 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
     server: PostgresServer = request.getfixturevalue("postgres")
     with server.database() as url:
         yield Postgres(url)
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, warehouse: Warehouse) -> Stage:
+    """A stage before a destination of the test's parameters."""
+    return Stage(tmp_path, warehouse=warehouse)

@@ -46,17 +46,20 @@ class Warehouse(ABC):
         """Return the destination as dlt knows it."""
 
     @abstractmethod
-    def table(self, name: str) -> list[dict[str, Any]]:
-        """Return every row of a table with all columns; JSON as its text."""
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns of a table and every row; JSON as its text."""
 
     def read(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """Return columns of a table; rows in the order in which the tap wrote them."""
-        rows = sorted(self.table(table), key=itemgetter("_sdc_sequence"))
-        return [tuple(row[column] for column in columns) for row in rows]
+        names, rows = self.fetched(table)
+        rows.sort(key=itemgetter(names.index("_sdc_sequence")))
+        places = [names.index(column) for column in columns]
+        return [tuple(row[place] for place in places) for row in rows]
 
     def columns(self, table: str) -> set[str]:
-        """Return the columns of a table that has rows, without those of the bridge and of dlt."""
-        return {name for name in self.table(table)[0] if not name.startswith(OWN)}
+        """Return the columns of a table, without those of the bridge and of dlt."""
+        names, _ = self.fetched(table)
+        return {name for name in names if not name.startswith(OWN)}
 
 
 class DuckDB(Warehouse):
@@ -74,12 +77,11 @@ class DuckDB(Warehouse):
         return dlt.destinations.duckdb(self.path)
 
     @override
-    def table(self, name: str) -> list[dict[str, Any]]:
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         with duckdb.connect(self.path, read_only=True) as database:
             database.execute("set timezone = 'UTC'")
-            query = f'select * from {DATASET}."{name}"'
-            rows: list[dict[str, Any]] = database.execute(query).to_arrow_table().to_pylist()
-            return rows
+            query = f'select * from {DATASET}."{table}"'
+            return _rows(database.execute(query).to_arrow_table())
 
 
 class Postgres(Warehouse):
@@ -97,15 +99,19 @@ class Postgres(Warehouse):
         return dlt.destinations.postgres(self.url)
 
     @override
-    def table(self, name: str) -> list[dict[str, Any]]:
-        with closing(psycopg2.connect(self.url)) as connection:
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with closing(psycopg2.connect(self.url, options="-c timezone=UTC")) as connection:
             # Or numbers within JSON would become floats.
             psycopg2.extras.register_default_jsonb(connection, loads=str)
-            cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
-            cursor.execute(f'select * from {DATASET}."{name}"')
-            return [
-                {name: _bytes(value) for name, value in row.items()} for row in cursor.fetchall()
-            ]
+            cursor = connection.cursor()
+            cursor.execute(f'select * from {DATASET}."{table}"')
+            rows = [tuple(map(_bytes, row)) for row in cursor.fetchall()]
+            return [column.name for column in cursor.description], rows
+
+
+def _rows(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]]]:
+    columns = [column.to_pylist() for column in table.columns]
+    return table.column_names, list(zip(*columns, strict=True))
 
 
 def _bytes(value: Any) -> Any:
@@ -127,13 +133,10 @@ class Parquet(Warehouse):
         return dlt.destinations.filesystem(str(self.folder))
 
     @override
-    def table(self, name: str) -> list[dict[str, Any]]:
-        files = (self.folder / DATASET / name).glob("*.parquet")
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        files = (self.folder / DATASET / table).glob("*.parquet")
         tables = [pq.read_table(file) for file in files]
-        rows: list[dict[str, Any]] = pa.concat_tables(
-            tables, promote_options="permissive"
-        ).to_pylist()
-        return rows
+        return _rows(pa.concat_tables(tables, promote_options="default"))
 
 
 class Delta(Parquet):
@@ -142,10 +145,8 @@ class Delta(Parquet):
     options: ClassVar[Mapping[str, Any]] = {"table_format": "delta"}
 
     @override
-    def table(self, name: str) -> list[dict[str, Any]]:
-        table = DeltaTable(self.folder / DATASET / name).to_pyarrow_table()
-        rows: list[dict[str, Any]] = table.to_pylist()
-        return rows
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return _rows(DeltaTable(self.folder / DATASET / table).to_pyarrow_table())
 
 
 #: Destinations whose rows can be deleted and counted by SQL.
