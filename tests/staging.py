@@ -14,6 +14,8 @@ import duckdb
 from dlt_bridge import singer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dlt.extract import DltSource
 
 SCRIPTED_TAP = Path(__file__).parent / "bridge" / "scripted_tap.py"
@@ -44,17 +46,33 @@ class Stage:
         )
 
     def source(
-        self, lines: list[Any], *, given_catalog: Any = None, name: str | None = None, **script: Any
+        self,
+        lines: list[Any],
+        *,
+        given_catalog: Any = None,
+        name: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **script: Any,
     ) -> DltSource:
-        """Return the source of a tap that writes these lines."""
+        """Return the source of a tap that writes these lines; options are of `singer`."""
         catalog = {"streams": [entry(name, method) for name, method in self.streams.items()]}
         path = self.folder / "script.json"
         path.write_text(json.dumps({"catalog": catalog, "lines": lines, **script}))
         command = [sys.executable, str(SCRIPTED_TAP), str(path)]
-        return singer(command, {"password": "s3cret"}, catalog=given_catalog, name=name)
+        return singer(
+            command, {"password": "s3cret"}, catalog=given_catalog, name=name, **(options or {})
+        )
 
-    def load(self, lines: list[Any], *, refresh: Any = None, **script: Any) -> None:
-        self.pipeline.run(self.source(lines, **script), refresh=refresh)
+    def load(
+        self,
+        lines: list[Any],
+        *,
+        refresh: Any = None,
+        run: Mapping[str, Any] | None = None,
+        **script: Any,
+    ) -> None:
+        """Load what a tap writes; `run` is for `pipeline.run`, the rest for `source`."""
+        self.pipeline.run(self.source(lines, **script), refresh=refresh, **(run or {}))
 
     @property
     def given(self) -> dict[str, Any]:
