@@ -112,8 +112,7 @@ def bridge_run(job: Job, loaded: Loaded) -> None:
 
 def bridge_load(job: Job, loaded: Loaded) -> None:
     """The bridge, with a checkpoint every few seconds while the tap runs on."""
-    load = vars(dlt_bridge)["load"]
-    load(job.pipeline(loaded), job.bridge(), checkpoint_every=CHECKPOINT_SECONDS)
+    dlt_bridge.load(job.pipeline(loaded), job.bridge(), checkpoint_every=CHECKPOINT_SECONDS)
 
 
 def naive(job: Job, loaded: Loaded) -> None:
