@@ -161,7 +161,7 @@ def last_versions(made: list[Part]) -> list[tuple[Part, dict[str, exact.Value]]]
 @settings(
     deadline=None,
     derandomize=True,
-    max_examples=4,
+    max_examples=3,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
 )
