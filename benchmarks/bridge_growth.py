@@ -161,11 +161,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, sizes in SIZES.items():
         parser.add_argument(f"--{name}", type=int, nargs="*", default=sizes)
-    parser.add_argument("--variant", default="merge", choices=("merge", "append", "load"))
+    parser.add_argument("--variant", default="run", choices=("run", "load"))
     parser.add_argument("--time-limit", type=float, default=300, help="seconds of each case")
     arguments = parser.parse_args()
 
-    table = Table(title=f"bridge, {arguments.variant}, into DuckDB", title_justify="left")
+    table = Table(title=f"bridge, {arguments.variant}(), merge into DuckDB", title_justify="left")
     for column in ("case", "seconds", "records/s", "CPU s", "peak MiB", "times linear"):
         table.add_column(column, justify="left" if column == "case" else "right")
     first: dict[str, float] = {}  # seconds a record in the first case of a group

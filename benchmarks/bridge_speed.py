@@ -23,7 +23,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.measure import Cost, measured
-from benchmarks.singer_data import SCALE, STREAM, Expected, expected, write_one_stream
+from benchmarks.singer_data import KEYS, SCALE, STREAM, Expected, expected, write_one_stream
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -33,16 +33,24 @@ TARGET_DUCKDB = ROOT / ".meltano/loaders/target-duckdb/venv/bin/target-duckdb"
 TARGET = "target-duckdb"
 NAIVE = "naive"
 LIMIT = "limit"
+APPEND = "append"
 
 TITLES = {
     LIMIT: "limit: DuckDB's read_json",
     "merge": "bridge, merge",
-    "append": "bridge, append",
+    APPEND: "bridge, append",
     "load": "bridge, load() with checkpoints",
     TARGET: "target-duckdb",
     NAIVE: "json.loads, dicts to dlt, merge",
 }
-DEFAULT = (LIMIT, "merge", "append", TARGET, NAIVE)
+PROGRAMS = {
+    LIMIT: ["read_json.py"],
+    "merge": ["bridge_variants.py", "run"],
+    APPEND: ["bridge_variants.py", "run"],
+    "load": ["bridge_variants.py", "load"],
+    NAIVE: ["bridge_variants.py", "naive"],
+}
+DEFAULT = (LIMIT, "merge", APPEND, TARGET, NAIVE)
 
 console = Console(width=140)
 
@@ -75,6 +83,15 @@ class Result:
         return self.records / self.seconds
 
 
+def made(folder: Path, variant: str, count: int) -> Path:
+    """Return the file that a variant reads; several may read the same."""
+    keys = () if variant == APPEND else KEYS
+    path = folder / f"{count}{'-'.join(('', *keys))}.jsonl"
+    if not path.exists():
+        write_one_stream(path, count, keys=keys)
+    return path
+
+
 def run(variant: str, source: Path, known: Expected, target: str) -> Result:
     """Load a file by one variant into a new database, and look what is in it."""
     with TemporaryDirectory(dir=source.parent) as temporary:
@@ -90,8 +107,7 @@ def run(variant: str, source: Path, known: Expected, target: str) -> Result:
                     command = [target, "--config", str(config)]
                     cost = measured(command, stdin=messages, stdout=printed, stderr=errors)
             else:
-                program = ["read_json.py"] if variant == LIMIT else ["bridge_variants.py", variant]
-                script, *words = program
+                script, *words = PROGRAMS[variant]
                 command = [sys.executable, str(HERE / script), *words, str(source), str(folder)]
                 cost = measured(command, stdout=printed, stderr=errors)
         if cost.code:
@@ -185,16 +201,14 @@ def main() -> None:
         counts[NAIVE] = min(arguments.naive_records, arguments.records)
     best: dict[str, Result] = {}
     with TemporaryDirectory(prefix="bridge-speed-") as folder:
-        files = {count: Path(folder, f"{count}.jsonl") for count in set(counts.values())}
-        for count, path in files.items():
-            write_one_stream(path, count)
-        known = {count: expected(count) for count in files}
+        files = {variant: made(Path(folder), variant, count) for variant, count in counts.items()}
+        known = {count: expected(count) for count in set(counts.values())}
         for _ in range(arguments.repeat):
             for variant, count in counts.items():
-                result = run(variant, files[count], known[count], arguments.target)
+                result = run(variant, files[variant], known[count], arguments.target)
                 if variant not in best or result.seconds < best[variant].seconds:
                     best[variant] = result
-        size = files[arguments.records].stat().st_size if arguments.records in files else 0
+        size = max(file.stat().st_size for file in files.values())
 
     title = f"{size / 1e6:,.0f} MB of Singer messages into DuckDB, best of {arguments.repeat}"
     console.print(costs_table(best, title))

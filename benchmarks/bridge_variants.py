@@ -98,27 +98,21 @@ class Job:
             progress=_Stages(loaded),
         )
 
-    def bridge(self, *, keys: tuple[str, ...] = KEYS) -> DltSource:
+    def bridge(self) -> DltSource:
         """Return the source of a tap that prints the file."""
         # The arguments of a tap (--config ...) come after the file and are not looked at.
         tap = ["sh", "-c", 'exec cat "$0"', str(self.source)]
-        return dlt_bridge.singer(tap, catalog=catalog(self.streams, keys=keys), name="bench")
+        return dlt_bridge.singer(tap, catalog=catalog(self.streams), name="bench")
 
 
-def bridge_merge(job: Job, loaded: Loaded) -> None:
-    """The bridge, streams with a key."""
+def bridge_run(job: Job, loaded: Loaded) -> None:
+    """The bridge: a merge if the SCHEMA has a key, otherwise an append."""
     job.pipeline(loaded).run(job.bridge())
-
-
-def bridge_append(job: Job, loaded: Loaded) -> None:
-    """The bridge, streams without a key."""
-    job.pipeline(loaded).run(job.bridge(keys=()))
 
 
 def bridge_load(job: Job, loaded: Loaded) -> None:
     """The bridge, with a checkpoint every few seconds while the tap runs on."""
-    load = vars(dlt_bridge)["load"]
-    load(job.pipeline(loaded), job.bridge(), checkpoint_every=CHECKPOINT_SECONDS)
+    dlt_bridge.load(job.pipeline(loaded), job.bridge(), checkpoint_every=CHECKPOINT_SECONDS)
 
 
 def naive(job: Job, loaded: Loaded) -> None:
@@ -137,8 +131,7 @@ def naive(job: Job, loaded: Loaded) -> None:
 
 
 VARIANTS: dict[str, Callable[[Job, Loaded], None]] = {
-    "merge": bridge_merge,
-    "append": bridge_append,
+    "run": bridge_run,
     "load": bridge_load,
     "naive": naive,
 }

@@ -72,20 +72,14 @@ class Expected:
     seq: int
 
 
-def catalog(streams: Iterable[str], *, keys: Iterable[str] = KEYS) -> dict[str, Any]:
-    """Return the catalog of a tap with these streams.
-
-    Args:
-        streams: Their names.
-        keys: Their key properties; without one, rows are appended.
-    """
+def catalog(streams: Iterable[str]) -> dict[str, Any]:
+    """Return the catalog of a tap with these streams. The keys are those of the SCHEMA lines."""
     return {
         "streams": [
             {
                 "tap_stream_id": stream,
                 "stream": stream,
                 "schema": SCHEMA,
-                "key_properties": list(keys),
                 "replication_method": "INCREMENTAL",
                 "replication_key": "updated_at",
                 "metadata": [],
@@ -96,7 +90,7 @@ def catalog(streams: Iterable[str], *, keys: Iterable[str] = KEYS) -> dict[str, 
 
 
 def schema_line(stream: str = STREAM, *, keys: Iterable[str] = KEYS) -> str:
-    """Return the SCHEMA of a stream."""
+    """Return the SCHEMA of a stream; without a key, its rows are appended."""
     return _line({"type": "SCHEMA", "stream": stream, "schema": SCHEMA, "key_properties": [*keys]})
 
 
@@ -141,10 +135,12 @@ def expected(count: int, seed: int = 1) -> Expected:
     return Expected(count, Decimal(billionths).scaleb(-SCALE), FIRST_SEQ + count - 1)
 
 
-def write_one_stream(path: Path, count: int, *, state_every: int = 10_000) -> None:
+def write_one_stream(
+    path: Path, count: int, *, state_every: int = 10_000, keys: Iterable[str] = KEYS
+) -> None:
     """Write a file of one stream, as a tap prints it."""
     with path.open("w", encoding="utf-8") as file:
-        file.write(schema_line())
+        file.write(schema_line(keys=keys))
         for number, line in enumerate(record_lines(count), start=1):
             file.write(line)
             if number % state_every == 0:

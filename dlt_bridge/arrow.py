@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array as machine_array
+from collections import deque
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -125,7 +126,7 @@ class RecordDecoder:
         self.columns = tuple(columns)
         self.kinds = [(kinds or {}).get(column.name, column.kind) for column in columns]
         self.unknown: list[str] = []
-        self.misplaced: list[Misplaced] = []
+        self.misplaced: deque[Misplaced] = deque()
         self.versioned = False
         self._limits = limits
         self._natives = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ from dlt_bridge.streams import Parcel, StreamWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    import pyarrow as pa
+
     from dlt_bridge.catalog import Catalog, NoCatalog
     from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 MOST_WAITING = 64 * 1024 * 1024
 #: Bytes of decoded lines that are handed to dlt together.
 HANDED_OVER = 8 * 1024 * 1024
+#: Batches that are being decoded while dlt writes others.
+AHEAD = 1
 
 # Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
 REST = "singer"
@@ -90,6 +96,9 @@ class Driver:
         self._state: bytes | None = None
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
+        # One thread decodes, so that batches stay in order.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
         # Bytes of lines that are not decoded yet, and of those that are but were not handed over.
         self._waiting = self._handed = 0
         # Rising from run to run: the clock is faster than any tap.
@@ -141,6 +150,10 @@ class Driver:
         """Stop the tap, if it still runs."""
         self._running.close()
 
+    def _stop_decoding(self) -> None:
+        self._decoding.clear()
+        self._pool.shutdown(cancel_futures=True)
+
     def _known(self, line: bytes) -> StreamWriter | None:
         """Return what takes a line, if it is a RECORD that begins as others did."""
         head = line[: line.find(RECORD_NAME)]
@@ -175,6 +188,7 @@ class Driver:
             if self._options.nested == "native":
                 tables.refuse_structs()
             self._lines = self._pieces(self._running.enter_context(running))
+            self._running.callback(self._stop_decoding)
         expect_meant_hints(self._selected)
         return self._lines
 
@@ -195,6 +209,8 @@ class Driver:
         self._waiting += len(lines)
         if writer.append(lines, number, count):
             self._decode(writer)
+            # While dlt writes a batch, the next is decoded.
+            self._take(leave=AHEAD)
             if self._handed >= HANDED_OVER:
                 yield from self._handed_over()
         if self._waiting + self._handed >= MOST_WAITING:
@@ -202,15 +218,26 @@ class Driver:
             yield from self._handed_over()
 
     def _decode(self, writer: StreamWriter) -> None:
-        rows = writer.rows
-        size = writer.decode(self._sequence)
-        self._sequence += rows
-        self._waiting -= size
-        self._handed += size
+        """Begin to decode what waits of a stream."""
+        batch = writer.batch()
+        if batch:
+            table = self._pool.submit(batch.decoded, self._sequence)
+            self._decoding.append((writer, batch.size, table))
+            self._sequence += batch.rows
+
+    def _take(self, *, leave: int = 0) -> None:
+        """Take what is decoded, in order, but for so many batches."""
+        while len(self._decoding) > leave:
+            writer, size, table = self._decoding.popleft()
+            writer.take(table.result())
+            self._waiting -= size
+            self._handed += size
 
     def _decode_all(self) -> None:
         for writer in self._writers.values():
             self._decode(writer)
+            self._take(leave=AHEAD)
+        self._take()
 
     def _handed_over(self) -> Iterator[Parcels]:
         """Hand over what is decoded."""
@@ -256,6 +283,7 @@ class Driver:
                     yield from self._appended(writer, record, number)
             case ActivateVersion():
                 self._decode(writer)
+                self._take()
                 writer.activate(message.version, number)
 
     def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[Parcels]:
@@ -271,6 +299,7 @@ class Driver:
         else:
             # dlt must know the columns so far before it is told of others.
             self._decode(earlier)
+            self._take()
             yield from self._handed_over()
             writer = earlier.followed_by(message)
             for head, known_writer in self._heads.items():

@@ -85,6 +85,36 @@ class Parcel:
     hints: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines of one stream that are decoded together.
+
+    Attributes:
+        decoder: What decodes them.
+        lines: The lines, some with newlines between several.
+        numbers: Their numbers.
+        rows: How many they are.
+        size: Their bytes.
+    """
+
+    decoder: RecordDecoder
+    lines: list[bytes]
+    numbers: list[range]
+    rows: int
+    size: int
+
+    def decoded(self, sequence: int) -> pa.Table:
+        """Return the table of the records.
+
+        Args:
+            sequence: The first value of `_sdc_sequence`.
+
+        Raises:
+            MessageError: A record does not fit.
+        """
+        return self.decoder.table(b"\n".join(self.lines), self.numbers, sequence)
+
+
 class StreamWriter:
     """Takes the lines of one stream, under one SCHEMA, to tables.
 
@@ -152,6 +182,7 @@ class StreamWriter:
         if self._plan != self._base:
             later._plan = later._base.later()
         later._active, later._oldest = self._active, self._oldest
+        later._file_format = self._file_format
         later._decoder.versioned |= self._decoder.versioned
         if self._held:
             if later._plan.keys != self._plan.keys:
@@ -163,11 +194,6 @@ class StreamWriter:
         # The keys of the rows so far are not watched any more.
         later._watch = None
         return later
-
-    @property
-    def rows(self) -> int:
-        """How many records wait to be decoded."""
-        return self._rows
 
     def begin(self) -> None:
         """Begin a new package: dlt must be told of the table anew when rows come."""
@@ -184,6 +210,7 @@ class StreamWriter:
         self._file_format = tables.file_format(objects=self._options.nested == "tables")
         self._parcel = None
         self._told = False
+        self._told_columns: set[str] = set()
         self._active: int | None = None
         self._oldest: int | None = None
         merged = self._plan.disposition == "merge" and self._plan.keys
@@ -204,28 +231,32 @@ class StreamWriter:
         self._size += len(lines)
         return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
 
-    def decode(self, sequence: int) -> int:
-        """Decode the lines that wait.
+    def batch(self) -> Batch | None:
+        """Return the lines that wait, to be decoded; None if there are none."""
+        if not self._rows:
+            return None
+        batch = Batch(self._decoder, self._lines, self._numbers, self._rows, self._size)
+        self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
+        return batch
 
-        Args:
-            sequence: The first value of `_sdc_sequence` to give.
-
-        Returns:
-            The bytes that waited.
-
-        Raises:
-            MessageError: A record does not fit.
-        """
-        size = self._size
-        if self._lines:
-            before = len(self._decoder.variants), self._decoder.versioned
-            text = b"\n".join(self._lines)
-            table = self._decoder.table(text, self._numbers, sequence)
-            self._told &= before == (len(self._decoder.variants), self._decoder.versioned)
-            self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
-            self._report()
-            self._take(table)
-        return size
+    def take(self, table: pa.Table) -> None:
+        """Take a batch that is decoded."""
+        self._report()
+        self._parcel = self._parcel or Parcel([])
+        self._told &= self._told_columns.issuperset(table.schema.names)
+        if VERSION in table.schema.names:
+            oldest = pc.min(table[VERSION]).as_py()
+            if oldest is not None:
+                self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        if self._file_format == CSV and needs_values(table):
+            self._file_format = VALUES
+            self._told = False
+        if self._held:
+            self._held.add(table)
+            return
+        if self._watch:
+            self._watch.add(table)
+        self._parcel.rows += self._converted(table)
 
     def activate(self, version: int, number: int) -> None:
         """Take an ACTIVATE_VERSION: when the package is loaded, rows of older versions go.
@@ -247,7 +278,7 @@ class StreamWriter:
                 ' the whole stream, load it with write_disposition="replace".'
             )
         self._decoder.versioned = True
-        self._active = max(version, self._active or version)
+        self._active = version if self._active is None else max(version, self._active)
         self._told = False
         self._parcel = self._parcel or Parcel([])
 
@@ -256,8 +287,9 @@ class StreamWriter:
         parcel, self._parcel = self._parcel, None
         if parcel is not None and not self._told:
             parcel.hints = self._hints()
-            parcel.rows = parcel.rows or self._converted(self._decoder.schema.empty_table())
-            self._told = True
+            schema = self._decoder.schema
+            parcel.rows = parcel.rows or self._converted(schema.empty_table())
+            self._told, self._told_columns = True, set(schema.names)
         return parcel
 
     def last_parcels(self) -> Iterator[Parcel]:
@@ -268,22 +300,6 @@ class StreamWriter:
         elif self._watch and self._told and self._watch.all_different():
             empty = self._converted(self._decoder.schema.empty_table())
             yield Parcel(empty, self._hints(deduplicated=True))
-
-    def _take(self, table: pa.Table) -> None:
-        self._parcel = self._parcel or Parcel([])
-        if self._decoder.versioned:
-            oldest = pc.min(table[VERSION]).as_py()
-            if oldest is not None:
-                self._oldest = min(oldest, self._oldest or oldest)
-        if self._file_format == CSV and needs_values(table):
-            self._file_format = VALUES
-            self._told = False
-        if self._held:
-            self._held.add(table)
-            return
-        if self._watch:
-            self._watch.add(table)
-        self._parcel.rows += self._converted(table)
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
@@ -326,7 +342,8 @@ class StreamWriter:
                 name,
                 ", ".join(f"`{unknown}`" for unknown in new),
             )
-        for moved in decoder.misplaced:
+        while decoder.misplaced:
+            moved = decoder.misplaced.popleft()
             logger.warning(
                 "Stream %s: the value of `%s` in line %d does not fit its column (%s). It is kept"
                 " as it is in the column `%s`, and so are others like it.",
@@ -336,4 +353,3 @@ class StreamWriter:
                 moved.kind.text if moved.kind else "null",
                 moved.variant,
             )
-        decoder.misplaced.clear()
