@@ -8,17 +8,17 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import pyarrow as pa
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from dlt_bridge.errors import MessageError
 from dlt_bridge.nested import native as native_of
 from dlt_bridge.nested import only_nested
 from dlt_bridge.places import Limits, built, place
-from dlt_bridge.surrogates import guarded, restored
+from dlt_bridge.surrogates import Guarded, guarded
 from dlt_bridge.types import Column, Kind
 from dlt_bridge.values import MISFIT, NULL, TEXTUAL, array, arrow_type, decoded_type
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of a record, in streams that have versions.
 VERSION = "_sdc_table_version"
+#: Types whose values are JSON strings of a certain form.
+WRITTEN_AS_TEXT = frozenset({"timestamp", "date", "time", "binary", "decimal"})
 #: How many properties beyond its SCHEMA are told apart.
 MOST_UNKNOWN = 100
 
@@ -38,9 +40,13 @@ MOST_UNKNOWN = 100
 _UNFIT_NAME = re.compile(r'["\\\x00-\x1f]|\A\Z')
 
 
+#: An integer that a column can hold.
+Version = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None
+
+
 class _Envelope(Struct, gc=False):
     record: dict[str, Raw]
-    version: int | None = None
+    version: Version = None
 
 
 _envelope: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Envelope)
@@ -143,9 +149,15 @@ class RecordDecoder:
         self._by_name = any(_UNFIT_NAME.search(column.name) for column in columns)
         if self._by_name:
             self._slow = set(range(len(self.columns)))
+        # A text is a date or a number only where the SCHEMA says so: each is looked at.
+        self._slow |= {
+            index
+            for index, (column, kind) in enumerate(zip(self.columns, self.kinds, strict=True))
+            if kind and kind.data_type in WRITTEN_AS_TEXT and column.kind != kind
+        }
         self._forbid_unknown = True
-        # The text at hand has stand-ins for halves of surrogate pairs.
-        self._guarded = False
+        # What stands in for halves of surrogate pairs in the text at hand.
+        self._guarded: Guarded | None = None
         self._decoder = self._compiled()
 
     @property
@@ -217,11 +229,13 @@ class RecordDecoder:
 
     def _rows(self, lines: Lines) -> list[Any]:
         text = lines.text
-        self._guarded = False
+        self._guarded = None
         self._expect_refused(text)
         while True:
             try:
                 rows: list[Any] = self._decoder.decode_lines(text)
+            except RecursionError:
+                raise self._misfit(lines) from None
             except ValueError:
                 text = self._adapted(text, lines)
                 continue
@@ -272,9 +286,7 @@ class RecordDecoder:
         self, column: Column, kind: Kind | None, values: Sequence[Raw], lines: Lines
     ) -> dict[str, pa.Array]:
         """Return the column, and the variants that some of its values need."""
-        texts = list(map(bytes, values))
-        if self._guarded:
-            texts = list(map(restored, texts))
+        texts = self._texts(values)
         self._refuse_bytes(column, texts, lines)
         known = self._known.setdefault(column.name, {})
         placed = place(column, kind, texts, known, self._limits)
@@ -297,18 +309,22 @@ class RecordDecoder:
     def _native(self, column: Column, values: Sequence[Raw], lines: Lines) -> dict[str, pa.Array]:
         """Return a native column; what its type has no place for goes into a variant."""
         found = self._natives[column.name]
-        texts = list(map(bytes, values))
+        texts = self._texts(values)
         try:
             return {column.name: found.array(texts)}
         except MISFIT:
             fit = [self._fits(found, text) for text in texts]
-        pairs = list(zip(values, fit, strict=True))
-        kept = [bytes(value) if fits else b"null" for value, fits in pairs]
-        others = [NULL if fits else value for value, fits in pairs]
+        kept = [text if fits else b"null" for text, fits in zip(texts, fit, strict=True)]
+        others = [NULL if fits else value for value, fits in zip(values, fit, strict=True)]
         return {
             column.name: found.array(kept),
             **self._placed(column, None, others, lines),
         }
+
+    def _texts(self, values: Sequence[Raw]) -> list[bytes]:
+        """Return JSON texts as the tap wrote them."""
+        texts = list(map(bytes, values))
+        return list(map(self._guarded.restored, texts)) if self._guarded else texts
 
     @staticmethod
     def _fits(found: Native, text: bytes) -> bool:
@@ -371,19 +387,21 @@ class RecordDecoder:
         try:
             envelopes = _envelope.decode_lines(text)
         except ValueError:
-            text_of_guarded = guarded(text)
-            if text_of_guarded == text:
+            self._guarded = guarded(text)
+            if self._guarded is None:
                 raise self._misfit(lines) from None
             # Only value by value can the stand-ins be told.
             every: set[str] = {kind.data_type for kind in self.kinds if kind}
             self._slow_down(every - {"bigint", "double"})
-            self._guarded = True
-            return text_of_guarded
+            return self._guarded.text
         records = [envelope.record for envelope in envelopes]
         slow = {i for i in self._typed() if not self._decodable(i, records)}
         new = self._learnt(records)
         if not slow and not new:
-            raise self._misfit(lines)
+            # A property that comes twice in a record: the last one counts.
+            slow = set(self._typed())
+            if not slow:
+                raise self._misfit(lines)
         self._slow |= slow
         self._decoder = self._compiled()
         return text
@@ -411,9 +429,11 @@ class RecordDecoder:
         known = {column.name for column in self.columns}.union(self.unknown)
         new = sorted({name for record in records for name in record} - known)
         self.unknown += new[: MOST_UNKNOWN - len(self.unknown)]
-        if not set(new) <= set(self.unknown) or any(map(_UNFIT_NAME.search, new)):
+        if any(map(_UNFIT_NAME.search, new)):
+            self._by_name, self._slow = True, set(range(len(self.columns)))
+        if not set(new) <= set(self.unknown):
             self._forbid_unknown = False
-        return bool(new) and not self._by_name
+        return bool(new)
 
     def _misfit(self, lines: Lines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
@@ -421,8 +441,9 @@ class RecordDecoder:
         for line, number in zip(lines.text.split(b"\n"), lines.numbers, strict=True):
             where = f"Stream {self.stream}: the record in line {number}"
             try:
-                envelope = _envelope.decode(guarded(line))
-            except ValueError as error:
+                other = guarded(line)
+                envelope = _envelope.decode(other.text if other else line)
+            except (ValueError, RecursionError) as error:
                 problem = re.sub(r" - at `.*", "", str(error), flags=re.DOTALL)
                 return MessageError(f"{where} can't be decoded: {problem}.")
             for name in required:
@@ -450,7 +471,7 @@ class RecordDecoder:
             kw_only=True,
             gc=False,
         )
-        line = msgspec.defstruct("Line", [("record", row), ("version", int | None, None)], gc=False)
+        line = msgspec.defstruct("Line", [("record", row), ("version", Version, None)], gc=False)
         return msgspec.json.Decoder(line)
 
     def _field(self, index: int, column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:

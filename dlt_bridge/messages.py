@@ -75,17 +75,19 @@ def decoded(line: bytes, number: int) -> Message:
     Raises:
         MessageError: It is no message. The error names its number and shows none of its text.
     """
+    problem: Exception
     try:
         return _decoder.decode(line)
-    except ValueError as error:  # msgspec's errors, and those of UTF-8
+    except (ValueError, RecursionError) as error:  # msgspec's errors, and those of UTF-8
         problem = error
-    try:
-        # Halves of surrogate pairs: in a record, they are values like others.
-        message = _decoder.decode(guarded(line))
-    except ValueError:
-        message = None
-    if isinstance(message, Record):
-        return message
+    # Halves of surrogate pairs: in a record, they are values like others.
+    if isinstance(problem, ValueError) and (other := guarded(line)):
+        try:
+            message = _decoder.decode(other.text)
+        except ValueError:
+            message = None
+        if isinstance(message, Record):
+            return message
     raise MessageError(f"Line {number} is no Singer message: {problem}.")
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pyarrow as pa
 
 from dlt_bridge.types import column_type
-from dlt_bridge.values import arrow_type
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -58,7 +56,7 @@ class Native:
             MISFIT: A value has a property that the schema has not, or one of another type.
         """
         values = self.decoder.decode(b"[" + b",".join(texts) + b"]")
-        return pa.array(msgspec.to_builtins(values, builtin_types=(Decimal,)), self.type)
+        return pa.array(msgspec.to_builtins(values), self.type)
 
 
 def only_nested(prop: Any) -> bool:  # noqa: ANN401
@@ -79,10 +77,9 @@ def native(prop: Any) -> Native | None:  # noqa: ANN401
 
 def _native(prop: Any) -> tuple[pa.DataType, Any] | None:  # noqa: ANN401
     kind = column_type(prop)
-    if kind is None:
+    if kind is None or kind.data_type == "decimal":
+        # Decimals are exact as text only: the JSON text is kept.
         return None
-    if kind.data_type == "decimal":
-        return arrow_type(kind), Decimal
     if kind.data_type != "json":
         return _SCALARS[kind.data_type]
     types = prop.get("type") if isinstance(prop, dict) else None

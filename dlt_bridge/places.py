@@ -78,22 +78,39 @@ def place(
         limits: What the destination can't hold.
     """
     placed = Placed([None] * len(texts))
+    known = dict(known)
+    natural = column.kind if column.kind != kind else None
+    fits = kind is not None and _takes_texts(column, kind)
     for index, text in enumerate(texts):
         if text == b"null":
             continue
-        if kind:
+        if kind and (fits or text[:1] != b'"'):
             try:
                 placed.values[index] = fitted(kind, text, limits)
             except MISFIT:
                 pass
             else:
                 continue
-        variant, value = _variant(column.kind if column.kind != kind else None, text, known, limits)
+        variant, value = _variant(natural, text, known, limits)
         name = variant.data_type
+        known.setdefault(name, variant)
         placed.kinds.setdefault(name, variant)
         placed.moved.setdefault(name, index)
         placed.variants.setdefault(name, [None] * len(texts))[index] = value
     return placed
+
+
+def _takes_texts(column: Column, kind: Kind) -> bool:
+    """Say whether a JSON string may be a value of a column.
+
+    A text that happens to look like a date or a number is none: the SCHEMA must say that it is.
+    """
+    if kind.data_type in {"text", "json"}:
+        return True
+    if column.kind is None or column.kind.data_type != kind.data_type:
+        return False
+    types = column.schema.get("type") if isinstance(column.schema, dict) else None
+    return kind.data_type != "decimal" or "string" in (types or ())
 
 
 def fitted(kind: Kind, text: bytes, limits: Limits) -> Any:  # noqa: ANN401
@@ -148,9 +165,17 @@ def _candidates(natural: Kind | None, text: bytes) -> Iterator[Kind]:
         case _:
             yield Kind("bigint")
             yield Kind("decimal", DECIMAL_PRECISION, 0)
-            number = float(text)
-            if math.isfinite(number) and Decimal(repr(number)) == Decimal(text.decode()):
+            if _is_double(text):
                 yield Kind("double")
+
+
+def _is_double(text: bytes) -> bool:
+    """Say whether a number is what a double shows, such as 0.1."""
+    try:
+        number = float(text)
+        return math.isfinite(number) and Decimal(repr(number)) == Decimal(text.decode())
+    except (ArithmeticError, ValueError):  # an exponent that no decimal has, or no number
+        return False
 
 
 def _string(text: bytes) -> str:
@@ -177,9 +202,14 @@ def _bigint(_: Kind, text: bytes, __: Limits) -> int:
 
 def _double(_: Kind, text: bytes, __: Limits) -> float:
     exact = _number(text)
+    if text.lstrip(b"-").isdigit():
+        number = float(int(exact))
+        if Decimal(number) != exact:
+            raise ValueError("no exact double")
+        return number
     number = float(exact)
-    if math.isinf(number) or (text.lstrip(b"-").isdigit() and Decimal(number) != exact):
-        raise ValueError("no exact double")
+    if math.isinf(number):
+        raise ValueError("beyond doubles")
     return number
 
 
@@ -189,16 +219,15 @@ def _decimal(kind: Kind, text: bytes, _: Limits) -> Decimal:
     scale, precision = kind.scale or 0, kind.precision or DECIMAL_PRECISION
     if number and number.adjusted() >= precision - scale:
         raise ValueError("too many digits")
-    if number and _last_digit(number) < -scale:
+    sign, digits, exponent = number.as_tuple()
+    shown = "".join(map(str, digits)).rstrip("0")
+    if not shown:
+        return Decimal(0)
+    # Arrow takes no more digits than a decimal has, be they zeros.
+    least = int(exponent) + len(digits) - len(shown)
+    if least < -scale:
         raise ValueError("more digits than the scale")
-    return number
-
-
-def _last_digit(number: Decimal) -> int:
-    """Return the place of the last digit that is not zero: -2 for 1.250."""
-    _, digits, exponent = number.as_tuple()
-    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
-    return int(exponent) + zeros
+    return Decimal((sign, tuple(map(int, shown + "0" * max(least, 0))), min(least, 0)))
 
 
 def _bool(_: Kind, text: bytes, __: Limits) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -148,6 +148,10 @@ class StreamWriter:
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
+        properties = tuple(
+            replace(column, kind=layout.asked.get(column.name, column.kind))
+            for column in properties
+        )
         if options.nested == "tables":
             # Mixed values beside child tables are JSON in a text column: see `TableHints`.
             mixed = {column.name for column in properties if column.kind == Kind("json")}

@@ -43,11 +43,13 @@ class Layout:
 
     Attributes:
         kinds: The type of each property's column, where there is one.
+        asked: Those that the user asked for: the values are to be read so.
         variants: The types of the variants that there are, by property and `data_type`.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    asked: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def layout(
@@ -68,6 +70,7 @@ def layout(
     stored = stored_columns(table)
     wanted = {normalize(name): hints for name, hints in asked.items()}
     kinds: dict[str, Kind] = {}
+    chosen: dict[str, Kind] = {}
     variants: dict[str, dict[str, Kind]] = {}
     for column in columns:
         name = normalize(column.name)
@@ -80,12 +83,14 @@ def layout(
             )
         if kind := there or wish:
             kinds[column.name] = kind
+        if wish:
+            chosen[column.name] = kind or wish
         variants[column.name] = {
             data_type: kind
             for data_type in DATA_TYPES
             if (kind := _kind(stored.get(normalize(f"{column.name}__v_{data_type}"), {})))
         }
-    return Layout(kinds, variants)
+    return Layout(kinds, variants, chosen)
 
 
 def _kind(column: Mapping[str, Any]) -> Kind | None:

@@ -35,6 +35,10 @@ NULL = Raw(b"null")
 
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 _MICROSECONDS = 6
+# What RFC 3339 and ISO 8601 have in common, and no more of what Python takes for them.
+_OFFSET = r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?" + _OFFSET)
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]" + _TIME.pattern + ")?")
 _BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _YEAR_1 = -62_135_596_800  # seconds since 1970
 _DAY = 86_400  # seconds
@@ -90,7 +94,7 @@ def array(kind: Kind, values: Sequence[Any]) -> pa.Array:  # noqa: PLR0911 - a c
         case "json":
             return texts(values)
         case "decimal":
-            return texts(values).cast(arrow)
+            return _decimals(texts(values), kind)
     return pa.array(values, arrow)
 
 
@@ -107,6 +111,15 @@ def texts(values: Sequence[Raw]) -> pa.Array:
     made = pc.split_pattern(pa.array([whole], pa.large_string()), _APART).flatten()
     made = made.cast(pa.string())
     return pc.if_else(pc.equal(made, "null"), pa.scalar(None, pa.string()), made)
+
+
+def _decimals(written: pa.Array, kind: Kind) -> pa.Array:
+    """Return decimals, if none can have too many digits: Arrow would lose the first of them."""
+    longest = pc.max(pc.binary_length(written)).as_py() or 0
+    powers = pc.any(pc.match_substring(written, "e", ignore_case=True)).as_py()
+    if powers or longest > (kind.precision or DECIMAL_PRECISION) - (kind.scale or 0):
+        raise ValueError("perhaps too many digits")
+    return written.cast(arrow_type(kind))
 
 
 def _digits(kind: Kind) -> int:
@@ -153,19 +166,21 @@ def _instants(values: Sequence[str | None], arrow: pa.DataType) -> pa.Array:
 
 
 def _instant(text: str) -> datetime:
-    moment = datetime.fromisoformat(_to_microseconds(text))
+    moment = datetime.fromisoformat(_to_microseconds(text, _INSTANT))
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _time(text: str) -> time:
     """Return a time of day: no database column holds its offset, so it must be UTC."""
-    moment = time.fromisoformat(_to_microseconds(text))
+    moment = time.fromisoformat(_to_microseconds(text, _TIME))
     if moment.utcoffset():
         raise ValueError("offset of a time")
     return moment.replace(tzinfo=None)
 
 
-def _to_microseconds(text: str) -> str:
+def _to_microseconds(text: str, form: re.Pattern[str]) -> str:
+    if not form.fullmatch(text):
+        raise ValueError("no date-time")
     if _BELOW_MICROSECONDS.search(text):
         raise ValueError("more digits than microseconds")
     # RFC 3339 allows `t` and `z`, Python does not.

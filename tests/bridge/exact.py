@@ -216,7 +216,8 @@ def held(kind: Type, value: Value) -> Held:
             return _number(kind, parsed)
         case "decimal" if isinstance(parsed, str):
             if re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", parsed, re.ASCII):
-                return _number(kind, Number(parsed, whole=False))
+                # A number by a `singer.decimal` only, which the type does not tell.
+                return Held(_number(kind, Number(parsed, whole=False)).stored, sure=False)
         case _ if isinstance(parsed, str) and value.storable:
             return _string(kind, parsed)
     raise Misfit

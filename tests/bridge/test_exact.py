@@ -116,8 +116,8 @@ def compared(given: Given, tables: Sequence[pa.Table], kinds: Mapping[str, Any])
 def decoded(given: Given, made: RecordDecoder, batches: Sequence[range]) -> list[pa.Table]:
     return [
         made.table(
-            [given.lines[index] for index in batch],
-            [given.numbers[index] for index in batch],
+            b"\n".join(given.lines[index] for index in batch),
+            [range(given.numbers[index], given.numbers[index] + 1) for index in batch],
             FIRST + batch.start,
         )
         for batch in batches

@@ -20,7 +20,7 @@ AUTHOR = {
     "properties": {
         "name": {"type": "string"},
         "born": {"type": "string", "format": "date"},
-        "score": {"type": "number", "multipleOf": 0.01},
+        "score": {"type": "number"},
         "tags": {"type": "array", "items": {"type": ["integer", "null"]}},
     },
 }
