@@ -16,6 +16,7 @@ NUMBER = {"type": "number"}
 TEXT = {"type": "string"}
 INSTANT = {"type": "string", "format": "date-time"}
 TIME = {"type": "string", "format": "time"}
+BASE64 = {"type": "string", "contentEncoding": "base64"}
 LINE = '{"type": "RECORD", "stream": "a", "record": {"id": %d, "v": %s}}'
 
 
@@ -39,6 +40,16 @@ def columns(stage: Stage) -> dict[str, str]:
         (NUMBER, "1e400", "v__v_text", "VARCHAR", "1e400"),
         ({"type": "number", "multipleOf": 0.1}, "0.123", "v__v_double", "DOUBLE", "0.123"),
         ({"type": "number", "multipleOf": 0.1}, '"x"', "v__v_text", "VARCHAR", "x"),
+        # Arrow's own cast would lose the first digits.
+        (
+            {"type": "number", "multipleOf": 0.01},
+            "5.2e37",
+            "v__v_decimal",
+            "DECIMAL(38,0)",
+            "52" + "0" * 36,
+        ),
+        ({"type": "integer", "maximum": 10**30}, "9" * 39, "v__v_text", "VARCHAR", "9" * 39),
+        ({"type": "number", "multipleOf": 0.01}, '"1.5"', "v__v_text", "VARCHAR", "1.5"),
         ({"type": "boolean"}, "0", "v__v_bigint", "BIGINT", "0"),
         (TEXT, "5", "v__v_bigint", "BIGINT", "5"),
         (TEXT, "[1]", "v__v_json", "JSON", "[1]"),
@@ -61,6 +72,8 @@ def columns(stage: Stage) -> dict[str, str]:
             "VARCHAR",
             "0000-00-00",
         ),
+        (TIME, '"2026"', "v__v_text", "VARCHAR", "2026"),
+        (INSTANT, '"2026-W05-6"', "v__v_text", "VARCHAR", "2026-W05-6"),
         (TIME, '"23:59:59.1234561"', "v__v_text", "VARCHAR", "23:59:59.1234561"),
         (TIME, '"23:59:59+02:00"', "v__v_text", "VARCHAR", "23:59:59+02:00"),
         ({"type": "string", "contentEncoding": "base64"}, '"a"', "v__v_text", "VARCHAR", "a"),
@@ -161,6 +174,14 @@ def test_variant_is_found_in_any_batch_and_run(stage: Stage) -> None:
         ({}, "5", TEXT, ['"x"'], {"v": ["5", '"x"']}),
         ({}, "5", {"type": "null"}, ["null"], {"v": ["5", None]}),
         (INTEGER, "5", {"type": "null"}, ["7"], {"v": ["5", "7"]}),
+        # A text that looks like what is stored is still a text.
+        (
+            BASE64,
+            '"AP8="',
+            TEXT,
+            ['"data"'],
+            {"v": [r"\x00\xFF", None], "v__v_text": [None, "data"]},
+        ),
     ],
 )
 @pytest.mark.parametrize("between", ["runs", "lines"])
@@ -240,3 +261,35 @@ def test_stream_that_loses_its_key_is_appended(stage: Stage) -> None:
     assert stage.rows("select id from data.a") == [(1,), (1,), (1,)]
     stage.load([schema(), record(id=1)])
     assert stage.rows("select id from data.a") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("prop", "text", "expected"),
+    [
+        ({"type": "number", "multipleOf": 0.01}, "2.8" + "0" * 40, "2.80"),
+        ({"type": "number", "multipleOf": 0.01}, "0e400", "0.00"),
+        ({"type": "number", "multipleOf": 0.01}, "1E+2", "100.00"),
+        (
+            {"type": "string", "format": "singer.decimal", "precision": 9, "scale": 2},
+            '"1.5"',
+            "1.50",
+        ),
+        (NUMBER, "-0", "0.0"),
+        (TEXT, r'"\\ud800"', r"\ud800"),
+        (TEXT, '1, "v": "x"', "x"),
+    ],
+)
+def test_unusual_writing_of_a_value_that_fits(
+    stage: Stage, prop: dict[str, Any], text: str, expected: str
+) -> None:
+    """Also beside values that do not fit, which make the column be read value by value."""
+    half = r'"a\ud800"'
+    stage.load([schema(v=prop, w=TEXT), LINE % (1, text), LINE % (2, "{}"), LINE % (3, text)])
+    stage.load([schema(v=prop, w=TEXT), LINE % (4, f'{text}, "w": {half}')])
+    assert stage.rows("select v::varchar from data.a where id <> 2") == [(expected,)] * 3
+
+
+def test_record_that_is_nested_too_deep_is_refused(stage: Stage) -> None:
+    deep = "[" * 2000 + "]" * 2000
+    with pytest.raises(PipelineStepFailed, match=r"ine 3 |line 3"):
+        stage.load([schema(v={}), LINE % (1, "1"), LINE % (2, deep)])
