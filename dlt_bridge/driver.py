@@ -137,6 +137,7 @@ class Driver:
             guard.close()
             self._keep()
             self.ended = True
+            self._catalog.warn_of_missing()
 
     def close(self) -> None:
         """Stop the tap, if it still runs."""

@@ -158,9 +158,9 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
         how = f"by the strategy {strategy} " if strategy else ""
         raise MessageError(
             f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge {how}on"
-            " it, so every new version of a record would be one more row. Choose another destination;"
-            ' or, with files, a table format (table_format="delta"); or take the rows as they come'
-            ' (write_disposition="append").'
+            " it, so every new version of a record would be one more row. Choose another"
+            ' destination; or, with files, a table format (table_format="delta"); or take the rows'
+            ' as they come (write_disposition="append").'
         )
     return Plan(keys, "merge", strategy, ours=ours, hard=hard)
 

@@ -63,8 +63,14 @@ class Tap:
         Raises:
             TapError: The tap failed, or printed something else.
         """
-        with self.running("--discover") as lines:
-            text = b"".join(lines)
+        try:
+            with self.running("--discover") as lines:
+                text = b"".join(lines)
+        except TapError as error:
+            raise TapError(
+                f"{error}\nThat was {self.name} --discover. If the tap has no discovery, say"
+                " discover=False."
+            ) from error
         try:
             return json.loads(text)
         except ValueError:

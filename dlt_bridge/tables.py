@@ -187,7 +187,8 @@ def refuse_unfit(stream: str, table: str, columns: Sequence[Column], keys: Colle
             f"Stream {stream}: the properties {_listed(names)} would be one column, `{made}`."
         )
     holder = stored_table(table).get("resource", stream)
-    if holder != stream:
+    # Without a catalog, one resource is of all streams: it has the name of the source.
+    if holder not in {stream, dlt.current.source_schema().name}:
         raise MessageError(
             f"Stream {stream}: its table `{table}` holds the stream {holder}. Load it into another"
             " dataset."
