@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from pathlib import Path
 from subprocess import Popen
 from threading import Event, Thread
 from typing import IO, TYPE_CHECKING
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,6 +94,7 @@ class _Sampler(Thread):
         self.peak_with_children = 0.0
         self._pid = pid
 
+    @override
     def run(self) -> None:
         while not self.ended.wait(_SAMPLE_SECONDS):
             # The kernel keeps the peak of the process itself; of several together nobody does.

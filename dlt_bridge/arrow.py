@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from array import array as machine_array
+from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +41,32 @@ class _Envelope(Struct, gc=False):
     version: int | None = None
 
 
-_envelope = msgspec.json.Decoder(_Envelope)
-_envelopes = msgspec.json.Decoder(list[_Envelope])
+_envelope: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Envelope)
 _record = attrgetter("record")
 _version = attrgetter("version")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a batch.
+
+    Attributes:
+        text: All of them, with newlines between them.
+        ranges: Their numbers, in ranges.
+    """
+
+    text: bytes
+    ranges: Sequence[range]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(map(len, self.ranges))
+
+    @property
+    def numbers(self) -> list[int]:
+        """The number of each."""
+        return list(chain.from_iterable(self.ranges))
 
 
 class Misplaced(Struct, frozen=True):
@@ -156,12 +180,12 @@ class RecordDecoder:
         """The variants of the tables so far, by the names of their columns."""
         return dict(self._variants)
 
-    def table(self, lines: Sequence[bytes], numbers: Sequence[int], sequence: int) -> pa.Table:
+    def table(self, text: bytes, numbers: Sequence[range], sequence: int) -> pa.Table:
         """Return a table of records.
 
         Args:
-            lines: The lines of the RECORD messages.
-            numbers: The number of each line, for errors.
+            text: The lines of the RECORD messages, with newlines between them.
+            numbers: Their numbers, for errors.
             sequence: The first value of the column `_sdc_sequence`; each row has one more.
 
         Raises:
@@ -170,9 +194,9 @@ class RecordDecoder:
         """
         made: dict[str, pa.Array] | None = None
         while made is None:
-            rows = self._rows(lines, numbers)
-            made = self._arrays(rows, numbers)
-        count = len(lines)
+            rows = self._rows(Lines(text, numbers))
+            made = self._arrays(rows, Lines(text, numbers))
+        count = len(rows)
         if self.versioned:
             made[VERSION] = pa.array(list(map(_version, rows)), pa.int64())
         made[SEQUENCE] = pa.array(machine_array("q", range(sequence, sequence + count)))
@@ -183,18 +207,18 @@ class RecordDecoder:
             schema=schema,
         )  # fmt: skip
 
-    def _rows(self, lines: Sequence[bytes], numbers: Sequence[int]) -> list[Any]:
-        text = b"[" + b",".join(lines) + b"]"
+    def _rows(self, lines: Lines) -> list[Any]:
+        text = lines.text
         self._guarded = False
         self._expect_refused(text)
         while True:
             try:
-                rows: list[Any] = self._decoder.decode(text)
+                rows: list[Any] = self._decoder.decode_lines(text)
             except ValueError:
-                text = self._adapted(text, lines, numbers)
+                text = self._adapted(text, lines)
                 continue
-            if len(rows) != len(lines) or (self._by_name and not self._whole(rows)):
-                raise self._misfit(lines, numbers)
+            if len(rows) != lines.count or (self._by_name and not self._whole(rows)):
+                raise self._misfit(lines)
             if not self.versioned and set(map(_version, rows)) != {None}:
                 self.versioned = True
             return rows
@@ -205,7 +229,7 @@ class RecordDecoder:
         self._learnt([row.record for row in rows])
         return all(required <= row.record.keys() for row in rows)
 
-    def _arrays(self, rows: Sequence[Any], numbers: Sequence[int]) -> dict[str, pa.Array] | None:
+    def _arrays(self, rows: Sequence[Any], lines: Lines) -> dict[str, pa.Array] | None:
         """Return the columns; or None if one must be decoded in another way first."""
         made: dict[str, pa.Array] = {}
         slow: set[int] = set()
@@ -213,7 +237,7 @@ class RecordDecoder:
         for index, (column, kind) in enumerate(zip(self.columns, self.kinds, strict=True)):
             values = self._values(index, records)
             if column.name in self._natives:
-                made |= self._native(column, values, numbers)
+                made |= self._native(column, values, lines)
                 continue
             if kind and index not in self._slow:
                 try:
@@ -221,9 +245,9 @@ class RecordDecoder:
                 except MISFIT:
                     slow.add(index)
             if kind is None or index in self._slow:
-                made |= self._placed(column, kind, values, numbers)
+                made |= self._placed(column, kind, values, lines)
             if column.key and column.name in made and made[column.name].null_count:
-                self._refuse_key(column, kind, values, numbers)
+                self._refuse_key(column, kind, values, lines)
         if slow:
             self._slow |= slow
             self._decoder = self._compiled()
@@ -237,13 +261,13 @@ class RecordDecoder:
         return list(map(attrgetter(f"f{index}"), records))
 
     def _placed(
-        self, column: Column, kind: Kind | None, values: Sequence[Raw], numbers: Sequence[int]
+        self, column: Column, kind: Kind | None, values: Sequence[Raw], lines: Lines
     ) -> dict[str, pa.Array]:
         """Return the column, and the variants that some of its values need."""
         texts = list(map(bytes, values))
         if self._guarded:
             texts = list(map(restored, texts))
-        self._refuse_bytes(column, texts, numbers)
+        self._refuse_bytes(column, texts, lines)
         known = self._known.setdefault(column.name, {})
         placed = place(column, kind, texts, known, self._limits)
         made = {} if kind is None else {column.name: built(kind, placed.values)}
@@ -257,14 +281,12 @@ class RecordDecoder:
             found = known.setdefault(data_type, placed.kinds[data_type])
             if name not in self._variants:
                 self._variants[name] = found
-                line = numbers[placed.moved[data_type]]
+                line = lines.numbers[placed.moved[data_type]]
                 self.misplaced.append(Misplaced(column.name, kind, name, line))
             made[name] = built(found, those)
         return made
 
-    def _native(
-        self, column: Column, values: Sequence[Raw], numbers: Sequence[int]
-    ) -> dict[str, pa.Array]:
+    def _native(self, column: Column, values: Sequence[Raw], lines: Lines) -> dict[str, pa.Array]:
         """Return a native column; what its type has no place for goes into a variant."""
         found = self._natives[column.name]
         texts = list(map(bytes, values))
@@ -277,7 +299,7 @@ class RecordDecoder:
         others = [NULL if fits else value for value, fits in pairs]
         return {
             column.name: found.array(kept),
-            **self._placed(column, None, others, numbers),
+            **self._placed(column, None, others, lines),
         }
 
     @staticmethod
@@ -288,8 +310,8 @@ class RecordDecoder:
             return False
         return True
 
-    def _refuse_bytes(self, column: Column, texts: Sequence[bytes], numbers: Sequence[int]) -> None:
-        for text, line in zip(texts, numbers, strict=True):
+    def _refuse_bytes(self, column: Column, texts: Sequence[bytes], lines: Lines) -> None:
+        for text, line in zip(texts, lines.numbers, strict=True):
             try:
                 text.decode()
             except ValueError:
@@ -298,9 +320,9 @@ class RecordDecoder:
                 ) from None
 
     def _refuse_key(
-        self, column: Column, kind: Kind | None, values: Sequence[Any], numbers: Sequence[int]
+        self, column: Column, kind: Kind | None, values: Sequence[Any], lines: Lines
     ) -> None:
-        for value, line in zip(values, numbers, strict=True):
+        for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
                 raise MessageError(
@@ -332,18 +354,18 @@ class RecordDecoder:
         self._decoder = self._compiled()
         return True
 
-    def _adapted(self, text: bytes, lines: Sequence[bytes], numbers: Sequence[int]) -> bytes:
+    def _adapted(self, text: bytes, lines: Lines) -> bytes:
         """Make the decoder take what it need not refuse, and return the text to decode.
 
         Raises:
             MessageError: It can't.
         """
         try:
-            envelopes = _envelopes.decode(text)
+            envelopes = _envelope.decode_lines(text)
         except ValueError:
             text_of_guarded = guarded(text)
             if text_of_guarded == text:
-                raise self._misfit(lines, numbers) from None
+                raise self._misfit(lines) from None
             # Only value by value can the stand-ins be told.
             every: set[str] = {kind.data_type for kind in self.kinds if kind}
             self._slow_down(every - {"bigint", "double"})
@@ -353,7 +375,7 @@ class RecordDecoder:
         slow = {i for i in self._typed() if not self._decodable(i, records)}
         new = self._learnt(records)
         if not slow and not new:
-            raise self._misfit(lines, numbers)
+            raise self._misfit(lines)
         self._slow |= slow
         self._decoder = self._compiled()
         return text
@@ -385,10 +407,10 @@ class RecordDecoder:
             self._forbid_unknown = False
         return bool(new) and not self._by_name
 
-    def _misfit(self, lines: Sequence[bytes], numbers: Sequence[int]) -> MessageError:
+    def _misfit(self, lines: Lines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
         required = [column.name for column in self.columns if column.required]
-        for line, number in zip(lines, numbers, strict=True):
+        for line, number in zip(lines.text.split(b"\n"), lines.numbers, strict=True):
             where = f"Stream {self.stream}: the record in line {number}"
             try:
                 envelope = _envelope.decode(guarded(line))
@@ -402,9 +424,9 @@ class RecordDecoder:
                     )
         raise AssertionError(f"stream {self.stream}: every record fits, all together do not")
 
-    def _compiled(self) -> msgspec.json.Decoder[list[Any]]:
+    def _compiled(self) -> msgspec.json.Decoder[Any]:
         if self._by_name:
-            return _envelopes
+            return _envelope
         names = [column.name for column in self.columns]
         fields: list[Any] = [
             self._field(index, column) for index, column in enumerate(self.columns)
@@ -421,7 +443,7 @@ class RecordDecoder:
             gc=False,
         )
         line = msgspec.defstruct("Line", [("record", row), ("version", int | None, None)], gc=False)
-        return msgspec.json.Decoder(list[line])  # type: ignore[valid-type]
+        return msgspec.json.Decoder(line)
 
     def _field(self, index: int, column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
         kind = self.kinds[index]

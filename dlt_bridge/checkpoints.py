@@ -84,7 +84,7 @@ def load(
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed. All packages before it are loaded.
     """
-    infos = finish(pipeline)
+    infos = finish(pipeline, destination=arguments.get("destination"))
     run = Run(checkpoint_every)
     token = _run.set(run)
     try:
@@ -102,10 +102,13 @@ def load(
     return infos
 
 
-def finish(pipeline: Pipeline) -> list[LoadInfo]:
-    """Load the packages that an earlier run left, and return what was loaded."""
+def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  # noqa: ANN401
+    """Load the packages that an earlier run left, and return what was loaded.
+
+    Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+    """
     infos = []
-    pipeline.sync_destination()
     while pipeline.has_pending_data:
-        infos.append(pipeline.run())
+        pipeline.normalize()
+        infos.append(pipeline.load(destination))
     return infos

@@ -28,7 +28,7 @@ from dlt_bridge.messages import (
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dlt_bridge.catalog import Catalog, NoCatalog
     from dlt_bridge.lines import Lines
@@ -80,18 +80,18 @@ class Driver:
         self._catalog = catalog
         self._options = options
         self._running = ExitStack()
-        self._lines: Iterator[tuple[int, bytes]] | None = None
+        self._lines: Iterator[tuple[int, int, bytes]] | None = None
         self._selected: set[str] = set()
         self._writers: dict[str, StreamWriter] = {}
         # The last SCHEMA line of each stream, and what the records of a stream begin with.
         self._schemas: dict[bytes, str] = {}
         self._heads: dict[bytes, StreamWriter] = {}
+        self._head = b""
         self._state: bytes | None = None
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
         # Bytes of lines that are not decoded yet, and of those that are but were not handed over.
         self._waiting = self._handed = 0
-        self._package = -1
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = time.time_ns() // 1000
         self.ended = False
@@ -111,17 +111,16 @@ class Driver:
             TapError: The tap failed. dlt then commits nothing of this package.
             MessageError: It wrote something that can't be loaded; likewise.
         """
-        self._package += 1
         with ExitStack() as guard:
             guard.push(self._running)
             lines = self._started()
             for writer in self._writers.values():
-                writer.begin(self._package)
-            for number, line in lines:
-                known = self._heads.get(line[: line.find(RECORD_NAME)])
+                writer.begin()
+            for number, count, line in lines:
+                known = self._known(line)
                 if known:
-                    yield from self._appended(known, line, number)
-                elif line not in self._schemas and not line.isspace():
+                    yield from self._appended(known, line, number, count)
+                elif line not in self._schemas and line.strip():
                     message = None if line == self._state else decoded(line, number)
                     if message and not isinstance(message, State):
                         yield from self._of_stream(message, line, number)
@@ -143,13 +142,38 @@ class Driver:
         """Stop the tap, if it still runs."""
         self._running.close()
 
-    def _started(self) -> Iterator[tuple[int, bytes]]:
+    def _known(self, line: bytes) -> StreamWriter | None:
+        """Return what takes a line, if it is a RECORD that begins as others did."""
+        head = line[: line.find(RECORD_NAME)]
+        known = self._heads.get(head)
+        if known is not None:
+            self._head = head
+        return known
+
+    def _pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
+        """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
+
+        Yields:
+            The number of the first line, how many lines there are, and the lines.
+        """
+        number = 1
+        for block in blocks:
+            text = block.removesuffix(b"\n")
+            count = text.count(b"\n") + 1
+            head = self._head
+            if head and text.startswith(head) and text.count(b"\n" + head) == count - 1:
+                yield number, count, text
+            else:
+                yield from _runs(text.split(b"\n"), head, number)
+            number += count
+
+    def _started(self) -> Iterator[tuple[int, int, bytes]]:
         if self._lines is None:
             self._selected = set(dlt.current.source().selected_resources)
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=self._starting_state())
             self._refuse_shared_tables()
-            self._lines = enumerate(self._running.enter_context(running), start=1)
+            self._lines = self._pieces(self._running.enter_context(running))
         expect_meant_hints(self._selected)
         return self._lines
 
@@ -164,9 +188,11 @@ class Driver:
                 {stream: name for stream, name in names.items() if isinstance(name, str)}
             )
 
-    def _appended(self, writer: StreamWriter, line: bytes, number: int) -> Iterator[Parcels]:
-        self._waiting += len(line)
-        if writer.append(line, number):
+    def _appended(
+        self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
+    ) -> Iterator[Parcels]:
+        self._waiting += len(lines)
+        if writer.append(lines, number, count):
             self._decode(writer)
             if self._handed >= HANDED_OVER:
                 yield from self._handed_over()
@@ -234,9 +260,8 @@ class Driver:
     def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[Parcels]:
         earlier = self._writers.get(stream)
         if earlier is None:
-            writer = StreamWriter(
-                self._catalog.stream(stream), message, self._options, self._package, self._first
-            )
+            known = self._catalog.stream(stream)
+            writer = StreamWriter(known, message, self._options, self._first)
             holder = self._tables.setdefault(writer.table, stream)
             if holder != stream:
                 tables.refuse_shared({stream: writer.table, holder: writer.table})
@@ -246,8 +271,10 @@ class Driver:
             # dlt must know the columns so far before it is told of others.
             self._decode(earlier)
             yield from self._handed_over()
-            writer = earlier.followed_by(message, self._package)
-            self._heads = {head: w for head, w in self._heads.items() if w is not earlier}
+            writer = earlier.followed_by(message)
+            for head, known_writer in self._heads.items():
+                if known_writer is earlier:
+                    self._heads[head] = writer
         self._schemas.pop(writer.line, None)
         self._schemas[line] = stream
         writer.line = line
@@ -298,3 +325,18 @@ class Driver:
         rest = dlt.current.source_state().get(REST, {})
         whole = all(own.get(MARK) == state.mark(rest) for own in kept)
         return state.join(bookmarks, rest if whole else {})
+
+
+def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield lines that begin alike together, and the others one at a time; as `_pieces` does."""
+    run: list[bytes] = []
+    for index, line in enumerate(lines, start=number):
+        if head and line.startswith(head):
+            run.append(line)
+            continue
+        if run:
+            yield index - len(run), len(run), b"\n".join(run)
+            run = []
+        yield index, 1, line
+    if run:
+        yield number + len(lines) - len(run), len(run), b"\n".join(run)

@@ -38,7 +38,8 @@ NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", "insert-only"})
 class Told:
     """What the bridge has told dlt of a resource; whatever else it knows is from the user."""
 
-    disposition: Any = "append"
+    # As no user writes it; and nothing that would empty the table of a stream not read so far.
+    disposition: Any = field(default_factory=lambda: {"disposition": "append"})
     keys: tuple[str, ...] = ()
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -98,9 +99,9 @@ class Plan:
         """Say whether a package must have no more than one version of a key."""
         return self.strategy in NEEDING_ONE_VERSION
 
-    def after(self, package: int) -> Plan:
+    def later(self) -> Plan:
         """Return the plan for a later package of the same run: what was replaced is added to."""
-        if package and self.disposition == "replace":
+        if self.disposition == "replace":
             return replace(self, disposition="append", ours=True)
         return self
 
@@ -145,7 +146,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
         MessageError: The destination can't do it.
     """
     keys = tuple(keys) if wish.keys is None else wish.keys
-    choice = wish.choice or usual_disposition(stream.method, keys)
+    choice = wish.choice or _usual(stream.method, keys)
     ours = wish.choice is None
     if choice != "merge":
         return Plan(keys, choice, ours=ours)
@@ -155,17 +156,17 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
     )
     if strategy not in strategies:
         name = dlt.current.pipeline().destination.destination_name
-        how = f"by the strategy {strategy} " if strategy else ""
+        how = f" by the strategy {strategy}" if strategy else ""
         raise MessageError(
-            f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge {how}on"
-            " it, so every new version of a record would be one more row. Choose another"
+            f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge on"
+            f" it{how}. Every new version of a record would be one more row. Choose another"
             ' destination; or, with files, a table format (table_format="delta"); or take the rows'
             ' as they come (write_disposition="append").'
         )
     return Plan(keys, "merge", strategy, ours=ours, hard=hard)
 
 
-def usual_disposition(method: str | None, keys: Sequence[str]) -> str:
+def _usual(method: str | None, keys: Sequence[str]) -> str:
     """Return the write disposition of a stream.
 
     As Singer targets do. A FULL_TABLE stream with a key need not be whole: with the SDK it may hold

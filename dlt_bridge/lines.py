@@ -7,12 +7,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedIOBase, RawIOBase, TextIOWrapper, UnsupportedOperation
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from dlt_bridge.errors import MessageError, TapError
+from dlt_bridge.process import blocks
 
 #: A command, a module to run with `python -m`, or Singer lines.
 TapLike = (
@@ -61,24 +63,43 @@ class Lines:
         if self._read and isinstance(self._lines, Iterator):
             raise TapError("The lines were read to their end. Give the source new ones.")
         self._read = True
-        yield self._encoded()
+        yield _marked(_blocks(self._lines))
 
-    def _encoded(self) -> Iterator[bytes]:
-        for number, line in enumerate(self._lines, start=1):
-            encoded = _encoded(line, number)
-            if number == 1:
-                encoded = encoded.removeprefix(_BYTE_ORDER_MARK)
-            # A text that was split at its newlines has empty ones at its ends.
-            yield encoded or b"\n"
+
+def _marked(written: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what was written without a byte order mark before it."""
+    if first := next(written, b""):
+        yield first.removeprefix(_BYTE_ORDER_MARK)
+    yield from written
+
+
+def _blocks(lines: Iterable[Any]) -> Iterator[bytes]:
+    """Yield lines; of a file, many together."""
+    file = _binary(lines)
+    if file is not None:
+        yield from blocks(file)
+        return
+    for number, line in enumerate(lines, start=1):
+        yield _encoded(line, number)
+
+
+def _binary(lines: Iterable[Any]) -> Any:  # noqa: ANN401
+    """Return the binary file that lines are of; None if they are of none, or only as texts."""
+    if isinstance(lines, TextIOWrapper) and lines.encoding.lower() in {"utf-8", "utf8"}:
+        try:
+            # Refused if there are texts that were read ahead: these would be missed.
+            lines.reconfigure(encoding=lines.encoding, errors=lines.errors)
+        except UnsupportedOperation:
+            return None
+        lines = lines.buffer
+    return lines if isinstance(lines, (RawIOBase, BufferedIOBase)) else None
 
 
 def _encoded(line: object, number: int) -> bytes:
-    if isinstance(line, bytes):
-        return line
     if isinstance(line, str):
         # What is no UTF-8 after all is refused with the number of its line.
         return line.encode(errors="surrogatepass")
-    if isinstance(line, (bytearray, memoryview)):
+    if isinstance(line, (bytes, bytearray, memoryview)):
         return bytes(line)
     raise MessageError(
         f"Line {number} is a {type(line).__name__}, but Singer lines are texts or bytes. Make one"

@@ -14,7 +14,7 @@ from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
 from dlt_bridge.checkpoints import reading
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.hints import Told, usual_disposition
+from dlt_bridge.hints import Told
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
 from dlt_bridge.process import Tap
 from dlt_bridge.streams import Options
@@ -114,7 +114,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         driver = _driver(read, known, options)
         yield driver
         if options.everything:
-            yield _transformer_of_all(options.everything, driver)
+            yield _transformer_of_all(options.everything, driver, told)
         # A tap that is asked for its streams is asked for all of them.
         asked_for = ["*"] if select is None and catalog is None else select
         for stream, selected in _streams(known, asked_for):
@@ -164,7 +164,7 @@ def _transformer(
         parcel = parcels.take(stream.name)
         return _marked(parcel) if parcel else None
 
-    known = told[stream.name] = Told(usual_disposition(stream.method, stream.keys))
+    known = told[stream.name] = Told()
     return dlt.transformer(
         own,
         data_from=driver,
@@ -174,7 +174,7 @@ def _transformer(
     )
 
 
-def _transformer_of_all(name: str, driver: DltResource) -> DltResource:
+def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -> DltResource:
     def own(parcels: Parcels) -> Any:  # noqa: ANN401
         [(stream, parcel)] = parcels.by_stream.items()
         parcels.take(stream)
@@ -182,7 +182,8 @@ def _transformer_of_all(name: str, driver: DltResource) -> DltResource:
             return dlt.mark.with_hints(parcel.rows, parcel.hints, create_table_variant=True)
         return dlt.mark.with_table_name(parcel.rows, stream)
 
-    return dlt.transformer(own, data_from=driver, name=name)
+    known = told[name] = Told()
+    return dlt.transformer(own, data_from=driver, name=name, write_disposition=known.disposition)
 
 
 def _marked(parcel: Parcel) -> Any:  # noqa: ANN401

@@ -63,6 +63,10 @@ class Options:
         """Return the resource of a stream, in the source that is being read."""
         return dlt.current.source().resources[self.everything or stream]
 
+    def told_of(self, stream: str) -> Told:
+        """Return what the bridge has told dlt of a stream's resource."""
+        return self.told.setdefault(self.everything or stream, Told())
+
     def reads(self, stream: str, selected: Collection[str]) -> bool:
         """Say whether a stream is to be loaded."""
         return self.everything is not None or stream in selected
@@ -88,7 +92,6 @@ class StreamWriter:
         stream: The stream, as the catalog knows it.
         message: Its SCHEMA.
         options: How streams are loaded.
-        package: The number of the package within the run, from 0.
         first: The value of `_sdc_sequence` with which the run began.
 
     Attributes:
@@ -99,16 +102,14 @@ class StreamWriter:
         MessageError: The SCHEMA, or what the user asks for, can't be loaded.
     """
 
-    def __init__(
-        self, stream: Stream, message: Schema, options: Options, package: int, first: int
-    ) -> None:
+    def __init__(self, stream: Stream, message: Schema, options: Options, first: int) -> None:
         self.stream = stream
         self.message = message
         self._options = options
         self._first = first
         keys = message.key_properties or ()
         properties = columns(message.schema, keys)
-        wish = asked(options.resource(stream.name), options.told.get(stream.name, Told()))
+        wish = asked(options.resource(stream.name), options.told_of(stream.name))
         named = stream.name if options.everything else wish.table or stream.name
         self.table = dlt.current.source_schema().naming.normalize_table_identifier(named)
         self._base = planned(stream, keys, wish, hard=options.hard)
@@ -125,23 +126,26 @@ class StreamWriter:
             native=options.nested == "native",
         )
         self._lines: list[bytes] = []
-        self._numbers: list[int] = []
-        self._size = 0
+        self._numbers: list[range] = []
+        self._size = self._rows = 0
         self._reported = 0
         self.line = b""
+        self._plan = self._base
         self._parcel: Parcel | None
-        self.begin(package)
+        self._reset()
         # The table is there even if no row comes.
         self._parcel = Parcel([])
 
-    def followed_by(self, message: Schema, package: int) -> StreamWriter:
+    def followed_by(self, message: Schema) -> StreamWriter:
         """Return what takes the lines after a new SCHEMA in the midst of a package.
 
         Raises:
             MessageError: As for a first SCHEMA; or the key is another, and the destination needs
                 the last versions of the whole package by one key.
         """
-        later = StreamWriter(self.stream, message, self._options, package, self._first)
+        later = StreamWriter(self.stream, message, self._options, self._first)
+        if self._plan != self._base:
+            later._plan = later._base.later()
         later._active, later._oldest = self._active, self._oldest
         later._decoder.versioned |= self._decoder.versioned
         if self._held:
@@ -158,12 +162,20 @@ class StreamWriter:
     @property
     def rows(self) -> int:
         """How many records wait to be decoded."""
-        return len(self._lines)
+        return self._rows
 
-    def begin(self, package: int) -> None:
+    def begin(self) -> None:
         """Begin a new package: dlt must be told of the table anew when rows come."""
+        self._plan = self._base.later()
+        if self._plan != self._base and not self._options.everything:
+            # Without rows in this package, dlt would empty the table for it.
+            resource = self._options.resource(self.stream.name)
+            resource.apply_hints(write_disposition="append")
+            self._options.told_of(self.stream.name).disposition = "append"
+        self._reset()
+
+    def _reset(self) -> None:
         tables.forget_conditions(self.table)
-        self._plan = self._base.after(package)
         self._file_format = tables.file_format()
         self._parcel = None
         self._told = False
@@ -173,12 +185,19 @@ class StreamWriter:
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
         self._watch = KeyWatch(self._plan.keys) if merged and not self._held else None
 
-    def append(self, line: bytes, number: int) -> bool:
-        """Add the line of a RECORD and say whether it is time to decode."""
-        self._lines.append(line)
-        self._numbers.append(number)
-        self._size += len(line)
-        return len(self._lines) >= BATCH_ROWS or self._size >= BATCH_BYTES
+    def append(self, lines: bytes, number: int, count: int = 1) -> bool:
+        """Add lines of RECORDs and say whether it is time to decode.
+
+        Args:
+            lines: One line; or several, with newlines between them.
+            number: The number of the first.
+            count: How many they are.
+        """
+        self._lines.append(lines)
+        self._numbers.append(range(number, number + count))
+        self._rows += count
+        self._size += len(lines)
+        return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
 
     def decode(self, sequence: int) -> int:
         """Decode the lines that wait.
@@ -195,9 +214,10 @@ class StreamWriter:
         size = self._size
         if self._lines:
             before = len(self._decoder.variants), self._decoder.versioned
-            table = self._decoder.table(self._lines, self._numbers, sequence)
+            text = b"\n".join(self._lines)
+            table = self._decoder.table(text, self._numbers, sequence)
             self._told &= before == (len(self._decoder.variants), self._decoder.versioned)
-            self._lines, self._numbers, self._size = [], [], 0
+            self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
             self._report()
             self._take(table)
         return size
@@ -277,7 +297,8 @@ class StreamWriter:
             file_format=self._file_format,
             table=self.table if self._options.everything else None,
         )
-        self._options.told[self.stream.name] = hints.told()
+        if not self._options.everything:
+            self._options.told[self.stream.name] = hints.told()
         return hints.made()
 
     def _conditions(self) -> dict[str, str]:

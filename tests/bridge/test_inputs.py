@@ -165,6 +165,23 @@ def test_lines_are_an_open_file(stage: Stage, mode: str) -> None:
         assert extracted(stage, singer(lines)) == BOTH
 
 
+def test_lines_of_a_file_are_of_its_encoding(stage: Stage) -> None:
+    path = stage.folder / "lines.jsonl"
+    path.write_text("\n".join(TEXTS), encoding="utf-16")
+    with path.open(encoding="utf-16") as lines:
+        assert extracted(stage, singer(lines)) == BOTH
+
+
+@pytest.mark.parametrize("mode", ["r", "rb"])
+def test_lines_go_on_where_a_file_was_left(stage: Stage, mode: str) -> None:
+    """A program may read the first line itself; what was read ahead must not be missed."""
+    path = stage.folder / "lines.jsonl"
+    path.write_text("\n".join(["a header", *TEXTS]))
+    with path.open(mode) as lines:
+        next(lines)
+        assert extracted(stage, singer(lines)) == BOTH
+
+
 def test_lines_may_begin_with_a_byte_order_mark(stage: Stage) -> None:
     """As programs on Windows write them."""
     path = stage.folder / "lines.jsonl"
