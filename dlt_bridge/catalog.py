@@ -72,7 +72,8 @@ class Catalog:
         value: The catalog as the tap printed it, or as a user changed it.
 
     Attributes:
-        unnamed: Whether streams may be read that have no resource of their own.
+        names: Of the streams that have a resource of their own.
+        unnamed: Whether others may be read, too.
 
     Raises:
         BridgeError: It is not what Singer asks for.
@@ -87,6 +88,7 @@ class Catalog:
             raise BridgeError(f"The tap's catalog is no Singer catalog: {error}.") from None
         self._entries: list[Mapping[str, Any]] = value["streams"]
         self.streams = {entry.tap_stream_id: _stream(entry) for entry in entries}
+        self.names = list(self.streams)
         if len(self.streams) < len(entries):
             raise BridgeError("The tap's catalog has two streams with one tap_stream_id.")
         self._named: dict[str, list[str]] = {}
@@ -148,17 +150,18 @@ class NoCatalog:
         names: The streams to read; None for all.
 
     Attributes:
-        unnamed: Whether streams may be read that have no resource of their own.
+        names: Of the streams that have a resource of their own.
+        unnamed: Whether others may be read, too.
 
     Raises:
         BridgeError: A name is a pattern.
     """
 
     def __init__(self, names: Sequence[str] | None) -> None:
-        self.names = None if names is None else list(dict.fromkeys(names))
+        self.names = list(dict.fromkeys(names or ()))
         self.unnamed = names is None
         self._met: set[str] = set()
-        if pattern := next((name for name in self.names or () if _PATTERN.search(name)), None):
+        if pattern := next((name for name in self.names if _PATTERN.search(name)), None):
             raise BridgeError(
                 f"select can't have the pattern `{pattern}` here: without a catalog, the streams"
                 " are not known before they are read. Name them."
@@ -171,7 +174,7 @@ class NoCatalog:
 
     def warn_of_missing(self) -> None:
         """Warn of streams to read of which no message came: a name may be misspelled."""
-        if missing := [name for name in self.names or () if name not in self._met]:
+        if missing := [name for name in self.names if name not in self._met]:
             logger.warning(
                 "There were no messages of the selected streams %s. There were some of: %s.",
                 ", ".join(missing),

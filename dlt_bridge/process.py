@@ -53,7 +53,7 @@ class Tap:
                 f"There is no executable `{name}` on the PATH. Install the tap, or give the whole"
                 " path of its executable."
             )
-        self.name = Path(name).name
+        self.name = arguments[1] if arguments[:1] == ["-m"] else Path(name).name
         self._command = [executable, *arguments]
         self._config = config
 

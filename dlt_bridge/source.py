@@ -17,6 +17,8 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.hints import Told
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
 from dlt_bridge.process import Tap
+from dlt_bridge.runs import DRIVER
+from dlt_bridge.steps import HintStep
 from dlt_bridge.streams import Options
 
 if TYPE_CHECKING:
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.nested import Nesting
-    from dlt_bridge.streams import Parcel
-
-#: The resource that reads the tap; no stream's.
-DRIVER = "_singer"
 
 
 def singer(  # noqa: PLR0913 - what can be said of a tap
@@ -160,9 +158,11 @@ def _driver(tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) ->
 def _transformer(
     stream: Stream, driver: DltResource, told: dict[str, Told], *, selected: bool
 ) -> DltResource:
+    step = HintStep(stream.name, told)
+
     def own(parcels: Parcels) -> Any:  # noqa: ANN401
         parcel = parcels.take(stream.name)
-        return _marked(parcel) if parcel else None
+        return step.take(parcel) if parcel else None
 
     known = told[stream.name] = Told()
     return dlt.transformer(
@@ -171,23 +171,21 @@ def _transformer(
         name=stream.name,
         selected=selected,
         write_disposition=known.disposition,
-    )
+    ).add_step(step)
 
 
 def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -> DltResource:
+    step = HintStep(name, told)
+
     def own(parcels: Parcels) -> Any:  # noqa: ANN401
         [(stream, parcel)] = parcels.by_stream.items()
         parcels.take(stream)
-        if parcel.hints:
-            return dlt.mark.with_hints(parcel.rows, parcel.hints, create_table_variant=True)
-        return dlt.mark.with_table_name(parcel.rows, stream)
+        return step.take(parcel, stream)
 
     known = told[name] = Told()
-    return dlt.transformer(own, data_from=driver, name=name, write_disposition=known.disposition)
-
-
-def _marked(parcel: Parcel) -> Any:  # noqa: ANN401
-    return dlt.mark.with_hints(parcel.rows, parcel.hints) if parcel.hints else parcel.rows
+    return dlt.transformer(
+        own, data_from=driver, name=name, write_disposition=known.disposition
+    ).add_step(step)
 
 
 def _streams(
@@ -195,7 +193,7 @@ def _streams(
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
     if isinstance(catalog, NoCatalog):
-        for name in catalog.names or ():
+        for name in catalog.names:
             yield catalog.stream(name), True
         return
     chosen = set(catalog.chosen(select))
