@@ -2,6 +2,7 @@
 
 from dlt_bridge.checkpoints import load
 from dlt_bridge.errors import BridgeError, MessageError, TapError
+from dlt_bridge.ready import chat
 from dlt_bridge.source import singer
 
-__all__ = ["BridgeError", "MessageError", "TapError", "load", "singer"]
+__all__ = ["BridgeError", "MessageError", "TapError", "chat", "load", "singer"]

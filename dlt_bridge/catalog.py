@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,7 +17,10 @@ from dlt_bridge.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+logger = logging.getLogger(__name__)
+
 FULL_TABLE = "FULL_TABLE"
+_PATTERN = re.compile(r"[*?]")
 
 
 class _Metadata(Struct):
@@ -66,9 +71,15 @@ class Catalog:
     Args:
         value: The catalog as the tap printed it, or as a user changed it.
 
+    Attributes:
+        names: Of the streams that have a resource of their own.
+        unnamed: Whether others may be read, too.
+
     Raises:
         BridgeError: It is not what Singer asks for.
     """
+
+    unnamed = False
 
     def __init__(self, value: Any) -> None:  # noqa: ANN401
         try:
@@ -77,6 +88,7 @@ class Catalog:
             raise BridgeError(f"The tap's catalog is no Singer catalog: {error}.") from None
         self._entries: list[Mapping[str, Any]] = value["streams"]
         self.streams = {entry.tap_stream_id: _stream(entry) for entry in entries}
+        self.names = list(self.streams)
         if len(self.streams) < len(entries):
             raise BridgeError("The tap's catalog has two streams with one tap_stream_id.")
         self._named: dict[str, list[str]] = {}
@@ -97,13 +109,11 @@ class Catalog:
         if select is None:
             return [stream.name for stream in self.streams.values() if not stream.deselected]
         for pattern in select:
-            if pattern != "*" and not any(fnmatchcase(name, pattern) for name in self.streams):
+            if pattern != "*" and not any(_matches(name, pattern) for name in self.streams):
                 raise BridgeError(
                     f"The tap has no stream `{pattern}`. It has: {', '.join(self.streams)}."
                 )
-        return [
-            name for name in self.streams if any(fnmatchcase(name, pattern) for pattern in select)
-        ]
+        return [name for name in self.streams if any(_matches(name, pattern) for pattern in select)]
 
     def named(self, name: str) -> list[str]:
         """Return the streams that a message or a bookmark may mean by a name.
@@ -116,6 +126,9 @@ class Catalog:
     def stream(self, name: str) -> Stream:
         """Return the stream of this `tap_stream_id`."""
         return self.streams[name]
+
+    def warn_of_missing(self) -> None:
+        """Do nothing: a stream that the tap has need not have something new."""
 
     def selection(self, selected: Collection[str]) -> dict[str, Any]:
         """Return the catalog for a run that reads these streams and no others."""
@@ -135,14 +148,38 @@ class NoCatalog:
 
     Args:
         names: The streams to read; None for all.
+
+    Attributes:
+        names: Of the streams that have a resource of their own.
+        unnamed: Whether others may be read, too.
+
+    Raises:
+        BridgeError: A name is a pattern.
     """
 
     def __init__(self, names: Sequence[str] | None) -> None:
-        self.names = names
+        self.names = list(dict.fromkeys(names or ()))
+        self.unnamed = names is None
+        self._met: set[str] = set()
+        if pattern := next((name for name in self.names if _PATTERN.search(name)), None):
+            raise BridgeError(
+                f"select can't have the pattern `{pattern}` here: without a catalog, the streams"
+                " are not known before they are read. Name them."
+            )
 
     def named(self, name: str) -> list[str]:
         """Return the streams that a message or a bookmark may mean by a name: itself."""
+        self._met.add(name)
         return [name]
+
+    def warn_of_missing(self) -> None:
+        """Warn of streams to read of which no message came: a name may be misspelled."""
+        if missing := [name for name in self.names if name not in self._met]:
+            logger.warning(
+                "There were no messages of the selected streams %s. There were some of: %s.",
+                ", ".join(missing),
+                ", ".join(sorted(self._met)) or "no stream",
+            )
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name."""
@@ -151,6 +188,24 @@ class NoCatalog:
     def selection(self, _: Collection[str]) -> dict[str, Any]:
         """Return no catalog, for a tap that takes none."""
         return {}
+
+
+def checked_selection(select: Sequence[str] | None) -> list[str] | None:
+    """Return the names of streams to select.
+
+    Raises:
+        BridgeError: There are none, or they are one text.
+    """
+    if isinstance(select, str):
+        raise BridgeError(f'select takes a list of streams: select=["{select}"].')
+    if select is not None and not select:
+        raise BridgeError("select is empty, so nothing would be loaded. Without it, all is.")
+    return None if select is None else list(select)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Say whether a name is what a pattern says, in which only `*` and `?` are special."""
+    return name == pattern or fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _stream(entry: _Entry) -> Stream:

@@ -27,11 +27,21 @@ class Run:
 
     Args:
         every: Seconds after which the next STATE ends a package.
+
+    Attributes:
+        driver: Reads the tap, once it is started.
+        stopped: dlt wanted no more of it, as with `add_limit`.
     """
 
     def __init__(self, every: float) -> None:
         self._every = every
         self.driver: Driver | None = None
+        self.stopped = False
+
+    @property
+    def ended(self) -> bool:
+        """Say whether there is no further package to fill."""
+        return self.stopped or (self.driver is not None and self.driver.ended)
 
     def packages(self, start: Callable[[], Driver]) -> Iterator[Parcels]:
         """Yield what belongs to the next package."""
@@ -54,6 +64,10 @@ def reading(start: Callable[[], Driver]) -> Iterator[Iterator[Parcels]]:
     packages = run.packages(start) if run else start().package()
     try:
         yield packages
+    except GeneratorExit:
+        if run:
+            run.stopped = True
+        raise
     finally:
         # If dlt stops in the midst of a package, so does the tap.
         packages.close()  # type: ignore[attr-defined]
@@ -88,7 +102,7 @@ def load(
     run = Run(checkpoint_every)
     token = _run.set(run)
     try:
-        while run.driver is None or not run.driver.ended:
+        while not run.ended:
             info = pipeline.run(source, **arguments)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")

@@ -27,6 +27,7 @@ from dlt_bridge.messages import (
     decoded,
     record_head,
 )
+from dlt_bridge.runs import streams_to_read
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class Driver:
             guard.close()
             self._keep()
             self.ended = True
+            self._catalog.warn_of_missing()
 
     def close(self) -> None:
         """Stop the tap, if it still runs."""
@@ -181,7 +183,8 @@ class Driver:
 
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
         if self._lines is None:
-            self._selected = set(dlt.current.source().selected_resources)
+            known = self._options.everything
+            self._selected = streams_to_read([known] if known else self._catalog.names)
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=self._starting_state())
             self._refuse_shared_tables()

@@ -13,6 +13,7 @@ from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
 from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.catalog import FULL_TABLE
 from dlt_bridge.errors import MessageError
+from dlt_bridge.runs import pipeline
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 DELETE_INSERT = "delete-insert"
 #: The property by which a tap says that a record is gone at the source.
 DELETED = "_sdc_deleted_at"
+#: What can become of rows in a table.
+DISPOSITIONS = frozenset({"append", "replace", "merge"})
 #: Strategies that fail, or keep any version, if a package has a key twice.
 NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", "insert-only"})
 
@@ -52,6 +55,7 @@ class Asked:
         disposition: The write disposition; None if it is left to the bridge.
         keys: The primary key; None likewise.
         columns: The hints of columns, by their names.
+        ordered: A column of the user's tells which version of a key is the last.
         table_format: Such as delta.
         table: The name of the table.
     """
@@ -59,6 +63,7 @@ class Asked:
     disposition: Any = None
     keys: tuple[str, ...] | None = None
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ordered: bool = False
     table_format: str | None = None
     table: str | None = None
 
@@ -86,6 +91,7 @@ class Plan:
         strategy: Of a merge.
         ours: The disposition is the bridge's choice, not the user's.
         hard: A row with `_sdc_deleted_at` is deleted.
+        ordered: A column of the user's tells which version of a key is the last.
     """
 
     keys: tuple[str, ...]
@@ -93,6 +99,7 @@ class Plan:
     strategy: str | None = None
     ours: bool = True
     hard: bool = False
+    ordered: bool = False
 
     @property
     def one_version(self) -> bool:
@@ -112,12 +119,18 @@ def asked(resource: DltResource, told: Told) -> Asked:
     Args:
         resource: The resource, with all hints that it has.
         told: Those of the bridge.
+
+    Raises:
+        MessageError: A hint depends on rows.
     """
     disposition = resource.write_disposition
     try:
         table = resource.compute_table_schema()
     except DataItemRequiredForDynamicTableHints:
-        table = {}
+        raise MessageError(
+            f"Resource {resource.name}: a hint is a function of a row, but rows come as Arrow"
+            " tables. Give hints that are values."
+        ) from None
     columns = table.get("columns", {})
     keys = tuple(name for name, column in columns.items() if column.get("primary_key"))
     own = {
@@ -128,6 +141,7 @@ def asked(resource: DltResource, told: Told) -> Asked:
         disposition=None if disposition == told.disposition else disposition,
         keys=None if set(keys) <= set(told.keys) else keys,
         columns=own,
+        ordered=any(column.get("dedup_sort") for column in own.values()),
         table_format=resource.table_format if isinstance(resource.table_format, str) else None,
         table=table.get("name"),
     )
@@ -148,6 +162,12 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
     keys = tuple(keys) if wish.keys is None else wish.keys
     choice = wish.choice or _usual(stream.method, keys)
     ours = wish.choice is None
+    if choice not in DISPOSITIONS or wish.strategy == "scd2":
+        how = "the strategy scd2" if wish.strategy else f'write_disposition="{choice}"'
+        raise MessageError(
+            f"Stream {stream.name}: {how} is not to be had here. Choose append, replace or merge,"
+            " which may have the strategies delete-insert, upsert, cdc and insert-only."
+        )
     if choice != "merge":
         return Plan(keys, choice, ours=ours)
     strategies = _strategies(stream.name, wish.table_format)
@@ -155,7 +175,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
         (name for name in (DELETE_INSERT, "upsert") if name in strategies), None
     )
     if strategy not in strategies:
-        name = dlt.current.pipeline().destination.destination_name
+        name = pipeline().destination.destination_name
         how = f" by the strategy {strategy}" if strategy else ""
         raise MessageError(
             f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge on"
@@ -163,7 +183,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
             ' destination; or, with files, a table format (table_format="delta"); or take the rows'
             ' as they come (write_disposition="append").'
         )
-    return Plan(keys, "merge", strategy, ours=ours, hard=hard)
+    return Plan(keys, "merge", strategy, ours=ours, hard=hard, ordered=wish.ordered)
 
 
 def _usual(method: str | None, keys: Sequence[str]) -> str:
@@ -179,7 +199,7 @@ def _usual(method: str | None, keys: Sequence[str]) -> str:
 
 def _strategies(stream: str, table_format: str | None) -> Sequence[str]:
     """Return the merge strategies that the destination has for a table."""
-    capabilities = dlt.current.pipeline().destination.capabilities()
+    capabilities = pipeline().destination.capabilities()
     strategies: Sequence[Any] = capabilities.supported_merge_strategies or ()
     if capabilities.merge_strategies_selector is not None:
         table: Any = {"name": stream}
@@ -231,7 +251,9 @@ class TableHints:
 
     def told(self) -> Told:
         """Return what these hints tell."""
-        told = Told(self.disposition, self.plan.keys)
+        # What the user chose stays the user's, when the source is run again.
+        ours = {"disposition": self.disposition} if self.plan.ours else {}
+        told = Told(keys=self.plan.keys, **ours)
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             hint = columns.setdefault(name, {})
@@ -253,7 +275,9 @@ class TableHints:
         if DELETED in columns:
             columns[DELETED]["hard_delete"] = self.plan.hard
         if self.plan.keys:
-            columns[SEQUENCE] = {"dedup_sort": "desc"}
+            sorts = self.plan.strategy == DELETE_INSERT and not self.plan.ordered
+            if sorts or self.stored.get(SEQUENCE, {}).get("dedup_sort"):
+                columns[SEQUENCE] = {"dedup_sort": "desc" if sorts else None}
         told.columns = {name: hint for name, hint in columns.items() if hint}
         return told
 
@@ -308,7 +332,7 @@ def this_version(version: int) -> str:
 def _escaped(name: str) -> str:
     """Return the name of a column in SQL; dlt fills in names of tables between braces."""
     naming = dlt.current.source_schema().naming
-    escape = dlt.current.pipeline().destination.capabilities().escape_identifier
+    escape = pipeline().destination.capabilities().escape_identifier
     return str(escape(naming.normalize_path(name))).replace("{", "{{").replace("}", "}}")
 
 

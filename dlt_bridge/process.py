@@ -53,7 +53,7 @@ class Tap:
                 f"There is no executable `{name}` on the PATH. Install the tap, or give the whole"
                 " path of its executable."
             )
-        self.name = Path(name).name
+        self.name = arguments[1] if arguments[:1] == ["-m"] else Path(name).name
         self._command = [executable, *arguments]
         self._config = config
 
@@ -63,8 +63,14 @@ class Tap:
         Raises:
             TapError: The tap failed, or printed something else.
         """
-        with self.running("--discover") as lines:
-            text = b"".join(lines)
+        try:
+            with self.running("--discover") as lines:
+                text = b"".join(lines)
+        except TapError as error:
+            raise TapError(
+                f"{error}\nThat was {self.name} --discover. If the tap has no discovery, say"
+                " discover=False."
+            ) from error
         try:
             return json.loads(text)
         except ValueError:

@@ -6,41 +6,28 @@ progress work for each stream while the tap runs just once.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import dlt
 
-from dlt_bridge.catalog import Catalog, NoCatalog
+from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
 from dlt_bridge.checkpoints import reading
 from dlt_bridge.driver import Driver, Parcels
-from dlt_bridge.errors import BridgeError, TapError
+from dlt_bridge.errors import BridgeError
 from dlt_bridge.hints import Told
-from dlt_bridge.lines import Lines, TapLike, lines_of
+from dlt_bridge.lines import Lines, TapLike, command_of, name_of
+from dlt_bridge.process import Tap
+from dlt_bridge.runs import DRIVER
+from dlt_bridge.steps import HintStep
 from dlt_bridge.streams import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dlt.extract import DltResource, DltSource
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.nested import Nesting
-    from dlt_bridge.process import Tap
-    from dlt_bridge.streams import Parcel
-
-#: The resource that reads the tap; no stream's.
-DRIVER = "_singer"
-
-# What starts a tap and is none: its name says nothing about the source.
-_LAUNCHER = re.compile(
-    r"((python|pypy)[\d.]*|uvx?|pipx|poetry|pdm|hatch|meltano|docker|podman|env|(ba|z)?sh"
-    r"|run|tool|exec|invoke)(\.exe)?"
-)
-_LONGEST_NAME = 64  # of a dlt schema
 
 
 def singer(  # noqa: PLR0913 - what can be said of a tap
@@ -88,12 +75,17 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
 
     Raises:
         TapError: The tap is not there, its discovery failed, or its command tells no name.
-        BridgeError: The catalog is not what Singer asks for, or has no stream of that name.
+        BridgeError: The catalog is not what Singer asks for, has no stream of a name in `select`,
+            or an argument is not what it should be.
     """
-    source_name = name or _name_of(tap)
+    command = command_of(tap)
+    source_name = name or name_of(command)
+    if config and not command:
+        raise BridgeError("Lines take no config: the tap that wrote them had one.")
     given = {
-        "config": None if config is None else dict(config),
-        "select": None if select is None else list(select),
+        # Of lines, it is not looked up.
+        "config": None if config is None and command else dict(config or {}),
+        "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
     }
@@ -106,17 +98,18 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         nested: str | None = None,
         deletes: str | None = None,
     ) -> Iterator[DltResource]:
-        command = lines_of(tap, config or {})
-        known = _catalog(command, catalog, select, discover=discover)
+        read = Tap(command, config or {}) if command else Lines(tap)  # type: ignore[arg-type]
+        select = checked_selection(select)
+        known = _catalog(read, catalog, select, discover=discover)
         told: dict[str, Told] = {}
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
-            everything=source_name if isinstance(known, NoCatalog) and not known.names else None,
+            everything=source_name if known.unnamed else None,
             told=told,
         )
-        driver = _driver(command, known, options)
+        driver = _driver(read, known, options)
         yield driver
         if options.everything:
             yield _transformer_of_all(options.everything, driver, told)
@@ -165,9 +158,11 @@ def _driver(tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) ->
 def _transformer(
     stream: Stream, driver: DltResource, told: dict[str, Told], *, selected: bool
 ) -> DltResource:
+    step = HintStep(stream.name, told)
+
     def own(parcels: Parcels) -> Any:  # noqa: ANN401
         parcel = parcels.take(stream.name)
-        return _marked(parcel) if parcel else None
+        return step.take(parcel) if parcel else None
 
     known = told[stream.name] = Told()
     return dlt.transformer(
@@ -176,23 +171,21 @@ def _transformer(
         name=stream.name,
         selected=selected,
         write_disposition=known.disposition,
-    )
+    ).add_step(step)
 
 
 def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -> DltResource:
+    step = HintStep(name, told)
+
     def own(parcels: Parcels) -> Any:  # noqa: ANN401
         [(stream, parcel)] = parcels.by_stream.items()
         parcels.take(stream)
-        if parcel.hints:
-            return dlt.mark.with_hints(parcel.rows, parcel.hints, create_table_variant=True)
-        return dlt.mark.with_table_name(parcel.rows, stream)
+        return step.take(parcel, stream)
 
     known = told[name] = Told()
-    return dlt.transformer(own, data_from=driver, name=name, write_disposition=known.disposition)
-
-
-def _marked(parcel: Parcel) -> Any:  # noqa: ANN401
-    return dlt.mark.with_hints(parcel.rows, parcel.hints) if parcel.hints else parcel.rows
+    return dlt.transformer(
+        own, data_from=driver, name=name, write_disposition=known.disposition
+    ).add_step(step)
 
 
 def _streams(
@@ -200,7 +193,7 @@ def _streams(
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
     if isinstance(catalog, NoCatalog):
-        for name in catalog.names or ():
+        for name in catalog.names:
             yield catalog.stream(name), True
         return
     chosen = set(catalog.chosen(select))
@@ -212,28 +205,3 @@ def _choice(name: str, value: str | None, known: Sequence[str]) -> Any:  # noqa:
     if value is not None and value not in known:
         raise BridgeError(f"{name} is {value!r}, but can only be one of {', '.join(known)}.")
     return value or known[0]
-
-
-def _name_of(tap: TapLike) -> str:
-    """Return the source's name: of the executable, or of what a launcher is told to start."""
-    if isinstance(tap, ModuleType):
-        tap = tap.__name__.partition(".")[0]
-    if not isinstance(tap, (str, Path)) and not (isinstance(tap, Sequence) and tap):
-        return "singer"
-    words = [str(tap)] if isinstance(tap, (str, Path)) else [str(word) for word in tap]
-    if words[0].lstrip().startswith(("{", "b'{")):
-        return "singer"
-    names = [Path(words[0]).name]
-    if _LAUNCHER.fullmatch(names[0]):
-        rest = [Path(word).name for word in words[1:] if not word.startswith("-")]
-        names = [
-            word
-            for word in rest
-            if re.fullmatch(r"[\w.-]+", word) and not _LAUNCHER.fullmatch(word)
-        ]
-        # `uv run --with x tap-y`
-        names.sort(key=lambda word: not word.startswith(("tap-", "tap_")))
-    if not names:
-        raise TapError("The command of the tap does not tell its name. Give one: singer(name=...).")
-    name = re.sub(r"\W+", "_", re.sub(r"\.(py|exe)$", "", names[0]))[:_LONGEST_NAME]
-    return name if name.isidentifier() else f"_{name}"[:_LONGEST_NAME]

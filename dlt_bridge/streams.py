@@ -82,7 +82,7 @@ class Parcel:
     """
 
     rows: list[Any]
-    hints: Any = None
+    hints: TableHints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,11 @@ class StreamWriter:
         keys = message.key_properties or ()
         properties = columns(message.schema, keys)
         wish = asked(options.resource(stream.name), options.told_of(stream.name))
+        if options.everything and wish.table not in {None, options.everything}:
+            raise MessageError(
+                f"Stream {stream.name}: a table_name can't be given to all streams together. Select"
+                " them by their names, and give each its own."
+            )
         named = stream.name if options.everything else wish.table or stream.name
         self.table = dlt.current.source_schema().naming.normalize_table_identifier(named)
         self._base = planned(stream, keys, wish, hard=options.hard)
@@ -310,8 +315,8 @@ class StreamWriter:
             return [table]
         return objects(table, self._decoder.nested_columns)
 
-    def _hints(self, *, deduplicated: bool = False) -> Any:  # noqa: ANN401
-        hints = TableHints(
+    def _hints(self, *, deduplicated: bool = False) -> TableHints:
+        return TableHints(
             self._plan,
             self._decoder.told_columns,
             self._decoder.variants,
@@ -322,9 +327,6 @@ class StreamWriter:
             file_format=self._file_format,
             table=self.table if self._options.everything else None,
         )
-        if not self._options.everything:
-            self._options.told[self.stream.name] = hints.told()
-        return hints.made()
 
     def _conditions(self) -> dict[str, str]:
         """Return what decides which rows are in the table after a version was activated."""

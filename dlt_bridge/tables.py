@@ -14,6 +14,7 @@ from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
+from dlt_bridge.runs import pipeline
 from dlt_bridge.types import DataType, Kind
 
 if TYPE_CHECKING:
@@ -100,14 +101,14 @@ def _kind(column: Mapping[str, Any]) -> Kind | None:
         return None
     precision, scale = column.get("precision"), column.get("scale")
     if data_type == "decimal":
-        usual = dlt.current.pipeline().destination.capabilities().decimal_precision
+        usual = pipeline().destination.capabilities().decimal_precision
         return Kind("decimal", precision or usual[0], usual[1] if precision is None else scale or 0)
     return Kind(data_type, precision if data_type in {"timestamp", "time"} else None)
 
 
 def destination_type() -> str:
     """Return what dlt calls the kind of destination, such as `postgres`."""
-    return dlt.current.pipeline().destination.destination_type.rpartition(".")[2]
+    return str(pipeline().destination.destination_type.rpartition(".")[2])
 
 
 def file_format(*, objects: bool) -> str | None:
@@ -214,7 +215,8 @@ def refuse_unfit(stream: str, table: str, columns: Sequence[Column], keys: Colle
             f"Stream {stream}: the properties {_listed(names)} would be one column, `{made}`."
         )
     holder = stored_table(table).get("resource", stream)
-    if holder != stream:
+    # Without a catalog, one resource is of all streams: it has the name of the source.
+    if holder not in {stream, dlt.current.source_schema().name}:
         raise MessageError(
             f"Stream {stream}: its table `{table}` holds the stream {holder}. Load it into another"
             " dataset."
@@ -222,7 +224,15 @@ def refuse_unfit(stream: str, table: str, columns: Sequence[Column], keys: Colle
 
 
 def _refuse_table(stream: str, table: str) -> None:
-    made = dlt.current.source_schema().naming.normalize_table_identifier(table)
+    schema, running = dlt.current.source_schema(), pipeline()
+    made = schema.naming.normalize_table_identifier(table)
+    for other in running.schemas.values() if running.config.use_single_dataset else ():
+        if other.name != schema.name and other.tables.get(made, {}).get("resource"):
+            raise MessageError(
+                f"Stream {stream}: its table `{made}` is one of the source {other.name}, whose rows"
+                " it would replace. Load it into another dataset, or into another table:"
+                " apply_hints(table_name=...)."
+            )
     files = destination_type() == "filesystem"
     if made.startswith("_dlt") or (files and made in FILES):
         raise MessageError(

@@ -36,6 +36,8 @@ class LastVersions:
         start = self._file.tell()
         with pa.ipc.new_stream(self._file, table.schema) as writer:
             writer.write_table(table)
+        # It is read by another way than it is written.
+        self._file.flush()
         self._parts.append((start, self._file.tell()))
 
     def tables(self) -> Iterator[pa.Table]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import Runner, chat_config
-from staging import Stage
+from staging import Project, Stage
 
 from tap_chat.sandbox import Sandbox, World
 
@@ -23,6 +23,18 @@ def tap(tmp_path: Path) -> Runner:
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    found = Project(folder)
+    found.write()
+    yield found
+    monkeypatch.undo()
+    found.reload()
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import duckdb
 from bridge.destinations import DATASET, DuckDB, Warehouse
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import PluggableRunContext
 
 from dlt_bridge import singer
 
@@ -119,3 +121,26 @@ def record(stream: str = "a", **values: Any) -> dict[str, Any]:
 
 def bookmark(**streams: Any) -> dict[str, Any]:
     return {"type": "STATE", "value": {"bookmarks": streams}}
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder of a dlt user's project; it is the working folder.
+
+    Attributes:
+        folder: Where it is.
+    """
+
+    folder: Path
+
+    def write(self, *, secrets: str = "", config: str = "") -> None:
+        """Write secrets.toml and config.toml, and let dlt read them."""
+        (self.folder / ".dlt").mkdir(exist_ok=True)
+        (self.folder / ".dlt" / "secrets.toml").write_text(secrets)
+        (self.folder / ".dlt" / "config.toml").write_text(config)
+        self.reload()
+
+    @staticmethod
+    def reload() -> None:
+        """Let dlt read the files of the working folder anew."""
+        Container()[PluggableRunContext].reload_providers()

@@ -1,0 +1,580 @@
+"""What a dlt user asks of a source or a run: hints, steps, contracts, several sources at once."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import pyarrow.compute as pc
+import pytest
+from dlt.extract.exceptions import ResourcesNotFoundError
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import bookmark, entry, record, schema
+
+from dlt_bridge import driver, load, singer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from dlt.extract import DltSource
+    from staging import Stage
+
+TEXT = {"type": ["string", "null"]}
+NUMBER = {"type": "number"}
+INTEGER = {"type": ["integer", "null"]}
+RECORDS = [
+    schema("a", v=TEXT),
+    record("a", id=1, v="x"),
+    record("a", id=2, v="y"),
+    schema("b"),
+    record("b", id=1),
+    bookmark(a={"x": 1}, b={"x": 1}),
+]
+
+
+def source(
+    messages: Sequence[dict[str, Any]] = RECORDS, *, method: str = "INCREMENTAL", **options: Any
+) -> DltSource:
+    """Return a source of lines, with a catalog, so that streams have resources."""
+    streams = {message["stream"] for message in messages if "stream" in message}
+    catalog = {"streams": [entry(stream, method) for stream in sorted(streams)]}
+    return singer([json.dumps(message) for message in messages], catalog=catalog, **options)
+
+
+def tables(stage: Stage) -> set[str]:
+    query = "select table_name from information_schema.tables where table_schema = 'data'"
+    return {name for (name,) in stage.rows(query) if not name.startswith("_dlt")}
+
+
+@pytest.fixture
+def small_parcels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand every batch to dlt by itself."""
+    monkeypatch.setattr(driver, "HANDED_OVER", 1)
+
+
+# Hints of a resource
+
+
+def test_stream_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ResourcesNotFoundError, match="zzz"):
+        source().with_resources("zzz")
+
+
+@pytest.mark.parametrize(("disposition", "expected"), [("append", 4), ("replace", 2)])
+def test_disposition_of_the_user_counts(stage: Stage, disposition: Any, expected: int) -> None:
+    for _ in range(2):
+        made = source()
+        made.a.apply_hints(write_disposition=disposition)
+        stage.pipeline.run(made)
+    assert stage.rows("select count(*) from data.a") == [(expected,)]
+    assert stage.rows("select count(*) from data.b") == [(1,)]
+
+
+def test_replaced_stream_is_read_from_its_beginning(stage: Stage) -> None:
+    stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
+    stage.load(RECORDS)
+    made = stage.source([schema("a"), record("a", id=3), bookmark(a={"x": 9}, b={"x": 1})])
+    made.a.apply_hints(write_disposition="replace")
+    stage.pipeline.run(made)
+    assert stage.given["state"] == {"bookmarks": {"b": {"x": 1}}}
+    assert stage.rows("select id from data.a") == [(3,)]
+
+
+def test_key_of_the_user_counts(stage: Stage) -> None:
+    for value in ("x", "y"):
+        head = schema("a", keys=("id",), k=TEXT)
+        made = source([head, record("a", id=1, k=value), record("a", id=2, k=value)])
+        made.a.apply_hints(primary_key="k")
+        stage.pipeline.run(made)
+    assert stage.rows("select id, k from data.a order by k") == [(2, "x"), (2, "y")]
+
+
+def test_key_of_the_user_must_be_a_property(stage: Stage) -> None:
+    made = source()
+    made.a.apply_hints(primary_key="nope")
+    with pytest.raises(PipelineStepFailed, match=r"Stream a: .* no property for its key `nope`"):
+        stage.pipeline.run(made)
+
+
+def test_key_of_the_user_that_is_null_is_refused(stage: Stage) -> None:
+    made = source([schema("a", keys=(), k=TEXT), record("a", id=1, k="x"), record("a", k=None)])
+    made.a.apply_hints(primary_key="k")
+    with pytest.raises(PipelineStepFailed, match="Stream a: `k` in line 3 is null"):
+        stage.pipeline.run(made)
+
+
+def test_last_version_of_the_user_counts(stage: Stage) -> None:
+    head = schema("a", v=INTEGER)
+    made = source([head, record("a", id=1, v=1), record("a", id=1, v=0)])
+    stage.pipeline.run(made)
+    for _ in range(2):
+        made = source([head, record("a", id=1, v=5), record("a", id=1, v=2)])
+        made.a.apply_hints(columns={"v": {"dedup_sort": "desc"}})
+        stage.pipeline.run(made)
+        assert stage.rows("select v from data.a") == [(5,)]
+
+
+@pytest.mark.parametrize(
+    ("prop", "hint", "text", "column", "expected"),
+    [
+        (
+            NUMBER,
+            {"data_type": "decimal", "precision": 20, "scale": 4},
+            "1234567890123456.7891",
+            "DECIMAL(20,4)",
+            Decimal("1234567890123456.7891"),
+        ),
+        (TEXT, {"data_type": "date"}, '"2026-02-28"', "DATE", "2026-02-28"),
+        (
+            TEXT,
+            {"data_type": "timestamp"},
+            '"2026-01-01T02:00:00+02:00"',
+            "TIMESTAMP WITH TIME ZONE",
+            "2026-01-01 00:00:00+00",
+        ),
+        ({"type": "object"}, {"data_type": "json"}, '{"x":1}', "JSON", '{"x":1}'),
+    ],
+)
+def test_type_of_the_user_counts(
+    stage: Stage, prop: Any, hint: Any, text: str, column: str, expected: Any
+) -> None:
+    line = f'{{"type": "RECORD", "stream": "a", "record": {{"id": 1, "v": {text}}}}}'
+    made = singer([json.dumps(schema("a", v=prop)), line], select=["a"])
+    made.a.apply_hints(columns={"v": hint})
+    stage.pipeline.run(made)
+    assert stage.rows("select typeof(v), v::varchar from data.a") == [(column, str(expected))]
+
+
+def test_value_that_the_type_of_the_user_can_not_hold_is_kept(stage: Stage) -> None:
+    made = source([schema("a", v=NUMBER), record("a", id=1, v=1.5), record("a", id=2, v=1.23456)])
+    made.a.apply_hints(columns={"v": {"data_type": "decimal", "precision": 20, "scale": 4}})
+    stage.pipeline.run(made)
+    query = "select v, v__v_double from data.a order by id"
+    assert stage.rows(query) == [(Decimal("1.5000"), None), (None, 1.23456)]
+
+
+def test_description_of_a_column_is_kept(stage: Stage) -> None:
+    made = source()
+    made.a.apply_hints(columns={"v": {"description": "what was said"}})
+    stage.pipeline.run(made)
+    column = stage.pipeline.default_schema.tables["a"]["columns"]["v"]
+    assert (column["description"], column["data_type"]) == ("what was said", "text")
+
+
+def test_table_has_the_name_that_the_user_gives(stage: Stage) -> None:
+    for _ in range(2):
+        made = source()
+        made.a.apply_hints(table_name="other")
+        stage.pipeline.run(made)
+    assert tables(stage) == {"other", "b"}
+    assert stage.rows("select id from data.other order by id") == [(1,), (2,)]
+
+
+def test_name_of_another_table_is_refused(stage: Stage) -> None:
+    made = source()
+    made.a.apply_hints(table_name="b")
+    with pytest.raises(PipelineStepFailed, match="streams `a`, `b` would be one table, `b`"):
+        stage.pipeline.run(made)
+
+
+def test_hint_that_depends_on_rows_is_refused(stage: Stage) -> None:
+    made = source()
+    made.a.apply_hints(table_name=lambda _: "x")
+    with pytest.raises(PipelineStepFailed, match="Resource a: a hint is a function of a row"):
+        stage.pipeline.run(made)
+
+
+@pytest.mark.parametrize("disposition", ["skip", {"disposition": "merge", "strategy": "scd2"}])
+def test_disposition_that_is_not_to_be_had_is_refused(stage: Stage, disposition: Any) -> None:
+    """dlt would find out only when the package is there, and stay with it."""
+    made = source()
+    made.a.apply_hints(write_disposition=disposition)
+    with pytest.raises(PipelineStepFailed, match=r"Stream a: .* is not to be had here"):
+        stage.pipeline.run(made)
+    assert not stage.pipeline.has_pending_data
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [("upsert", "z"), ("delete-insert", "z")])
+def test_strategy_of_the_user_counts(stage: Stage, strategy: Any, expected: str) -> None:
+    made = source([schema("a", v=TEXT), record("a", id=1, v="x"), record("a", id=1, v="z")])
+    made.a.apply_hints(write_disposition={"disposition": "merge", "strategy": strategy})
+    stage.pipeline.run(made)
+    assert stage.rows("select v from data.a") == [(expected,)]
+    assert stage.pipeline.default_schema.tables["a"]["x-merge-strategy"] == strategy  # type: ignore[typeddict-item]
+
+
+def test_table_format_that_the_destination_has_not_is_no_harm(stage: Stage) -> None:
+    made = source()
+    made.a.apply_hints(table_format="delta")
+    stage.pipeline.run(made)
+    assert stage.rows("select count(*) from data.a") == [(2,)]
+
+
+def test_resource_can_not_have_another_name(stage: Stage) -> None:
+    """Its stream would not be found, and nothing be loaded."""
+    with pytest.raises(PipelineStepFailed, match=r"resource renamed .* apply_hints\(table_name"):
+        stage.pipeline.run(source().a.with_name("renamed"))
+
+
+def test_transformer_of_a_stream_is_refused(stage: Stage) -> None:
+    """It would be given nothing: only selected streams are read."""
+
+    @dlt.transformer
+    def lengths(rows: pa.Table) -> Any:
+        yield {"rows": len(rows)}
+
+    with pytest.raises(PipelineStepFailed, match="transformer takes rows from the stream a"):
+        stage.pipeline.run(source().a | lengths)
+
+
+# Arguments of a run
+
+
+def test_arguments_of_run_count(stage: Stage) -> None:
+    for _ in range(2):
+        stage.pipeline.run(source(), write_disposition="append")
+    assert stage.rows("select count(*) from data.a") == [(4,)]
+    stage.pipeline.run(source(), write_disposition="replace")
+    assert stage.rows("select count(*) from data.a") == [(2,)]
+    assert stage.rows("select count(*) from data.b") == [(1,)]
+
+
+def test_key_and_table_of_run_count(stage: Stage) -> None:
+    messages = [schema("a", keys=(), v=TEXT), record("a", id=1, v="x"), record("a", id=2, v="x")]
+    stage.pipeline.run(source(messages), primary_key="v", table_name="t")
+    assert stage.rows("select id, v from data.t") == [(2, "x")]
+
+
+@pytest.mark.parametrize("disposition", ["append", "replace", None])
+def test_arguments_of_run_count_for_all_streams_of_lines(stage: Stage, disposition: Any) -> None:
+    for _ in range(2):
+        lines = [json.dumps(message) for message in RECORDS]
+        stage.pipeline.run(singer(lines), write_disposition=disposition)
+    assert stage.rows("select count(*) from data.a") == [(4 if disposition == "append" else 2,)]
+
+
+def test_table_can_not_be_that_of_all_streams_of_lines(stage: Stage) -> None:
+    lines = [json.dumps(message) for message in RECORDS]
+    with pytest.raises(PipelineStepFailed, match="table_name can't be given to all streams"):
+        stage.pipeline.run(singer(lines), table_name="t")
+
+
+def test_replaced_table_has_the_rows_of_all_checkpoints(stage: Stage) -> None:
+    messages: list[dict[str, Any]] = [schema("a")]
+    for number in range(3):
+        messages += [record("a", id=number), bookmark(a={"x": number})]
+    for _ in range(2):
+        load(stage.pipeline, source(messages), checkpoint_every=0, write_disposition="replace")
+    assert stage.rows("select id from data.a order by id") == [(0,), (1,), (2,)]
+
+
+# Steps
+
+
+def test_steps_are_given_arrow_tables(stage: Stage) -> None:
+    def louder(rows: pa.Table) -> pa.Table:
+        return rows.set_column(1, "v", pc.utf8_upper(rows["v"]))
+
+    made = source()
+    made.a.add_map(louder).add_map(lambda rows: rows.filter(pc.equal(rows["id"], 1)))
+    stage.pipeline.run(made)
+    assert stage.rows("select id, v from data.a") == [(1, "X")]
+
+
+def test_steps_may_make_rows_of_tables(stage: Stage) -> None:
+    made = source()
+    made.a.add_yield_map(lambda rows: iter(rows.to_pylist()))
+    stage.pipeline.run(made)
+    assert stage.rows("select id, v from data.a order by id") == [(1, "x"), (2, "y")]
+
+
+@pytest.mark.usefixtures("small_parcels")
+@pytest.mark.parametrize("known", [True, False])
+def test_step_that_drops_the_first_rows_drops_no_hints(stage: Stage, *, known: bool) -> None:
+    """Without the key, the rows that come after would be appended."""
+    messages = [
+        schema("A b", v={"type": "object"}),
+        *(record("A b", id=number % 30_000, v={}) for number in range(60_000)),
+    ]
+    for _ in range(2):
+        lines = [json.dumps(message) for message in messages]
+        made = source(messages) if known else singer(lines)
+        resource = made.resources["A b" if known else "singer"]
+        resource.add_filter(lambda rows: len(rows) > 0 and rows["id"][0].as_py() != 0)
+        stage.pipeline.run(made)
+    query = "select count(*), count(distinct id), any_value(typeof(v)) from data.a_b"
+    assert stage.rows(query) == [(30_000, 30_000, "JSON")]
+
+
+def test_step_that_makes_keys_equal_makes_no_second_row(stage: Stage) -> None:
+    """The bridge compared keys before the step did its work."""
+    made = source([schema("a", v=TEXT), record("a", id=1, v="x"), record("a", id=2, v="y")])
+    made.a.add_map(lambda rows: rows.set_column(0, "id", pc.multiply(rows["id"], 0)))
+    stage.pipeline.run(made)
+    assert stage.rows("select id, v from data.a") == [(0, "y")]
+
+
+def test_stream_that_a_step_drops_has_the_hints_of_the_tap_later(stage: Stage) -> None:
+    """What dlt was not told must not pass for what the user wants."""
+    made = source([schema("a"), record("a", id=1)])
+    keep: list[bool] = [False]
+    made.a.add_filter(lambda _: keep[0])
+    stage.pipeline.run(made)
+    keep[0] = True
+    for _ in range(2):
+        stage.pipeline.run(made)
+    assert stage.rows("select id from data.a") == [(1,)]
+
+
+@pytest.mark.usefixtures("small_parcels")
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_limit_keeps_no_bookmark(stage: Stage, *, checkpoints: bool) -> None:
+    """What the limit leaves out must come with the next run."""
+    messages = [schema(), *(record(id=number) for number in range(45_000)), bookmark(a={"x": 1})]
+    made = stage.source(messages)
+    made.resources["_singer"].add_limit(1)
+    if checkpoints:
+        load(stage.pipeline, made, checkpoint_every=0)
+    else:
+        stage.pipeline.run(made)
+    assert 0 < stage.rows("select count(*) from data.a")[0][0] < 45_000
+    stage.load(messages)
+    assert "state" not in stage.given
+    assert stage.rows("select count(*) from data.a") == [(45_000,)]
+
+
+def test_streams_are_not_limited_by_themselves(stage: Stage) -> None:
+    """dlt warns of it: transformers have all their rows."""
+    stage.pipeline.run(source().add_limit(1))
+    assert stage.rows("select count(*) from data.a") == [(2,)]
+
+
+# Contracts
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("evolve", {(1, "x", None), (2, "y", None), (3, "z", 1), (4, "z", None)}),
+        ("discard_row", {(1, "x"), (2, "y"), (4, "z")}),
+        ("discard_value", {(1, "x"), (2, "y"), (3, "z"), (4, "z")}),
+        ("freeze", None),
+    ],
+)
+def test_contract_of_columns_is_kept(stage: Stage, mode: Any, expected: Any) -> None:
+    stage.pipeline.run(source())
+    messages = [schema("a", v=TEXT, n=INTEGER), record("a", id=3, v="z", n=1)]
+    made = source([*messages, record("a", id=4, v="z")])
+    if expected is None:
+        with pytest.raises(PipelineStepFailed, match="`n` to table `a` because `columns`"):
+            stage.pipeline.run(made, schema_contract={"columns": mode})
+        expected = {(1, "x"), (2, "y")}
+    else:
+        made.a.apply_hints(schema_contract={"columns": mode})
+        stage.pipeline.run(made)
+    assert set(stage.rows("select * exclude _sdc_sequence from data.a")) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("evolve", {"a", "b"}), ("discard_row", {"a"}), ("discard_value", {"a"}), ("freeze", None)],
+)
+def test_contract_of_tables_is_kept(stage: Stage, mode: Any, expected: Any) -> None:
+    stage.pipeline.run(source([schema("a"), record("a", id=1)]))
+    if expected is None:
+        with pytest.raises(PipelineStepFailed, match="Can't add table `b`"):
+            stage.pipeline.run(source(), schema_contract={"tables": mode})
+        expected = {"a"}
+    else:
+        stage.pipeline.run(source(), schema_contract={"tables": mode})
+    assert tables(stage) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("evolve", {(1, "x", None), (3, None, 5), (4, None, None)}),
+        ("discard_value", {(1, "x"), (3, None), (4, None)}),
+        ("freeze", None),
+    ],
+)
+def test_contract_of_types_is_about_variants(stage: Stage, mode: Any, expected: Any) -> None:
+    stage.pipeline.run(source([schema("a", v=TEXT), record("a", id=1, v="x")]))
+    made = source([schema("a", v=INTEGER), record("a", id=3, v=5), record("a", id=4)])
+    if expected is None:
+        with pytest.raises(PipelineStepFailed, match="variant column `v__v_bigint`"):
+            stage.pipeline.run(made, schema_contract={"data_type": mode})
+        expected = {(1, "x")}
+    else:
+        stage.pipeline.run(made, schema_contract={"data_type": mode})
+    assert set(stage.rows("select * exclude _sdc_sequence from data.a")) == expected
+
+
+# Runs
+
+
+def test_refresh_of_a_run_begins_anew(stage: Stage) -> None:
+    """One stream alone: see test_state.py."""
+    stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
+    modes: list[tuple[Any, set[str]]] = [
+        ("drop_sources", {"a"}),
+        ("drop_resources", {"a"}),
+        ("drop_data", {"a", "b"}),
+    ]
+    for mode, left in modes:
+        stage.load([*RECORDS, {"type": "STATE", "value": {"cursor": 1}}], refresh="drop_sources")
+        stage.load([schema("a"), record("a", id=7), bookmark(a={"x": 2})], refresh=mode)
+        assert "state" not in stage.given
+        assert stage.rows("select id from data.a") == [(7,)]
+        assert tables(stage) == left
+        assert "b" not in left or stage.rows("select id from data.b") == []
+
+
+def test_refresh_is_of_a_run_with_checkpoints_as_a_whole(stage: Stage) -> None:
+    stage.pipeline.run(source())
+    messages = [schema("a"), record("a", id=7), bookmark(a={"x": 1}), record("a", id=8)]
+    load(stage.pipeline, source(messages), checkpoint_every=0, refresh="drop_sources")
+    assert stage.rows("select id from data.a order by id") == [(7,), (8,)]
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_source_can_be_run_again(stage: Stage, *, checkpoints: bool) -> None:
+    made = stage.source([schema(), record(id=1), bookmark(a={"x": 1}), record(id=2)])
+    for _ in range(2):
+        if checkpoints:
+            load(stage.pipeline, made, checkpoint_every=0)
+        else:
+            stage.pipeline.run(made)
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+    assert stage.rows("select id from data.a order by id") == [(1,), (2,)]
+
+
+def test_hints_hold_for_a_source_that_is_run_again(stage: Stage) -> None:
+    made = source()
+    made.a.apply_hints(write_disposition="append")
+    for _ in range(2):
+        stage.pipeline.run(made)
+    assert stage.rows("select count(*) from data.a") == [(4,)]
+
+
+def test_sources_of_one_run_have_each_their_state(stage: Stage) -> None:
+    one = source([schema("a"), record("a", id=1), bookmark(a={"x": 1})], name="one")
+    two = source([schema("b"), record("b", id=2), bookmark(b={"x": 2})], name="two")
+    plain = dlt.resource([{"x": 1}], name="plain")
+    stage.pipeline.run([one, two, plain])
+    assert tables(stage) == {"a", "b", "plain"}
+    sources = stage.pipeline.state["sources"]
+    assert sources["one"]["resources"] == {"a": {"bookmarks": {"a": {"x": 1}}}}
+    assert sources["two"]["resources"] == {"b": {"bookmarks": {"b": {"x": 2}}}}
+
+
+def test_resources_of_one_run_may_be_of_a_tap_and_others(stage: Stage) -> None:
+    stage.pipeline.run([source().a, source().b, dlt.resource([{"x": 1}], name="plain")][1:])
+    assert tables(stage) == {"b", "plain"}
+    made = source()
+    stage.pipeline.run([made.a, made.b])
+    assert tables(stage) == {"a", "b", "plain"}
+
+
+def test_sources_that_would_share_a_table_are_refused(stage: Stage) -> None:
+    """One would replace or overwrite what the other brought."""
+    one, two = source(name="one"), source(name="two")
+    with pytest.raises(PipelineStepFailed, match="`a` is one of the source one"):
+        stage.pipeline.run([one, two])
+    stage.pipeline.run(one)
+    with pytest.raises(PipelineStepFailed, match="`a` is one of the source one"):
+        stage.pipeline.run(two)
+
+
+def test_sources_of_one_name_are_refused(stage: Stage) -> None:
+    """The second account would go on from the bookmark of the first."""
+    with pytest.raises(PipelineStepFailed, match="Two sources with the name singer"):
+        stage.pipeline.run([source(), source()])
+    stage.pipeline.run([source().with_resources("a"), source().with_resources("b")])
+    assert tables(stage) == {"a", "b"}
+
+
+def test_pipelines_may_share_a_dataset(stage: Stage) -> None:
+    other = dlt.pipeline(
+        "other",
+        pipelines_dir=str(stage.folder / "other"),
+        destination=stage.pipeline.destination,
+        dataset_name="data",
+    )
+    stage.pipeline.run(source([schema("a", v=TEXT), record("a", id=1), bookmark(a={"x": 1})]))
+    other.run(source([schema("a", n=INTEGER), record("a", id=2, n=5), bookmark(a={"x": 2})]))
+    stage.pipeline.run(source([schema("a", v=TEXT), record("a", id=3, v="x")]))
+    query = "select id, v, n from data.a order by id"
+    assert stage.rows(query) == [(1, None, None), (2, None, 5), (3, "x", None)]
+    assert stage.pipeline.state["sources"]["singer"]["resources"]["a"]["bookmarks"]["a"] == {"x": 1}
+
+
+def test_steps_of_a_run_may_be_apart(stage: Stage) -> None:
+    for value in ("new", "newer"):
+        stage.pipeline.extract(source([schema("a", v=TEXT), record("a", id=1, v=value)]))
+    stage.pipeline.normalize()
+    stage.pipeline.load()
+    assert stage.rows("select id, v from data.a") == [(1, "newer")]
+
+
+def test_pipeline_without_a_destination_is_refused(stage: Stage) -> None:
+    pipeline = dlt.pipeline("nowhere", pipelines_dir=str(stage.folder))
+    with pytest.raises(PipelineStepFailed, match=r"no destination.*name it first"):
+        pipeline.extract(source())
+
+
+def test_every_run_in_dev_mode_begins_anew(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = dlt.pipeline(
+        "dev",
+        pipelines_dir=str(stage.folder / "dev"),
+        destination=stage.pipeline.destination,
+        dataset_name="data",
+        dev_mode=True,
+        progress="log",
+    )
+    pipeline.run(source())
+    assert stage.rows(f"select count(*) from {pipeline.dataset_name}.a") == [(2,)]
+    assert pipeline.dataset_name != "data"
+    assert "a: 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("naming", "table", "column"),
+    [("direct", "My Stream", "userId"), ("sql_ci_v1", "my_stream", "userid")],
+)
+def test_names_are_those_of_the_naming_convention(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, naming: str, table: str, column: str
+) -> None:
+    monkeypatch.setenv("SCHEMA__NAMING", naming)
+    version = {"type": "ACTIVATE_VERSION", "stream": "My Stream", "version": 1}
+    for value in ("x", "y"):
+        head = schema("My Stream", keys=("Id Col",), **{"Id Col": {"type": "integer"}}, userId=TEXT)
+        row = record("My Stream", **{"id": 1, "Id Col": 1, "userId": value})
+        stage.pipeline.run(source([head, row, version], method="FULL_TABLE"))
+    assert tables(stage) == {table}
+    assert stage.rows(f'select "{column}" from data."{table}"') == [("y",)]
+
+
+def test_other_names_than_those_that_are_stored_are_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.pipeline.run(source([schema("a", userId=TEXT), record("a", id=1, userId="x")]))
+    monkeypatch.setenv("SCHEMA__NAMING", "direct")
+    with pytest.raises(PipelineStepFailed, match="changed one or more identifiers"):
+        stage.pipeline.run(source([schema("a", userId=TEXT), record("a", id=1, userId="y")]))
+    assert stage.rows("select user_id from data.a") == [("x",)]
+
+
+def test_ids_of_dlt_are_added_if_they_are_asked_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID", "true")
+    for _ in range(2):
+        stage.pipeline.run(source())
+    query = "select count(*), count(distinct _dlt_load_id), min(length(_dlt_load_id)) > 0"
+    assert stage.rows(f"{query} from data.a") == [(2, 1, True)]

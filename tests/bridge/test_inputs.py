@@ -1,0 +1,355 @@
+"""What `singer` takes for a tap: commands, modules, files, standard input, any lines."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import SCRIPTED_TAP, bookmark, entry, record, schema
+
+from dlt_bridge import BridgeError, TapError, singer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dlt.extract import DltSource
+    from staging import Stage
+
+MESSAGES = [schema("a"), record("a", id=1), schema("b"), record("b", id=2), bookmark(a={"x": 1})]
+TEXTS = [json.dumps(message) for message in MESSAGES]
+BYTES = [text.encode() for text in TEXTS]
+BOTH = {"a": 1, "b": 1}
+CATALOG = {"streams": [entry("a", "INCREMENTAL"), entry("b", "INCREMENTAL")]}
+
+
+def scripted(folder: Path, name: str, *, discovers: bool = True) -> Path:
+    """Write a tap that is one executable file, and return its path."""
+    script = folder / "script.json"
+    catalog = {"catalog": CATALOG} if discovers else {}
+    script.write_text(json.dumps({**catalog, "lines": MESSAGES}))
+    path = folder / name
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{SCRIPTED_TAP}" "{script}" "$@"\n')
+    path.chmod(0o700)
+    return path
+
+
+def extracted(stage: Stage, source: DltSource) -> dict[str, int]:
+    """Return how many rows of each table a source brings."""
+    info = stage.pipeline.extract(source)
+    counts = {
+        table: metrics.items_count
+        for package in info.metrics.values()
+        for table, metrics in package[0]["table_metrics"].items()
+    }
+    stage.pipeline.abort_packages()
+    return counts
+
+
+def test_tap_is_found_by_its_name(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(stage.folder, "tap-scripted")
+    monkeypatch.setenv("PATH", str(stage.folder), prepend=":")
+    source = singer("tap-scripted", {"password": "s3cret"})
+    assert source.name == "tap_scripted"
+    assert extracted(stage, source) == BOTH
+    assert stage.given["config"] == {"password": "s3cret"}
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_tap_is_found_by_its_path(stage: Stage, kind: type) -> None:
+    source = singer(kind(scripted(stage.folder, "tap-scripted.sh")))
+    assert source.name == "tap_scripted_sh"
+    assert extracted(stage, source) == BOTH
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_tap_is_a_command_with_arguments(stage: Stage, kind: type) -> None:
+    scripted(stage.folder, "tap-scripted")
+    command = [sys.executable, SCRIPTED_TAP, stage.folder / "script.json"]
+    source = singer(kind(command))
+    assert source.name == "scripted_tap"
+    assert extracted(stage, source) == BOTH
+
+
+@pytest.mark.parametrize("kind", ["module", "package"])
+def test_tap_is_a_module(stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    path = stage.folder / (
+        f"tap_{kind}_of_test.py" if kind == "module" else f"tap_{kind}_of_test/__main__.py"
+    )
+    path.parent.mkdir(exist_ok=True)
+    path.with_name("__init__.py").touch()
+    script = stage.folder / "script.json"
+    script.write_text(json.dumps({"catalog": CATALOG, "lines": MESSAGES}))
+    path.write_text(
+        "import runpy, sys\n"
+        "if __name__ == '__main__':\n"
+        f"    sys.argv = ['tap', {str(script)!r}, *sys.argv[1:]]\n"
+        f"    runpy.run_path({str(SCRIPTED_TAP)!r}, run_name='__main__')\n"
+    )
+    monkeypatch.syspath_prepend(str(stage.folder))
+    monkeypatch.setenv("PYTHONPATH", str(stage.folder))
+    source = singer(import_module(f"tap_{kind}_of_test"))
+    assert source.name == f"tap_{kind}_of_test"
+    assert extracted(stage, source) == BOTH
+
+
+def test_tap_without_discovery_brings_all_its_tables(stage: Stage) -> None:
+    path = scripted(stage.folder, "tap-scripted", discovers=False)
+    for _ in range(2):
+        source = singer(path, discover=False)
+        assert set(source.selected_resources) == {"tap_scripted"}
+        stage.pipeline.run(source)
+    assert stage.rows("select a.id, b.id from data.a, data.b") == [(1, 2)]
+    assert "catalog" not in stage.given
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+
+
+def test_tap_without_discovery_brings_the_streams_that_are_named(stage: Stage) -> None:
+    path = scripted(stage.folder, "tap-scripted", discovers=False)
+    source = singer(path, discover=False, select=["a"])
+    assert set(source.selected_resources) == {"a"}
+    assert extracted(stage, source) == {"a": 1}
+
+
+def test_tap_that_can_not_discover_is_told_of_the_way_out(stage: Stage) -> None:
+    path = scripted(stage.folder, "tap-scripted", discovers=False)
+    with pytest.raises(TapError, match="discover=False"):
+        singer(path)
+
+
+def test_given_catalog_takes_the_place_of_discovery(stage: Stage) -> None:
+    path = scripted(stage.folder, "tap-scripted", discovers=False)
+    assert extracted(stage, singer(path, catalog=CATALOG)) == BOTH
+    assert [entry["stream"] for entry in stage.given["catalog"]["streams"]] == ["a", "b"]
+
+
+def generated(lines: Iterable[Any]) -> Iterator[Any]:
+    yield from lines
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        TEXTS,
+        tuple(BYTES),
+        [f"{text}\n" for text in TEXTS],
+        [f"{text}\r\n".encode() for text in TEXTS],
+        ["", *TEXTS, "", " "],
+        "\n".join(["", *TEXTS, ""]).split("\n"),
+        [bytearray(line) for line in BYTES],
+        [TEXTS[0], *BYTES[1:]],
+        (text for text in TEXTS),
+        generated(BYTES),
+        io.StringIO("\n".join(TEXTS)),
+        io.BytesIO(b"\n".join(BYTES)),
+    ],
+    ids=range(12),
+)
+def test_lines_are_any_iterable(stage: Stage, lines: Any) -> None:
+    source = singer(lines)
+    assert source.name == "singer"
+    assert extracted(stage, source) == BOTH
+
+
+@pytest.mark.parametrize("mode", ["r", "rb"])
+def test_lines_are_an_open_file(stage: Stage, mode: str) -> None:
+    path = stage.folder / "lines.jsonl"
+    path.write_bytes(b"\n".join(BYTES))
+    with path.open(mode) as lines:
+        assert extracted(stage, singer(lines)) == BOTH
+
+
+def test_lines_of_a_file_are_of_its_encoding(stage: Stage) -> None:
+    path = stage.folder / "lines.jsonl"
+    path.write_text("\n".join(TEXTS), encoding="utf-16")
+    with path.open(encoding="utf-16") as lines:
+        assert extracted(stage, singer(lines)) == BOTH
+
+
+@pytest.mark.parametrize("mode", ["r", "rb"])
+def test_lines_go_on_where_a_file_was_left(stage: Stage, mode: str) -> None:
+    """A program may read the first line itself; what was read ahead must not be missed."""
+    path = stage.folder / "lines.jsonl"
+    path.write_text("\n".join(["a header", *TEXTS]))
+    with path.open(mode) as lines:
+        next(lines)
+        assert extracted(stage, singer(lines)) == BOTH
+
+
+def test_lines_may_begin_with_a_byte_order_mark(stage: Stage) -> None:
+    """As programs on Windows write them."""
+    path = stage.folder / "lines.jsonl"
+    path.write_text("\n".join(TEXTS), encoding="utf-8-sig")
+    with path.open("rb") as lines:
+        assert extracted(stage, singer(lines)) == BOTH
+
+
+@pytest.mark.parametrize("stdin", ["sys.stdin", "sys.stdin.buffer"])
+def test_lines_are_standard_input(stage: Stage, stdin: str) -> None:
+    program = f"""
+import dlt, sys
+from dlt_bridge import singer
+pipeline = dlt.pipeline(
+    "test",
+    pipelines_dir={str(stage.folder / "child")!r},
+    destination=dlt.destinations.duckdb({str(stage.folder / "w.duckdb")!r}),
+    dataset_name="data",
+)
+pipeline.run(singer({stdin}))
+"""
+    lines = "\n".join(["", *TEXTS, ""])
+    subprocess.run([sys.executable, "-c", program], input=lines, text=True, check=True)
+    assert stage.rows("select a.id, b.id from data.a, data.b") == [(1, 2)]
+
+
+def test_lines_that_break_off_load_nothing(stage: Stage) -> None:
+    """A pipe's writer may be killed; a line cut in two must not pass for the end."""
+    with pytest.raises(PipelineStepFailed, match="Line 3 is no Singer message"):
+        stage.pipeline.extract(singer([*TEXTS[:2], TEXTS[2][:20]]))
+    assert not stage.pipeline.has_pending_data
+
+
+def test_iterable_that_fails_loads_nothing(stage: Stage) -> None:
+    def lines() -> Iterator[str]:
+        yield from TEXTS
+        raise OSError("the disk is gone")
+
+    with pytest.raises(PipelineStepFailed, match="the disk is gone"):
+        stage.pipeline.extract(singer(lines()))
+    assert not stage.pipeline.has_pending_data
+    assert "sources" not in stage.pipeline.state
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([schema()], "Line 1 is a dict"),
+        (iter([TEXTS[0], record(id=1)]), "Line 2 is a dict"),
+        (iter([TEXTS[0], None]), "Line 2 is a NoneType"),
+    ],
+)
+def test_items_that_are_no_lines_are_refused(stage: Stage, lines: Any, words: str) -> None:
+    with pytest.raises(PipelineStepFailed, match=words):
+        stage.pipeline.extract(singer(lines))
+
+
+@pytest.mark.parametrize("text", ["\n".join(TEXTS), b"\n".join(BYTES), bytearray(BYTES[0])])
+def test_text_that_is_not_split_into_lines_is_refused(text: Any) -> None:
+    with pytest.raises(TapError, match="splitlines") as refused:
+        singer(text)
+    assert "SCHEMA" not in str(refused.value)
+
+
+@pytest.mark.parametrize("tap", [None, 5, True, {"type": "SCHEMA"}, object()])
+def test_what_is_no_tap_is_refused(tap: Any) -> None:
+    with pytest.raises(TapError, match="A tap is"):
+        singer(tap)
+
+
+@pytest.mark.parametrize("lines", [TEXTS, iter(TEXTS), io.StringIO("")])
+def test_lines_take_no_config(lines: Any) -> None:
+    with pytest.raises(BridgeError, match="Lines take no config"):
+        singer(lines, {"password": "s3cret"})
+
+
+@pytest.mark.parametrize("make", [list, iter, lambda lines: io.StringIO("".join(lines))])
+def test_empty_input_loads_nothing_and_is_no_error(stage: Stage, make: Any) -> None:
+    stage.pipeline.run(singer(make([])))
+    assert extracted(stage, singer(make([]), select=["a"])) == {}
+
+
+def test_lines_of_a_list_can_be_read_again(stage: Stage) -> None:
+    source = singer(TEXTS)
+    for _ in range(2):
+        stage.pipeline.run(source)
+    assert stage.rows("select a.id, b.id from data.a, data.b") == [(1, 2)]
+
+
+@pytest.mark.parametrize("make", [iter, generated, lambda lines: io.StringIO("".join(lines))])
+def test_lines_that_are_gone_are_refused(stage: Stage, make: Any) -> None:
+    """A second run that loads nothing would look like one that has nothing to load."""
+    source = singer(make([f"{text}\n" for text in TEXTS]))
+    assert extracted(stage, source) == BOTH
+    with pytest.raises(PipelineStepFailed, match="read to their end"):
+        stage.pipeline.extract(source)
+
+
+def test_lines_are_selected_by_name(stage: Stage) -> None:
+    source = singer(TEXTS, select=["b"])
+    assert set(source.resources) == {"_singer", "b"}
+    assert extracted(stage, source) == {"b": 1}
+
+
+def test_streams_of_lines_can_not_be_selected_by_pattern() -> None:
+    """What lines hold is not known before they are read."""
+    with pytest.raises(BridgeError, match=r"`b\*`"):
+        singer(TEXTS, select=["b*"])
+
+
+def test_stream_that_lines_do_not_have_is_missed(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A misspelled name must not look like a stream that has nothing new."""
+    assert extracted(stage, singer(TEXTS, select=["a", "zzz"])) == {"a": 1}
+    assert "selected streams zzz. There were some of: a, b." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        (None, {"a", "b"}),
+        (["a"], {"a"}),
+        (["*"], {"a", "b"}),
+        (["?"], {"a", "b"}),
+        (["b*", "a"], {"a", "b"}),
+        (["a", "a"], {"a"}),
+    ],
+)
+def test_streams_are_selected_by_name_or_pattern(
+    stage: Stage, select: list[str] | None, expected: set[str]
+) -> None:
+    path = scripted(stage.folder, "tap-scripted")
+    source = singer(path, select=select)
+    assert set(source.selected_resources) == expected
+    assert set(source.resources) - {"_singer"} == {"a", "b"}
+
+
+@pytest.mark.parametrize("select", [["zzz"], ["a", "z*"], ["z[a]"]])
+def test_unknown_stream_is_refused_with_those_that_there_are(
+    stage: Stage, select: list[str]
+) -> None:
+    path = scripted(stage.folder, "tap-scripted")
+    with pytest.raises(BridgeError, match=r"no stream `z.*It has: a, b"):
+        singer(path, select=select)
+
+
+def test_one_name_is_not_taken_for_its_letters(stage: Stage) -> None:
+    """`select="ab"` would be the streams a and b."""
+    path = scripted(stage.folder, "tap-scripted")
+    for tap in (path, TEXTS):
+        with pytest.raises(BridgeError, match=r"select.*\[\"ab\"\]"):
+            singer(tap, select="ab")
+
+
+def test_brackets_in_the_name_of_a_stream_are_no_pattern() -> None:
+    catalog = {"streams": [entry("a[1]", "INCREMENTAL"), entry("a1", "INCREMENTAL")]}
+    assert set(singer(TEXTS, catalog=catalog, select=["a[1]"]).selected_resources) == {"a[1]"}
+    assert set(singer(TEXTS, catalog=catalog, select=["a[*"]).selected_resources) == {"a[1]"}
+
+
+@pytest.mark.parametrize("tap", [TEXTS, "tap-nowhere"])
+def test_selection_of_nothing_is_refused(tap: Any) -> None:
+    """It may be the outcome of a program; to load everything then would be wrong, too."""
+    with pytest.raises(BridgeError, match="select is empty"):
+        singer(tap, select=[])
+
+
+def test_resource_of_all_streams_is_no_stream_of_a_catalog(stage: Stage) -> None:
+    assert set(singer(TEXTS, catalog=CATALOG).selected_resources) == {"a", "b"}
+    assert extracted(stage, singer(TEXTS, catalog=CATALOG, select=["a"])) == {"a": 1}
