@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from bridge.destinations import MERGING
 from staging import record, schema
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 INTEGER = {"type": ["integer", "null"]}
 TEXT = {"type": ["string", "null"]}
+OBJECT = {"type": ["object", "null"]}
 
 
 def each(names: Iterable[str], value: Any) -> dict[str, Any]:
@@ -61,3 +64,14 @@ def test_names_may_have_any_characters(anywhere: Stage) -> None:
     naming = anywhere.pipeline.default_schema.naming
     columns = [naming.normalize_path(name) for name in names]
     assert anywhere.into.read("a", *columns) == [names]
+
+
+@pytest.mark.parametrize("warehouse", MERGING, indirect=True)
+@pytest.mark.parametrize("name", ["a", "d", "s", "data", "staged", "target", "source"])
+def test_object_may_be_named_as_tables_are_in_the_sql_of_a_merge(
+    anywhere: Stage, name: str
+) -> None:
+    """DuckDB reads `d."id"` as a part of the column `d`, if it has one, before it sees a table."""
+    for _ in range(2):
+        anywhere.load([schema(**each([name], OBJECT)), record(id=1, **each([name], {"id": 999}))])
+    assert anywhere.into.read("a", "id") == [(1,)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bridge.destinations import SQL
+from bridge.destinations import MERGING, SQL
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import Stage, bookmark, record, schema
 
@@ -19,7 +19,7 @@ INSTANT = {"type": ["string", "null"], "format": "date-time"}
 ACTIVATION = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 2}
 GONE = "2026-01-01T00:00:00Z"
 
-merging = pytest.mark.parametrize("warehouse", SQL, indirect=True)
+merging = pytest.mark.parametrize("warehouse", MERGING, indirect=True)
 sql = pytest.mark.parametrize("warehouse", SQL, indirect=True)
 
 
@@ -209,6 +209,13 @@ def test_activated_version_holds_over_packages(anywhere: Stage) -> None:
     infos = load(anywhere.pipeline, anywhere.source(lines), checkpoint_every=0)
     assert len(infos) == 3
     assert anywhere.into.read("a", "id") == [(2,), (3,)]
+
+
+@pytest.mark.parametrize("warehouse", ["delta"], indirect=True)
+def test_activation_is_refused_where_it_would_delete_nothing(anywhere: Stage) -> None:
+    with pytest.raises(PipelineStepFailed, match="can't delete rows of older versions"):
+        anywhere.load([schema(), record(id=1), ACTIVATION])
+    assert not anywhere.pipeline.has_pending_data
 
 
 def test_bookmark_is_restored_from_the_destination(anywhere: Stage) -> None:
