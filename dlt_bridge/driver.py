@@ -155,6 +155,8 @@ class Driver:
     def _stop_decoding(self) -> None:
         self._decoding.clear()
         self._pool.shutdown(cancel_futures=True)
+        for writer in self._writers.values():
+            writer.close()
 
     def _known(self, line: bytes) -> StreamWriter | None:
         """Return what takes a line, if it is a RECORD that begins as others did."""

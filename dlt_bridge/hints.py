@@ -256,22 +256,7 @@ class TableHints:
         told = Told(keys=self.plan.keys, **ours)
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
-            hint = columns.setdefault(name, {})
-            if self.nested is None:
-                if kind.data_type == "json" or name in self.variants:
-                    hint |= _column(kind)
-            elif name not in self.nested:
-                # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
-                mixed = kind.data_type == "json" and name not in self.variants
-                hint |= {"data_type": "text"} if mixed else _column(kind)
-            if name in self.variants:
-                hint["variant"] = True
-            # Said of each column: dlt keeps what it was told in earlier runs. A key may be null
-            # for the destination, so that another can take its place; the bridge refuses nulls.
-            if name in self.plan.keys:
-                hint["primary_key"] = True
-            elif self._stored(name).get("primary_key"):
-                hint["primary_key"] = False
+            columns[name] = {**self._type(name, kind), **self._key(name)}
         if DELETED in columns:
             columns[DELETED]["hard_delete"] = self.plan.hard
         if self.plan.keys:
@@ -291,8 +276,27 @@ class TableHints:
             file_format=self.file_format,
         )
 
-    def _stored(self, name: str) -> Mapping[str, Any]:
-        return self.stored.get(dlt.current.source_schema().naming.normalize_path(name), {})
+    def _type(self, name: str, kind: Kind) -> dict[str, Any]:
+        """Return what is told of the type of a column."""
+        if name in self.variants:
+            return {**_column(kind), "variant": True}
+        if self.nested is None:
+            return _column(kind) if kind.data_type == "json" else {}
+        if name in self.nested:
+            return {}
+        # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
+        return {"data_type": "text"} if kind.data_type == "json" else _column(kind)
+
+    def _key(self, name: str) -> dict[str, Any]:
+        """Return whether a column is of the key: dlt keeps what it was told in earlier runs.
+
+        A key may be null for the destination, so that another can take its place; the bridge
+        refuses nulls.
+        """
+        stored = self.stored.get(dlt.current.source_schema().naming.normalize_path(name), {})
+        if name in self.plan.keys:
+            return {"primary_key": True}
+        return {"primary_key": False} if stored.get("primary_key") else {}
 
 
 def _column(kind: Kind) -> dict[str, Any]:
@@ -317,11 +321,17 @@ def older_versions(version: int, first: int, keys: Sequence[str]) -> str:
         f"{_escaped(VERSION)} < {version}"
         f" OR ({_escaped(VERSION)} IS NULL AND {_escaped(SEQUENCE)} < {first})"
     )
-    if not keys:
-        return older
+    return f"{older} OR {brought_anew(keys)}" if keys else older
+
+
+def brought_anew(keys: Sequence[str]) -> str:
+    """Return SQL that is true of the rows of a table that a package brings anew.
+
+    Args:
+        keys: The names of the key columns.
+    """
     same = " AND ".join(f"staged.{_escaped(key)} = {{table}}.{_escaped(key)}" for key in keys)
-    anew = f"EXISTS (SELECT 1 FROM {{staging_table}} AS staged WHERE {same})"  # noqa: S608
-    return f"{older} OR {anew}"
+    return f"EXISTS (SELECT 1 FROM {{staging_table}} AS staged WHERE {same})"  # noqa: S608
 
 
 def this_version(version: int) -> str:

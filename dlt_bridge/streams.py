@@ -18,6 +18,7 @@ from dlt_bridge.hints import (
     TableHints,
     Told,
     asked,
+    brought_anew,
     older_versions,
     planned,
     this_version,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: What dlt calls the table of a stream in the SQL of a merge.
+DLT_ALIAS = "d"
 #: 20,000 rows are the fastest batch and cost little memory; rows over 400 bytes make fewer.
 BATCH_ROWS = 20_000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -174,7 +177,10 @@ class StreamWriter:
         self._size = self._rows = 0
         self._reported = 0
         self.line = b""
+        if self._base.one_version:
+            tables.refuse_changed_key(stream.name, self.table, self._base.keys)
         self._plan = self._base
+        self._held: LastVersions | None = None
         self._parcel: Parcel | None
         self._reset()
         # The table is there even if no row comes.
@@ -194,6 +200,7 @@ class StreamWriter:
         later._file_format = self._file_format
         later._decoder.versioned |= self._decoder.versioned
         if self._held:
+            later.close()
             if later._plan.keys != self._plan.keys:
                 raise MessageError(
                     f"Stream {self.stream.name}: a SCHEMA changes the key. The destination can't"
@@ -215,6 +222,8 @@ class StreamWriter:
         self._reset()
 
     def _reset(self) -> None:
+        if self._held:
+            self._held.close()
         tables.forget_conditions(self.table)
         self._file_format = tables.file_format(objects=self._options.nested == "tables")
         self._parcel = None
@@ -331,11 +340,28 @@ class StreamWriter:
     def _conditions(self) -> dict[str, str]:
         """Return what decides which rows are in the table after a version was activated."""
         if self._active is None:
-            return {}
+            return {"destination_scope": brought_anew(self._plan.keys)} if self._ambiguous() else {}
         found = {"destination_scope": older_versions(self._active, self._first, self._plan.keys)}
         if self._oldest is not None and self._oldest < self._active:
             found["source_filter"] = this_version(self._active)
         return found
+
+    def _ambiguous(self) -> bool:
+        """Say whether a column has the name that dlt gives the table when it deletes by key.
+
+        DuckDB would look for the key within the column, and find nothing to delete.
+        """
+        normalize = dlt.current.source_schema().naming.normalize_path
+        return (
+            self._plan.strategy == DELETE_INSERT
+            and tables.destination_type() == "duckdb"
+            and any(normalize(name) == DLT_ALIAS for name in self._decoder.types)
+        )
+
+    def close(self) -> None:
+        """Let go of rows that are held back."""
+        if self._held:
+            self._held.close()
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""

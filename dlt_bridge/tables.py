@@ -124,6 +124,26 @@ def file_format(*, objects: bool) -> str | None:
     return CSV if destination_type() == "postgres" and not objects else None
 
 
+def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
+    """Refuse a key by which rows that are stored may be the same, where a merge can't mend that.
+
+    A destination that updates rows would make them equal, one by one, and keep them all.
+
+    Raises:
+        MessageError: The key lacks a column of the key that the table was loaded by.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    stored = stored_columns(table)
+    before = {name for name, column in stored.items() if column.get("primary_key")}
+    there = any(column.get("data_type") for column in stored.values())
+    if there and not (before and before <= {normalize(key) for key in keys}):
+        raise MessageError(
+            f"Stream {stream}: its table was loaded by the key {_listed(sorted(before)) or 'none'},"
+            f" and now it is {_listed(keys)}. Rows that are the same by it would stay several here."
+            ' Reset the stream with refresh="drop_resources".'
+        )
+
+
 def refuse_structs() -> None:
     """Refuse native nested values where the destination has no types for them.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,12 +27,14 @@ class LastVersions:
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
         self._known: list[pa.Table] = []
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the object
+        self._file: IO[bytes] | None = None
         self._parts: list[tuple[int, int]] = []
 
     def add(self, table: pa.Table) -> None:
         """Hold the rows of a table back."""
         self._known.append(table.select([*self._keys, SEQUENCE]))
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - see `close`
         start = self._file.tell()
         with pa.ipc.new_stream(self._file, table.schema) as writer:
             writer.write_table(table)
@@ -40,9 +42,16 @@ class LastVersions:
         self._file.flush()
         self._parts.append((start, self._file.tell()))
 
+    def close(self) -> None:
+        """Let the file go, with the rows that were not asked for."""
+        self._known, self._parts = [], []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows that are the last of their key, in the order they came."""
-        if not self._known:
+        if self._file is None:
             return
         known = pa.concat_tables(self._known, promote_options="default")
         last = known.group_by(self._keys).aggregate([(SEQUENCE, "max")])
@@ -52,4 +61,4 @@ class LastVersions:
             part = os.pread(self._file.fileno(), end - start, start)
             table = pa.ipc.open_stream(part).read_all()
             yield table.filter(pc.is_in(table[SEQUENCE], value_set=chosen))
-        self._file.close()
+        self.close()
