@@ -4,8 +4,10 @@
 """
 
 import sys
+from typing import Any
 
 from singer_sdk.helpers._state import write_starting_replication_value
+from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 from singer_sdk.tap_base import Tap
 
@@ -14,7 +16,27 @@ if sys.version_info >= (3, 12):
 else:
     from typing_extensions import override
 
-__all__ = ["StreamStateManager", "TerminatingTap", "write_starting_replication_value"]
+__all__ = [
+    "OneSchemaStream",
+    "StreamStateManager",
+    "TerminatingTap",
+    "write_starting_replication_value",
+]
+
+
+class OneSchemaStream(RESTStream[Any]):
+    """A stream that makes its SCHEMA once, however often it is synced.
+
+    A child is synced for each parent, and to make the message costs more than to read its records.
+    """
+
+    _schema_is_written = False
+
+    @override
+    def _write_schema_message(self) -> None:
+        if not self._schema_is_written:
+            self._schema_is_written = True
+            super()._write_schema_message()
 
 
 class TerminatingTap(Tap):

@@ -7,11 +7,13 @@ once more in each paginator.
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from singer_sdk.exceptions import SkippableAPIError
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
@@ -19,6 +21,7 @@ from tap_chat import answers
 from tap_chat import catalog as catalogs
 from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
 from tap_chat.exchange import ExchangeStream
+from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.records import compile_conformer
 from tap_chat.settings import invalid
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
+
+T = TypeVar("T")
 
 # Characters shown of the name of a field that is not declared.
 SHOWN_NAME = 60
@@ -63,6 +68,8 @@ class ChatStream(ExchangeStream):
         self.ends = tap.ends
         self.skipped = 0
         self._state_writer = tap.state_writer
+        self._fan_out = tap.fan_out
+        self._checking = threading.Lock()  # the check remembers what it has warned of
         super().__init__(tap, settings, throttle)
 
     def new_paginator(self) -> Paginator[Any]:
@@ -106,17 +113,70 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: A page can't be had, or came before.
         """
-        try:
-            yield from self.walk(
-                lambda token: self.get_http_request(page=PageContext(context, token)), context
-            )
-        except SkippableAPIError:
-            self.skipped += 1
+        for page in self.ahead(self.plan(context)):
+            if page is None:
+                self.skipped += 1
+            else:
+                yield page
+
+    def ahead(self, plan: Plan[T]) -> Iterator[T]:
+        """Read what a plan says, ahead of who asks for it.
+
+        Args:
+            plan: The plan.
+
+        Yields:
+            Its values.
+        """
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            # A test of the connection wants a record or two.
+            return (step.value for step in plan.start())
+        return self._fan_out.read(plan)
+
+    def plan(self, context: Context | None) -> Plan[Page | None]:
+        """Return the plan of the pages of one context, and of all that follow from them.
+
+        Args:
+            context: The parent's keys, or None.
+
+        Returns:
+            The plan. A value is None where the parent is gone.
+        """
+
+        def steps() -> Iterator[Step[Page | None]]:
+            try:
+                yield from self.walk(
+                    lambda token: self.get_http_request(page=PageContext(context, token)), context
+                )
+            except SkippableAPIError:
+                yield Step(None, last=True)
+
+        def leads_to(page: Page | None) -> Iterator[Plan[Any]]:
+            for record in page.records if page else ():
+                for child_context in self.generate_child_contexts(record, context):
+                    for stream in self._foreseen:
+                        yield stream.plan(child_context)
+
+        keys = frozenset(context.items()) if context else None
+        return Plan((self.name, keys), steps, leads_to if self._foreseen else None)
+
+    @cached_property
+    def _foreseen(self) -> list[ChatStream]:
+        """The child streams that are read for every record."""
+        # A stream map may have a filter, and the children of what it leaves out are not read.
+        if type(self.stream_maps[0]) is not SameRecordTransform:
+            return []
+        return [
+            stream
+            for stream in self.child_streams
+            if isinstance(stream, ChatStream)
+            and (stream.selected or stream.has_selected_descendents)
+        ]
 
     def walk(
         self, request_page: Callable[[Any], HTTPRequest], context: Context | None = None
-    ) -> Iterator[Page]:
-        """Walk pages.
+    ) -> Iterator[Step[Page]]:
+        """Walk pages, one request each.
 
         Args:
             request_page: From the token of a page to its request.
@@ -134,19 +194,22 @@ class ChatStream(ExchangeStream):
             request = request_page(paginator.current_value)
             skippable = context is not None or paginator.confirming
             try:
-                body = self.exchange(request, answers.decode, skippable=skippable)
+                size, body = self.exchange(request, answers.weigh, skippable=skippable)
             except SkippableAPIError:
                 if paginator.confirming:
                     return
                 raise
             if paginator.confirming and answers.is_null(body, self.records_path):
                 return
-            page = self.page(request, body, context)
+            with self._checking:
+                page = self.page(request, body, context)
+            if paginator.is_beyond(page):
+                return
             try:
                 paginator.advance(page)
             except PagingError as error:
                 raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
-            yield page
+            yield Step(page, size, paginator.finished)
 
     def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 import backoff
 import requests
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
 from singer_sdk.streams import RESTStream
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tap_chat import answers
+from tap_chat.transport import CutOffError
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
+    from tap_chat.transport import Answer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,7 +50,20 @@ Body = bytes | bytearray
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
-class BrokenOffError(RetriableAPIError):
+class PassingError(RetriableAPIError):
+    """A failure that may pass.
+
+    Args:
+        message: The sentence.
+        asked: Seconds that the server asked to wait, or None.
+    """
+
+    def __init__(self, message: str, asked: float | None = None) -> None:
+        super().__init__(message)
+        self.asked = asked
+
+
+class BrokenOffError(PassingError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
 
 
@@ -65,13 +84,12 @@ class ExchangeStream(RESTStream[Any]):
     #: By how much each wait is longer than the one before.
     backoff_growth: ClassVar[float] = 2
 
-    # A redirect could carry the credential to another host.
-    allow_redirects = False
-
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.settings = settings
         self.throttle = throttle
         self._user_agent = tap.user_agent
+        self._transport = tap.transport
+        self._counting = threading.Lock()
         super().__init__(tap)
 
     @property
@@ -131,7 +149,7 @@ class ExchangeStream(RESTStream[Any]):
 
         try:
             return self.retrying(self._attempt, give_up)(request, read, largest, skippable)
-        except RetriableAPIError as error:
+        except PassingError as error:
             if give_up(error):
                 raise
             tries = self.backoff_max_tries()
@@ -147,12 +165,13 @@ class ExchangeStream(RESTStream[Any]):
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
         self.throttle.wait()
-        self.request_counter.increment()
-        response, body = self._send(request, largest)
-        if response.status_code == HTTPStatus.NOT_FOUND and skippable:
+        with self._counting:
+            self.request_counter.increment()
+        answer, body = self._send(request, largest)
+        if answer.status == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
-        if response.status_code != HTTPStatus.OK:
-            self._refuse(request, response)
+        if answer.status != HTTPStatus.OK:
+            self._refuse(request, answer)
         if answers.is_html(body):
             raise self.fatal(
                 request,
@@ -169,55 +188,66 @@ class ExchangeStream(RESTStream[Any]):
         del body
         if readable:
             said = "answered with a body that is not whole JSON"
-            raise BrokenOffError(self.sentence(request, said), response)
+            raise BrokenOffError(self.sentence(request, said))
         raise self.fatal(
             request,
             "answered with JSON that is nested too deeply, or has a number that is too long",
             "It can't be read; ask the API's vendor.",
         )
 
-    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[requests.Response, Body]:
+    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body]:
+        began = False
         try:
-            prepared = self.build_prepared_request(
-                request.method, request.url, params=request.encode_params(), headers=request.headers
-            )
-            # As `requests.get` does: certificates and proxies that the environment names.
-            environment = self.requests_session.merge_environment_settings(
-                prepared.url, proxies={}, stream=largest is not None, verify=None, cert=None
-            )
-            response = self.requests_session.send(
-                prepared, timeout=self.timeout, allow_redirects=self.allow_redirects, **environment
-            )
-            body = response.content if largest is None else answers.bounded(response, largest)
+            answer = self._transport.carry(self._signed(request), self.timeout, largest)
+        except CutOffError as error:
+            failed: Exception = error.reason
+            began = True
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failed = error
         else:
-            if body is None:
+            if answer.body is None:
                 said = f"answered with more than {largest} bytes"
                 raise BrokenOffError(self.sentence(request, said))
-            return response, body
+            return answer, answer.body
         # Raised outside of the handler, so that nobody finds the original.
-        if not isinstance(failed, requests.RequestException) or isinstance(failed, ValueError):
+        if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):
             raise self.fatal(
                 request,
                 f"can't be sent ({type(failed).__name__})",
                 f"Check the settings of {self.section}, and those of proxies and certificates in"
                 " the environment.",
             )
-        said = answers.describe_failure(failed, self.timeout)
-        kind = BrokenOffError if answers.broke_off(failed) else RetriableAPIError
-        raise kind(self.sentence(request, said))
+        said = answers.describe_failure(failed, self.timeout, began=began)
+        broke_off = began or isinstance(failed, ReadTimeoutError)
+        raise (BrokenOffError if broke_off else PassingError)(self.sentence(request, said))
 
-    def _refuse(self, request: HTTPRequest, response: requests.Response) -> None:
-        status = response.status_code
-        said = f"answered {answers.describe_status(status)}"
-        if status in PASSING_STATUSES:
-            raise RetriableAPIError(self.sentence(request, said), response)
-        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise BrokenOffError(self.sentence(request, said), response)
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    def _signed(self, request: HTTPRequest) -> requests.PreparedRequest:
+        """Return a request with its credential, as authenticators know requests."""
+        prepared = requests.PreparedRequest()
+        prepared.method = request.method
+        prepared.url = f"{request.url}?{request.encode_params()}".removesuffix("?")
+        prepared.headers = CaseInsensitiveDict(self._common_headers)
+        prepared.headers.update(request.headers)
+        return self._sign(prepared)
+
+    @cached_property
+    def _common_headers(self) -> dict[str, str]:
+        return {**default_headers(), "User-Agent": self.user_agent}
+
+    @cached_property
+    def _sign(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        return self.authenticator
+
+    def _refuse(self, request: HTTPRequest, answer: Answer) -> None:
+        said = f"answered {answers.describe_status(answer.status)}"
+        if answer.status in PASSING_STATUSES:
+            asked = answers.retry_after(answer.headers)
+            raise PassingError(self.sentence(request, said), asked)
+        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise BrokenOffError(self.sentence(request, said))
+        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             remedy = f"Check the setting {self.section}.{self.credential}."
-        elif location := response.headers.get("Location"):
+        elif location := answer.headers.get("Location"):
             said += f" towards {answers.origin(location)}, which is not followed"
             remedy = f"If that is the API, put it into the setting {self.section}.api_url."
         else:
@@ -227,7 +257,7 @@ class ExchangeStream(RESTStream[Any]):
     def retrying(
         self, func: Callable[P, T], give_up: Callable[[Exception], bool]
     ) -> Callable[P, T]:
-        """Return a function that calls this one again after a `RetriableAPIError`.
+        """Return a function that calls this one again after a `PassingError`.
 
         Unlike the SDK's `request_decorator` it logs a wait once, not twice.
 
@@ -237,7 +267,7 @@ class ExchangeStream(RESTStream[Any]):
         """
         decorate: Callable[[Callable[P, T]], Callable[P, T]] = backoff.on_exception(
             self.backoff_wait_generator,
-            RetriableAPIError,
+            PassingError,
             max_tries=self.backoff_max_tries,
             jitter=self.backoff_jitter,
             on_backoff=self.backoff_handler,
@@ -255,8 +285,7 @@ class ExchangeStream(RESTStream[Any]):
         wait = self.settings.backoff_factor
         error = yield 0.0
         while True:
-            response = error.response if isinstance(error, RetriableAPIError) else None
-            asked = answers.retry_after(response) if response is not None else None
+            asked = error.asked if isinstance(error, PassingError) else None
             if asked is not None:
                 self.throttle.pause(asked)
             error = yield wait if asked is None else asked

@@ -103,6 +103,10 @@ class Paginator(ABC, Generic[TokenT]):
         else:
             self.current_value = following
 
+    def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
+        """Say whether a page only shows that the one before was the last; nobody needs it then."""
+        return False
+
     @abstractmethod
     def get_next(self, page: Page) -> TokenT | None:
         """Return the token of the page after this one, or None if it was the last."""
@@ -200,3 +204,11 @@ class NextLinkPaginator(NumberPaginator):
         if not number.isdecimal() or int(number) <= self.current_value:
             raise PagingError("gave a next link that does not lead to a further page")
         return int(number)
+
+
+class WholeOrPaged(NextLinkPaginator):
+    """Pages of a list that may have none: a page that is the one before again was not one."""
+
+    @override
+    def is_beyond(self, page: Page) -> bool:
+        return page.keys == self._last

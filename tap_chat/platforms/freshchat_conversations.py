@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tap_chat.bookmarks import just_before, normalise_datetime
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
-from tap_chat.pagination import NumberPaginator
+from tap_chat.fan_out import Plan
+from tap_chat.pagination import NumberPaginator, WholeOrPaged
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import (
     SERVER_PAGE_SIZES,
@@ -25,11 +26,12 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_chat.pagination import Page
     from tap_chat.records import Record
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
@@ -60,15 +62,32 @@ class FreshchatUsersConversations(FreshchatStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        for user in self._users.users(self._since):
-            for page in self.pages({"user_id": user["id"]}):
-                yield from page.records
+        since = self._since
+        for stream in self.child_streams:
+            if isinstance(stream, FreshchatConversationsMessages):
+                # Only a run over all users has read every message until then.
+                until = stream.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
+                stream.since = earlier(until, self.settings.lookback_days)
+        users = Plan((self.name, "users"), lambda: self._users.users(since), self._of_users)
+        for page_of_users in self.ahead(users):
+            for user in page_of_users:
+                for page in self.pages({"user_id": user["id"]}):
+                    yield from page.records
         # The SDK writes a record's children before it, so everything is written now.
         for stream in self._family:
             stream.report()
             stream.stream_state[USERS_UNTIL] = normalise_datetime(self.ends)
             if self.settings.mode == "all":
                 stream.stream_state[ALL_UNTIL] = normalise_datetime(self.ends)
+
+    @override
+    def new_paginator(self) -> WholeOrPaged:
+        # Freshchat: no pages are documented here; whether there are some is not known.
+        return WholeOrPaged(self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES)
+
+    def _of_users(self, users: list[Record]) -> Iterator[Plan[Page | None]]:
+        for user in users:
+            yield self.plan({"user_id": user["id"]})
 
     @property
     def _family(self) -> list[ChatStream]:
@@ -89,7 +108,7 @@ class FreshchatUsersConversations(FreshchatStream):
         return {"user_id": record["user_id"], "conversation_id": record["id"]}
 
 
-class FreshchatConversations(SingleObject, ChildStream):
+class FreshchatConversations(ChildStream, SingleObject):
     """The conversations."""
 
     name = "freshchat_conversations"
@@ -110,6 +129,9 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
+    #: From when on messages are asked for; None for all. Set before the first request, as workers
+    #: must not look into the state.
+    since: str | None = None
 
     @override
     def new_paginator(self) -> NumberPaginator:
@@ -119,10 +141,8 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
-        # Only a run over all users has read every message until then.
-        until = self.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
-        if start := earlier(until, self.settings.lookback_days):
-            request.params["from_time"] = just_before(start)
+        if self.since is not None:
+            request.params["from_time"] = just_before(self.since)
         return request
 
 

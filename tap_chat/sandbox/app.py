@@ -61,6 +61,7 @@ class Gate:
     Attributes:
         requests: The number of requests to the APIs so far.
         refused: Those of them that were over the rate limit.
+        most_at_once: The most requests that were under way at the same time.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -68,6 +69,8 @@ class Gate:
         self.options = options
         self.requests = 0
         self.refused = 0
+        self.most_at_once = 0
+        self._at_once = 0
         self._allowance = Allowance()
         self._dixa_allowance = Allowance()
         self._livechat_pages = 0
@@ -88,7 +91,10 @@ class Gate:
     def _endpoint(self, dialect: Dialect) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             self.requests += 1
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
             await asyncio.sleep(self.options.latency)
+            self._at_once -= 1
             wait = self._allowance.over(self.options.rate_limit, self.options.rate_window)
             if wait is not None:
                 self.refused += 1
@@ -130,6 +136,7 @@ class Gate:
             "rows": self.world.rows,
             "requests": self.requests,
             "refused": self.refused,
+            "most_at_once": self.most_at_once,
             "options": self.options,
             "world": self.world.settings,
         }

@@ -6,7 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap
 from singer_sdk.helpers._state import get_starting_replication_value
 from singer_sdk.streams._state import StreamStateManager
 
@@ -41,3 +41,8 @@ def test_private_modules_of_the_sdk_are_imported_in_one_place() -> None:
     private = re.compile(r"singer_sdk\S*\._|from singer_sdk\S* import _")
     users = [path.name for path in PACKAGE.rglob("*.py") if private.search(path.read_text())]
     assert users == ["_sdk.py"]
+
+
+def test_schema_is_written_where_a_child_holds_it_back() -> None:
+    assert parameters(Stream._write_schema_message) == ["self"]
+    assert "self._write_schema_message()" in inspect.getsource(Stream.sync)
