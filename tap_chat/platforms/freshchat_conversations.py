@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_chat.bookmarks import just_before, normalise_datetime
@@ -19,6 +21,7 @@ from tap_chat.platforms.freshchat import (
     FreshchatUsers,
     SingleObject,
 )
+from tap_chat.resume import INTERRUPTED, Mark, Parents, digest_of, find_mark, remaining
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
 # those of the changed users at least, and the last that read those of all.
 USERS_UNTIL = "users_until"
 ALL_UNTIL = "all_until"
+
+# Users and conversations have their weights, and at so much of them a STATE is written: often, so
+# that a killed run has little to do again, and seldom, so that STATEs are little of the output.
+STATE_AT, CONVERSATION, USER = 250, 10, 1
 
 
 class FreshchatUsersConversations(FreshchatStream):
@@ -65,28 +72,61 @@ class FreshchatUsersConversations(FreshchatStream):
         since = self._since
         for stream in self.child_streams:
             if isinstance(stream, FreshchatConversationsMessages):
-                # Only a run over all users has read every message until then.
-                until = stream.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
-                stream.since = earlier(until, self.settings.lookback_days)
-        users = Plan((self.name, "users"), lambda: self._users.users(since), self._of_users)
-        for page_of_users in self.ahead(users):
-            for user in page_of_users:
+                stream.set_since()
+        kind = self._kind(since)
+        found = find_mark(self.stream_state, kind)
+        mark = Mark(kind, str(normalise_datetime(self.ends)))
+        unsaved = 0
+        users = Plan(
+            (self.name, "users"),
+            partial(remaining, found, lambda: self._users.users(since)),
+            self._of_users,
+        )
+        for parents in self.ahead(users):
+            if found is not None:
+                mark, found = self._go_on(found, mark, parents), None
+            for user in parents.rows:
+                unsaved += USER
                 for page in self.pages({"user_id": user["id"]}):
                     yield from page.records
-        # The SDK writes a record's children before it, so everything is written now.
+                    unsaved += CONVERSATION * len(page.records)
+                # The SDK writes a record's children before it, so everything is written now.
+                mark = mark.after(str(user["id"]))
+                self.stream_state[INTERRUPTED] = asdict(mark)
+                if unsaved >= STATE_AT:
+                    unsaved = 0
+                    self._state_writer.write_state(self.tap_state)
+        self.stream_state.pop(INTERRUPTED, None)
         for stream in self._family:
             stream.report()
-            stream.stream_state[USERS_UNTIL] = normalise_datetime(self.ends)
+            stream.stream_state[USERS_UNTIL] = mark.started
             if self.settings.mode == "all":
-                stream.stream_state[ALL_UNTIL] = normalise_datetime(self.ends)
+                stream.stream_state[ALL_UNTIL] = mark.started
+
+    def _kind(self, since: str | None) -> str:
+        """Return a digest of what this pass reads, and from when on."""
+        streams = [(stream.name, stream.stream_state.get(ALL_UNTIL)) for stream in self._family]
+        lookback = self.settings.lookback_days
+        return digest_of(self.url_base, self.settings.mode, lookback, since, streams)
+
+    def _go_on(self, found: Mark, new: Mark, first: Parents) -> Mark:
+        """Say whether an interrupted pass is gone on with, and return its mark, or the new one."""
+        if first.before:
+            self.logger.info(
+                "Going on after the first %d users, whom the interrupted run has read.",
+                found.parents,
+            )
+            return found
+        self.logger.info("The users are not those of the interrupted run: all are read again.")
+        return new
 
     @override
     def new_paginator(self) -> WholeOrPaged:
         # Freshchat: no pages are documented here; whether there are some is not known.
         return WholeOrPaged(self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES)
 
-    def _of_users(self, users: list[Record]) -> Iterator[Plan[Page | None]]:
-        for user in users:
+    def _of_users(self, parents: Parents) -> Iterator[Plan[Page | None]]:
+        for user in parents.rows:
             yield self.plan({"user_id": user["id"]})
 
     @property
@@ -129,9 +169,14 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
-    #: From when on messages are asked for; None for all. Set before the first request, as workers
-    #: must not look into the state.
+    #: From when on messages are asked for; None for all.
     since: str | None = None
+
+    def set_since(self) -> None:
+        """Set `since` before the first request: workers must not look into the state."""
+        # Only a run over all users has read every message until then.
+        until = self.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
+        self.since = earlier(until, self.settings.lookback_days)
 
     @override
     def new_paginator(self) -> NumberPaginator:
