@@ -56,11 +56,15 @@ class PassingError(RetriableAPIError):
     Args:
         message: The sentence.
         asked: Seconds that the server asked to wait, or None.
+        refused: When the request was sent, if it was over the server's allowance; or None.
     """
 
-    def __init__(self, message: str, asked: float | None = None) -> None:
+    def __init__(
+        self, message: str, asked: float | None = None, refused: float | None = None
+    ) -> None:
         super().__init__(message)
         self.asked = asked
+        self.refused = refused
 
 
 class BrokenOffError(PassingError):
@@ -164,14 +168,16 @@ class ExchangeStream(RESTStream[Any]):
         largest: int | None,
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
-        self.throttle.wait()
+        sent = self.throttle.wait()
         with self._counting:
             self.request_counter.increment()
         answer, body = self._send(request, largest)
+        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+            self.throttle.accepted()
         if answer.status == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         if answer.status != HTTPStatus.OK:
-            self._refuse(request, answer)
+            self._refuse(request, answer, sent)
         if answers.is_html(body):
             raise self.fatal(
                 request,
@@ -238,11 +244,12 @@ class ExchangeStream(RESTStream[Any]):
     def _sign(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
         return self.authenticator
 
-    def _refuse(self, request: HTTPRequest, answer: Answer) -> None:
+    def _refuse(self, request: HTTPRequest, answer: Answer, sent: float) -> None:
         said = f"answered {answers.describe_status(answer.status)}"
         if answer.status in PASSING_STATUSES:
             asked = answers.retry_after(answer.headers)
-            raise PassingError(self.sentence(request, said), asked)
+            refused = sent if answer.status == HTTPStatus.TOO_MANY_REQUESTS else None
+            raise PassingError(self.sentence(request, said), asked, refused)
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BrokenOffError(self.sentence(request, said))
         if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -285,8 +292,12 @@ class ExchangeStream(RESTStream[Any]):
         wait = self.settings.backoff_factor
         error = yield 0.0
         while True:
-            asked = error.asked if isinstance(error, PassingError) else None
-            if asked is not None:
+            asked = refused = None
+            if isinstance(error, PassingError):
+                asked, refused = error.asked, error.refused
+            if refused is not None:
+                self.throttle.refused(refused, wait if asked is None else asked)
+            elif asked is not None:
                 self.throttle.pause(asked)
             error = yield wait if asked is None else asked
             wait *= self.backoff_growth
