@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from singer_sdk.exceptions import SkippableAPIError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
@@ -23,6 +24,7 @@ from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalis
 from tap_chat.exchange import ExchangeStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
+from tap_chat.progress import RecordCounter
 from tap_chat.records import compile_conformer
 from tap_chat.settings import invalid
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
@@ -69,6 +72,7 @@ class ChatStream(ExchangeStream):
         self.skipped = 0
         self._state_writer = tap.state_writer
         self._fan_out = tap.fan_out
+        self._progress = tap.progress
         self._checking = threading.Lock()  # the check remembers what it has warned of
         super().__init__(tap, settings, throttle)
 
@@ -260,6 +264,13 @@ class ChatStream(ExchangeStream):
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
             raise self.fatal(request, said, self.record_remedy)
+
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
+    ) -> Counter:
+        self._progress.start()
+        return RecordCounter(self.name, self._progress, log_interval)
 
     @cached_property
     def _conform(self) -> Conform:

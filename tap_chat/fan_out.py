@@ -107,6 +107,7 @@ class FanOut:
         self._arrival = threading.Condition(lock)  # notified when what the reader waits for is here
         self._threads = 0
         self._idle = 0
+        self._called = 0  # of the idle ones, who have not come yet
         self._running = 0
         self._depth = 0
         self._numbers = count()
@@ -246,6 +247,7 @@ class FanOut:
                 self._idle += 1
                 self._lock.wait()
                 self._idle -= 1
+                self._called = max(0, self._called - 1)
             self._threads -= 1
             return None
 
@@ -322,8 +324,10 @@ class FanOut:
     def _wake(self) -> None:
         """See that there are workers for what is queued and may be asked for."""
         wanted = min(self._queued, max(self._room, self._awaited is not None))
-        if self._idle and wanted > 0:
-            self._lock.notify(min(self._idle, wanted))
+        calls = min(self._idle, wanted) - self._called
+        if calls > 0:
+            self._lock.notify(calls)
+            self._called += calls
         while self._threads < min(self._workers, self._running + wanted):
             self._threads += 1
             threading.Thread(target=self._work, name="fetching", daemon=True).start()

@@ -22,6 +22,7 @@ from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
 from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
+from tap_chat.progress import Progress
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
 from tap_chat.transport import Transport
@@ -162,6 +163,7 @@ class TapChat(TerminatingTap):
         self.ends = min(settings.moment("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         self.fan_out = FanOut(self.settings.max_workers)
+        self.progress = Progress()
         self.transport = Transport(self.settings.max_workers)
         if catalog is not None:
             check_catalog(catalog)
@@ -179,6 +181,7 @@ class TapChat(TerminatingTap):
         for name, kinds in STREAMS.items():
             if (section := getattr(config, name)) is not UNSET:
                 throttle = Throttle(section.requests_per_minute)
+                self.progress.throttles.append(throttle)
                 streams += [kind(self, section, throttle) for kind in kinds]
         return streams
 
