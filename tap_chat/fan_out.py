@@ -23,7 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 #: Bytes of answers, as they were sent, that may wait for their turn; decoded they take about five
 #: times as much. Only the answer that is read next comes whatever waits.
-LARGEST_BACKLOG = 3 * 1024 * 1024
+LARGEST_BACKLOG = 2 * 1024 * 1024
 
 # Requests that shall be known of for each worker. While there are fewer, those go first that lead
 # to further ones: else all workers would wait for the next list of parents.

@@ -92,9 +92,10 @@ class FreshchatUsersConversations(FreshchatStream):
                     unsaved += CONVERSATION * len(page.records)
                 # The SDK writes a record's children before it, so everything is written now.
                 mark = mark.after(str(user["id"]))
-                self.stream_state[INTERRUPTED] = asdict(mark)
                 if unsaved >= STATE_AT:
                     unsaved = 0
+                    # Not with each user: the SDK writes a STATE that has changed after each child.
+                    self.stream_state[INTERRUPTED] = asdict(mark)
                     self._state_writer.write_state(self.tap_state)
         self.stream_state.pop(INTERRUPTED, None)
         for stream in self._family:

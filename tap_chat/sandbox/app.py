@@ -70,10 +70,16 @@ class Gate:
         self.requests = 0
         self.refused = 0
         self.most_at_once = 0
+        self._first = self._last = 0.0
         self._at_once = 0
         self._allowance = Allowance()
         self._dixa_allowance = Allowance()
         self._livechat_pages = 0
+
+    @property
+    def busy(self) -> float:
+        """Seconds from the first request to the end of the last, since it was steered."""
+        return self._last - self._first
 
     def application(self) -> Starlette:
         """Return the application of all dialects and of `/_sandbox`, which steers it."""
@@ -93,8 +99,10 @@ class Gate:
             self.requests += 1
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
+            self._first = self._first or time.monotonic()
             await asyncio.sleep(self.options.latency)
             self._at_once -= 1
+            self._last = time.monotonic()
             wait = self._allowance.over(self.options.rate_limit, self.options.rate_window)
             if wait is not None:
                 self.refused += 1
@@ -137,6 +145,7 @@ class Gate:
             "requests": self.requests,
             "refused": self.refused,
             "most_at_once": self.most_at_once,
+            "busy": self.busy,
             "options": self.options,
             "world": self.world.settings,
         }
@@ -152,4 +161,6 @@ class Gate:
             return Response(f"{error}\n", 400, media_type="text/plain")
         for name in options.__struct_fields__:
             setattr(self.options, name, getattr(options, name))
+        self._first = self._last = 0.0
+        self.most_at_once = self._at_once
         return await self._report(request)
