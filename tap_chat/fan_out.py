@@ -164,10 +164,8 @@ class FanOut:
         with self._lock:
             if planned := self._by_key.get(plan.key):
                 branch = min(planned, key=lambda branch: branch.place)
-                while self._planned and self._planned[0][0] < branch.place:
-                    self._drop_first()
-                heapq.heappop(self._planned)
-                self._unlist(branch)
+                while (passed := self._pop_planned()) is not branch:
+                    self._drop(passed)
             else:
                 branch = Branch(plan, (*self._position, -1))
                 self._enqueue(branch)
@@ -194,7 +192,7 @@ class FanOut:
         depth = len(branch.place)
         self._drop(branch)
         while self._planned and self._planned[0][0][:depth] == branch.place:
-            self._drop_first()
+            self._drop(self._pop_planned())
         if self._failed_at is not None and self._failed_at[:depth] == branch.place:
             self._failed_at = None
         if self._depth:
@@ -202,22 +200,20 @@ class FanOut:
         else:  # nobody reads: the workers end, at the latest when their requests are answered
             self._lock.notify_all()
 
-    def _drop_first(self) -> None:
+    def _pop_planned(self) -> Branch:
+        """Take the first of the planned branches out of their lists."""
         _, _, branch = heapq.heappop(self._planned)
-        self._unlist(branch)
-        self._drop(branch)
+        same = self._by_key[branch.plan.key]
+        same.remove(branch)
+        if not same:
+            del self._by_key[branch.plan.key]
+        return branch
 
     def _drop(self, branch: Branch) -> None:
         branch.dropped = True
         self._held -= sum(step.size for step in branch.arrived if isinstance(step, Step))
         branch.arrived.clear()
         self._dequeue(branch)
-
-    def _unlist(self, branch: Branch) -> None:
-        same = self._by_key[branch.plan.key]
-        same.remove(branch)
-        if not same:
-            del self._by_key[branch.plan.key]
 
     # The workers' side
 
@@ -252,12 +248,12 @@ class FanOut:
             return None
 
     def _pick(self) -> Branch | None:
+        if self._awaited and self._awaited.queued:
+            return self._awaited
         first = self._first(self._queue)
-        if first is None or first is self._awaited:
-            return first
-        if self._failed_at is not None and first.place > self._failed_at:
+        if first is None or self._room <= 0:
             return None
-        if self._room <= 0:
+        if self._failed_at is not None and first.place > self._failed_at:
             return None
         if self._queued < KNOWN_PER_WORKER * self._workers:
             leading = self._first(self._leading)
