@@ -163,4 +163,5 @@ class Gate:
             setattr(self.options, name, getattr(options, name))
         self._first = self._last = 0.0
         self.most_at_once = self._at_once
+        self._allowance = Allowance()
         return await self._report(request)

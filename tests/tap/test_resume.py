@@ -27,7 +27,7 @@ TREE = [
     "freshchat_conversations",
     "freshchat_conversations_messages",
 ]
-WORLD = World(users=200, conversations=600)
+WORLD = World(users=100, conversations=300)
 
 
 def config(sandbox: Sandbox, **freshchat: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def assert_whole(sandbox: Sandbox, *runs: Run) -> None:
 
 
 def test_killed_half_way_the_rerun_needs_little_more_than_the_rest(tap: Runner) -> None:
-    with Sandbox(WORLD, Options(latency=0.02)) as sandbox:
+    with Sandbox(World(users=200, conversations=600), Options(latency=0.02)) as sandbox:
         whole = tap(config(sandbox))
         full, lines = sandbox.requests, len(whole.messages)
         first = killed(tap, sandbox, lines // 2)
@@ -72,7 +72,7 @@ def test_killed_half_way_the_rerun_needs_little_more_than_the_rest(tap: Runner) 
 
 def test_run_that_fails_at_once_again_keeps_its_mark(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
-        talk = sandbox.world.truth["freshchat_conversations"][400]["conversation_id"]
+        talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
         first = tap(config(sandbox))
         second = tap(config(sandbox), state=first.state)
@@ -87,7 +87,7 @@ def test_run_that_fails_at_once_again_keeps_its_mark(tap: Runner) -> None:
 def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode: str) -> None:
     """The pass began before it was interrupted, and from there the next one starts."""
     with Sandbox(replace(WORLD, now=LATER - timedelta(days=5))) as sandbox:
-        talk = sandbox.world.truth["freshchat_conversations"][400]["conversation_id"]
+        talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
         first = tap(config(sandbox, mode=mode))
         began = config(sandbox)["end_date"]
@@ -105,7 +105,7 @@ def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode
 @pytest.mark.parametrize("change", [{"digest": "of others"}, {"parents": 1000}, {"parents": -1}])
 def test_void_mark_costs_requests_and_no_rows(tap: Runner, change: dict[str, Any]) -> None:
     with Sandbox(WORLD) as sandbox:
-        talk = sandbox.world.truth["freshchat_conversations"][400]["conversation_id"]
+        talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
         first = tap(config(sandbox))
         sandbox.options.faults = []
