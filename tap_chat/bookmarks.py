@@ -25,7 +25,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers import types
 
@@ -164,13 +164,20 @@ class Bookmarks(StreamStateManager):
         context: types.Context | None = None,
         replication_key: str,
     ) -> None:
-        bookmark = self._normalise(latest_record.get(replication_key))
-        if bookmark is None:
-            self.unmarked += 1
-        else:
-            super().increment_state(
-                {replication_key: bookmark}, context=context, replication_key=replication_key
-            )
+        self.advance([latest_record.get(replication_key)], replication_key)
+
+    def advance(self, values: Sequence[object], replication_key: str) -> None:
+        """Move the bookmark over some records.
+
+        Args:
+            values: The replication key's value in each of them, as it came.
+            replication_key: Its name.
+        """
+        bookmarks = [mark for value in values if (mark := self._normalise(value)) is not None]
+        self.unmarked += len(values) - len(bookmarks)
+        if bookmarks:
+            latest = {replication_key: max(bookmarks)}
+            super().increment_state(latest, replication_key=replication_key)
 
     def reach(self, replication_key: str, bookmark: Bookmark) -> None:
         """Move the bookmark forward, never back.
@@ -198,15 +205,8 @@ class WindowBookmarks(Bookmarks):
     """Bookmarks that move from window to window, whatever the records in one say."""
 
     @override
-    def increment_state(
-        self,
-        latest_record: types.Record,
-        *,
-        context: types.Context | None = None,
-        replication_key: str,
-    ) -> None:
-        if self._normalise(latest_record.get(replication_key)) is None:
-            self.unmarked += 1
+    def advance(self, values: Sequence[object], replication_key: str) -> None:
+        self.unmarked += sum(self._normalise(value) is None for value in values)
 
 
 def _text(moment: datetime) -> str:

@@ -20,7 +20,7 @@ from tap_chat import catalog as catalogs
 from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
 from tap_chat.exchange import ExchangeStream
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
-from tap_chat.records import compile_conformer
+from tap_chat.records import Block, compile_conformer
 from tap_chat.settings import invalid
 
 if sys.version_info >= (3, 12):
@@ -29,7 +29,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -88,9 +88,9 @@ class ChatStream(ExchangeStream):
     # Records
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for page in self.pages(context):
-            yield from page.records
+            yield page.block
         if context is None:
             self.report()
 
@@ -176,7 +176,12 @@ class ChatStream(ExchangeStream):
                 record.update(inherited)
             self.check(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
-        return Page(body, records, keys)
+        return Page(body, self.block(records), keys)
+
+    def block(self, records: list[Record]) -> Block:
+        """Return a block of records that are decoded."""
+        key = self.replication_key
+        return Block(records, [record.get(key) for record in records] if key else ())
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
         """Return the list of records in a body, or what stands in its place."""
@@ -275,6 +280,11 @@ class ChatStream(ExchangeStream):
     def first_bookmark(self) -> Bookmark | None:
         """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
         return normalise_datetime(self.starts) if self.is_timestamp_replication_key else None
+
+    @override
+    def advance(self, block: Block) -> None:
+        if self.replication_key:
+            self.state_manager.advance(block.marks, self.replication_key)
 
     def reach(self, bookmark: Bookmark) -> None:
         """Move the bookmark of a stream that is read in windows, and write a STATE.

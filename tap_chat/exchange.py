@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 import backoff
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
-from singer_sdk.streams import RESTStream
 
 from tap_chat import answers
+from tap_chat._sdk import BlockStream
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -48,7 +48,7 @@ class BrokenOffError(RetriableAPIError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
 
 
-class ExchangeStream(RESTStream[Any]):
+class ExchangeStream(BlockStream):
     """A stream that sends requests and checks their answers.
 
     Args:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +28,38 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "null": (type(None),),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Records that are written at once.
+
+    Attributes:
+        records: Each decoded, or as JSON in one line, but then all.
+        marks: The replication key's value in each, as it came; empty where there is no such key.
+    """
+
+    records: Sequence[Any]
+    marks: Sequence[Any] = ()
+
+    def split(self, count: int) -> tuple[Block, Block]:
+        """Return a block of the first records, and one of the others.
+
+        Args:
+            count: The number of records in the first.
+        """
+        return (
+            Block(self.records[:count], self.marks[:count]),
+            Block(self.records[count:], self.marks[count:]),
+        )
+
+    def only(self, chosen: Sequence[bool]) -> Block:
+        """Return a block of some of the records.
+
+        Args:
+            chosen: For each record whether it is one of them.
+        """
+        return Block(list(compress(self.records, chosen)), list(compress(self.marks, chosen)))
 
 
 def compile_conformer(

@@ -29,11 +29,11 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Auth, Context
 
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
 
 MEBIBYTE = 1024 * 1024
 
@@ -125,7 +125,7 @@ class DixaConversationExport(ChatStream):
         return milliseconds(self.starts or BEGINNING)
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = self.starting_bookmark or self.first_bookmark
         start = bookmark - int(self.settings.lookback_days * DAY)
         end = milliseconds(self.ends) - int(self.settings.lag_minutes * MINUTE)
@@ -143,7 +143,7 @@ class DixaConversationExport(ChatStream):
                     if version[1] >= window.end - MILLISECOND:
                         written.add(version)
                     if version not in edge:
-                        yield record
+                        yield self.block([record])
             except BrokenOffError as error:
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)

@@ -25,13 +25,13 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.pagination import Paginator
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
 
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
@@ -204,8 +204,9 @@ class FreshchatUsers(FreshchatStream):
     schema = fields.USERS
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        yield from self.users(self.starting_bookmark)
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        for user in self.users(self.starting_bookmark):
+            yield self.block([user])
         self.report()
 
     def users(self, since: str | None) -> Iterator[Record]:

@@ -25,12 +25,12 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -59,10 +59,10 @@ class FreshchatUsersConversations(FreshchatStream):
         self._users = FreshchatUsers(tap, settings, throttle)
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for user in self._users.users(self._since):
             for page in self.pages({"user_id": user["id"]}):
-                yield from page.records
+                yield page.block
         # The SDK writes a record's children before it, so everything is written now.
         for stream in self._family:
             stream.report()
