@@ -22,6 +22,7 @@ from tap_chat.exchange import ExchangeStream
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.records import Block, compile_conformer
 from tap_chat.settings import invalid
+from tap_chat.verbatim import VerbatimReader
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.exchange import Body
     from tap_chat.records import Conform, Record
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
@@ -89,16 +91,17 @@ class ChatStream(ExchangeStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        for page in self.pages(context):
+        for page in self.pages(context, verbatim=verbatim):
             yield page.block
         if context is None:
             self.report()
 
-    def pages(self, context: Context | None) -> Iterator[Page]:
+    def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
         """Walk the pages of one context.
 
         Args:
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page; none if the parent is gone, which is counted.
@@ -108,19 +111,26 @@ class ChatStream(ExchangeStream):
         """
         try:
             yield from self.walk(
-                lambda token: self.get_http_request(page=PageContext(context, token)), context
+                lambda token: self.get_http_request(page=PageContext(context, token)),
+                context,
+                verbatim=verbatim,
             )
         except SkippableAPIError:
             self.skipped += 1
 
     def walk(
-        self, request_page: Callable[[Any], HTTPRequest], context: Context | None = None
+        self,
+        request_page: Callable[[Any], HTTPRequest],
+        context: Context | None = None,
+        *,
+        verbatim: bool = False,
     ) -> Iterator[Page]:
         """Walk pages.
 
         Args:
             request_page: From the token of a page to its request.
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page.
@@ -130,18 +140,24 @@ class ChatStream(ExchangeStream):
             FatalAPIError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
+        reader = self.verbatim_reader if verbatim else None
+
+        def read(body: Body) -> Any:  # noqa: ANN401
+            page = reader.read(body, context) if reader else None
+            return page or answers.decode(body)
+
         while not paginator.finished:
             request = request_page(paginator.current_value)
             skippable = context is not None or paginator.confirming
             try:
-                body = self.exchange(request, answers.decode, skippable=skippable)
+                body = self.exchange(request, read, skippable=skippable)
             except SkippableAPIError:
                 if paginator.confirming:
                     return
                 raise
             if paginator.confirming and answers.is_null(body, self.records_path):
                 return
-            page = self.page(request, body, context)
+            page = body if isinstance(body, Page) else self.page(request, body, context)
             try:
                 paginator.advance(page)
             except PagingError as error:
@@ -182,6 +198,20 @@ class ChatStream(ExchangeStream):
         """Return a block of records that are decoded."""
         key = self.replication_key
         return Block(records, [record.get(key) for record in records] if key else ())
+
+    @cached_property
+    def verbatim_reader(self) -> VerbatimReader | None:
+        """What reads pages without decoding their records, if the schema allows for it."""
+        try:
+            return VerbatimReader(
+                self.effective_schema,
+                self.primary_keys,
+                mark=self.replication_key,
+                inherited=self.parent_keys,
+                path=self.records_path,
+            )
+        except (TypeError, ValueError):
+            return None
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
         """Return the list of records in a body, or what stands in its place."""

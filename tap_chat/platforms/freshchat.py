@@ -118,6 +118,8 @@ class FreshchatStream(ChatStream):
 class SingleObject(FreshchatStream):
     """An endpoint whose answer is the record."""
 
+    verbatim_reader = None
+
     @override
     def new_paginator(self) -> Paginator[Any]:
         return SinglePage()
