@@ -17,10 +17,10 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat import catalog as catalogs
-from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
+from tap_chat.bookmarks import DATETIMES, NUMBERS, Bookmark, Bookmarks, Kind, normalise_datetime
 from tap_chat.exchange import ExchangeStream
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
-from tap_chat.records import Block, compile_conformer
+from tap_chat.records import Block, Conformer
 from tap_chat.settings import invalid
 from tap_chat.verbatim import VerbatimReader
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.exchange import Body
-    from tap_chat.records import Conform, Record
+    from tap_chat.records import Record
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
@@ -228,14 +228,16 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: It does not fit.
         """
-        problem = self._conform(record) if isinstance(record, dict) else "is not an object"
+        problem = (
+            self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
+        )
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
             raise self.fatal(request, said, self.record_remedy)
 
     @cached_property
-    def _conform(self) -> Conform:
-        return compile_conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+    def _conformer(self) -> Conformer:
+        return Conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
 
     def _warn_undeclared(self, name: str) -> None:
         self.logger.warning(
@@ -285,7 +287,7 @@ class ChatStream(ExchangeStream):
     def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
-            normalise=self.normalise_bookmark,
+            kind=self.bookmark_kind,
             start=self.first_bookmark,
             tap_name=self.tap_name,
             stream_name=self.name,
@@ -296,9 +298,9 @@ class ChatStream(ExchangeStream):
         )
 
     @property
-    def normalise_bookmark(self) -> Callable[[object], Bookmark | None]:
-        """The function from a value of the replication key to a bookmark."""
-        return normalise_datetime if self.is_timestamp_replication_key else normalise_number
+    def bookmark_kind(self) -> Kind:
+        """What the bookmarks are made of."""
+        return DATETIMES if self.is_timestamp_replication_key else NUMBERS
 
     @property
     def starting_bookmark(self) -> Bookmark | None:

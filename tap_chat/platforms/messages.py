@@ -184,13 +184,14 @@ class ChatMessages(ChatStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        start = self.starting_bookmark
+        read = self.bookmark_kind.read
+        start = None if self.settings.filter_param else read(self.starting_bookmark)
         for block in super().blocks(context, verbatim=verbatim):
-            if start is None or self.settings.filter_param:
+            if start is None:
                 yield block
             else:
                 # A message without a bookmark has no age: better twice than never.
-                marks = map(self.normalise_bookmark, block.marks)
+                marks = map(read, block.marks)
                 yield block.only([mark is None or mark >= start for mark in marks])
 
 

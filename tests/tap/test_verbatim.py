@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tap_chat import answers
 from tap_chat.fields import anything, boolean, integer, moment, number, record, several, text, thing
-from tap_chat.records import compile_conformer
+from tap_chat.records import Conformer
 from tap_chat.tap import TapChat
 from tap_chat.verbatim import VerbatimReader
 
@@ -86,7 +86,7 @@ def spell(value: Any, *, ascii_only: bool, indent: int | None) -> str:
 
 def decoded(body: bytes) -> list[Any] | None:
     """Return the records of a page in the other way; None if that changes or refuses one."""
-    conform = compile_conformer(SCHEMA, ("id",), lambda _: None)
+    conform = Conformer(SCHEMA, ("id",), lambda _: None).conform
     try:
         records = answers.find(answers.decode(body), "data.rows")
     except ValueError:
