@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -35,6 +39,19 @@ FAILURES: tuple[tuple[type[requests.RequestException], str], ...] = (
     (requests.exceptions.ContentDecodingError, "answered with a broken compression"),
 )
 NO_CONNECTION = "could not be sent, or the connection broke"
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A body that is larger than what is held of one.
+
+    Attributes:
+        first: The first bytes.
+        rest: Those that follow, in chunks that are read when they are asked for.
+    """
+
+    first: bytearray
+    rest: Iterator[bytes]
 
 
 class UnreadableError(Exception):
@@ -68,28 +85,29 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def is_html(body: bytes | bytearray) -> bool:
+def is_html(body: bytes | bytearray | Beginning) -> bool:
     """Say whether the body is a web page, as portals and proxies send with a status of 200."""
     # The type that the server names does not count: some name JSON text/html.
-    return body[:64].lstrip().startswith(b"<")
+    first = body.first if isinstance(body, Beginning) else body
+    return first[:64].lstrip().startswith(b"<")
 
 
-def bounded(response: requests.Response, largest: int) -> bytearray | None:
-    """Read a streamed body into memory, once.
+def bounded(response: requests.Response, largest: int) -> bytearray | Beginning:
+    """Read a streamed body, but no more of it than can be held.
 
     Args:
         response: The answer, whose body was not read yet.
-        largest: The most bytes to read.
+        largest: The most bytes to hold.
 
     Returns:
-        The body, or None if it is larger. (An exception would keep it in memory for a while.)
+        The body, or the beginning of a larger one.
     """
     body = bytearray()
-    with response:
-        for chunk in response.iter_content(READ_BYTES):
-            body += chunk
-            if len(body) > largest:
-                return None
+    chunks = response.iter_content(READ_BYTES)
+    for chunk in chunks:
+        body += chunk
+        if len(body) > largest:
+            return Beginning(body, chunks)
     return body
 
 

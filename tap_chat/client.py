@@ -187,9 +187,31 @@ class ChatStream(ExchangeStream):
                 self.records_remedy,
             )
         inherited = {key: (context or {})[key] for key in self.parent_keys}
-        for index, record in enumerate(records):
+        for record in records:
             if inherited and isinstance(record, dict):
                 record.update(inherited)
+        return self.checked(request, records, body)
+
+    def checked(
+        self,
+        request: HTTPRequest,
+        records: list[Any],
+        body: Any = None,  # noqa: ANN401
+        *,
+        first: int = 0,
+    ) -> Page:
+        """Check records, and make a page of them.
+
+        Args:
+            request: Where they came from, for errors.
+            records: The records.
+            body: The decoded body.
+            first: The place of the first in the answer, for errors.
+
+        Raises:
+            FatalAPIError: One does not fit its schema.
+        """
+        for index, record in enumerate(records, first):
             self.check(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
         return Page(body, self.block(records), keys)

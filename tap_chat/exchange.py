@@ -18,6 +18,7 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPI
 
 from tap_chat import answers
 from tap_chat._sdk import BlockStream
+from tap_chat.answers import Beginning
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -25,7 +26,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context
@@ -102,7 +103,7 @@ class ExchangeStream(BlockStream):
     def exchange(
         self,
         request: HTTPRequest,
-        read: Callable[[Body], T],
+        read: Callable[[Any], T],
         *,
         largest: int | None = None,
         skippable: bool = False,
@@ -112,15 +113,16 @@ class ExchangeStream(BlockStream):
         Args:
             request: The request, without credentials.
             read: From a body to what is wanted of it; a ValueError says that it is not whole.
-            largest: Bytes of the largest answer that is read, if less can be asked for; a larger
-                one, or one that breaks off, is then given up at once.
+            largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
+                one `read` gets the `Beginning`; one that breaks off is given up at once.
             skippable: True if a 404 only says that this one is gone.
 
         Returns:
             What `read` made of the body.
 
         Raises:
-            BrokenOffError: The answer broke off, or is too large, and less can be asked for.
+            BrokenOffError: The answer broke off, and less can be asked for. Reading the rest of a
+                larger one raises it, too.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or too often. The message names the
                 stream, the request and the remedy.
@@ -142,7 +144,7 @@ class ExchangeStream(BlockStream):
     def _attempt(
         self,
         request: HTTPRequest,
-        read: Callable[[Body], T],
+        read: Callable[[Any], T],
         largest: int | None,
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
@@ -170,13 +172,11 @@ class ExchangeStream(BlockStream):
         if readable:
             said = "answered with a body that is not whole JSON"
             raise BrokenOffError(self.sentence(request, said), response)
-        raise self.fatal(
-            request,
-            "answered with JSON that is nested too deeply, or has a number that is too long",
-            "It can't be read; ask the API's vendor.",
-        )
+        raise self.unreadable(request)
 
-    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[requests.Response, Body]:
+    def _send(
+        self, request: HTTPRequest, largest: int | None
+    ) -> tuple[requests.Response, Body | Beginning]:
         try:
             prepared = self.build_prepared_request(
                 request.method, request.url, params=request.encode_params(), headers=request.headers
@@ -192,9 +192,8 @@ class ExchangeStream(BlockStream):
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failed = error
         else:
-            if body is None:
-                said = f"answered with more than {largest} bytes"
-                raise BrokenOffError(self.sentence(request, said))
+            if isinstance(body, Beginning):
+                body = Beginning(body.first, self._rest(request, body.rest))
             return response, body
         # Raised outside of the handler, so that nobody finds the original.
         if not isinstance(failed, requests.RequestException) or isinstance(failed, ValueError):
@@ -207,6 +206,16 @@ class ExchangeStream(BlockStream):
         said = answers.describe_failure(failed, self.timeout)
         kind = BrokenOffError if answers.broke_off(failed) else RetriableAPIError
         raise kind(self.sentence(request, said))
+
+    def _rest(self, request: HTTPRequest, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Read what follows a beginning, with errors as sentences."""
+        try:
+            yield from chunks
+        except requests.RequestException as error:
+            said = answers.describe_failure(error, self.timeout)
+        else:
+            return
+        raise BrokenOffError(self.sentence(request, said))
 
     def _refuse(self, request: HTTPRequest, response: requests.Response) -> None:
         status = response.status_code
@@ -286,6 +295,14 @@ class ExchangeStream(BlockStream):
         """
         url = f"{request.url}?{request.encode_params()}".removesuffix("?")
         return f"Stream {self.name}: {request.method} {url} {said}."
+
+    def unreadable(self, request: HTTPRequest) -> FatalAPIError:
+        """Return the error of an answer that is JSON, but of which no value can be made."""
+        return self.fatal(
+            request,
+            "answered with JSON that is nested too deeply, or has a number that is too long",
+            "It can't be read; ask the API's vendor.",
+        )
 
     def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:
         """Return the error of a failure that will not pass; arguments as for `sentence`."""

@@ -109,44 +109,47 @@ class VerbatimReader:
             The page, its body without the records, or None if it must be decoded: it is not what
             it should be, or a record is not exactly what is declared, or not in one line.
         """
-        if b"\n" in body or b"\r" in body:
-            body = body.strip()
+        if not in_one_line(body):
+            return None
         try:
+            if not body.isascii():
+                str(body, "utf-8")  # msgspec does not look into what it skips
             texts, rest = _find(body, [] if body[:1] == b"[" else self._path)
-            return self.page(body, texts, context, rest)
         except (ValueError, RecursionError, msgspec.DecodeError, answers.UnreadableError):
             return None
+        return self.page(texts, context, rest)
 
     def page(
         self,
-        body: Body,
         texts: Sequence[Raw],
         context: Mapping[str, Any] | None = None,
         rest: object = None,
-    ) -> Page:
+    ) -> Page | None:
         """Make a page of the texts of its records.
 
         Args:
-            body: The bytes that the texts are parts of.
-            texts: The JSON of each record.
+            texts: The JSON of each record, in UTF-8 and one line.
             context: The values of the inherited keys.
-            rest: What else is in the body.
+            rest: What else is in the page.
 
-        Raises:
-            ValueError: The body is not in one line, or no UTF-8.
-            msgspec.DecodeError: A record is not exactly what is declared.
+        Returns:
+            The page, or None if a record is not exactly what is declared.
         """
-        if b"\n" in body or b"\r" in body:
-            raise ValueError("a record may have more than one line")
-        if not body.isascii():
-            str(body, "utf-8")  # msgspec does not look into what it skips
-        picked = [self._pick(self._decode(text)) for text in texts]
+        try:
+            picked = [self._pick(self._decode(text)) for text in texts]
+        except (RecursionError, msgspec.DecodeError):
+            return None
         if self._inherited:
             inherited = {name: (context or {})[name] for name in self._inherited}
             head = msgspec.json.encode(inherited)[:-1] + b","
             texts = [Raw(head + bytes(text)[1:]) for text in texts]
         marks = [values[0] for values in picked] if self._marked else ()
         return Page(rest, Block(texts, marks), [values[1:] for values in picked])
+
+
+def in_one_line(body: Body) -> bool:
+    """Say whether a body, and so each text in it, has no line break, as JSON may between values."""
+    return b"\n" not in body and b"\r" not in body
 
 
 def _type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
