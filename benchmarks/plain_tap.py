@@ -11,6 +11,8 @@ from singer_sdk.authenticators import APIKeyAuthenticator
 from singer_sdk.pagination import OffsetPaginator
 from singer_sdk.streams import RESTStream
 
+from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
+
 if sys.version_info >= (3, 12):
     from typing import override
 else:
@@ -72,6 +74,34 @@ class PlainTap(Tap):
     @override
     def discover_streams(self) -> Sequence[Messages]:
         return [Messages(self)]
+
+
+class Conversations(RESTStream[None]):
+    """The conversations of Dixa, one window."""
+
+    name = "dixa_conversation_export"
+    path = "/conversation_export"
+    primary_keys = ("id",)
+    records_jsonpath = "$[*]"
+    schema: ClassVar[dict[str, Any]] = CONVERSATION_EXPORT
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return str(self.config["api_url"])
+
+
+class PlainDixaTap(Tap):
+    """A plain tap."""
+
+    name = "tap-plain"
+    config_jsonschema = th.PropertiesList(
+        th.Property("api_url", th.StringType, required=True)
+    ).to_dict()
+
+    @override
+    def discover_streams(self) -> Sequence[Conversations]:
+        return [Conversations(self)]
 
 
 if __name__ == "__main__":

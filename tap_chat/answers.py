@@ -107,8 +107,13 @@ def bounded(response: requests.Response, largest: int) -> bytearray | Beginning:
     for chunk in chunks:
         body += chunk
         if len(body) > largest:
-            return Beginning(body, chunks)
+            return Beginning(body, _closing(response, chunks))
     return body
+
+
+def _closing(response: requests.Response, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with response:
+        yield from chunks
 
 
 def find(body: Any, path: str) -> Any:  # noqa: ANN401
