@@ -13,6 +13,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.pagination import BaseHATEOASPaginator, OffsetPaginator, PageNumberPaginator
 from singer_sdk.streams import RESTStream
 
+from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
 from tap_chat.platforms.freshchat_fields import (
     CONVERSATIONS,
     CONVERSATIONS_MESSAGES,
@@ -194,6 +195,34 @@ class PlainTap(Tap):
             tree = (Users, UsersConversations, Conversations, ConversationsMessages)
             return [kind(self) for kind in tree]
         return [Messages(self)]
+
+
+class DixaConversations(RESTStream[None]):
+    """The conversations of Dixa, one window."""
+
+    name = "dixa_conversation_export"
+    path = "/conversation_export"
+    primary_keys = ("id",)
+    records_jsonpath = "$[*]"
+    schema: ClassVar[dict[str, Any]] = CONVERSATION_EXPORT
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return str(self.config["api_url"])
+
+
+class PlainDixaTap(Tap):
+    """A plain tap."""
+
+    name = "tap-plain"
+    config_jsonschema = th.PropertiesList(
+        th.Property("api_url", th.StringType, required=True)
+    ).to_dict()
+
+    @override
+    def discover_streams(self) -> Sequence[DixaConversations]:
+        return [DixaConversations(self)]
 
 
 if __name__ == "__main__":

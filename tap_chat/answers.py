@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -23,7 +24,7 @@ from urllib3.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -46,6 +47,19 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (ProxyError, "failed at the proxy"),
     (DecodeError, "answered with a broken compression"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A body that is larger than what is held of one.
+
+    Attributes:
+        first: The first bytes.
+        rest: Those that follow, in chunks that are read when they are asked for.
+    """
+
+    first: bytearray
+    rest: Iterator[bytes]
 
 
 class UnreadableError(Exception):
@@ -84,10 +98,11 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def is_html(body: bytes | bytearray) -> bool:
+def is_html(body: bytes | bytearray | Beginning) -> bool:
     """Say whether the body is a web page, as portals and proxies send with a status of 200."""
     # The type that the server names does not count: some name JSON text/html.
-    return body[:64].lstrip().startswith(b"<")
+    first = body.first if isinstance(body, Beginning) else body
+    return first[:64].lstrip().startswith(b"<")
 
 
 def find(body: Any, path: str) -> Any:  # noqa: ANN401

@@ -20,13 +20,14 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat import catalog as catalogs
-from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
+from tap_chat.bookmarks import DATETIMES, NUMBERS, Bookmark, Bookmarks, Kind, normalise_datetime
 from tap_chat.exchange import ExchangeStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.progress import RecordCounter
-from tap_chat.records import compile_conformer
+from tap_chat.records import Block, Conformer
 from tap_chat.settings import invalid
+from tap_chat.verbatim import VerbatimReader
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -34,14 +35,15 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
-    from tap_chat.records import Conform, Record
+    from tap_chat.exchange import Body
+    from tap_chat.records import Record
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
@@ -99,17 +101,18 @@ class ChatStream(ExchangeStream):
     # Records
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        for page in self.pages(context):
-            yield from page.records
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        for page in self.pages(context, verbatim=verbatim):
+            yield page.block
         if context is None:
             self.report()
 
-    def pages(self, context: Context | None) -> Iterator[Page]:
+    def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
         """Walk the pages of one context.
 
         Args:
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page; none if the parent is gone, which is counted.
@@ -117,7 +120,7 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: A page can't be had, or came before.
         """
-        for page in self.ahead(self.plan(context)):
+        for page in self.ahead(self.plan(context, verbatim=verbatim)):
             if page is None:
                 self.skipped += 1
             else:
@@ -137,11 +140,12 @@ class ChatStream(ExchangeStream):
             return (step.value for step in plan.start())
         return self._fan_out.read(plan)
 
-    def plan(self, context: Context | None) -> Plan[Page | None]:
+    def plan(self, context: Context | None, *, verbatim: bool = False) -> Plan[Page | None]:
         """Return the plan of the pages of one context, and of all that follow from them.
 
         Args:
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Returns:
             The plan. A value is None where the parent is gone.
@@ -150,7 +154,9 @@ class ChatStream(ExchangeStream):
         def steps() -> Iterator[Step[Page | None]]:
             try:
                 yield from self.walk(
-                    lambda token: self.get_http_request(page=PageContext(context, token)), context
+                    lambda token: self.get_http_request(page=PageContext(context, token)),
+                    context,
+                    verbatim=verbatim,
                 )
             except SkippableAPIError:
                 yield Step(None, last=True)
@@ -159,10 +165,18 @@ class ChatStream(ExchangeStream):
             for record in page.records if page else ():
                 for child_context in self.generate_child_contexts(record, context):
                     for stream in self._foreseen:
-                        yield stream.plan(child_context)
+                        yield stream.plan_of_sync(child_context)
 
         keys = frozenset(context.items()) if context else None
-        return Plan((self.name, keys), steps, leads_to if self._foreseen else None)
+        return Plan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
+
+    def plan_of_sync(self, context: Context | None) -> Plan[Page | None]:
+        """Return the plan that this stream, as a child, will read when it is synced.
+
+        Args:
+            context: The parent's keys, or None.
+        """
+        return self.plan(context, verbatim=self._in_blocks(context))
 
     @cached_property
     def _foreseen(self) -> list[ChatStream]:
@@ -178,13 +192,18 @@ class ChatStream(ExchangeStream):
         ]
 
     def walk(
-        self, request_page: Callable[[Any], HTTPRequest], context: Context | None = None
+        self,
+        request_page: Callable[[Any], HTTPRequest],
+        context: Context | None = None,
+        *,
+        verbatim: bool = False,
     ) -> Iterator[Step[Page]]:
         """Walk pages, one request each.
 
         Args:
             request_page: From the token of a page to its request.
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page.
@@ -194,19 +213,28 @@ class ChatStream(ExchangeStream):
             FatalAPIError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
+        reader = self.verbatim_reader if verbatim else None
+
+        def read(body: Body) -> tuple[int, Any]:
+            page = reader.read(body, context) if reader else None
+            return (len(body), page) if page else answers.weigh(body)
+
         while not paginator.finished:
             request = request_page(paginator.current_value)
             skippable = context is not None or paginator.confirming
             try:
-                size, body = self.exchange(request, answers.weigh, skippable=skippable)
+                size, body = self.exchange(request, read, skippable=skippable)
             except SkippableAPIError:
                 if paginator.confirming:
                     return
                 raise
             if paginator.confirming and answers.is_null(body, self.records_path):
                 return
-            with self._checking:
-                page = self.page(request, body, context)
+            if isinstance(body, Page):
+                page = body
+            else:
+                with self._checking:
+                    page = self.page(request, body, context)
             if paginator.is_beyond(page):
                 return
             try:
@@ -238,12 +266,53 @@ class ChatStream(ExchangeStream):
                 self.records_remedy,
             )
         inherited = {key: (context or {})[key] for key in self.parent_keys}
-        for index, record in enumerate(records):
+        for record in records:
             if inherited and isinstance(record, dict):
                 record.update(inherited)
+        return self.checked(request, records, body)
+
+    def checked(
+        self,
+        request: HTTPRequest,
+        records: list[Any],
+        body: Any = None,  # noqa: ANN401
+        *,
+        first: int = 0,
+    ) -> Page:
+        """Check records, and make a page of them.
+
+        Args:
+            request: Where they came from, for errors.
+            records: The records.
+            body: The decoded body.
+            first: The place of the first in the answer, for errors.
+
+        Raises:
+            FatalAPIError: One does not fit its schema.
+        """
+        for index, record in enumerate(records, first):
             self.check(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
-        return Page(body, records, keys)
+        return Page(body, self.block(records), keys)
+
+    def block(self, records: list[Record]) -> Block:
+        """Return a block of records that are decoded."""
+        key = self.replication_key
+        return Block(records, [record.get(key) for record in records] if key else ())
+
+    @cached_property
+    def verbatim_reader(self) -> VerbatimReader | None:
+        """What reads pages without decoding their records, if the schema allows for it."""
+        try:
+            return VerbatimReader(
+                self.effective_schema,
+                self.primary_keys,
+                mark=self.replication_key,
+                inherited=self.parent_keys,
+                path=self.records_path,
+            )
+        except (TypeError, ValueError):
+            return None
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
         """Return the list of records in a body, or what stands in its place."""
@@ -260,7 +329,9 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: It does not fit.
         """
-        problem = self._conform(record) if isinstance(record, dict) else "is not an object"
+        problem = (
+            self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
+        )
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
             raise self.fatal(request, said, self.record_remedy)
@@ -273,8 +344,8 @@ class ChatStream(ExchangeStream):
         return RecordCounter(self.name, self._progress, log_interval)
 
     @cached_property
-    def _conform(self) -> Conform:
-        return compile_conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+    def _conformer(self) -> Conformer:
+        return Conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
 
     def _warn_undeclared(self, name: str) -> None:
         self.logger.warning(
@@ -324,7 +395,7 @@ class ChatStream(ExchangeStream):
     def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
-            normalise=self.normalise_bookmark,
+            kind=self.bookmark_kind,
             start=self.first_bookmark,
             tap_name=self.tap_name,
             stream_name=self.name,
@@ -335,9 +406,9 @@ class ChatStream(ExchangeStream):
         )
 
     @property
-    def normalise_bookmark(self) -> Callable[[object], Bookmark | None]:
-        """The function from a value of the replication key to a bookmark."""
-        return normalise_datetime if self.is_timestamp_replication_key else normalise_number
+    def bookmark_kind(self) -> Kind:
+        """What the bookmarks are made of."""
+        return DATETIMES if self.is_timestamp_replication_key else NUMBERS
 
     @property
     def starting_bookmark(self) -> Bookmark | None:
@@ -349,6 +420,11 @@ class ChatStream(ExchangeStream):
     def first_bookmark(self) -> Bookmark | None:
         """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
         return normalise_datetime(self.starts) if self.is_timestamp_replication_key else None
+
+    @override
+    def advance(self, block: Block) -> None:
+        if self.replication_key:
+            self.state_manager.advance(block.marks, self.replication_key)
 
     def reach(self, bookmark: Bookmark) -> None:
         """Move the bookmark of a stream that is read in windows, and write a STATE.

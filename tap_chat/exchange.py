@@ -18,10 +18,11 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
-from singer_sdk.streams import RESTStream
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tap_chat import answers
+from tap_chat._sdk import BlockStream
+from tap_chat.answers import Beginning
 from tap_chat.transport import CutOffError
 
 if sys.version_info >= (3, 12):
@@ -30,7 +31,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context
@@ -71,7 +72,7 @@ class BrokenOffError(PassingError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
 
 
-class ExchangeStream(RESTStream[Any]):
+class ExchangeStream(BlockStream):
     """A stream that sends requests and checks their answers.
 
     Args:
@@ -124,7 +125,7 @@ class ExchangeStream(RESTStream[Any]):
     def exchange(
         self,
         request: HTTPRequest,
-        read: Callable[[Body], T],
+        read: Callable[[Any], T],
         *,
         largest: int | None = None,
         skippable: bool = False,
@@ -134,15 +135,16 @@ class ExchangeStream(RESTStream[Any]):
         Args:
             request: The request, without credentials.
             read: From a body to what is wanted of it; a ValueError says that it is not whole.
-            largest: Bytes of the largest answer that is read, if less can be asked for; a larger
-                one, or one that breaks off, is then given up at once.
+            largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
+                one `read` gets the `Beginning`; one that breaks off is given up at once.
             skippable: True if a 404 only says that this one is gone.
 
         Returns:
             What `read` made of the body.
 
         Raises:
-            BrokenOffError: The answer broke off, or is too large, and less can be asked for.
+            BrokenOffError: The answer broke off, and less can be asked for. Reading the rest of a
+                larger one raises it, too.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or too often. The message names the
                 stream, the request and the remedy.
@@ -164,7 +166,7 @@ class ExchangeStream(RESTStream[Any]):
     def _attempt(
         self,
         request: HTTPRequest,
-        read: Callable[[Body], T],
+        read: Callable[[Any], T],
         largest: int | None,
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
@@ -195,13 +197,9 @@ class ExchangeStream(RESTStream[Any]):
         if readable:
             said = "answered with a body that is not whole JSON"
             raise BrokenOffError(self.sentence(request, said))
-        raise self.fatal(
-            request,
-            "answered with JSON that is nested too deeply, or has a number that is too long",
-            "It can't be read; ask the API's vendor.",
-        )
+        raise self.unreadable(request)
 
-    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body]:
+    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
         began = False
         try:
             answer = self._transport.carry(self._signed(request), self.timeout, largest)
@@ -211,10 +209,10 @@ class ExchangeStream(RESTStream[Any]):
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failed = error
         else:
-            if answer.body is None:
-                said = f"answered with more than {largest} bytes"
-                raise BrokenOffError(self.sentence(request, said))
-            return answer, answer.body
+            body = answer.body
+            if isinstance(body, Beginning):
+                body = Beginning(body.first, self._rest(request, body.rest))
+            return answer, body
         # Raised outside of the handler, so that nobody finds the original.
         if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):
             raise self.fatal(
@@ -226,6 +224,16 @@ class ExchangeStream(RESTStream[Any]):
         said = answers.describe_failure(failed, self.timeout, began=began)
         broke_off = began or isinstance(failed, ReadTimeoutError)
         raise (BrokenOffError if broke_off else PassingError)(self.sentence(request, said))
+
+    def _rest(self, request: HTTPRequest, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Read what follows a beginning, with errors as sentences."""
+        try:
+            yield from chunks
+        except CutOffError as error:
+            said = answers.describe_failure(error.reason, self.timeout, began=True)
+        else:
+            return
+        raise BrokenOffError(self.sentence(request, said))
 
     def _signed(self, request: HTTPRequest) -> requests.PreparedRequest:
         """Return a request with its credential, as authenticators know requests."""
@@ -326,6 +334,14 @@ class ExchangeStream(RESTStream[Any]):
         """
         url = f"{request.url}?{request.encode_params()}".removesuffix("?")
         return f"Stream {self.name}: {request.method} {url} {said}."
+
+    def unreadable(self, request: HTTPRequest) -> FatalAPIError:
+        """Return the error of an answer that is JSON, but of which no value can be made."""
+        return self.fatal(
+            request,
+            "answered with JSON that is nested too deeply, or has a number that is too long",
+            "It can't be read; ask the API's vendor.",
+        )
 
     def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:
         """Return the error of a failure that will not pass; arguments as for `sentence`."""

@@ -18,9 +18,9 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from tap_chat.records import Record
+    from tap_chat.records import Block
 
 TokenT = TypeVar("TokenT")
 
@@ -31,13 +31,18 @@ class Page:
 
     Attributes:
         body: The whole answer.
-        records: The records in it, each with its key.
+        block: The records in it, each with its key.
         keys: The key of each record.
     """
 
     body: Any
-    records: list[Record]
+    block: Block
     keys: list[tuple[Any, ...]]
+
+    @property
+    def records(self) -> Sequence[Any]:
+        """The records."""
+        return self.block.records
 
 
 class PagingError(Exception):

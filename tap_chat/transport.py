@@ -16,8 +16,10 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
+from tap_chat.answers import Beginning
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
@@ -44,12 +46,13 @@ class Answer:
     Attributes:
         status: The HTTP status.
         headers: The headers, by name in any case.
-        body: The body, decompressed; None if it is larger than was asked for.
+        body: The body, decompressed, or the beginning of one that is larger than was asked for.
+            Reading its rest raises a `CutOffError` if the answer breaks off.
     """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes | bytearray | None
+    body: bytes | bytearray | Beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Transport(HTTPAdapter):
         Args:
             request: The request, signed.
             timeout: Seconds to wait for a connection, and at each read.
-            largest: The most bytes of a body that are read; None for any number.
+            largest: The most bytes of a body that are held; None for any number.
 
         Returns:
             The answer.
@@ -116,9 +119,8 @@ class Transport(HTTPAdapter):
         except HTTPError as error:
             response.close()
             raise CutOffError(error) from None
-        if body is None:
-            response.close()
-        response.release_conn()
+        if not isinstance(body, Beginning):
+            response.release_conn()
         return Answer(response.status, response.headers, body)
 
     def _find_route(self, origin: str) -> Route:
@@ -135,22 +137,32 @@ class Transport(HTTPAdapter):
             return self._routes.setdefault(origin, Route(cast("HTTPConnectionPool", pool), prefix))
 
 
-def read(response: BaseHTTPResponse, largest: int | None) -> bytes | bytearray | None:
-    """Read a body into memory, once.
+def read(response: BaseHTTPResponse, largest: int | None) -> bytes | bytearray | Beginning:
+    """Read a body into memory, but no more of it than can be held.
 
     Args:
         response: The response, whose body was not read yet.
-        largest: The most bytes to read; None for any number.
+        largest: The most bytes to hold; None for any number.
 
     Returns:
-        The body, decompressed, or None if it is larger. (An exception would keep it in memory for
-        a while.)
+        The body, decompressed, or the beginning of a larger one.
     """
     if largest is None:
         return response.read(decode_content=True)
     body = bytearray()
-    for chunk in response.stream(READ_BYTES, decode_content=True):
+    chunks = response.stream(READ_BYTES, decode_content=True)
+    for chunk in chunks:
         body += chunk
         if len(body) > largest:
-            return None
+            return Beginning(body, _rest(response, chunks))
     return body
+
+
+def _rest(response: BaseHTTPResponse, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+        response.release_conn()
+    except HTTPError as error:
+        raise CutOffError(error) from None
+    finally:
+        response.close()  # of the connection nothing more can be had, unless it was released

@@ -26,13 +26,13 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.pagination import Paginator
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
 
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
@@ -118,6 +118,8 @@ class FreshchatStream(ChatStream):
 
 class SingleObject(FreshchatStream):
     """An endpoint whose answer is the record."""
+
+    verbatim_reader = None
 
     @override
     def new_paginator(self) -> Paginator[Any]:
@@ -205,10 +207,10 @@ class FreshchatUsers(FreshchatStream):
     schema = fields.USERS
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         start = self.starting_bookmark
         for users in self.ahead(Plan(self.name, lambda: self.users(start))):
-            yield from users
+            yield self.block(users)
         self.report()
 
     def users(self, since: str | None) -> Iterator[Step[list[Record]]]:
@@ -246,7 +248,7 @@ class FreshchatUsers(FreshchatStream):
             return request
 
         for step in self.walk(request_page):
-            yield Step(step.value.records, step.size, step.last)
+            yield Step(list(step.value.records), step.size, step.last)
 
 
 STREAMS = (

@@ -29,13 +29,13 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_chat.pagination import Page
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -68,7 +68,7 @@ class FreshchatUsersConversations(FreshchatStream):
         self._users = FreshchatUsers(tap, settings, throttle)
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         since = self._since
         for stream in self.child_streams:
             if isinstance(stream, FreshchatConversationsMessages):
@@ -88,7 +88,7 @@ class FreshchatUsersConversations(FreshchatStream):
             for user in parents.rows:
                 unsaved += USER
                 for page in self.pages({"user_id": user["id"]}):
-                    yield from page.records
+                    yield page.block
                     unsaved += CONVERSATION * len(page.records)
                 # The SDK writes a record's children before it, so everything is written now.
                 mark = mark.after(str(user["id"]))

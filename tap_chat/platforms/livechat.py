@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Auth, Context
 
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -138,7 +138,7 @@ class LiveChatChats(ChatStream):
         return int((self.starts or BEGINNING).timestamp())
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = datetime.fromtimestamp(self.starting_bookmark or self.first_bookmark, UTC)
         start = bookmark - LATEST_ZONE - timedelta(days=self.settings.lookback_days)
         end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
@@ -153,7 +153,7 @@ class LiveChatChats(ChatStream):
                 for stream in self.child_streams:
                     if isinstance(stream, ChatPart):
                         stream.chat, stream.request = rows[0], first.request
-                yield from rows
+                yield self.block(rows)
             # Everything is written that ended before the last day was over, wherever it was.
             over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
             self.reach(int(min(over - EARLIEST_ZONE, self.ends).timestamp()))
@@ -252,8 +252,9 @@ class ChatPart(ChildStream):
         self.request = HTTPRequest(self.url_base)
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         chat_id = self.chat["id"]
+        records = []
         for number, part in enumerate(self.chat.get(self.records_path) or ()):
             record = part
             if isinstance(part, dict):
@@ -263,7 +264,8 @@ class ChatPart(ChildStream):
                     "event_id": part.get("event_id") or f"{chat_id}_{number}",
                 }
             self.check(self.request, number, record)
-            yield record
+            records.append(record)
+        yield self.block(records)
 
 
 class LiveChatMessages(ChatPart):
