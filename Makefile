@@ -28,7 +28,7 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml
 # Write the pins of the development environment anew.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --extra duckdb --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
+	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
 
 # Write the settings of README.md and meltano.yml anew from `tap-chat --about`.
 tables: $(VENV)/installed

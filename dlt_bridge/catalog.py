@@ -1,9 +1,10 @@
-"""A tap's catalog: the streams it has, what they are called, and which of them to read."""
+"""What is known of a tap's streams before it is read: its catalog, or their names, or nothing."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec import Struct
 from dlt_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 FULL_TABLE = "FULL_TABLE"
 
@@ -26,6 +27,7 @@ class _Entry(Struct):
     tap_stream_id: str
     stream: str | None = None
     replication_method: str | None = None
+    key_properties: list[str] | None = None
     metadata: list[_Metadata] | None = None
 
     @property
@@ -47,13 +49,15 @@ class Stream:
         name: Its `tap_stream_id`, by which it is selected; its resource has the same name.
         called: What the tap's messages may call it, too.
         method: Its replication method, if known.
+        keys: Its key properties, if known.
         deselected: The catalog says not to read it.
     """
 
     name: str
     called: str
-    method: str | None
-    deselected: bool
+    method: str | None = None
+    keys: tuple[str, ...] = ()
+    deselected: bool = False
 
 
 class Catalog:
@@ -80,6 +84,27 @@ class Catalog:
             self._named.setdefault(stream.called, []).append(stream.name)
         self._named |= {name: [name] for name in self.streams}
 
+    def chosen(self, select: Sequence[str] | None) -> list[str]:
+        """Return the streams to read.
+
+        Args:
+            select: Their names, which may have `*` and `?` for any characters; None for those that
+                the catalog does not deselect.
+
+        Raises:
+            BridgeError: A name is of no stream.
+        """
+        if select is None:
+            return [stream.name for stream in self.streams.values() if not stream.deselected]
+        for pattern in select:
+            if pattern != "*" and not any(fnmatchcase(name, pattern) for name in self.streams):
+                raise BridgeError(
+                    f"The tap has no stream `{pattern}`. It has: {', '.join(self.streams)}."
+                )
+        return [
+            name for name in self.streams if any(fnmatchcase(name, pattern) for pattern in select)
+        ]
+
     def named(self, name: str) -> list[str]:
         """Return the streams that a message or a bookmark may mean by a name.
 
@@ -87,6 +112,10 @@ class Catalog:
             name: A `tap_stream_id`; or what an entry calls `stream`, which several may share.
         """
         return self._named.get(name, [])
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of this `tap_stream_id`."""
+        return self.streams[name]
 
     def selection(self, selected: Collection[str]) -> dict[str, Any]:
         """Return the catalog for a run that reads these streams and no others."""
@@ -101,6 +130,29 @@ class Catalog:
         return {"streams": entries}
 
 
+class NoCatalog:
+    """The streams of a tap, or of lines, that are known by their messages alone.
+
+    Args:
+        names: The streams to read; None for all.
+    """
+
+    def __init__(self, names: Sequence[str] | None) -> None:
+        self.names = names
+
+    def named(self, name: str) -> list[str]:
+        """Return the streams that a message or a bookmark may mean by a name: itself."""
+        return [name]
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of this name."""
+        return Stream(name, name)
+
+    def selection(self, _: Collection[str]) -> dict[str, Any]:
+        """Return no catalog, for a tap that takes none."""
+        return {}
+
+
 def _stream(entry: _Entry) -> Stream:
     # The order of singer-sdk; `replication-method` is what users set for other taps.
     method = (
@@ -112,5 +164,6 @@ def _stream(entry: _Entry) -> Stream:
         name=entry.tap_stream_id,
         called=entry.stream or entry.tap_stream_id,
         method=method,
+        keys=tuple(entry.key_properties or entry.root.get("table-key-properties") or ()),
         deselected=entry.root.get("selected") is False,
     )

@@ -1,34 +1,50 @@
-"""Reads a tap once a run: its messages to the tables and bookmarks of the selected streams."""
+"""Reads a tap once: its messages to the tables and bookmarks of the selected streams."""
 
 from __future__ import annotations
 
-import logging
+import json
 import time
-from dataclasses import dataclass, field
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dlt
 
 from dlt_bridge import state, tables
-from dlt_bridge.arrow import RecordDecoder
-from dlt_bridge.catalog import FULL_TABLE, Catalog
+from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.errors import MessageError
-from dlt_bridge.messages import ActivateVersion, Batch, Message, Record, Schema, State, decoded
-from dlt_bridge.types import columns
+from dlt_bridge.hints import expect_meant_hints
+from dlt_bridge.messages import (
+    RECORD_NAME,
+    ActivateVersion,
+    Batch,
+    Record,
+    Schema,
+    State,
+    StreamMessage,
+    decoded,
+    record_head,
+)
+from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
-    from msgspec import Raw
 
+    from dlt_bridge.catalog import Catalog, NoCatalog
+    from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
+    from dlt_bridge.streams import Options
 
-logger = logging.getLogger(__name__)
-
-# 20,000 rows are the fastest batch and cost little memory; rows larger than 400 bytes make fewer.
-BATCH_ROWS = 20_000
-BATCH_BYTES = 8 * 1024 * 1024
+#: Bytes of lines that may wait in memory, of all streams together.
+MOST_WAITING = 64 * 1024 * 1024
+#: Bytes of decoded lines that are handed to dlt together.
+HANDED_OVER = 8 * 1024 * 1024
+#: Batches that are being decoded while dlt writes others.
+AHEAD = 1
 
 # Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
 REST = "singer"
@@ -36,106 +52,272 @@ MARK = "singer_mark"
 BOOKMARKS = "bookmarks"
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What the driver hands to the transformer of one stream."""
-
-    stream: str
-    table: pa.Table
-    hints: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bookmarks:
-    """What the driver hands to all transformers when everything is read.
+@dataclass(slots=True)
+class Parcels:
+    """What the driver hands to the transformers: the rows of each stream.
 
     Attributes:
-        by_stream: The bookmarks of each stream, by their keys in the STATE.
-        mark: What stands for the rest of the STATE; None if there is no rest.
+        by_stream: The parcel of each stream that has one.
+        left: How many transformers have not yet seen it.
     """
 
-    by_stream: Mapping[str, Mapping[str, Any]]
-    mark: str | None
+    by_stream: dict[str, Parcel]
+    left: int = 0
 
-    def keep(self, stream: str) -> None:
-        """Put what is of one stream in the state of its resource."""
-        kept = dlt.current.resource_state(stream)
-        for name, value in ((BOOKMARKS, self.by_stream.get(stream)), (MARK, self.mark)):
-            kept.pop(name, None)
-            if value:
-                kept[name] = value
-
-
-@dataclass(slots=True)
-class Buffer:
-    """The records of one stream that wait to be decoded together."""
-
-    message: Schema
-    decoder: RecordDecoder
-    records: list[Raw] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    size: int = 0
-
-    def append(self, record: Raw, line: int) -> bool:
-        """Add a record and say whether the buffer is full."""
-        self.records.append(record)
-        self.lines.append(line)
-        self.size += len(memoryview(record))
-        return len(self.records) >= BATCH_ROWS or self.size >= BATCH_BYTES
+    def take(self, stream: str) -> Parcel | None:
+        """Return the parcel of a stream, for its transformer."""
+        self.left -= 1
+        return self.by_stream.pop(stream, None)
 
 
 class Driver:
-    """Runs the tap and turns its messages into tables, once a run; within a dlt resource.
+    """Reads a tap, and turns its messages into packages; within a dlt resource.
+
+    The tap is started with the first package, and goes on running between packages.
 
     Args:
         tap: The tap.
-        catalog: Its catalog.
+        catalog: What is known of its streams.
+        options: How streams are to be loaded.
     """
 
-    def __init__(self, tap: Tap, catalog: Catalog) -> None:
+    def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
         self._tap = tap
         self._catalog = catalog
-        self._selected = set(dlt.current.source().selected_resources)
-        self._buffers: dict[str, Buffer] = {}
-        self._activated: set[str] = set()
+        self._options = options
+        self._running = ExitStack()
+        self._lines: Iterator[tuple[int, int, bytes]] | None = None
+        self._selected: set[str] = set()
+        self._writers: dict[str, StreamWriter] = {}
+        # The last SCHEMA line of each stream, and what the records of a stream begin with.
+        self._schemas: dict[bytes, str] = {}
+        self._heads: dict[bytes, StreamWriter] = {}
+        self._head = b""
+        self._state: bytes | None = None
+        # The stream that each table is of.
+        self._tables: dict[str, str] = {}
+        # One thread decodes, so that batches stay in order.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
+        # Bytes of lines that are not decoded yet, and of those that are but were not handed over.
+        self._waiting = self._handed = 0
         # Rising from run to run: the clock is faster than any tap.
-        self._sequence = time.time_ns() // 1000
+        self._sequence = self._first = time.time_ns() // 1000
+        self.ended = False
 
-    def read(self) -> Iterator[Rows | Bookmarks]:
-        """Read the tap to its end.
+    def package(self, due: Callable[[], bool] | None = None) -> Iterator[Parcels]:
+        """Read the tap to its end, or to a STATE at which a checkpoint is due.
+
+        Args:
+            due: Says whether it is time for a checkpoint; never by default.
 
         Yields:
-            The rows of each stream in the tap's order, batch by batch, then the bookmarks.
+            The rows of the streams in the tap's order. When the package ends, the STATE is kept
+            in dlt's state.
 
         Raises:
             BridgeError: Two streams would be one table.
-            TapError: The tap failed. dlt then commits nothing of this run.
+            TapError: The tap failed. dlt then commits nothing of this package.
             MessageError: It wrote something that can't be loaded; likewise.
         """
-        tables.refuse_shared_tables(sorted(self._selected))
-        tables.expect_json_hints(self._selected)
-        catalog = self._catalog.selection(self._selected)
-        last: State | None = None
-        with self._tap.running(catalog=catalog, state=self._starting_state()) as lines:
-            for line, message in decoded(lines):
-                if isinstance(message, State):
-                    last = message
-                elif stream := self._stream(message.stream, line):
-                    yield from self._rows(stream, line, message)
-            for stream in self._buffers:
-                yield from self._flushed(stream)
-        # Only now is it known that the tap did not fail.
-        if last is not None:
-            yield self._bookmarks(last)
+        with ExitStack() as guard:
+            guard.push(self._running)
+            lines = self._started()
+            for writer in self._writers.values():
+                writer.begin()
+            for number, count, line in lines:
+                known = self._known(line)
+                if known:
+                    yield from self._appended(known, line, number, count)
+                elif line not in self._schemas and line.strip():
+                    message = None if line == self._state else decoded(line, number)
+                    if message and not isinstance(message, State):
+                        yield from self._of_stream(message, line, number)
+                        continue
+                    self._state = line
+                    if due and due():
+                        yield from self._rest()
+                        self._keep()
+                        guard.pop_all()
+                        return
+            yield from self._rest()
+            # Only now is it known that the tap did not fail.
+            guard.close()
+            self._keep()
+            self.ended = True
+
+    def close(self) -> None:
+        """Stop the tap, if it still runs."""
+        self._running.close()
+
+    def _stop_decoding(self) -> None:
+        self._decoding.clear()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _known(self, line: bytes) -> StreamWriter | None:
+        """Return what takes a line, if it is a RECORD that begins as others did."""
+        head = line[: line.find(RECORD_NAME)]
+        known = self._heads.get(head)
+        if known is not None:
+            self._head = head
+        return known
+
+    def _pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
+        """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
+
+        Yields:
+            The number of the first line, how many lines there are, and the lines.
+        """
+        number = 1
+        for block in blocks:
+            text = block.removesuffix(b"\n")
+            count = text.count(b"\n") + 1
+            head = self._head
+            if head and text.startswith(head) and text.count(b"\n" + head) == count - 1:
+                yield number, count, text
+            else:
+                yield from _runs(text.split(b"\n"), head, number)
+            number += count
+
+    def _started(self) -> Iterator[tuple[int, int, bytes]]:
+        if self._lines is None:
+            self._selected = set(dlt.current.source().selected_resources)
+            catalog = self._catalog.selection(self._selected)
+            running = self._tap.running(catalog=catalog, state=self._starting_state())
+            self._refuse_shared_tables()
+            if self._options.nested == "native":
+                tables.refuse_structs()
+            self._lines = self._pieces(self._running.enter_context(running))
+            self._running.callback(self._stop_decoding)
+        expect_meant_hints(self._selected)
+        return self._lines
+
+    def _refuse_shared_tables(self) -> None:
+        """Refuse, before anything is read, streams that would be one table."""
+        if not self._options.everything:
+            names = {
+                stream: self._options.resource(stream).table_name
+                for stream in sorted(self._selected)
+            }
+            tables.refuse_shared(
+                {stream: name for stream, name in names.items() if isinstance(name, str)}
+            )
+
+    def _appended(
+        self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
+    ) -> Iterator[Parcels]:
+        self._waiting += len(lines)
+        if writer.append(lines, number, count):
+            self._decode(writer)
+            # While dlt writes a batch, the next is decoded.
+            self._take(leave=AHEAD)
+            if self._handed >= HANDED_OVER:
+                yield from self._handed_over()
+        if self._waiting + self._handed >= MOST_WAITING:
+            self._decode_all()
+            yield from self._handed_over()
+
+    def _decode(self, writer: StreamWriter) -> None:
+        """Begin to decode what waits of a stream."""
+        batch = writer.batch()
+        if batch:
+            table = self._pool.submit(batch.decoded, self._sequence)
+            self._decoding.append((writer, batch.size, table))
+            self._sequence += batch.rows
+
+    def _take(self, *, leave: int = 0) -> None:
+        """Take what is decoded, in order, but for so many batches."""
+        while len(self._decoding) > leave:
+            writer, size, table = self._decoding.popleft()
+            writer.take(table.result())
+            self._waiting -= size
+            self._handed += size
+
+    def _decode_all(self) -> None:
+        for writer in self._writers.values():
+            self._decode(writer)
+            self._take(leave=AHEAD)
+        self._take()
+
+    def _handed_over(self) -> Iterator[Parcels]:
+        """Hand over what is decoded."""
+        self._handed = 0
+        found = {
+            stream: parcel
+            for stream, writer in self._writers.items()
+            if (parcel := writer.parcel())
+        }
+        if self._options.everything:
+            # One resource takes them all, one after the other.
+            for stream, parcel in found.items():
+                yield Parcels({stream: parcel}, 1)
+        elif found:
+            yield Parcels(found, len(self._selected))
+
+    def _rest(self) -> Iterator[Parcels]:
+        """Hand over everything: a package ends."""
+        self._decode_all()
+        yield from self._handed_over()
+        for stream, writer in self._writers.items():
+            for parcel in writer.last_parcels():
+                takers = 1 if self._options.everything else len(self._selected)
+                yield Parcels({stream: parcel}, takers)
+
+    def _of_stream(self, message: StreamMessage, line: bytes, number: int) -> Iterator[Parcels]:
+        stream = self._stream(message.stream, number)
+        if stream is None:
+            return
+        if isinstance(message, Schema):
+            yield from self._schema(stream, message, line)
+            return
+        writer = self._writers.get(stream)
+        if writer is None:
+            raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
+        match message:
+            case Record():
+                if head := record_head(line, message.stream):
+                    self._heads[head] = writer
+                yield from self._appended(writer, line, number)
+            case Batch():
+                for record in lines_of_batch(stream, message, number):
+                    yield from self._appended(writer, record, number)
+            case ActivateVersion():
+                self._decode(writer)
+                self._take()
+                writer.activate(message.version, number)
+
+    def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[Parcels]:
+        earlier = self._writers.get(stream)
+        if earlier is None:
+            known = self._catalog.stream(stream)
+            writer = StreamWriter(known, message, self._options, self._first)
+            holder = self._tables.setdefault(writer.table, stream)
+            if holder != stream:
+                tables.refuse_shared({stream: writer.table, holder: writer.table})
+        elif earlier.message == message:
+            writer = earlier
+        else:
+            # dlt must know the columns so far before it is told of others.
+            self._decode(earlier)
+            self._take()
+            yield from self._handed_over()
+            writer = earlier.followed_by(message)
+            for head, known_writer in self._heads.items():
+                if known_writer is earlier:
+                    self._heads[head] = writer
+        self._schemas.pop(writer.line, None)
+        self._schemas[line] = stream
+        writer.line = line
+        self._writers[stream] = writer
 
     def _stream(self, name: str, line: int) -> str | None:
         """Return the selected stream that a message is of, or None if it is not selected."""
         known = self._catalog.named(name)
-        selected = [stream for stream in known if stream in self._selected]
         if not known:
             raise MessageError(
                 f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."
             )
+        selected = [stream for stream in known if self._options.reads(stream, self._selected)]
         if len(selected) > 1:
             raise MessageError(
                 f"Stream {name}: line {line} may be of any of the streams {', '.join(selected)}."
@@ -143,81 +325,27 @@ class Driver:
             )
         return selected[0] if selected else None
 
-    def _rows(self, stream: str, line: int, message: Message) -> Iterator[Rows]:
-        match message:
-            case Record(record=record):
-                if self._buffer(stream, line).append(record, line):
-                    yield from self._flushed(stream)
-            case Schema():
-                earlier = self._buffers.get(stream)
-                if earlier is None or earlier.message != message:
-                    if earlier:
-                        yield from self._flushed(stream)
-                    yield self._start(stream, message)
-            case Batch():
-                raise MessageError(
-                    f"Stream {stream}: line {line} is a BATCH, which can't be loaded yet. Switch"
-                    " batches off in the tap's config (setting batch_config)."
-                )
-            case ActivateVersion():
-                if self._catalog.streams[stream].method != FULL_TABLE:
-                    raise MessageError(
-                        f"Stream {stream}: line {line} is an ACTIVATE_VERSION, which is not"
-                        " supported for a stream that is not FULL_TABLE."
-                    )
-                buffer = self._buffer(stream, line)
-                self._activated.add(stream)
-                yield self._head(stream, buffer)
-
-    def _buffer(self, stream: str, line: int) -> Buffer:
-        if stream not in self._buffers:
-            raise MessageError(f"Stream {stream}: line {line} comes before a SCHEMA.")
-        return self._buffers[stream]
-
-    def _start(self, stream: str, message: Schema) -> Rows:
-        keys = message.key_properties or ()
-        decoder = RecordDecoder(stream, columns(message.schema, keys))
-        tables.refuse_unfit(stream, decoder.columns, keys)
-        tables.forget_scope(stream)
-        self._buffers[stream] = Buffer(message, decoder)
-        return self._head(stream, self._buffers[stream])
-
-    def _head(self, stream: str, buffer: Buffer) -> Rows:
-        """Return the empty table that brings the hints of a stream to dlt."""
-        hints = tables.hints(
-            self._catalog.streams[stream],
-            buffer.decoder.columns,
-            buffer.message.key_properties or (),
-            activated=stream in self._activated,
-        )
-        return Rows(stream, buffer.decoder.schema.empty_table(), hints)
-
-    def _flushed(self, stream: str) -> Iterator[Rows]:
-        buffer = self._buffers[stream]
-        if not buffer.records:
+    def _keep(self) -> None:
+        """Put the last STATE into dlt's state: it is committed with the rows before it."""
+        if self._state is None:
             return
-        unknown = buffer.decoder.unknown
-        known = len(unknown)
-        table = buffer.decoder.table(buffer.records, buffer.lines, self._sequence)
-        if new := unknown[known:]:
-            logger.warning(
-                "Stream %s: records have properties that its SCHEMA has not, and that are not"
-                " loaded, such as %s.",
-                stream,
-                ", ".join(f"`{name}`" for name in new),
-            )
-        self._sequence += len(buffer.records)
-        buffer.records, buffer.lines, buffer.size = [], [], 0
-        yield Rows(stream, table)
-
-    def _bookmarks(self, last: State) -> Bookmarks:
-        by_stream, rest = state.split(last.value, self._owner)
+        value = json.loads(self._state)["value"]
+        if not isinstance(value, dict):
+            raise MessageError("The value of a STATE is no object.")
+        by_stream, rest = state.split(value, self._owner)
         dlt.current.source_state()[REST] = rest
-        return Bookmarks(by_stream, state.mark(rest) if rest else None)
+        mark = state.mark(rest) if rest else None
+        for resource in sorted(self._selected):
+            kept = dlt.current.resource_state(resource)
+            for name, part in ((BOOKMARKS, by_stream.get(resource)), (MARK, mark)):
+                kept.pop(name, None)
+                if part:
+                    kept[name] = part
 
     def _owner(self, key: str) -> str | None:
+        """Return the stream that a bookmark is of, if it is of one that has a resource."""
         streams = self._catalog.named(key)
-        return streams[0] if len(streams) == 1 else None
+        return streams[0] if len(streams) == 1 and not self._options.everything else None
 
     def _starting_state(self) -> dict[str, Any]:
         kept = [dlt.current.resource_state(stream) for stream in sorted(self._selected)]
@@ -227,3 +355,18 @@ class Driver:
         rest = dlt.current.source_state().get(REST, {})
         whole = all(own.get(MARK) == state.mark(rest) for own in kept)
         return state.join(bookmarks, rest if whole else {})
+
+
+def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield lines that begin alike together, and the others one at a time; as `_pieces` does."""
+    run: list[bytes] = []
+    for index, line in enumerate(lines, start=number):
+        if head and line.startswith(head):
+            run.append(line)
+            continue
+        if run:
+            yield index - len(run), len(run), b"\n".join(run)
+            run = []
+        yield index, 1, line
+    if run:
+        yield number + len(lines) - len(run), len(run), b"\n".join(run)

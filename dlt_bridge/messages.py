@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from dlt_bridge.errors import MessageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from dlt_bridge.surrogates import guarded
 
 
 class Schema(Struct, frozen=True, tag_field="type", tag="SCHEMA"):
@@ -30,9 +28,9 @@ class Record(Struct, frozen=True, tag_field="type", tag="RECORD"):
 
 
 class State(Struct, frozen=True, tag_field="type", tag="STATE"):
-    """What to hand to the tap's next run once all records before it are loaded."""
+    """What to hand to the tap's next run once all records before it are loaded, as JSON text."""
 
-    value: dict[str, Any]
+    value: Raw
 
 
 class ActivateVersion(Struct, frozen=True, tag_field="type", tag="ACTIVATE_VERSION"):
@@ -42,33 +40,71 @@ class ActivateVersion(Struct, frozen=True, tag_field="type", tag="ACTIVATE_VERSI
     version: int
 
 
+class Encoding(Struct, frozen=True):
+    """How the files of a BATCH are written."""
+
+    format: str
+    compression: str | None = None
+
+
 class Batch(Struct, frozen=True, tag_field="type", tag="BATCH"):
     """Records in files."""
 
     stream: str
+    encoding: Encoding
+    manifest: tuple[str, ...]
+    version: int | None = None
 
 
-Message = Schema | Record | State | ActivateVersion | Batch
+StreamMessage = Schema | Record | ActivateVersion | Batch
+Message = StreamMessage | State
 
-_decoder = msgspec.json.Decoder(Message)
+RECORD_NAME = b'"record"'
+
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_heads = msgspec.json.Decoder(dict[str, Any])
 
 
-def decoded(lines: Iterable[bytes]) -> Iterator[tuple[int, Message]]:
-    """Decode the output of a tap.
+def decoded(line: bytes, number: int) -> Message:
+    """Decode a line of a tap.
 
     Args:
-        lines: Its lines; empty ones are passed over.
-
-    Yields:
-        The number of each line, from 1, and its message.
+        line: The line.
+        number: Its number, for errors.
 
     Raises:
-        MessageError: A line is no message. The error names its number and shows none of its text.
+        MessageError: It is no message. The error names its number and shows none of its text.
     """
-    for number, line in enumerate(lines, start=1):
-        if line.isspace():
-            continue
-        try:
-            yield number, _decoder.decode(line)
-        except ValueError as error:  # msgspec's errors, and those of UTF-8
-            raise MessageError(f"Line {number} is no Singer message: {error}.") from None
+    try:
+        return _decoder.decode(line)
+    except ValueError as error:  # msgspec's errors, and those of UTF-8
+        problem = error
+    try:
+        # Halves of surrogate pairs: in a record, they are values like others.
+        message = _decoder.decode(guarded(line))
+    except ValueError:
+        message = None
+    if isinstance(message, Record):
+        return message
+    raise MessageError(f"Line {number} is no Singer message: {problem}.")
+
+
+def record_head(line: bytes, stream: str) -> bytes | None:
+    """Return what every line with a record of the same stream begins with.
+
+    Most lines are records that differ in nothing but what comes after these bytes, so they need
+    not be decoded to be told apart.
+
+    Args:
+        line: A line with a RECORD.
+        stream: Its stream.
+
+    Returns:
+        The bytes up to the name `record`, or None if the line does not begin with type and stream.
+    """
+    head = line[: line.find(RECORD_NAME)]
+    try:
+        start = _heads.decode(head.rstrip().removesuffix(b",") + b"}")
+    except ValueError:
+        return None
+    return head if start == {"type": "RECORD", "stream": stream} else None

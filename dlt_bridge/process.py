@@ -68,11 +68,14 @@ class Tap:
         try:
             return json.loads(text)
         except ValueError:
-            raise TapError(f"{self.name} --discover did not print a catalog.") from None
+            raise TapError(
+                f"{self.name} --discover did not print a catalog. If the tap has no discovery, say"
+                " discover=False."
+            ) from None
 
     @contextmanager
     def running(self, *flags: str, **files: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
-        """Run the tap, and give its lines to the body of the `with`.
+        """Run the tap, and give blocks of its lines to the body of the `with`.
 
         Args:
             flags: Arguments, besides those that name files.
@@ -97,7 +100,7 @@ class Tap:
             stdout, stderr = cast("_Pipes", (process.stdout, process.stderr))
             with stdout, _tail_of(stderr) as tail:
                 try:
-                    yield _lines(stdout, Path(folder, "config.json"))
+                    yield _blocks(stdout, Path(folder, "config.json"))
                     code = process.wait()
                 except MessageError as error:
                     code = _stop(process, patience=LAST_WORDS_SECONDS)
@@ -122,6 +125,8 @@ class Tap:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=READ_BUFFER,
+                # So that the tap goes on for a while when a package is loaded.
+                pipesize=READ_BUFFER,
                 # A group of its own: what the tap has started is stopped with it.
                 start_new_session=True,
             )
@@ -132,13 +137,33 @@ class Tap:
             ) from error
 
 
-def _lines(stdout: IO[bytes], config: Path) -> Iterator[bytes]:
-    """Yield the lines of a tap; at the first, its config is read and need not stay on the disk."""
-    first = stdout.readline()
+def _blocks(stdout: IO[bytes], config: Path) -> Iterator[bytes]:
+    """Yield what a tap writes; at the first, its config is read and need not stay on the disk."""
+    written = blocks(stdout)
+    first = next(written, None)
     config.unlink(missing_ok=True)
     if first:
         yield first
-    yield from stdout
+    yield from written
+
+
+def blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the whole lines of a file, as many together as there are at the moment.
+
+    Args:
+        file: A file, or a pipe.
+    """
+    read = getattr(file, "read1", file.read)
+    parts: list[bytes] = []
+    while part := read(READ_BUFFER):
+        end = part.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*parts, part[:end]))
+            parts = [part[end:]]
+        else:
+            parts.append(part)
+    if rest := b"".join(parts):
+        yield rest
 
 
 @contextmanager

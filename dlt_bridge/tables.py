@@ -1,183 +1,229 @@
-"""What dlt is told of the table of a stream, and what of it can't be loaded."""
+"""The table that a stream becomes: what dlt and the destination know of it, and what can't be.
+
+All that is asked of dlt here is of the package that is being extracted.
+"""
 
 from __future__ import annotations
 
-import logging
-import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
 
-from dlt_bridge.arrow import SEQUENCE
-from dlt_bridge.catalog import FULL_TABLE
+from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.errors import BridgeError, MessageError
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from dlt_bridge.files import CSV, PARQUET
+from dlt_bridge.places import Limits
+from dlt_bridge.types import DataType, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from dlt_bridge.catalog import Stream
     from dlt_bridge.types import Column
 
-STRATEGY = "delete-insert"
-SCOPE = "x-merge-destination-scope"
+# What dlt keeps of a merge in the stored schema, though it is true of one package only.
+CONDITIONS = (
+    "x-merge-destination-scope",
+    "x-merge-source-filter",
+    "x-stage-data-deduplicated",
+)
+DATA_TYPES: tuple[str, ...] = get_args(DataType)
+
+# PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
+POSTGRES_LIKE = frozenset({"postgres", "redshift"})
+# Names that PostgreSQL keeps for itself in every table.
+POSTGRES_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+# dlt's files beside the tables, in destinations of files.
+FILES = frozenset({"init"})
 
 
-def hints(
-    stream: Stream, columns: Iterable[Column], keys: Sequence[str], *, activated: bool
-) -> Any:  # noqa: ANN401
-    """Return the hints of a stream's table.
-
-    Args:
-        stream: The stream.
-        columns: Its columns.
-        keys: Its key properties.
-        activated: Nothing is to stay in the table but the rows of this run.
-    """
-    return dlt.mark.make_hints(
-        primary_key=list(keys) or None,
-        write_disposition=_disposition(stream.method, keys, activated=activated),
-        columns={
-            **{c.name: {"data_type": "json"} for c in columns if c.data_type == "json"},
-            SEQUENCE: {"dedup_sort": "desc"},
-        },
-    )
-
-
-def _disposition(method: str | None, keys: Sequence[str], *, activated: bool) -> Any:  # noqa: ANN401
-    if not keys:
-        return "replace" if activated or method == FULL_TABLE else "append"
-    # As Singer targets do. A FULL_TABLE stream need not be whole: with the SDK it may hold the
-    # children of only those parents that changed.
-    merge = {"disposition": "merge", "strategy": STRATEGY}
-    # Everything in the table makes way for the rows of the run, of which the last of each key
-    # stays.
-    return {**merge, "destination_scope": "1 = 1"} if activated else merge
-
-
-class _MeantHints(logging.Filter):
-    """Keeps dlt from warning that the hint of a JSON column is not what Arrow says: it is meant.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns that a stream's table has, or was told to have.
 
     Attributes:
-        streams: The resources of the bridge, of which the warning is not heard.
+        kinds: The type of each property's column, where there is one.
+        variants: The types of the variants that there are, by property and `data_type`.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.streams: set[str] = set()
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        resource = text.removeprefix("In resource: ").partition(", when merging arrow schema")[0]
-        return "several column hints were different" not in text or resource not in self.streams
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
 
 
-_meant_hints = _MeantHints()
+def layout(
+    stream: str, table: str, columns: Sequence[Column], asked: Mapping[str, Mapping[str, Any]]
+) -> Layout:
+    """Return how the table of a stream is laid out.
+
+    Args:
+        stream: The stream, for errors.
+        table: The name of its table.
+        columns: The columns of its SCHEMA.
+        asked: Hints of columns that the user gave, by the names of the columns.
+
+    Raises:
+        MessageError: The user asks for another type than the table has.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    stored = stored_columns(table)
+    wanted = {normalize(name): hints for name, hints in asked.items()}
+    kinds: dict[str, Kind] = {}
+    variants: dict[str, dict[str, Kind]] = {}
+    for column in columns:
+        name = normalize(column.name)
+        there, wish = _kind(stored.get(name, {})), _kind(wanted.get(name, {}))
+        if there and wish and there.data_type != wish.data_type:
+            raise MessageError(
+                f"Stream {stream}: a hint asks for `{column.name}` to be {wish.text}, but its"
+                f" column holds {there.text}. Take the hint away, load into another dataset, or"
+                ' reset the stream with refresh="drop_resources".'
+            )
+        if kind := there or wish:
+            kinds[column.name] = kind
+        variants[column.name] = {
+            data_type: kind
+            for data_type in DATA_TYPES
+            if (kind := _kind(stored.get(normalize(f"{column.name}__v_{data_type}"), {})))
+        }
+    return Layout(kinds, variants)
 
 
-def expect_json_hints(streams: Iterable[str]) -> None:
-    """Let dlt not warn of the JSON columns of these streams."""
-    _meant_hints.streams.update(streams)
-    logging.getLogger("dlt").addFilter(_meant_hints)
+def _kind(column: Mapping[str, Any]) -> Kind | None:
+    """Return the type of a column of dlt's, if it has one."""
+    data_type = column.get("data_type")
+    if data_type not in DATA_TYPES:
+        return None
+    precision, scale = column.get("precision"), column.get("scale")
+    if data_type == "decimal":
+        usual = dlt.current.pipeline().destination.capabilities().decimal_precision
+        return Kind("decimal", precision or usual[0], usual[1] if precision is None else scale or 0)
+    return Kind(data_type, precision if data_type in {"timestamp", "time"} else None)
 
 
-def forget_scope(stream: str) -> None:
-    """Let go of the scope that an ACTIVATE_VERSION of an earlier run set; dlt keeps it."""
-    _stored_table(stream).pop(SCOPE, None)
+def destination_type() -> str:
+    """Return what dlt calls the kind of destination, such as `postgres`."""
+    return dlt.current.pipeline().destination.destination_type.rpartition(".")[2]
 
 
-def refuse_shared_tables(streams: Iterable[str]) -> None:
+def file_format(*, objects: bool) -> str | None:
+    """Return the file format that the destination is to be given first; None for dlt's choice.
+
+    Args:
+        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
+            much memory.
+    """
+    capabilities = dlt.current.pipeline().destination.capabilities()
+    if objects and PARQUET in (capabilities.supported_loader_file_formats or ()):
+        return PARQUET
+    return CSV if destination_type() == "postgres" and not objects else None
+
+
+def refuse_structs() -> None:
+    """Refuse native nested values where the destination has no types for them.
+
+    Raises:
+        BridgeError: It has not.
+    """
+    destination = dlt.current.pipeline().destination
+    if not destination.capabilities().supports_nested_types:
+        raise BridgeError(
+            f"{destination.destination_name} has no structs and lists for nested='native'. Choose"
+            " nested='json', or nested='tables' for child tables."
+        )
+
+
+def limits() -> Limits:
+    """Return what the destination can't hold in a text."""
+    return Limits(nul=destination_type() not in POSTGRES_LIKE)
+
+
+def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the columns that dlt knows a table to have, by their names."""
+    columns: Mapping[str, Mapping[str, Any]] = stored_table(table).get("columns", {})
+    return columns
+
+
+def stored_table(table: str) -> Any:  # noqa: ANN401
+    """Return what dlt knows of a table, to be read or changed; empty if nothing."""
+    schema = dlt.current.source_schema()
+    return schema.tables.get(schema.naming.normalize_table_identifier(table), {})
+
+
+def forget_conditions(table: str) -> None:
+    """Let go of what was true of the merge of an earlier package alone; dlt keeps it."""
+    stored = stored_table(table)
+    for condition in CONDITIONS:
+        stored.pop(condition, None)
+
+
+def refuse_shared(tables: Mapping[str, str]) -> None:
     """Refuse streams that would be one table.
+
+    Args:
+        tables: The names of the tables by stream.
 
     Raises:
         BridgeError: Two of them have one name in the destination.
     """
-    naming = dlt.current.source_schema().naming
-    for table, names in _shared(streams, naming.normalize_table_identifier).items():
+    schema = dlt.current.source_schema()
+    normalize = schema.naming.normalize_table_identifier
+    for table, names in _shared(tables, lambda name: normalize(tables[name])).items():
         raise BridgeError(
             f"The streams {_listed(names)} would be one table, `{table}`. Load them into different"
             " datasets, with one of them selected in each."
         )
 
 
-def refuse_unfit(stream: str, columns: Sequence[Column], keys: Collection[str]) -> None:
-    """Refuse what the destination can't hold, or would change in silence.
+def refuse_unfit(stream: str, table: str, columns: Sequence[Column], keys: Collection[str]) -> None:
+    """Refuse a SCHEMA whose columns can't be told apart, or whose table is another stream's.
 
     Raises:
-        MessageError: A key is no column, names of columns meet, a type or key is not what it was,
-            the table is another stream's, or the destination can't merge on a key.
+        MessageError: A key is no column, a name is empty or kept for others, or two names meet.
     """
-    if missing := set(keys) - {column.name for column in columns}:
+    _refuse_table(stream, table)
+    known = {column.name for column in columns if column.kind}
+    if missing := set(keys) - known:
         raise MessageError(
             f"Stream {stream}: the SCHEMA has no property for its key {_listed(sorted(missing))}."
         )
-    naming = dlt.current.source_schema().naming
-    named = {column.name: naming.normalize_identifier(column.name) for column in columns}
-    if own := [name for name, made in named.items() if made == SEQUENCE]:
-        raise MessageError(
-            f"Stream {stream}: `{own[0]}` can't be loaded, because the bridge adds a column"
-            f" `{SEQUENCE}`, the order of the records."
-        )
+    normalize = dlt.current.source_schema().naming.normalize_path
+    if any(not column.name.strip() for column in columns):
+        raise MessageError(f"Stream {stream}: the SCHEMA has a property without a name.")
+    named = {column.name: normalize(column.name) for column in columns}
+    for name, made in named.items():
+        if made in {normalize(SEQUENCE), normalize(VERSION)}:
+            raise MessageError(
+                f"Stream {stream}: `{name}` can't be loaded, because the bridge adds a column"
+                f" `{made}`."
+            )
+        if made.startswith("_dlt_") or (
+            made in POSTGRES_COLUMNS and destination_type() in POSTGRES_LIKE
+        ):
+            raise MessageError(
+                f"Stream {stream}: `{name}` can't be loaded: the name of the column is kept for"
+                f" {'dlt' if made.startswith('_dlt_') else 'the database'} itself. Deselect the"
+                " property in the tap's catalog."
+            )
     for made, names in _shared(named, named.__getitem__).items():
         raise MessageError(
             f"Stream {stream}: the properties {_listed(names)} would be one column, `{made}`."
         )
-    if keys:
-        _refuse_without_merge(stream)
-    table = _stored_table(stream)
-    if table.get("resource", stream) != stream:
+    holder = stored_table(table).get("resource", stream)
+    if holder != stream:
         raise MessageError(
-            f"Stream {stream}: its table `{table['name']}` holds the stream {table['resource']}."
-            " Load it into another dataset."
-        )
-    if stored := table.get("columns"):
-        for column in columns:
-            _refuse_changed(stream, column, stored.get(named[column.name], {}))
-
-
-def _refuse_without_merge(stream: str) -> None:
-    destination = dlt.current.pipeline().destination
-    if STRATEGY not in destination.capabilities().supported_merge_strategies:
-        raise MessageError(
-            f"Stream {stream} has a key, but {destination.destination_name} can't merge on it (it"
-            f" lacks the merge strategy {STRATEGY}), so every new version of a record would be"
-            " one more row. Choose another destination."
+            f"Stream {stream}: its table `{table}` holds the stream {holder}. Load it into another"
+            " dataset."
         )
 
 
-def _refuse_changed(stream: str, column: Column, known: Mapping[str, Any]) -> None:
-    """Refuse what the database would cast in silence, or refuse when it is too late.
-
-    It would store 1.5 in a bigint column as 2, and a null in a key would stop the load.
-    """
-    before = known.get("data_type"), known.get("scale")
-    now = column.data_type, column.scale
-    if before[0] is None:
-        problem = "" if column.nullable else "is a new key, but its table may have rows without it"
-    elif before != now:
-        problem = f"is now {_type_text(*now)}, but its column holds {_type_text(*before)}"
-    elif known.get("nullable", True) and not column.nullable:
-        problem = "is now a key, but its column may hold nulls"
-    elif column.nullable and not known.get("nullable", True):
-        problem = "is no longer a key, but its column can't hold nulls"
-    else:
-        problem = ""
-    if problem:
+def _refuse_table(stream: str, table: str) -> None:
+    made = dlt.current.source_schema().naming.normalize_table_identifier(table)
+    files = destination_type() == "filesystem"
+    if made.startswith("_dlt") or (files and made in FILES):
         raise MessageError(
-            f"Stream {stream}: `{column.name}` {problem}. Load into another dataset, or reset the"
-            ' stream with refresh="drop_resources".'
+            f"Stream {stream}: it would be the table `{made}`, a name that dlt keeps for itself."
+            " Give it another: apply_hints(table_name=...)."
         )
-
-
-def _stored_table(stream: str) -> Any:  # noqa: ANN401
-    """Return what dlt knows of a stream's table, to be read or changed; empty if nothing."""
-    schema = dlt.current.source_schema()
-    return schema.tables.get(schema.naming.normalize_table_identifier(stream), {})
 
 
 def _shared(names: Iterable[str], normalize: Callable[[str], str]) -> dict[str, list[str]]:
@@ -190,7 +236,3 @@ def _shared(names: Iterable[str], normalize: Callable[[str], str]) -> dict[str, 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _type_text(data_type: str | None, scale: int | None) -> str:
-    return f"{data_type} with scale {scale}" if scale else str(data_type)

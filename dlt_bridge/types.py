@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 DataType = Literal[
     "bigint", "double", "decimal", "bool", "text", "timestamp", "date", "time", "binary", "json"
@@ -28,23 +28,47 @@ TYPES: dict[str, DataType] = {
     "object": "json",
     "array": "json",
 }
+#: Types whose values are JSON strings: a text column can hold them all.
+STRINGS = frozenset({"text", "timestamp", "date", "time", "binary"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The type of a column.
+
+    Attributes:
+        data_type: dlt's name of it.
+        precision: Digits of a decimal, or of the fraction of a second; None for the usual ones.
+        scale: Digits after the point, of a decimal.
+    """
+
+    data_type: DataType
+    precision: int | None = None
+    scale: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The type for a reader, such as `decimal with scale 2`."""
+        return f"{self.data_type} with scale {self.scale}" if self.scale else self.data_type
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column.
+    """One property of a stream, as a column.
 
     Attributes:
         name: The property's own name.
-        data_type: dlt's name of the type; "null" if the property can only be null.
-        nullable: False for a key.
-        scale: Digits after the point, of a decimal.
+        kind: Its type; None if the property can only be null, and so has no column.
+        key: It is part of the key, and never null.
+        required: No record may lack it.
+        schema: Its JSON Schema, with references resolved.
     """
 
     name: str
-    data_type: DataType | Literal["null"]
-    nullable: bool = True
-    scale: int | None = None
+    kind: Kind | None
+    key: bool = False
+    required: bool = False
+    schema: Any = None
 
 
 def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, ...]:
@@ -54,58 +78,120 @@ def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, .
         schema: Its JSON Schema.
         keys: Its key properties.
     """
-    properties = schema.get("properties")
+    properties = _resolved(schema.get("properties"), schema)
     if not isinstance(properties, dict):
         return ()
-    kinds = {name: column_type(prop) or ("null", None) for name, prop in properties.items()}
+    required = schema.get("required")
+    needed = {*keys, *(map(str, required) if isinstance(required, list) else ())}
     return tuple(
-        Column(name, data_type, data_type == "null" or name not in keys, scale)
-        for name, (data_type, scale) in kinds.items()
+        Column(name, column_type(prop), name in keys, name in needed, prop)
+        for name, prop in properties.items()
     )
 
 
-def column_type(prop: Any) -> tuple[DataType, int | None] | None:  # noqa: ANN401
-    """Return the type and scale of a property's column, or None if it can only be null.
+def column_type(prop: Any) -> Kind | None:  # noqa: ANN401
+    """Return the type of a property's column, or None if it can only be null.
 
     Args:
-        prop: The JSON Schema of the property. What is no JSON Schema asks for nothing.
+        prop: The JSON Schema of the property, without references. What is no JSON Schema asks for
+            nothing.
     """
     if not isinstance(prop, dict):
-        return "json", None
+        return Kind("json")
     names = prop.get("type")
-    kinds = {str(name) for name in (names if isinstance(names, list) else [names] if names else [])}
-    if not kinds:
-        options = [option for option in _options(prop) if column_type(option)]
-        return column_type(options[0]) if len(options) == 1 else ("json", None)
-    kinds.discard("null")
-    if not kinds:
-        return None
-    if kinds == {"integer", "number"}:
-        kinds = {"number"}
-    if len(kinds) > 1:
-        return "json", None
-    return _scalar_type(kinds.pop(), prop)
+    types = {str(name) for name in (names if isinstance(names, list) else [names] if names else [])}
+    if not types:
+        kinds = {column_type(option): None for option in _options(prop)}
+        return _common(kinds) if kinds else Kind("json")
+    types.discard("null")
+    return _common({_single_type(name, prop): None for name in types})
+
+
+def _common(kinds: Iterable[Kind | None]) -> Kind | None:
+    """Return the type that holds the values of all of these exactly."""
+    several = {kind for kind in kinds if kind}
+    if len(several) < 2:  # noqa: PLR2004
+        return next(iter(several), None)
+    names = {kind.data_type for kind in several}
+    if names == {"bigint", "double"}:
+        return Kind("double")
+    if names == {"bigint", "decimal"}:
+        return Kind("decimal", DECIMAL_PRECISION, max(kind.scale or 0 for kind in several))
+    return Kind("text") if names <= STRINGS else Kind("json")
 
 
 def _options(prop: Mapping[str, Any]) -> list[Any]:
-    options = prop.get("anyOf")
-    return options if isinstance(options, list) else []
+    for word in ("anyOf", "oneOf", "allOf"):
+        options = prop.get(word)
+        if isinstance(options, list) and options:
+            if word == "allOf" and all(isinstance(option, dict) for option in options):
+                return [{name: value for option in options for name, value in option.items()}]
+            return options
+    return []
 
 
-def _scalar_type(kind: str, prop: Mapping[str, Any]) -> tuple[DataType, int | None]:
-    if kind == "string":
-        if prop.get("contentEncoding") == "base64":
-            return "binary", None
-        return FORMATS.get(str(prop.get("format")), "text"), None
-    if kind == "number" and (step := _number(prop, "multipleOf")):
+def _single_type(name: str, prop: Mapping[str, Any]) -> Kind:
+    if name == "string":
+        return _string_type(prop)
+    if name == "number" and (step := _number(prop, "multipleOf")):
         scale = max(0, -int(step.normalize().as_tuple().exponent))
         # More digits than a decimal has: only the text is exact.
-        return ("decimal", scale) if scale <= DECIMAL_PRECISION else ("json", None)
-    if kind == "integer" and _number(prop, "maximum") > LARGEST_BIGINT:
-        return "decimal", 0
-    return TYPES.get(kind, "json"), None
+        fits = scale <= DECIMAL_PRECISION
+        return Kind("decimal", DECIMAL_PRECISION, scale) if fits else Kind("json")
+    if name == "integer" and (
+        _number(prop, "maximum") > LARGEST_BIGINT or _number(prop, "minimum") < -LARGEST_BIGINT - 1
+    ):
+        return Kind("decimal", DECIMAL_PRECISION, 0)
+    return Kind(TYPES.get(name, "json"))
+
+
+def _string_type(prop: Mapping[str, Any]) -> Kind:
+    if prop.get("contentEncoding") == "base64":
+        return Kind("binary")
+    # The SDK's decimals, which stand in JSON as strings.
+    if prop.get("format") == "singer.decimal":
+        precision, scale = prop.get("precision"), prop.get("scale")
+        if type(precision) is int and type(scale) is int and 0 <= scale <= DECIMAL_PRECISION:
+            return Kind("decimal", DECIMAL_PRECISION, scale)
+        return Kind("text")
+    return Kind(FORMATS.get(str(prop.get("format")), "text"))
 
 
 def _number(prop: Mapping[str, Any], keyword: str) -> Decimal:
     value = prop.get(keyword)
-    return Decimal(str(value)) if type(value) in {int, float} else Decimal(0)
+    number = Decimal(str(value)) if type(value) in {int, float} else Decimal(0)
+    return number if number.is_finite() else Decimal(0)
+
+
+def _resolved(value: Any, root: Mapping[str, Any], within: tuple[str, ...] = ()) -> Any:  # noqa: ANN401
+    """Return a part of a schema with what its references (`#/...`) lead to in their place.
+
+    A reference that leads to itself, or out of the schema, asks for nothing.
+    """
+    if isinstance(value, list):
+        return [_resolved(item, root, within) for item in value]
+    if not isinstance(value, dict):
+        return value
+    pointer = value.get("$ref")
+    if not isinstance(pointer, str):
+        return {name: _resolved(part, root, within) for name, part in value.items()}
+    target = {} if pointer in within else _target(pointer, root)
+    beside = {name: part for name, part in value.items() if name != "$ref"}
+    return _resolved(
+        {**target, **beside} if isinstance(target, dict) else target, root, (*within, pointer)
+    )
+
+
+def _target(pointer: str, root: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return what a JSON pointer within the schema leads to (RFC 6901)."""
+    target: Any = root
+    start, *names = pointer.split("/")
+    for name in names if start == "#" else [""]:
+        key = name.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, list) and key.isdigit() and int(key) < len(target):
+            target = target[int(key)]
+        elif isinstance(target, dict) and key in target:
+            target = target[key]
+        else:
+            return {}
+    return target

@@ -1,4 +1,4 @@
-"""The bridge with real dlt and real DuckDB, over taps that are real processes."""
+"""The bridge with real dlt and real destinations, over taps that are real processes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 import duckdb
+from bridge.destinations import DATASET, DuckDB, Warehouse
 
 from dlt_bridge import singer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dlt.extract import DltSource
 
 SCRIPTED_TAP = Path(__file__).parent / "bridge" / "scripted_tap.py"
@@ -21,17 +24,20 @@ SCRIPTED_TAP = Path(__file__).parent / "bridge" / "scripted_tap.py"
 
 @dataclass
 class Stage:
-    """One pipeline into one DuckDB file, and a tap to be given scripts.
+    """One pipeline into one destination, and a tap to be given scripts.
 
     Attributes:
         folder: Where everything is.
         streams: The streams of the tap's catalog: name to replication method.
+        warehouse: The destination; one DuckDB file by default.
     """
 
     folder: Path
     streams: dict[str, str] = field(default_factory=lambda: {"a": "INCREMENTAL"})
+    warehouse: Warehouse | None = None
 
     def __post_init__(self) -> None:
+        self.into = self.warehouse or DuckDB(self.folder)
         self.pipeline = self.new_pipeline("pipelines")
 
     def new_pipeline(self, folder: str) -> dlt.Pipeline:
@@ -39,22 +45,40 @@ class Stage:
         return dlt.pipeline(
             "test",
             pipelines_dir=str(self.folder / folder),
-            destination=dlt.destinations.duckdb(str(self.folder / "w.duckdb")),
-            dataset_name="data",
+            destination=self.into.destination(),
+            dataset_name=DATASET,
         )
 
     def source(
-        self, lines: list[Any], *, given_catalog: Any = None, name: str | None = None, **script: Any
+        self,
+        lines: list[Any],
+        *,
+        given_catalog: Any = None,
+        name: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **script: Any,
     ) -> DltSource:
-        """Return the source of a tap that writes these lines."""
+        """Return the source of a tap that writes these lines; options are of `singer`."""
         catalog = {"streams": [entry(name, method) for name, method in self.streams.items()]}
         path = self.folder / "script.json"
         path.write_text(json.dumps({"catalog": catalog, "lines": lines, **script}))
         command = [sys.executable, str(SCRIPTED_TAP), str(path)]
-        return singer(command, {"password": "s3cret"}, catalog=given_catalog, name=name)
+        return singer(
+            command, {"password": "s3cret"}, catalog=given_catalog, name=name, **(options or {})
+        )
 
-    def load(self, lines: list[Any], *, refresh: Any = None, **script: Any) -> None:
-        self.pipeline.run(self.source(lines, **script), refresh=refresh)
+    def load(
+        self,
+        lines: list[Any],
+        *,
+        refresh: Any = None,
+        run: Mapping[str, Any] | None = None,
+        **script: Any,
+    ) -> None:
+        """Load what a tap writes; `run` is for `pipeline.run`, the rest for `source`."""
+        self.pipeline.run(
+            self.source(lines, **script), refresh=refresh, **{**self.into.options, **(run or {})}
+        )
 
     @property
     def given(self) -> dict[str, Any]:
@@ -63,6 +87,7 @@ class Stage:
         return given
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return what a query of the DuckDB file finds."""
         with duckdb.connect(str(self.folder / "w.duckdb"), read_only=True) as database:
             database.execute("set timezone = 'UTC'")
             return database.execute(query).fetchall()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bridge.types import column_type
+from dlt_bridge.types import Kind, column_type, columns
 
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
@@ -32,25 +32,68 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 @given(PROPERTIES)
 def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
     answer = column_type(prop)
-    assert answer is None or (answer[0] == "decimal") == (answer[1] is not None)
+    assert answer is None or (answer.data_type == "decimal") == (answer.scale is not None)
 
 
 @pytest.mark.parametrize(
     ("prop", "expected"),
     [
-        ({"type": ["integer", "number", "null"]}, ("double", None)),
-        ({"type": "number", "multipleOf": 0.001}, ("decimal", 3)),
-        ({"type": "number", "multipleOf": 5}, ("decimal", 0)),
-        ({"type": "number", "multipleOf": 1e-50}, ("json", None)),
-        ({"type": "integer", "maximum": None}, ("bigint", None)),
-        ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, ("bool", None)),
-        (True, ("json", None)),
-        ({"type": "string", "format": "uuid"}, ("text", None)),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, ("bigint", None)),
-        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, ("json", None)),
+        ({"type": ["integer", "number", "null"]}, Kind("double")),
+        ({"type": "number", "multipleOf": 0.001}, Kind("decimal", 38, 3)),
+        ({"type": "number", "multipleOf": 5}, Kind("decimal", 38, 0)),
+        ({"type": "number", "multipleOf": 1e-50}, Kind("json")),
+        ({"type": "integer", "maximum": None}, Kind("bigint")),
+        ({"type": "integer", "minimum": -(2**64)}, Kind("decimal", 38, 0)),
+        ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, Kind("bool")),
+        (True, Kind("json")),
+        ({"type": "string", "format": "uuid"}, Kind("text")),
+        ({"type": "string", "format": "singer.decimal"}, Kind("text")),
+        (
+            {"type": "string", "format": "singer.decimal", "precision": 10, "scale": 2},
+            Kind("decimal", 38, 2),
+        ),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, Kind("bigint")),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, Kind("json")),
+        ({"oneOf": [{"type": "string", "format": "date"}, {"type": "string"}]}, Kind("text")),
+        ({"allOf": [{"type": "string"}, {"format": "date"}]}, Kind("date")),
         ({"type": ["null"]}, None),
-        ({"description": "anything"}, ("json", None)),
+        ({"description": "anything"}, Kind("json")),
     ],
 )
 def test_property_has_this_type(prop: Any, expected: object) -> None:
     assert column_type(prop) == expected
+
+
+@pytest.mark.parametrize(
+    ("pointer", "expected"),
+    [
+        ("#/definitions/money", Kind("decimal", 38, 2)),
+        ("#/definitions/list/0", Kind("date")),
+        ("#/properties/a~1b", Kind("bool")),
+        ("#/definitions/loop", Kind("json")),
+        ("#/definitions/nothing", Kind("json")),
+        ("https://example.com/schema.json", Kind("json")),
+    ],
+)
+def test_reference_is_followed_within_the_schema(pointer: str, expected: Kind) -> None:
+    schema = {
+        "definitions": {
+            "money": {"type": "number", "multipleOf": 0.01},
+            "list": [{"type": "string", "format": "date"}],
+            "loop": {"$ref": "#/definitions/loop"},
+        },
+        "properties": {"a/b": {"type": "boolean"}, "v": {"$ref": pointer}},
+    }
+    assert columns(schema, ())[1].kind == expected
+
+
+def test_reference_to_itself_within_an_object_ends() -> None:
+    node = {"type": "object", "properties": {side: {"$ref": "#/definitions/node"} for side in "lr"}}
+    [column] = columns({"definitions": {"node": node}, "properties": {"v": node}}, ())
+    assert column.kind == Kind("json")
+
+
+def test_key_and_required_properties_are_told_apart() -> None:
+    schema = {"properties": {"a": {}, "b": {}, "c": {}}, "required": ["b"]}
+    made = [(c.name, c.key, c.required) for c in columns(schema, ["a"])]
+    assert made == [("a", True, True), ("b", False, True), ("c", False, False)]

@@ -1,0 +1,153 @@
+"""The ways through dlt of a file of Singer messages into DuckDB, each in a process of its own.
+
+Started by bridge_speed.py and bridge_growth.py: `bridge_variants.py <variant> <input> <folder>`.
+The last line that it prints is JSON: the seconds of the load, and of its stages.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import dlt
+from dlt.common.runtime.collector import NullCollector
+
+import dlt_bridge
+from benchmarks.singer_data import KEYS, STREAM, catalog
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dlt import Pipeline
+    from dlt.extract import DltResource, DltSource
+
+DATASET = "bench"
+#: Names of streams in a file beside the input; without that file there is the one stream.
+STREAMS_FILE = "streams.json"
+CHECKPOINT_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Loaded:
+    """How long it took.
+
+    Attributes:
+        seconds: The whole load, without the imports.
+        packages: How many packages dlt has loaded.
+        stages: Seconds of each stage of dlt.
+    """
+
+    seconds: float = 0
+    packages: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+class _Stages(NullCollector):
+    """Adds up the stages of all runs of a pipeline, from dlt's trace."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    @override
+    def on_end_trace_step(
+        self, trace: Any, step: Any, pipeline: Any, step_info: Any, send_state: bool
+    ) -> None:
+        stages, took = self._loaded.stages, step.finished_at - step.started_at
+        stages[step.step] = stages.get(step.step, 0) + took.total_seconds()
+        if step.step == "load":
+            self._loaded.packages += len(step_info.load_packages) if step_info else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be loaded, and where to.
+
+    Attributes:
+        source: The Singer messages.
+        folder: Where the database and the files of dlt go.
+        streams: The streams in the file.
+    """
+
+    source: Path
+    folder: Path
+    streams: list[str]
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / "warehouse.duckdb"
+
+    def pipeline(self, loaded: Loaded) -> Pipeline:
+        """Return a new pipeline."""
+        return dlt.pipeline(
+            "bench",
+            pipelines_dir=str(self.folder / "pipelines"),
+            destination=dlt.destinations.duckdb(str(self.database)),
+            dataset_name=DATASET,
+            progress=_Stages(loaded),
+        )
+
+    def bridge(self) -> DltSource:
+        """Return the source of a tap that prints the file."""
+        # The arguments of a tap (--config ...) come after the file and are not looked at.
+        tap = ["sh", "-c", 'exec cat "$0"', str(self.source)]
+        return dlt_bridge.singer(tap, catalog=catalog(self.streams), name="bench")
+
+
+def bridge_run(job: Job, loaded: Loaded) -> None:
+    """The bridge: a merge if the SCHEMA has a key, otherwise an append."""
+    job.pipeline(loaded).run(job.bridge())
+
+
+def bridge_load(job: Job, loaded: Loaded) -> None:
+    """The bridge, with a checkpoint every few seconds while the tap runs on."""
+    dlt_bridge.load(job.pipeline(loaded), job.bridge(), checkpoint_every=CHECKPOINT_SECONDS)
+
+
+def naive(job: Job, loaded: Loaded) -> None:
+    """What everybody writes first: dicts from `json.loads` to a resource of dlt."""
+
+    def records() -> Iterator[Any]:
+        with job.source.open(encoding="utf-8") as lines:
+            for message in map(json.loads, lines):
+                if message["type"] == "RECORD":
+                    yield message["record"]
+
+    resource: DltResource = dlt.resource(
+        records, name=STREAM, write_disposition="merge", primary_key=list(KEYS)
+    )
+    job.pipeline(loaded).run(resource)
+
+
+VARIANTS: dict[str, Callable[[Job, Loaded], None]] = {
+    "run": bridge_run,
+    "load": bridge_load,
+    "naive": naive,
+}
+
+
+def main() -> None:
+    """Run one variant and print its seconds."""
+    variant, source, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    streams_file = source.parent / STREAMS_FILE
+    streams = json.loads(streams_file.read_text()) if streams_file.exists() else [STREAM]
+    job, loaded = Job(source, folder, streams), Loaded()
+    start = time.perf_counter()
+    VARIANTS[variant](job, loaded)
+    loaded.seconds = time.perf_counter() - start
+    print(json.dumps(asdict(loaded)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Runs a program and says what it cost: seconds, CPU seconds, memory (Linux: it reads /proc)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from threading import Event, Thread
+from typing import IO, TYPE_CHECKING
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_SAMPLE_SECONDS = 0.02
+_KIB_PER_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one program cost.
+
+    Attributes:
+        code: Its exit code; None if it was stopped after the time limit.
+        seconds: Of wall clock, from start to end.
+        cpu: Seconds of CPU, with those of its children.
+        peak: MiB that it had in memory at most.
+        peak_with_children: MiB that it and its children had at the same time, as sampled.
+    """
+
+    code: int | None
+    seconds: float
+    cpu: float
+    peak: float
+    peak_with_children: float
+
+
+def measured(
+    command: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
+    time_limit: float | None = None,
+) -> Cost:
+    """Run a program to its end.
+
+    Args:
+        command: The program and its arguments.
+        stdin: What it reads.
+        stdout: Where it writes.
+        stderr: Where it writes what goes wrong.
+        time_limit: Seconds after which it is stopped.
+    """
+    start = time.perf_counter()
+    # A group of its own, so that its children are stopped with it.
+    process = Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+    sampler = _Sampler(process.pid)
+    sampler.start()
+    late = Event()
+    watch = Thread(target=_stop_late, args=(process.pid, sampler.ended, late, time_limit))
+    watch.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    sampler.ended.set()
+    sampler.join()
+    watch.join()
+    return Cost(
+        code=None if late.is_set() else process.returncode,
+        seconds=seconds,
+        cpu=usage.ru_utime + usage.ru_stime,
+        peak=sampler.peak,
+        peak_with_children=sampler.peak_with_children,
+    )
+
+
+class _Sampler(Thread):
+    """Looks at the memory of a process and its children until it is told that it has ended."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.ended = Event()
+        self.peak = 0.0
+        self.peak_with_children = 0.0
+        self._pid = pid
+
+    @override
+    def run(self) -> None:
+        while not self.ended.wait(_SAMPLE_SECONDS):
+            # The kernel keeps the peak of the process itself; of several together nobody does.
+            self.peak = max(self.peak, _memory(self._pid, "VmHWM"))
+            family = sum(_memory(pid, "VmRSS") for pid in _family(self._pid))
+            self.peak_with_children = max(self.peak_with_children, family)
+
+
+def _stop_late(pid: int, ended: Event, late: Event, time_limit: float | None) -> None:
+    if not ended.wait(time_limit):
+        late.set()
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _family(pid: int) -> Iterable[int]:
+    """Yield a process and all that it has started."""
+    yield pid
+    # A process may end at any moment.
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
+
+
+def _memory(pid: int, name: str) -> float:
+    """Return one number of /proc/<pid>/status in MiB, 0 if the process has ended."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) / _KIB_PER_MIB
+    return 0.0

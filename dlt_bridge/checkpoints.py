@@ -1,0 +1,114 @@
+"""Runs that commit package after package while the tap goes on."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from dlt_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dlt import Pipeline
+    from dlt.common.pipeline import LoadInfo
+    from dlt.extract import DltSource
+
+    from dlt_bridge.driver import Driver, Parcels
+
+#: Seconds between checkpoints, by default. A package costs about a second, whatever is in it.
+CHECKPOINT_SECONDS = 120.0
+
+
+class Run:
+    """One run of a tap, over the packages that it fills.
+
+    Args:
+        every: Seconds after which the next STATE ends a package.
+    """
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self.driver: Driver | None = None
+
+    def packages(self, start: Callable[[], Driver]) -> Iterator[Parcels]:
+        """Yield what belongs to the next package."""
+        self.driver = self.driver or start()
+        begun = time.monotonic()
+        return self.driver.package(lambda: time.monotonic() - begun >= self._every)
+
+
+_run: ContextVar[Run | None] = ContextVar("run", default=None)
+
+
+@contextmanager
+def reading(start: Callable[[], Driver]) -> Iterator[Iterator[Parcels]]:
+    """Read a package: all that the tap gives; or, within `load`, up to a checkpoint.
+
+    Args:
+        start: Makes the driver that reads the tap.
+    """
+    run = _run.get()
+    packages = run.packages(start) if run else start().package()
+    try:
+        yield packages
+    finally:
+        # If dlt stops in the midst of a package, so does the tap.
+        packages.close()  # type: ignore[attr-defined]
+
+
+def load(
+    pipeline: Pipeline,
+    source: DltSource,
+    *,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    **arguments: Any,  # noqa: ANN401
+) -> list[LoadInfo]:
+    """Load a source of `singer`, and commit again and again while the tap goes on.
+
+    What a run has committed stays, whatever happens after it; the next run goes on from its last
+    checkpoint, on this machine or another. Packages that an earlier run left are loaded first.
+
+    Args:
+        pipeline: The pipeline to load with.
+        source: The source.
+        checkpoint_every: Seconds after which the tap's next STATE ends a package; 0 for each one.
+        arguments: Of `pipeline.run`, such as `refresh` or `schema_contract`.
+
+    Returns:
+        What was loaded, package by package.
+
+    Raises:
+        BridgeError: The source is not one of `singer`.
+        PipelineStepFailed: The tap or the load failed. All packages before it are loaded.
+    """
+    infos = finish(pipeline, destination=arguments.get("destination"))
+    run = Run(checkpoint_every)
+    token = _run.set(run)
+    try:
+        while run.driver is None or not run.driver.ended:
+            info = pipeline.run(source, **arguments)
+            if run.driver is None:
+                raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
+            infos.append(info)
+            # Of the run as a whole, not of each of its packages.
+            arguments.pop("refresh", None)
+    finally:
+        _run.reset(token)
+        if run.driver is not None:
+            run.driver.close()
+    return infos
+
+
+def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  # noqa: ANN401
+    """Load the packages that an earlier run left, and return what was loaded.
+
+    Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+    """
+    infos = []
+    while pipeline.has_pending_data:
+        pipeline.normalize()
+        infos.append(pipeline.load(destination))
+    return infos

@@ -1,0 +1,24 @@
+"""Which files a destination loads exactly: dlt's CSV files for PostgreSQL can't tell all values.
+
+There, an empty text becomes NULL, because a nullable column is loaded with FORCE_NULL, and bytes
+are read as text (found with dlt 1.31). INSERT statements are exact, and slower.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+CSV = "csv"
+VALUES = "insert_values"
+PARQUET = "parquet"
+
+
+def needs_values(table: pa.Table) -> bool:
+    """Say whether rows have a value that a CSV file would change."""
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_binary(field.type) and column.null_count < len(column):
+            return True
+        if pa.types.is_string(field.type) and pc.any(pc.equal(column, "")).as_py():
+            return True
+    return False

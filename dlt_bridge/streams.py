@@ -1,0 +1,355 @@
+"""One stream on its way into its table: lines wait, are decoded together, and become a parcel."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import pyarrow.compute as pc
+
+from dlt_bridge import tables
+from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.errors import MessageError
+from dlt_bridge.files import CSV, VALUES, needs_values
+from dlt_bridge.hints import (
+    DELETE_INSERT,
+    TableHints,
+    Told,
+    asked,
+    older_versions,
+    planned,
+    this_version,
+)
+from dlt_bridge.keys import KeyWatch
+from dlt_bridge.nested import Nesting, objects
+from dlt_bridge.types import Kind, columns
+from dlt_bridge.versions import LastVersions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    import pyarrow as pa
+    from dlt.extract import DltResource
+
+    from dlt_bridge.catalog import Stream
+    from dlt_bridge.messages import Schema
+
+logger = logging.getLogger(__name__)
+
+#: 20,000 rows are the fastest batch and cost little memory; rows over 400 bytes make fewer.
+BATCH_ROWS = 20_000
+BATCH_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the streams of a source are loaded.
+
+    Attributes:
+        nested: What becomes of objects and arrays.
+        hard: Rows with `_sdc_deleted_at` are deleted.
+        everything: The one resource of all streams, if they are not known before they are read.
+        told: What the bridge has told dlt of each stream.
+    """
+
+    nested: Nesting = "json"
+    hard: bool = False
+    everything: str | None = None
+    told: dict[str, Told] = field(default_factory=dict)
+
+    def resource(self, stream: str) -> DltResource:
+        """Return the resource of a stream, in the source that is being read."""
+        return dlt.current.source().resources[self.everything or stream]
+
+    def told_of(self, stream: str) -> Told:
+        """Return what the bridge has told dlt of a stream's resource."""
+        return self.told.setdefault(self.everything or stream, Told())
+
+    def reads(self, stream: str, selected: Collection[str]) -> bool:
+        """Say whether a stream is to be loaded."""
+        return self.everything is not None or stream in selected
+
+
+@dataclass(slots=True)
+class Parcel:
+    """Rows of a stream for its transformer, and what dlt must know before it takes them.
+
+    Attributes:
+        rows: Arrow tables; objects, if nested values become tables of their own.
+        hints: Hints of the table; None if dlt has them.
+    """
+
+    rows: list[Any]
+    hints: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines of one stream that are decoded together.
+
+    Attributes:
+        decoder: What decodes them.
+        lines: The lines, some with newlines between several.
+        numbers: Their numbers.
+        rows: How many they are.
+        size: Their bytes.
+    """
+
+    decoder: RecordDecoder
+    lines: list[bytes]
+    numbers: list[range]
+    rows: int
+    size: int
+
+    def decoded(self, sequence: int) -> pa.Table:
+        """Return the table of the records.
+
+        Args:
+            sequence: The first value of `_sdc_sequence`.
+
+        Raises:
+            MessageError: A record does not fit.
+        """
+        return self.decoder.table(b"\n".join(self.lines), self.numbers, sequence)
+
+
+class StreamWriter:
+    """Takes the lines of one stream, under one SCHEMA, to tables.
+
+    Args:
+        stream: The stream, as the catalog knows it.
+        message: Its SCHEMA.
+        options: How streams are loaded.
+        first: The value of `_sdc_sequence` with which the run began.
+
+    Attributes:
+        line: The line of its SCHEMA.
+        table: The name of its table in the destination.
+
+    Raises:
+        MessageError: The SCHEMA, or what the user asks for, can't be loaded.
+    """
+
+    def __init__(self, stream: Stream, message: Schema, options: Options, first: int) -> None:
+        self.stream = stream
+        self.message = message
+        self._options = options
+        self._first = first
+        keys = message.key_properties or ()
+        properties = columns(message.schema, keys)
+        wish = asked(options.resource(stream.name), options.told_of(stream.name))
+        named = stream.name if options.everything else wish.table or stream.name
+        self.table = dlt.current.source_schema().naming.normalize_table_identifier(named)
+        self._base = planned(stream, keys, wish, hard=options.hard)
+        if self._base.keys != tuple(keys):
+            properties = columns(message.schema, self._base.keys)
+        tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
+        layout = tables.layout(stream.name, self.table, properties, wish.columns)
+        kinds = layout.kinds
+        if options.nested == "tables":
+            # Mixed values beside child tables are JSON in a text column: see `TableHints`.
+            mixed = {column.name for column in properties if column.kind == Kind("json")}
+            kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
+        self._decoder = RecordDecoder(
+            stream.name,
+            properties,
+            kinds=kinds,
+            variants=layout.variants,
+            limits=tables.limits(),
+            native=options.nested == "native",
+        )
+        self._lines: list[bytes] = []
+        self._numbers: list[range] = []
+        self._size = self._rows = 0
+        self._reported = 0
+        self.line = b""
+        self._plan = self._base
+        self._parcel: Parcel | None
+        self._reset()
+        # The table is there even if no row comes.
+        self._parcel = Parcel([])
+
+    def followed_by(self, message: Schema) -> StreamWriter:
+        """Return what takes the lines after a new SCHEMA in the midst of a package.
+
+        Raises:
+            MessageError: As for a first SCHEMA; or the key is another, and the destination needs
+                the last versions of the whole package by one key.
+        """
+        later = StreamWriter(self.stream, message, self._options, self._first)
+        if self._plan != self._base:
+            later._plan = later._base.later()
+        later._active, later._oldest = self._active, self._oldest
+        later._file_format = self._file_format
+        later._decoder.versioned |= self._decoder.versioned
+        if self._held:
+            if later._plan.keys != self._plan.keys:
+                raise MessageError(
+                    f"Stream {self.stream.name}: a SCHEMA changes the key. The destination can't"
+                    " tell the last versions of records by two keys in one package."
+                )
+            later._held = self._held
+        # The keys of the rows so far are not watched any more.
+        later._watch = None
+        return later
+
+    def begin(self) -> None:
+        """Begin a new package: dlt must be told of the table anew when rows come."""
+        self._plan = self._base.later()
+        if self._plan != self._base and not self._options.everything:
+            # Without rows in this package, dlt would empty the table for it.
+            resource = self._options.resource(self.stream.name)
+            resource.apply_hints(write_disposition="append")
+            self._options.told_of(self.stream.name).disposition = "append"
+        self._reset()
+
+    def _reset(self) -> None:
+        tables.forget_conditions(self.table)
+        self._file_format = tables.file_format(objects=self._options.nested == "tables")
+        self._parcel = None
+        self._told = False
+        self._told_columns: set[str] = set()
+        self._active: int | None = None
+        self._oldest: int | None = None
+        merged = self._plan.disposition == "merge" and self._plan.keys
+        self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._watch = KeyWatch(self._plan.keys) if merged and not self._held else None
+
+    def append(self, lines: bytes, number: int, count: int = 1) -> bool:
+        """Add lines of RECORDs and say whether it is time to decode.
+
+        Args:
+            lines: One line; or several, with newlines between them.
+            number: The number of the first.
+            count: How many they are.
+        """
+        self._lines.append(lines)
+        self._numbers.append(range(number, number + count))
+        self._rows += count
+        self._size += len(lines)
+        return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
+
+    def batch(self) -> Batch | None:
+        """Return the lines that wait, to be decoded; None if there are none."""
+        if not self._rows:
+            return None
+        batch = Batch(self._decoder, self._lines, self._numbers, self._rows, self._size)
+        self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
+        return batch
+
+    def take(self, table: pa.Table) -> None:
+        """Take a batch that is decoded."""
+        self._report()
+        self._parcel = self._parcel or Parcel([])
+        self._told &= self._told_columns.issuperset(table.schema.names)
+        if VERSION in table.schema.names:
+            oldest = pc.min(table[VERSION]).as_py()
+            if oldest is not None:
+                self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        if self._file_format == CSV and needs_values(table):
+            self._file_format = VALUES
+            self._told = False
+        if self._held:
+            self._held.add(table)
+            return
+        if self._watch:
+            self._watch.add(table)
+        self._parcel.rows += self._converted(table)
+
+    def activate(self, version: int, number: int) -> None:
+        """Take an ACTIVATE_VERSION: when the package is loaded, rows of older versions go.
+
+        Args:
+            version: The version.
+            number: The number of its line, for errors.
+
+        Raises:
+            MessageError: The destination can't delete rows.
+        """
+        if self._base.disposition == "replace" or not self._base.ours:
+            # Nothing older is in the table; or the user has said what is to be there.
+            return
+        if self._plan.strategy not in {None, DELETE_INSERT}:
+            raise MessageError(
+                f"Stream {self.stream.name}: line {number} is an ACTIVATE_VERSION, but the"
+                " destination can't delete rows of older versions here. If the tap always reads"
+                ' the whole stream, load it with write_disposition="replace".'
+            )
+        self._decoder.versioned = True
+        self._active = version if self._active is None else max(version, self._active)
+        self._told = False
+        self._parcel = self._parcel or Parcel([])
+
+    def parcel(self) -> Parcel | None:
+        """Return what is decoded, for dlt to take, if there is anything."""
+        parcel, self._parcel = self._parcel, None
+        if parcel is not None and not self._told:
+            parcel.hints = self._hints()
+            schema = self._decoder.schema
+            parcel.rows = parcel.rows or self._converted(schema.empty_table())
+            self._told, self._told_columns = True, set(schema.names)
+        return parcel
+
+    def last_parcels(self) -> Iterator[Parcel]:
+        """Yield what can be told only at the end of a package, after `parcel`."""
+        if self._held:
+            for table in self._held.tables():
+                yield Parcel(self._converted(table), None)
+        elif self._watch and self._told and self._watch.all_different():
+            empty = self._converted(self._decoder.schema.empty_table())
+            yield Parcel(empty, self._hints(deduplicated=True))
+
+    def _converted(self, table: pa.Table) -> list[Any]:
+        if self._options.nested != "tables":
+            return [table]
+        return objects(table, self._decoder.nested_columns)
+
+    def _hints(self, *, deduplicated: bool = False) -> Any:  # noqa: ANN401
+        hints = TableHints(
+            self._plan,
+            self._decoder.told_columns,
+            self._decoder.variants,
+            stored=tables.stored_columns(self.table),
+            conditions=self._conditions(),
+            deduplicated=deduplicated,
+            nested=self._decoder.nested_columns if self._options.nested == "tables" else None,
+            file_format=self._file_format,
+            table=self.table if self._options.everything else None,
+        )
+        if not self._options.everything:
+            self._options.told[self.stream.name] = hints.told()
+        return hints.made()
+
+    def _conditions(self) -> dict[str, str]:
+        """Return what decides which rows are in the table after a version was activated."""
+        if self._active is None:
+            return {}
+        found = {"destination_scope": older_versions(self._active, self._first, self._plan.keys)}
+        if self._oldest is not None and self._oldest < self._active:
+            found["source_filter"] = this_version(self._active)
+        return found
+
+    def _report(self) -> None:
+        """Warn once of each property that is not loaded, and each column that has a variant."""
+        decoder, name = self._decoder, self.stream.name
+        if new := decoder.unknown[self._reported :]:
+            self._reported = len(decoder.unknown)
+            logger.warning(
+                "Stream %s: records have properties that its SCHEMA has not, and that are not"
+                " loaded, such as %s.",
+                name,
+                ", ".join(f"`{unknown}`" for unknown in new),
+            )
+        while decoder.misplaced:
+            moved = decoder.misplaced.popleft()
+            logger.warning(
+                "Stream %s: the value of `%s` in line %d does not fit its column (%s). It is kept"
+                " as it is in the column `%s`, and so are others like it.",
+                name,
+                moved.column,
+                moved.line,
+                moved.kind.text if moved.kind else "null",
+                moved.variant,
+            )

@@ -1,0 +1,42 @@
+"""The destinations, by their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from bridge.destinations import EVERY, Delta, DuckDB, Parquet, Postgres, Warehouse
+from postgres import PostgresServer, postgres_server
+from staging import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=EVERY)
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    """A destination with nothing in it; `indirect` names those that a test is for."""
+    if request.param != "postgres":
+        folders: dict[str, type[DuckDB | Parquet]] = {
+            "duckdb": DuckDB,
+            "parquet": Parquet,
+            "delta": Delta,
+        }
+        yield folders[request.param](tmp_path)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield Postgres(url)
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, warehouse: Warehouse) -> Stage:
+    """A stage before a destination of the test's parameters."""
+    return Stage(tmp_path, warehouse=warehouse)

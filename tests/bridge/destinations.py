@@ -1,0 +1,156 @@
+"""The destinations that the bridge is tested with: how to load there, and what is there then."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from contextlib import closing
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import dlt
+import duckdb
+import psycopg2
+import psycopg2.extras
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from dlt.common.destination import Destination
+
+DATASET = "data"
+# Columns of the bridge and of dlt.
+OWN = ("_sdc_sequence", "_sdc_table_version", "_dlt_")
+
+
+class Warehouse(ABC):
+    """A destination of a test, read with its own client and not with dlt.
+
+    Attributes:
+        options: What `pipeline.run` must be told to load there.
+    """
+
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def destination(self) -> Destination[Any, Any]:
+        """Return the destination as dlt knows it."""
+
+    @abstractmethod
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns of a table and every row; JSON as its text."""
+
+    def read(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Return columns of a table; rows in the order in which the tap wrote them."""
+        names, rows = self.fetched(table)
+        rows.sort(key=itemgetter(names.index("_sdc_sequence")))
+        places = [names.index(column) for column in columns]
+        return [tuple(row[place] for place in places) for row in rows]
+
+    def columns(self, table: str) -> set[str]:
+        """Return the columns of a table, without those of the bridge and of dlt."""
+        names, _ = self.fetched(table)
+        return {name for name in names if not name.startswith(OWN)}
+
+
+class DuckDB(Warehouse):
+    """One DuckDB file.
+
+    Args:
+        folder: Where the file is to be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "w.duckdb")
+
+    @override
+    def destination(self) -> Destination[Any, Any]:
+        return dlt.destinations.duckdb(self.path)
+
+    @override
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with duckdb.connect(self.path, read_only=True) as database:
+            database.execute("set timezone = 'UTC'")
+            query = f'select * from {DATASET}."{table}"'
+            return _rows(database.execute(query).to_arrow_table())
+
+
+class Postgres(Warehouse):
+    """One PostgreSQL database.
+
+    Args:
+        url: Its address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @override
+    def destination(self) -> Destination[Any, Any]:
+        return dlt.destinations.postgres(self.url)
+
+    @override
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        with closing(psycopg2.connect(self.url, options="-c timezone=UTC")) as connection:
+            # Or numbers within JSON would become floats.
+            psycopg2.extras.register_default_jsonb(connection, loads=str)
+            cursor = connection.cursor()
+            cursor.execute(f'select * from {DATASET}."{table}"')
+            rows = [tuple(map(_bytes, row)) for row in cursor.fetchall()]
+            return [column.name for column in cursor.description], rows
+
+
+def _rows(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]]]:
+    columns = [column.to_pylist() for column in table.columns]
+    return table.column_names, list(zip(*columns, strict=True))
+
+
+def _bytes(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+class Parquet(Warehouse):
+    """A folder of Parquet files.
+
+    Args:
+        folder: Where the folder is to be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "files"
+
+    @override
+    def destination(self) -> Destination[Any, Any]:
+        return dlt.destinations.filesystem(str(self.folder))
+
+    @override
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        files = (self.folder / DATASET / table).glob("*.parquet")
+        tables = [pq.read_table(file) for file in files]
+        return _rows(pa.concat_tables(tables, promote_options="default"))
+
+
+class Delta(Parquet):
+    """A folder of Delta tables."""
+
+    options: ClassVar[Mapping[str, Any]] = {"table_format": "delta"}
+
+    @override
+    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return _rows(DeltaTable(self.folder / DATASET / table).to_pyarrow_table())
+
+
+#: Destinations whose rows can be deleted and counted by SQL.
+SQL = ("duckdb", "postgres")
+#: Destinations that hold one row a key.
+MERGING = (*SQL, "delta")
+EVERY = (*MERGING, "parquet")

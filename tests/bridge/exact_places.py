@@ -1,0 +1,93 @@
+"""Where a value must be: in its column or in one variant of it, exactly; or it is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from bridge.exact import Held, Misfit, Number, Type, Value, held
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+
+def wrong(
+    kind: Type | None, natural: Type | None, value: Value | None, places: Mapping[str, Any]
+) -> str:
+    """Say what is wrong with the places of a value; nothing if all is as promised.
+
+    Args:
+        kind: The type of its column; None if it has none.
+        natural: The type that its SCHEMA asks for.
+        value: The value; None if the record lacks it.
+        places: What was stored: by "" in the column, by a `data_type` in that variant.
+    """
+    there = {place: stored for place, stored in places.items() if stored is not None}
+    if value is None or value.parsed is None:
+        return f"null is stored as {there}" if there else ""
+    if len(there) != 1:
+        return f"{value.text} is in {len(there)} places: {there}"
+    [(place, stored)] = there.items()
+    fits = _held(kind, value)
+    if place == "":
+        right = fits is not None and same(fits.stored, stored)
+    else:
+        right = not (fits and fits.sure) and any(
+            same(expected, stored) for expected in _in_variant(place, natural, value)
+        )
+    where = f"the variant {place}" if place else "the column"
+    return "" if right else f"{value.text} in {where} is {stored!r}; {kind} has {fits} for it"
+
+
+def _held(kind: Type | None, value: Value) -> Held | None:
+    with contextlib.suppress(Misfit):
+        return held(kind, value) if kind else None
+    return None
+
+
+def _in_variant(place: str, natural: Type | None, value: Value) -> Iterator[Any]:
+    """Yield what a variant may hold for a value."""
+    parsed = value.parsed
+    if natural and natural.name == place and (found := _held(natural, value)):
+        yield found.stored
+    if isinstance(parsed, Number):
+        yield from _of_number(place, parsed)
+    elif not value.storable:
+        if place == "binary":
+            yield value.text.encode()
+    elif place == {str: "text", bool: "bool"}.get(type(parsed), "json"):
+        yield value.text if place == "json" else parsed
+
+
+def _of_number(place: str, number: Number) -> Iterator[Any]:
+    if place in {"bigint", "decimal"}:
+        yield number.exact
+    if place == "text":
+        yield number.text
+    if place == "double":
+        nearest = float(number.text)
+        if math.isfinite(nearest) and Decimal(repr(nearest)) == number.exact:
+            yield nearest
+
+
+def same(expected: Any, stored: Any) -> bool:
+    """Say whether two values are the same, of one type; -0.0 is not 0.0."""
+    if isinstance(expected, float) and isinstance(stored, float):
+        return expected == stored and math.copysign(1, expected) == math.copysign(1, stored)
+    if isinstance(expected, Decimal) and type(stored) is int:
+        return expected == stored
+    return type(expected) is type(stored) and bool(expected == stored)
+
+
+def refused(
+    schema: Mapping[str, Any],
+    keys: Collection[str],
+    row: Mapping[str, Value],
+    kinds: Mapping[str, Type | None],
+) -> bool:
+    """Say whether a record must be refused: it lacks something, or its key does not fit."""
+    if not {*schema.get("required", ()), *keys} <= row.keys():
+        return True
+    return any(row[name].parsed is None or _held(kinds[name], row[name]) is None for name in keys)

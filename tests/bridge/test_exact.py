@@ -1,0 +1,200 @@
+"""Every value is where it must be, and as it was: compared with plain Python, value by value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from bridge import exact
+from bridge.exact_places import refused, wrong
+from bridge.spaces import Stream, decimals, records, streams
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dlt_bridge import MessageError
+from dlt_bridge.arrow import SEQUENCE, RecordDecoder
+from dlt_bridge.types import Kind, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FAST = settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+ARROW = {
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "bool": pa.bool_(),
+    "text": pa.string(),
+    "json": pa.string(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "binary": pa.binary(),
+}
+FIRST = 1000
+
+
+@dataclass(frozen=True)
+class Given:
+    """Lines of a stream, in batches."""
+
+    stream: Stream
+    lines: list[bytes]
+    batches: list[range]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [10 + number for number in range(len(self.lines))]
+
+
+@st.composite
+def given_lines(draw: st.DrawFn, *, refused: bool = True) -> Given:
+    stream = draw(streams())
+    lines = draw(st.lists(records(stream, refused=refused), min_size=1, max_size=6))
+    ends = sorted({*draw(st.lists(st.integers(1, len(lines)), max_size=3)), len(lines)})
+    return Given(stream, lines, [range(a, b) for a, b in zip([0, *ends], ends, strict=False)])
+
+
+def decoder(stream: Stream, **options: Any) -> RecordDecoder:
+    return RecordDecoder("a", columns(stream.schema, stream.keys), **options)
+
+
+def plain(values: pa.ChunkedArray) -> list[Any]:
+    """Return values as `exact` compares them."""
+    if pa.types.is_timestamp(values.type) or pa.types.is_time64(values.type):
+        values = values.cast(pa.int64())
+    if pa.types.is_date(values.type):
+        values = values.cast(pa.int32())
+    found: list[Any] = values.to_pylist()
+    return found
+
+
+def rows(tables: Sequence[pa.Table]) -> list[dict[str, Any]]:
+    """Return the rows of tables, with what is not null."""
+    found: list[dict[str, Any]] = []
+    for table in tables:
+        columns = {name: plain(table[name]) for name in table.column_names}
+        found += [
+            {name: values[row] for name, values in columns.items() if values[row] is not None}
+            for row in range(len(table))
+        ]
+    return found
+
+
+def places(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    variant = re.compile(re.escape(name) + "(?:__v_([a-z]+))?")
+    found = {column: variant.fullmatch(column) for column in row}
+    return {match.group(1) or "": row[column] for column, match in found.items() if match}
+
+
+def arrow_type(kind: exact.Type) -> pa.DataType:
+    return pa.decimal128(38, kind.scale) if kind.name == "decimal" else ARROW[kind.name]
+
+
+def compared(given: Given, tables: Sequence[pa.Table], kinds: Mapping[str, Any]) -> None:
+    natural = exact.types(given.stream.schema)
+    there = rows(tables)
+    assert [row[SEQUENCE] for row in there] == list(range(FIRST, FIRST + len(given.lines)))
+    for line, row in zip(given.lines, there, strict=True):
+        values = exact.record(line)
+        known = {SEQUENCE}
+        for name, kind in kinds.items():
+            found = places(row, name)
+            known |= {f"{name}__v_{place}" if place else name for place in found}
+            problem = wrong(kind, natural[name], values.get(name), found)
+            assert not problem, f"`{name}` {given.stream.schema['properties'][name]}: {problem}"
+        assert row.keys() <= known
+
+
+def decoded(given: Given, made: RecordDecoder, batches: Sequence[range]) -> list[pa.Table]:
+    return [
+        made.table(
+            [given.lines[index] for index in batch],
+            [given.numbers[index] for index in batch],
+            FIRST + batch.start,
+        )
+        for batch in batches
+    ]
+
+
+@FAST
+@given(given_lines())
+def test_every_value_is_in_its_place(given: Given) -> None:
+    kinds = exact.types(given.stream.schema)
+    if not any(kinds.values()):
+        return
+    bad = [
+        number
+        for number, line in zip(given.numbers, given.lines, strict=True)
+        if refused(given.stream.schema, given.stream.keys, exact.record(line), kinds)
+    ]
+    made = decoder(given.stream)
+    if bad:
+        with pytest.raises(MessageError, match="Stream a") as failed:
+            decoded(given, made, given.batches)
+        assert any(f"line {number} " in str(failed.value) for number in bad)
+        return
+    tables = decoded(given, made, given.batches)
+    for name, kind in kinds.items():
+        types = {table.schema.field(name).type for table in tables if name in table.schema.names}
+        assert types == ({arrow_type(kind)} if kind else set())
+    compared(given, tables, kinds)
+    unknown = {name for line in given.lines for name in exact.record(line)} - kinds.keys()
+    assert set(made.unknown) == unknown
+
+
+@FAST
+@given(given_lines(refused=False))
+def test_batches_make_no_difference(given: Given) -> None:
+    """What the decoder has learnt from earlier records changes nothing in later ones."""
+    if not any(exact.types(given.stream.schema).values()):
+        return
+    whole = rows(decoded(given, decoder(given.stream), [range(len(given.lines))]))
+    split = rows(decoded(given, decoder(given.stream), given.batches))
+    assert [repr(sorted(row.items())) for row in split] == [
+        repr(sorted(row.items())) for row in whole
+    ]
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> tuple[Given, Given]:
+    """Draw lines of a stream, and more of them under another SCHEMA with the same names."""
+    first = draw(given_lines(refused=False))
+    names = st.sampled_from([name for name in first.stream.values if name not in first.stream.keys])
+    other = draw(streams(names=names, most=len(first.stream.values), keyed=False))
+    keys = {name: first.stream.schema["properties"][name] for name in first.stream.keys}
+    schema = {**other.schema, "properties": {**other.schema["properties"], **keys}}
+    values = {**other.values, **{name: first.stream.values[name] for name in keys}}
+    stream = Stream(schema, first.stream.keys, values)
+    lines = draw(
+        st.lists(
+            records(stream, refused=False, narrow=decimals(first.stream)), min_size=1, max_size=4
+        )
+    )
+    return first, Given(stream, lines, [range(len(lines))])
+
+
+@FAST
+@given(changed())
+def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
+    """The column keeps its type, and what it can't hold goes beside it."""
+    first, second = pair
+    before, now = exact.types(first.stream.schema), exact.types(second.stream.schema)
+    if not any(before.values()) or not any(now.values()):
+        return
+    earlier = decoder(first.stream)
+    decoded(first, earlier, first.batches)
+    variants: dict[str, dict[str, Kind]] = {}
+    for name, kind in earlier.variants.items():
+        column, _, data_type = name.rpartition("__v_")
+        variants.setdefault(column, {})[data_type] = kind
+    later = decoder(second.stream, kinds=earlier.types, variants=variants)
+    kinds = {name: before.get(name) or kind for name, kind in now.items()}
+    compared(second, decoded(second, later, second.batches), kinds)

@@ -1,0 +1,146 @@
+"""A PostgreSQL server of our own: the one of the system's packages, on a free port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections import deque
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import IO, TYPE_CHECKING, Any
+
+import psycopg2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The server refuses to run as root.
+UNPRIVILEGED = "postgres"
+# Debian's packages put the programs here and not on the path.
+DEBIAN = Path("/usr/lib/postgresql")
+READY = b"database system is ready to accept connections"
+
+
+class ServerError(Exception):
+    """PostgreSQL is not installed, or does not start."""
+
+
+@dataclass
+class PostgresServer:
+    """A running server, with a user who may do everything.
+
+    Attributes:
+        port: Its port on 127.0.0.1.
+    """
+
+    port: int
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+
+    def url(self, database: str) -> str:
+        """Return the address of a database; dlt asks for a password, the server does not."""
+        return f"postgresql://loader:loader@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Give the address of a new database, which is gone in the end."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"create database {name}")
+        yield self.url(name)
+        self._execute(f"drop database {name} with (force)")
+
+    def _execute(self, statement: str) -> None:
+        with closing(psycopg2.connect(self.url("postgres"))) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Give a server with an empty data folder; in the end both are gone.
+
+    Raises:
+        ServerError: There is no PostgreSQL, or it does not start.
+    """
+    with TemporaryDirectory(prefix="postgres-") as folder:
+        user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
+            shutil.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
+        data = f"{folder}/data"
+        command = [program("initdb"), f"--pgdata={data}", "--username=loader", "--auth=trust"]
+        made = subprocess.run(
+            [*command, "--encoding=UTF8", "--no-locale", "--no-sync"],
+            cwd=folder,
+            capture_output=True,
+            check=False,
+            **user,
+        )
+        if made.returncode:
+            raise ServerError(f"initdb failed: {made.stderr.decode()}")
+        with _started(data, user) as port:
+            yield PostgresServer(port)
+
+
+def program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs.
+
+    Raises:
+        ServerError: It is not installed.
+    """
+    versions = sorted(DEBIAN.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, versions)]))
+    if not found:
+        raise ServerError(
+            f"PostgreSQL's {name} was not found, and the tests start a server of their own. Install"
+            " the package `postgresql` (apt-get install postgresql; brew install postgresql)."
+        )
+    return found
+
+
+@contextmanager
+def _started(data: str, user: dict[str, Any]) -> Iterator[int]:
+    port = _free_port()
+    command = [program("postgres"), "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+    for setting in ("unix_socket_directories=", "fsync=off", "full_page_writes=off"):
+        command += ["-c", setting]
+    if setpriv := shutil.which("setpriv"):
+        # Linux: it also stops when the tests are killed.
+        command = [setpriv, "--pdeathsig", "INT", *command]
+    with subprocess.Popen(command, cwd=data, stderr=subprocess.PIPE, **user) as process:
+        log = process.stderr
+        assert log is not None
+        try:
+            _await_ready(log)
+            # Its log is read to the end, so that it can write on.
+            rest = Thread(target=deque, args=(log, 0))
+            rest.start()
+            try:
+                yield port
+            finally:
+                process.send_signal(signal.SIGINT)  # a fast shutdown: connections are cut
+                rest.join()
+        finally:
+            process.kill()
+
+
+def _await_ready(log: IO[bytes]) -> None:
+    said = []
+    while READY not in (line := log.readline()):
+        said.append(line.decode())
+        if not line:
+            raise ServerError(f"PostgreSQL did not start: {''.join(said)}")
+
+
+def _free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port: int = probe.getsockname()[1]
+        return port
