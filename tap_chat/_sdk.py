@@ -3,18 +3,156 @@
 `tests/tap/test_sdk.py` fails when a new version of the SDK moves one of them.
 """
 
+from __future__ import annotations
+
 import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers._state import write_starting_replication_value
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 from singer_sdk.tap_base import Tap
+
+from tap_chat.writer import MessageWriter
 
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
 
-__all__ = ["StreamStateManager", "TerminatingTap", "write_starting_replication_value"]
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_chat.records import Block, Record
+
+__all__ = [
+    "BlockStream",
+    "OneSchemaStream",
+    "StreamStateManager",
+    "TerminatingTap",
+    "write_starting_replication_value",
+]
+
+# Records; a block is written in parts of no more.
+LARGEST_PART = 500
+
+
+class BlockStream(RESTStream[Any]):
+    """A stream that writes its records in blocks, where the SDK has nothing to do with each.
+
+    The SDK's own loop costs more for each record than reading and writing it. Where a feature of
+    the SDK is on, or children follow, its own loop serves.
+    """
+
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        """Read the records in blocks, each of which is written before the next is asked for.
+
+        Args:
+            context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
+        """
+        raise NotImplementedError
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        for block in self.blocks(context, verbatim=False):
+            yield from block.records
+
+    def advance(self, block: Block) -> None:
+        """Move the bookmark over a block that is written.
+
+        Args:
+            block: The block.
+        """
+        raise NotImplementedError
+
+    @cached_property
+    def _as_it_is(self) -> bool:
+        """Whether a record is written as it is: nothing is deselected, mapped or flattened."""
+        [stream_map, *more] = self.stream_maps
+        return (
+            not more
+            and type(stream_map) is SameRecordTransform
+            and not stream_map.flattening_enabled
+            and all(self.mask.values())
+            and self.TYPE_CONFORMANCE_LEVEL is TypeConformanceLevel.NONE
+            and isinstance(self._tap.message_writer, MessageWriter)
+        )
+
+    def _in_blocks(self, context: Context | None) -> bool:
+        return (
+            self._as_it_is
+            and self.selected
+            and not self.has_selected_descendents
+            and self.ABORT_AT_RECORD_COUNT is None
+            # Partitions are entries of the state, each with its own records.
+            and not (self.partitions if context is None else self.state_partitioning_keys != ())
+        )
+
+    @override
+    def _write_record_message(self, record: Record) -> None:
+        if self._as_it_is:
+            self._write_records([record])
+        else:
+            super()._write_record_message(record)
+
+    def _write_records(self, records: Sequence[Any]) -> None:
+        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see _as_it_is
+        writer.write_records(self.stream_maps[0].stream_alias, records, self._stream_version)
+        self.state_manager.is_flushed = False
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, Any, Any]:
+        if write_messages and self._in_blocks(context):
+            self._sync_blocks(context)
+        else:
+            yield from super()._sync_records(context, write_messages=write_messages)
+
+    def _sync_blocks(self, context: Context | None) -> None:
+        """Do for blocks what the SDK does for records: the same messages in the same order."""
+        written = 0
+        counter, timer = self.get_record_counter(), self.get_sync_timer()
+        with counter, timer:
+            counter.with_context(context or {})
+            timer.with_context(context or {})
+            self._write_starting_replication_value(context)
+            for block in self.blocks(context, verbatim=True):
+                while block.records:
+                    room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
+                    part, block = block.split(min(room, LARGEST_PART))  # noqa: PLW2901
+                    self._write_records(part.records)
+                    if self.replication_method == REPLICATION_INCREMENTAL:
+                        self.advance(part)
+                    counter.increment(len(part.records))
+                    written += len(part.records)
+                    if written % self.STATE_MSG_FREQUENCY == 0:
+                        self._write_state_message()
+        if context is None:
+            self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+
+class OneSchemaStream(RESTStream[Any]):
+    """A stream that makes its SCHEMA once, however often it is synced.
+
+    A child is synced for each parent, and to make the message costs more than to read its records.
+    """
+
+    _schema_is_written = False
+
+    @override
+    def _write_schema_message(self) -> None:
+        if not self._schema_is_written:
+            self._schema_is_written = True
+            super()._write_schema_message()
 
 
 class TerminatingTap(Tap):

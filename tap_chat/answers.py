@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-import requests
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+    TimeoutError,  # noqa: A004 - that of urllib3
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -20,21 +32,34 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 # Seconds; a longer Retry-After is taken for a mistake.
 LONGEST_WAIT = 24 * 60 * 60.0
 
-READ_BYTES = 64 * 1024
-
 # The number of names shown of an object that is not what it should be.
 SHOWN_NAMES = 8
 
-# From the special to the general: a ConnectTimeout is a Timeout, too.
-FAILURES: tuple[tuple[type[requests.RequestException], str], ...] = (
-    (requests.ConnectTimeout, "could not connect within {timeout:g} s"),
-    (requests.Timeout, "got no answer within {timeout:g} s"),
-    (requests.exceptions.SSLError, "failed: the server's certificate could not be verified"),
-    (requests.exceptions.ProxyError, "failed at the proxy"),
-    (requests.exceptions.ChunkedEncodingError, "was cut off in the middle of the answer"),
-    (requests.exceptions.ContentDecodingError, "answered with a broken compression"),
-)
 NO_CONNECTION = "could not be sent, or the connection broke"
+CUT_OFF = "was cut off in the middle of the answer"
+
+# From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
+FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (NewConnectionError, NO_CONNECTION),
+    (ConnectTimeoutError, "could not connect within {timeout:g} s"),
+    (TimeoutError, "got no answer within {timeout:g} s"),
+    (SSLError, "failed: the server's certificate could not be verified"),
+    (ProxyError, "failed at the proxy"),
+    (DecodeError, "answered with a broken compression"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A body that is larger than what is held of one.
+
+    Attributes:
+        first: The first bytes.
+        rest: Those that follow, in chunks that are read when they are asked for.
+    """
+
+    first: bytearray
+    rest: Iterator[bytes]
 
 
 class UnreadableError(Exception):
@@ -60,6 +85,11 @@ def decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         raise UnreadableError from None
 
 
+def weigh(body: bytes | bytearray) -> tuple[int, Any]:
+    """Decode a body as `decode` does; return its size in bytes, too."""
+    return len(body), decode(body)
+
+
 def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)
@@ -68,29 +98,11 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def is_html(body: bytes | bytearray) -> bool:
+def is_html(body: bytes | bytearray | Beginning) -> bool:
     """Say whether the body is a web page, as portals and proxies send with a status of 200."""
     # The type that the server names does not count: some name JSON text/html.
-    return body[:64].lstrip().startswith(b"<")
-
-
-def bounded(response: requests.Response, largest: int) -> bytearray | None:
-    """Read a streamed body into memory, once.
-
-    Args:
-        response: The answer, whose body was not read yet.
-        largest: The most bytes to read.
-
-    Returns:
-        The body, or None if it is larger. (An exception would keep it in memory for a while.)
-    """
-    body = bytearray()
-    with response:
-        for chunk in response.iter_content(READ_BYTES):
-            body += chunk
-            if len(body) > largest:
-                return None
-    return body
+    first = body.first if isinstance(body, Beginning) else body
+    return first[:64].lstrip().startswith(b"<")
 
 
 def find(body: Any, path: str) -> Any:  # noqa: ANN401
@@ -121,36 +133,30 @@ def describe_status(status: int) -> str:
     return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
 
 
-def describe_failure(error: requests.RequestException, timeout: float) -> str:
+def describe_failure(error: HTTPError, timeout: float, *, began: bool) -> str:
     """Say why there is no answer, as the predicate of a sentence.
 
     Args:
-        error: What `requests` raised; its own text holds the URL, credential included.
+        error: What urllib3 raised; its own text may hold the URL, credential included.
         timeout: Seconds that were waited for an answer.
+        began: Whether there was the beginning of one.
     """
-    if "Read timed out" in str(error):  # in the middle of a body it is a ConnectionError
-        error = requests.ReadTimeout()
-    words = next((words for kind, words in FAILURES if isinstance(error, kind)), NO_CONNECTION)
+    other = CUT_OFF if began else NO_CONNECTION
+    words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
     return words.format(timeout=timeout)
 
 
-def broke_off(error: requests.RequestException) -> bool:
-    """Say whether an answer had begun, or was to be expected, when it failed."""
-    return isinstance(
-        error, (requests.exceptions.ChunkedEncodingError, requests.ReadTimeout)
-    ) or "Read timed out" in str(error)
-
-
-def retry_after(response: requests.Response) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds a server asks to wait, or None if it does not say.
 
     Args:
-        response: The answer; `Retry-After` is a number of seconds or an HTTP date (RFC 9110).
+        headers: Those of the answer; `Retry-After` is a number of seconds or an HTTP date
+            (RFC 9110).
 
     Returns:
         No more than a day, or None.
     """
-    value = response.headers.get("Retry-After", "").strip()
+    value = headers.get("Retry-After", "").strip()
     try:
         seconds = float(value)
     except ValueError:

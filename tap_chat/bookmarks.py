@@ -8,8 +8,8 @@ bookmark moves it back. Records stay as the API gives them; only bookmarks are n
 from __future__ import annotations
 
 import math
-import re
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,7 +25,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers import types
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 # of one kind, and so can be compared.
 Bookmark: TypeAlias = Any
 
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 STEP = timedelta(milliseconds=1)
 
@@ -51,24 +50,44 @@ def markable(field: Mapping[str, Any]) -> bool:
     return moments or (bool(kinds) and kinds <= {"integer", "number"})
 
 
-def normalise_datetime(value: object) -> str | None:
-    """Return a date-time in the format of bookmarks, `2026-01-31T12:00:00.000000Z`.
+def read_datetime(value: object) -> datetime | None:
+    """Return a date-time in UTC, or None if there is none to be read.
 
     Args:
         value: A date or date-time, or the ISO 8601 text of one with hyphens, taken for UTC if it
             names no offset.
+    """
+    text = value if isinstance(value, str) else str(value)
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is UTC:
+            pass
+        elif moment.tzinfo:
+            moment = moment.astimezone(UTC)
+        else:
+            moment = moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    # Python reads other texts of digits, such as an epoch, as some date, too.
+    return moment if text[4:8:3] == "--" else None
+
+
+def write_datetime(moment: datetime) -> str:
+    """Return a date-time of UTC in the format of bookmarks, `2026-01-31T12:00:00.000000Z`."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def normalise_datetime(value: object) -> str | None:
+    """Return a date-time in the format of bookmarks.
+
+    Args:
+        value: As for `read_datetime`.
 
     Returns:
         The same instant in UTC with microseconds, or None if there is none to be read.
     """
-    # Python would read other texts of digits, such as an epoch, as some date, too.
-    if not isinstance(value, datetime) and not (isinstance(value, str) and DATE.match(value)):
-        return None
-    try:
-        moment = datetime.fromisoformat(str(value))
-        return _text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):
-        return None
+    moment = read_datetime(value)
+    return None if moment is None else write_datetime(moment)
 
 
 def normalise_number(value: object) -> int | float | None:
@@ -77,6 +96,28 @@ def normalise_number(value: object) -> int | float | None:
         number = float(value)
         return number if math.isfinite(number) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the bookmarks of a stream are made of.
+
+    Attributes:
+        read: From a value of the replication key to what can be compared, or None for no bookmark.
+        write: From that to the bookmark.
+    """
+
+    read: Callable[[object], Any]
+    write: Callable[[Any], Bookmark] = lambda value: value
+
+    def normalise(self, value: object) -> Bookmark | None:
+        """Return the bookmark of a value of the replication key, or None if it has none."""
+        found = self.read(value)
+        return None if found is None else self.write(found)
+
+
+DATETIMES = Kind(read_datetime, write_datetime)
+NUMBERS = Kind(normalise_number)
 
 
 def just_before(bookmark: Bookmark) -> Bookmark:
@@ -102,7 +143,7 @@ class Bookmarks(StreamStateManager):
     """The SDK's keeper of one stream's state, with bookmarks normalised.
 
     Args:
-        normalise: From a value of the replication key to a bookmark, or None for no bookmark.
+        kind: What the bookmarks are made of.
         start: The bookmark of a first run, or None to read everything.
         manager: What the SDK's class takes.
 
@@ -113,12 +154,12 @@ class Bookmarks(StreamStateManager):
     def __init__(
         self,
         *,
-        normalise: Callable[[object], Bookmark | None],
+        kind: Kind,
         start: Bookmark | None,
         **manager: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**manager)
-        self._normalise = normalise
+        self._kind = kind
         self._start = start
         self.unmarked = 0
 
@@ -144,7 +185,7 @@ class Bookmarks(StreamStateManager):
         stored = state.get("replication_key_value")
         if stored is None or state.get("replication_key") != replication_key:
             return None
-        if (bookmark := self._normalise(stored)) is not None:
+        if (bookmark := self._kind.normalise(stored)) is not None:
             state["replication_key_value"] = bookmark
         else:
             del state["replication_key_value"]
@@ -164,13 +205,20 @@ class Bookmarks(StreamStateManager):
         context: types.Context | None = None,
         replication_key: str,
     ) -> None:
-        bookmark = self._normalise(latest_record.get(replication_key))
-        if bookmark is None:
-            self.unmarked += 1
-        else:
-            super().increment_state(
-                {replication_key: bookmark}, context=context, replication_key=replication_key
-            )
+        self.advance([latest_record.get(replication_key)], replication_key)
+
+    def advance(self, values: Sequence[object], replication_key: str) -> None:
+        """Move the bookmark over some records.
+
+        Args:
+            values: The replication key's value in each of them, as it came.
+            replication_key: Its name.
+        """
+        found = [mark for mark in map(self._kind.read, values) if mark is not None]
+        self.unmarked += len(values) - len(found)
+        if found:
+            latest = {replication_key: self._kind.write(max(found))}
+            super().increment_state(latest, replication_key=replication_key)
 
     def reach(self, replication_key: str, bookmark: Bookmark) -> None:
         """Move the bookmark forward, never back.
@@ -198,16 +246,5 @@ class WindowBookmarks(Bookmarks):
     """Bookmarks that move from window to window, whatever the records in one say."""
 
     @override
-    def increment_state(
-        self,
-        latest_record: types.Record,
-        *,
-        context: types.Context | None = None,
-        replication_key: str,
-    ) -> None:
-        if self._normalise(latest_record.get(replication_key)) is None:
-            self.unmarked += 1
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    def advance(self, values: Sequence[object], replication_key: str) -> None:
+        self.unmarked += sum(mark is None for mark in map(self._kind.read, values))

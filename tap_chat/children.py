@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tap_chat._sdk import OneSchemaStream
 from tap_chat.client import ChatStream
 
 if sys.version_info >= (3, 12):
@@ -23,7 +24,7 @@ _silent = logging.getLogger("tap-chat.silent")
 _silent.setLevel(logging.CRITICAL)
 
 
-class ChildStream(ChatStream):
+class ChildStream(ChatStream, OneSchemaStream):
     """A stream with one context for each parent, and one bookmark for all."""
 
     # With the SDK's default the STATE has an entry for each parent, searched for each record.

@@ -7,21 +7,27 @@ once more in each paginator.
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from singer_sdk.exceptions import SkippableAPIError
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat import catalog as catalogs
-from tap_chat.bookmarks import Bookmark, Bookmarks, normalise_datetime, normalise_number
+from tap_chat.bookmarks import DATETIMES, NUMBERS, Bookmark, Bookmarks, Kind, normalise_datetime
 from tap_chat.exchange import ExchangeStream
+from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
-from tap_chat.records import compile_conformer
+from tap_chat.progress import RecordCounter
+from tap_chat.records import Block, Conformer
 from tap_chat.settings import invalid
+from tap_chat.verbatim import VerbatimReader
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -29,16 +35,20 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
-    from tap_chat.records import Conform, Record
+    from tap_chat.exchange import Body
+    from tap_chat.records import Record
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
+
+T = TypeVar("T")
 
 # Characters shown of the name of a field that is not declared.
 SHOWN_NAME = 60
@@ -63,6 +73,9 @@ class ChatStream(ExchangeStream):
         self.ends = tap.ends
         self.skipped = 0
         self._state_writer = tap.state_writer
+        self._fan_out = tap.fan_out
+        self._progress = tap.progress
+        self._checking = threading.Lock()  # the check remembers what it has warned of
         super().__init__(tap, settings, throttle)
 
     def new_paginator(self) -> Paginator[Any]:
@@ -88,17 +101,18 @@ class ChatStream(ExchangeStream):
     # Records
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        for page in self.pages(context):
-            yield from page.records
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        for page in self.pages(context, verbatim=verbatim):
+            yield page.block
         if context is None:
             self.report()
 
-    def pages(self, context: Context | None) -> Iterator[Page]:
+    def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
         """Walk the pages of one context.
 
         Args:
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page; none if the parent is gone, which is counted.
@@ -106,21 +120,90 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: A page can't be had, or came before.
         """
-        try:
-            yield from self.walk(
-                lambda token: self.get_http_request(page=PageContext(context, token)), context
-            )
-        except SkippableAPIError:
-            self.skipped += 1
+        for page in self.ahead(self.plan(context, verbatim=verbatim)):
+            if page is None:
+                self.skipped += 1
+            else:
+                yield page
+
+    def ahead(self, plan: Plan[T]) -> Iterator[T]:
+        """Read what a plan says, ahead of who asks for it.
+
+        Args:
+            plan: The plan.
+
+        Yields:
+            Its values.
+        """
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            # A test of the connection wants a record or two.
+            return (step.value for step in plan.start())
+        return self._fan_out.read(plan)
+
+    def plan(self, context: Context | None, *, verbatim: bool = False) -> Plan[Page | None]:
+        """Return the plan of the pages of one context, and of all that follow from them.
+
+        Args:
+            context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
+
+        Returns:
+            The plan. A value is None where the parent is gone.
+        """
+
+        def steps() -> Iterator[Step[Page | None]]:
+            try:
+                yield from self.walk(
+                    lambda token: self.get_http_request(page=PageContext(context, token)),
+                    context,
+                    verbatim=verbatim,
+                )
+            except SkippableAPIError:
+                yield Step(None, last=True)
+
+        def leads_to(page: Page | None) -> Iterator[Plan[Any]]:
+            for record in page.records if page else ():
+                for child_context in self.generate_child_contexts(record, context):
+                    for stream in self._foreseen:
+                        yield stream.plan_of_sync(child_context)
+
+        keys = frozenset(context.items()) if context else None
+        return Plan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
+
+    def plan_of_sync(self, context: Context | None) -> Plan[Page | None]:
+        """Return the plan that this stream, as a child, will read when it is synced.
+
+        Args:
+            context: The parent's keys, or None.
+        """
+        return self.plan(context, verbatim=self._in_blocks(context))
+
+    @cached_property
+    def _foreseen(self) -> list[ChatStream]:
+        """The child streams that are read for every record."""
+        # A stream map may have a filter, and the children of what it leaves out are not read.
+        if type(self.stream_maps[0]) is not SameRecordTransform:
+            return []
+        return [
+            stream
+            for stream in self.child_streams
+            if isinstance(stream, ChatStream)
+            and (stream.selected or stream.has_selected_descendents)
+        ]
 
     def walk(
-        self, request_page: Callable[[Any], HTTPRequest], context: Context | None = None
-    ) -> Iterator[Page]:
-        """Walk pages.
+        self,
+        request_page: Callable[[Any], HTTPRequest],
+        context: Context | None = None,
+        *,
+        verbatim: bool = False,
+    ) -> Iterator[Step[Page]]:
+        """Walk pages, one request each.
 
         Args:
             request_page: From the token of a page to its request.
             context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page.
@@ -130,23 +213,35 @@ class ChatStream(ExchangeStream):
             FatalAPIError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
+        reader = self.verbatim_reader if verbatim else None
+
+        def read(body: Body) -> tuple[int, Any]:
+            page = reader.read(body, context) if reader else None
+            return (len(body), page) if page else answers.weigh(body)
+
         while not paginator.finished:
             request = request_page(paginator.current_value)
             skippable = context is not None or paginator.confirming
             try:
-                body = self.exchange(request, answers.decode, skippable=skippable)
+                size, body = self.exchange(request, read, skippable=skippable)
             except SkippableAPIError:
                 if paginator.confirming:
                     return
                 raise
             if paginator.confirming and answers.is_null(body, self.records_path):
                 return
-            page = self.page(request, body, context)
+            if isinstance(body, Page):
+                page = body
+            else:
+                with self._checking:
+                    page = self.page(request, body, context)
+            if paginator.is_beyond(page):
+                return
             try:
                 paginator.advance(page)
             except PagingError as error:
                 raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
-            yield page
+            yield Step(page, size, paginator.finished)
 
     def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
@@ -171,12 +266,53 @@ class ChatStream(ExchangeStream):
                 self.records_remedy,
             )
         inherited = {key: (context or {})[key] for key in self.parent_keys}
-        for index, record in enumerate(records):
+        for record in records:
             if inherited and isinstance(record, dict):
                 record.update(inherited)
+        return self.checked(request, records, body)
+
+    def checked(
+        self,
+        request: HTTPRequest,
+        records: list[Any],
+        body: Any = None,  # noqa: ANN401
+        *,
+        first: int = 0,
+    ) -> Page:
+        """Check records, and make a page of them.
+
+        Args:
+            request: Where they came from, for errors.
+            records: The records.
+            body: The decoded body.
+            first: The place of the first in the answer, for errors.
+
+        Raises:
+            FatalAPIError: One does not fit its schema.
+        """
+        for index, record in enumerate(records, first):
             self.check(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
-        return Page(body, records, keys)
+        return Page(body, self.block(records), keys)
+
+    def block(self, records: list[Record]) -> Block:
+        """Return a block of records that are decoded."""
+        key = self.replication_key
+        return Block(records, [record.get(key) for record in records] if key else ())
+
+    @cached_property
+    def verbatim_reader(self) -> VerbatimReader | None:
+        """What reads pages without decoding their records, if the schema allows for it."""
+        try:
+            return VerbatimReader(
+                self.effective_schema,
+                self.primary_keys,
+                mark=self.replication_key,
+                inherited=self.parent_keys,
+                path=self.records_path,
+            )
+        except (TypeError, ValueError):
+            return None
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
         """Return the list of records in a body, or what stands in its place."""
@@ -193,14 +329,23 @@ class ChatStream(ExchangeStream):
         Raises:
             FatalAPIError: It does not fit.
         """
-        problem = self._conform(record) if isinstance(record, dict) else "is not an object"
+        problem = (
+            self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
+        )
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
             raise self.fatal(request, said, self.record_remedy)
 
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
+    ) -> Counter:
+        self._progress.start()
+        return RecordCounter(self.name, self._progress, log_interval)
+
     @cached_property
-    def _conform(self) -> Conform:
-        return compile_conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+    def _conformer(self) -> Conformer:
+        return Conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
 
     def _warn_undeclared(self, name: str) -> None:
         self.logger.warning(
@@ -250,7 +395,7 @@ class ChatStream(ExchangeStream):
     def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
-            normalise=self.normalise_bookmark,
+            kind=self.bookmark_kind,
             start=self.first_bookmark,
             tap_name=self.tap_name,
             stream_name=self.name,
@@ -261,9 +406,9 @@ class ChatStream(ExchangeStream):
         )
 
     @property
-    def normalise_bookmark(self) -> Callable[[object], Bookmark | None]:
-        """The function from a value of the replication key to a bookmark."""
-        return normalise_datetime if self.is_timestamp_replication_key else normalise_number
+    def bookmark_kind(self) -> Kind:
+        """What the bookmarks are made of."""
+        return DATETIMES if self.is_timestamp_replication_key else NUMBERS
 
     @property
     def starting_bookmark(self) -> Bookmark | None:
@@ -275,6 +420,11 @@ class ChatStream(ExchangeStream):
     def first_bookmark(self) -> Bookmark | None:
         """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
         return normalise_datetime(self.starts) if self.is_timestamp_replication_key else None
+
+    @override
+    def advance(self, block: Block) -> None:
+        if self.replication_key:
+            self.state_manager.advance(block.marks, self.replication_key)
 
     def reach(self, bookmark: Bookmark) -> None:
         """Move the bookmark of a stream that is read in windows, and write a STATE.

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
 import backoff
 import requests
+from requests.structures import CaseInsensitiveDict
+from requests.utils import default_headers
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
-from singer_sdk.streams import RESTStream
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tap_chat import answers
+from tap_chat._sdk import BlockStream
+from tap_chat.answers import Beginning
+from tap_chat.transport import CutOffError
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -25,7 +31,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
+    from tap_chat.transport import Answer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,11 +51,28 @@ Body = bytes | bytearray
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
-class BrokenOffError(RetriableAPIError):
+class PassingError(RetriableAPIError):
+    """A failure that may pass.
+
+    Args:
+        message: The sentence.
+        asked: Seconds that the server asked to wait, or None.
+        refused: When the request was sent, if it was over the server's allowance; or None.
+    """
+
+    def __init__(
+        self, message: str, asked: float | None = None, refused: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.asked = asked
+        self.refused = refused
+
+
+class BrokenOffError(PassingError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
 
 
-class ExchangeStream(RESTStream[Any]):
+class ExchangeStream(BlockStream):
     """A stream that sends requests and checks their answers.
 
     Args:
@@ -65,13 +89,12 @@ class ExchangeStream(RESTStream[Any]):
     #: By how much each wait is longer than the one before.
     backoff_growth: ClassVar[float] = 2
 
-    # A redirect could carry the credential to another host.
-    allow_redirects = False
-
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.settings = settings
         self.throttle = throttle
         self._user_agent = tap.user_agent
+        self._transport = tap.transport
+        self._counting = threading.Lock()
         super().__init__(tap)
 
     @property
@@ -102,7 +125,7 @@ class ExchangeStream(RESTStream[Any]):
     def exchange(
         self,
         request: HTTPRequest,
-        read: Callable[[Body], T],
+        read: Callable[[Any], T],
         *,
         largest: int | None = None,
         skippable: bool = False,
@@ -112,15 +135,16 @@ class ExchangeStream(RESTStream[Any]):
         Args:
             request: The request, without credentials.
             read: From a body to what is wanted of it; a ValueError says that it is not whole.
-            largest: Bytes of the largest answer that is read, if less can be asked for; a larger
-                one, or one that breaks off, is then given up at once.
+            largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
+                one `read` gets the `Beginning`; one that breaks off is given up at once.
             skippable: True if a 404 only says that this one is gone.
 
         Returns:
             What `read` made of the body.
 
         Raises:
-            BrokenOffError: The answer broke off, or is too large, and less can be asked for.
+            BrokenOffError: The answer broke off, and less can be asked for. Reading the rest of a
+                larger one raises it, too.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or too often. The message names the
                 stream, the request and the remedy.
@@ -131,7 +155,7 @@ class ExchangeStream(RESTStream[Any]):
 
         try:
             return self.retrying(self._attempt, give_up)(request, read, largest, skippable)
-        except RetriableAPIError as error:
+        except PassingError as error:
             if give_up(error):
                 raise
             tries = self.backoff_max_tries()
@@ -142,17 +166,20 @@ class ExchangeStream(RESTStream[Any]):
     def _attempt(
         self,
         request: HTTPRequest,
-        read: Callable[[Body], T],
+        read: Callable[[Any], T],
         largest: int | None,
         skippable: bool,  # noqa: FBT001 - handed through
     ) -> T:
-        self.throttle.wait()
-        self.request_counter.increment()
-        response, body = self._send(request, largest)
-        if response.status_code == HTTPStatus.NOT_FOUND and skippable:
+        sent = self.throttle.wait()
+        with self._counting:
+            self.request_counter.increment()
+        answer, body = self._send(request, largest)
+        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+            self.throttle.accepted()
+        if answer.status == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
-        if response.status_code != HTTPStatus.OK:
-            self._refuse(request, response)
+        if answer.status != HTTPStatus.OK:
+            self._refuse(request, answer, sent)
         if answers.is_html(body):
             raise self.fatal(
                 request,
@@ -169,55 +196,73 @@ class ExchangeStream(RESTStream[Any]):
         del body
         if readable:
             said = "answered with a body that is not whole JSON"
-            raise BrokenOffError(self.sentence(request, said), response)
-        raise self.fatal(
-            request,
-            "answered with JSON that is nested too deeply, or has a number that is too long",
-            "It can't be read; ask the API's vendor.",
-        )
+            raise BrokenOffError(self.sentence(request, said))
+        raise self.unreadable(request)
 
-    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[requests.Response, Body]:
+    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
+        began = False
         try:
-            prepared = self.build_prepared_request(
-                request.method, request.url, params=request.encode_params(), headers=request.headers
-            )
-            # As `requests.get` does: certificates and proxies that the environment names.
-            environment = self.requests_session.merge_environment_settings(
-                prepared.url, proxies={}, stream=largest is not None, verify=None, cert=None
-            )
-            response = self.requests_session.send(
-                prepared, timeout=self.timeout, allow_redirects=self.allow_redirects, **environment
-            )
-            body = response.content if largest is None else answers.bounded(response, largest)
+            answer = self._transport.carry(self._signed(request), self.timeout, largest)
+        except CutOffError as error:
+            failed: Exception = error.reason
+            began = True
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failed = error
         else:
-            if body is None:
-                said = f"answered with more than {largest} bytes"
-                raise BrokenOffError(self.sentence(request, said))
-            return response, body
+            body = answer.body
+            if isinstance(body, Beginning):
+                body = Beginning(body.first, self._rest(request, body.rest))
+            return answer, body
         # Raised outside of the handler, so that nobody finds the original.
-        if not isinstance(failed, requests.RequestException) or isinstance(failed, ValueError):
+        if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):
             raise self.fatal(
                 request,
                 f"can't be sent ({type(failed).__name__})",
                 f"Check the settings of {self.section}, and those of proxies and certificates in"
                 " the environment.",
             )
-        said = answers.describe_failure(failed, self.timeout)
-        kind = BrokenOffError if answers.broke_off(failed) else RetriableAPIError
-        raise kind(self.sentence(request, said))
+        said = answers.describe_failure(failed, self.timeout, began=began)
+        broke_off = began or isinstance(failed, ReadTimeoutError)
+        raise (BrokenOffError if broke_off else PassingError)(self.sentence(request, said))
 
-    def _refuse(self, request: HTTPRequest, response: requests.Response) -> None:
-        status = response.status_code
-        said = f"answered {answers.describe_status(status)}"
-        if status in PASSING_STATUSES:
-            raise RetriableAPIError(self.sentence(request, said), response)
-        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise BrokenOffError(self.sentence(request, said), response)
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    def _rest(self, request: HTTPRequest, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Read what follows a beginning, with errors as sentences."""
+        try:
+            yield from chunks
+        except CutOffError as error:
+            said = answers.describe_failure(error.reason, self.timeout, began=True)
+        else:
+            return
+        raise BrokenOffError(self.sentence(request, said))
+
+    def _signed(self, request: HTTPRequest) -> requests.PreparedRequest:
+        """Return a request with its credential, as authenticators know requests."""
+        prepared = requests.PreparedRequest()
+        prepared.method = request.method
+        prepared.url = f"{request.url}?{request.encode_params()}".removesuffix("?")
+        prepared.headers = CaseInsensitiveDict(self._common_headers)
+        prepared.headers.update(request.headers)
+        return self._sign(prepared)
+
+    @cached_property
+    def _common_headers(self) -> dict[str, str]:
+        return {**default_headers(), "User-Agent": self.user_agent}
+
+    @cached_property
+    def _sign(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        return self.authenticator
+
+    def _refuse(self, request: HTTPRequest, answer: Answer, sent: float) -> None:
+        said = f"answered {answers.describe_status(answer.status)}"
+        if answer.status in PASSING_STATUSES:
+            asked = answers.retry_after(answer.headers)
+            refused = sent if answer.status == HTTPStatus.TOO_MANY_REQUESTS else None
+            raise PassingError(self.sentence(request, said), asked, refused)
+        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise BrokenOffError(self.sentence(request, said))
+        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             remedy = f"Check the setting {self.section}.{self.credential}."
-        elif location := response.headers.get("Location"):
+        elif location := answer.headers.get("Location"):
             said += f" towards {answers.origin(location)}, which is not followed"
             remedy = f"If that is the API, put it into the setting {self.section}.api_url."
         else:
@@ -227,7 +272,7 @@ class ExchangeStream(RESTStream[Any]):
     def retrying(
         self, func: Callable[P, T], give_up: Callable[[Exception], bool]
     ) -> Callable[P, T]:
-        """Return a function that calls this one again after a `RetriableAPIError`.
+        """Return a function that calls this one again after a `PassingError`.
 
         Unlike the SDK's `request_decorator` it logs a wait once, not twice.
 
@@ -237,7 +282,7 @@ class ExchangeStream(RESTStream[Any]):
         """
         decorate: Callable[[Callable[P, T]], Callable[P, T]] = backoff.on_exception(
             self.backoff_wait_generator,
-            RetriableAPIError,
+            PassingError,
             max_tries=self.backoff_max_tries,
             jitter=self.backoff_jitter,
             on_backoff=self.backoff_handler,
@@ -255,9 +300,12 @@ class ExchangeStream(RESTStream[Any]):
         wait = self.settings.backoff_factor
         error = yield 0.0
         while True:
-            response = error.response if isinstance(error, RetriableAPIError) else None
-            asked = answers.retry_after(response) if response is not None else None
-            if asked is not None:
+            asked = refused = None
+            if isinstance(error, PassingError):
+                asked, refused = error.asked, error.refused
+            if refused is not None:
+                self.throttle.refused(refused, wait if asked is None else asked)
+            elif asked is not None:
                 self.throttle.pause(asked)
             error = yield wait if asked is None else asked
             wait *= self.backoff_growth
@@ -286,6 +334,14 @@ class ExchangeStream(RESTStream[Any]):
         """
         url = f"{request.url}?{request.encode_params()}".removesuffix("?")
         return f"Stream {self.name}: {request.method} {url} {said}."
+
+    def unreadable(self, request: HTTPRequest) -> FatalAPIError:
+        """Return the error of an answer that is JSON, but of which no value can be made."""
+        return self.fatal(
+            request,
+            "answered with JSON that is nested too deeply, or has a number that is too long",
+            "It can't be read; ask the API's vendor.",
+        )
 
     def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:
         """Return the error of a failure that will not pass; arguments as for `sentence`."""

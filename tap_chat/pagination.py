@@ -18,9 +18,9 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from tap_chat.records import Record
+    from tap_chat.records import Block
 
 TokenT = TypeVar("TokenT")
 
@@ -31,13 +31,18 @@ class Page:
 
     Attributes:
         body: The whole answer.
-        records: The records in it, each with its key.
+        block: The records in it, each with its key.
         keys: The key of each record.
     """
 
     body: Any
-    records: list[Record]
+    block: Block
     keys: list[tuple[Any, ...]]
+
+    @property
+    def records(self) -> Sequence[Any]:
+        """The records."""
+        return self.block.records
 
 
 class PagingError(Exception):
@@ -102,6 +107,10 @@ class Paginator(ABC, Generic[TokenT]):
             self.finished = True
         else:
             self.current_value = following
+
+    def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
+        """Say whether a page only shows that the one before was the last; nobody needs it then."""
+        return False
 
     @abstractmethod
     def get_next(self, page: Page) -> TokenT | None:
@@ -200,3 +209,11 @@ class NextLinkPaginator(NumberPaginator):
         if not number.isdecimal() or int(number) <= self.current_value:
             raise PagingError("gave a next link that does not lead to a further page")
         return int(number)
+
+
+class WholeOrPaged(NextLinkPaginator):
+    """Pages of a list that may have none: a page that is the one before again was not one."""
+
+    @override
+    def is_beyond(self, page: Page) -> bool:
+        return page.keys == self._last

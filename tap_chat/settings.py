@@ -68,7 +68,10 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
     api_url: Annotated[str, about("API URL", "Where the API is, without the path of a stream.")]
     requests_per_minute: Annotated[
         Positive | None,
-        about("Requests a minute", "The allowance to keep to; unset, as fast as the API answers."),
+        about(
+            "Requests a minute",
+            "The allowance to keep to; unset, as fast as the API answers, until it refuses.",
+        ),
     ] = None
     request_timeout: Annotated[
         float, about("Request timeout", "Seconds to wait for the server, at each read.", gt=0)

@@ -15,14 +15,17 @@ from tap_chat import inputs, settings
 from tap_chat._sdk import TerminatingTap
 from tap_chat.catalog import check_catalog
 from tap_chat.checks import header_problem
+from tap_chat.fan_out import FanOut
 from tap_chat.mapping import Mapper
 from tap_chat.platforms import freshchat, freshchat_conversations, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
 from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
+from tap_chat.progress import Progress
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
+from tap_chat.transport import Transport
 from tap_chat.writer import MessageWriter, not_written
 
 if sys.version_info >= (3, 12):
@@ -65,6 +68,16 @@ class Config(settings.Settings, frozen=True, kw_only=True):
         str | UnsetType,
         about("User agent", "The User-Agent of every request; by default tap-chat/<version>."),
     ] = UNSET
+    max_workers: Annotated[
+        int,
+        about(
+            "Workers",
+            "The most requests at once, while the records of earlier answers are written. 1 for one"
+            " request after the other.",
+            ge=1,
+            le=1024,
+        ),
+    ] = 16
     chat: Annotated[
         MessagesSettings | UnsetType, about("Messages API", "The vendor-neutral messages API.")
     ] = UNSET
@@ -149,6 +162,9 @@ class TapChat(TerminatingTap):
         # Never later than now: a bookmark in the future would leave out what comes until then.
         self.ends = min(settings.moment("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
+        self.fan_out = FanOut(self.settings.max_workers)
+        self.progress = Progress()
+        self.transport = Transport(self.settings.max_workers)
         if catalog is not None:
             check_catalog(catalog)
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
@@ -165,6 +181,7 @@ class TapChat(TerminatingTap):
         for name, kinds in STREAMS.items():
             if (section := getattr(config, name)) is not UNSET:
                 throttle = Throttle(section.requests_per_minute)
+                self.progress.throttles.append(throttle)
                 streams += [kind(self, section, throttle) for kind in kinds]
         return streams
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serving import Server
 
     from tap_chat.sandbox import Sandbox
@@ -151,14 +153,25 @@ def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
         assert in_order(found.get(stream, [])) == in_order(truth[stream]), stream
 
 
-def ended_after(command: list[str], lines: int, signum: int) -> Run:
-    """Run a command until it has written so many lines, then send it a signal."""
+def ended_after(
+    command: list[str], lines: int, signum: int, before: Callable[[], None] | None = None
+) -> Run:
+    """Run a command until it has written so many lines, then send it a signal.
+
+    Args:
+        command: The command.
+        lines: The number of lines.
+        signum: The signal.
+        before: What to do before it is sent.
+    """
     with (
         TemporaryFile() as err,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err) as process,
     ):
         assert process.stdout is not None
         out = b"".join(process.stdout.readline() for _ in range(lines))
+        if before:
+            before()
         process.send_signal(signum)
         out += process.stdout.read()
         process.wait()

@@ -14,13 +14,16 @@ import msgspec
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_chat import answers
+from tap_chat import answers, arrays
+from tap_chat.answers import Beginning
+from tap_chat.arrays import Part
 from tap_chat.bookmarks import WindowBookmarks
 from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
 from tap_chat.exchange import BrokenOffError
 from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
 from tap_chat.settings import PlatformSettings, Positive, about
+from tap_chat.verbatim import in_one_line
 from tap_chat.windows import Window, Windows
 
 if sys.version_info >= (3, 12):
@@ -29,13 +32,18 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from msgspec import Raw
     from singer_sdk.helpers.types import Auth, Context
 
-    from tap_chat.records import Record
+    from tap_chat.pagination import Page
+    from tap_chat.records import Block
 
 MEBIBYTE = 1024 * 1024
+
+# So many are decoded, or found not to need it, before they are written.
+RECORDS_AT_ONCE = 500
 
 MILLISECOND = 1
 MINUTE = 60_000 * MILLISECOND
@@ -63,10 +71,11 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         int,
         about(
             "Largest answer",
-            "MiB of an answer that are held in memory; a window with more is halved.",
+            "MiB of an answer that are held in memory; a larger one is written in parts while it is"
+            " read. If it breaks off, its window is halved and read again.",
             ge=1,
         ),
-    ] = 32
+    ] = 8
     lookback_days: Annotated[
         float,
         about(
@@ -125,7 +134,7 @@ class DixaConversationExport(ChatStream):
         return milliseconds(self.starts or BEGINNING)
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = self.starting_bookmark or self.first_bookmark
         start = bookmark - int(self.settings.lookback_days * DAY)
         end = milliseconds(self.ends) - int(self.settings.lag_minutes * MINUTE)
@@ -138,13 +147,13 @@ class DixaConversationExport(ChatStream):
             try:
                 largest = self.settings.max_answer_mb * MEBIBYTE
                 limit = largest if windows.halvable(window) else None
-                for record in self.window_records(window, limit):
-                    version = record["id"], record.get("updated_at") or 0
-                    if version[1] >= window.end - MILLISECOND:
-                        written.add(version)
-                    if version not in edge:
-                        yield record
+                for page in self.window_pages(window, limit, verbatim=verbatim):
+                    marks = (mark or 0 for mark in page.block.marks)
+                    versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
+                    written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
+                    yield page.block.only([version not in edge for version in versions])
             except BrokenOffError as error:
+                # What was written of it comes once more: a bookmark has not passed it.
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)
                 written = edge
@@ -152,7 +161,9 @@ class DixaConversationExport(ChatStream):
                 self.reach(window.end)
         self.report()
 
-    def window_records(self, window: Window, largest: int | None) -> Iterator[Record]:
+    def window_pages(
+        self, window: Window, largest: int | None, *, verbatim: bool
+    ) -> Iterator[Page]:
         """Read one window.
 
         Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
@@ -161,45 +172,79 @@ class DixaConversationExport(ChatStream):
 
         Args:
             window: The window, in ms since 1970.
-            largest: Bytes of the largest answer, if a smaller window can be read instead.
+            largest: Bytes of the largest answer that is held as a whole, if a smaller window can
+                be read instead.
+            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
-            Its records, in no order.
+            Its records, in no order. Those of an answer that is too large to be held come before
+            it is known to be whole.
 
         Raises:
-            BrokenOffError: The answer broke off or is too large, and the window can be halved.
+            BrokenOffError: The answer broke off, or is too large and no array, and the window can
+                be halved.
         """
         request = HTTPRequest(
             url=f"{self.url_base}{self.path}",
             params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
             headers={"Accept": "application/json"},
         )
-        body = self.exchange(request, split, largest=largest)
-        if not isinstance(body, list):
+        body = self.exchange(request, read, largest=largest)
+        if isinstance(body, Beginning):
+            parts = self._parts(request, body)
+        elif isinstance(body, Part):
+            parts = iter([body])
+        else:
             # Not the array it should be: `page` says so, or finds one in an envelope.
-            yield from self.page(request, body).records
+            yield self.page(request, body)
             return
-        for index, raw in enumerate(body):
-            record = answers.decode(raw)
-            self.check(request, index, record)
-            yield record
+        first = 0
+        for part in parts:
+            reader = self.verbatim_reader if verbatim and in_one_line(part.body) else None
+            for index in range(0, len(part.texts), RECORDS_AT_ONCE):
+                texts = part.texts[index : index + RECORDS_AT_ONCE]
+                page = reader.page(texts) if reader else None
+                yield page or self._decoded(request, texts, first + index)
+            first += len(part.texts)
+
+    def _parts(self, request: HTTPRequest, body: Beginning) -> Iterator[Part]:
+        """Read a large array, with errors as sentences."""
+        try:
+            yield from arrays.parts(body)
+        except arrays.NoArrayError:
+            said = f"answered with more than {len(body.first)} bytes that can't be read in parts"
+        except ValueError:
+            said = "answered with a body that is not whole JSON"
+        else:
+            return
+        raise BrokenOffError(self.sentence(request, said))
+
+    def _decoded(self, request: HTTPRequest, texts: list[Raw], first: int) -> Page:
+        """Decode and check records, of which the first has this number in the answer."""
+        try:
+            records = [answers.decode(text) for text in texts]
+        except (ValueError, RecursionError, answers.UnreadableError):
+            raise self.unreadable(request) from None
+        return self.checked(request, records, first=first)
 
 
-def split(body: bytes | bytearray) -> Any:  # noqa: ANN401
-    """Split an array into the texts of its items, so that one is decoded at a time.
+def read(body: bytes | bytearray | Beginning) -> Any:  # noqa: ANN401
+    """Split an array into the texts of its items.
 
     Args:
-        body: The whole body. The texts are parts of it, not copies.
+        body: The whole body, or the beginning of a larger one.
 
     Returns:
-        The texts, or the decoded value if it is no array.
+        The items, or the beginning as it is, or the decoded value if it is no array.
 
     Raises:
         ValueError: The body is not whole.
     """
+    if isinstance(body, Beginning):
+        return body
     try:
-        return msgspec.json.decode(body, type=list[msgspec.Raw])
-    except msgspec.ValidationError:
+        return arrays.whole(body)
+    except msgspec.DecodeError:
         return answers.decode(body)
 
 

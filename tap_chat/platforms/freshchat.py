@@ -15,6 +15,7 @@ from singer_sdk.streams.rest import PageContext
 from tap_chat.bookmarks import just_before, normalise_datetime
 from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
+from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.settings import PlatformSettings, about
@@ -25,13 +26,13 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.pagination import Paginator
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
 
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
@@ -117,6 +118,8 @@ class FreshchatStream(ChatStream):
 
 class SingleObject(FreshchatStream):
     """An endpoint whose answer is the record."""
+
+    verbatim_reader = None
 
     @override
     def new_paginator(self) -> Paginator[Any]:
@@ -204,11 +207,13 @@ class FreshchatUsers(FreshchatStream):
     schema = fields.USERS
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        yield from self.users(self.starting_bookmark)
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        start = self.starting_bookmark
+        for users in self.ahead(Plan(self.name, lambda: self.users(start))):
+            yield self.block(users)
         self.report()
 
-    def users(self, since: str | None) -> Iterator[Record]:
+    def users(self, since: str | None) -> Iterator[Step[list[Record]]]:
         """Read the users that changed.
 
         Whether a user that never changed has an `updated_time` is not known. So users are asked for
@@ -218,27 +223,32 @@ class FreshchatUsers(FreshchatStream):
             since: A moment, in the format of bookmarks; None for all users.
 
         Yields:
-            Each user once.
+            The users of a page, each user once.
         """
         if since is None:
             yield from self._filtered("created_from", BEGINNING)
             return
         start = str(just_before(since))
-        yield from self._filtered("updated_from", start)
-        for user in self._filtered("created_from", start):
-            changed = normalise_datetime(user.get("updated_time"))
-            if changed is None or changed < since:
-                yield user
+        for step in self._filtered("updated_from", start):
+            yield step._replace(last=False)
+        for step in self._filtered("created_from", start):
+            moments = [normalise_datetime(user.get("updated_time")) for user in step.value]
+            unseen = [
+                user
+                for user, changed in zip(step.value, moments, strict=True)
+                if changed is None or changed < since
+            ]
+            yield step._replace(value=unseen)
 
-    def _filtered(self, name: str, start: str) -> Iterator[Record]:
+    def _filtered(self, name: str, start: str) -> Iterator[Step[list[Record]]]:
         def request_page(number: int) -> HTTPRequest:
             request = self.get_http_request(page=PageContext(None, number))
             # Freshchat: every page needs the filter, and next links may lack it.
             request.params[name] = start
             return request
 
-        for page in self.walk(request_page):
-            yield from page.records
+        for step in self.walk(request_page):
+            yield Step(list(step.value.records), step.size, step.last)
 
 
 STREAMS = (

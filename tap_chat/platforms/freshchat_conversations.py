@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_chat.bookmarks import just_before, normalise_datetime
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
-from tap_chat.pagination import NumberPaginator
+from tap_chat.fan_out import Plan
+from tap_chat.pagination import NumberPaginator, WholeOrPaged
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import (
     SERVER_PAGE_SIZES,
@@ -18,6 +21,7 @@ from tap_chat.platforms.freshchat import (
     FreshchatUsers,
     SingleObject,
 )
+from tap_chat.resume import INTERRUPTED, Mark, Parents, digest_of, find_mark, remaining
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -25,12 +29,13 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_chat.records import Record
+    from tap_chat.pagination import Page
+    from tap_chat.records import Block, Record
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -38,6 +43,10 @@ if TYPE_CHECKING:
 # those of the changed users at least, and the last that read those of all.
 USERS_UNTIL = "users_until"
 ALL_UNTIL = "all_until"
+
+# Users and conversations have their weights, and at so much of them a STATE is written: often, so
+# that a killed run has little to do again, and seldom, so that STATEs are little of the output.
+STATE_AT, CONVERSATION, USER = 250, 10, 1
 
 
 class FreshchatUsersConversations(FreshchatStream):
@@ -59,16 +68,67 @@ class FreshchatUsersConversations(FreshchatStream):
         self._users = FreshchatUsers(tap, settings, throttle)
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        for user in self._users.users(self._since):
-            for page in self.pages({"user_id": user["id"]}):
-                yield from page.records
-        # The SDK writes a record's children before it, so everything is written now.
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        since = self._since
+        for stream in self.child_streams:
+            if isinstance(stream, FreshchatConversationsMessages):
+                stream.set_since()
+        kind = self._kind(since)
+        found = find_mark(self.stream_state, kind)
+        mark = Mark(kind, str(normalise_datetime(self.ends)))
+        unsaved = 0
+        users = Plan(
+            (self.name, "users"),
+            partial(remaining, found, lambda: self._users.users(since)),
+            self._of_users,
+        )
+        for parents in self.ahead(users):
+            if found is not None:
+                mark, found = self._go_on(found, mark, parents), None
+            for user in parents.rows:
+                unsaved += USER
+                for page in self.pages({"user_id": user["id"]}):
+                    yield page.block
+                    unsaved += CONVERSATION * len(page.records)
+                # The SDK writes a record's children before it, so everything is written now.
+                mark = mark.after(str(user["id"]))
+                if unsaved >= STATE_AT:
+                    unsaved = 0
+                    # Not with each user: the SDK writes a STATE that has changed after each child.
+                    self.stream_state[INTERRUPTED] = asdict(mark)
+                    self._state_writer.write_state(self.tap_state)
+        self.stream_state.pop(INTERRUPTED, None)
         for stream in self._family:
             stream.report()
-            stream.stream_state[USERS_UNTIL] = normalise_datetime(self.ends)
+            stream.stream_state[USERS_UNTIL] = mark.started
             if self.settings.mode == "all":
-                stream.stream_state[ALL_UNTIL] = normalise_datetime(self.ends)
+                stream.stream_state[ALL_UNTIL] = mark.started
+
+    def _kind(self, since: str | None) -> str:
+        """Return a digest of what this pass reads, and from when on."""
+        streams = [(stream.name, stream.stream_state.get(ALL_UNTIL)) for stream in self._family]
+        lookback = self.settings.lookback_days
+        return digest_of(self.url_base, self.settings.mode, lookback, since, streams)
+
+    def _go_on(self, found: Mark, new: Mark, first: Parents) -> Mark:
+        """Say whether an interrupted pass is gone on with, and return its mark, or the new one."""
+        if first.before:
+            self.logger.info(
+                "Going on after the first %d users, whom the interrupted run has read.",
+                found.parents,
+            )
+            return found
+        self.logger.info("The users are not those of the interrupted run: all are read again.")
+        return new
+
+    @override
+    def new_paginator(self) -> WholeOrPaged:
+        # Freshchat: no pages are documented here; whether there are some is not known.
+        return WholeOrPaged(self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES)
+
+    def _of_users(self, parents: Parents) -> Iterator[Plan[Page | None]]:
+        for user in parents.rows:
+            yield self.plan({"user_id": user["id"]})
 
     @property
     def _family(self) -> list[ChatStream]:
@@ -89,7 +149,7 @@ class FreshchatUsersConversations(FreshchatStream):
         return {"user_id": record["user_id"], "conversation_id": record["id"]}
 
 
-class FreshchatConversations(SingleObject, ChildStream):
+class FreshchatConversations(ChildStream, SingleObject):
     """The conversations."""
 
     name = "freshchat_conversations"
@@ -110,6 +170,14 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
+    #: From when on messages are asked for; None for all.
+    since: str | None = None
+
+    def set_since(self) -> None:
+        """Set `since` before the first request: workers must not look into the state."""
+        # Only a run over all users has read every message until then.
+        until = self.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
+        self.since = earlier(until, self.settings.lookback_days)
 
     @override
     def new_paginator(self) -> NumberPaginator:
@@ -119,10 +187,8 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
-        # Only a run over all users has read every message until then.
-        until = self.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
-        if start := earlier(until, self.settings.lookback_days):
-            request.params["from_time"] = just_before(start)
+        if self.since is not None:
+            request.params["from_time"] = just_before(self.since)
         return request
 
 

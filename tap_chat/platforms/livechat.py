@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from functools import partial
+from itertools import chain, count
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from singer_sdk.authenticators import BasicAuthenticator
@@ -19,6 +20,7 @@ from tap_chat import answers
 from tap_chat.bookmarks import WindowBookmarks
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
+from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
 from tap_chat.settings import PlatformSettings, about
 from tap_chat.windows import Window, Windows
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Auth, Context
 
-    from tap_chat.records import Record
+    from tap_chat.records import Block, Record
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -95,12 +97,14 @@ class Listing:
         total: The number of chats in the window, in all pages.
         pages: The number of pages.
         chats: The rows of each chat of this page.
+        size: Bytes of the answer.
     """
 
     request: HTTPRequest
     total: int
     pages: int
     chats: list[list[Record]]
+    size: int
 
 
 class LiveChatChats(ChatStream):
@@ -134,7 +138,7 @@ class LiveChatChats(ChatStream):
         return int((self.starts or BEGINNING).timestamp())
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = datetime.fromtimestamp(self.starting_bookmark or self.first_bookmark, UTC)
         start = bookmark - LATEST_ZONE - timedelta(days=self.settings.lookback_days)
         end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
@@ -149,7 +153,7 @@ class LiveChatChats(ChatStream):
                 for stream in self.child_streams:
                     if isinstance(stream, ChatPart):
                         stream.chat, stream.request = rows[0], first.request
-                yield from rows
+                yield self.block(rows)
             # Everything is written that ended before the last day was over, wherever it was.
             over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
             self.reach(int(min(over - EARLIEST_ZONE, self.ends).timestamp()))
@@ -164,20 +168,18 @@ class LiveChatChats(ChatStream):
         seen: set[str] = set()
         for _ in range(PASSES):
             total, before = listing.total, len(seen)
-            for number in count(2):
-                if total >= self.settings.max_rows:
-                    raise self.fatal(
-                        listing.request,
-                        f"lists {total} chats on one day, of which not all can be read",
-                        "A day is the smallest window; see the setting livechat.max_rows.",
-                    )
-                for rows in listing.chats:
+            if total >= self.settings.max_rows:
+                raise self.fatal(
+                    listing.request,
+                    f"lists {total} chats on one day, of which not all can be read",
+                    "A day is the smallest window; see the setting livechat.max_rows.",
+                )
+            following = Plan(self.name, partial(self._following, window, listing))
+            for page in chain([listing], self.ahead(following)):
+                for rows in page.chats:
                     if rows[0]["id"] not in seen:
                         seen.add(rows[0]["id"])
                         yield rows
-                if number > listing.pages:
-                    break
-                listing = self._listing(window, number)
             if len(seen) >= total:
                 return
             if len(seen) == before:
@@ -189,6 +191,14 @@ class LiveChatChats(ChatStream):
             total,
             len(seen),
         )
+
+    def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:
+        """Read the pages of a window after the first."""
+        for number in count(2):
+            if number > listing.pages:
+                return
+            listing = self._listing(window, number)
+            yield Step(listing, listing.size, number >= listing.pages)
 
     def _listing(self, window: Window, number: int) -> Listing:
         """Read one page of a window, and check it."""
@@ -202,7 +212,7 @@ class LiveChatChats(ChatStream):
             },
             headers={"Accept": "application/json", "X-API-Version": "2"},
         )
-        body = self.exchange(request, answers.decode)
+        size, body = self.exchange(request, answers.weigh)
         total, pages, chats = (answers.find(body, name) for name in ("total", "pages", "chats"))
         if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
             raise self.fatal(
@@ -215,7 +225,7 @@ class LiveChatChats(ChatStream):
         for index, of_chat in enumerate(rows):
             for row in of_chat:
                 self.check(request, index, row)
-        return Listing(request, total, pages, rows)
+        return Listing(request, total, pages, rows, size)
 
     @override
     def generate_child_contexts(
@@ -242,8 +252,9 @@ class ChatPart(ChildStream):
         self.request = HTTPRequest(self.url_base)
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         chat_id = self.chat["id"]
+        records = []
         for number, part in enumerate(self.chat.get(self.records_path) or ()):
             record = part
             if isinstance(part, dict):
@@ -253,7 +264,8 @@ class ChatPart(ChildStream):
                     "event_id": part.get("event_id") or f"{chat_id}_{number}",
                 }
             self.check(self.request, number, record)
-            yield record
+            records.append(record)
+        yield self.block(records)
 
 
 class LiveChatMessages(ChatPart):

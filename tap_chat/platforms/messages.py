@@ -26,10 +26,11 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from singer_sdk.helpers.types import Auth, Context, Record
+    from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_chat.pagination import Paginator
+    from tap_chat.records import Block
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
 
@@ -182,13 +183,16 @@ class ChatMessages(ChatStream):
         return request
 
     @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        if not self.replication_key or self.settings.filter_param:
-            return row
-        start = self.starting_bookmark
-        value = self.normalise_bookmark(row.get(self.replication_key))
-        # A message without a bookmark has no age: better twice than never.
-        return row if start is None or value is None or value >= start else None
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        read = self.bookmark_kind.read
+        start = None if self.settings.filter_param else read(self.starting_bookmark)
+        for block in super().blocks(context, verbatim=verbatim):
+            if start is None:
+                yield block
+            else:
+                # A message without a bookmark has no age: better twice than never.
+                marks = map(read, block.marks)
+                yield block.only([mark is None or mark >= start for mark in marks])
 
 
 def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None:

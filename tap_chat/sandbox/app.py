@@ -61,6 +61,7 @@ class Gate:
     Attributes:
         requests: The number of requests to the APIs so far.
         refused: Those of them that were over the rate limit.
+        most_at_once: The most requests that were under way at the same time.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -68,9 +69,17 @@ class Gate:
         self.options = options
         self.requests = 0
         self.refused = 0
+        self.most_at_once = 0
+        self._first = self._last = 0.0
+        self._at_once = 0
         self._allowance = Allowance()
         self._dixa_allowance = Allowance()
         self._livechat_pages = 0
+
+    @property
+    def busy(self) -> float:
+        """Seconds from the first request to the end of the last, since it was steered."""
+        return self._last - self._first
 
     def application(self) -> Starlette:
         """Return the application of all dialects and of `/_sandbox`, which steers it."""
@@ -88,7 +97,12 @@ class Gate:
     def _endpoint(self, dialect: Dialect) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             self.requests += 1
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            self._first = self._first or time.monotonic()
             await asyncio.sleep(self.options.latency)
+            self._at_once -= 1
+            self._last = time.monotonic()
             wait = self._allowance.over(self.options.rate_limit, self.options.rate_window)
             if wait is not None:
                 self.refused += 1
@@ -130,6 +144,8 @@ class Gate:
             "rows": self.world.rows,
             "requests": self.requests,
             "refused": self.refused,
+            "most_at_once": self.most_at_once,
+            "busy": self.busy,
             "options": self.options,
             "world": self.world.settings,
         }
@@ -145,4 +161,7 @@ class Gate:
             return Response(f"{error}\n", 400, media_type="text/plain")
         for name in options.__struct_fields__:
             setattr(self.options, name, getattr(options, name))
+        self._first = self._last = 0.0
+        self.most_at_once = self._at_once
+        self._allowance = Allowance()
         return await self._report(request)

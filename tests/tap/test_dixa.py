@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace as replace_fault
-from running import assert_complete, by_stream, full_config
+from running import assert_complete, by_stream, ended_after, full_config, in_order
+from serving import Server
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
     from running import Run, Runner
+    from starlette.requests import Request
 
 STREAM = "dixa_conversation_export"
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
@@ -52,11 +55,89 @@ def test_window_that_breaks_off_is_halved(tap: Runner) -> None:
         assert "Its window is halved." in run.err
 
 
-def test_window_that_is_too_large_is_halved(tap: Runner) -> None:
+def test_large_answer_is_written_in_parts_and_not_asked_for_again(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=4000)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
         assert_complete(run, sandbox, STREAM)
-        assert "answered with more than 1048576 bytes. Its window is halved." in run.err
+        assert sandbox.requests == 13
+        assert "halved" not in run.err
+
+
+def test_large_answer_that_breaks_off_is_read_again_in_halves(tap: Runner) -> None:
+    with Sandbox(World(dixa_conversations=12_000), Options(dixa_max_rows=2500)) as sandbox:
+        run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
+        assert run.code == 0, run.err
+        assert "Its window is halved." in run.err
+        rows, truth = by_stream(run)[STREAM], sandbox.world.truth[STREAM]
+        # What had been written when it broke off came twice.
+        assert len(truth) < len(rows) < 2 * len(truth)
+        found = {row["id"]: row for row in rows}
+        assert in_order(list(found.values())) == in_order(truth)
+        assert bookmark(run) == milliseconds(sandbox.world.now)
+
+
+@pytest.mark.parametrize("lines", [100, 1500, 2500])
+def test_run_that_is_killed_within_a_large_answer_is_made_good_by_the_next(
+    tap: Runner, lines: int
+) -> None:
+    with Sandbox(World(dixa_conversations=4000)) as sandbox:
+        config = full_config(sandbox, "dixa", dixa={"max_answer_mb": 1})
+        killed = ended_after(tap.command(config), lines, signal.SIGKILL)
+        killed = replace(killed, out=killed.out[: killed.out.rfind(b"\n") + 1])
+        resumed = tap(config, state=killed.state)
+        rows = [row for run in (killed, resumed) for row in by_stream(run)[STREAM]]
+        found = {row["id"]: row for row in rows}
+        assert in_order(list(found.values())) == in_order(sandbox.world.truth[STREAM])
+
+
+def in_window(rows: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
+    after, before = (int(request.query_params[f"updated_{end}"]) for end in ("after", "before"))
+    return [row for row in rows if after <= row["updated_at"] < before]
+
+
+def test_large_answer_that_is_no_array_is_read_in_halves(tap: Runner) -> None:
+    start = milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
+    rows = [
+        {"id": number, "updated_at": start + number * 60_000, "subject": "x" * 1000}
+        for number in range(2000)
+    ]
+    with Server(lambda request: {"data": in_window(rows, request)}) as api:
+        run = tap(dixa_config(api))
+    assert run.code == 0, run.err
+    assert in_order(run.records) == in_order(rows)
+    assert "answered with more than 1048576 bytes" not in run.err
+    assert "that can't be read in parts. Its window is halved." in run.err
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_text_that_is_no_utf_8_is_one_sentence(tap: Runner, large: bool) -> None:  # noqa: FBT001
+    row = b'{"id": 1, "updated_at": 1735700000000, "tags": ["hunter2\xff"]}'
+    body = b"[%b]" % b", ".join([row] * (20_000 if large else 1))
+    with Server(lambda _: body) as api:
+        run = tap(dixa_config(api))
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith(f"Stream {STREAM}: GET {api.url}/conversation_export?")
+    assert "not whole JSON" in error
+    assert "hunter2" not in run.err
+
+
+def test_large_answer_with_a_record_that_does_not_fit_is_one_sentence(tap: Runner) -> None:
+    rows = [{"id": number, "updated_at": 1735700000000} for number in range(40_000)]
+    rows[30_000]["updated_at"] = "hunter2"  # type: ignore[assignment]
+    with Server(lambda _: rows) as api:
+        run = tap(dixa_config(api))
+    assert run.code == 1
+    [error] = run.errors
+    assert "(number 30000 of the page) that has string as `updated_at`" in error
+    assert "hunter2" not in run.err
+    assert 25_000 < len(run.records) <= 30_000
+
+
+def dixa_config(api: Server) -> dict[str, Any]:
+    section = {"api_url": api.url, "api_token": "t", "max_answer_mb": 1, "max_retries": 0}
+    fast = {"requests_per_minute": 1_000_000, "backoff_factor": 0.01}
+    return {"start_date": "2025-01-01", "end_date": "2025-01-03", "dixa": section | fast}
 
 
 def test_window_that_can_not_be_halved_any_more_fails_the_run(tap: Runner) -> None:

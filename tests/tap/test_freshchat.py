@@ -55,6 +55,16 @@ def test_server_with_smaller_pages_loses_nothing(tap: Runner) -> None:
         assert_complete(run, sandbox, *STREAMS)
 
 
+@pytest.mark.parametrize("conversations", [20, 50])
+def test_whole_list_of_the_size_of_a_page_is_no_error(tap: Runner, conversations: int) -> None:
+    """The list of a user's conversations has no pages, so the second is the first again."""
+    with Sandbox(World(users=1, conversations=conversations)) as sandbox:
+        talks = sandbox.world.truth["freshchat_users_conversations"]
+        assert len({talk["user_id"] for talk in talks}) == 1
+        run = tap(full_config(sandbox, "freshchat"))
+        assert_complete(run, sandbox, *STREAMS)
+
+
 def test_what_is_gone_is_skipped_counted_and_reported(tap: Runner) -> None:
     with Sandbox(World(users=60, conversations=150, deleted=0.2)) as sandbox:
         run = tap(full_config(sandbox, "freshchat"))

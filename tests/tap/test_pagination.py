@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_chat.pagination import OffsetPaginator, Page, RepeatedPageError
+from tap_chat.records import Block
 
 
 def page(*ids: int) -> Page:
-    return Page(None, [{"id": number} for number in ids], [(number,) for number in ids])
+    return Page(None, Block([{"id": number} for number in ids]), [(number,) for number in ids])
 
 
 @given(head=st.integers(0, 20), loop=st.integers(1, 30), size=st.integers(1, 3))

@@ -6,12 +6,13 @@ import inspect
 import re
 from pathlib import Path
 
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap
 from singer_sdk.helpers._state import get_starting_replication_value
+from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
-from tap_chat._sdk import write_starting_replication_value
+from tap_chat._sdk import BlockStream, write_starting_replication_value
 from tap_chat.bookmarks import Bookmarks
 
 PACKAGE = Path(tap_chat.__file__).parent
@@ -37,7 +38,28 @@ def test_termination_is_handled_where_the_tap_overrides_it() -> None:
     assert "_handle_termination" in inspect.getsource(Tap._setup_signal_handlers)
 
 
+def test_stream_has_the_methods_that_blocks_stand_on() -> None:
+    for name in ("_write_record_message", "_sync_records"):
+        assert parameters(getattr(BlockStream, name)) == parameters(getattr(RESTStream, name))
+    loop = inspect.getsource(RESTStream._sync_records)
+    for name in (
+        "_write_starting_replication_value",
+        "_write_record_message",
+        "_write_state_message",
+        "_finalize_state",
+        "STATE_MSG_FREQUENCY",
+    ):
+        assert f"self.{name}" in loop
+    assert "version=self._stream_version" in inspect.getsource(RESTStream._generate_record_messages)
+    assert "_sync_records(context=context)" in inspect.getsource(RESTStream.sync)
+
+
 def test_private_modules_of_the_sdk_are_imported_in_one_place() -> None:
     private = re.compile(r"singer_sdk\S*\._|from singer_sdk\S* import _")
     users = [path.name for path in PACKAGE.rglob("*.py") if private.search(path.read_text())]
     assert users == ["_sdk.py"]
+
+
+def test_schema_is_written_where_a_child_holds_it_back() -> None:
+    assert parameters(Stream._write_schema_message) == ["self"]
+    assert "self._write_schema_message()" in inspect.getsource(Stream.sync)

@@ -1,0 +1,266 @@
+"""Records a second by path: from memory, and from a socket, to /dev/null; CPU of one process.
+
+The plain SDK tap is what a developer writes who follows the SDK's documentation. All run by turns,
+each in a process of its own; the machine is noisy, so the ratios count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from tap_chat.exchange import ExchangeStream
+from tap_chat.sandbox import World
+from tap_chat.tap import TapChat
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+HERE = Path(__file__).parent
+START = 1_735_689_600_000  # 2025-01-01, ms
+# A child's own high-water mark: the one that wait4 gives begins with that of its parent.
+REPORT = """
+import json, pathlib, sys, time
+sys.stdout.flush()
+peak = pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+print(json.dumps({"seconds": time.process_time(), "memory": int(peak) / 1024}), file=sys.stderr)
+"""
+
+# Whole programs, so that nothing of the benchmark counts.
+PROGRAMS = {
+    "dixa plain": """
+import sys
+from plain_tap import PlainDixaTap
+PlainDixaTap(config={"api_url": sys.argv[1]}).sync_all()
+""",
+    "dixa tap-chat": """
+import sys
+from tap_chat.tap import TapChat
+section = {"api_url": sys.argv[1], "api_token": "t"}
+TapChat(config={"start_date": "2025-01-01", "end_date": "2025-01-30", "dixa": section}).sync_all()
+""",
+}
+FIELDS: dict[str, Any] = {
+    "conversation_id": {"type": ["string", "null"]},
+    "updated_at": {"type": ["string", "null"], "format": "date-time"},
+    "type": {"type": ["string", "null"]},
+    "channel": {"type": ["string", "null"]},
+    "read": {"type": ["boolean", "null"]},
+    "score": {"type": ["number", "null"]},
+    "position": {"type": ["integer", "null"]},
+    "author": {"type": ["object", "null"]},
+    "tags": {"type": ["array", "null"]},
+    "attachments": {"type": ["array", "null"]},
+    "metadata": {"type": ["object", "null"]},
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run cost.
+
+    Attributes:
+        seconds: Its CPU, user and system; from memory the sync alone, else the start, too.
+        memory: MiB at most; None from memory, where the pages are most of it.
+    """
+
+    seconds: float
+    memory: float | None
+
+
+def chat_record(number: int) -> dict[str, Any]:
+    """Return a chat message of 0.75 KB."""
+    return {
+        "id": f"m{number:09d}",
+        "conversation_id": f"c{number // 7}",
+        "timestamp": f"2025-03-01T12:{number // 60 % 60:02d}:{number % 60:02d}.123Z",
+        "updated_at": "2025-03-01T13:00:00.000Z",
+        "message": f'Hello, my order {number} did not arrive. Where is it? "Soon" is no answer. '
+        * 3,
+        "type": "text",
+        "channel": "web",
+        "read": True,
+        "score": 0.5,
+        "position": number,
+        "user_id": f"u{number % 97}",
+        "author": {"id": f"u{number % 97}", "name": "Zoë", "role": "user", "address": {"zip": "1"}},
+        "tags": ["order", "late", "priority"],
+        "attachments": [
+            {"url": "https://example.com/" + "f" * 40, "size": 12345, "mime": "image/png"}
+        ],
+        "metadata": {"k1": "v1", "k2": [1, 2, 3], "k3": {"x": 1.25}},
+    }
+
+
+def chat_pages(count: int) -> list[bytes]:
+    """Return the bodies of pages of 100 messages, the last one empty."""
+    pages = [
+        json.dumps(
+            {"data": [chat_record(number) for number in range(first, first + 100)]},
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode()
+        for first in range(0, count, 100)
+    ]
+    return [*pages, b'{"data":[]}']
+
+
+def dixa_month(count: int) -> bytes:
+    """Return an array of conversations of 1.4 KB."""
+    rows = World(dixa_conversations=2000).truth["dixa_conversation_export"]
+    return b"[%b]" % b",".join(
+        json.dumps(
+            rows[number % len(rows)] | {"id": number, "updated_at": START + number},
+            separators=(",", ":"),
+        ).encode()
+        for number in range(count)
+    )
+
+
+def from_memory(mode: str, count: int) -> None:
+    """Run a tap of messages whose requests are answered from memory."""
+    pages = iter(chat_pages(count))
+    config: dict[str, Any] = {"api_url": "http://127.0.0.1", "api_key": "k"}
+    if "plain" in mode:
+        plain_tap = importlib.import_module("plain_tap")
+
+        def answered(*_: Any) -> requests.Response:  # noqa: ANN401
+            response = requests.Response()
+            response.status_code, response._content = 200, next(pages)  # noqa: SLF001
+            return response
+
+        plain_tap.Messages._request = answered  # noqa: SLF001
+        plain_tap.Messages.schema["properties"] |= FIELDS
+        if "incremental" in mode:
+            plain_tap.Messages.replication_key = "timestamp"
+        tap: Any = plain_tap.PlainTap(config=config)
+    else:
+        ExchangeStream.exchange = lambda _, __, read, **___: read(next(pages))  # type: ignore[method-assign]
+        fields = {name: field for name, field in FIELDS.items() if name != "score"}
+        section = config | {"fields": fields if "decoded" in mode else FIELDS}
+        if "incremental" in mode:
+            section["replication_key"] = "timestamp"
+        whole: dict[str, Any] = {"chat": section}
+        if "mapped" in mode:
+            whole["stream_maps"] = {"chat_messages": {"__filter__": "True"}}
+        tap = TapChat(config=whole)
+    before = time.process_time()
+    tap.sync_all()
+    sys.stdout.flush()
+    seconds = time.process_time() - before
+    print(json.dumps({"seconds": seconds, "memory": None}), file=sys.stderr)
+
+
+def measured(mode: str, argument: str) -> Measured:
+    """Run one path in a process of its own."""
+    program = [__file__, "--from-memory", mode]
+    if mode in PROGRAMS:
+        program = ["-c", PROGRAMS[mode] + REPORT]
+    quiet = {"TAP_CHAT_LOGLEVEL": "ERROR", "TAP_PLAIN_LOGLEVEL": "ERROR"}
+    path = os.pathsep.join((str(HERE), os.environ.get("PYTHONPATH", "")))
+    done = subprocess.run(
+        [sys.executable, *program, argument],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=os.environ | quiet | {"PYTHONPATH": path},
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{mode}: {done.stderr[-1000:]}")
+    [report] = [line for line in done.stderr.splitlines() if line.startswith('{"seconds"')]
+    return Measured(**json.loads(report))
+
+
+class Month(BaseHTTPRequestHandler):
+    """Answers every request with the same bytes."""
+
+    body = b""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    @override
+    def log_message(self, *_: Any) -> None:
+        """Log nothing."""
+
+
+def compare(title: str, modes: list[str], argument: str, count: int, rounds: int) -> None:
+    """Measure paths by turns, and print their table; the first is what others are compared to."""
+    best: dict[str, Measured] = {}
+    for _ in range(rounds):
+        for mode in modes:
+            found = measured(mode, argument)
+            best[mode] = min(best.get(mode, found), found, key=lambda run: run.seconds)
+    table = Table(title=title)
+    for column in ("path", "records/s of CPU", "µs a record", "x", "peak MiB"):
+        table.add_column(column, justify="left" if column == "path" else "right")
+    slowest = best[modes[0]].seconds
+    for mode, run in best.items():
+        table.add_row(
+            mode,
+            f"{count / run.seconds:,.0f}",
+            f"{run.seconds / count * 1e6:.1f}",
+            f"{slowest / run.seconds:.1f}",
+            f"{run.memory:.0f}" if run.memory else "",
+        )
+    Console(width=100).print(table)
+
+
+def main() -> None:
+    """Run the benchmark and print its tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--conversations", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--from-memory", nargs=2, help="one path, in this process")
+    arguments = parser.parse_args()
+    if arguments.from_memory:
+        mode, count = arguments.from_memory
+        from_memory(mode, int(count))
+        return
+    paths = ["plain", "mapped", "decoded", "verbatim"]
+    for kind in ("", " incremental"):
+        compare(
+            f"{arguments.messages:,} messages of 0.75 KB{kind}, from memory to /dev/null",
+            [f"chat {path}{kind}" for path in paths],
+            str(arguments.messages),
+            arguments.messages,
+            arguments.rounds,
+        )
+    Month.body = dixa_month(arguments.conversations)
+    server = HTTPServer(("127.0.0.1", 0), Month)
+    Thread(target=server.serve_forever, daemon=True).start()
+    compare(
+        f"A month of {arguments.conversations:,} conversations in one answer of"
+        f" {len(Month.body) / 1e6:.0f} MB, from the socket to /dev/null",
+        ["dixa plain", "dixa tap-chat"],
+        f"http://127.0.0.1:{server.server_port}",
+        arguments.conversations,
+        arguments.rounds,
+    )
+
+
+if __name__ == "__main__":
+    main()

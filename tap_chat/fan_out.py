@@ -1,0 +1,335 @@
+"""A tree of answers, fetched ahead of its one reader by many workers, and read in its own order.
+
+Whoever reads gets what a loop without workers would get, errors included: each at its own turn.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
+    Place = tuple[int, ...]
+    Queue = list[tuple[Place, int, "Branch"]]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+#: Bytes of answers, as they were sent, that may wait for their turn; decoded they take about five
+#: times as much. Only the answer that is read next comes whatever waits.
+LARGEST_BACKLOG = 2 * 1024 * 1024
+
+# Requests that shall be known of for each worker. While there are fewer, those go first that lead
+# to further ones: else all workers would wait for the next list of parents.
+KNOWN_PER_WORKER = 3
+
+
+class Step(NamedTuple, Generic[T_co]):
+    """What one request brought.
+
+    Attributes:
+        value: What the reader gets.
+        size: Bytes that it is counted as while it waits.
+        last: True if it is known that no further one follows.
+    """
+
+    value: T_co
+    size: int = 0
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[T]):
+    """Something that can be read, by the reader itself or ahead of it.
+
+    Attributes:
+        key: What it is known by; the reader asks for it with a plan of the same key.
+        start: Returns its steps. Each takes one request, which is sent when the step is asked for.
+        leads_to: From a value to the plans that the reader will read next, in that order, before
+            the next value; None if there are none. A wrong guess costs requests and nothing else.
+    """
+
+    key: Hashable
+    start: Callable[[], Iterator[Step[T]]]
+    leads_to: Callable[[T], Iterable[Plan[Any]]] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """A plan that is under way.
+
+    Attributes:
+        plan: The plan.
+        place: Where it stands in the order of reading. The place of its step `i` is `(*place, i)`,
+            and that of the `n`th plan which this leads to is `(*place, i, n)`.
+        steps: Its steps; None before the first is asked for.
+        arrived: Steps, and at last maybe an error, that wait for the reader.
+        fetched: The number of steps asked for so far.
+        read: The number of steps that the reader has got.
+        queued: Whether its next step waits for a worker.
+        ended: Whether no further step follows.
+        dropped: Whether nobody will read it any more.
+    """
+
+    plan: Plan[Any]
+    place: Place
+    steps: Iterator[Step[Any]] | None = None
+    arrived: deque[Step[Any] | Exception] = field(default_factory=deque)
+    fetched: int = 0
+    read: int = 0
+    queued: bool = False
+    ended: bool = False
+    dropped: bool = False
+
+
+class FanOut:
+    """Reads plans, with those that they lead to fetched ahead.
+
+    There is one reader, and it reads depth first. Workers are threads that start when there is
+    something to do. With one worker there are none, and nothing is fetched ahead.
+
+    Args:
+        workers: The most requests at once.
+        largest_backlog: Bytes of answers that may wait for the reader.
+    """
+
+    def __init__(self, workers: int, largest_backlog: int = LARGEST_BACKLOG) -> None:
+        self._workers = workers
+        self._largest_backlog = largest_backlog
+        lock = threading.Lock()
+        self._lock = threading.Condition(lock)  # notified when there is something for a worker
+        self._arrival = threading.Condition(lock)  # notified when what the reader waits for is here
+        self._threads = 0
+        self._idle = 0
+        self._called = 0  # of the idle ones, who have not come yet
+        self._running = 0
+        self._depth = 0
+        self._numbers = count()
+        # Branches whose next step waits for a worker, and those of them that lead to others.
+        self._queue: Queue = []
+        self._leading: Queue = []
+        self._queued = 0
+        # Branches that the reader has not come to yet.
+        self._planned: Queue = []
+        self._by_key: dict[Hashable, list[Branch]] = {}
+        self._held = 0
+        self._sizes = 0
+        self._arrivals = 0
+        self._awaited: Branch | None = None
+        self._position: Place = ()
+        self._failed_at: Place | None = None
+
+    def read(self, plan: Plan[T]) -> Iterator[T]:
+        """Read a plan.
+
+        Args:
+            plan: What to read.
+
+        Yields:
+            The values of its steps.
+
+        Raises:
+            Exception: What a step raised, after everything before it was read.
+        """
+        if self._workers == 1:
+            yield from (step.value for step in plan.start())
+            return
+        branch = self._take(plan)
+        position = self._position
+        self._depth += 1
+        try:
+            while (step := self._next(branch)) is not None:
+                yield step.value
+                with self._lock:
+                    self._held -= step.size
+                    self._wake()
+                if step.last:
+                    return
+        finally:
+            with self._lock:
+                self._depth -= 1
+                self._position = position
+                self._leave(branch)
+
+    # The reader's side
+
+    def _take(self, plan: Plan[Any]) -> Branch:
+        """Find the branch of a plan, or begin it; forget what the reader passed by."""
+        with self._lock:
+            if planned := self._by_key.get(plan.key):
+                branch = min(planned, key=lambda branch: branch.place)
+                while (passed := self._pop_planned()) is not branch:
+                    self._drop(passed)
+            else:
+                branch = Branch(plan, (*self._position, -1))
+                self._enqueue(branch)
+            return branch
+
+    def _next(self, branch: Branch) -> Step[Any] | None:
+        with self._lock:
+            self._awaited = branch
+            self._wake()
+            while not branch.arrived:
+                if branch.ended:
+                    return None
+                self._arrival.wait()
+            self._awaited = None
+            self._position = (*branch.place, branch.read)
+            branch.read += 1
+            outcome = branch.arrived.popleft()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _leave(self, branch: Branch) -> None:
+        """Drop what is left of a branch, and of those it led to."""
+        depth = len(branch.place)
+        self._drop(branch)
+        while self._planned and self._planned[0][0][:depth] == branch.place:
+            self._drop(self._pop_planned())
+        if self._failed_at is not None and self._failed_at[:depth] == branch.place:
+            self._failed_at = None
+        if self._depth:
+            self._wake()
+        else:  # nobody reads: the workers end, at the latest when their requests are answered
+            self._lock.notify_all()
+
+    def _pop_planned(self) -> Branch:
+        """Take the first of the planned branches out of their lists."""
+        _, _, branch = heapq.heappop(self._planned)
+        same = self._by_key[branch.plan.key]
+        same.remove(branch)
+        if not same:
+            del self._by_key[branch.plan.key]
+        return branch
+
+    def _drop(self, branch: Branch) -> None:
+        branch.dropped = True
+        self._held -= sum(step.size for step in branch.arrived if isinstance(step, Step))
+        branch.arrived.clear()
+        self._dequeue(branch)
+
+    # The workers' side
+
+    def _work(self) -> None:
+        while (branch := self._claim()) is not None:
+            plans: list[Plan[Any]] = []
+            outcome: Step[Any] | Exception | None
+            try:
+                if branch.steps is None:
+                    branch.steps = branch.plan.start()
+                outcome = next(branch.steps, None)
+                if outcome is not None and branch.plan.leads_to:
+                    plans = list(branch.plan.leads_to(outcome.value))
+            except Exception as error:  # noqa: BLE001 - raised again where it is read
+                outcome = error
+            self._deliver(branch, outcome, plans)
+            del branch, outcome, plans
+
+    def _claim(self) -> Branch | None:
+        """Wait for a branch whose next step may be taken; None if there is nothing more to do."""
+        with self._lock:
+            while self._depth:
+                if branch := self._pick():
+                    self._dequeue(branch)
+                    self._running += 1
+                    return branch
+                self._idle += 1
+                self._lock.wait()
+                self._idle -= 1
+                self._called = max(0, self._called - 1)
+            self._threads -= 1
+            return None
+
+    def _pick(self) -> Branch | None:
+        if self._awaited and self._awaited.queued:
+            return self._awaited
+        first = self._first(self._queue)
+        if first is None or self._room <= 0:
+            return None
+        if self._failed_at is not None and first.place > self._failed_at:
+            return None
+        if self._queued < KNOWN_PER_WORKER * self._workers:
+            leading = self._first(self._leading)
+            if leading and (self._failed_at is None or leading.place < self._failed_at):
+                return leading
+        return first
+
+    @staticmethod
+    def _first(queue: Queue) -> Branch | None:
+        while queue:
+            place, _, branch = queue[0]
+            # Entries of branches that went on by the other queue, or were dropped, are passed by.
+            if branch.queued and place == (*branch.place, branch.fetched):
+                return branch
+            heapq.heappop(queue)
+        return None
+
+    def _deliver(
+        self, branch: Branch, outcome: Step[Any] | Exception | None, plans: list[Plan[Any]]
+    ) -> None:
+        with self._lock:
+            self._running -= 1
+            place = (*branch.place, branch.fetched)
+            branch.fetched += 1
+            if branch.dropped:
+                self._wake()
+                return
+            if isinstance(outcome, Step):
+                branch.arrived.append(outcome)
+                branch.ended = outcome.last
+                self._held += outcome.size
+                self._sizes += outcome.size
+                self._arrivals += 1
+            else:
+                branch.ended = True
+                if outcome is not None:
+                    branch.arrived.append(outcome)
+                    # What comes after an error will not be read.
+                    self._failed_at = min(place, self._failed_at or place)
+            for number, plan in enumerate(plans):
+                following = Branch(plan, (*place, number))
+                heapq.heappush(self._planned, (following.place, next(self._numbers), following))
+                self._by_key.setdefault(plan.key, []).append(following)
+                self._enqueue(following)
+            if not branch.ended:
+                self._enqueue(branch)
+            if branch is self._awaited:
+                self._arrival.notify()
+            self._wake()
+
+    def _enqueue(self, branch: Branch) -> None:
+        branch.queued = True
+        self._queued += 1
+        entry = ((*branch.place, branch.fetched), next(self._numbers), branch)
+        heapq.heappush(self._queue, entry)
+        if branch.plan.leads_to:
+            heapq.heappush(self._leading, entry)
+
+    def _dequeue(self, branch: Branch) -> None:
+        if branch.queued:
+            branch.queued = False
+            self._queued -= 1
+
+    def _wake(self) -> None:
+        """See that there are workers for what is queued and may be asked for."""
+        wanted = min(self._queued, max(self._room, self._awaited is not None))
+        calls = min(self._idle, wanted) - self._called
+        if calls > 0:
+            self._lock.notify(calls)
+            self._called += calls
+        while self._threads < min(self._workers, self._running + wanted):
+            self._threads += 1
+            threading.Thread(target=self._work, name="fetching", daemon=True).start()
+
+    @property
+    def _room(self) -> int:
+        """How many more answers may be asked for, if they are as large as those so far."""
+        mean = self._sizes / self._arrivals if self._sizes else 1.0
+        return int((self._largest_backlog - self._held) / mean) - self._running

@@ -1,0 +1,168 @@
+"""How requests travel: connections as `requests` makes them, without its price for each request.
+
+`requests` picks the proxy, the certificates and the pool of connections of a host once; urllib3
+then carries each request. A request costs a third of the CPU that way.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
+
+from tap_chat.answers import Beginning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+
+# Bytes of a body that are read at once.
+READ_BYTES = 64 * 1024
+
+
+class CutOffError(Exception):
+    """A body ended too early.
+
+    Args:
+        reason: What urllib3 raised.
+    """
+
+    def __init__(self, reason: HTTPError) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, by name in any case.
+        body: The body, decompressed, or the beginning of one that is larger than was asked for.
+            Reading its rest raises a `CutOffError` if the answer breaks off.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | bytearray | Beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to a host.
+
+    Attributes:
+        pool: Its connections.
+        prefix: What stands before the path in a request: nothing, or the host for a proxy.
+    """
+
+    pool: HTTPConnectionPool
+    prefix: str
+
+
+class Transport(HTTPAdapter):
+    """Carries requests; safe to use from several threads. Redirects are not followed.
+
+    Args:
+        connections: The most connections to a host that are kept open.
+    """
+
+    def __init__(self, connections: int) -> None:
+        super().__init__(pool_maxsize=connections)
+        self._session = requests.Session()
+        self._routes: dict[str, Route] = {}
+        self._lock = threading.Lock()
+
+    def carry(
+        self, request: requests.PreparedRequest, timeout: float, largest: int | None
+    ) -> Answer:
+        """Send a request once.
+
+        Args:
+            request: The request, signed.
+            timeout: Seconds to wait for a connection, and at each read.
+            largest: The most bytes of a body that are held; None for any number.
+
+        Returns:
+            The answer.
+
+        Raises:
+            HTTPError: There is no answer.
+            CutOffError: The answer broke off.
+            ValueError: The URL is none that can be asked.
+            OSError: The certificates that the environment names are not there.
+        """
+        parts = urlsplit(str(request.url))
+        origin = f"{parts.scheme}://{parts.netloc}"
+        route = self._routes.get(origin) or self._find_route(origin)
+        target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
+        response = route.pool.urlopen(
+            str(request.method),
+            target,
+            headers=request.headers,
+            timeout=Timeout(timeout),
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+        )
+        try:
+            body = read(response, largest)
+        except HTTPError as error:
+            response.close()
+            raise CutOffError(error) from None
+        if not isinstance(body, Beginning):
+            response.release_conn()
+        return Answer(response.status, response.headers, body)
+
+    def _find_route(self, origin: str) -> Route:
+        with self._lock:
+            request = requests.Request("GET", origin).prepare()
+            # Certificates and proxies that the environment names.
+            environment = self._session.merge_environment_settings(
+                request.url, proxies={}, stream=None, verify=None, cert=None
+            )
+            verify, proxies = environment["verify"], environment["proxies"]
+            pool = self.get_connection_with_tls_context(request, verify, proxies)
+            self.cert_verify(pool, str(request.url), verify, None)  # type: ignore[no-untyped-call]
+            prefix = self.request_url(request, proxies).removesuffix("/")
+            return self._routes.setdefault(origin, Route(cast("HTTPConnectionPool", pool), prefix))
+
+
+def read(response: BaseHTTPResponse, largest: int | None) -> bytes | bytearray | Beginning:
+    """Read a body into memory, but no more of it than can be held.
+
+    Args:
+        response: The response, whose body was not read yet.
+        largest: The most bytes to hold; None for any number.
+
+    Returns:
+        The body, decompressed, or the beginning of a larger one.
+    """
+    if largest is None:
+        return response.read(decode_content=True)
+    body = bytearray()
+    chunks = response.stream(READ_BYTES, decode_content=True)
+    for chunk in chunks:
+        body += chunk
+        if len(body) > largest:
+            return Beginning(body, _rest(response, chunks))
+    return body
+
+
+def _rest(response: BaseHTTPResponse, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+        response.release_conn()
+    except HTTPError as error:
+        raise CutOffError(error) from None
+    finally:
+        response.close()  # of the connection nothing more can be had, unless it was released

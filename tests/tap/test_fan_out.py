@@ -1,0 +1,187 @@
+"""Many requests at once: the same output as one after the other, whatever happens on the way."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import assert_complete, by_stream, ended_after, full_config, missing
+
+from tap_chat.fan_out import FanOut, Plan, Step
+from tap_chat.sandbox import Fault, Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from running import Run, Runner
+
+LATER = datetime(2026, 3, 15, tzinfo=UTC)
+MESSAGES = "freshchat_conversations_messages"
+EXTRACTED = re.compile(rb',?"time_extracted":"[^"]*"')
+
+
+def timeless(run: Run) -> bytes:
+    """Return the output without the moments at which records were read."""
+    return EXTRACTED.sub(b"", run.out)
+
+
+def config(sandbox: Sandbox, workers: int, **freshchat: Any) -> dict[str, Any]:
+    return full_config(sandbox, "freshchat", freshchat=freshchat) | {"max_workers": workers}
+
+
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_output_does_not_depend_on_the_number_of_workers(tap: Runner, mode: str) -> None:
+    world = World(users=80, conversations=200, deleted=0.1)
+    with Sandbox(world, Options(latency=0.002)) as sandbox:
+        firsts = [tap(config(sandbox, workers, mode=mode)) for workers in (1, 4, 16, 64)]
+        sandbox.world = replace(sandbox.world, now=LATER)
+        state = firsts[0].state
+        seconds = [tap(config(sandbox, workers, mode=mode), state=state) for workers in (1, 64)]
+    for runs in (firsts, seconds):
+        assert {run.code for run in runs} == {0}
+        assert len({timeless(run) for run in runs}) == 1
+        assert runs[0].records
+
+
+def test_output_of_all_platforms_does_not_depend_on_the_number_of_workers(tap: Runner) -> None:
+    world = World(messages=500, users=10, conversations=20, dixa_conversations=50, chats=100)
+    with Sandbox(world) as sandbox:
+        runs = [tap(full_config(sandbox) | {"max_workers": workers}) for workers in (1, 16)]
+    assert {run.code for run in runs} == {0}
+    assert len({timeless(run) for run in runs}) == 1
+
+
+def test_error_comes_at_its_own_turn(tap: Runner) -> None:
+    """One conversation can't be read: everything before it is written, and nothing after."""
+    with Sandbox(World(users=60, conversations=150)) as sandbox:
+        whole = tap(config(sandbox, 1))
+        talk = sandbox.world.truth["freshchat_conversations"][70]["conversation_id"]
+        runs = []
+        for workers in (1, 16, 64):
+            sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
+            runs.append(tap(config(sandbox, workers)))
+    assert {run.code for run in runs} == {1}
+    assert len({timeless(run) for run in runs}) == 1
+    assert all(len(run.errors) == 1 and talk in run.errors[0] for run in runs)
+    written = [line for line in timeless(runs[0]).splitlines() if b'"RECORD"' in line]
+    expected = [line for line in timeless(whole).splitlines() if b'"RECORD"' in line]
+    assert 0 < len(written) < len(expected)
+    assert written == expected[: len(written)]
+
+
+@pytest.mark.parametrize("workers", [4, 32])
+def test_users_with_one_conversation_keep_all_workers_busy(tap: Runner, workers: int) -> None:
+    with Sandbox(World(users=100, conversations=100), Options(latency=0.05)) as sandbox:
+        run = tap(config(sandbox, workers))
+        assert_complete(run, sandbox, MESSAGES)
+        assert sandbox.gate.most_at_once == workers
+
+
+def test_one_worker_sends_one_request_after_the_other(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap(config(sandbox, 1))
+    assert_complete(run, sandbox, MESSAGES)
+    assert sandbox.gate.most_at_once == 1
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_terminated_fan_out_ends_at_once_and_the_next_run_misses_nothing(
+    tap: Runner, signum: int
+) -> None:
+    """The requests that are under way would take a minute."""
+    with Sandbox(World(users=60, conversations=150), Options(latency=0.01)) as sandbox:
+        begun = 0.0
+
+        def hang() -> None:
+            nonlocal begun
+            sandbox.options.latency = 60
+            begun = time.monotonic()
+
+        ended = ended_after(tap.command(config(sandbox, 16)), 1000, signum, hang)
+        assert time.monotonic() - begun < 10
+        assert ended.code == 128 + signum, ended.err
+        assert ended.out.endswith(b"\n")
+        assert "Traceback" not in ended.err
+        sandbox.options.latency = 0
+        rerun = tap(config(sandbox, 16), state=ended.state)
+        assert rerun.code == 0, rerun.err
+        for stream, truth in sandbox.world.truth.items():
+            if stream.startswith("freshchat"):
+                found = by_stream(ended).get(stream, []) + by_stream(rerun).get(stream, [])
+                assert missing(truth, found) == [], stream
+
+
+def test_stream_map_with_a_filter_costs_no_requests(tap: Runner, sandbox: Sandbox) -> None:
+    """Children of what is filtered out are not asked for, with many workers as with one."""
+    maps = {"freshchat_users_conversations": {"__filter__": "id.endswith('0')"}}
+    runs, requests = [], []
+    for workers in (1, 16):
+        before = sandbox.requests
+        runs.append(tap(config(sandbox, workers) | {"stream_maps": maps}))
+        requests.append(sandbox.requests - before)
+    assert timeless(runs[0]) == timeless(runs[1])
+    assert by_stream(runs[0])[MESSAGES]
+    assert requests[0] == requests[1]
+
+
+# The tree of plans by itself: made of numbers instead of answers.
+
+
+def numbers(*values: int, size: int = 0) -> Plan[int]:
+    return Plan(values, lambda: (Step(value, size) for value in values))
+
+
+def test_backlog_is_bounded_by_bytes() -> None:
+    """No more is fetched than may wait, and what the reader waits for comes nevertheless."""
+    size, largest = 10, 200
+    fetched = []
+
+    def steps(parent: int) -> Iterator[Step[int]]:
+        for value in range(5):
+            fetched.append((parent, value))
+            yield Step(value, size)
+
+    def child(parent: int) -> Plan[int]:
+        return Plan(parent, lambda: steps(parent))
+
+    fan_out = FanOut(8, largest)
+    root = Plan("root", lambda: (Step(n) for n in range(50)), lambda parent: [child(parent)])
+    read, most = 0, 0
+    for parent in fan_out.read(root):
+        for value in fan_out.read(child(parent)):
+            assert value == read % 5
+            read += 1
+            most = max(most, len(fetched) - read)
+    assert read == 250
+    # Those that are under way when the first sizes become known come on top.
+    assert 0 < most <= largest / size + 8
+
+
+def test_plan_that_was_not_foreseen_is_read_all_the_same() -> None:
+    fan_out = FanOut(4)
+    root = Plan("root", lambda: (Step(n) for n in range(3)), lambda n: [numbers(n, 7)])
+    found: list[int] = []
+    for n in fan_out.read(root):
+        if n != 1:  # foreseen, and not asked for
+            found += fan_out.read(numbers(n, 7))
+        found += fan_out.read(numbers(n, 8))
+        found += fan_out.read(numbers(n, 9))
+    assert found == [0, 7, 0, 8, 0, 9, 1, 8, 1, 9, 2, 7, 2, 8, 2, 9]
+
+
+def test_reader_that_leaves_leaves_no_threads() -> None:
+    fan_out = FanOut(4)
+    before = threading.active_count()
+    for _ in range(3):
+        for value in fan_out.read(Plan("many", lambda: (Step(n, 1) for n in range(1000)))):
+            if value == 10:
+                break
+    for thread in threading.enumerate():
+        if thread.name == "fetching":
+            thread.join(10)
+    assert threading.active_count() == before

@@ -1,0 +1,84 @@
+"""What lies between the tap and the API is as it is with requests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config
+from serving import Server, paged, rows
+from starlette.responses import Response
+
+from tap_chat.sandbox import API_KEY
+
+if TYPE_CHECKING:
+    from running import Runner
+    from starlette.requests import Request
+
+
+def test_proxy_of_the_environment_is_used(tap: Runner) -> None:
+    with Server(paged(rows(150))) as proxy:
+        config = chat_config(proxy, api_url="http://api.invalid/base")
+        run = tap.run(tap.command(config), {"HTTP_PROXY": proxy.url, "http_proxy": proxy.url})
+        assert run.code == 0, run.err
+        assert run.records == rows(150)
+        assert {request.headers["host"] for request in proxy.requests} == {"api.invalid"}
+        assert {request.url.path for request in proxy.requests} == {"/base/v1/messages"}
+
+
+def test_host_without_a_proxy_is_asked_itself(tap: Runner) -> None:
+    with Server(paged(rows(150))) as api:
+        nowhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
+        run = tap.run(tap.command(chat_config(api)), nowhere)
+    assert run.code == 0, run.err
+    assert run.records == rows(150)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_compressed_answers_are_read(tap: Runner, encoding: str) -> None:
+    def answer(request: Request) -> Response:
+        assert "gzip" in request.headers["accept-encoding"]
+        body = json.dumps(paged(rows(150))(request)).encode()
+        body = gzip.compress(body) if encoding == "gzip" else body
+        return Response(body, headers={"Content-Encoding": encoding})
+
+    with Server(answer) as api:
+        run = tap(chat_config(api))
+    assert run.code == 0, run.err
+    assert run.records == rows(150)
+
+
+def test_broken_compression_is_retried_and_said(tap: Runner) -> None:
+    with Server(lambda _: Response(b"no gzip", headers={"Content-Encoding": "gzip"})) as api:
+        run = tap(chat_config(api, max_retries=1))
+        assert len(api.requests) == 2
+    assert run.code == 1
+    assert "broken compression" in run.errors[0]
+
+
+def test_redirect_is_not_followed_with_the_key(tap: Runner) -> None:
+    with (
+        Server(lambda _: {"data": []}) as elsewhere,
+        Server(lambda _: Response(status_code=307, headers={"Location": elsewhere.url})) as api,
+    ):
+        run = tap(chat_config(api, api_key_in="header"))
+        assert elsewhere.requests == []
+    assert run.code == 1
+    assert "which is not followed" in run.errors[0]
+    assert API_KEY not in run.err
+
+
+def test_connections_are_kept_open(tap: Runner) -> None:
+    clients: set[Any] = set()
+
+    def answer(request: Request) -> Any:
+        clients.add(request.client)
+        return paged(rows(950))(request)
+
+    with Server(answer) as api:
+        run = tap(chat_config(api))
+        assert len(api.requests) == 11
+    assert run.code == 0
+    assert len(clients) == 1

@@ -1,0 +1,196 @@
+"""What is written as it came is what would have been written had it been decoded."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_chat import answers
+from tap_chat.fields import anything, boolean, integer, moment, number, record, several, text, thing
+from tap_chat.records import Conformer
+from tap_chat.tap import TapChat
+from tap_chat.verbatim import VerbatimReader
+
+if TYPE_CHECKING:
+    from tap_chat.pagination import Page
+
+SCHEMA = record(
+    ("id",),
+    id=text(""),
+    parent=text(""),
+    time=moment(""),
+    number=number(""),
+    integer=integer(""),
+    flag=boolean(""),
+    thing=thing(""),
+    list=several(""),
+    any=anything(""),
+)
+READER = VerbatimReader(SCHEMA, ("id",), mark="time", path="data.rows")
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(["\ud83d", 10**25, Decimal("1E+400"), Decimal("5.0")])
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
+)
+NAMES = st.sampled_from([*SCHEMA["properties"]])
+FITTING = st.fixed_dictionaries(
+    {"id": st.text(min_size=1)},
+    optional={
+        "parent": st.text(),
+        "time": st.datetimes().map(str),
+        "number": st.integers() | st.decimals(allow_nan=False, allow_infinity=False),
+        "integer": st.integers(),
+        "flag": st.booleans() | st.none(),
+        "thing": st.dictionaries(st.text(), VALUES),
+        "list": st.lists(VALUES),
+        "any": VALUES,
+    },
+)
+RECORDS = st.lists(FITTING | st.dictionaries(NAMES | st.text(), VALUES), max_size=3)
+
+
+def spell(value: Any, *, ascii_only: bool, indent: int | None) -> str:
+    """Return JSON with decimals as they are."""
+    decimals: dict[str, str] = {}
+
+    def marked(part: Any) -> Any:
+        match part:
+            case Decimal():
+                mark = f"\x00decimal {len(decimals)}\x00"
+                decimals[json.dumps(mark)] = str(part)
+                return mark
+            case dict():
+                return {name: marked(inner) for name, inner in part.items()}
+            case list():
+                return [marked(inner) for inner in part]
+        return part
+
+    found = json.dumps(marked(value), ensure_ascii=ascii_only, indent=indent)
+    for mark, spelled in decimals.items():
+        found = found.replace(mark, spelled)
+    return found
+
+
+def decoded(body: bytes) -> list[Any] | None:
+    """Return the records of a page in the other way; None if that changes or refuses one."""
+    conform = Conformer(SCHEMA, ("id",), lambda _: None).conform
+    try:
+        records = answers.find(answers.decode(body), "data.rows")
+    except ValueError:
+        return None
+    before = json.dumps(records, default=str)
+    if not isinstance(records, list) or any(
+        not isinstance(row, dict) or conform(row) for row in records
+    ):
+        return None
+    return records if json.dumps(records, default=str) == before else None
+
+
+def parsed(page: Page) -> list[Any]:
+    return [answers.decode(bytes(text)) for text in page.records]
+
+
+@given(
+    RECORDS,
+    st.booleans(),
+    st.sampled_from([None, None, None, 1]),
+    st.integers(0),
+    st.binary(max_size=2),
+)
+def test_page_is_read_as_if_it_was_decoded_or_not_at_all(
+    records: list[Any], ascii_only: Any, indent: Any, place: int, noise: bytes
+) -> None:
+    body = {"data": {"rows": records, "next": "é"}, "total": Decimal("1.50")}
+    whole = spell(body, ascii_only=ascii_only, indent=indent).encode(errors="surrogatepass")
+    place %= len(whole)
+    for found in (whole, whole[:place] + noise + whole[place + 1 :]):
+        page = READER.read(found)
+        if page is not None:
+            truth = decoded(found)
+            assert parsed(page) == truth
+            assert page.keys == [(row["id"],) for row in truth]
+            assert page.block.marks == [row.get("time") for row in truth]
+            lines = b"".join(bytes(text) for text in page.records)
+            assert b"\n" not in lines
+            assert b"\r" not in lines
+
+
+@given(st.lists(FITTING, max_size=3))
+def test_page_that_is_as_declared_is_read_verbatim(records: list[Any]) -> None:
+    body = spell({"data": {"rows": records, "next": [1]}, "total": 3}, ascii_only=True, indent=None)
+    page = READER.read(body.encode())
+    if "\\ud" not in body and "E+" not in body and "E-" not in body:
+        assert page is not None
+        assert page.body == {"data": {"rows": None, "next": [1]}, "total": 3}
+
+
+def test_parents_keys_win_over_the_records_own() -> None:
+    reader = VerbatimReader(SCHEMA, ("parent", "id"), inherited=("parent",))
+    page = reader.read(b'[{"id": "1"}, {"id": "2", "flag": true}]', {"parent": 'a"b'})
+    assert page is not None
+    assert parsed(page) == [
+        {"parent": 'a"b', "id": "1"},
+        {"parent": 'a"b', "id": "2", "flag": True},
+    ]
+    assert reader.read(b'[{"id": "1", "parent": "c"}]', {"parent": "a"}) is None
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"integer": Decimal("5.0")},
+        {"integer": True},
+        {"flag": 1},
+        {"number": "1"},
+        {"thing": []},
+        {"list": {}},
+        {"unknown": 1},
+        {"id": None},
+        {"time": 5},
+    ],
+)
+def test_page_with_a_record_to_change_or_refuse_is_not_read_verbatim(field: Any) -> None:
+    body = spell({"data": {"rows": [{"id": "1"} | field]}}, ascii_only=True, indent=None)
+    assert READER.read(body.encode()) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data": {"rows": [{"id": "1", "thing": {"a": "\xff"}}]}}',
+        b'{"data": {"rows": [{"id": "1"}]}, "next": 1e9999999999999999999}',
+        b'{"data": {"rows": [{"id": "1"}]}',
+        b'{"data": {"rows": {"id": "1"}}}',
+        b'{"data": [{"id": "1"}]}',
+        b'{"data": {"rows": null}}',
+        b"",
+        b'{"data": {"rows": [{"id": "1", "any": %b}]}}' % (b"[" * 100_000 + b"]" * 100_000),
+    ],
+)
+def test_page_that_is_not_what_it_should_be_is_left_to_the_other_way(body: bytes) -> None:
+    assert READER.read(body) is None
+
+
+@pytest.mark.parametrize("keys", [(), ("any",), ("thing",), ("missing",)])
+def test_keys_that_can_not_be_compared_are_left_to_the_other_way(keys: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        VerbatimReader(SCHEMA, keys)
+
+
+def test_streams_can_be_read_verbatim() -> None:
+    streams = TapChat(validate_config=False).discover_streams()
+    single = {stream.name for stream in streams if not stream.verbatim_reader}
+    assert single == {"freshchat_account", "freshchat_conversations"}

@@ -1,0 +1,194 @@
+"""The fast way from a page to its RECORD lines writes what the SDK's own way writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config, full_config
+from serving import Server
+
+from tap_chat.client import ChatStream
+from tap_chat.sandbox import Sandbox, World
+from tap_chat.tap import STREAMS
+
+if TYPE_CHECKING:
+    from running import Run, Runner
+
+WORLD = World(messages=500, users=10, conversations=30, dixa_conversations=300, chats=100)
+SECTIONS = ("chat", "freshchat", "dixa", "livechat")
+
+# The SDK's own loop over records, and its own way of writing one.
+STOCK = """
+from tap_chat import _sdk
+from tap_chat.__main__ import main
+
+_sdk.BlockStream._in_blocks = lambda *_: False
+_sdk.BlockStream._as_it_is = False
+main()
+"""
+
+# What must not be reached when no feature of the SDK is on.
+FAST_OR_NOTHING = """
+from tap_chat import _sdk
+from tap_chat.__main__ import main
+
+def refuse(*_, **__):
+    raise AssertionError("the SDK's own way")
+
+_sdk.RESTStream._write_record_message = refuse
+main()
+"""
+
+
+def run_program(tap: Runner, program: str, config: dict[str, Any], **files: Any) -> Run:
+    _, *arguments = tap.command(config, **files)
+    run = tap.run([sys.executable, "-c", program, *arguments])
+    assert run.code == 0, run.err
+    return run
+
+
+def messages(run: Run) -> list[dict[str, Any]]:
+    """Return what a run wrote, with exact numbers, but for the time of the run."""
+    found = [json.loads(line, parse_float=Decimal) for line in run.out.splitlines()]
+    for message in found:
+        assert ("time_extracted" in message) == (message["type"] == "RECORD")
+        message.pop("time_extracted", None)
+        message.pop("version", None)
+        for state in message.get("value", {}).get("bookmarks", {}).values():
+            state.pop("replication_key_signpost", None)
+    return found
+
+
+def counted(run: Run) -> dict[str, int]:
+    """Return the numbers of records that the SDK's metrics name."""
+    counts: dict[str, int] = {}
+    for line in run.err.splitlines():
+        _, found, point = line.partition("METRIC: ")
+        if found and (metric := json.loads(point))["metric"] == "record_count":
+            stream = metric["tags"]["stream"]
+            counts[stream] = counts.get(stream, 0) + metric["value"]
+    return counts
+
+
+def assert_same(tap: Runner, config: dict[str, Any], **files: Any) -> Run:
+    stock = run_program(tap, STOCK, config, **files)
+    fast = tap(config, **files)
+    assert fast.code == 0, fast.err
+    assert messages(fast) == messages(stock)
+    assert counted(fast) == counted(stock)
+    assert fast.records
+    return fast
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize(
+    "feature",
+    [
+        {},
+        {"stream_maps": {"*": {"_source": "'made up'"}}},
+        {"stream_maps": {"*": {"__filter__": "True"}}},
+        {"flattening_enabled": True, "flattening_max_depth": 2},
+    ],
+    ids=["plain", "mapped", "filtered", "flattened"],
+)
+def test_every_stream_is_written_as_by_the_sdk(
+    tap: Runner, section: str, feature: dict[str, Any]
+) -> None:
+    with Sandbox(WORLD) as sandbox:
+        config = full_config(sandbox, section) | feature
+        run = assert_same(tap, config)
+        # And when there is little that is new.
+        again = run_program(tap, STOCK, config, state=run.state)
+        assert messages(tap(config, state=run.state)) == messages(again)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_selection_is_as_by_the_sdk(tap: Runner, section: str) -> None:
+    with Sandbox(WORLD) as sandbox:
+        config = full_config(sandbox, section)
+        catalog = json.loads(tap.run([*tap.command({section: {}}), "--discover"]).out)
+        for entry in catalog["streams"]:
+            keys = {*entry["key_properties"], entry.get("replication_key")}
+            optional = [
+                item for item in entry["metadata"] if keys.isdisjoint(item["breadcrumb"][1:2])
+            ]
+            for number, item in enumerate(optional):
+                item["metadata"]["selected"] = item["breadcrumb"] == [] or number % 3 > 0
+        run = assert_same(tap, config, catalog=catalog)
+        assert {"selected": False} in [
+            {"selected": item["metadata"].get("selected")}
+            for entry in catalog["streams"]
+            for item in entry["metadata"]
+        ]
+        # Parents alone, and children alone.
+        for number, entry in enumerate(catalog["streams"]):
+            for item in entry["metadata"]:
+                item["metadata"]["selected"] = number % 2 == 0
+        assert messages(tap(config, catalog=catalog)) == messages(
+            run_program(tap, STOCK, config, catalog=catalog)
+        )
+        assert run.records
+
+
+@pytest.mark.parametrize("settings", [{}, {"replication_key": "timestamp"}])
+def test_states_come_after_the_same_records(tap: Runner, settings: dict[str, Any]) -> None:
+    """With pages whose ends are never where a STATE is due."""
+    with Sandbox(World(messages=23_000)) as sandbox:
+        config = chat_config(sandbox, page_size=700, **settings)
+        run = assert_same(tap, config)
+        assert len(run.of_type("STATE")) == (3 if settings else 1)
+
+
+RECORDS = [
+    b'{"id": "1", "n": 1E+400, "i": 9007199254740993, "o": {"d": 0.10, "n": -1.5e-3}}',
+    b'{"id": "2", "n": 12345678901234567890.123456789, "i": 5.0, "o": null}',
+    b'{"id": "3", "i": 123456789012345678901234567890, "unknown": {"x": 1}}',
+    rb'{"id": "4", "message": "a \ud83d \ud83d\ude00 \" \\ \n \u0000 \u2028"}',
+    '{"id": "5", "message": "é \u2028 \U0001f600", "o": {"é": ["\U0001f600"]}}'.encode(),
+    b'{\n  "id": "6",\n  "o": {"list": [1, 2,\n 3]}\r\n}',
+    b'{"\\u0069d": "7", "m\\u0065ssage": "escaped names"}',
+    b'{"id": "8", "message": null, "o": {}, "l": [], "b": false, "n": 0, "any": [{}]}',
+    b'{"id": "9", "i": -0, "n": -0.0, "any": 1e999999, "l": [{"deep": [[[1e-400]]]}]}',
+]
+FIELDS = {
+    "n": {"type": ["number", "null"]},
+    "i": {"type": ["integer", "null"]},
+    "o": {"type": ["object", "null"]},
+    "l": {"type": ["array", "null"]},
+    "b": {"type": "boolean"},
+    "any": {"description": "No type."},
+    "either": {"type": ["object", "array", "string", "null"]},
+}
+# A name that msgspec has no field for.
+UNUSUAL = {'odd "name"\\': {"type": ["string", "null"]}}
+
+
+@pytest.mark.parametrize("unusual", [{}, UNUSUAL], ids=["usual", "unusual"])
+@pytest.mark.parametrize("chosen", [*range(len(RECORDS)), None])
+def test_odd_records_are_written_exactly(
+    tap: Runner, chosen: int | None, unusual: dict[str, Any]
+) -> None:
+    found = RECORDS if chosen is None else RECORDS[chosen : chosen + 1]
+    body = b'{"data": [%b]}' % b" , ".join(found)
+    with Server(lambda _: body) as api:
+        run = assert_same(tap, chat_config(api, paging="none", fields=FIELDS | unusual))
+    truth = [json.loads(record, parse_float=Decimal) for record in found]
+    for record in truth:
+        record.pop("unknown", None)
+    assert [message["record"] for message in messages(run) if "record" in message] == truth
+    assert run.err.count("a field 'unknown' that is not declared") == (chosen in {2, None})
+
+
+def test_nothing_of_the_sdk_stands_in_the_way_of_a_plain_run(tap: Runner) -> None:
+    with Sandbox(WORLD) as sandbox:
+        run_program(tap, FAST_OR_NOTHING, full_config(sandbox))
+
+
+def test_streams_read_in_blocks() -> None:
+    """One that overrode `get_records` alone would be written otherwise than read."""
+    for kind in (kind for kinds in STREAMS.values() for kind in kinds):
+        assert kind.get_records is ChatStream.get_records, kind.name
