@@ -137,7 +137,10 @@ def test_command_that_tells_no_name_needs_one(stage: Stage) -> None:
 
 def test_taps_of_one_launcher_have_each_a_state(stage: Stage) -> None:
     stage.load([schema(), record(id=1), {"type": "STATE", "value": {"cursor": 1}}], name="one")
-    stage.load([schema(), record(id=1), {"type": "STATE", "value": {"cursor": 2}}], name="two")
+    cursor = {"type": "STATE", "value": {"cursor": 2}}
+    two = stage.source([schema(), record(id=1), cursor], name="two")
+    two.a.apply_hints(table_name="a_of_two")
+    stage.pipeline.run(two)
     assert "state" not in stage.given
     stage.load([schema()], name="one")
     assert stage.given["state"] == {"cursor": 1}
