@@ -13,7 +13,7 @@ from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
 from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.catalog import FULL_TABLE
 from dlt_bridge.errors import MessageError
-from dlt_bridge.runs import pipeline
+from dlt_bridge.runs import capabilities, pipeline
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -199,13 +199,13 @@ def _usual(method: str | None, keys: Sequence[str]) -> str:
 
 def _strategies(stream: str, table_format: str | None) -> Sequence[str]:
     """Return the merge strategies that the destination has for a table."""
-    capabilities = pipeline().destination.capabilities()
-    strategies: Sequence[Any] = capabilities.supported_merge_strategies or ()
-    if capabilities.merge_strategies_selector is not None:
+    able = capabilities()
+    strategies: Sequence[Any] = able.supported_merge_strategies or ()
+    if able.merge_strategies_selector is not None:
         table: Any = {"name": stream}
         if table_format:
             table["table_format"] = table_format
-        strategies = capabilities.merge_strategies_selector(strategies, table_schema=table)
+        strategies = able.merge_strategies_selector(strategies, table_schema=table)
     return strategies
 
 
@@ -342,7 +342,7 @@ def this_version(version: int) -> str:
 def _escaped(name: str) -> str:
     """Return the name of a column in SQL; dlt fills in names of tables between braces."""
     naming = dlt.current.source_schema().naming
-    escape = pipeline().destination.capabilities().escape_identifier
+    escape = capabilities().escape_identifier
     return str(escape(naming.normalize_path(name))).replace("{", "{{").replace("}", "}}")
 
 

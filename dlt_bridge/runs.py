@@ -14,9 +14,14 @@ from dlt_bridge.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from dlt.common.destination import DestinationCapabilitiesContext
+
 #: The resource that reads the tap; no stream's.
 DRIVER = "_singer"
 
+# The destination that was asked last, and what it said.
+_DESTINATION, _CAPABILITIES = "destination", "capabilities"
+_asked: dict[str, Any] = {}
 # Where the state of a package says which streams were read into it, by source.
 _READ = "dlt_bridge"
 
@@ -28,6 +33,18 @@ def pipeline() -> Any:  # noqa: ANN401
     streams takes longer than to read them.
     """
     return Container()[PipelineContext].pipeline()
+
+
+def capabilities() -> DestinationCapabilitiesContext:
+    """Return what the destination of the pipeline that runs can do.
+
+    It is asked once for each destination: to ask takes some 20 ms.
+    """
+    destination = pipeline().destination
+    if _asked.get(_DESTINATION) is not destination:
+        _asked.update({_DESTINATION: destination, _CAPABILITIES: destination.capabilities()})
+    found: DestinationCapabilitiesContext = _asked[_CAPABILITIES]
+    return found
 
 
 def streams_to_read(known: Collection[str]) -> set[str]:

@@ -14,7 +14,7 @@ from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
-from dlt_bridge.runs import pipeline
+from dlt_bridge.runs import capabilities, pipeline
 from dlt_bridge.types import DataType, Kind
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _kind(column: Mapping[str, Any]) -> Kind | None:
         return None
     precision, scale = column.get("precision"), column.get("scale")
     if data_type == "decimal":
-        usual = pipeline().destination.capabilities().decimal_precision
+        usual = capabilities().decimal_precision
         return Kind("decimal", precision or usual[0], usual[1] if precision is None else scale or 0)
     return Kind(data_type, precision if data_type in {"timestamp", "time"} else None)
 
@@ -118,8 +118,7 @@ def file_format(*, objects: bool) -> str | None:
         objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
             much memory.
     """
-    capabilities = dlt.current.pipeline().destination.capabilities()
-    if objects and PARQUET in (capabilities.supported_loader_file_formats or ()):
+    if objects and PARQUET in (capabilities().supported_loader_file_formats or ()):
         return PARQUET
     return CSV if destination_type() == "postgres" and not objects else None
 
@@ -150,11 +149,10 @@ def refuse_structs() -> None:
     Raises:
         BridgeError: It has not.
     """
-    destination = dlt.current.pipeline().destination
-    if not destination.capabilities().supports_nested_types:
+    if not capabilities().supports_nested_types:
         raise BridgeError(
-            f"{destination.destination_name} has no structs and lists for nested='native'. Choose"
-            " nested='json', or nested='tables' for child tables."
+            f"{pipeline().destination.destination_name} has no structs and lists for"
+            " nested='native'. Choose nested='json', or nested='tables' for child tables."
         )
 
 
