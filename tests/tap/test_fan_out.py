@@ -176,12 +176,12 @@ def test_plan_that_was_not_foreseen_is_read_all_the_same() -> None:
 
 def test_reader_that_leaves_leaves_no_threads() -> None:
     fan_out = FanOut(4)
-    before = threading.active_count()
+    others = threading.enumerate()
     for _ in range(3):
         for value in fan_out.read(Plan("many", lambda: (Step(n, 1) for n in range(1000)))):
             if value == 10:
                 break
-    for thread in threading.enumerate():
-        if thread.name == "fetching":
-            thread.join(10)
-    assert threading.active_count() == before
+    workers = [thread for thread in threading.enumerate() if thread not in others]
+    for thread in workers:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in workers)
