@@ -114,7 +114,7 @@ def test_full_table_is_merged_on_its_key(anywhere: Stage) -> None:
     assert anywhere.into.read("a", "id", "v") == [(1, "c"), (2, "d")]
 
 
-@merging
+@sql
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -139,7 +139,20 @@ def test_key_may_change_between_runs(
     assert anywhere.into.read("a", "id", "k", "v") == expected
 
 
-@merging
+@pytest.mark.parametrize("warehouse", ["delta"], indirect=True)
+def test_key_on_delta_may_only_become_wider(anywhere: Stage) -> None:
+    """An update of several rows by one key would make them equal, and keep them all."""
+    text = {"type": "string"}
+    anywhere.load([schema(k=text), record(id=1, k="x")])
+    wider = schema(keys=("id", "k"), k=text)
+    anywhere.load([wider, record(id=1, k="x"), record(id=1, k="y")])
+    assert anywhere.into.read("a", "id", "k") == [(1, "x"), (1, "y")]
+    with pytest.raises(PipelineStepFailed, match="Reset the stream"):
+        anywhere.load([schema(k=text), record(id=1, k="z")])
+    assert anywhere.into.read("a", "id", "k") == [(1, "x"), (1, "y")]
+
+
+@sql
 def test_column_that_is_no_longer_a_key_may_be_null(anywhere: Stage) -> None:
     both = schema(keys=("id", "k"), k={"type": "string"})
     anywhere.load([both, record(id=1, k="x")])
