@@ -138,7 +138,10 @@ class RecordDecoder:
         self._natives = {
             column.name: found
             for column, kind in zip(self.columns, self.kinds, strict=True)
-            if native and kind == Kind("json") and (found := native_of(column.schema))
+            if native
+            and not column.key
+            and kind == Kind("json")
+            and (found := native_of(column.schema))
         }
         self._known = {name: dict(kind) for name, kind in (variants or {}).items()}
         # The variants of this stream's tables, in order: each table has them all.

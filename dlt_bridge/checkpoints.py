@@ -101,6 +101,7 @@ def load(
     infos = finish(pipeline, destination=arguments.get("destination"))
     run = Run(checkpoint_every)
     token = _run.set(run)
+    asked = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:
             info = pipeline.run(source, **arguments)
@@ -111,6 +112,10 @@ def load(
             arguments.pop("refresh", None)
     finally:
         _run.reset(token)
+        # What was to be replaced is added to by later packages: see `StreamWriter.begin`.
+        for name, disposition in asked.items():
+            if disposition == "replace":
+                source.resources[name].apply_hints(write_disposition=disposition)
         if run.driver is not None:
             run.driver.close()
     return infos

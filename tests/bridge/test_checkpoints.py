@@ -226,3 +226,12 @@ def test_stream_that_is_replaced_is_not_emptied_before_it_is_read(stage: Stage) 
     later = [schema("b", keys=()), record("b", id=8), bookmark(a={"x": 2}), record("b", id=9)]
     checkpointed(stage, [*lines, *later, bookmark(a={"x": 3})])
     assert stage.rows("select id from data.b order by id") == [(8,), (9,)]
+
+
+def test_replacing_on_request_is_remembered_by_the_source(stage: Stage) -> None:
+    messages = [schema(keys=(), v=TEXT), *counting(1, 3)[1:]]
+    source = singer([json.dumps(message) for message in messages], select=["a"], name="again")
+    source.resources["a"].apply_hints(write_disposition="replace")
+    for _ in range(2):
+        load(stage.pipeline, source, checkpoint_every=0)
+        assert stage.rows("select id from data.a order by id") == [(1,), (2,), (3,)]
