@@ -15,7 +15,6 @@ import dlt
 from dlt_bridge import state, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.errors import MessageError
-from dlt_bridge.hints import expect_meant_hints
 from dlt_bridge.messages import (
     RECORD_NAME,
     ActivateVersion,
@@ -27,6 +26,7 @@ from dlt_bridge.messages import (
     decoded,
     record_head,
 )
+from dlt_bridge.quiet import expect_meant_hints
 from dlt_bridge.runs import streams_to_read
 from dlt_bridge.streams import Parcel, StreamWriter
 

@@ -14,8 +14,8 @@ from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
 from dlt_bridge.checkpoints import reading
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.hints import Told
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
+from dlt_bridge.plans import Told
 from dlt_bridge.process import Tap
 from dlt_bridge.runs import DRIVER
 from dlt_bridge.steps import HintStep

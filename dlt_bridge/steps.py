@@ -20,7 +20,8 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from dlt_bridge.hints import TableHints, Told
+    from dlt_bridge.hints import TableHints
+    from dlt_bridge.plans import Told
     from dlt_bridge.streams import Parcel
 
 

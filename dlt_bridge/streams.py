@@ -11,20 +11,13 @@ import pyarrow.compute as pc
 
 from dlt_bridge import tables
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.errors import MessageError
 from dlt_bridge.files import CSV, VALUES, needs_values
-from dlt_bridge.hints import (
-    DELETE_INSERT,
-    TableHints,
-    Told,
-    asked,
-    brought_anew,
-    older_versions,
-    planned,
-    this_version,
-)
+from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
+from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
 from dlt_bridge.types import Kind, columns
 from dlt_bridge.versions import LastVersions
 

@@ -1,0 +1,49 @@
+"""Keeps dlt from warning of what the bridge means to do."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from dlt_bridge.arrow import SEQUENCE
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class _MeantHints(logging.Filter):
+    """Keeps dlt from warning of hints that are meant.
+
+    The hint of a column may be another than what Arrow says, and versions may be told apart that
+    are known to be the only ones.
+
+    Attributes:
+        resources: Those of the bridge, of which the warning is not heard.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resources: set[str] = set()
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        resource = text.removeprefix("In resource: ").partition(", when merging arrow schema")[0]
+        different = "several column hints were different" in text and resource in self.resources
+        sorted_out = SEQUENCE in text and "declared as already deduplicated" in text
+        return not different and not sorted_out
+
+
+_meant_hints = _MeantHints()
+
+
+def expect_meant_hints(resources: Iterable[str]) -> None:
+    """Let dlt not warn of columns whose hints are meant, in these resources."""
+    _meant_hints.resources.update(resources)
+    logging.getLogger("dlt").addFilter(_meant_hints)
