@@ -11,8 +11,8 @@ import dlt
 from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.errors import BridgeError
-from tap_chat.settings import from_environment, parse
-from tap_chat.tap import STREAMS, Config, TapChat
+from tap_chat.settings import from_environment, json_schema, parse
+from tap_chat.tap import STREAMS, Config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[st
         raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(STREAMS)}.")
     schema = {
         name: setting
-        for name, setting in TapChat.config_jsonschema["properties"].items()
+        for name, setting in json_schema(Config)["properties"].items()
         if name in platforms or name not in STREAMS
     }
     try:

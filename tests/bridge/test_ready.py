@@ -12,6 +12,7 @@ from running import full_config
 from dlt_bridge import BridgeError, chat
 from dlt_bridge.chat_config import config_of
 from tap_chat.sandbox import API_KEY
+from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from staging import Project, Stage
@@ -53,6 +54,12 @@ def test_one_platform_takes_its_settings_as_arguments(stage: Stage, sandbox: San
     assert set(source.selected_resources) == {"chat_messages"}
     stage.pipeline.run(source)
     assert count(stage, "chat_messages") == len(sandbox.world.chat_messages)
+
+
+def test_settings_are_those_of_tap_chat_whatever_the_sdk_adds_to_its_class() -> None:
+    settings = {"api_url": URL, "api_key": "x"}
+    TapChat(config={"freshchat": settings, "start_date": "2025-01-01"}, parse_env_config=True)
+    assert config_of(["freshchat"], settings) == {"freshchat": settings}
 
 
 def test_environment_counts_more_than_files_and_arguments_more_than_all(
