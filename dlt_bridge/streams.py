@@ -18,6 +18,7 @@ from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.rows import Form
 from dlt_bridge.types import Kind, columns
 from dlt_bridge.versions import LastVersions
 
@@ -157,18 +158,20 @@ class StreamWriter:
             # Mixed values beside child tables are JSON in a text column: see `TableHints`.
             mixed = {column.name for column in properties if column.kind == Kind("json")}
             kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
-        self._decoder = RecordDecoder(
+        form = Form(
             stream.name,
             properties,
-            kinds=kinds,
-            variants=layout.variants,
-            limits=tables.limits(),
+            kinds,
+            layout.variants,
+            tables.limits(),
             native=options.nested == "native",
         )
+        self._decoder = RecordDecoder(form)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
         self._size = self._rows = 0
-        self._reported = 0
+        # Of what records have shown, how much was told.
+        self._reported = self._moved = 0
         self.line = b""
         if self._base.one_version:
             tables.refuse_changed_key(stream.name, self.table, self._base.keys)
@@ -191,7 +194,7 @@ class StreamWriter:
             later._plan = later._base.later()
         later._active, later._oldest = self._active, self._oldest
         later._file_format = self._file_format
-        later._decoder.versioned |= self._decoder.versioned
+        later._decoder.learnt.versioned |= self._decoder.learnt.versioned
         if self._held:
             later.close()
             if later._plan.keys != self._plan.keys:
@@ -288,7 +291,7 @@ class StreamWriter:
                 " destination can't delete rows of older versions here. If the tap always reads"
                 ' the whole stream, load it with write_disposition="replace".'
             )
-        self._decoder.versioned = True
+        self._decoder.learnt.versioned = True
         self._active = version if self._active is None else max(version, self._active)
         self._told = False
         self._parcel = self._parcel or Parcel([])
@@ -321,7 +324,7 @@ class StreamWriter:
         return TableHints(
             self._plan,
             self._decoder.told_columns,
-            self._decoder.variants,
+            dict(self._decoder.learnt.variants),
             stored=tables.stored_columns(self.table),
             conditions=self._conditions(),
             deduplicated=deduplicated,
@@ -358,17 +361,17 @@ class StreamWriter:
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""
-        decoder, name = self._decoder, self.stream.name
-        if new := decoder.unknown[self._reported :]:
-            self._reported = len(decoder.unknown)
+        learnt, name = self._decoder.learnt, self.stream.name
+        if new := learnt.unknown[self._reported :]:
+            self._reported = len(learnt.unknown)
             logger.warning(
                 "Stream %s: records have properties that its SCHEMA has not, and that are not"
                 " loaded, such as %s.",
                 name,
                 ", ".join(f"`{unknown}`" for unknown in new),
             )
-        while decoder.misplaced:
-            moved = decoder.misplaced.popleft()
+        for moved in learnt.misplaced[self._moved :]:
+            self._moved += 1
             logger.warning(
                 "Stream %s: the value of `%s` in line %d does not fit its column (%s). It is kept"
                 " as it is in the column `%s`, and so are others like it.",

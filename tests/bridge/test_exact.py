@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
 from dlt_bridge.arrow import SEQUENCE, RecordDecoder
+from dlt_bridge.rows import Form
 from dlt_bridge.types import Kind, columns
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def given_lines(draw: st.DrawFn, *, refused: bool = True) -> Given:
 
 
 def decoder(stream: Stream, **options: Any) -> RecordDecoder:
-    return RecordDecoder("a", columns(stream.schema, stream.keys), **options)
+    return RecordDecoder(Form("a", columns(stream.schema, stream.keys), **options))
 
 
 def plain(values: pa.ChunkedArray) -> list[Any]:
@@ -147,7 +148,7 @@ def test_every_value_is_in_its_place(given: Given) -> None:
         assert types == ({arrow_type(kind)} if kind else set())
     compared(given, tables, kinds)
     unknown = {name for line in given.lines for name in exact.record(line)} - kinds.keys()
-    assert set(made.unknown) == unknown
+    assert set(made.learnt.unknown) == unknown
 
 
 @FAST
@@ -192,7 +193,7 @@ def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
     earlier = decoder(first.stream)
     decoded(first, earlier, first.batches)
     variants: dict[str, dict[str, Kind]] = {}
-    for name, kind in earlier.variants.items():
+    for name, kind in earlier.learnt.variants.items():
         column, _, data_type = name.rpartition("__v_")
         variants.setdefault(column, {})[data_type] = kind
     later = decoder(second.stream, kinds=earlier.types, variants=variants)
