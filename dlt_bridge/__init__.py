@@ -1,8 +1,21 @@
 """dlt_bridge: the output of any Singer tap, in any dlt destination."""
 
-from dlt_bridge.checkpoints import load
-from dlt_bridge.errors import BridgeError, MessageError, TapError
-from dlt_bridge.ready import chat
-from dlt_bridge.source import singer
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlt_bridge.checkpoints import load
+    from dlt_bridge.errors import BridgeError, MessageError, TapError
+    from dlt_bridge.ready import chat
+    from dlt_bridge.source import singer
 
 __all__ = ["BridgeError", "MessageError", "TapError", "chat", "load", "singer"]
+
+_MODULES = {"load": "checkpoints", "chat": "ready", "singer": "source"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: the process that decodes needs no dlt, which takes a second."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

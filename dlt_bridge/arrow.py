@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array as machine_array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +65,7 @@ class RecordDecoder:
 
     Args:
         form: What they become.
+        learnt: What records have shown already.
 
     Attributes:
         form: Likewise.
@@ -75,14 +75,16 @@ class RecordDecoder:
         MessageError: There is no column.
     """
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, learnt: Learnt | None = None) -> None:
         if not any(column.kind for column in form.columns):
             raise MessageError(
                 f"Stream {form.stream}: the SCHEMA has no property that can hold a value, so"
                 " nothing of its records would be loaded."
             )
         self.form = form
-        self.learnt = Learnt(kinds={name: dict(kinds) for name, kinds in form.variants.items()})
+        self.learnt = learnt or Learnt(
+            kinds={name: dict(kinds) for name, kinds in form.variants.items()}
+        )
         self._columns = [
             (column, form.kinds.get(column.name, column.kind)) for column in form.columns
         ]
@@ -94,8 +96,16 @@ class RecordDecoder:
             and kind == Kind("json")
             and (found := native_of(column.schema))
         }
-        kinds = [kind for _, kind in self._columns]
-        self._rows = RowDecoder(form, kinds, self.learnt)
+        self._rows = self._row_decoder()
+
+    def learn(self, learnt: Learnt) -> None:
+        """Take what records have shown that were decoded elsewhere."""
+        if learnt != self.learnt:
+            self.learnt = learnt
+            self._rows = self._row_decoder()
+
+    def _row_decoder(self) -> RowDecoder:
+        return RowDecoder(self.form, [kind for _, kind in self._columns], self.learnt)
 
     @property
     def schema(self) -> pa.Schema:
@@ -151,7 +161,7 @@ class RecordDecoder:
         count = len(rows.records)
         if self.learnt.versioned:
             made[VERSION] = pa.array(rows.versions, pa.int64())
-        made[SEQUENCE] = pa.array(machine_array("q", range(sequence, sequence + count)))
+        made[SEQUENCE] = pa.arange(sequence, sequence + count)
         schema = self.schema
         return pa.Table.from_arrays(
             [made[name] if name in made else pa.nulls(count, schema.field(name).type)

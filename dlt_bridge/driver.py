@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dlt
+import pyarrow as pa
 
 from dlt_bridge import state, tables
 from dlt_bridge.batches import lines_of_batch
+from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import MessageError
 from dlt_bridge.messages import (
     RECORD_NAME,
@@ -32,8 +33,7 @@ from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    import pyarrow as pa
+    from concurrent.futures import Future
 
     from dlt_bridge.catalog import Catalog, NoCatalog
     from dlt_bridge.lines import Lines
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 MOST_WAITING = 64 * 1024 * 1024
 #: Bytes of decoded lines that are handed to dlt together.
 HANDED_OVER = 8 * 1024 * 1024
-#: Batches that are being decoded while dlt writes others.
-AHEAD = 1
 
 # Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
 REST = "singer"
@@ -97,8 +95,7 @@ class Driver:
         self._state: bytes | None = None
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
-        # One thread decodes, so that batches stay in order.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        self._decoder = Decoding()
         self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
         # Bytes of lines that are not decoded yet, and of those that are but were not handed over.
         self._waiting = self._handed = 0
@@ -154,7 +151,7 @@ class Driver:
 
     def _stop_decoding(self) -> None:
         self._decoding.clear()
-        self._pool.shutdown(cancel_futures=True)
+        self._decoder.close()
         for writer in self._writers.values():
             writer.close()
 
@@ -213,20 +210,20 @@ class Driver:
     ) -> Iterator[Parcels]:
         self._waiting += len(lines)
         if writer.append(lines, number, count):
-            self._decode(writer)
+            self._decode(writer, full=True)
             # While dlt writes a batch, the next is decoded.
-            self._take(leave=AHEAD)
+            self._take(leave=self._decoder.ahead)
             if self._handed >= HANDED_OVER:
                 yield from self._handed_over()
         if self._waiting + self._handed >= MOST_WAITING:
             self._decode_all()
             yield from self._handed_over()
 
-    def _decode(self, writer: StreamWriter) -> None:
-        """Begin to decode what waits of a stream."""
+    def _decode(self, writer: StreamWriter, *, full: bool = False) -> None:
+        """Begin to decode what waits of a stream: a full batch, or the rest."""
         batch = writer.batch()
         if batch:
-            table = self._pool.submit(batch.decoded, self._sequence)
+            table = self._decoder.submit(batch, self._sequence, full=full)
             self._decoding.append((writer, batch.size, table))
             self._sequence += batch.rows
 
@@ -241,7 +238,7 @@ class Driver:
     def _decode_all(self) -> None:
         for writer in self._writers.values():
             self._decode(writer)
-            self._take(leave=AHEAD)
+            self._take(leave=self._decoder.ahead)
         self._take()
 
     def _handed_over(self) -> Iterator[Parcels]:
@@ -267,6 +264,8 @@ class Driver:
             for parcel in writer.last_parcels():
                 takers = 1 if self._options.everything else len(self._selected)
                 yield Parcels({stream: parcel}, takers)
+        # What Arrow keeps for later, the destination needs now.
+        pa.default_memory_pool().release_unused()
 
     def _of_stream(self, message: StreamMessage, line: bytes, number: int) -> Iterator[Parcels]:
         stream = self._stream(message.stream, number)

@@ -97,13 +97,13 @@ class Rows:
 
     Attributes:
         records: What was decoded of each record.
-        versions: Their versions; None if no record of the stream has had one.
+        versions: Their versions.
         guarded: What stands in for halves of surrogate pairs in texts, if there are any.
         by_name: The records are objects, whose names are those of properties.
     """
 
     records: list[Any]
-    versions: list[int | None] | None
+    versions: list[int | None]
     guarded: Guarded | None
     by_name: bool
 
@@ -194,11 +194,8 @@ class RowDecoder:
             if len(records) != lines.count or (self._by_name and not self._whole(records)):
                 raise self._misfit(lines)
             versions = list(map(_version, decoded))
-            if not self._known.versioned and set(versions) != {None}:
-                self._known.versioned = True
-            return Rows(
-                records, versions if self._known.versioned else None, stand_in, self._by_name
-            )
+            self._known.versioned |= versions.count(None) != len(versions)
+            return Rows(records, versions, stand_in, self._by_name)
 
     def slow_down(self, indices: Collection[int]) -> bool:
         """Decode columns from their texts from now on; say whether that is new."""

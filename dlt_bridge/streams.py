@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from dlt_bridge import tables
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
+from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
 from dlt_bridge.files import CSV, VALUES, needs_values
 from dlt_bridge.hints import TableHints
-from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
 from dlt_bridge.rows import Form
@@ -35,9 +35,9 @@ logger = logging.getLogger(__name__)
 
 #: What dlt calls the table of a stream in the SQL of a merge.
 DLT_ALIAS = "d"
-#: 20,000 rows are the fastest batch and cost little memory; rows over 400 bytes make fewer.
+#: 20,000 rows are the fastest batch and cost little memory; rows over 200 bytes make fewer.
 BATCH_ROWS = 20_000
-BATCH_BYTES = 8 * 1024 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +80,6 @@ class Parcel:
 
     rows: list[Any]
     hints: TableHints | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Lines of one stream that are decoded together.
-
-    Attributes:
-        decoder: What decodes them.
-        lines: The lines, some with newlines between several.
-        numbers: Their numbers.
-        rows: How many they are.
-        size: Their bytes.
-    """
-
-    decoder: RecordDecoder
-    lines: list[bytes]
-    numbers: list[range]
-    rows: int
-    size: int
-
-    def decoded(self, sequence: int) -> pa.Table:
-        """Return the table of the records.
-
-        Args:
-            sequence: The first value of `_sdc_sequence`.
-
-        Raises:
-            MessageError: A record does not fit.
-        """
-        return self.decoder.table(b"\n".join(self.lines), self.numbers, sequence)
 
 
 class StreamWriter:
@@ -203,8 +173,6 @@ class StreamWriter:
                     " tell the last versions of records by two keys in one package."
                 )
             later._held = self._held
-        # The keys of the rows so far are not watched any more.
-        later._watch = None
         return later
 
     def begin(self) -> None:
@@ -227,9 +195,7 @@ class StreamWriter:
         self._told_columns: set[str] = set()
         self._active: int | None = None
         self._oldest: int | None = None
-        merged = self._plan.disposition == "merge" and self._plan.keys
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
-        self._watch = KeyWatch(self._plan.keys) if merged and not self._held else None
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
         """Add lines of RECORDs and say whether it is time to decode.
@@ -268,8 +234,6 @@ class StreamWriter:
         if self._held:
             self._held.add(table)
             return
-        if self._watch:
-            self._watch.add(table)
         self._parcel.rows += self._converted(table)
 
     def activate(self, version: int, number: int) -> None:
@@ -295,6 +259,8 @@ class StreamWriter:
         self._active = version if self._active is None else max(version, self._active)
         self._told = False
         self._parcel = self._parcel or Parcel([])
+        # With the column of the versions, which the rows so far may not have.
+        self._parcel.rows += self._converted(self._decoder.schema.empty_table())
 
     def parcel(self) -> Parcel | None:
         """Return what is decoded, for dlt to take, if there is anything."""
@@ -310,24 +276,20 @@ class StreamWriter:
         """Yield what can be told only at the end of a package, after `parcel`."""
         if self._held:
             for table in self._held.tables():
-                yield Parcel(self._converted(table), None)
-        elif self._watch and self._told and self._watch.all_different():
-            empty = self._converted(self._decoder.schema.empty_table())
-            yield Parcel(empty, self._hints(deduplicated=True))
+                yield Parcel(self._converted(table))
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
             return [table]
         return objects(table, self._decoder.nested_columns)
 
-    def _hints(self, *, deduplicated: bool = False) -> TableHints:
+    def _hints(self) -> TableHints:
         return TableHints(
             self._plan,
             self._decoder.told_columns,
             dict(self._decoder.learnt.variants),
             stored=tables.stored_columns(self.table),
             conditions=self._conditions(),
-            deduplicated=deduplicated,
             nested=self._decoder.nested_columns if self._options.nested == "tables" else None,
             file_format=self._file_format,
             table=self.table if self._options.everything else None,
