@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,8 @@ class RecordDecoder:
 
     Attributes:
         form: Likewise.
-        learnt: What the records so far have shown.
+        learnt: What the records of all tables so far have shown. It is never changed, but another
+            takes its place, so that any thread can read it.
 
     Raises:
         MessageError: There is no column.
@@ -96,16 +98,17 @@ class RecordDecoder:
             and kind == Kind("json")
             and (found := native_of(column.schema))
         }
-        self._rows = self._row_decoder()
+        self._learn()
 
     def learn(self, learnt: Learnt) -> None:
         """Take what records have shown that were decoded elsewhere."""
         if learnt != self.learnt:
             self.learnt = learnt
-            self._rows = self._row_decoder()
+            self._learn()
 
-    def _row_decoder(self) -> RowDecoder:
-        return RowDecoder(self.form, [kind for _, kind in self._columns], self.learnt)
+    def _learn(self) -> None:
+        self._working = deepcopy(self.learnt)
+        self._rows = RowDecoder(self.form, [kind for _, kind in self._columns], self._working)
 
     @property
     def schema(self) -> pa.Schema:
@@ -159,6 +162,8 @@ class RecordDecoder:
             rows = self._rows.decoded(lines)
             made = self._arrays(rows, lines)
         count = len(rows.records)
+        if self._working != self.learnt:
+            self.learnt = deepcopy(self._working)
         if self.learnt.versioned:
             made[VERSION] = pa.array(rows.versions, pa.int64())
         made[SEQUENCE] = pa.arange(sequence, sequence + count)
@@ -194,7 +199,7 @@ class RecordDecoder:
     ) -> dict[str, pa.Array]:
         """Return the column, and the variants that some of its values need."""
         self._refuse_bytes(column, texts, lines)
-        known = self.learnt.kinds.setdefault(column.name, {})
+        known = self._working.kinds.setdefault(column.name, {})
         placed = place(column, kind, texts, known, self.form.limits)
         made = {} if kind is None else {column.name: built(kind, placed.values)}
         for data_type, those in placed.variants.items():
@@ -205,10 +210,10 @@ class RecordDecoder:
                     f" column, and can't go into `{name}`, which is another property."
                 )
             found = known.setdefault(data_type, placed.kinds[data_type])
-            if name not in self.learnt.variants:
-                self.learnt.variants[name] = found
+            if name not in self._working.variants:
+                self._working.variants[name] = found
                 line = lines.numbers[placed.moved[data_type]]
-                self.learnt.misplaced.append(Misplaced(column.name, kind, name, line))
+                self._working.misplaced.append(Misplaced(column.name, kind, name, line))
             made[name] = built(found, those)
         return made
 

@@ -15,7 +15,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import cycle
 from select import select
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Bytes of lines after which processes are started for the rest.
 BEFORE_PROCESSES = 16 * 1024 * 1024
+#: Seconds to wait for a process to start; until then, the thread goes on.
+START_SECONDS: float | None = 0
 #: More processes would wait for dlt.
 MOST_PROCESSES = 4
 #: Bytes that a pipe holds: the most that Linux allows without asking.
@@ -102,7 +103,7 @@ class Decoding:
             self._turns = cycle(self._processes)
         if full and any(process.ready for process in self._processes):
             process = next(process for process in self._turns if process.ready)
-            known = deepcopy(batch.decoder.learnt)
+            known = batch.decoder.learnt
             process.ask(batch, known, sequence)
             return self._thread.submit(_answered, process, batch, known, sequence)
         return self._thread.submit(batch.table, sequence)
@@ -172,9 +173,8 @@ class _Process:
     @property
     def ready(self) -> bool:
         """It has started."""
-        if not self._ready and select([self._answers], [], [], 0)[0]:
-            self._answers.read(len(READY))
-            self._ready = True
+        if not self._ready and select([self._answers], [], [], START_SECONDS)[0]:
+            self._ready = self._answers.read(len(READY)) == READY
         return self._ready
 
     def ask(self, batch: Batch, known: Learnt, sequence: int) -> None:

@@ -164,7 +164,8 @@ class StreamWriter:
             later._plan = later._base.later()
         later._active, later._oldest = self._active, self._oldest
         later._file_format = self._file_format
-        later._decoder.learnt.versioned |= self._decoder.learnt.versioned
+        if self._decoder.learnt.versioned:
+            later._decoder.learn(replace(later._decoder.learnt, versioned=True))
         if self._held:
             later.close()
             if later._plan.keys != self._plan.keys:
@@ -255,7 +256,7 @@ class StreamWriter:
                 " destination can't delete rows of older versions here. If the tap always reads"
                 ' the whole stream, load it with write_disposition="replace".'
             )
-        self._decoder.learnt.versioned = True
+        self._decoder.learn(replace(self._decoder.learnt, versioned=True))
         self._active = version if self._active is None else max(version, self._active)
         self._told = False
         self._parcel = self._parcel or Parcel([])
@@ -287,7 +288,7 @@ class StreamWriter:
         return TableHints(
             self._plan,
             self._decoder.told_columns,
-            dict(self._decoder.learnt.variants),
+            self._decoder.learnt.variants,
             stored=tables.stored_columns(self.table),
             conditions=self._conditions(),
             nested=self._decoder.nested_columns if self._options.nested == "tables" else None,

@@ -1,0 +1,127 @@
+"""Batches that are decoded in processes: the same tables, and errors, as in a thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import bookmark, record, schema
+
+from dlt_bridge import BridgeError, decoding, streams
+from dlt_bridge.arrow import RecordDecoder
+from dlt_bridge.decoding import Batch, Decoding
+from dlt_bridge.rows import Form
+from dlt_bridge.types import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from staging import Stage
+
+SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}}}
+ROWS = 10
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode in processes from the first line on, in small batches."""
+    monkeypatch.setattr(decoding, "BEFORE_PROCESSES", 0)
+    monkeypatch.setattr(decoding, "START_SECONDS", None)
+    monkeypatch.setattr(decoding, "_cores", lambda: 2)
+    monkeypatch.setattr(streams, "BATCH_ROWS", ROWS)
+
+
+@pytest.fixture
+def pool() -> Iterator[Decoding]:
+    made = Decoding()
+    yield made
+    made.close()
+
+
+def batch(decoder: RecordDecoder, first: int, values: list[str]) -> Batch:
+    lines = [
+        b'{"type":"RECORD","stream":"a","record":{"id":%d,"v":%s}}' % (first + i, value.encode())
+        for i, value in enumerate(values)
+    ]
+    return Batch(decoder, lines, [range(first, first + len(lines))], len(lines), 100)
+
+
+def tables(pool: Decoding, batches: list[Batch]) -> list[pa.Table]:
+    waiting = [pool.submit(one, one.numbers[0].start, full=True) for one in batches]
+    return [one.result() for one in waiting]
+
+
+def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool: Decoding) -> None:
+    """Each process learns of another variant, and all batches are asked for before any is there."""
+    values = [["1"], ['"x"'], ["1e400", "1.5"], ["2", "true"], ["9" * 25], ["3"]]
+    decoder = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    made = tables(pool, [batch(decoder, 10 * i, some) for i, some in enumerate(values)])
+    alone = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    expected = [batch(alone, 10 * i, some).table(10 * i) for i, some in enumerate(values)]
+    assert [table.to_pylist() for table in made] == [table.to_pylist() for table in expected]
+    assert [table.schema for table in made] == [table.schema for table in expected]
+    assert decoder.learnt == alone.learnt
+    assert set(alone.learnt.variants) == {"v__v_text", "v__v_double", "v__v_bool", "v__v_decimal"}
+
+
+def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: Decoding) -> None:
+    decoder = RecordDecoder(Form("a", columns(SCHEMA, ("id", "v"))))
+    batches = [batch(decoder, 10 * i, ["1", value]) for i, value in enumerate(["1", "null", "[}"])]
+    waiting = [pool.submit(one, 0, full=True) for one in batches]
+    assert waiting[0].result().num_rows == 2
+    for future, words in zip(waiting[1:], ("`v` in line 11 is null", "line 21 can't"), strict=True):
+        with pytest.raises(BridgeError, match=words):
+            future.result()
+
+
+def test_process_that_is_killed_is_an_error(pool: Decoding) -> None:
+    decoder = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    assert tables(pool, [batch(decoder, 0, ["1"])])[0].num_rows == 1
+    for process in pool._processes:
+        os.kill(process._popen.pid, signal.SIGKILL)
+    with pytest.raises(BridgeError, match=r"ended before its time, with exit code -9"):
+        tables(pool, [batch(decoder, 0, ["1"])])
+
+
+def children() -> set[str]:
+    """Return the numbers of the processes that this one has started and that still run."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {number for task in tasks for number in task.read_text().split()}
+
+
+def test_large_stream_arrives(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Last versions, variants, unknown properties, versions: what batches have to do together."""
+    lines: list[Any] = [schema(v={"type": "integer"})]
+    for number in range(30 * ROWS):
+        value: Any = number if number % 70 else f"text {number}"
+        more: dict[str, Any] = {"new": 1} if number == 15 * ROWS else {}
+        lines.append(record(id=number % (20 * ROWS), v=value, **more))
+    lines.append(bookmark(a={"x": 1}))
+    with caplog.at_level(logging.WARNING):
+        stage.load(lines)
+    expected = {
+        number % (20 * ROWS): str(number) if number % 70 else f"text {number}"
+        for number in range(30 * ROWS)
+    }
+    rows = stage.rows("select id, coalesce(v::varchar, v__v_text) from data.a")
+    assert len(rows) == 20 * ROWS
+    assert dict(rows) == expected
+    assert children() == set()
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("does not fit its column" in text for text in told) == 1
+    assert sum("not loaded, such as `new`" in text for text in told) == 1
+
+
+def test_error_in_a_process_names_the_line_and_loads_nothing(stage: Stage) -> None:
+    lines = [schema(), *(record(id=number) for number in range(3 * ROWS)), record(id=None)]
+    lines += [record(id=number) for number in range(3 * ROWS)]
+    with pytest.raises(PipelineStepFailed, match=f"`id` in line {3 * ROWS + 2} is null"):
+        stage.load(lines)
+    assert stage.rows("select * from information_schema.tables where table_schema = 'data'") == []
+    assert children() == set()
