@@ -34,7 +34,8 @@ class Cost:
         seconds: Of wall clock, from start to end.
         cpu: Seconds of CPU, with those of its children.
         peak: MiB that it had in memory at most.
-        peak_with_children: MiB that it and its children had at the same time, as sampled.
+        peak_with_children: MiB that it and its children had at the same time, as sampled; what
+            they share, such as libraries, counts once.
     """
 
     code: int | None
@@ -98,8 +99,8 @@ class _Sampler(Thread):
     def run(self) -> None:
         while not self.ended.wait(_SAMPLE_SECONDS):
             # The kernel keeps the peak of the process itself; of several together nobody does.
-            self.peak = max(self.peak, _memory(self._pid, "VmHWM"))
-            family = sum(_memory(pid, "VmRSS") for pid in _family(self._pid))
+            self.peak = max(self.peak, _memory(self._pid, "VmHWM", "status"))
+            family = sum(_memory(pid, "Pss", "smaps_rollup") for pid in _family(self._pid))
             self.peak_with_children = max(self.peak_with_children, family)
 
 
@@ -120,10 +121,10 @@ def _family(pid: int) -> Iterable[int]:
                 yield from _family(int(child))
 
 
-def _memory(pid: int, name: str) -> float:
-    """Return one number of /proc/<pid>/status in MiB, 0 if the process has ended."""
+def _memory(pid: int, name: str, file: str) -> float:
+    """Return one number of a file in /proc/<pid> in MiB, 0 if the process has ended."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(name):
+        for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) / _KIB_PER_MIB
     return 0.0

@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from dlt_bridge.process import Tap
     from dlt_bridge.streams import Options
 
-#: Bytes of lines that may wait in memory, of all streams together.
-MOST_WAITING = 64 * 1024 * 1024
-#: Bytes of decoded lines that are handed to dlt together.
-HANDED_OVER = 8 * 1024 * 1024
+#: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
+MOST_WAITING = 96 * 1024 * 1024
+#: Rows that are handed to dlt together, where memory allows. DuckDB keeps so many together itself:
+#: it takes row groups of just this size in two thirds of the time that others need.
+ROWS_TOGETHER = 122_880
 
 # Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
 REST = "singer"
@@ -97,8 +98,8 @@ class Driver:
         self._tables: dict[str, str] = {}
         self._decoder = Decoding()
         self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
-        # Bytes of lines that are not decoded yet, and of those that are but were not handed over.
-        self._waiting = self._handed = 0
+        # Bytes of lines that are not decoded yet, and of rows that were not handed over.
+        self._waiting = 0
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = time.time_ns() // 1000
         self.ended = False
@@ -213,11 +214,11 @@ class Driver:
             self._decode(writer, full=True)
             # While dlt writes a batch, the next is decoded.
             self._take(leave=self._decoder.ahead)
-            if self._handed >= HANDED_OVER:
-                yield from self._handed_over()
-        if self._waiting + self._handed >= MOST_WAITING:
+            if writer.decoded >= ROWS_TOGETHER:
+                yield from self._handed_over([writer], ROWS_TOGETHER)
+        if self._waiting >= MOST_WAITING:
             self._decode_all()
-            yield from self._handed_over()
+            yield from self._handed_over(self._writers.values())
 
     def _decode(self, writer: StreamWriter, *, full: bool = False) -> None:
         """Begin to decode what waits of a stream: a full batch, or the rest."""
@@ -231,9 +232,7 @@ class Driver:
         """Take what is decoded, in order, but for so many batches."""
         while len(self._decoding) > leave:
             writer, size, table = self._decoding.popleft()
-            writer.take(table.result())
-            self._waiting -= size
-            self._handed += size
+            self._waiting += writer.take(table.result()) - size
 
     def _decode_all(self) -> None:
         for writer in self._writers.values():
@@ -241,14 +240,14 @@ class Driver:
             self._take(leave=self._decoder.ahead)
         self._take()
 
-    def _handed_over(self) -> Iterator[Parcels]:
-        """Hand over what is decoded."""
-        self._handed = 0
+    def _handed_over(
+        self, writers: Iterable[StreamWriter], rows: int | None = None
+    ) -> Iterator[Parcels]:
+        """Hand over what is decoded of some streams: so many rows of each, or all."""
         found = {
-            stream: parcel
-            for stream, writer in self._writers.items()
-            if (parcel := writer.parcel())
+            writer.stream.name: parcel for writer in writers if (parcel := writer.parcel(rows))
         }
+        self._waiting -= sum(parcel.size for parcel in found.values())
         if self._options.everything:
             # One resource takes them all, one after the other.
             for stream, parcel in found.items():
@@ -259,7 +258,7 @@ class Driver:
     def _rest(self) -> Iterator[Parcels]:
         """Hand over everything: a package ends."""
         self._decode_all()
-        yield from self._handed_over()
+        yield from self._handed_over(self._writers.values())
         for stream, writer in self._writers.items():
             for parcel in writer.last_parcels():
                 takers = 1 if self._options.everything else len(self._selected)
@@ -304,7 +303,7 @@ class Driver:
             # dlt must know the columns so far before it is told of others.
             self._decode(earlier)
             self._take()
-            yield from self._handed_over()
+            yield from self._handed_over([earlier])
             writer = earlier.followed_by(message)
             for head, known_writer in self._heads.items():
                 if known_writer is earlier:

@@ -76,10 +76,12 @@ class Parcel:
     Attributes:
         rows: Arrow tables; objects, if nested values become tables of their own.
         hints: Hints of the table; None if dlt has them.
+        size: Bytes of the rows.
     """
 
     rows: list[Any]
     hints: TableHints | None = None
+    size: int = 0
 
 
 class StreamWriter:
@@ -94,6 +96,7 @@ class StreamWriter:
     Attributes:
         line: The line of its SCHEMA.
         table: The name of its table in the destination.
+        decoded: How many rows are decoded and were not handed over.
 
     Raises:
         MessageError: The SCHEMA, or what the user asks for, can't be loaded.
@@ -147,10 +150,9 @@ class StreamWriter:
             tables.refuse_changed_key(stream.name, self.table, self._base.keys)
         self._plan = self._base
         self._held: LastVersions | None = None
-        self._parcel: Parcel | None
         self._reset()
         # The table is there even if no row comes.
-        self._parcel = Parcel([])
+        self._due = True
 
     def followed_by(self, message: Schema) -> StreamWriter:
         """Return what takes the lines after a new SCHEMA in the midst of a package.
@@ -191,7 +193,10 @@ class StreamWriter:
             self._held.close()
         tables.forget_conditions(self.table)
         self._file_format = tables.file_format(objects=self._options.nested == "tables")
-        self._parcel = None
+        self._tables: list[pa.Table] = []
+        self.decoded = 0
+        # There is something to tell dlt, even without rows.
+        self._due = False
         self._told = False
         self._told_columns: set[str] = set()
         self._active: int | None = None
@@ -220,10 +225,10 @@ class StreamWriter:
         self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
         return batch
 
-    def take(self, table: pa.Table) -> None:
-        """Take a batch that is decoded."""
+    def take(self, table: pa.Table) -> int:
+        """Take a batch that is decoded, and return how many bytes of it are held in memory."""
         self._report()
-        self._parcel = self._parcel or Parcel([])
+        self._due = True
         self._told &= self._told_columns.issuperset(table.schema.names)
         if VERSION in table.schema.names:
             oldest = pc.min(table[VERSION]).as_py()
@@ -234,8 +239,10 @@ class StreamWriter:
             self._told = False
         if self._held:
             self._held.add(table)
-            return
-        self._parcel.rows += self._converted(table)
+            return 0
+        self._tables.append(table)
+        self.decoded += len(table)
+        return int(table.nbytes)
 
     def activate(self, version: int, number: int) -> None:
         """Take an ACTIVATE_VERSION: when the package is loaded, rows of older versions go.
@@ -259,19 +266,42 @@ class StreamWriter:
         self._decoder.learn(replace(self._decoder.learnt, versioned=True))
         self._active = version if self._active is None else max(version, self._active)
         self._told = False
-        self._parcel = self._parcel or Parcel([])
+        self._due = True
         # With the column of the versions, which the rows so far may not have.
-        self._parcel.rows += self._converted(self._decoder.schema.empty_table())
+        self._tables.append(self._decoder.schema.empty_table())
 
-    def parcel(self) -> Parcel | None:
-        """Return what is decoded, for dlt to take, if there is anything."""
-        parcel, self._parcel = self._parcel, None
-        if parcel is not None and not self._told:
+    def parcel(self, rows: int | None = None) -> Parcel | None:
+        """Return what is decoded, for dlt to take, if there is anything.
+
+        Args:
+            rows: How many rows at most; by default, all.
+        """
+        if not self._due:
+            return None
+        taken = self._taken(self.decoded if rows is None else rows)
+        parcel = Parcel([], size=sum(table.nbytes for table in taken))
+        self._due = bool(self._tables)
+        if not self._told:
             parcel.hints = self._hints()
             schema = self._decoder.schema
-            parcel.rows = parcel.rows or self._converted(schema.empty_table())
+            taken = taken or [schema.empty_table()]
             self._told, self._told_columns = True, set(schema.names)
+        for table in taken:
+            parcel.rows += self._converted(table)
         return parcel
+
+    def _taken(self, rows: int) -> list[pa.Table]:
+        """Take so many decoded rows from those that wait; all, if there are no more."""
+        taken: list[pa.Table] = []
+        while self._tables and (rows or not len(self._tables[0])):
+            table = self._tables.pop(0)
+            if len(table) > rows:
+                self._tables.insert(0, table.slice(rows))
+                table = table.slice(0, rows)
+            taken.append(table)
+            rows -= len(table)
+            self.decoded -= len(table)
+        return taken
 
     def last_parcels(self) -> Iterator[Parcel]:
         """Yield what can be told only at the end of a package, after `parcel`."""

@@ -52,7 +52,7 @@ def tables(stage: Stage) -> set[str]:
 @pytest.fixture
 def small_parcels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hand every batch to dlt by itself."""
-    monkeypatch.setattr(driver, "HANDED_OVER", 1)
+    monkeypatch.setattr(driver, "ROWS_TOGETHER", 1)
 
 
 # Hints of a resource
