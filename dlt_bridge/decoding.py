@@ -37,6 +37,8 @@ START_SECONDS: float | None = 0
 MOST_PROCESSES = 4
 #: Bytes that a pipe holds: the most that Linux allows without asking.
 PIPE_BYTES = 1024 * 1024
+#: Batches for each process to go on with while dlt writes what others have decoded.
+AHEAD = 4
 #: The first that a process writes.
 READY = b"ready"
 
@@ -86,8 +88,8 @@ class Decoding:
 
     @property
     def ahead(self) -> int:
-        """How many batches can be decoded at once."""
-        return len(self._processes) + 1
+        """How many batches are to be asked for before the first is waited for."""
+        return 1 + AHEAD * len(self._processes)
 
     def submit(self, batch: Batch, sequence: int, *, full: bool) -> Future[pa.Table]:
         """Return the table of a batch, or the MessageError of a record that does not fit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
 from contextlib import ExitStack
@@ -93,6 +94,8 @@ class Driver:
         self._schemas: dict[bytes, str] = {}
         self._heads: dict[bytes, StreamWriter] = {}
         self._head = b""
+        # A line that begins in another way than the last RECORD.
+        self._other = re.compile(rb"\n")
         self._state: bytes | None = None
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
@@ -160,8 +163,9 @@ class Driver:
         """Return what takes a line, if it is a RECORD that begins as others did."""
         head = line[: line.find(RECORD_NAME)]
         known = self._heads.get(head)
-        if known is not None:
+        if known is not None and head != self._head:
             self._head = head
+            self._other = re.compile(rb"\n(?!" + re.escape(head) + rb")")
         return known
 
     def _pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
@@ -173,12 +177,14 @@ class Driver:
         number = 1
         for block in blocks:
             text = block.removesuffix(b"\n")
-            count = text.count(b"\n") + 1
             head = self._head
-            if head and text.startswith(head) and text.count(b"\n" + head) == count - 1:
+            if head and text.startswith(head) and not self._other.search(text):
+                count = text.count(b"\n" + head) + 1
                 yield number, count, text
             else:
-                yield from _runs(text.split(b"\n"), head, number)
+                lines = text.split(b"\n")
+                count = len(lines)
+                yield from _runs(lines, head, number)
             number += count
 
     def _started(self) -> Iterator[tuple[int, int, bytes]]:

@@ -68,7 +68,7 @@ class Lines:
 
 def _marked(written: Iterator[bytes]) -> Iterator[bytes]:
     """Yield what was written without a byte order mark before it."""
-    if first := next(written, b""):
+    if (first := next(written, None)) is not None:
         yield first.removeprefix(_BYTE_ORDER_MARK)
     yield from written
 

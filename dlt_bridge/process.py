@@ -65,7 +65,7 @@ class Tap:
         """
         try:
             with self.running("--discover") as lines:
-                text = b"".join(lines)
+                text = b"\n".join(lines)
         except TapError as error:
             raise TapError(
                 f"{error}\nThat was {self.name} --discover. If the tap has no discovery, say"
@@ -148,7 +148,7 @@ def _blocks(stdout: IO[bytes], config: Path) -> Iterator[bytes]:
     written = blocks(stdout)
     first = next(written, None)
     config.unlink(missing_ok=True)
-    if first:
+    if first is not None:
         yield first
     yield from written
 
@@ -158,16 +158,21 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
 
     Args:
         file: A file, or a pipe.
+
+    Yields:
+        Lines with newlines between them, but not after the last.
     """
     read = getattr(file, "read1", file.read)
     parts: list[bytes] = []
     while part := read(READ_BUFFER):
-        end = part.rfind(b"\n") + 1
-        if end:
-            yield b"".join((*parts, part[:end]))
-            parts = [part[end:]]
-        else:
-            parts.append(part)
+        first, last = part.find(b"\n"), part.rfind(b"\n")
+        if last >= 0:
+            # Alone, so that not all must be copied to complete one line.
+            yield b"".join((*parts, part[:first]))
+            if first < last:
+                yield part[first + 1 : last]
+            parts = []
+        parts.append(part[last + 1 :])
     if rest := b"".join(parts):
         yield rest
 
