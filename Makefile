@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
 
 test: check
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile
 
 # What needs no server and no database: types, lint, declared dependencies.
 check: $(VENV)/installed
