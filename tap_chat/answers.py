@@ -25,6 +25,7 @@ from urllib3.exceptions import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from http.client import HTTPMessage
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -146,7 +147,7 @@ def describe_failure(error: HTTPError, timeout: float, *, began: bool) -> str:
     return words.format(timeout=timeout)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str] | HTTPMessage) -> float | None:
     """Return the seconds a server asks to wait, or None if it does not say.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tap_chat._sdk import OneSchemaStream
@@ -38,10 +39,18 @@ class ChildStream(ChatStream, OneSchemaStream):
 
     @override
     def get_record_counter(self, **options: Any) -> Counter:
-        return _silenced(super().get_record_counter(**options))
+        return self._counter
 
     @override
     def get_sync_timer(self) -> Timer:
+        return self._timer
+
+    @cached_property
+    def _counter(self) -> Counter:
+        return _silenced(super().get_record_counter())
+
+    @cached_property
+    def _timer(self) -> Timer:
         return _silenced(super().get_sync_timer())
 
 

@@ -143,16 +143,20 @@ class FanOut:
         branch = self._take(plan)
         position = self._position
         self._depth += 1
+        unused = 0  # bytes of what was read last
         try:
             while (step := self._next(branch)) is not None:
+                unused = step.size
                 yield step.value
-                with self._lock:
-                    self._held -= step.size
-                    self._wake()
                 if step.last:
                     return
+                with self._lock:
+                    self._held -= unused
+                    unused = 0
+                    self._wake()
         finally:
             with self._lock:
+                self._held -= unused
                 self._depth -= 1
                 self._position = position
                 self._leave(branch)
@@ -218,34 +222,43 @@ class FanOut:
     # The workers' side
 
     def _work(self) -> None:
-        while (branch := self._claim()) is not None:
-            plans: list[Plan[Any]] = []
-            outcome: Step[Any] | Exception | None
-            try:
-                if branch.steps is None:
-                    branch.steps = branch.plan.start()
-                outcome = next(branch.steps, None)
-                if outcome is not None and branch.plan.leads_to:
-                    plans = list(branch.plan.leads_to(outcome.value))
-            except Exception as error:  # noqa: BLE001 - raised again where it is read
-                outcome = error
-            self._deliver(branch, outcome, plans)
-            del branch, outcome, plans
+        with self._lock:
+            branch = self._claim()
+        while branch is not None:
+            outcome, plans = self._step(branch)
+            with self._lock:
+                self._deliver(branch, outcome, plans)
+                del branch, outcome, plans  # they are the reader's now
+                branch = self._claim()
+
+    @staticmethod
+    def _step(branch: Branch) -> tuple[Step[Any] | Exception | None, list[Plan[Any]]]:
+        """Take the next step of a branch, and find the plans that it leads to."""
+        plans: list[Plan[Any]] = []
+        try:
+            if branch.steps is None:
+                branch.steps = branch.plan.start()
+            outcome = next(branch.steps, None)
+            if outcome is not None and branch.plan.leads_to:
+                plans = list(branch.plan.leads_to(outcome.value))
+        except Exception as error:  # noqa: BLE001 - raised again where it is read
+            return error, []
+        return outcome, plans
 
     def _claim(self) -> Branch | None:
         """Wait for a branch whose next step may be taken; None if there is nothing more to do."""
-        with self._lock:
-            while self._depth:
-                if branch := self._pick():
-                    self._dequeue(branch)
-                    self._running += 1
-                    return branch
-                self._idle += 1
-                self._lock.wait()
-                self._idle -= 1
-                self._called = max(0, self._called - 1)
-            self._threads -= 1
-            return None
+        while self._depth:
+            if branch := self._pick():
+                self._dequeue(branch)
+                self._running += 1
+                self._wake()
+                return branch
+            self._idle += 1
+            self._lock.wait()
+            self._idle -= 1
+            self._called = max(0, self._called - 1)
+        self._threads -= 1
+        return None
 
     def _pick(self) -> Branch | None:
         if self._awaited and self._awaited.queued:
@@ -274,35 +287,33 @@ class FanOut:
     def _deliver(
         self, branch: Branch, outcome: Step[Any] | Exception | None, plans: list[Plan[Any]]
     ) -> None:
-        with self._lock:
-            self._running -= 1
-            place = (*branch.place, branch.fetched)
-            branch.fetched += 1
-            if branch.dropped:
-                self._wake()
-                return
-            if isinstance(outcome, Step):
+        """Put what a step brought where the reader finds it. Whoever delivers claims the next."""
+        self._running -= 1
+        place = (*branch.place, branch.fetched)
+        branch.fetched += 1
+        if branch.dropped:
+            return
+        if isinstance(outcome, Step):
+            branch.arrived.append(outcome)
+            branch.ended = outcome.last
+            self._held += outcome.size
+            self._sizes += outcome.size
+            self._arrivals += 1
+        else:
+            branch.ended = True
+            if outcome is not None:
                 branch.arrived.append(outcome)
-                branch.ended = outcome.last
-                self._held += outcome.size
-                self._sizes += outcome.size
-                self._arrivals += 1
-            else:
-                branch.ended = True
-                if outcome is not None:
-                    branch.arrived.append(outcome)
-                    # What comes after an error will not be read.
-                    self._failed_at = min(place, self._failed_at or place)
-            for number, plan in enumerate(plans):
-                following = Branch(plan, (*place, number))
-                heapq.heappush(self._planned, (following.place, next(self._numbers), following))
-                self._by_key.setdefault(plan.key, []).append(following)
-                self._enqueue(following)
-            if not branch.ended:
-                self._enqueue(branch)
-            if branch is self._awaited:
-                self._arrival.notify()
-            self._wake()
+                # What comes after an error will not be read.
+                self._failed_at = min(place, self._failed_at or place)
+        for number, plan in enumerate(plans):
+            following = Branch(plan, (*place, number))
+            heapq.heappush(self._planned, (following.place, next(self._numbers), following))
+            self._by_key.setdefault(plan.key, []).append(following)
+            self._enqueue(following)
+        if not branch.ended:
+            self._enqueue(branch)
+        if branch is self._awaited:
+            self._arrival.notify()
 
     def _enqueue(self, branch: Branch) -> None:
         branch.queued = True

@@ -13,13 +13,16 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from tap_chat.answers import Beginning
+from tap_chat.connections import Connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from http.client import HTTPMessage
 
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
@@ -51,7 +54,7 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] | HTTPMessage
     body: bytes | bytearray | Beginning
 
 
@@ -62,10 +65,12 @@ class Route:
     Attributes:
         pool: Its connections.
         prefix: What stands before the path in a request: nothing, or the host for a proxy.
+        direct: Connections without a proxy; None if there is one.
     """
 
     pool: HTTPConnectionPool
     prefix: str
+    direct: Connections | None
 
 
 class Transport(HTTPAdapter):
@@ -104,7 +109,29 @@ class Transport(HTTPAdapter):
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin) or self._find_route(origin)
         target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
-        response = route.pool.urlopen(
+        if route.direct is None:
+            return self._by_proxy(route.pool, target, request, timeout, largest)
+        exchange = route.direct.ask(str(request.method), target, request.headers, timeout)
+        head = exchange.response
+        try:
+            body = exchange.whole(largest)
+        except HTTPError as error:
+            raise CutOffError(error) from None
+        if body is not None:
+            return Answer(head.status, head.headers, body)
+        return Answer(
+            head.status, head.headers, read(exchange.decoded(), largest, exchange.release)
+        )
+
+    @staticmethod
+    def _by_proxy(
+        pool: HTTPConnectionPool,
+        target: str,
+        request: requests.PreparedRequest,
+        timeout: float,
+        largest: int | None,
+    ) -> Answer:
+        response = pool.urlopen(
             str(request.method),
             target,
             headers=request.headers,
@@ -114,14 +141,9 @@ class Transport(HTTPAdapter):
             assert_same_host=False,
             preload_content=False,
         )
-        try:
-            body = read(response, largest)
-        except HTTPError as error:
-            response.close()
-            raise CutOffError(error) from None
-        if not isinstance(body, Beginning):
-            response.release_conn()
-        return Answer(response.status, response.headers, body)
+        return Answer(
+            response.status, response.headers, read(response, largest, response.release_conn)
+        )
 
     def _find_route(self, origin: str) -> Route:
         with self._lock:
@@ -134,35 +156,52 @@ class Transport(HTTPAdapter):
             pool = self.get_connection_with_tls_context(request, verify, proxies)
             self.cert_verify(pool, str(request.url), verify, None)  # type: ignore[no-untyped-call]
             prefix = self.request_url(request, proxies).removesuffix("/")
-            return self._routes.setdefault(origin, Route(cast("HTTPConnectionPool", pool), prefix))
+            made = cast("HTTPConnectionPool", pool)
+            direct = None if select_proxy(origin, proxies) else Connections(made)
+            return self._routes.setdefault(origin, Route(made, prefix, direct))
 
 
-def read(response: BaseHTTPResponse, largest: int | None) -> bytes | bytearray | Beginning:
+def read(
+    response: BaseHTTPResponse, largest: int | None, release: Callable[[], None]
+) -> bytes | bytearray | Beginning:
     """Read a body into memory, but no more of it than can be held.
 
     Args:
         response: The response, whose body was not read yet.
         largest: The most bytes to hold; None for any number.
+        release: Gives back the connection, when all is read.
 
     Returns:
         The body, decompressed, or the beginning of a larger one.
+
+    Raises:
+        CutOffError: The answer broke off.
     """
-    if largest is None:
-        return response.read(decode_content=True)
     body = bytearray()
     chunks = response.stream(READ_BYTES, decode_content=True)
-    for chunk in chunks:
-        body += chunk
-        if len(body) > largest:
-            return Beginning(body, _rest(response, chunks))
+    try:
+        for chunk in chunks:
+            body += chunk
+            if largest is not None and len(body) > largest:
+                return Beginning(body, _rest(response, chunks, release))
+    except HTTPError as error:
+        response.close()
+        raise CutOffError(error) from None
+    release()
     return body
 
 
-def _rest(response: BaseHTTPResponse, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _rest(
+    response: BaseHTTPResponse, chunks: Iterator[bytes], release: Callable[[], None]
+) -> Iterator[bytes]:
+    whole = False
     try:
         yield from chunks
-        response.release_conn()
+        whole = True
     except HTTPError as error:
         raise CutOffError(error) from None
     finally:
-        response.close()  # of the connection nothing more can be had, unless it was released
+        if whole:
+            release()
+        else:
+            response.close()  # of the connection nothing more can be had
