@@ -35,9 +35,9 @@ logger = logging.getLogger(__name__)
 
 #: What dlt calls the table of a stream in the SQL of a merge.
 DLT_ALIAS = "d"
-#: 20,000 rows are the fastest batch and cost little memory; rows over 200 bytes make fewer.
+#: 20,000 rows are the fastest batch and cost little memory; rows over 150 bytes make fewer.
 BATCH_ROWS = 20_000
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
