@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 #: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
 MOST_WAITING = 96 * 1024 * 1024
 #: Rows that are handed to dlt together, where memory allows. DuckDB keeps so many together itself:
-#: it takes row groups of just this size in two thirds of the time that others need.
+#: it takes row groups of just this size in two thirds of the time that most others need.
 ROWS_TOGETHER = 122_880
 
 # Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
