@@ -13,11 +13,12 @@ import os
 import pickle
 import subprocess
 import sys
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
-from select import select
+from multiprocessing.connection import wait
 from typing import IO, TYPE_CHECKING, cast
 
 import pyarrow as pa
@@ -170,18 +171,19 @@ class _Process:
         self._requests = cast("IO[bytes]", self._popen.stdin)
         self._answers = cast("IO[bytes]", self._popen.stdout)
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="to-decoder")
+        self._sent: deque[Future[None]] = deque()
         self._ready = False
 
     @property
     def ready(self) -> bool:
         """It has started."""
-        if not self._ready and select([self._answers], [], [], START_SECONDS)[0]:
+        if not self._ready and wait([self._answers.fileno()], START_SECONDS):
             self._ready = self._answers.read(len(READY)) == READY
         return self._ready
 
     def ask(self, batch: Batch, known: Learnt, sequence: int) -> None:
         """Have a batch decoded with what is known."""
-        self._sender.submit(self._send, batch, known, sequence)
+        self._sent.append(self._sender.submit(self._send, batch, known, sequence))
 
     def answer(self) -> tuple[Learnt | Exception, pa.Table | None]:
         """Wait for the next answer, and return the table and what was learnt, or an error.
@@ -189,12 +191,13 @@ class _Process:
         Raises:
             BridgeError: There is no process any more.
         """
+        self._sent.popleft().result()
         try:
             learnt = pickle.load(self._answers)  # noqa: S301 - of this package's process
             if isinstance(learnt, Exception):
                 return learnt, None
             return learnt, pa.ipc.open_stream(self._answers).read_all()
-        except (EOFError, pickle.UnpicklingError, pa.ArrowInvalid):
+        except (EOFError, OSError, pickle.UnpicklingError, pa.ArrowInvalid):
             raise BridgeError(
                 "A process that decodes records ended before its time, with exit code"
                 f" {self._popen.wait()}. Perhaps there was too little memory. Nothing of this"

@@ -49,7 +49,7 @@ class Connections:
             HTTPError: There is no answer.
         """
         with self.errors(target):
-            connection = self._kept_one() or self._opened(timeout)
+            connection = self._kept_one(timeout) or self._opened(timeout)
             try:
                 # Not urllib3's methods of these names, but those beneath.
                 client.HTTPConnection.request(connection, method, target, headers=headers)
@@ -82,7 +82,7 @@ class Connections:
         except (client.HTTPException, OSError) as error:
             raise ProtocolError("The connection broke.", error) from error
 
-    def _kept_one(self) -> HTTPConnection | None:
+    def _kept_one(self, timeout: float) -> HTTPConnection | None:
         """Return a connection that the server has not closed meanwhile."""
         while self._kept:
             try:
@@ -90,6 +90,10 @@ class Connections:
             except IndexError:
                 return None
             if connection.is_connected:
+                if connection.timeout != timeout:
+                    # Platforms of one host may wait for different times.
+                    connection.timeout = timeout
+                    connection.sock.settimeout(timeout)
                 return connection
             connection.close()
         return None

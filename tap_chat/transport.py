@@ -1,7 +1,7 @@
 """How requests travel: connections as `requests` makes them, without its price for each request.
 
-`requests` picks the proxy, the certificates and the pool of connections of a host once; urllib3
-then carries each request. A request costs a third of the CPU that way.
+`requests` picks the proxy, the certificates and the pool of connections of a host once. Then each
+request goes over a connection of its own to the host, or, if there is a proxy, through urllib3.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,3 +128,11 @@ def test_error_in_a_process_names_the_line_and_loads_nothing(stage: Stage) -> No
         stage.load(lines)
     assert stage.rows("select * from information_schema.tables where table_schema = 'data'") == []
     assert children() == before
+
+
+def test_batch_that_can_not_be_sent_is_an_error(pool: Decoding) -> None:
+    """And nobody waits for its table."""
+    decoder = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    decoder.form = Form("a", decoder.form.columns, limits=lambda: None)  # type: ignore[arg-type]
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        tables(pool, [batch(decoder, 0, ["1"])])

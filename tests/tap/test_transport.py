@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from running import chat_config
 from serving import Server, paged, rows
 from starlette.responses import Response
+from urllib3 import HTTPConnectionPool
 
+from tap_chat.connections import Connections
 from tap_chat.sandbox import API_KEY
 
 if TYPE_CHECKING:
@@ -82,3 +85,16 @@ def test_connections_are_kept_open(tap: Runner) -> None:
         assert len(api.requests) == 11
     assert run.code == 0
     assert len(clients) == 1
+
+
+def test_connection_waits_as_long_as_the_request_that_it_carries() -> None:
+    """Platforms of one host share its connections, but not their settings."""
+    with Server(lambda _: {}) as api:
+        connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
+        timeouts = []
+        for timeout in (5.0, 7.0):
+            exchange = connections.ask("GET", "/", {}, timeout)
+            timeouts.append(exchange.connection.sock.gettimeout())
+            assert exchange.whole(None) == b"{}"
+        assert len({request.client for request in api.requests}) == 1
+    assert timeouts == [5.0, 7.0]
