@@ -170,15 +170,16 @@ def write_streams(path: Path, streams: list[str], count: int, *, interleaved: bo
             file.writelines(map(schema_line, streams))
             for lines in zip(*(record_lines(count, stream) for stream in streams), strict=True):
                 file.writelines(lines)
+            file.write(state_line(streams[-1], count))
         else:
             for stream in streams:
                 _write_stream(file, stream, count)
-        file.writelines(state_line(stream, count) for stream in streams[-1:])
 
 
 def _write_stream(file: IO[str], stream: str, count: int) -> None:
     file.write(schema_line(stream))
     file.writelines(record_lines(count, stream))
+    file.write(state_line(stream, count))
 
 
 def _whole(number: int) -> int:

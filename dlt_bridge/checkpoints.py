@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.runs import pipeline as running_pipeline
+from dlt_bridge.tables import destination_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +39,7 @@ class Run:
         self._every = every
         self.driver: Driver | None = None
         self.stopped = False
+        self._held = ExitStack()
 
     @property
     def ended(self) -> bool:
@@ -45,9 +48,22 @@ class Run:
 
     def packages(self, start: Callable[[], Driver]) -> Iterator[Parcels]:
         """Yield what belongs to the next package."""
+        # Meanwhile the file is nobody's.
+        self._held.close()
         self.driver = self.driver or start()
         begun = time.monotonic()
-        return self.driver.package(lambda: time.monotonic() - begun >= self._every)
+        yield from self.driver.package(lambda: time.monotonic() - begun >= self._every)
+        if destination_type() == "duckdb":
+            # Each job of dlt's opens the file, which takes the longer the more tables are in it,
+            # unless the process has it open already.
+            self._held.enter_context(running_pipeline().sql_client())
+
+
+    def close(self) -> None:
+        """Stop the tap, if it still runs, and let go of the destination."""
+        self._held.close()
+        if self.driver is not None:
+            self.driver.close()
 
 
 _run: ContextVar[Run | None] = ContextVar("run", default=None)
@@ -116,8 +132,7 @@ def load(
         for name, disposition in asked.items():
             if disposition == "replace":
                 source.resources[name].apply_hints(write_disposition=disposition)
-        if run.driver is not None:
-            run.driver.close()
+        run.close()
     return infos
 
 

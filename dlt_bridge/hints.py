@@ -30,6 +30,7 @@ class TableHints:
         stored: The names of the columns that dlt knows it to have by now, with their hints.
         conditions: Of a merge: SQL that says which rows of the table make way for those of the
             package, and which rows of the package are taken.
+        deduplicated: The package has no key twice.
         nested: The names of the columns that become child tables; None if rows are Arrow tables,
             which tell most types themselves.
         file_format: How dlt is to write files for the destination; None for its own choice.
@@ -41,6 +42,7 @@ class TableHints:
     variants: Mapping[str, Kind]
     stored: Mapping[str, Mapping[str, Any]]
     conditions: Mapping[str, str] = field(default_factory=dict)
+    deduplicated: bool = False
     nested: Collection[str] | None = None
     file_format: Any = None
     table: str | None = None
@@ -50,11 +52,12 @@ class TableHints:
         """The write disposition, with what belongs to it."""
         if self.plan.disposition != "merge" and not self.conditions:
             return self.plan.disposition
-        return {
+        merge: dict[str, Any] = {
             "disposition": "merge",
             "strategy": self.plan.strategy or DELETE_INSERT,
             **self.conditions,
         }
+        return {**merge, "deduplicated": True} if self.deduplicated else merge
 
     def told(self) -> Told:
         """Return what these hints tell."""

@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+from dlt_bridge.arrow import SEQUENCE
+
 if sys.version_info >= (3, 12):
     from typing import override
 else:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 class _MeantHints(logging.Filter):
     """Keeps dlt from warning of hints that are meant.
 
-    The hint of a column may be another than what Arrow says.
+    The hint of a column may be another than what Arrow says, and versions may be told apart that
+    are known to be the only ones.
 
     Attributes:
         resources: Those of the bridge, of which the warning is not heard.
@@ -32,7 +35,9 @@ class _MeantHints(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
         resource = text.removeprefix("In resource: ").partition(", when merging arrow schema")[0]
-        return "several column hints were different" not in text or resource not in self.resources
+        different = "several column hints were different" in text and resource in self.resources
+        sorted_out = SEQUENCE in text and "declared as already deduplicated" in text
+        return not different and not sorted_out
 
 
 _meant_hints = _MeantHints()

@@ -7,6 +7,7 @@ be appended where they should be merged.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
@@ -42,6 +43,8 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         self._told = told
         self._waiting: dict[str | None, TableHints] = {}
         self._tables: dict[str, str] = {}
+        self._rows: Any = None
+        self._changed = False
 
     def take(self, parcel: Parcel, stream: str | None = None) -> Any:  # noqa: ANN401
         """Take what is to be told with the rows of a parcel, and return the rows.
@@ -54,14 +57,18 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
             self._waiting[stream] = parcel.hints
             if stream is not None:
                 self._tables[stream] = parcel.hints.table or stream
+        self._rows = parcel.rows
         return parcel.rows if stream is None else dlt.mark.with_table_name(parcel.rows, stream)
 
     @override
     def __call__(self, item: Any, meta: Any = None) -> Any:
         stream = meta.table_name if isinstance(meta, TableNameMeta) else None
+        # Who changes rows may give two the same key.
+        self._changed |= item is not self._rows
         hints = self._waiting.pop(stream, None)
         if hints is None:
             return item if stream is None else dlt.mark.with_table_name(item, self._tables[stream])
+        hints = replace(hints, deduplicated=hints.deduplicated and not self._changed)
         if stream is None:
             self._told[self._name] = hints.told()
         return dlt.mark.with_hints(item, hints.made(), create_table_variant=stream is not None)

@@ -16,6 +16,7 @@ from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
 from dlt_bridge.files import CSV, VALUES, needs_values
 from dlt_bridge.hints import TableHints
+from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
 from dlt_bridge.rows import Form
@@ -176,6 +177,7 @@ class StreamWriter:
                     " tell the last versions of records by two keys in one package."
                 )
             later._held = self._held
+        later._watch.give_up()
         return later
 
     def begin(self) -> None:
@@ -202,6 +204,7 @@ class StreamWriter:
         self._active: int | None = None
         self._oldest: int | None = None
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._watch = KeyWatch(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
         """Add lines of RECORDs and say whether it is time to decode.
@@ -240,6 +243,7 @@ class StreamWriter:
         if self._held:
             self._held.add(table)
             return 0
+        self._watch.add(table)
         self._tables.append(table)
         self.decoded += len(table)
         return int(table.nbytes)
@@ -308,6 +312,9 @@ class StreamWriter:
         if self._held:
             for table in self._held.tables():
                 yield Parcel(self._converted(table))
+        elif self._watch.worth_telling and self._told:
+            empty = self._converted(self._decoder.schema.empty_table())
+            yield Parcel(empty, replace(self._hints(), deduplicated=True))
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from dlt_bridge.types import Column
 
 # What dlt keeps of a merge in the stored schema, though it is true of one package only.
-CONDITIONS = ("x-merge-destination-scope", "x-merge-source-filter")
+CONDITIONS = (
+    "x-merge-destination-scope",
+    "x-merge-source-filter",
+    "x-stage-data-deduplicated",
+)
 DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 # PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.

@@ -1,0 +1,98 @@
+"""Keys that rise: the destination need not look for versions, and must not miss one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+import pytest
+from staging import record, schema
+
+from dlt_bridge import keys, streams
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from staging import Stage
+
+ROWS = 4
+NUMBER = {"type": "integer"}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch keys from the second row on, in batches of four."""
+    monkeypatch.setattr(keys, "FEW", 1)
+    monkeypatch.setattr(streams, "BATCH_ROWS", ROWS)
+
+
+def told(stage: Stage) -> bool:
+    """Say whether dlt was told that no key comes twice."""
+    table: dict[str, Any] = dict(stage.pipeline.default_schema.get_table("a"))
+    return bool(table.get("x-stage-data-deduplicated"))
+
+
+@pytest.mark.parametrize(
+    ("came", "rise"),
+    [
+        ([1, 2, 3], True),
+        ([*range(3 * ROWS)], True),
+        (["Z", "a", "z", "é", "\U0001f44b"], True),
+        ([1, 2, 2, 3], False),
+        ([1, 3, 2], False),
+        ([1, 2, 3, 4, 4, 5], False),
+        ([2, 3, 4, 5, 1, 6, 7, 8, 9], False),
+        ([1, 2, 3, 4, 5, 6, 7, 8, 1], False),
+        ([2.0, 2.5, 3.0], False),
+    ],
+    ids=repr,
+)
+def test_database_is_spared_only_keys_that_rise(stage: Stage, came: list[Any], rise: bool) -> None:  # noqa: FBT001
+    kind = {"type": {int: "integer", str: "string", float: "number"}[type(came[0])]}
+    stage.load([schema(id=kind, v=NUMBER), *(record(id=key, v=i) for i, key in enumerate(came))])
+    assert told(stage) == rise
+    assert dict(stage.rows("select id, v from data.a")) == {key: i for i, key in enumerate(came)}
+    assert stage.rows("select count(*) from data.a") == [(len(set(came)),)]
+
+
+def test_two_keys_are_not_watched(stage: Stage) -> None:
+    head = schema(keys=("id", "k"), k=NUMBER, v=NUMBER)
+    stage.load([head, record(id=1, k=1, v=1), record(id=2, k=1, v=2), record(id=2, k=1, v=3)])
+    assert not told(stage)
+    assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3)]
+
+
+def test_next_run_sorts_versions_out_again(stage: Stage) -> None:
+    stage.load([schema(v=NUMBER), record(id=1, v=1), record(id=2, v=1)])
+    assert told(stage)
+    stage.load([schema(v=NUMBER), record(id=2, v=2), record(id=1, v=2), record(id=2, v=3)])
+    assert not told(stage)
+    assert stage.rows("select id, v from data.a order by id") == [(1, 2), (2, 3)]
+
+
+def test_another_schema_between_rows_is_no_reason_to_forget_those_before(stage: Stage) -> None:
+    head = schema(v=NUMBER)
+    later = schema(v=NUMBER, more=NUMBER)
+    stage.load([head, record(id=1, v=1), record(id=2, v=1), later, record(id=1, v=2, more=1),
+                record(id=3, v=2)])  # fmt: skip
+    assert stage.rows("select id, v from data.a order by id") == [(1, 2), (2, 1), (3, 2)]
+
+
+def test_step_of_the_user_may_make_keys_the_same(stage: Stage) -> None:
+    def halved(rows: pa.Table) -> pa.Table:
+        return rows.set_column(0, "id", pc.divide(rows["id"], 2))
+
+    source = stage.source([schema(v=NUMBER), *(record(id=n, v=n) for n in range(8))])
+    source.a.add_map(halved)
+    stage.pipeline.run(source)
+    assert not told(stage)
+    assert stage.rows("select id, v from data.a order by id") == [(0, 1), (1, 3), (2, 5), (3, 7)]
+
+
+def test_objects_have_keys_that_rise_too(stage: Stage) -> None:
+    tags = {"type": "array", "items": {"type": "string"}}
+    lines = [schema(tags=tags), *(record(id=n, tags=["x", "y"]) for n in range(6))]
+    for _ in range(2):
+        stage.load(lines, options={"nested": "tables"})
+        assert told(stage)
+        assert stage.rows("select count(*), count(distinct id) from data.a") == [(6, 6)]
+        assert stage.rows("select count(*) from data.a__tags") == [(12,)]
