@@ -58,7 +58,6 @@ class Run:
             # unless the process has it open already.
             self._held.enter_context(running_pipeline().sql_client())
 
-
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of the destination."""
         self._held.close()
