@@ -175,10 +175,19 @@ class Bookmarks(StreamStateManager):
         if replication_method == REPLICATION_FULL_TABLE:
             return
         state = self.get_context_state(context)
-        starts = [self._stored(state, replication_key), self._start]
-        start = max((mark for mark in starts if mark is not None), default=None)
+        start = self.start(state, replication_key)
         self._logger.info("Reading %s from %s on.", self.stream_name, start or "the beginning")
         write_starting_replication_value(state, start)
+
+    def start(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
+        """Return where a run starts: at its bookmark or at the start, whichever is later.
+
+        Args:
+            state: The stream's state. A bookmark that can't be used is taken out.
+            replication_key: The stream's replication key.
+        """
+        starts = [self._stored(state, replication_key), self._start]
+        return max((mark for mark in starts if mark is not None), default=None)
 
     def _stored(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
         """Normalise the bookmark of a state, or take out one that can't be used."""

@@ -170,6 +170,14 @@ class ChatStream(ExchangeStream):
         keys = frozenset(context.items()) if context else None
         return Plan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
 
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        """Yield the plans that this stream will read first when it is synced, if they are known.
+
+        It is asked for them before any stream is synced, so that streams need not wait for each
+        other. By default none are known.
+        """
+        yield from ()
+
     def plan_of_sync(self, context: Context | None) -> Plan[Page | None]:
         """Return the plan that this stream, as a child, will read when it is synced.
 
@@ -415,6 +423,19 @@ class ChatStream(ExchangeStream):
         """Where this run starts; None to read everything."""
         start: Bookmark | None = self.get_starting_replication_key_value(None)
         return start
+
+    @property
+    def coming_start(self) -> Bookmark | None:
+        """What `starting_bookmark` will be when the stream is synced."""
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            return None
+        return self.state_manager.start(self.known_state, self.replication_key)
+
+    @property
+    def known_state(self) -> dict[str, Any]:
+        """What the STATE has of this stream, which gets no part by that, as in `stream_state`."""
+        known: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        return known
 
     @property
     def first_bookmark(self) -> Bookmark | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -111,9 +112,11 @@ class FanOut:
         self._running = 0
         self._depth = 0
         self._numbers = count()
-        # Branches whose next step waits for a worker, and those of them that lead to others.
+        # Branches whose next step waits for a worker; those of them that lead to others; and those
+        # that lead to nothing and from nothing.
         self._queue: Queue = []
         self._leading: Queue = []
+        self._expected: Queue = []
         self._queued = 0
         # Branches that the reader has not come to yet.
         self._planned: Queue = []
@@ -124,6 +127,29 @@ class FanOut:
         self._awaited: Branch | None = None
         self._position: Place = ()
         self._failed_at: Place | None = None
+
+    @contextmanager
+    def expecting(self, plans: Iterable[Plan[Any]]) -> Iterator[None]:
+        """Fetch ahead what is read within the body of the `with`.
+
+        Args:
+            plans: What will be read, in that order. A wrong guess costs requests and nothing else.
+        """
+        if self._workers == 1:
+            yield
+            return
+        with self._lock:
+            self._depth += 1
+            self._expect((), plans)
+            self._wake()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._depth -= 1
+                while self._planned:
+                    self._drop(self._pop_planned())
+                self._lock.notify_all()
 
     def read(self, plan: Plan[T]) -> Iterator[T]:
         """Read a plan.
@@ -264,15 +290,25 @@ class FanOut:
         if self._awaited and self._awaited.queued:
             return self._awaited
         first = self._first(self._queue)
-        if first is None or self._room <= 0:
+        if first is None or self._room <= 0 or not self._timely(first):
             return None
-        if self._failed_at is not None and first.place > self._failed_at:
-            return None
+        # What is read later and has one request after the other would take long then.
+        later = self._first(self._expected)
+        if later and self._timely(later):
+            return later
         if self._queued < KNOWN_PER_WORKER * self._workers:
             leading = self._first(self._leading)
-            if leading and (self._failed_at is None or leading.place < self._failed_at):
+            if leading and self._timely(leading):
                 return leading
         return first
+
+    def _timely(self, branch: Branch) -> bool:
+        """Say whether it is not too early for what a branch brings."""
+        if self._failed_at is not None and branch.place > self._failed_at:
+            return False
+        # What is read only after the tree that is read now takes no more than half of the backlog.
+        later = branch.place[:1] > self._position[:1]
+        return not later or self._held < self._largest_backlog / 2
 
     @staticmethod
     def _first(queue: Queue) -> Branch | None:
@@ -305,15 +341,19 @@ class FanOut:
                 branch.arrived.append(outcome)
                 # What comes after an error will not be read.
                 self._failed_at = min(place, self._failed_at or place)
+        self._expect(place, plans)
+        if not branch.ended:
+            self._enqueue(branch)
+        if branch is self._awaited:
+            self._arrival.notify()
+
+    def _expect(self, place: Place, plans: Iterable[Plan[Any]]) -> None:
+        """Begin the plans that follow from a place in the order of reading."""
         for number, plan in enumerate(plans):
             following = Branch(plan, (*place, number))
             heapq.heappush(self._planned, (following.place, next(self._numbers), following))
             self._by_key.setdefault(plan.key, []).append(following)
             self._enqueue(following)
-        if not branch.ended:
-            self._enqueue(branch)
-        if branch is self._awaited:
-            self._arrival.notify()
 
     def _enqueue(self, branch: Branch) -> None:
         branch.queued = True
@@ -322,6 +362,8 @@ class FanOut:
         heapq.heappush(self._queue, entry)
         if branch.plan.leads_to:
             heapq.heappush(self._leading, entry)
+        elif len(branch.place) == 1:
+            heapq.heappush(self._expected, entry)
 
     def _dequeue(self, branch: Branch) -> None:
         if branch.queued:

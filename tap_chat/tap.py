@@ -6,7 +6,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from click import Context, Option
+    from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_chat.client import ChatStream
@@ -94,10 +95,11 @@ class Config(settings.Settings, frozen=True, kw_only=True):
         yield "user_agent", header_problem(self.user_agent or "")
 
 
-#: The streams of every platform, by its section in the config.
+#: The streams of every platform, by its section in the config, in the order in which they are read:
+#: those of many requests before those of many pages, which are fetched meanwhile.
 STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
     "chat": (ChatMessages,),
-    "freshchat": (*freshchat.STREAMS, *freshchat_conversations.STREAMS),
+    "freshchat": (*freshchat.STREAMS, *freshchat_conversations.STREAMS, freshchat.FreshchatUsers),
     "dixa": (DixaConversationExport,),
     "livechat": livechat.STREAMS,
 }
@@ -184,6 +186,24 @@ class TapChat(TerminatingTap):
                 self.progress.throttles.append(throttle)
                 streams += [kind(self, section, throttle) for kind in kinds]
         return streams
+
+    @override
+    def load_streams(self) -> list[Stream]:
+        order = [kind.name for kinds in STREAMS.values() for kind in kinds]
+        return sorted(super().load_streams(), key=lambda stream: order.index(stream.name))
+
+    @override
+    def sync_all(self) -> None:
+        """Sync all streams, whose first requests are sent before the first stream is read."""
+        plans = [
+            plan
+            for stream in self.streams.values()
+            if stream.parent_stream_type is None
+            and (stream.selected or stream.has_selected_descendents)
+            for plan in cast("ChatStream", stream).first_plans()
+        ]
+        with self.fan_out.expecting(plans):
+            super().sync_all()
 
     @override
     def setup_mapper(self) -> None:

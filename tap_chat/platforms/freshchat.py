@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.bookmarks import Bookmark
     from tap_chat.pagination import Paginator
     from tap_chat.records import Block, Record
 
@@ -100,6 +101,10 @@ class FreshchatStream(ChatStream):
         return NextLinkPaginator(
             self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES
         )
+
+    @override
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        yield self.plan_of_sync(None)
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
@@ -208,10 +213,17 @@ class FreshchatUsers(FreshchatStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        start = self.starting_bookmark
-        for users in self.ahead(Plan(self.name, lambda: self.users(start))):
+        for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
         self.report()
+
+    @override
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        yield self._plan_of_users(self.coming_start)
+
+    def _plan_of_users(self, bookmark: Bookmark | None) -> Plan[list[Record]]:
+        since = None if bookmark is None else str(bookmark)
+        return Plan((self.name, since), lambda: self.users(since))
 
     def users(self, since: str | None) -> Iterator[Step[list[Record]]]:
         """Read the users that changed.
@@ -251,10 +263,10 @@ class FreshchatUsers(FreshchatStream):
             yield Step(list(step.value.records), step.size, step.last)
 
 
+#: Those that take a request or two.
 STREAMS = (
     FreshchatAccount,
     FreshchatRoles,
-    FreshchatUsers,
     FreshchatAgents,
     FreshchatGroups,
     FreshchatChannels,

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_chat.bookmarks import just_before, normalise_datetime
 from tap_chat.children import ChildStream
@@ -69,20 +69,11 @@ class FreshchatUsersConversations(FreshchatStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        since = self._since
-        for stream in self.child_streams:
-            if isinstance(stream, FreshchatConversationsMessages):
-                stream.set_since()
-        kind = self._kind(since)
-        found = find_mark(self.stream_state, kind)
+        kind = self._kind(self._since)
+        found = find_mark(self.known_state, kind)
         mark = Mark(kind, str(normalise_datetime(self.ends)))
         unsaved = 0
-        users = Plan(
-            (self.name, "users"),
-            partial(remaining, found, lambda: self._users.users(since)),
-            self._of_users,
-        )
-        for parents in self.ahead(users):
+        for parents in self.ahead(self._plan_of_users()):
             if found is not None:
                 mark, found = self._go_on(found, mark, parents), None
             for user in parents.rows:
@@ -104,9 +95,23 @@ class FreshchatUsersConversations(FreshchatStream):
             if self.settings.mode == "all":
                 stream.stream_state[ALL_UNTIL] = mark.started
 
+    @override
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        yield self._plan_of_users()
+
+    def _plan_of_users(self) -> Plan[Parents]:
+        """Return the plan of the users that are left to read, and of all that follows from them."""
+        since = self._since
+        for stream in self.child_streams:
+            if isinstance(stream, FreshchatConversationsMessages):
+                stream.set_since()
+        found = find_mark(self.known_state, self._kind(since))
+        users = partial(remaining, found, lambda: self._users.users(since))
+        return Plan((self.name, "users"), users, self._of_users)
+
     def _kind(self, since: str | None) -> str:
         """Return a digest of what this pass reads, and from when on."""
-        streams = [(stream.name, stream.stream_state.get(ALL_UNTIL)) for stream in self._family]
+        streams = [(stream.name, stream.known_state.get(ALL_UNTIL)) for stream in self._family]
         lookback = self.settings.lookback_days
         return digest_of(self.url_base, self.settings.mode, lookback, since, streams)
 
@@ -139,7 +144,7 @@ class FreshchatUsersConversations(FreshchatStream):
     @property
     def _since(self) -> str | None:
         """From when on a change makes a user one of this run's; None for all users."""
-        marks = [stream.stream_state.get(USERS_UNTIL, "") for stream in self._family]
+        marks = [stream.known_state.get(USERS_UNTIL, "") for stream in self._family]
         if self.settings.mode == "all" or not all(marks):
             return None
         return earlier(min(marks), self.settings.lookback_days)
@@ -176,7 +181,7 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     def set_since(self) -> None:
         """Set `since` before the first request: workers must not look into the state."""
         # Only a run over all users has read every message until then.
-        until = self.stream_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
+        until = self.known_state.get(ALL_UNTIL) if self.settings.mode == "all" else None
         self.since = earlier(until, self.settings.lookback_days)
 
     @override

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_chat.fan_out import Plan
     from tap_chat.pagination import Paginator
     from tap_chat.records import Block
     from tap_chat.tap import TapChat
@@ -177,10 +178,16 @@ class ChatMessages(ChatStream):
         if page.next_page_token is not None:
             request.params[self.settings.limit_param] = self.settings.page_size
             request.params[self.settings.offset_param] = page.next_page_token
-        start = self.starting_bookmark
-        if self.settings.filter_param and start is not None:
+        # Without a filter this may be asked before the stream is synced, when it has no start yet.
+        if self.settings.filter_param and (start := self.starting_bookmark) is not None:
             request.params[self.settings.filter_param] = just_before(start)
         return request
+
+    @override
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        # With a filter, requests depend on where the stream starts.
+        if not self.settings.filter_param:
+            yield self.plan_of_sync(None)
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:

@@ -8,6 +8,8 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,14 +41,24 @@ def config(sandbox: Sandbox, workers: int, **freshchat: Any) -> dict[str, Any]:
 def test_output_does_not_depend_on_the_number_of_workers(tap: Runner, mode: str) -> None:
     world = World(users=80, conversations=200, deleted=0.1)
     with Sandbox(world, Options(latency=0.002)) as sandbox:
-        firsts = [tap(config(sandbox, workers, mode=mode)) for workers in (1, 4, 16, 64)]
+        requests = [0]
+
+        def run(workers: int, **files: Any) -> Run:
+            made = tap(config(sandbox, workers, mode=mode), **files)
+            requests.append(sandbox.requests)
+            return made
+
+        firsts = [run(workers) for workers in (1, 4, 16, 64)]
         sandbox.world = replace(sandbox.world, now=LATER)
-        state = firsts[0].state
-        seconds = [tap(config(sandbox, workers, mode=mode), state=state) for workers in (1, 64)]
+        seconds = [run(workers, state=firsts[0].state) for workers in (1, 64)]
     for runs in (firsts, seconds):
         assert {run.code for run in runs} == {0}
         assert len({timeless(run) for run in runs}) == 1
         assert runs[0].records
+    sent = [after - before for before, after in pairwise(requests)]
+    # Nothing that was fetched ahead was fetched in vain.
+    assert sent[:4] == [sent[0]] * 4
+    assert sent[4:] == [sent[4]] * 2
 
 
 def test_output_of_all_platforms_does_not_depend_on_the_number_of_workers(tap: Runner) -> None:
@@ -185,3 +197,77 @@ def test_reader_that_leaves_leaves_no_threads() -> None:
     for thread in workers:
         thread.join(10)
     assert not any(thread.is_alive() for thread in workers)
+
+
+def listed(
+    name: str, fetched: list[tuple[str, int]], size: int = 0, told: dict[int, Event] | None = None
+) -> Plan[int]:
+    """Return a plan of a hundred steps that says what was fetched of it."""
+
+    def steps() -> Iterator[Step[int]]:
+        for value in range(100):
+            fetched.append((name, value))
+            if told and value in told:
+                told[value].set()
+            yield Step(value, size, value == 99)
+
+    return Plan(name, steps)
+
+
+def test_what_is_expected_is_fetched_while_something_else_is_read() -> None:
+    fetched: list[tuple[str, int]] = []
+    fan_out = FanOut(4)
+    last = Event()
+    with fan_out.expecting([listed("a", fetched), listed("b", fetched, told={99: last})]):
+        for _ in fan_out.read(listed("a", fetched)):
+            assert last.wait(10)
+        assert list(fan_out.read(listed("b", fetched))) == [*range(100)]
+    assert sorted(fetched) == [(name, value) for name in "ab" for value in range(100)]
+
+
+def test_what_is_read_later_leaves_half_of_the_backlog_to_what_is_read_now() -> None:
+    fetched: list[tuple[str, int]] = []
+    fan_out = FanOut(4, 100)
+    fortieth = Event()
+    expected = [listed("a", fetched, 1, {40: fortieth})]
+    expected += [listed(name, fetched, 1) for name in "bcd"]
+    with fan_out.expecting(expected):
+        reader = fan_out.read(listed("a", fetched, 1))
+        next(reader)
+        assert fortieth.wait(10)
+        assert len([name for name, _ in fetched if name != "a"]) <= 50 + 4
+        reader.close()
+        assert list(fan_out.read(listed("b", fetched, 1))) == [*range(100)]
+
+
+def test_wrong_guess_costs_nothing_but_requests() -> None:
+    fetched: list[tuple[str, int]] = []
+    others = threading.enumerate()
+
+    def at_rest() -> int:
+        for thread in threading.enumerate():
+            if thread not in others:
+                thread.join(10)
+                assert not thread.is_alive()
+        return len(fetched)
+
+    fan_out = FanOut(4, 50)
+    with fan_out.expecting([listed("a", fetched, 1), numbers(1, 2), listed("b", fetched, 1)]):
+        assert list(fan_out.read(numbers(3, 4))) == [3, 4]
+        assert list(fan_out.read(numbers(1, 2))) == [1, 2]
+    before = at_rest()
+    assert list(fan_out.read(numbers(5, 6))) == [5, 6]
+    assert at_rest() == before
+    # What was guessed wrong does not take up the backlog.
+    twentieth = Event()
+    with fan_out.expecting([listed("c", fetched, 1, {20: twentieth})]):
+        next(fan_out.read(numbers(7, 8)))
+        assert twentieth.wait(10)
+
+
+def test_one_worker_expects_nothing() -> None:
+    fetched: list[tuple[str, int]] = []
+    fan_out = FanOut(1)
+    with fan_out.expecting([listed("a", fetched)]):
+        assert fetched == []
+        assert list(fan_out.read(listed("a", fetched))) == [*range(100)]
