@@ -8,13 +8,12 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 
     Place = tuple[int, ...]
     Queue = list[tuple[Place, int, "Branch"]]
@@ -98,11 +97,19 @@ class FanOut:
     Args:
         workers: The most requests at once.
         largest_backlog: Bytes of answers that may wait for the reader.
+        first_plans: Returns the plans that will be read, one after the other, as far as they are
+            known. It is asked when the first is read. A wrong guess costs requests, nothing else.
     """
 
-    def __init__(self, workers: int, largest_backlog: int = LARGEST_BACKLOG) -> None:
+    def __init__(
+        self,
+        workers: int,
+        largest_backlog: int = LARGEST_BACKLOG,
+        first_plans: Callable[[], Iterable[Plan[Any]]] = tuple,
+    ) -> None:
         self._workers = workers
         self._largest_backlog = largest_backlog
+        self._first_plans: Callable[[], Iterable[Plan[Any]]] | None = first_plans
         lock = threading.Lock()
         self._lock = threading.Condition(lock)  # notified when there is something for a worker
         self._arrival = threading.Condition(lock)  # notified when what the reader waits for is here
@@ -128,30 +135,7 @@ class FanOut:
         self._position: Place = ()
         self._failed_at: Place | None = None
 
-    @contextmanager
-    def expecting(self, plans: Iterable[Plan[Any]]) -> Iterator[None]:
-        """Fetch ahead what is read within the body of the `with`.
-
-        Args:
-            plans: What will be read, in that order. A wrong guess costs requests and nothing else.
-        """
-        if self._workers == 1:
-            yield
-            return
-        with self._lock:
-            self._depth += 1
-            self._expect((), plans)
-            self._wake()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._depth -= 1
-                while self._planned:
-                    self._drop(self._pop_planned())
-                self._lock.notify_all()
-
-    def read(self, plan: Plan[T]) -> Iterator[T]:
+    def read(self, plan: Plan[T]) -> Generator[T, None, None]:
         """Read a plan.
 
         Args:
@@ -166,6 +150,10 @@ class FanOut:
         if self._workers == 1:
             yield from (step.value for step in plan.start())
             return
+        if self._first_plans is not None:
+            first_plans, self._first_plans = self._first_plans(), None
+            with self._lock:
+                self._expect((), first_plans)
         branch = self._take(plan)
         position = self._position
         self._depth += 1

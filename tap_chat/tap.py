@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_chat.client import ChatStream
+    from tap_chat.fan_out import Plan
 
 
 class Config(settings.Settings, frozen=True, kw_only=True):
@@ -164,7 +165,7 @@ class TapChat(TerminatingTap):
         # Never later than now: a bookmark in the future would leave out what comes until then.
         self.ends = min(settings.moment("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
-        self.fan_out = FanOut(self.settings.max_workers)
+        self.fan_out = FanOut(self.settings.max_workers, first_plans=self._first_plans)
         self.progress = Progress()
         self.transport = Transport(self.settings.max_workers)
         if catalog is not None:
@@ -187,23 +188,21 @@ class TapChat(TerminatingTap):
                 streams += [kind(self, section, throttle) for kind in kinds]
         return streams
 
+    @property
     @override
-    def load_streams(self) -> list[Stream]:
+    def streams(self) -> dict[str, Stream]:
+        """The streams by their names, in the order in which they are read."""
+        streams = super().streams
         order = [kind.name for kinds in STREAMS.values() for kind in kinds]
-        return sorted(super().load_streams(), key=lambda stream: order.index(stream.name))
+        return {name: streams[name] for name in order if name in streams}
 
-    @override
-    def sync_all(self) -> None:
-        """Sync all streams, whose first requests are sent before the first stream is read."""
-        plans = [
-            plan
-            for stream in self.streams.values()
-            if stream.parent_stream_type is None
-            and (stream.selected or stream.has_selected_descendents)
-            for plan in cast("ChatStream", stream).first_plans()
-        ]
-        with self.fan_out.expecting(plans):
-            super().sync_all()
+    def _first_plans(self) -> Iterator[Plan[Any]]:
+        """Yield what the streams of this run will read first, in their order."""
+        for stream in self.streams.values():
+            if stream.parent_stream_type is None and (
+                stream.selected or stream.has_selected_descendents
+            ):
+                yield from cast("ChatStream", stream).first_plans()
 
     @override
     def setup_mapper(self) -> None:
