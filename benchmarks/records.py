@@ -23,6 +23,9 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.measure import saved
 from tap_chat.exchange import ExchangeStream
 from tap_chat.sandbox import World
 from tap_chat.tap import TapChat
@@ -206,7 +209,9 @@ class Month(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-def compare(title: str, modes: list[str], argument: str, count: int, rounds: int) -> None:
+def compare(
+    title: str, modes: list[str], argument: str, count: int, rounds: int
+) -> list[dict[str, Any]]:
     """Measure paths by turns, and print their table; the first is what others are compared to."""
     best: dict[str, Measured] = {}
     for _ in range(rounds):
@@ -226,6 +231,7 @@ def compare(title: str, modes: list[str], argument: str, count: int, rounds: int
             f"{run.memory:.0f}" if run.memory else "",
         )
     Console(width=100).print(table)
+    return [{"run": mode, "rate": round(count / run.seconds)} for mode, run in best.items()]
 
 
 def main() -> None:
@@ -234,6 +240,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--conversations", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", action="store_true", help="keep the rates for plot.py")
     parser.add_argument("--from-memory", nargs=2, help="one path, in this process")
     arguments = parser.parse_args()
     if arguments.from_memory:
@@ -241,8 +248,9 @@ def main() -> None:
         from_memory(mode, int(count))
         return
     paths = ["plain", "mapped", "decoded", "verbatim"]
+    rates = []
     for kind in ("", " incremental"):
-        compare(
+        rates += compare(
             f"{arguments.messages:,} messages of 0.75 KB{kind}, from memory to /dev/null",
             [f"chat {path}{kind}" for path in paths],
             str(arguments.messages),
@@ -252,7 +260,7 @@ def main() -> None:
     Month.body = dixa_month(arguments.conversations)
     server = HTTPServer(("127.0.0.1", 0), Month)
     Thread(target=server.serve_forever, daemon=True).start()
-    compare(
+    rates += compare(
         f"A month of {arguments.conversations:,} conversations in one answer of"
         f" {len(Month.body) / 1e6:.0f} MB, from the socket to /dev/null",
         ["dixa plain", "dixa tap-chat"],
@@ -260,6 +268,8 @@ def main() -> None:
         arguments.conversations,
         arguments.rounds,
     )
+    if arguments.save:
+        saved("records", rates)
 
 
 if __name__ == "__main__":
