@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.helpers._state import write_starting_replication_value
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 from singer_sdk.tap_base import Tap
@@ -106,6 +106,12 @@ class BlockStream(RESTStream[Any]):
         writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see _as_it_is
         writer.write_records(self.stream_maps[0].stream_alias, records, self._stream_version)
         self.state_manager.is_flushed = False
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        # For streams without one, the SDK copies the whole config to no end, for each parent.
+        if self.replication_method != REPLICATION_FULL_TABLE:
+            super()._write_starting_replication_value(context)
 
     @override
     def _sync_records(

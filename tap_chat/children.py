@@ -33,9 +33,9 @@ class ChildStream(ChatStream, OneSchemaStream):
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        super().log(
-            message, *args, level=logging.DEBUG if level == logging.INFO else level, **kwargs
-        )
+        level = logging.DEBUG if level == logging.INFO else level
+        if self.logger.isEnabledFor(level):
+            super().log(message, *args, level=level, **kwargs)
 
     @override
     def get_record_counter(self, **options: Any) -> Counter:

@@ -154,7 +154,18 @@ class ExchangeStream(BlockStream):
             return largest is not None and isinstance(error, BrokenOffError)
 
         try:
-            return self.retrying(self._attempt, give_up)(request, read, largest, skippable)
+            return self._attempt(request, read, largest, skippable)
+        except PassingError as error:
+            failed = [error]
+
+        def attempt() -> T:
+            # Retries cost more than most requests to prepare, so the first failure comes with them.
+            if failed:
+                raise failed.pop()
+            return self._attempt(request, read, largest, skippable)
+
+        try:
+            return self.retrying(attempt, give_up)()
         except PassingError as error:
             if give_up(error):
                 raise

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tap_chat import answers
 from tap_chat.pagination import Page
@@ -79,6 +79,7 @@ class VerbatimReader:
             raise ValueError("a record needs a key of its own, and its replication key")
         # Fields of a struct are identifiers, and those without a default come first.
         fields = {name: f"field{number}" for number, name in enumerate(own)}
+        theirs = {f"inherited{number}": name for number, name in enumerate(inherited)}
         record = msgspec.defstruct(
             "Record",
             [(fields[name], _key_type(own[name])) for name in required]
@@ -86,14 +87,16 @@ class VerbatimReader:
                 (fields[name], _mark_type(field) if name == mark else _type(field), None)
                 for name, field in own.items()
                 if name not in required
-            ],
-            rename={field: name for name, field in fields.items()},
+            ]
+            + [(name, str | int | UnsetType, UNSET) for name in theirs],
+            rename={field: name for name, field in fields.items()} | theirs,
             forbid_unknown_fields=True,
             gc=False,
         )
         self._decode = msgspec.json.Decoder(record).decode
         # One name more than needed, since one alone would make no tuple.
         self._pick = attrgetter(*(fields[name] for name in (mark or required[0], *required)))
+        self._pick_theirs = attrgetter(*theirs) if theirs else None
         self._marked = mark is not None
         self._inherited = inherited
         self._path = path.split(".") if path else []
@@ -136,15 +139,29 @@ class VerbatimReader:
             The page, or None if a record is not exactly what is declared.
         """
         try:
-            picked = [self._pick(self._decode(text)) for text in texts]
+            records = [self._decode(text) for text in texts]
         except (RecursionError, msgspec.DecodeError):
             return None
-        if self._inherited:
+        picked = list(map(self._pick, records))
+        if self._pick_theirs:
             inherited = {name: (context or {})[name] for name in self._inherited}
+            same, none = _one_or_all([*inherited.values()]), _one_or_all([UNSET] * len(inherited))
+            said = list(map(self._pick_theirs, records))
+            if not {same, none}.issuperset(said):
+                # What the parent says counts, whatever a record says itself.
+                return None
             head = msgspec.json.encode(inherited)[:-1] + b","
-            texts = [Raw(head + bytes(text)[1:]) for text in texts]
+            texts = [
+                text if own == same else Raw(head + bytes(text)[1:])
+                for text, own in zip(texts, said, strict=True)
+            ]
         marks = [values[0] for values in picked] if self._marked else ()
         return Page(rest, Block(texts, marks), [values[1:] for values in picked])
+
+
+def _one_or_all(values: Sequence[object]) -> object:
+    """Return values as `attrgetter` does."""
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def in_one_line(body: Body) -> bool:

@@ -145,7 +145,26 @@ def test_parents_keys_win_over_the_records_own() -> None:
         {"parent": 'a"b', "id": "1"},
         {"parent": 'a"b', "id": "2", "flag": True},
     ]
-    assert reader.read(b'[{"id": "1", "parent": "c"}]', {"parent": "a"}) is None
+    same = b'[{"parent": "a", "id": "1"}, {"id": "2"}, {"id": "3", "parent": "a"}]'
+    page = reader.read(same, {"parent": "a"})
+    assert page is not None
+    assert parsed(page) == [{"parent": "a", "id": str(number)} for number in (1, 2, 3)]
+    for other in (b'"c"', b"null", b"1", b'["a"]', b'"a", "parent": "c"'):
+        body = b'[{"id": "1", "parent": "a"}, {"id": "2", "parent": %b}]' % other
+        assert reader.read(body, {"parent": "a"}) is None
+    numbered = reader.read(b'[{"id": "1", "parent": 1}]', {"parent": 1})
+    assert numbered is not None
+    assert reader.read(b'[{"id": "1", "parent": true}]', {"parent": 1}) is None
+
+
+def test_several_keys_of_the_parent_are_its_own() -> None:
+    reader = VerbatimReader(SCHEMA, ("parent", "other", "id"), inherited=("parent", "other"))
+    context = {"parent": "a", "other": 2, "more": 3}
+    page = reader.read(b'[{"id": "1"}, {"other": 2, "id": "2", "parent": "a"}]', context)
+    assert page is not None
+    assert parsed(page) == [{"parent": "a", "other": 2, "id": number} for number in "12"]
+    # One of them alone is there.
+    assert reader.read(b'[{"id": "1", "parent": "a"}]', context) is None
 
 
 @pytest.mark.parametrize(
