@@ -33,6 +33,8 @@ def by_latency(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401
         ms, rate = points[-1]
         axes.annotate(name, (ms, rate), (6, -3), textcoords="offset points", fontsize=8)
     axes.set_yscale("log")
+    axes.set_yticks([30, 100, 300, 1000], ["30", "100", "300", "1,000"])
+    axes.minorticks_off()
     axes.set_xlim(-5, 175)
     axes.set_xticks(sorted({row["ms"] for row in rows}))
     axes.set_xlabel("latency of the server, ms")
@@ -47,6 +49,7 @@ def by_path(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(row["rate"] for row in rows))
     axes.tick_params(axis="y", labelsize=8)
+    axes.set_xticks([])
     axes.set_title("records a second of CPU, by path", fontsize=10)
 
 
