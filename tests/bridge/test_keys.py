@@ -96,3 +96,12 @@ def test_objects_have_keys_that_rise_too(stage: Stage) -> None:
         assert told(stage)
         assert stage.rows("select count(*), count(distinct id) from data.a") == [(6, 6)]
         assert stage.rows("select count(*) from data.a__tags") == [(12,)]
+
+
+def test_rows_that_are_gone_at_the_source_go_although_keys_rise(stage: Stage) -> None:
+    head = schema(v=NUMBER, _sdc_deleted_at={"type": ["string", "null"], "format": "date-time"})
+    stage.load([head, *(record(id=n, v=1) for n in range(6))], options={"deletes": "hard"})
+    gone = [record(id=n, _sdc_deleted_at="2025-01-01T00:00:00Z") for n in (1, 3)]
+    stage.load([head, *gone, record(id=4, v=2)], options={"deletes": "hard"})
+    assert told(stage)
+    assert stage.rows("select id, v from data.a order by id") == [(0, 1), (2, 1), (4, 2), (5, 1)]
