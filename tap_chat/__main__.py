@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import signal
 import sys
@@ -12,12 +13,27 @@ from singer_sdk.exceptions import SingerSDKError
 from tap_chat.tap import TapChat
 from tap_chat.writer import flush
 
+#: Of glibc: a parameter of `mallopt`, the most heaps of a process (mallopt(3)).
+M_ARENA_MAX = -8
+
+
+def share_heap() -> None:
+    """Let all threads share one heap, where glibc would make one for each.
+
+    Of several, each keeps what was once needed in it, and the memory grows with the requests. As
+    threads of Python take turns, they need no heaps of their own.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 1)
+
 
 def main() -> None:
     """Run the tap; exit with 0 only if every record was written."""
     for signum in (signal.SIGTERM, signal.SIGINT):
         # Until the tap is made, and handles them itself.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
+    share_heap()
     if sys.stdout is None:  # as in `tap-chat >&-`
         sys.exit("Standard output is closed: there is nowhere to write the records to.")
     try:
