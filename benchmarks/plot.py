@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 PICTURE = HERE / "tap.svg"
-OURS, THEIRS, LIMIT = "#2a6f97", "#b08968", "#adb5bd"
+OURS, THEIRS = "#2a6f97", "#b08968"
 
 
 def by_latency(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401

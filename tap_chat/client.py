@@ -173,8 +173,8 @@ class ChatStream(ExchangeStream):
     def first_plans(self) -> Iterator[Plan[Any]]:
         """Yield the plans that this stream will read first when it is synced, if they are known.
 
-        It is asked for them before any stream is synced, so that streams need not wait for each
-        other. By default none are known.
+        It is asked for them when the first stream is, so that streams need not wait for each other.
+        By default none are known.
         """
         yield from ()
 

@@ -239,6 +239,33 @@ def test_what_is_read_later_leaves_half_of_the_backlog_to_what_is_read_now() -> 
     assert list(fan_out.read(listed("b", fetched, 1))) == [*range(100)]
 
 
+def test_list_that_is_read_later_is_fetched_though_a_tree_has_work_for_all() -> None:
+    fetched: list[tuple[str, int]] = []
+    begun, tenth = Event(), Event()
+
+    def child(number: int) -> Plan[int]:
+        def steps() -> Iterator[Step[int]]:
+            fetched.append(("child", number))
+            begun.set()
+            # One worker is held here; the other has both to choose from.
+            assert number != 100 or tenth.wait(10)
+            yield Step(number, last=True)
+
+        return Plan(number, steps)
+
+    def later() -> Iterator[Step[int]]:
+        assert begun.wait(10)
+        yield from listed("later", fetched, told={10: tenth}).start()
+
+    tree = Plan("tree", lambda: iter([Step(0, last=True)]), lambda _: map(child, range(200)))
+    fan_out = FanOut(2, first_plans=lambda: [tree, Plan("later", later)])
+    for _ in fan_out.read(tree):
+        for number in range(200):
+            assert list(fan_out.read(child(number))) == [number]
+    assert fetched.index(("later", 10)) < fetched.index(("child", 199))
+    assert list(fan_out.read(Plan("later", later))) == [*range(100)]
+
+
 def test_wrong_guess_costs_nothing_but_requests() -> None:
     fetched: list[tuple[str, int]] = []
     others = threading.enumerate()

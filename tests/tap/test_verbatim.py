@@ -149,6 +149,8 @@ def test_parents_keys_win_over_the_records_own() -> None:
     page = reader.read(same, {"parent": "a"})
     assert page is not None
     assert parsed(page) == [{"parent": "a", "id": str(number)} for number in (1, 2, 3)]
+    # And no record names its parent twice.
+    assert [bytes(text).count(b"parent") for text in page.records] == [1, 1, 1]
     for other in (b'"c"', b"null", b"1", b'["a"]', b'"a", "parent": "c"'):
         body = b'[{"id": "1", "parent": "a"}, {"id": "2", "parent": %b}]' % other
         assert reader.read(body, {"parent": "a"}) is None
