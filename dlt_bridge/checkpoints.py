@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
@@ -114,25 +115,64 @@ def load(
         PipelineStepFailed: The tap or the load failed. All packages before it are loaded.
     """
     infos = finish(pipeline, destination=arguments.get("destination"))
+    packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
+    return infos + [package.info for package in packages]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A package that is in the destination.
+
+    Attributes:
+        info: What dlt says of it.
+        state: The line of the tap's last STATE before its end; None if there was none.
+    """
+
+    info: LoadInfo
+    state: bytes | None
+
+
+def committed(
+    pipeline: Pipeline,
+    source: DltSource,
+    *,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    **arguments: Any,  # noqa: ANN401
+) -> Iterator[Committed]:
+    """Load a source as `load` does, and yield each package when it is in the destination.
+
+    Packages that an earlier run left are not looked at.
+
+    Args:
+        pipeline: As for `load`.
+        source: Likewise.
+        checkpoint_every: Likewise.
+        arguments: Likewise.
+
+    Raises:
+        BridgeError: The source is not one of `singer`.
+        PipelineStepFailed: The tap or the load failed.
+    """
     run = Run(checkpoint_every)
-    token = _run.set(run)
     asked = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:
-            info = pipeline.run(source, **arguments)
+            token = _run.set(run)
+            try:
+                info = pipeline.run(source, **arguments)
+            finally:
+                _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            infos.append(info)
+            yield Committed(info, run.driver.kept)
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:
-        _run.reset(token)
         # What was to be replaced is added to by later packages: see `StreamWriter.begin`.
         for name, disposition in asked.items():
             if disposition == "replace":
                 source.resources[name].apply_hints(write_disposition=disposition)
         run.close()
-    return infos
 
 
 def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  # noqa: ANN401

@@ -16,7 +16,7 @@ import pyarrow as pa
 from dlt_bridge import state, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
-from dlt_bridge.errors import MessageError
+from dlt_bridge.errors import MessageError, TapError
 from dlt_bridge.messages import (
     RECORD_NAME,
     ActivateVersion,
@@ -80,6 +80,10 @@ class Driver:
         tap: The tap.
         catalog: What is known of its streams.
         options: How streams are to be loaded.
+
+    Attributes:
+        ended: The tap was read to its end.
+        kept: The line of the STATE that the last package has brought.
     """
 
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
@@ -97,6 +101,8 @@ class Driver:
         # A line that begins in another way than the last RECORD.
         self._other = re.compile(rb"\n")
         self._state: bytes | None = None
+        # Records came after it.
+        self._stateless = False
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
         self._decoder = Decoding()
@@ -106,6 +112,7 @@ class Driver:
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = time.time_ns() // 1000
         self.ended = False
+        self.kept: bytes | None = None
 
     def package(self, due: Callable[[], bool] | None = None) -> Iterator[Parcels]:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
@@ -136,12 +143,13 @@ class Driver:
                     if message and not isinstance(message, State):
                         yield from self._of_stream(message, line, number)
                         continue
-                    self._state = line
+                    self._state, self._stateless = line, False
                     if due and due():
                         yield from self._rest()
                         self._keep()
                         guard.pop_all()
                         return
+            self._refuse_unfinished()
             yield from self._rest()
             # Only now is it known that the tap did not fail.
             guard.close()
@@ -152,6 +160,15 @@ class Driver:
     def close(self) -> None:
         """Stop the tap, if it still runs."""
         self._running.close()
+
+    def _refuse_unfinished(self) -> None:
+        """Refuse lines that end before the STATE that belongs to their records."""
+        if self._stateless and self._state and self._tap.ends_with_state:
+            raise TapError(
+                "The input ended with records after its last STATE, so the tap may have broken off."
+                " What was committed before stays, and nothing after the last checkpoint is loaded:"
+                " run it again. If the tap always ends so, set require_final_state to false."
+            )
 
     def _stop_decoding(self) -> None:
         self._decoding.clear()
@@ -216,6 +233,7 @@ class Driver:
         self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
     ) -> Iterator[Parcels]:
         self._waiting += len(lines)
+        self._stateless = True
         if writer.append(lines, number, count):
             self._decode(writer, full=True)
             # While dlt writes a batch, the next is decoded.
@@ -338,6 +356,7 @@ class Driver:
         """Put the last STATE into dlt's state: it is committed with the rows before it."""
         if self._state is None:
             return
+        self.kept = self._state
         value = json.loads(self._state)["value"]
         if not isinstance(value, dict):
             raise MessageError("The value of a STATE is no object.")

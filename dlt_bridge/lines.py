@@ -16,16 +16,6 @@ from typing import Any
 from dlt_bridge.errors import MessageError, TapError
 from dlt_bridge.process import blocks
 
-#: A command, a module to run with `python -m`, or Singer lines.
-TapLike = (
-    str
-    | os.PathLike[str]
-    | Sequence[str | os.PathLike[str]]
-    | ModuleType
-    | Iterable[str]
-    | Iterable[bytes]
-)
-
 _KINDS = (
     "A tap is the name or path of an executable, a command with its arguments, a module, or the"
     " lines of a tap: an open file, standard input, any iterable of texts or bytes."
@@ -45,10 +35,15 @@ class Lines:
 
     Args:
         lines: The lines, as text or UTF-8.
+        ends_with_state: If there is a STATE at all, the last is behind the last record; otherwise
+            the lines broke off.
     """
 
-    def __init__(self, lines: Iterable[str] | Iterable[bytes]) -> None:
+    def __init__(
+        self, lines: Iterable[str] | Iterable[bytes], *, ends_with_state: bool = False
+    ) -> None:
         self.name = "lines"
+        self.ends_with_state = ends_with_state
         self._lines = lines
         self._read = False
 
@@ -64,6 +59,18 @@ class Lines:
             raise TapError("The lines were read to their end. Give the source new ones.")
         self._read = True
         yield _marked(_blocks(self._lines))
+
+
+#: A command, a module to run with `python -m`, or Singer lines.
+TapLike = (
+    str
+    | os.PathLike[str]
+    | Sequence[str | os.PathLike[str]]
+    | ModuleType
+    | Iterable[str]
+    | Iterable[bytes]
+    | Lines
+)
 
 
 def _marked(written: Iterator[bytes]) -> Iterator[bytes]:
@@ -117,6 +124,8 @@ def command_of(tap: TapLike) -> list[str]:
     Raises:
         TapError: It is none of these.
     """
+    if isinstance(tap, Lines):
+        return []
     if isinstance(tap, ModuleType):
         return [sys.executable, "-m", tap.__name__]
     if isinstance(tap, (bytes, bytearray, memoryview)) or (

@@ -98,7 +98,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         nested: str | None = None,
         deletes: str | None = None,
     ) -> Iterator[DltResource]:
-        read = Tap(command, config or {}) if command else Lines(tap)  # type: ignore[arg-type]
+        read = _read(tap, command, config or {})
         select = checked_selection(select)
         known = _catalog(read, catalog, select, discover=discover)
         told: dict[str, Told] = {}
@@ -126,6 +126,12 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     else:
         made.max_table_nesting = 0
     return made
+
+
+def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
+    if command:
+        return Tap(command, config)
+    return tap if isinstance(tap, Lines) else Lines(tap)  # type: ignore[arg-type]
 
 
 def _catalog(
