@@ -1,0 +1,111 @@
+"""What went wrong in a run of a pipeline, as one sentence for who must act.
+
+dlt's errors name steps, files and classes, and may show values of rows; what a user can do about it
+is at the end of a chain of causes. Nothing here shows what came from a tap or from rows.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from typing import TYPE_CHECKING
+
+from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
+from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
+
+from dlt_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCK = re.compile(r'Could not set lock on file "([^"]+)".*?(?:PID (\d+))', re.DOTALL)
+_NO_SPACE = "No space left on device"
+#: What a database is asked before any row is sent: its errors are about the way there.
+_STEPS_WITHOUT_ROWS = ("sync",)
+
+
+def sentence(error: BaseException) -> str:
+    """Return what happened and what to do, in one sentence or two.
+
+    Args:
+        error: What a run of a pipeline raised.
+    """
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, BridgeError):
+            return str(cause)
+    for cause in causes:
+        if said := _known(cause):
+            return said
+    if any(_before_rows(cause) for cause in causes):
+        return (
+            f"The destination can't be used: {_first_line(causes[-1])} Check its name, address,"
+            " credentials and rights."
+        )
+    step = next((cause.step for cause in causes if isinstance(cause, PipelineStepFailed)), None)
+    where = f" in dlt's step {step}" if step else ""
+    return (
+        f"Unexpected {type(causes[-1]).__name__}{where}; its text may hold values of rows, and is"
+        " not shown. What was committed before stays. Show all with --debug, or for target-dlt"
+        " with TARGET_DLT_LOGLEVEL=DEBUG."
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what led to it, the first cause last."""
+    found: BaseException | None = error
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _known(error: BaseException) -> str | None:
+    """Return what to say of an error that tells by itself what to do."""
+    text = str(error)
+    if isinstance(error, ConfigFieldMissingException):
+        return _missing(error)
+    if isinstance(error, InvalidNativeValue):
+        how = re.search(r"representation for .* is .*?`(\w+://[^`]+)`", text)
+        like = f" They look like {how.group(1)}." if how else ""
+        return f"The credentials of the destination can't be read.{like}"
+    if isinstance(error, PipelineHasPendingDataException):
+        return (
+            f"The pipeline {error.pipeline_name} has a package that is not loaded yet. Run it again"
+            " to load it."
+        )
+    if lock := _LOCK.search(text):
+        return (
+            f"The DuckDB file {lock.group(1)} is open in another program (process"
+            f" {lock.group(2)}). Close it there, and run it again."
+        )
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or _NO_SPACE in text:
+        return (
+            "No space is left on the disk. What was committed before stays; free some space, and"
+            " run it again. The working files are where TMPDIR, or the pipelines' folder, says."
+        )
+    return None
+
+
+def _missing(error: ConfigFieldMissingException) -> str:
+    """Return which settings of a destination are missing, and where they can be given."""
+    kind = re.sub(r"(Destination)?(Client)?Configuration$", "", error.spec_name)
+    fields = ", ".join(f"`{field}`" for field in error.fields)
+    variable = f"DESTINATION__{kind}__{error.fields[0]}".upper()
+    return (
+        f"The destination {kind.lower()} lacks {fields}. Give it as credentials (a path, a URL or"
+        f" an object), in the environment ({variable}), or in dlt's secrets.toml."
+    )
+
+
+def _before_rows(error: BaseException) -> bool:
+    return isinstance(error, DestinationConnectionError) or (
+        isinstance(error, PipelineStepFailed) and error.step in _STEPS_WITHOUT_ROWS
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    line = str(error).strip().partition("\n")[0].removeprefix("IO Error: ").rstrip(".!")
+    return f"{line or type(error).__name__}."

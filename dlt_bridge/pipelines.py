@@ -1,0 +1,94 @@
+"""Where to load, as a command or a config says it: a dlt pipeline with its destination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from dlt import destinations
+from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.exceptions import MissingDependencyException
+
+from dlt_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dlt import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A destination, and the pipeline that loads there.
+
+    Attributes:
+        destination: The name of a dlt destination, or of one that dlt's configuration names.
+        pipeline: The pipeline's name.
+        dataset: The dataset, which most databases call a schema; by default the pipeline's name.
+        credentials: As dlt takes them: a path, a URL, an object. Of `filesystem`, the URL of the
+            bucket or folder. None if dlt's configuration has them.
+        options: What the destination takes besides, such as `location` of BigQuery.
+        folder: Where pipelines keep their working files; None for dlt's own place.
+    """
+
+    destination: str
+    pipeline: str
+    dataset: str | None = None
+    credentials: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str | None = None
+
+
+def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make the pipeline that loads to a place; nothing is connected yet.
+
+    Args:
+        place: The place.
+        progress: As `dlt.pipeline` takes it.
+
+    Raises:
+        BridgeError: There is no such destination, or it needs packages that are not installed.
+    """
+    return dlt.pipeline(
+        place.pipeline,
+        pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
+        destination=_destination(place),
+        dataset_name=place.dataset or place.pipeline,
+        progress=progress,
+    )
+
+
+def _destination(place: Place) -> Destination[Any, Any]:
+    options = dict(place.options)
+    if place.credentials is not None:
+        files = place.destination == "filesystem" and isinstance(place.credentials, str)
+        options["bucket_url" if files else "credentials"] = place.credentials
+    try:
+        found = Destination.from_reference(place.destination, **options)
+    except UnknownDestinationModule:
+        known = [name for name in destinations.__all__ if name != "destination"]
+        near = get_close_matches(place.destination, known, n=1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"dlt has: {', '.join(sorted(known))}."
+        raise BridgeError(f"There is no destination `{place.destination}`. {hint}") from None
+    except TypeError as error:
+        raise BridgeError(f"The destination {place.destination}: {error}.") from None
+    if not isinstance(found, Destination):
+        raise BridgeError(f"`{place.destination}` is no destination.")
+    try:
+        # What it imports, it needs before anything else.
+        _ = found.client_class
+    except (MissingDependencyException, ImportError) as error:
+        raise BridgeError(
+            f"The destination {place.destination} needs packages that are not installed"
+            f" ({_missing(error)}). Install them: pip install 'dlt[{place.destination}]'."
+        ) from None
+    return found
+
+
+def _missing(error: MissingDependencyException | ImportError) -> str:
+    if isinstance(error, MissingDependencyException):
+        return ", ".join(error.dependencies)
+    return error.name or type(error).__name__

@@ -1,0 +1,315 @@
+"""`target-dlt`: a Singer target that loads into any destination of dlt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+import click
+from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.plugin_base import PluginBase
+
+from dlt_bridge.checkpoints import CHECKPOINT_SECONDS, committed
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.failures import sentence
+from dlt_bridge.lines import Lines
+from dlt_bridge.pipelines import Place, pipeline_at
+from dlt_bridge.source import singer
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+SETTINGS = th.PropertiesList(
+    th.Property(
+        "destination",
+        th.StringType,
+        required=True,
+        title="Destination",
+        description="The name of a dlt destination: `duckdb`, `postgres`, `bigquery`, `snowflake`,"
+        " `filesystem`, ...",
+        examples=["duckdb"],
+    ),
+    th.Property(
+        "dataset_name",
+        th.StringType,
+        title="Dataset",
+        description="The dataset to load into, which most databases call a schema; by default the"
+        " name of the pipeline.",
+    ),
+    th.Property(
+        "credentials",
+        th.StringType,
+        secret=True,
+        title="Credentials",
+        description="As dlt takes them: the path of a DuckDB file, the URL of a database, the URL"
+        " of a bucket or folder for `filesystem`, or an object. Unset, dlt looks them up in its own"
+        " configuration.",
+    ),
+    th.Property(
+        "destination_options",
+        th.ObjectType(additional_properties=True),
+        title="Destination options",
+        description='What the destination takes besides, such as `{"location": "EU"}` of BigQuery.',
+    ),
+    th.Property(
+        "pipeline_name",
+        th.StringType,
+        default="target_dlt",
+        title="Pipeline",
+        description="The name under which dlt keeps schema and state in the destination. Give each"
+        " tap that loads into one dataset its own.",
+    ),
+    th.Property(
+        "pipelines_dir",
+        th.StringType,
+        title="Pipelines folder",
+        description="Where the pipeline keeps its working files; by default a private folder that"
+        " is removed in the end.",
+    ),
+    th.Property(
+        "checkpoint_every",
+        th.IntegerType(minimum=0),
+        default=round(CHECKPOINT_SECONDS),
+        title="Checkpoint every",
+        description="Seconds after which the tap's next STATE commits what came before it, and is"
+        " passed on; 0 for each STATE.",
+    ),
+    th.Property(
+        "nested",
+        th.StringType(allowed_values=["json", "native", "tables"]),
+        default="json",
+        title="Nested",
+        description="What becomes of objects and arrays: JSON columns, native structs and lists"
+        " where the destination has them, or child tables.",
+    ),
+    th.Property(
+        "deletes",
+        th.StringType(allowed_values=["soft", "hard"]),
+        default="soft",
+        title="Deletes",
+        description="What becomes of a record with `_sdc_deleted_at`: it stays, or its row is"
+        " deleted.",
+    ),
+    th.Property(
+        "write_disposition",
+        th.StringType(allowed_values=["append", "merge"]),
+        title="Write disposition",
+        description="`append` takes every version of a record as a row. By default streams with a"
+        " key are merged, and others appended.",
+    ),
+    th.Property(
+        "table_format",
+        th.StringType,
+        title="Table format",
+        description="Of `filesystem`: `delta` for Delta tables.",
+    ),
+    th.Property(
+        "schema_contract",
+        th.StringType,
+        title="Schema contract",
+        description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
+    ),
+    th.Property(
+        "require_final_state",
+        th.BooleanType,
+        default=True,
+        title="Require a final STATE",
+        description="Refuse input that has records after its last STATE: a tap that broke off ends"
+        " so. What came after the last checkpoint is not loaded then. Input without any STATE is"
+        " loaded.",
+    ),
+    additional_properties=False,
+)
+#: Settings that may be objects. The SDK can't read such ones from the environment, unless as texts.
+TEXTS = ("credentials", "schema_contract")
+#: Settings that are arguments of `pipeline.run`.
+RUN = ("write_disposition", "table_format", "schema_contract")
+
+
+class TargetDlt(PluginBase):
+    """Loads the output of any Singer tap into any destination of dlt."""
+
+    name = "target-dlt"
+    package_name = "tap-chat"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS.to_dict()
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, *, config: dict[str, Any] | None = None, **plugin: Any) -> None:  # noqa: ANN401
+        """Create the target.
+
+        Args:
+            config: The settings.
+            plugin: What the SDK's class takes: `parse_env_config`, `validate_config`.
+
+        Raises:
+            ConfigValidationError: A setting is wrong or missing.
+        """
+        super().__init__(config=_with_texts(config or {}), **plugin)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            # The SDK's own handler says 0, as if everything were written.
+            signal.signal(signum, _end)
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.help = "Load Singer messages from standard input into a destination of dlt."
+        command.params.append(
+            click.Option(
+                ["--input", "file_input"],
+                type=click.File("rb"),
+                help="A file to read messages from, instead of standard input.",
+            )
+        )
+        return command
+
+    @classmethod
+    @override
+    def invoke(
+        cls,
+        *,
+        config: Any = None,
+        file_input: IO[bytes] | None = None,
+        **about: Any,
+    ) -> None:
+        super().invoke(**about)
+        target = cls(config=config.config, parse_env_config=config.parse_env)
+        target.load(file_input or sys.stdin.buffer)
+
+    def load(self, lines: IO[bytes]) -> None:
+        """Load messages, and write each STATE when everything before it is committed.
+
+        Args:
+            lines: Singer messages, one a line.
+
+        Raises:
+            BridgeError: They can't be loaded.
+            PipelineStepFailed: Likewise; what was committed before stays.
+        """
+        config = self.config
+        source = singer(
+            Lines(lines, ends_with_state=config["require_final_state"]),
+            name=config["pipeline_name"],
+            nested=config["nested"],
+            deletes=config["deletes"],
+        )
+        arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
+        with self._folder() as folder:
+            pipeline = pipeline_at(self._place(folder))
+            # What a killed run left was never acknowledged: the tap sends it again.
+            pipeline.abort_packages()
+            written = None
+            for package in committed(
+                pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
+            ):
+                if package.state and package.state != written:
+                    written = package.state
+                    _pass_on(written)
+
+    def _place(self, folder: str) -> Place:
+        config = self.config
+        return Place(
+            destination=config["destination"],
+            pipeline=config["pipeline_name"],
+            dataset=config.get("dataset_name"),
+            credentials=self._value("credentials"),
+            options=config.get("destination_options") or {},
+            folder=folder,
+        )
+
+    def _value(self, name: str) -> Any:  # noqa: ANN401
+        """Return a setting; an object of a setting in `TEXTS`."""
+        value = self.config.get(name)
+        if name not in TEXTS or not str(value).startswith("{"):
+            return value
+        try:
+            return json.loads(str(value))
+        except ValueError:
+            raise BridgeError(
+                f"The setting `{name}` begins as an object, but is no JSON."
+            ) from None
+
+    @contextmanager
+    def _folder(self) -> Iterator[str]:
+        """Give the folder of the pipeline's working files."""
+        if given := self.config.get("pipelines_dir"):
+            yield str(Path(given).expanduser())
+            return
+        with TemporaryDirectory(prefix="target-dlt-") as folder:
+            yield folder
+
+
+def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with JSON texts for objects, where it may have either.
+
+    Raises:
+        ConfigValidationError: A setting is neither. The SDK would show its value.
+    """
+    found = dict(config)
+    for name in TEXTS:
+        value = found.get(name)
+        if isinstance(value, dict):
+            found[name] = json.dumps(value)
+        elif not isinstance(value, (str, type(None))):
+            wrong = f"The setting `{name}` is neither a text nor an object."
+            raise ConfigValidationError(wrong, errors=[wrong])
+    return found
+
+
+def _pass_on(state: bytes) -> None:
+    """Write a STATE.
+
+    Raises:
+        BridgeError: Nobody takes it.
+    """
+    try:
+        sys.stdout.buffer.write(state + b"\n")
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # Or Python tries once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise BridgeError(
+            f"Standard output is closed ({error.strerror}), so the STATE of rows that are committed"
+            " could not be passed on. Run it again: these rows will come once more."
+        ) from None
+
+
+def _end(signum: int, _: object) -> None:
+    sys.exit(128 + signum)
+
+
+def main() -> None:
+    """Run the target; exit with 0 only if every record is in the destination."""
+    try:
+        TargetDlt.cli()
+    except SingerSDKError as error:
+        TargetDlt.logger.error(str(error))
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+        TargetDlt.logger.error(sentence(error))
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        TargetDlt.logger.debug("It happened here:\n%s", frames)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

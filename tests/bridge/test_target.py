@@ -1,0 +1,342 @@
+"""`target-dlt` as Meltano runs it: a process with messages on its standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import duckdb
+import pytest
+from bridge.destinations import DATASET, Postgres
+from deltalake import DeltaTable
+from running import BIN
+from staging import bookmark, record, schema
+
+from dlt_bridge import singer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.destinations import Warehouse
+
+TEXT = {"type": ["string", "null"]}
+MESSAGE_TEXT = "my card is 4111"
+
+
+@dataclass
+class Target:
+    """Runs `target-dlt` into a DuckDB file of its own."""
+
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "w.duckdb"
+
+    def command(self, **settings: Any) -> list[str]:
+        config = {
+            "destination": "duckdb",
+            "credentials": str(self.file),
+            "dataset_name": DATASET,
+            **settings,
+        }
+        path = self.folder / "target.json"
+        path.write_text(json.dumps(config))
+        return [str(BIN / "target-dlt"), "--config", str(path)]
+
+    def __call__(
+        self, lines: list[Any] | bytes, **settings: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            self.command(**settings), input=as_bytes(lines), capture_output=True, check=False
+        )
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.file), read_only=True) as database:
+            return database.execute(query).fetchall()
+
+
+def as_bytes(lines: list[Any] | bytes) -> bytes:
+    if isinstance(lines, bytes):
+        return lines
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def states(run: subprocess.CompletedProcess[bytes]) -> list[Any]:
+    """Return the values of the STATEs that were passed on, and check that nothing else was."""
+    messages = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {message["type"] for message in messages} <= {"STATE"}
+    return [message["value"] for message in messages]
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    return Target(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def working_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing of a run stays where temporary files are."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield
+    assert list(folder.iterdir()) == []
+
+
+def counting(first: int, last: int) -> list[Any]:
+    """Return lines with one record a STATE."""
+    lines: list[Any] = [schema(v=TEXT)]
+    for number in range(first, last + 1):
+        lines += [record(id=number, v=MESSAGE_TEXT), bookmark(a={"x": number})]
+    return lines
+
+
+def test_rows_are_loaded_and_the_last_state_is_passed_on(target: Target) -> None:
+    run = target(counting(1, 3))
+    assert run.returncode == 0, run.stderr
+    assert states(run) == [{"bookmarks": {"a": {"x": 3}}}]
+    assert target.rows("select id, v from data.a order by id") == [
+        (number, MESSAGE_TEXT) for number in (1, 2, 3)
+    ]
+
+
+def test_each_checkpoint_passes_its_state_on(target: Target) -> None:
+    run = target(counting(1, 3), checkpoint_every=0)
+    assert states(run) == [{"bookmarks": {"a": {"x": number}}} for number in (1, 2, 3)]
+
+
+def test_state_is_passed_on_only_when_its_rows_are_committed(target: Target) -> None:
+    """Whoever reads a STATE finds its rows: the target waits for more lines then."""
+    with subprocess.Popen(
+        target.command(checkpoint_every=0), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in (1, 2):
+            lines = counting(number, number)
+            process.stdin.write(as_bytes(lines if number == 1 else lines[1:]))
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["value"]["bookmarks"]["a"]["x"] == number
+            found = subprocess.check_output([sys.executable, "-c", COUNT, str(target.file)])
+            assert int(found) == number
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+# The target may hold the file open for a moment: see `checkpoints.Run`.
+COUNT = """
+import sys, duckdb
+while True:
+    try:
+        connection = duckdb.connect(sys.argv[1], read_only=True)
+        break
+    except duckdb.IOException as error:
+        assert "lock" in str(error)
+print(connection.execute("select count(*) from data.a").fetchall()[0][0])
+"""
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(as_bytes([record(id=9)]), id="after a record"),
+        pytest.param(as_bytes([record(id=9)])[:-9], id="within a record"),
+        pytest.param(b'{"type": "STA', id="within a STATE"),
+        pytest.param(b"Traceback (most recent call last):\n", id="with something else"),
+    ],
+)
+def test_broken_input_commits_nothing_past_the_last_checkpoint(
+    target: Target, broken: bytes
+) -> None:
+    run = target(as_bytes(counting(1, 2)) + broken, checkpoint_every=0)
+    assert run.returncode == 1
+    assert states(run) == [{"bookmarks": {"a": {"x": number}}} for number in (1, 2)]
+    assert target.rows("select id from data.a order by id") == [(1,), (2,)]
+    assert b"Traceback (most" not in run.stderr
+    # Within the first package, there is no checkpoint yet.
+    fresh = Target(target.folder / "fresh")
+    fresh.folder.mkdir()
+    run = fresh(as_bytes(counting(1, 2)) + broken)
+    assert run.returncode == 1
+    assert states(run) == []
+    with duckdb.connect(str(fresh.file)) as database:
+        assert database.execute("select * from information_schema.tables").fetchall() == []
+
+
+def test_input_may_end_without_a_final_state_if_that_is_said(target: Target) -> None:
+    run = target([*counting(1, 1), record(id=2)], require_final_state=False)
+    assert run.returncode == 0
+    assert states(run) == [{"bookmarks": {"a": {"x": 1}}}]
+    assert target.rows("select id from data.a order by id") == [(1,), (2,)]
+
+
+def test_input_without_any_state_is_loaded(target: Target) -> None:
+    run = target([schema(), record(id=1)])
+    assert (run.returncode, run.stdout) == (0, b"")
+    assert target.rows("select id from data.a") == [(1,)]
+
+
+def test_empty_input_is_no_error(target: Target) -> None:
+    assert target(b"").returncode == 0
+
+
+def test_second_run_merges(target: Target) -> None:
+    target(counting(1, 2))
+    lines = [schema(v=TEXT), record(id=2, v="new"), record(id=3, v="x"), bookmark(a={"x": 3})]
+    assert target(lines).returncode == 0
+    found = target.rows("select id, v from data.a order by id")
+    assert found == [(1, MESSAGE_TEXT), (2, "new"), (3, "x")]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_target_says_so_and_commits_nothing_more(target: Target, signum: int) -> None:
+    with subprocess.Popen(
+        target.command(checkpoint_every=0), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(as_bytes([*counting(1, 1), record(id=2)]))
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["value"] == {"bookmarks": {"a": {"x": 1}}}
+        process.send_signal(signum)
+        assert process.wait() == 128 + signum
+    assert target.rows("select id from data.a") == [(1,)]
+
+
+def test_closed_output_is_an_error_after_the_commit(target: Target) -> None:
+    """Nobody takes the STATE, so it would not be known that the rows are there."""
+    script = f"{' '.join(target.command())} | true; exit ${{PIPESTATUS[0]}}"
+    run = subprocess.run(
+        ["bash", "-c", script], input=as_bytes(counting(1, 1)), capture_output=True, check=False
+    )
+    assert run.returncode == 1
+    assert b"output is closed" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"destination": None}, "None is not of type 'string'"),
+        ({"destination": "duckdbb"}, "There is no destination `duckdbb`. Did you mean `duckdb`?"),
+        ({"destination": "bigquery"}, "pip install 'dlt[bigquery]'"),
+        ({"destination": "postgres", "credentials": "s3cret"}, "can't be read. They look like"),
+        ({"destination": "postgres", "credentials": None}, "DESTINATION__POSTGRES__CREDENTIALS"),
+        (
+            {"destination": "postgres", "credentials": "postgresql://u:s3cret@127.0.0.1:1/d"},
+            "The destination can't be used: connection to server at",
+        ),
+        ({"credentials": "/nowhere/s3cret.duckdb"}, "No such file or directory"),
+        ({"credentials": 5}, "The setting `credentials` is neither a text nor an object."),
+        ({"credentials": "{s3cret"}, "The setting `credentials` begins as an object"),
+        ({"checkpoints": 5}, "'checkpoints' was unexpected"),
+        ({"nested": "yes"}, "'yes' is not one of"),
+        (
+            {"destination": "filesystem", "credentials": "/tmp/x"},
+            'take the rows as they come (write_disposition="append")',
+        ),
+    ],
+)
+def test_wrong_setting_is_one_sentence(
+    target: Target, settings: dict[str, Any], sentence: str
+) -> None:
+    run = target(counting(1, 1), **settings)
+    assert (run.returncode, run.stdout) == (1, b"")
+    said = run.stderr.decode()
+    assert sentence in said
+    assert "Traceback" not in said
+    assert MESSAGE_TEXT not in said
+    if not str(settings.get("credentials")).startswith("/"):
+        assert "s3cret" not in said
+
+
+def test_file_that_another_program_has_open_is_named(target: Target) -> None:
+    with duckdb.connect(str(target.file)):
+        run = target(counting(1, 1))
+    assert run.returncode == 1
+    assert f"{target.file} is open in another program (process {os.getpid()})" in str(run.stderr)
+
+
+def test_settings_come_from_the_environment(target: Target) -> None:
+    environment = os.environ | {
+        "TARGET_DLT_DESTINATION": "duckdb",
+        "TARGET_DLT_CREDENTIALS": str(target.file),
+        "TARGET_DLT_DATASET_NAME": DATASET,
+        "TARGET_DLT_CHECKPOINT_EVERY": "0",
+        "TARGET_DLT_SCHEMA_CONTRACT": '{"data_type": "freeze"}',
+    }
+    run = subprocess.run(
+        [str(BIN / "target-dlt"), "--config", "ENV"],
+        input=as_bytes(counting(1, 2)),
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(states(run)) == 2
+    assert len(target.rows("select id from data.a")) == 2
+
+
+def test_messages_may_come_from_a_file(target: Target) -> None:
+    path = target.folder / "messages.jsonl"
+    path.write_bytes(as_bytes(counting(1, 2)))
+    run = subprocess.run([*target.command(), "--input", str(path)], check=False)
+    assert run.returncode == 0
+    assert len(target.rows("select id from data.a")) == 2
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_package_of_a_killed_run_is_not_loaded_later(target: Target, *, normalized: bool) -> None:
+    """Its STATE was not passed on, so the tap sends the same again; twice would be two rows."""
+    folder = str(target.folder / "pipelines")
+    lines = [schema(keys=(), v=TEXT), record(id=1), bookmark(a={"x": 1})]
+    killed = dlt.pipeline(
+        "target_dlt",
+        pipelines_dir=folder,
+        destination=dlt.destinations.duckdb(str(target.file)),
+        dataset_name=DATASET,
+    )
+    killed.extract(singer(as_bytes(lines).splitlines(), name="target_dlt"))
+    if normalized:
+        killed.normalize()
+    assert killed.has_pending_data
+    run = target(lines, pipelines_dir=folder)
+    assert run.returncode == 0, run.stderr
+    assert target.rows("select id from data.a") == [(1,)]
+
+
+@pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
+def test_credentials_may_be_an_object(target: Target, warehouse: Warehouse) -> None:
+    assert isinstance(warehouse, Postgres)
+    user, _, rest = warehouse.url.removeprefix("postgresql://").partition("@")
+    host, _, database = rest.partition("/")
+    name, _, port = host.partition(":")
+    credentials = {
+        "username": user.partition(":")[0],
+        "password": user.partition(":")[2] or None,
+        "host": name,
+        "port": int(port),
+        "database": database,
+    }
+    run = target(counting(1, 2), destination="postgres", credentials=credentials)
+    assert run.returncode == 0, run.stderr
+    assert warehouse.read("a", "id", "v") == [(1, MESSAGE_TEXT), (2, MESSAGE_TEXT)]
+
+
+def test_delta_tables_are_merged(target: Target, tmp_path: Path) -> None:
+    settings = {
+        "destination": "filesystem",
+        "credentials": str(tmp_path / "files"),
+        "table_format": "delta",
+    }
+    for last in (2, 3):
+        assert target(counting(1, last), **settings).returncode == 0
+    table = DeltaTable(tmp_path / "files" / DATASET / "a").to_pyarrow_table()
+    assert sorted(table["id"].to_pylist()) == [1, 2, 3]
