@@ -8,12 +8,11 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import dlt
 import pyarrow as pa
 
-from dlt_bridge import state, tables
+from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import MessageError, TapError
@@ -46,11 +45,6 @@ MOST_WAITING = 96 * 1024 * 1024
 #: Rows that are handed to dlt together, where memory allows. DuckDB keeps so many together itself:
 #: it takes row groups of just this size in two thirds of the time that most others need.
 ROWS_TOGETHER = 122_880
-
-# Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
-REST = "singer"
-MARK = "singer_mark"
-BOOKMARKS = "bookmarks"
 
 
 @dataclass(slots=True)
@@ -209,7 +203,7 @@ class Driver:
             known = self._options.everything
             self._selected = streams_to_read([known] if known else self._catalog.names)
             catalog = self._catalog.selection(self._selected)
-            running = self._tap.running(catalog=catalog, state=self._starting_state())
+            running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
             self._refuse_shared_tables()
             if self._options.nested == "native":
                 tables.refuse_structs()
@@ -360,29 +354,12 @@ class Driver:
         value = json.loads(self._state)["value"]
         if not isinstance(value, dict):
             raise MessageError("The value of a STATE is no object.")
-        by_stream, rest = state.split(value, self._owner)
-        dlt.current.source_state()[REST] = rest
-        mark = state.mark(rest) if rest else None
-        for resource in sorted(self._selected):
-            kept = dlt.current.resource_state(resource)
-            for name, part in ((BOOKMARKS, by_stream.get(resource)), (MARK, mark)):
-                kept.pop(name, None)
-                if part:
-                    kept[name] = part
+        saved.keep(value, self._selected, self._owner)
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""
         streams = self._catalog.named(key)
         return streams[0] if len(streams) == 1 and not self._options.everything else None
-
-    def _starting_state(self) -> dict[str, Any]:
-        kept = [dlt.current.resource_state(stream) for stream in sorted(self._selected)]
-        bookmarks = {
-            key: bookmark for own in kept for key, bookmark in own.get(BOOKMARKS, {}).items()
-        }
-        rest = dlt.current.source_state().get(REST, {})
-        whole = all(own.get(MARK) == state.mark(rest) for own in kept)
-        return state.join(bookmarks, rest if whole else {})
 
 
 def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:

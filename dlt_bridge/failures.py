@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
+import sys
+import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
@@ -19,8 +23,32 @@ from dlt_bridge.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOCK = re.compile(r'Could not set lock on file "([^"]+)".*?(?:PID (\d+))', re.DOTALL)
-_NO_SPACE = "No space left on device"
+#: Signals that end a run. Python's own answer to Ctrl-C, dlt would take for an error of the tap.
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+_NO_SPACE = (
+    "No space is left on the disk. What was committed before stays; free some space, and run it"
+    " again. The working files are where TMPDIR, or the pipelines' folder, says."
+)
+#: What to say of errors that are known by their texts.
+_SENTENCES = (
+    (
+        re.compile(
+            r'Could not set lock on file "(?P<file>[^"]+)".*?PID (?P<process>\d+)', re.DOTALL
+        ),
+        (
+            "The DuckDB file {file} is open in another program (process {process}). Close it"
+            " there, and run it again."
+        ),
+    ),
+    (
+        re.compile(r'Ambiguous reference to catalog or schema "(?P<name>[^"]+)"'),
+        (
+            "The DuckDB file and the dataset have the same name, {name}, which DuckDB can't tell"
+            " apart. Choose another dataset, or another file."
+        ),
+    ),
+    (re.compile("No space left on device"), _NO_SPACE),
+)
 #: What a database is asked before any row is sent: its errors are about the way there.
 _STEPS_WITHOUT_ROWS = ("sync",)
 
@@ -47,9 +75,48 @@ def sentence(error: BaseException) -> str:
     where = f" in dlt's step {step}" if step else ""
     return (
         f"Unexpected {type(causes[-1]).__name__}{where}; its text may hold values of rows, and is"
-        " not shown. What was committed before stays. Show all with --debug, or for target-dlt"
-        " with TARGET_DLT_LOGLEVEL=DEBUG."
+        " not shown. What was committed before stays. --debug shows where it happened; of"
+        " target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
     )
+
+
+def frames(error: BaseException) -> str:
+    """Return where an error and its causes happened, without their texts."""
+    return "\n".join(
+        f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}"
+        for cause in _causes(error)
+    )
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what goes wrong in the body into a BridgeError with one sentence; signals into an exit.
+
+    Its notes, which Python shows in a traceback only, say where it happened.
+    """
+    before = {number: signal.signal(number, end) for number in STOPPING}
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        print("Stopped. What was committed before stays.", file=sys.stderr)  # noqa: T201
+        sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+        said = BridgeError(sentence(error))
+        said.add_note(f"It happened here:\n{frames(error)}")
+        raise said from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(signum: int, _: object) -> None:
+    """Handle a signal: exit with its number, as a shell would say it."""
+    sys.exit(128 + signum)
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit code of a run that was interrupted; dlt says by which signal."""
+    return 128 + int(getattr(interrupt, "signal_code", signal.SIGINT))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -65,10 +132,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _known(error: BaseException) -> str | None:
     """Return what to say of an error that tells by itself what to do."""
     text = str(error)
+    for pattern, template in _SENTENCES:
+        if found := pattern.search(text):
+            return template.format(**found.groupdict())
     if isinstance(error, ConfigFieldMissingException):
         return _missing(error)
     if isinstance(error, InvalidNativeValue):
-        how = re.search(r"representation for .* is .*?`(\w+://[^`]+)`", text)
+        how = re.search(r"`(\w+://[^`]+)`", text)
         like = f" They look like {how.group(1)}." if how else ""
         return f"The credentials of the destination can't be read.{like}"
     if isinstance(error, PipelineHasPendingDataException):
@@ -76,17 +146,7 @@ def _known(error: BaseException) -> str | None:
             f"The pipeline {error.pipeline_name} has a package that is not loaded yet. Run it again"
             " to load it."
         )
-    if lock := _LOCK.search(text):
-        return (
-            f"The DuckDB file {lock.group(1)} is open in another program (process"
-            f" {lock.group(2)}). Close it there, and run it again."
-        )
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or _NO_SPACE in text:
-        return (
-            "No space is left on the disk. What was committed before stays; free some space, and"
-            " run it again. The working files are where TMPDIR, or the pipelines' folder, says."
-        )
-    return None
+    return _NO_SPACE if isinstance(error, OSError) and error.errno == errno.ENOSPC else None
 
 
 def _missing(error: ConfigFieldMissingException) -> str:

@@ -27,7 +27,8 @@ class Place:
     Attributes:
         destination: The name of a dlt destination, or of one that dlt's configuration names.
         pipeline: The pipeline's name.
-        dataset: The dataset, which most databases call a schema; by default the pipeline's name.
+        dataset: The dataset, which most databases call a schema; by default `<pipeline>_dataset`,
+            as with dlt.
         credentials: As dlt takes them: a path, a URL, an object. Of `filesystem`, the URL of the
             bucket or folder. None if dlt's configuration has them.
         options: What the destination takes besides, such as `location` of BigQuery.
@@ -56,7 +57,7 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
         place.pipeline,
         pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
         destination=_destination(place),
-        dataset_name=place.dataset or place.pipeline,
+        dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
         progress=progress,
     )
 

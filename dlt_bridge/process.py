@@ -40,6 +40,10 @@ class Tap:
             command with its arguments.
         config: The tap's settings.
 
+    Attributes:
+        name: Its name.
+        command: The path of the executable, and the arguments.
+
     Raises:
         TapError: There is no such executable.
     """
@@ -57,7 +61,7 @@ class Tap:
                 " path of its executable."
             )
         self.name = arguments[1] if arguments[:1] == ["-m"] else Path(name).name
-        self._command = [executable, *arguments]
+        self.command = [executable, *arguments]
         self._config = config
 
     def discover(self) -> Any:  # noqa: ANN401
@@ -129,7 +133,7 @@ class Tap:
     def _started(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(  # noqa: S603 - the user's own tap
-                [*self._command, *arguments],
+                [*self.command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -141,7 +145,7 @@ class Tap:
             )
         except OSError as error:
             raise TapError(
-                f"{self._command[0]} can't be run: {error.strerror}. A script needs a first line"
+                f"{self.command[0]} can't be run: {error.strerror}. A script needs a first line"
                 " like `#!/usr/bin/env python3`."
             ) from error
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from singer_sdk.plugin_base import PluginBase
 
 from dlt_bridge.checkpoints import CHECKPOINT_SECONDS, committed
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.failures import sentence
+from dlt_bridge.failures import STOPPING, end, exit_code, frames, sentence
 from dlt_bridge.lines import Lines
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.source import singer
@@ -49,8 +48,8 @@ SETTINGS = th.PropertiesList(
         "dataset_name",
         th.StringType,
         title="Dataset",
-        description="The dataset to load into, which most databases call a schema; by default the"
-        " name of the pipeline.",
+        description="The dataset to load into, which most databases call a schema; by default"
+        " `<pipeline_name>_dataset`.",
     ),
     th.Property(
         "credentials",
@@ -164,9 +163,9 @@ class TargetDlt(PluginBase):
             ConfigValidationError: A setting is wrong or missing.
         """
         super().__init__(config=_with_texts(config or {}), **plugin)
-        for signum in (signal.SIGTERM, signal.SIGINT):
+        for signum in STOPPING:
             # The SDK's own handler says 0, as if everything were written.
-            signal.signal(signum, _end)
+            signal.signal(signum, end)
 
     @classmethod
     @override
@@ -293,21 +292,18 @@ def _pass_on(state: bytes) -> None:
         ) from None
 
 
-def _end(signum: int, _: object) -> None:
-    sys.exit(128 + signum)
-
-
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
     try:
         TargetDlt.cli()
+    except KeyboardInterrupt as interrupt:
+        sys.exit(exit_code(interrupt))
     except SingerSDKError as error:
         TargetDlt.logger.error(str(error))
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
         TargetDlt.logger.error(sentence(error))
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        TargetDlt.logger.debug("It happened here:\n%s", frames)
+        TargetDlt.logger.debug("It happened here:\n%s", frames(error))
         sys.exit(1)
 
 

@@ -1,0 +1,144 @@
+"""`dlt singer`: the command, its arguments, and who does what they ask for."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from dlt.common.configuration.plugins import SupportsCliCommand
+
+from dlt_bridge.failures import explained
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from dlt.common.configuration.plugins import TCliCommandCompose
+
+CHECKPOINT = 120
+
+
+class SingerCommand(SupportsCliCommand):
+    """The command, as dlt knows commands."""
+
+    command: str = "singer"
+    help_string: str = "Loads any Singer tap into any destination"
+    description: str | None = (
+        "Loads the output of any Singer tap: types and keys from the tap's schema, its state in"
+        " dlt's state, and the last version of each key."
+    )
+    docs_url: str | None = None
+    parent: str | None = None
+    compose: TCliCommandCompose = "replace"
+
+    @override
+    def configure_parser(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        discover = actions.add_parser("discover", help="shows the streams of a tap")
+        _add_tap(discover)
+        discover.add_argument("--json", action="store_true", help="print the tap's own catalog")
+
+        run = actions.add_parser("run", help="loads a tap")
+        _add_tap(run)
+        _add_place(run)
+        _add_loading(run)
+
+        state = actions.add_parser("state", help="shows, takes or sets the bookmarks of a tap")
+        _add_tap(state)
+        _add_place(state)
+        change = state.add_mutually_exclusive_group()
+        change.add_argument("--json", action="store_true", help="print it as Singer's state.json")
+        change.add_argument(
+            "--set", metavar="FILE", dest="new", help="begin from this state.json in the next run"
+        )
+        change.add_argument(
+            "--clear", action="store_true", help="begin anew in the next run; rows stay"
+        )
+
+        init = actions.add_parser(
+            "init", help="writes a pipeline script for a tap, with its config"
+        )
+        init.add_argument("tap", metavar="TAP", help="name or path of the tap's executable")
+        init.add_argument("--destination", default="duckdb", help="a dlt destination (duckdb)")
+
+    @override
+    def execute(self, args: Namespace) -> None:
+        # Here, because `dlt` asks all commands for their arguments, and most runs are of others.
+        from dlt_bridge import commands  # noqa: PLC0415
+
+        with explained():
+            getattr(commands, args.action)(args)
+
+
+def _add_tap(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "tap",
+        metavar="TAP",
+        help='name or path of the tap\'s executable, or "a command with words"',
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the tap's settings as JSON; several are joined. By default they come from dlt's"
+        " secrets.toml, sources.singer.<name>.config",
+    )
+    parser.add_argument(
+        "--name", help="the name of the source, if one tap reads several accounts; else the tap's"
+    )
+
+
+def _add_place(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--destination", default="duckdb", help="a dlt destination: duckdb (default), postgres, ..."
+    )
+    parser.add_argument(
+        "--credentials",
+        help="a path, a URL or a JSON object. A password is better kept in secrets.toml, or in"
+        " DESTINATION__<NAME>__CREDENTIALS",
+    )
+    parser.add_argument("--dataset", help="the dataset, or schema: <pipeline>_dataset by default")
+    parser.add_argument("--pipeline", help="the pipeline's name; by default that of the source")
+    parser.add_argument("--pipelines-dir", help="where pipelines keep their working files")
+
+
+def _add_loading(parser: ArgumentParser) -> None:
+    parser.add_argument("--catalog", metavar="FILE", help="takes the place of --discover")
+    parser.add_argument(
+        "--select",
+        metavar="STREAM",
+        nargs="+",
+        action="extend",
+        help="streams to load; * and ? stand for any characters. By default, all",
+    )
+    parser.add_argument(
+        "--full-refresh",
+        metavar="STREAM",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="streams to read from the beginning, into new tables",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        type=float,
+        default=CHECKPOINT,
+        help=f"seconds after which the tap's next STATE commits ({CHECKPOINT}); 0 for each",
+    )
+    parser.add_argument("--nested", choices=["json", "native", "tables"])
+    parser.add_argument("--deletes", choices=["soft", "hard"])
+    parser.add_argument("--write-disposition", choices=["append", "merge", "replace"])
+    parser.add_argument("--table-format", help="of files: delta")
+    parser.add_argument(
+        "--progress",
+        nargs="?",
+        const="bars",
+        choices=["bars", "log", "tqdm", "enlighten", "alive_progress"],
+        help="show progress: as bars, or as dlt can",
+    )

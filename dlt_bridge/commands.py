@@ -1,0 +1,230 @@
+"""What `dlt singer` does; a function for each of its actions."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from rich.console import Console
+from rich.table import Table
+
+from dlt_bridge import saved, scaffold
+from dlt_bridge.catalog import Catalog
+from dlt_bridge.checkpoints import committed, finish
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.lines import name_of
+from dlt_bridge.pipelines import Place, pipeline_at
+from dlt_bridge.process import Tap
+from dlt_bridge.progress import Bars
+from dlt_bridge.report import Report
+from dlt_bridge.runs import DRIVER
+from dlt_bridge.source import singer
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from dlt import Pipeline
+    from dlt.extract import DltSource
+
+#: Arguments that are those of `pipeline.run`, too.
+RUN = ("write_disposition", "table_format")
+
+
+def discover(args: Namespace) -> None:
+    """Show the streams of a tap: their keys, how they are read, and whether they are selected."""
+    found = _discovered(args)
+    if args.json:
+        json.dump(found, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    catalog = Catalog(found)
+    fields = {
+        entry["tap_stream_id"]: len((entry.get("schema") or {}).get("properties") or {})
+        for entry in found["streams"]
+    }
+    table = Table()
+    for column in ("stream", "key", "replication", "fields", "selected"):
+        justify: Any = "right" if column == "fields" else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    for stream in catalog.streams.values():
+        selected = "no" if stream.deselected else "yes"
+        keys, method = ", ".join(stream.keys), stream.method or ""
+        table.add_row(stream.name, keys, method, str(fields[stream.name]), selected)
+    Console().print(table)
+
+
+def run(args: Namespace) -> None:
+    """Load a tap, package by package, and show what was loaded."""
+    source = singer(
+        _command(args),
+        _config(args),
+        catalog=_read(args.catalog, "catalog") if args.catalog else None,
+        select=args.select,
+        nested=args.nested,
+        deletes=args.deletes,
+        name=args.name,
+    )
+    pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
+    begun = time.monotonic()
+    for info in finish(pipeline):
+        _say(f"Loaded {len(info.loads_ids)} package that an earlier run left.")
+    streams = [name for name in source.resources.selected if name != DRIVER]
+    report = Report(pipeline, streams)
+    arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
+    try:
+        for part, refresh in _parts(source, args.full_refresh):
+            packages = committed(
+                pipeline,
+                part,
+                checkpoint_every=args.checkpoint_every,
+                refresh=refresh,
+                **arguments,
+            )
+            for package in packages:
+                report.add(package.info)
+    finally:
+        if report.packages:
+            Console().print(report.table(time.monotonic() - begun))
+    _say(f"Everything is in {_where(pipeline)}.")
+
+
+def state(args: Namespace) -> None:
+    """Show what a pipeline keeps of a tap's STATE, or put another in its place."""
+    source = args.name or name_of(_command(args))
+    pipeline = _pipeline(args)
+    pipeline.sync_destination()
+    if args.new or args.clear:
+        value = _state(args.new) if args.new else {}
+        catalog = Catalog(_discovered(args))
+
+        def owner(key: str) -> str | None:
+            streams = catalog.named(key)
+            return streams[0] if len(streams) == 1 else None
+
+        saved.replace(pipeline, source, value, catalog.names, owner)
+        _say(f"The next run of {source} begins {'from this state' if args.new else 'anew'}.")
+        return
+    kept = saved.kept_in(pipeline, source)
+    if args.json:
+        json.dump(kept, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    if not kept:
+        _say(f"There is no state of {source} in {_where(pipeline)}: the next run reads everything.")
+        return
+    table = Table("stream", "bookmark")
+    bookmarks = kept.get("bookmarks", {})
+    for stream, bookmark in bookmarks.items():
+        table.add_row(stream, json.dumps(bookmark))
+    for name, value in kept.items():
+        if name != "bookmarks":
+            table.add_row(f"({name})", json.dumps(value))
+    Console().print(table)
+
+
+def init(args: Namespace) -> None:
+    """Write a pipeline script for a tap, with its secrets and config, into the working folder."""
+    for line in scaffold.write(Path(), args.tap, args.destination):
+        _say(line)
+
+
+def _command(args: Namespace) -> list[str]:
+    try:
+        command = shlex.split(args.tap)
+    except ValueError as error:
+        raise BridgeError(f"The command of the tap can't be read: {error}.") from None
+    if not command:
+        raise BridgeError("The tap has no name.")
+    return command
+
+
+def _config(args: Namespace) -> dict[str, Any] | None:
+    """Return the settings of the files, later ones over earlier; None to have them looked up."""
+    if not args.config:
+        return None
+    config: dict[str, Any] = {}
+    for name in args.config:
+        config |= _read(name, "config")
+    return config
+
+
+def _read(name: str, what: str) -> dict[str, Any]:
+    """Return the object in a JSON file; no error shows what is in it."""
+    try:
+        value = json.loads(Path(name).read_bytes())
+    except OSError as error:
+        raise BridgeError(f"The {what} file {name} can't be read: {error.strerror}.") from None
+    except ValueError:
+        raise BridgeError(f"The {what} file {name} is no JSON.") from None
+    if not isinstance(value, dict):
+        raise BridgeError(f"The {what} file {name} is no JSON object.")
+    return value
+
+
+def _state(name: str) -> dict[str, Any]:
+    """Return the value of a STATE: of a Singer file, or as `meltano state get` prints it."""
+    value = _read(name, "state")
+    for wrapper in ("singer_state", "value"):
+        if isinstance(value.get(wrapper), dict):
+            value = value[wrapper]
+    return value
+
+
+def _discovered(args: Namespace) -> Any:  # noqa: ANN401
+    command = _command(args)
+    config = _config(args)
+    if config is None:
+        looked_up: Any = dlt.secrets.get(f"sources.singer.{args.name or name_of(command)}.config")
+        config = looked_up or {}
+    return Tap(command, config).discover()
+
+
+def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    credentials = args.credentials
+    if credentials and credentials.startswith("{"):
+        try:
+            credentials = json.loads(credentials)
+        except ValueError:
+            raise BridgeError("--credentials begins as an object, but is no JSON.") from None
+    place = Place(
+        destination=args.destination,
+        pipeline=args.pipeline or args.name or name_of(_command(args)),
+        dataset=args.dataset,
+        credentials=credentials,
+        folder=args.pipelines_dir,
+    )
+    return pipeline_at(place, progress=progress)
+
+
+def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
+    """Return the sources to load, one after the other, with dlt's refresh of each.
+
+    A refresh is of all streams of a source; the others keep their tables.
+    """
+    if not anew:
+        return [(source, None)]
+    streams = [name for name in source.resources.selected if name != DRIVER]
+    if unknown := [name for name in anew if name not in streams]:
+        raise BridgeError(
+            f"--full-refresh: there is no selected stream `{unknown[0]}`. There are:"
+            f" {', '.join(streams)}."
+        )
+    rest = [name for name in streams if name not in anew]
+    refreshed = (source.with_resources(*anew), "drop_resources")
+    return [refreshed, (source.with_resources(*rest), None)] if rest else [refreshed]
+
+
+def _where(pipeline: Pipeline) -> str:
+    with pipeline.destination_client() as client:
+        return (
+            f"{client.config.destination_type.rpartition('.')[2]}, dataset {pipeline.dataset_name}"
+        )
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)

@@ -1,0 +1,65 @@
+"""Progress bars of a run, on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from dlt.common.runtime.collector_base import Collector
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+class Bars(Collector):
+    """Shows the steps of dlt as bars: one for each stream, and one for all files."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    @override
+    def _start(self, step: str) -> None:
+        self._tasks = {}
+        self._progress = Progress(
+            TextColumn(f"{step} {{task.description}}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._progress.start()
+
+    @override
+    def update(
+        self,
+        name: str,
+        inc: int = 1,
+        total: int | None = None,
+        inc_total: int | None = None,
+        message: str | None = None,
+        label: str | None = None,
+    ) -> None:
+        if self._progress is None:
+            return
+        shown = f"{name} ({label})" if label else name
+        if shown not in self._tasks:
+            self._tasks[shown] = self._progress.add_task(shown, total=total)
+        task = self._tasks[shown]
+        if inc_total:
+            known = self._progress.tasks[self._progress.task_ids.index(task)].total or 0
+            self._progress.update(task, total=known + inc_total)
+        self._progress.advance(task, inc)
+
+    @override
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

@@ -1,0 +1,96 @@
+"""The STATE of a tap between runs, in dlt's state: the bookmark of a stream with its resource.
+
+It is committed with the rows before it, and restored from the destination on a new machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dlt
+
+from dlt_bridge import state
+from dlt_bridge.runs import DRIVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from dlt import Pipeline
+
+# Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
+REST = "singer"
+MARK = "singer_mark"
+BOOKMARKS = "bookmarks"
+
+
+def keep(
+    value: Mapping[str, Any], streams: Collection[str], owner: Callable[[str], str | None]
+) -> None:
+    """Put a STATE into the state of the source that is being read.
+
+    Args:
+        value: The value of the STATE.
+        streams: The streams that were read up to it.
+        owner: Says which stream a key of `bookmarks` belongs to, None if to no single one.
+    """
+    by_stream, rest = state.split(value, owner)
+    dlt.current.source_state()[REST] = rest
+    mark = state.mark(rest) if rest else None
+    for stream in sorted(streams):
+        kept = dlt.current.resource_state(stream)
+        for name, part in ((BOOKMARKS, by_stream.get(stream)), (MARK, mark)):
+            kept.pop(name, None)
+            if part:
+                kept[name] = part
+
+
+def kept_for(streams: Collection[str]) -> dict[str, Any]:
+    """Return the value of a STATE from which to read these streams of the source on."""
+    kept = [dlt.current.resource_state(stream) for stream in sorted(streams)]
+    bookmarks = {key: bookmark for own in kept for key, bookmark in own.get(BOOKMARKS, {}).items()}
+    rest = dlt.current.source_state().get(REST, {})
+    whole = all(own.get(MARK) == state.mark(rest) for own in kept)
+    return state.join(bookmarks, rest if whole else {})
+
+
+def kept_in(pipeline: Pipeline, source: str) -> dict[str, Any]:
+    """Return the value of the last STATE that a pipeline keeps of a tap.
+
+    Args:
+        pipeline: The pipeline.
+        source: The name of the tap's source.
+    """
+    kept: Mapping[str, Any] = pipeline.state.get("sources", {}).get(source, {})
+    bookmarks = {
+        key: bookmark
+        for resource in kept.get("resources", {}).values()
+        for key, bookmark in resource.get(BOOKMARKS, {}).items()
+    }
+    return state.join(bookmarks, kept.get(REST, {}))
+
+
+def replace(
+    pipeline: Pipeline,
+    source: str,
+    value: Mapping[str, Any],
+    streams: Collection[str],
+    owner: Callable[[str], str | None],
+) -> None:
+    """Put a STATE in the place of what a pipeline keeps of a tap, and commit it.
+
+    Args:
+        pipeline: The pipeline.
+        source: The name of the tap's source.
+        value: The value of the STATE; an empty one to begin anew.
+        streams: All streams of the tap.
+        owner: As for `keep`.
+    """
+
+    def nothing() -> Iterator[Any]:
+        keep(value, streams, owner)
+        yield from ()
+
+    def resources() -> Any:  # noqa: ANN401
+        return dlt.resource(nothing, name=DRIVER)
+
+    pipeline.run(dlt.source(resources, name=source, section="singer")())
