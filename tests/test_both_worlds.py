@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import demo
 import duckdb
 import pytest
 
-from tap_chat.sandbox import World
+from tap_chat.sandbox import Sandbox, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = 3000
+SCHEMAS = [way.schema for way in demo.WAYS]
 
 
 def query(text: str, parameters: list[str] | None = None) -> list[tuple[Any, ...]]:
@@ -37,8 +42,8 @@ def rows(schema: str, stream: str) -> list[tuple[Any, ...]]:
     """Return the rows of a table, in a form that both loaders should agree on."""
     types = columns(schema, stream)
     # The names of dlt are snake_case, and it adds a column of its own.
-    both = columns(demo.MELTANO_SCHEMA, stream).keys() & columns(demo.DLT_SCHEMA, stream).keys()
-    names = sorted(both)
+    of_all = [columns(way, stream).keys() for way in SCHEMAS]
+    names = sorted(of_all[0] & of_all[1] & of_all[2])
     shown = [
         f'"{name}"::timestamp' if types[name].startswith("TIMESTAMP") else f'"{name}"::varchar'
         for name in names
@@ -69,20 +74,41 @@ def demo_run() -> subprocess.CompletedProcess[str]:
 
 def test_demo_brings_every_row_twice(demo_run: subprocess.CompletedProcess[str]) -> None:
     assert demo_run.returncode == 0, demo_run.stdout + demo_run.stderr
-    assert "Every row arrived, in both." in demo_run.stdout
+    assert "Every row arrived, each way." in demo_run.stdout
     world = World(messages=ROWS)
     for stream, count in world.rows.items():
-        for schema in (demo.MELTANO_SCHEMA, demo.DLT_SCHEMA):
+        for schema in SCHEMAS:
             assert query(f'select count(*) from "{schema}"."{stream}"') == [(count,)], stream
 
 
 @pytest.mark.parametrize("stream", World().rows)
-def test_both_loaders_hold_the_same_values(
+def test_all_ways_hold_the_same_values(
     demo_run: subprocess.CompletedProcess[str], stream: str
 ) -> None:
     assert demo_run.returncode == 0
     assert len(columns(demo.DLT_SCHEMA, stream)) >= 3
-    assert rows(demo.MELTANO_SCHEMA, stream) == rows(demo.DLT_SCHEMA, stream)
+    assert columns(demo.DLT_SCHEMA, stream) == columns(demo.TARGET_SCHEMA, stream)
+    first, *others = (rows(schema, stream) for schema in SCHEMAS)
+    assert all(found == first for found in others)
+
+
+def test_job_of_meltano_runs_both_loaders(tmp_path: Path) -> None:
+    files = {
+        "TARGET_DUCKDB_FILEPATH": tmp_path / "one.duckdb",
+        "TARGET_DLT_CREDENTIALS": tmp_path / "two.duckdb",
+    }
+    with Sandbox(World(messages=450)) as sandbox:
+        settings = demo.as_environment({"chat": demo.config_of(sandbox.url)["chat"]})
+        subprocess.run(
+            [*demo.MELTANO, "run", "--state-id-suffix=job", "--full-refresh", "both"],
+            cwd=demo.ROOT,
+            env=os.environ | settings | {name: str(path) for name, path in files.items()},
+            check=True,
+        )
+    for path in files.values():
+        with duckdb.connect(str(path), read_only=True) as database:
+            found = database.execute("select count(*) from tap_chat.chat_messages").fetchall()
+        assert found == [(450,)]
 
 
 def test_demo_fails_when_a_row_is_missing() -> None:
