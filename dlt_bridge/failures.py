@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
+from dlt.common.schema.exceptions import DataValidationError
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.quiet import one_line_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +96,7 @@ def explained() -> Iterator[None]:
 
     Its notes, which Python shows in a traceback only, say where it happened.
     """
+    one_line_logs()
     before = {number: signal.signal(number, end) for number in STOPPING}
     try:
         yield
@@ -141,6 +144,12 @@ def _known(error: BaseException) -> str | None:
         how = re.search(r"`(\w+://[^`]+)`", text)
         like = f" They look like {how.group(1)}." if how else ""
         return f"The credentials of the destination can't be read.{like}"
+    if isinstance(error, DataValidationError):
+        column = f"column `{error.column_name}` of " if error.column_name else ""
+        return (
+            f"The schema contract ({error.schema_entity}: {error.contract_mode}) refuses {column}"
+            f"table `{error.table_name}`. Change the contract, or what the tap sends."
+        )
     if isinstance(error, PipelineHasPendingDataException):
         return (
             f"The pipeline {error.pipeline_name} has a package that is not loaded yet. Run it again"

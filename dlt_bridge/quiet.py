@@ -1,4 +1,4 @@
-"""Keeps dlt from warning of what the bridge means to do."""
+"""Keeps dlt from warning of what the bridge means to do, and commands from printing tracebacks."""
 
 from __future__ import annotations
 
@@ -47,3 +47,20 @@ def expect_meant_hints(resources: Iterable[str]) -> None:
     """Let dlt not warn of columns whose hints are meant, in these resources."""
     _meant_hints.resources.update(resources)
     logging.getLogger("dlt").addFilter(_meant_hints)
+
+
+class _OneLine(logging.Filter):
+    """Keeps tracebacks, and what a database says of rows, out of dlt's log."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage().partition("Traceback (most recent call last)")[0]
+        record.msg = text.partition(" with message ")[0].partition("\n")[0].rstrip()
+        record.args = ()
+        record.exc_info = record.exc_text = None
+        return True
+
+
+def one_line_logs() -> None:
+    """Let dlt log each thing in one line: what went wrong is said in the end, in a sentence."""
+    logging.getLogger("dlt").addFilter(_OneLine())

@@ -22,6 +22,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import STOPPING, end, exit_code, frames, sentence
 from dlt_bridge.lines import Lines
 from dlt_bridge.pipelines import Place, pipeline_at
+from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.source import singer
 
 if sys.version_info >= (3, 12):
@@ -294,6 +295,7 @@ def _pass_on(state: bytes) -> None:
 
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
+    one_line_logs()
     try:
         TargetDlt.cli()
     except KeyboardInterrupt as interrupt:

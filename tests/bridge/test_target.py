@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,6 +259,17 @@ def test_wrong_setting_is_one_sentence(
         assert "s3cret" not in said
 
 
+def test_contract_that_refuses_says_what(target: Target) -> None:
+    target(counting(1, 1))
+    lines = [schema(v=TEXT, w=TEXT), record(id=2, w=MESSAGE_TEXT), bookmark(a={"x": 2})]
+    run = target(lines, schema_contract={"columns": "freeze"})
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert b"The schema contract (columns: freeze) refuses" in run.stderr
+    assert b"column `w` of table `a`" in run.stderr
+    assert MESSAGE_TEXT.encode() not in run.stderr
+    assert target.rows("select id from data.a") == [(1,)]
+
+
 def test_file_that_another_program_has_open_is_named(target: Target) -> None:
     with duckdb.connect(str(target.file)):
         run = target(counting(1, 1))
@@ -340,3 +353,39 @@ def test_delta_tables_are_merged(target: Target, tmp_path: Path) -> None:
         assert target(counting(1, last), **settings).returncode == 0
     table = DeltaTable(tmp_path / "files" / DATASET / "a").to_pyarrow_table()
     assert sorted(table["id"].to_pylist()) == [1, 2, 3]
+
+
+SMALL_DISK = """
+set -e
+mount -t tmpfs -o size=2m none {disk}
+{command}
+"""
+IN_OWN_NAMESPACE = ["unshare", "--map-root-user", "--mount"]
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare")
+    or subprocess.run([*IN_OWN_NAMESPACE, "true"], capture_output=True, check=False).returncode
+    != 0,
+    reason="no disk of its own can be had",
+)
+@pytest.mark.parametrize("full", ["destination", "working files"])
+def test_full_disk_is_one_sentence(target: Target, full: str) -> None:
+    disk = target.folder / "disk"
+    disk.mkdir()
+    rows = [record(id=number, v=secrets.token_hex(200)) for number in range(20_000)]
+    lines = [schema(v=TEXT), *rows, bookmark(a={"x": 1})]
+    settings = {"credentials": str(disk / "w.duckdb")} if full == "destination" else {}
+    command = " ".join(target.command(**settings))
+    if full == "working files":
+        command = f"TMPDIR={disk} {command}"
+    run = subprocess.run(
+        [*IN_OWN_NAMESPACE, "sh", "-c", SMALL_DISK.format(disk=disk, command=command)],
+        input=as_bytes(lines),
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert b"No space is left on the disk." in run.stderr
+    assert b"Traceback" not in run.stderr
+    assert rows[0]["record"]["v"].encode() not in run.stderr
