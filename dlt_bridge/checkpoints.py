@@ -126,10 +126,12 @@ class Committed:
     Attributes:
         info: What dlt says of it.
         state: The line of the tap's last STATE before its end; None if there was none.
+        last: The tap has ended.
     """
 
     info: LoadInfo
     state: bytes | None
+    last: bool
 
 
 def committed(
@@ -164,7 +166,7 @@ def committed(
                 _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            yield Committed(info, run.driver.kept)
+            yield Committed(info, run.driver.kept, run.ended)
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:

@@ -76,9 +76,7 @@ class SingerCommand(SupportsCliCommand):
 
 def _add_tap(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "tap",
-        metavar="TAP",
-        help='name or path of the tap\'s executable, or "a command with words"',
+        "tap", metavar="TAP", help="the tap's executable, or its command with arguments in quotes"
     )
     parser.add_argument(
         "--config",
@@ -131,9 +129,23 @@ def _add_loading(parser: ArgumentParser) -> None:
         default=CHECKPOINT,
         help=f"seconds after which the tap's next STATE commits ({CHECKPOINT}); 0 for each",
     )
-    parser.add_argument("--nested", choices=["json", "native", "tables"])
-    parser.add_argument("--deletes", choices=["soft", "hard"])
-    parser.add_argument("--write-disposition", choices=["append", "merge", "replace"])
+    parser.add_argument(
+        "--nested",
+        choices=["json", "native", "tables"],
+        help="what becomes of objects and arrays: JSON columns (the default), structs and lists"
+        " where the destination has them, or child tables",
+    )
+    parser.add_argument(
+        "--deletes",
+        choices=["soft", "hard"],
+        help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
+    )
+    parser.add_argument(
+        "--write-disposition",
+        choices=["append", "merge", "replace"],
+        help="by default streams with a key are merged, and others appended or, if they are read in"
+        " full, replaced",
+    )
     parser.add_argument("--table-format", help="of files: delta")
     parser.add_argument(
         "--progress",

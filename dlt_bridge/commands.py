@@ -87,6 +87,8 @@ def run(args: Namespace) -> None:
             )
             for package in packages:
                 report.add(package.info)
+                if not package.last:
+                    _say(f"Committed: {report.rows:,} rows so far.")
     finally:
         if report.packages:
             Console().print(report.table(time.monotonic() - begun))

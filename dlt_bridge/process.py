@@ -126,7 +126,7 @@ class Tap:
         if code != 0:
             end = "\n".join(tail)
             raise TapError(
-                f"{self.name} failed with exit code {code}, so nothing of this run is loaded."
+                f"{self.name} failed with exit code {code}, so nothing more of this run is loaded."
                 f" The end of what it said:\n{end}"
             ) from unfinished
 

@@ -59,10 +59,15 @@ class Report:
         self.packages = 0
         self._known = {name for schema in pipeline.schemas.values() for name in schema.tables}
 
+    @property
+    def rows(self) -> int:
+        """How many rows were loaded, into all tables."""
+        return sum(loaded.rows for loaded in self.tables.values())
+
     def add(self, info: LoadInfo) -> None:
         """Add a package that was just loaded."""
         self.packages += 1
-        for table, rows in self._rows():
+        for table, rows in self._counts():
             self.tables[table].rows += rows
         for metrics in info.metrics.values():
             for job in (job for part in metrics for job in part["job_metrics"].values()):
@@ -79,7 +84,7 @@ class Report:
                 if not table.startswith(DLT):
                     self._changed(table, update["columns"])
 
-    def _rows(self) -> Iterator[tuple[str, int]]:
+    def _counts(self) -> Iterator[tuple[str, int]]:
         trace = self._pipeline.last_trace
         info = trace.last_normalize_info if trace else None
         for table, rows in (info.row_counts if info else {}).items():
@@ -111,8 +116,7 @@ class Report:
             cells = (f"{loaded.rows:,}", f"{loaded.size:,}", f"{loaded.seconds:.1f}")
             shown.add_row(name, *cells, new)
         shown.add_section()
-        rows = sum(loaded.rows for loaded in self.tables.values())
         size = sum(loaded.size for loaded in self.tables.values())
         what = f"{self.packages} package{'' if self.packages == 1 else 's'}"
-        shown.add_row("all", f"{rows:,}", f"{size:,}", f"{seconds:.1f}", what)
+        shown.add_row("all", f"{self.rows:,}", f"{size:,}", f"{seconds:.1f}", what)
         return shown

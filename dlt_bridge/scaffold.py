@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
@@ -15,7 +17,6 @@ from dlt_bridge.process import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 SCRIPT = '''"""Load {tap} into {destination}: python {script}."""
 
@@ -37,7 +38,9 @@ if __name__ == "__main__":
     main()
 '''
 IGNORED = (".dlt/secrets.toml", "*.duckdb")
-REQUIREMENTS = "tap-chat[dlt]\ndlt[{destination}]>=1.31\n{tap}\n"
+REQUIREMENTS = ("tap-chat[dlt]", "dlt[{destination}]>=1.31")
+#: Settings that each tap of the SDK has, and that few need.
+BUILT_IN = re.compile("stream_maps?|stream_map_config|faker_config|flattening_.*|batch_config")
 
 
 def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
@@ -76,7 +79,10 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
         yield f"{ignored}: the secrets stay out of commits."
     requirements = folder / "requirements.txt"
     if not requirements.exists():
-        requirements.write_text(REQUIREMENTS.format(**words), encoding="utf-8")
+        lines = [line.format(**words) for line in REQUIREMENTS]
+        if name != "tap_chat":
+            lines.append(Path(tap).name)
+        requirements.write_text("\n".join([*lines, ""]), encoding="utf-8")
         yield f"{requirements}: what to install."
     yield f"Then: python {script.name}"
 
@@ -111,6 +117,8 @@ def _lines(table: str, settings: Mapping[str, Any], mark: str = "") -> Iterator[
     required = settings.get("required", ())
     sections = {}
     for name, setting in settings.get("properties", {}).items():
+        if BUILT_IN.fullmatch(name):
+            continue
         if setting.get("additionalProperties") is False and "properties" in setting:
             sections[name] = setting
         elif name in required:
@@ -128,7 +136,7 @@ def _example(setting: Mapping[str, Any]) -> str:
     for example in setting.get("examples", ()):
         if isinstance(example, (str, int, float, bool)):
             return json.dumps(example)
-    kinds = setting.get("type", "string")
+    kinds = (setting.get("anyOf") or [setting])[0].get("type", "string")
     kind = kinds if isinstance(kinds, str) else kinds[0]
     return {"integer": "0", "number": "0.0", "boolean": "false", "object": "{}", "array": "[]"}.get(
         kind, '"..."'
