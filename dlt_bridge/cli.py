@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlt.common.configuration.plugins import SupportsCliCommand
 
-from dlt_bridge.failures import explained
+from dlt_bridge.ending import explained
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import errno
 import re
-import signal
-import sys
 import traceback
-from contextlib import contextmanager
+from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
+from dlt.common.destination.exceptions import UnsupportedDataType
 from dlt.common.schema.exceptions import DataValidationError
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
 
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.quiet import one_line_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Signals that end a run. Python's own answer to Ctrl-C, dlt would take for an error of the tap.
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 _NO_SPACE = (
     "No space is left on the disk. What was committed before stays; free some space, and run it"
     " again. The working files are where TMPDIR, or the pipelines' folder, says."
@@ -90,38 +86,6 @@ def frames(error: BaseException) -> str:
     )
 
 
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what goes wrong in the body into a BridgeError with one sentence; signals into an exit.
-
-    Its notes, which Python shows in a traceback only, say where it happened.
-    """
-    one_line_logs()
-    before = {number: signal.signal(number, end) for number in STOPPING}
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as stopped:
-        print("Stopped. What was committed before stays.", file=sys.stderr)  # noqa: T201
-        sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
-        said = BridgeError(sentence(error))
-        said.add_note(f"It happened here:\n{frames(error)}")
-        raise said from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def end(signum: int, _: object) -> None:
-    """Handle a signal: exit with its number, as a shell would say it."""
-    sys.exit(128 + signum)
-
-
-def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit code of a run that was interrupted; dlt says by which signal."""
-    return 128 + int(getattr(interrupt, "signal_code", signal.SIGINT))
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what led to it, the first cause last."""
     found: BaseException | None = error
@@ -138,34 +102,61 @@ def _known(error: BaseException) -> str | None:
     for pattern, template in _SENTENCES:
         if found := pattern.search(text):
             return template.format(**found.groupdict())
-    if isinstance(error, ConfigFieldMissingException):
-        return _missing(error)
-    if isinstance(error, InvalidNativeValue):
-        how = re.search(r"`(\w+://[^`]+)`", text)
-        like = f" They look like {how.group(1)}." if how else ""
-        return f"The credentials of the destination can't be read.{like}"
-    if isinstance(error, DataValidationError):
-        column = f"column `{error.column_name}` of " if error.column_name else ""
-        return (
-            f"The schema contract ({error.schema_entity}: {error.contract_mode}) refuses {column}"
-            f"table `{error.table_name}`. Change the contract, or what the tap sends."
-        )
-    if isinstance(error, PipelineHasPendingDataException):
-        return (
-            f"The pipeline {error.pipeline_name} has a package that is not loaded yet. Run it again"
-            " to load it."
-        )
-    return _NO_SPACE if isinstance(error, OSError) and error.errno == errno.ENOSPC else None
+    return _of_kind(error)
 
 
-def _missing(error: ConfigFieldMissingException) -> str:
-    """Return which settings of a destination are missing, and where they can be given."""
+@singledispatch
+def _of_kind(_: BaseException) -> str | None:
+    """Return what to say of an error that is known by its class."""
+    return None
+
+
+@_of_kind.register
+def _(error: OSError) -> str | None:
+    return _NO_SPACE if error.errno == errno.ENOSPC else None
+
+
+@_of_kind.register
+def _(error: ConfigFieldMissingException) -> str:
     kind = re.sub(r"(Destination)?(Client)?Configuration$", "", error.spec_name)
     fields = ", ".join(f"`{field}`" for field in error.fields)
     variable = f"DESTINATION__{kind}__{error.fields[0]}".upper()
     return (
         f"The destination {kind.lower()} lacks {fields}. Give it as credentials (a path, a URL or"
         f" an object), in the environment ({variable}), or in dlt's secrets.toml."
+    )
+
+
+@_of_kind.register
+def _(error: InvalidNativeValue) -> str:
+    how = re.search(r"`(\w+://[^`]+)`", str(error))
+    like = f" They look like {how.group(1)}." if how else ""
+    return f"The credentials of the destination can't be read.{like}"
+
+
+@_of_kind.register
+def _(error: DataValidationError) -> str:
+    column = f"column `{error.column_name}` of " if error.column_name else ""
+    return (
+        f"The schema contract ({error.schema_entity}: {error.contract_mode}) refuses {column}"
+        f"table `{error.table_name}`. Change the contract, or what the tap sends."
+    )
+
+
+@_of_kind.register
+def _(error: UnsupportedDataType) -> str:
+    return (
+        f"{error.destination_type} can't take the {error.data_type} column `{error.column}` of"
+        f" table `{error.table_name}` from {error.file_format} files. Child tables have no such"
+        ' columns: set nested to "tables".'
+    )
+
+
+@_of_kind.register
+def _(error: PipelineHasPendingDataException) -> str:
+    return (
+        f"The pipeline {error.pipeline_name} has a package that is not loaded yet. Run it again to"
+        " load it."
     )
 
 

@@ -18,8 +18,9 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
 from dlt_bridge.checkpoints import CHECKPOINT_SECONDS, committed
+from dlt_bridge.ending import STOPPING, end, exit_code
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.failures import STOPPING, end, exit_code, frames, sentence
+from dlt_bridge.failures import frames, sentence
 from dlt_bridge.lines import Lines
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.quiet import one_line_logs

@@ -1,0 +1,50 @@
+"""How a command of the bridge ends: with a sentence, and an exit code that tells the truth."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.failures import frames, sentence
+from dlt_bridge.quiet import one_line_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Signals that end a run. Python's own answer to Ctrl-C, dlt would take for an error of the tap.
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what goes wrong in the body into a BridgeError with one sentence; signals into an exit.
+
+    Its notes, which Python shows in a traceback only, say where it happened.
+    """
+    one_line_logs()
+    before = {number: signal.signal(number, end) for number in STOPPING}
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        print("Stopped. What was committed before stays.", file=sys.stderr)  # noqa: T201
+        sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+        said = BridgeError(sentence(error))
+        said.add_note(f"It happened here:\n{frames(error)}")
+        raise said from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(signum: int, _: object) -> None:
+    """Handle a signal: exit with its number, as a shell would say it."""
+    sys.exit(128 + signum)
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit code of a run that was interrupted; dlt says by which signal."""
+    return 128 + int(getattr(interrupt, "signal_code", signal.SIGINT))
