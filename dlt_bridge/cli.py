@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.plugins import SupportsCliCommand
@@ -125,7 +126,7 @@ def _add_loading(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint-every",
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=CHECKPOINT,
         help=f"seconds after which the tap's next STATE commits ({CHECKPOINT}); 0 for each",
     )
@@ -154,3 +155,10 @@ def _add_loading(parser: ArgumentParser) -> None:
         choices=["bars", "log", "tqdm", "enlighten", "alive_progress"],
         help="show progress: as bars, or as dlt can",
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ArgumentTypeError("it must be 0 or more")
+    return seconds

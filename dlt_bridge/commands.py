@@ -17,6 +17,7 @@ from dlt_bridge import saved, scaffold
 from dlt_bridge.catalog import Catalog
 from dlt_bridge.checkpoints import committed, finish
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import name_of
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.process import Tap
@@ -63,7 +64,7 @@ def run(args: Namespace) -> None:
     source = singer(
         _command(args),
         _config(args),
-        catalog=_read(args.catalog, "catalog") if args.catalog else None,
+        catalog=json_object(args.catalog, "catalog") if args.catalog else None,
         select=args.select,
         nested=args.nested,
         deletes=args.deletes,
@@ -151,26 +152,13 @@ def _config(args: Namespace) -> dict[str, Any] | None:
         return None
     config: dict[str, Any] = {}
     for name in args.config:
-        config |= _read(name, "config")
+        config |= json_object(name, "config")
     return config
-
-
-def _read(name: str, what: str) -> dict[str, Any]:
-    """Return the object in a JSON file; no error shows what is in it."""
-    try:
-        value = json.loads(Path(name).read_bytes())
-    except OSError as error:
-        raise BridgeError(f"The {what} file {name} can't be read: {error.strerror}.") from None
-    except ValueError:
-        raise BridgeError(f"The {what} file {name} is no JSON.") from None
-    if not isinstance(value, dict):
-        raise BridgeError(f"The {what} file {name} is no JSON object.")
-    return value
 
 
 def _state(name: str) -> dict[str, Any]:
     """Return the value of a STATE: of a Singer file, or as `meltano state get` prints it."""
-    value = _read(name, "state")
+    value = json_object(name, "state")
     for wrapper in ("singer_state", "value"):
         if isinstance(value.get(wrapper), dict):
             value = value[wrapper]

@@ -21,6 +21,7 @@ from dlt_bridge.checkpoints import CHECKPOINT_SECONDS, committed
 from dlt_bridge.ending import STOPPING, end, exit_code
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
+from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import Lines
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.quiet import one_line_logs
@@ -168,6 +169,14 @@ class TargetDlt(PluginBase):
         for signum in STOPPING:
             # The SDK's own handler says 0, as if everything were written.
             signal.signal(signum, end)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        for name in value:
+            if name != "ENV":
+                json_object(name, "config")
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     @override

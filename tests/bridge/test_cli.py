@@ -264,6 +264,7 @@ WRONG = [
     ("init tap-nowhere", "There is no executable `tap-nowhere`"),
     ("discover true", "--discover did not print a catalog"),
     ("run false", "failed with exit code 1"),
+    ("run TAP --checkpoint-every -1", "--checkpoint-every: it must be 0 or more"),
     ("run TAP --catalog list.json", "catalog file list.json is no JSON object"),
 ]
 

@@ -259,6 +259,30 @@ def test_wrong_setting_is_one_sentence(
         assert "s3cret" not in said
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "can't be read: No such file or directory."),
+        (b"{s3cret", "is no JSON."),
+        (b"\xff\xfe", "is no JSON."),
+        (b"", "is no JSON."),
+        (b'["s3cret"]', "is no JSON object."),
+    ],
+)
+def test_config_that_is_none_is_one_sentence(
+    target: Target, content: bytes | None, sentence: str
+) -> None:
+    path = target.folder / "c.json"
+    if content is not None:
+        path.write_bytes(content)
+    command = [str(BIN / "target-dlt"), "--config", str(path)]
+    run = subprocess.run(command, input="", capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert f"The config file {path} {sentence}" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "s3cret" not in run.stderr
+
+
 def test_contract_that_refuses_says_what(target: Target) -> None:
     target(counting(1, 1))
     lines = [schema(v=TEXT, w=TEXT), record(id=2, w=MESSAGE_TEXT), bookmark(a={"x": 2})]
