@@ -342,7 +342,9 @@ class ChatStream(ExchangeStream):
         )
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
-            raise self.fatal(request, said, self.record_remedy)
+            # What has no key may be no record at all.
+            keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
+            raise self.fatal(request, said, self.record_remedy if keyed else self.records_remedy)
 
     @override
     def get_record_counter(
@@ -383,8 +385,8 @@ class ChatStream(ExchangeStream):
 
     @property
     def records_remedy(self) -> str:
-        """What to do when a page has no list of records."""
-        return f"Check the setting {self.section}.api_url."
+        """What to do when a page has no list of records, or of something else."""
+        return self.remedies.check_address
 
     @property
     def paging_remedy(self) -> str:

@@ -16,6 +16,7 @@ from tap_chat.bookmarks import just_before, markable
 from tap_chat.checks import header_name_problem, header_problem, path_problem
 from tap_chat.client import ChatStream
 from tap_chat.pagination import OffsetPaginator, SinglePage
+from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about, invalid
 
 if sys.version_info >= (3, 12):
@@ -45,6 +46,20 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "user_id": {"type": ["string", "null"], "description": "Who sent it."},
 }
+
+
+REMEDIES = Remedies(
+    section="chat",
+    address="the settings chat.api_url and chat.path: together they must lead to the messages",
+    unknown=(
+        "The setting chat.api_key is wrong or expired, or the API expects it elsewhere: see"
+        " chat.api_key_in and chat.api_key_name."
+    ),
+    forbidden=(
+        "The key in the setting chat.api_key may not read the messages. Permit it where it was"
+        " made, or see whether the account's plan has the API."
+    ),
+)
 
 
 class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
@@ -124,6 +139,7 @@ class ChatMessages(ChatStream):
 
     name = "chat_messages"
     section = "chat"
+    remedies = REMEDIES
     primary_keys = ("id",)
     settings: MessagesSettings
 
@@ -143,7 +159,7 @@ class ChatMessages(ChatStream):
     @property
     @override
     def records_remedy(self) -> str:
-        return "Check the setting chat.records_path."
+        return f"Check the setting chat.records_path; if it is right, check {REMEDIES.address}."
 
     @property
     @override
