@@ -1,4 +1,4 @@
-"""What to do about a request that failed: a sentence each, for all streams of a platform."""
+"""What to do about a request that failed: a sentence each, the same in a run and in `--test`."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -22,6 +23,7 @@ from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
 from tap_chat.exchange import BrokenOffError
 from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
+from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, Positive, about
 from tap_chat.verbatim import in_one_line
@@ -217,6 +219,12 @@ class DixaConversationExport(ChatStream):
                 page = reader.page(texts) if reader else None
                 yield page or self._decoded(request, texts, first + index)
             first += len(part.texts)
+
+    @override
+    def probe(self) -> Probe:
+        end = milliseconds(self.ends)
+        request = self._request_of(Window(end - MINUTE, end))
+        return Probe(request, partial(self.page, request), "the conversations of a minute")
 
     def _request_of(self, window: Window) -> HTTPRequest:
         return HTTPRequest(

@@ -6,6 +6,7 @@ There is no list of conversations: users lead to their conversations, and these 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from tap_chat.client import ChatStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
+from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about
 
@@ -167,6 +169,11 @@ class FreshchatAccount(SingleObject):
     records_path = "configuration"
     primary_keys = ("account_id",)
     schema = fields.ACCOUNT
+
+    @override
+    def probe(self) -> Probe:
+        request = self.get_http_request(page=PageContext(None, None))
+        return Probe(request, partial(self.page, request), "the account's configuration")
 
 
 class FreshchatRoles(FreshchatStream):

@@ -22,6 +22,7 @@ from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
+from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about
 from tap_chat.windows import Window, Windows
@@ -221,6 +222,12 @@ class LiveChatChats(ChatStream):
         """Read one page of a window, and check it."""
         request = self._request_of(window, number)
         return self._checked(request, *self.exchange(request, answers.weigh))
+
+    @override
+    def probe(self) -> Probe:
+        day = self.ends.date().toordinal()
+        request = self._request_of(Window(day, day + 1), 1)
+        return Probe(request, partial(self._checked, request, 0), "the chats of a day")
 
     def _request_of(self, window: Window, number: int) -> HTTPRequest:
         return HTTPRequest(

@@ -6,16 +6,18 @@ It is a template rather than one vendor's API, so what differs between vendors i
 from __future__ import annotations
 
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
+from singer_sdk.streams.rest import PageContext
 
 from tap_chat.bookmarks import just_before, markable
 from tap_chat.checks import header_name_problem, header_problem, path_problem
 from tap_chat.client import ChatStream
 from tap_chat.pagination import OffsetPaginator, SinglePage
+from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about, invalid
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from singer_sdk.helpers.types import Auth, Context
-    from singer_sdk.streams.rest import HTTPRequest, PageContext
+    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.fan_out import Plan
     from tap_chat.pagination import Paginator
@@ -198,6 +200,16 @@ class ChatMessages(ChatStream):
         if self.settings.filter_param and (start := self.starting_bookmark) is not None:
             request.params[self.settings.filter_param] = just_before(start)
         return request
+
+    @override
+    def probe(self) -> Probe:
+        page = self.new_paginator().current_value
+        request = self.get_http_request(page=PageContext(None, page))
+        if page is not None:
+            request.params[self.settings.limit_param] = 1
+        if self.settings.filter_param and (start := self.coming_start) is not None:
+            request.params[self.settings.filter_param] = just_before(start)
+        return Probe(request, partial(self.page, request), "messages")
 
     @override
     def first_plans(self) -> Iterator[Plan[Any]]:
