@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.helpers._state import write_starting_replication_value
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -15,7 +16,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
-from singer_sdk.tap_base import Tap
+from singer_sdk.tap_base import CliTestOptionValue, Tap
 
 from tap_chat.writer import MessageWriter
 
@@ -27,6 +28,8 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
+    from click import Command, Option
+    from click import Context as ClickContext
     from singer_sdk.helpers.types import Context
 
     from tap_chat.records import Block, Record
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockStream",
     "OneSchemaStream",
+    "ProbingTap",
     "StreamStateManager",
     "TerminatingTap",
     "write_starting_replication_value",
@@ -159,6 +163,47 @@ class OneSchemaStream(RESTStream[Any]):
         if not self._schema_is_written:
             self._schema_is_written = True
             super()._write_schema_message()
+
+
+class ProbingTap(Tap):
+    """A tap whose `--test` tests the connections, without a record of any stream."""
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> Command:
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name == "test":
+                cast("Option", option).help = (
+                    "Use --test to check the credentials of every platform with one request each."
+                    " Use --test=schema to write the SCHEMA messages, without a request."
+                )
+        return command
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: ClickContext, param: Option, value: str) -> None:
+        kinds = [kind.value for kind in CliTestOptionValue]
+        if value not in kinds:
+            # For the SDK, that is a test of all kinds.
+            ctx.fail(f"There is no test '{value}'. A config is given as in --config {value}.")
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        if cls.logger.getEffectiveLevel() == logging.INFO:
+            # What the SDK tells of its streams would stand between the lines of the test.
+            cls.logger.setLevel(logging.WARNING)
+        given = ctx.params["config"]
+        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        ctx.exit(0 if tap.test_connections() else 1)
+
+    def test_connections(self) -> bool:
+        """Test the connection to each platform, and say on standard output how it went.
+
+        Returns:
+            Whether all is right.
+        """
+        raise NotImplementedError
 
 
 class TerminatingTap(Tap):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
+    NameResolutionError,
     NewConnectionError,
     ProxyError,
     SSLError,
@@ -39,9 +41,12 @@ SHOWN_NAMES = 8
 NO_CONNECTION = "could not be sent, or the connection broke"
 CUT_OFF = "was cut off in the middle of the answer"
 
+NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
+
 # From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
 FAILURES: tuple[tuple[type[Exception], str], ...] = (
-    (NewConnectionError, NO_CONNECTION),
+    (NameResolutionError, "could not be sent: no host of that name was found"),
+    (NewConnectionError, "could not be sent: no connection to that host and port"),
     (ConnectTimeoutError, "could not connect within {timeout:g} s"),
     (TimeoutError, "got no answer within {timeout:g} s"),
     (SSLError, "failed: the server's certificate could not be verified"),
@@ -142,9 +147,16 @@ def describe_failure(error: HTTPError, timeout: float, *, began: bool) -> str:
         timeout: Seconds that were waited for an answer.
         began: Whether there was the beginning of one.
     """
+    if isinstance(error, SSLError) and not is_about_certificate(error):
+        return NO_TLS
     other = CUT_OFF if began else NO_CONNECTION
     words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
     return words.format(timeout=timeout)
+
+
+def is_about_certificate(error: SSLError) -> bool:
+    """Say whether it is the server's certificate that is wrong, and not what it speaks."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
 
 
 def retry_after(headers: Mapping[str, str] | HTTPMessage) -> float | None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.exchange import Body
+    from tap_chat.probes import Probe
     from tap_chat.records import Record
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
@@ -342,7 +343,9 @@ class ChatStream(ExchangeStream):
         )
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
-            raise self.fatal(request, said, self.record_remedy)
+            # What has no key may be no record at all.
+            keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
+            raise self.fatal(request, said, self.record_remedy if keyed else self.records_remedy)
 
     @override
     def get_record_counter(
@@ -381,10 +384,14 @@ class ChatStream(ExchangeStream):
                 self.replication_key,
             )
 
+    def probe(self) -> Probe | None:
+        """Return how `tap-chat --test` asks the platform; None but for one of its streams."""
+        return None
+
     @property
     def records_remedy(self) -> str:
-        """What to do when a page has no list of records."""
-        return f"Check the setting {self.section}.api_url."
+        """What to do when a page has no list of records, or of something else."""
+        return self.remedies.check_address
 
     @property
     def paging_remedy(self) -> str:

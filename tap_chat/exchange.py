@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.remedies import Remedies
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
@@ -58,14 +59,20 @@ class PassingError(RetriableAPIError):
         message: The sentence.
         asked: Seconds that the server asked to wait, or None.
         refused: When the request was sent, if it was over the server's allowance; or None.
+        remedy: What to do if it does not pass.
     """
 
     def __init__(
-        self, message: str, asked: float | None = None, refused: float | None = None
+        self,
+        message: str,
+        asked: float | None = None,
+        refused: float | None = None,
+        remedy: str = "",
     ) -> None:
         super().__init__(message)
         self.asked = asked
         self.refused = refused
+        self.remedy = remedy
 
 
 class BrokenOffError(PassingError):
@@ -84,8 +91,8 @@ class ExchangeStream(BlockStream):
     name: str
     #: The platform's section in the config.
     section: ClassVar[str]
-    #: The setting that carries the credential, for errors.
-    credential: ClassVar[str] = "api_key"
+    #: What to do about requests to the platform that fail.
+    remedies: ClassVar[Remedies]
     #: By how much each wait is longer than the one before.
     backoff_growth: ClassVar[float] = 2
 
@@ -154,33 +161,42 @@ class ExchangeStream(BlockStream):
             return largest is not None and isinstance(error, BrokenOffError)
 
         try:
-            return self._attempt(request, read, largest, skippable)
+            return self.attempt(request, read, largest=largest, skippable=skippable)
         except PassingError as error:
             failed = [error]
 
-        def attempt() -> T:
+        def again() -> T:
             # Retries cost more than most requests to prepare, so the first failure comes with them.
             if failed:
                 raise failed.pop()
-            return self._attempt(request, read, largest, skippable)
+            return self.attempt(request, read, largest=largest, skippable=skippable)
 
         try:
-            return self.retrying(attempt, give_up)()
+            return self.retrying(again, give_up)()
         except PassingError as error:
             if give_up(error):
                 raise
             tries = self.backoff_max_tries()
             raise FatalAPIError(
                 f"{error} Gave up after {tries} tries (setting {self.section}.max_retries)."
+                f" {error.remedy}".rstrip()
             ) from None
 
-    def _attempt(
+    def attempt(
         self,
         request: HTTPRequest,
         read: Callable[[Any], T],
-        largest: int | None,
-        skippable: bool,  # noqa: FBT001 - handed through
+        *,
+        largest: int | None = None,
+        skippable: bool = False,
     ) -> T:
+        """Send a request once; arguments and value as for `exchange`.
+
+        Raises:
+            PassingError: There is no good answer, but there may be one later.
+            SkippableAPIError: A 404 of what may be gone.
+            FatalAPIError: There is no good answer.
+        """
         sent = self.throttle.wait()
         with self._counting:
             self.request_counter.increment()
@@ -195,7 +211,7 @@ class ExchangeStream(BlockStream):
             raise self.fatal(
                 request,
                 "answered with a web page instead of JSON",
-                f"Check the setting {self.section}.api_url: it must be the host of the API.",
+                self.remedies.check_address,
             )
         try:
             return read(body)
@@ -207,7 +223,8 @@ class ExchangeStream(BlockStream):
         del body
         if readable:
             said = "answered with a body that is not whole JSON"
-            raise BrokenOffError(self.sentence(request, said))
+            remedy = self.remedies.check_address_at_last
+            raise BrokenOffError(self.sentence(request, said), remedy=remedy)
         raise self.unreadable(request)
 
     def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
@@ -233,8 +250,10 @@ class ExchangeStream(BlockStream):
                 " the environment.",
             )
         said = answers.describe_failure(failed, self.timeout, began=began)
+        remedy = self.remedies.of_failure(failed, began=began)
         broke_off = began or isinstance(failed, ReadTimeoutError)
-        raise (BrokenOffError if broke_off else PassingError)(self.sentence(request, said))
+        kind = BrokenOffError if broke_off else PassingError
+        raise kind(self.sentence(request, said), remedy=remedy)
 
     def _rest(self, request: HTTPRequest, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Read what follows a beginning, with errors as sentences."""
@@ -265,19 +284,17 @@ class ExchangeStream(BlockStream):
 
     def _refuse(self, request: HTTPRequest, answer: Answer, sent: float) -> None:
         said = f"answered {answers.describe_status(answer.status)}"
+        asked = answers.retry_after(answer.headers)
+        remedy = self.remedies.of_status(answer.status, asked)
         if answer.status in PASSING_STATUSES:
-            asked = answers.retry_after(answer.headers)
             refused = sent if answer.status == HTTPStatus.TOO_MANY_REQUESTS else None
-            raise PassingError(self.sentence(request, said), asked, refused)
+            raise PassingError(self.sentence(request, said), asked, refused, remedy)
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BrokenOffError(self.sentence(request, said))
-        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            remedy = f"Check the setting {self.section}.{self.credential}."
-        elif location := answer.headers.get("Location"):
+        redirected = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+        if redirected and (location := answer.headers.get("Location")):
             said += f" towards {answers.origin(location)}, which is not followed"
             remedy = f"If that is the API, put it into the setting {self.section}.api_url."
-        else:
-            remedy = f"Check the setting {self.section}.api_url and the stream's settings."
         raise self.fatal(request, said, remedy)
 
     def retrying(
@@ -344,7 +361,12 @@ class ExchangeStream(BlockStream):
             said: What the server did, as the predicate of the sentence.
         """
         url = f"{request.url}?{request.encode_params()}".removesuffix("?")
-        return f"Stream {self.name}: {request.method} {url} {said}."
+        return f"{self.subject}{request.method} {url} {said}."
+
+    @property
+    def subject(self) -> str:
+        """What each sentence begins with."""
+        return f"Stream {self.name}: "
 
     def unreadable(self, request: HTTPRequest) -> FatalAPIError:
         """Return the error of an answer that is JSON, but of which no value can be made."""

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_chat import inputs, settings
-from tap_chat._sdk import TerminatingTap
+from tap_chat._sdk import ProbingTap, TerminatingTap
 from tap_chat.catalog import check_catalog
 from tap_chat.checks import header_problem
 from tap_chat.fan_out import FanOut
@@ -22,11 +22,12 @@ from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
 from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
+from tap_chat.probes import verdict
 from tap_chat.progress import Progress
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
 from tap_chat.transport import Transport
-from tap_chat.writer import MessageWriter, not_written
+from tap_chat.writer import MessageWriter, not_written, write_line
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -34,7 +35,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from click import Context, Option
     from singer_sdk import Stream
@@ -106,7 +107,7 @@ STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
 }
 
 
-class TapChat(TerminatingTap):
+class TapChat(TerminatingTap, ProbingTap):
     """Every conversation of your chat platforms, as a Singer tap."""
 
     name = "tap-chat"
@@ -217,6 +218,22 @@ class TapChat(TerminatingTap):
             return super().run_discovery()
         except OSError as error:
             raise not_written(error) from None
+
+    @override
+    def test_connections(self) -> bool:
+        self._has_state = False  # for a signal that ends it: nothing is read
+        probed = [
+            (stream, probe)
+            for stream in cast("Iterable[ChatStream]", self.streams.values())
+            if (probe := stream.probe())
+        ]
+        width = max(len(stream.section) for stream, _ in probed)
+        ok = True
+        for stream, probe in probed:
+            found = verdict(stream, probe)
+            write_line(found.line(width))
+            ok = ok and found.ok
+        return ok
 
     @classmethod
     @override

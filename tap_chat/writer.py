@@ -102,6 +102,19 @@ def as_json(record: Record) -> bytes:
         return serialize_json(record).encode()
 
 
+def write_line(text: str) -> None:
+    """Write a line for a person to read, whatever the characters of the output.
+
+    Args:
+        text: The line, without its end.
+
+    Raises:
+        FatalSyncError: It could not be written.
+    """
+    sys.stdout.buffer.write(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
+    flush()
+
+
 def flush() -> None:
     """Hand everything that was written to the loader.
 

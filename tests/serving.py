@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from starlette.types import Receive, Scope, Send
@@ -65,6 +67,15 @@ class Server:
         self._server.force_exit = True
         self._thread.join()
         self._socket.close()
+
+
+def self_signed(folder: Path) -> dict[str, str]:
+    """Return the options of a server with a certificate that nobody trusts."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=sandbox"
+    made += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
+    subprocess.run(made.split(), check=True, capture_output=True)
+    return {"ssl_keyfile": str(key), "ssl_certfile": str(certificate)}
 
 
 def rows(count: int, **fields: Any) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -22,6 +23,8 @@ from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
 from tap_chat.exchange import BrokenOffError
 from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
+from tap_chat.probes import Probe
+from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, Positive, about
 from tap_chat.verbatim import in_one_line
 from tap_chat.windows import Window, Windows
@@ -51,6 +54,20 @@ DAY = 24 * 60 * MINUTE
 
 #: Dixa was founded later; PostHog's source starts here, too.
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+REMEDIES = Remedies(
+    section="dixa",
+    address="the setting dixa.api_url: the exports API is at https://exports.dixa.io/v1",
+    unknown=(
+        "The setting dixa.api_token is wrong or expired. Make a new token in Settings >"
+        " Integrations > API tokens."
+    ),
+    forbidden=(
+        "The token in the setting dixa.api_token may not read the exports API. Make one that may in"
+        " Settings > Integrations > API tokens."
+    ),
+)
 
 
 class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
@@ -113,7 +130,7 @@ class DixaConversationExport(ChatStream):
     name = "dixa_conversation_export"
     path = "/conversation_export"
     section = "dixa"
-    credential = "api_token"
+    remedies = REMEDIES
     records_path = "data"
     primary_keys = ("id",)
     replication_key = "updated_at"
@@ -184,11 +201,7 @@ class DixaConversationExport(ChatStream):
             BrokenOffError: The answer broke off, or is too large and no array, and the window can
                 be halved.
         """
-        request = HTTPRequest(
-            url=f"{self.url_base}{self.path}",
-            params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
-            headers={"Accept": "application/json"},
-        )
+        request = self._request_of(window)
         body = self.exchange(request, read, largest=largest)
         if isinstance(body, Beginning):
             parts = self._parts(request, body)
@@ -206,6 +219,19 @@ class DixaConversationExport(ChatStream):
                 page = reader.page(texts) if reader else None
                 yield page or self._decoded(request, texts, first + index)
             first += len(part.texts)
+
+    @override
+    def probe(self) -> Probe:
+        end = milliseconds(self.ends)
+        request = self._request_of(Window(end - MINUTE, end))
+        return Probe(request, partial(self.page, request), "the conversations of a minute")
+
+    def _request_of(self, window: Window) -> HTTPRequest:
+        return HTTPRequest(
+            url=f"{self.url_base}{self.path}",
+            params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
+            headers={"Accept": "application/json"},
+        )
 
     def _parts(self, request: HTTPRequest, body: Beginning) -> Iterator[Part]:
         """Read a large array, with errors as sentences."""

@@ -6,6 +6,7 @@ There is no list of conversations: users lead to their conversations, and these 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ from tap_chat.client import ChatStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
+from tap_chat.probes import Probe
+from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about
 
 if sys.version_info >= (3, 12):
@@ -40,6 +43,26 @@ BEGINNING = "2000-01-01T00:00:00.000Z"
 
 #: Freshchat: the sizes that a page has when it may be the server that limits it.
 SERVER_PAGE_SIZES = (20, 50)
+
+
+REMEDIES = Remedies(
+    section="freshchat",
+    # Freshchat: the host of the web pages answers, too, with one of them.
+    address=(
+        "the setting freshchat.api_url: it must be the API's host with /v2 at the end, such as"
+        " https://acme.freshchat.com/v2"
+    ),
+    # https://crmsupport.freshworks.com/support/solutions/articles/50000004463: there is one token
+    # at a time, with the rights of the time at which it was made.
+    unknown=(
+        "The setting freshchat.api_key is wrong or expired, or a newer token has taken its place."
+        " The one that counts is in Admin settings > API tokens."
+    ),
+    forbidden=(
+        "The token in the setting freshchat.api_key may not read this. See whether the account's"
+        " plan has the API; if it has, make a new token in Admin settings > API tokens."
+    ),
+)
 
 
 class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
@@ -89,6 +112,7 @@ class FreshchatStream(ChatStream):
     """A stream of Freshchat: bearer token, next links."""
 
     section = "freshchat"
+    remedies = REMEDIES
     settings: FreshchatSettings
 
     @property
@@ -145,6 +169,11 @@ class FreshchatAccount(SingleObject):
     records_path = "configuration"
     primary_keys = ("account_id",)
     schema = fields.ACCOUNT
+
+    @override
+    def probe(self) -> Probe:
+        request = self.get_http_request(page=PageContext(None, None))
+        return Probe(request, partial(self.page, request), "the account's configuration")
 
 
 class FreshchatRoles(FreshchatStream):

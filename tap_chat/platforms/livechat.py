@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain, count
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from singer_sdk.authenticators import BasicAuthenticator
 from singer_sdk.streams.rest import HTTPRequest
@@ -22,6 +22,8 @@ from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
+from tap_chat.probes import Probe
+from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about
 from tap_chat.windows import Window, Windows
 
@@ -51,6 +53,22 @@ UNASSIGNED = "unassigned"
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
+
+
+REMEDIES = Remedies(
+    section="livechat",
+    address="the setting livechat.api_url: LiveChat's API is at https://api.livechatinc.com",
+    unknown=(
+        "The setting livechat.access_token is wrong or expired, or livechat.entity_id is not the"
+        " one that it was made for: see Developer Console > Tools > Personal access tokens."
+    ),
+    # https://platform.text.com/docs/authorization/troubleshooting: a token needs its scopes.
+    forbidden=(
+        "The token in the setting livechat.access_token may not read chats. Make one with the"
+        " scopes chats--all:ro and archives_read in Developer Console > Tools > Personal access"
+        " tokens."
+    ),
+)
 
 
 class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
@@ -113,7 +131,7 @@ class LiveChatChats(ChatStream):
     name = "livechat_chats"
     path = "/chats"
     section = "livechat"
-    credential = "access_token (and livechat.entity_id)"
+    remedies = REMEDIES
     records_path = "chats"
     primary_keys = ("id", "agent_email")
     replication_key = "ended_timestamp"
@@ -202,7 +220,17 @@ class LiveChatChats(ChatStream):
 
     def _listing(self, window: Window, number: int) -> Listing:
         """Read one page of a window, and check it."""
-        request = HTTPRequest(
+        request = self._request_of(window, number)
+        return self._checked(request, *self.exchange(request, answers.weigh))
+
+    @override
+    def probe(self) -> Probe:
+        day = self.ends.date().toordinal()
+        request = self._request_of(Window(day, day + 1), 1)
+        return Probe(request, partial(self._checked, request, 0), "the chats of a day")
+
+    def _request_of(self, window: Window, number: int) -> HTTPRequest:
+        return HTTPRequest(
             url=f"{self.url_base}{self.path}",
             params={
                 "date_from": date.fromordinal(window.start).isoformat(),
@@ -212,7 +240,8 @@ class LiveChatChats(ChatStream):
             },
             headers={"Accept": "application/json", "X-API-Version": "2"},
         )
-        size, body = self.exchange(request, answers.weigh)
+
+    def _checked(self, request: HTTPRequest, size: int, body: Any) -> Listing:  # noqa: ANN401
         total, pages, chats = (answers.find(body, name) for name in ("total", "pages", "chats"))
         if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
             raise self.fatal(
@@ -241,7 +270,7 @@ class ChatPart(ChildStream):
     """Records that are nested in a chat."""
 
     section = "livechat"
-    credential = LiveChatChats.credential
+    remedies = REMEDIES
     parent_stream_type = LiveChatChats
     path = "/chats"
     primary_keys = ("chat_id", "event_id")

@@ -6,16 +6,19 @@ It is a template rather than one vendor's API, so what differs between vendors i
 from __future__ import annotations
 
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
+from singer_sdk.streams.rest import PageContext
 
 from tap_chat.bookmarks import just_before, markable
 from tap_chat.checks import header_name_problem, header_problem, path_problem
 from tap_chat.client import ChatStream
 from tap_chat.pagination import OffsetPaginator, SinglePage
+from tap_chat.probes import Probe
+from tap_chat.remedies import Remedies
 from tap_chat.settings import PlatformSettings, about, invalid
 
 if sys.version_info >= (3, 12):
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from singer_sdk.helpers.types import Auth, Context
-    from singer_sdk.streams.rest import HTTPRequest, PageContext
+    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.fan_out import Plan
     from tap_chat.pagination import Paginator
@@ -45,6 +48,20 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
     "user_id": {"type": ["string", "null"], "description": "Who sent it."},
 }
+
+
+REMEDIES = Remedies(
+    section="chat",
+    address="the settings chat.api_url and chat.path: together they must lead to the messages",
+    unknown=(
+        "The setting chat.api_key is wrong or expired, or the API expects it elsewhere: see"
+        " chat.api_key_in and chat.api_key_name."
+    ),
+    forbidden=(
+        "The key in the setting chat.api_key may not read the messages. Permit it where it was"
+        " made, or see whether the account's plan has the API."
+    ),
+)
 
 
 class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
@@ -124,6 +141,7 @@ class ChatMessages(ChatStream):
 
     name = "chat_messages"
     section = "chat"
+    remedies = REMEDIES
     primary_keys = ("id",)
     settings: MessagesSettings
 
@@ -143,7 +161,7 @@ class ChatMessages(ChatStream):
     @property
     @override
     def records_remedy(self) -> str:
-        return "Check the setting chat.records_path."
+        return f"Check the setting chat.records_path; if it is right, check {REMEDIES.address}."
 
     @property
     @override
@@ -182,6 +200,16 @@ class ChatMessages(ChatStream):
         if self.settings.filter_param and (start := self.starting_bookmark) is not None:
             request.params[self.settings.filter_param] = just_before(start)
         return request
+
+    @override
+    def probe(self) -> Probe:
+        page = self.new_paginator().current_value
+        request = self.get_http_request(page=PageContext(None, page))
+        if page is not None:
+            request.params[self.settings.limit_param] = 1
+        if self.settings.filter_param and (start := self.coming_start) is not None:
+            request.params[self.settings.filter_param] = just_before(start)
+        return Probe(request, partial(self.page, request), "messages")
 
     @override
     def first_plans(self) -> Iterator[Plan[Any]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import chat_config
-from serving import Server, rows
+from serving import Server, rows, self_signed
 from starlette.responses import Response
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
@@ -212,14 +211,10 @@ def test_environment_is_a_config(tap: Runner, sandbox: Sandbox) -> None:
 
 
 def test_certificates_of_the_environment_are_trusted(tap: Runner) -> None:
-    key, certificate = tap.folder / "key.pem", tap.folder / "certificate.pem"
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=sandbox"
-    made += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
-    subprocess.run(made.split(), check=True, capture_output=True)
-    files = {"ssl_keyfile": str(key), "ssl_certfile": str(certificate)}
+    files = self_signed(tap.folder)
     with Server(lambda _: {"data": []}, **files) as api:
         command = tap.command(chat_config(api, max_retries=0))
-        trusted = tap.run(command, {"REQUESTS_CA_BUNDLE": str(certificate)})
+        trusted = tap.run(command, {"REQUESTS_CA_BUNDLE": files["ssl_certfile"]})
         refused = tap.run(command)
     assert trusted.code == 0, trusted.err
     assert refused.code == 1

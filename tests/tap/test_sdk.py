@@ -8,12 +8,14 @@ from pathlib import Path
 
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers._state import get_starting_replication_value
+from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
-from tap_chat._sdk import BlockStream, write_starting_replication_value
+from tap_chat._sdk import BlockStream, ProbingTap, write_starting_replication_value
 from tap_chat.bookmarks import Bookmarks
+from tap_chat.tap import TapChat
 
 PACKAGE = Path(tap_chat.__file__).parent
 
@@ -36,6 +38,16 @@ def test_starting_value_is_written_as_the_sdk_reads_it() -> None:
 def test_termination_is_handled_where_the_tap_overrides_it() -> None:
     assert parameters(Tap._handle_termination) == ["self", "signum", "frame"]
     assert "_handle_termination" in inspect.getsource(Tap._setup_signal_handlers)
+
+
+def test_config_of_the_command_line_is_as_the_connection_test_reads_it() -> None:
+    assert parameters(Tap.cb_test) == parameters(ProbingTap.cb_test)
+    given = _ConfigInput.from_cli_args("ENV")
+    assert (given.config, given.parse_env) == ({}, True)
+    # It is read before the callback of --test, wherever it stands.
+    eager = {option.name for option in TapChat.get_singer_command().params if option.is_eager}
+    assert "config" in eager
+    assert "test" not in eager
 
 
 def test_stream_has_the_methods_that_blocks_stand_on() -> None:

@@ -101,12 +101,3 @@ def test_stream_map_that_can_not_be_read_is_one_sentence(
     assert run.out == b""
     assert len(run.errors) == 1
     assert "Traceback" not in run.err
-
-
-def test_connection_test_reads_one_record(tap: Runner, sandbox: Sandbox) -> None:
-    run = tap.run([*tap.command(chat_config(sandbox)), "--test"])
-    assert run.code == 0, run.err
-    assert sandbox.requests == 1
-    refused = tap.run([*tap.command(chat_config(sandbox, api_key="wrong")), "--test"])
-    assert refused.code == 1
-    assert "chat.api_key" in refused.errors[0]

@@ -1,0 +1,376 @@
+"""`tap-chat --test` asks each platform once, and says in a line what is right or what to change."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config, ended_after, full_config
+from serving import Server, rows, self_signed
+from starlette.responses import PlainTextResponse
+
+from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from running import Run, Runner
+
+SECTIONS = ["chat", "freshchat", "dixa", "livechat"]
+URLS = {section: [f"{section}.api_url"] for section in SECTIONS} | {
+    "chat": ["chat.api_url and chat.path"]
+}
+UNCHECKED = "The credentials could not be checked."
+LATER = {section: ["try again later", UNCHECKED] for section in SECTIONS}
+
+
+def patient(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with the waits between retries that platforms have by default."""
+    for section in SECTIONS:
+        config.get(section, {}).pop("backoff_factor", None)
+    return config
+
+
+def check(tap: Runner, config: dict[str, Any], env: dict[str, str] | None = None) -> Run:
+    """Run the test, of which no output ever holds a key, a text of an answer, or a traceback."""
+    command, *files = tap.command(patient(config))
+    run = tap.run([command, "--test", *files], {"TAP_CHAT_LOGLEVEL": "DEBUG"} | (env or {}))
+    for secret in (API_KEY, "hunter2", "made up", "Sign in", "Traceback"):
+        assert secret not in run.out.decode() + run.err
+    return run
+
+
+def verdicts(run: Run) -> dict[str, tuple[str, str]]:
+    """Return whether all is right and what is said, by platform."""
+    parts = [line.split(maxsplit=2) for line in run.out.decode().splitlines()]
+    return {section: (label, said) for section, label, said in parts}
+
+
+def assert_all_failed(run: Run, words: str, remedies: dict[str, list[str]]) -> None:
+    """Check that a test failed for each platform, with these words and these remedies."""
+    assert run.code == 1
+    assert list(verdicts(run)) == list(remedies)
+    for section, (label, said) in verdicts(run).items():
+        assert label == "failed"
+        assert said.startswith("GET http")
+        assert "?" not in said
+        for word in (words, *remedies[section]):
+            assert word in said
+
+
+def test_what_is_right_is_a_line_for_each_platform_and_nothing_else(
+    tap: Runner, sandbox: Sandbox
+) -> None:
+    run = tap.run([*tap.command(full_config(sandbox)), "--test"])
+    assert run.code == 0, run.err
+    assert list(verdicts(run)) == SECTIONS
+    assert {label for label, _ in verdicts(run).values()} == {"ok"}
+    assert run.out.decode().startswith(f"chat       ok      {sandbox.url} answered with messages")
+    assert run.err == ""
+    assert sandbox.requests == 4
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_platform_is_asked_once(tap: Runner, sandbox: Sandbox, section: str) -> None:
+    run = check(tap, full_config(sandbox, section))
+    assert run.code == 0, run.err
+    assert sandbox.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "answer", "path", "query"),
+    [
+        ({"chat": {"api_key": "k"}}, {"data": []}, "/v1/messages", "offset=0 limit=1 api_key=k"),
+        ({"chat": {"api_key": "k", "paging": "none"}}, {"data": []}, "/v1/messages", "api_key=k"),
+        (
+            {
+                "start_date": "2025-01-01",
+                "chat": {"api_key": "k", "replication_key": "timestamp", "filter_param": "since"},
+            },
+            {"data": []},
+            "/v1/messages",
+            "offset=0 limit=1 since=2024-12-31T23:59:59.999Z api_key=k",
+        ),
+        ({"freshchat": {"api_key": "k"}}, {"account_id": 7}, "/accounts/configuration", ""),
+        (
+            {"end_date": "2025-01-01T00:00:00Z", "dixa": {"api_token": "k"}},
+            [],
+            "/conversation_export",
+            "updated_after=1735689539999 updated_before=1735689600000",
+        ),
+        (
+            {"end_date": "2025-01-01", "livechat": {"entity_id": "e", "access_token": "k"}},
+            {"chats": [], "total": 0, "pages": 0},
+            "/chats",
+            "date_from=2025-01-01 date_to=2025-01-01 include_pending=0 page=1",
+        ),
+    ],
+)
+def test_request_is_as_cheap_as_the_api_allows(
+    tap: Runner, config: dict[str, Any], answer: Any, path: str, query: str
+) -> None:
+    with Server(lambda _: answer) as api:
+        section = next(name for name in SECTIONS if name in config)
+        run = check(tap, config | {section: config[section] | {"api_url": api.url}})
+    assert run.code == 0, run.out
+    [request] = api.requests
+    assert request.url.path == path
+    assert dict(request.query_params) == dict(pair.split("=") for pair in query.split())
+
+
+UNKNOWN = {
+    "chat": ["chat.api_key is wrong or expired", "chat.api_key_in", "chat.api_key_name"],
+    "freshchat": ["freshchat.api_key is wrong or expired", "Admin settings > API tokens"],
+    "dixa": ["dixa.api_token is wrong or expired", "Settings > Integrations > API tokens"],
+    "livechat": ["livechat.access_token is wrong or expired", "livechat.entity_id", "Console"],
+}
+FORBIDDEN = {
+    "chat": ["chat.api_key may not read", "plan"],
+    "freshchat": ["freshchat.api_key may not read", "plan", "Admin settings > API tokens"],
+    "dixa": ["dixa.api_token may not read the exports API", "Settings > Integrations"],
+    "livechat": ["livechat.access_token may not read", "chats--all:ro", "Console"],
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "remedies"),
+    [
+        (Fault(kind="status", status=401), "answered 401 Unauthorized", UNKNOWN),
+        (
+            Fault(kind="status", status=402),
+            "answered 402 Payment Required",
+            {section: [f"The account of {section}", "plan"] for section in SECTIONS},
+        ),
+        (Fault(kind="status", status=403), "answered 403 Forbidden", FORBIDDEN),
+        (Fault(kind="status", status=404), "answered 404 Not Found", URLS),
+        (Fault(kind="status", status=400), "answered 400 Bad Request", URLS | {"chat": []}),
+        (
+            Fault(
+                kind="status", status=301, headers={"Location": "https://x.example/?key=hunter2"}
+            ),
+            "towards https://x.example, which is not followed",
+            {section: [f"put it into the setting {section}.api_url"] for section in SECTIONS},
+        ),
+        (
+            Fault(kind="status", status=429, headers={"Retry-After": "36.5"}),
+            "answered 429 Too Many Requests",
+            {
+                section: ["try again in 37 s", f"{section}.requests_per_minute", UNCHECKED]
+                for section in SECTIONS
+            },
+        ),
+        (Fault(kind="status", status=429), "answered 429 Too Many Requests", LATER),
+        (Fault(kind="status", status=500), "answered 500 Internal Server Error", LATER),
+        (Fault(kind="status", status=503), "answered 503 Service Unavailable", LATER),
+        (
+            Fault(kind="status", status=530),
+            "answered 530",
+            {section: ["try again later"] for section in SECTIONS},
+        ),
+        (Fault(kind="html"), "answered with a web page instead of JSON", URLS),
+        (Fault(kind="empty"), "not whole JSON", URLS),
+        (Fault(kind="null"), "but null", URLS),
+        (Fault(kind="cut"), "cut off in the middle", LATER),
+        (Fault(kind="reset"), "the connection broke", URLS),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_failure_is_said_with_its_remedy_after_one_request(
+    tap: Runner, sandbox: Sandbox, fault: Fault, words: str, remedies: dict[str, list[str]]
+) -> None:
+    fault.times = None
+    sandbox.options.faults = [fault]
+    run = check(tap, full_config(sandbox))
+    assert_all_failed(run, words, remedies)
+    assert sandbox.requests == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"message": "hunter2"},
+        {"data": {}, "chats": {}, "message": "hunter2"},
+        [{"message": "hunter2"}],
+        ["hunter2"],
+        "hunter2",
+        PlainTextResponse("hunter2"),
+    ],
+)
+def test_another_host_is_found_out_by_its_answer(tap: Runner, answer: Any) -> None:
+    with Server(lambda _: answer) as other:
+        run = check(tap, everywhere(other.url))
+        assert len(other.requests) == 4
+    assert_all_failed(run, "", URLS)
+    assert "with /v2 at the end" in verdicts(run)["freshchat"][1]
+
+
+def everywhere(url: str) -> dict[str, Any]:
+    """Return a config whose platforms are all at one address."""
+    return {
+        "chat": {"api_url": url, "api_key": API_KEY},
+        "freshchat": {"api_url": url, "api_key": API_KEY},
+        "dixa": {"api_url": url, "api_token": API_KEY},
+        "livechat": {"api_url": url, "entity_id": "e", "access_token": API_KEY},
+    }
+
+
+def closed() -> str:
+    gone = Sandbox()
+    gone.close()
+    return gone.url
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        # RFC 6761: no such name is ever resolved.
+        (lambda _: "https://api.invalid/v2", "no host of that name was found"),
+        (lambda _: closed(), "no connection to that host and port"),
+        (lambda url: url.replace("http://", "https://"), "does not speak TLS"),
+    ],
+    ids=["dns", "refused", "no-tls"],
+)
+def test_host_that_can_not_be_reached_names_the_setting(
+    tap: Runner, sandbox: Sandbox, url: Callable[[str], str], words: str
+) -> None:
+    run = check(tap, everywhere(url(sandbox.url)), {"RES_OPTIONS": "timeout:1 attempts:1"})
+    assert_all_failed(run, words, URLS)
+    assert sandbox.requests == 0
+
+
+def test_certificate_that_is_not_trusted_is_said_with_what_to_do(tap: Runner) -> None:
+    with Server(lambda _: {"data": []}, **self_signed(tap.folder)) as api:
+        run = check(tap, everywhere(api.url))
+        assert_all_failed(run, "certificate could not be verified", URLS)
+        trusted = {"REQUESTS_CA_BUNDLE": str(tap.folder / "certificate.pem")}
+        assert verdicts(check(tap, everywhere(api.url), trusted))["chat"][0] == "ok"
+    assert "REQUESTS_CA_BUNDLE" in verdicts(run)["freshchat"][1]
+
+
+def test_timeout_names_the_setting(tap: Runner) -> None:
+    with Sandbox(options=Options(latency=30)) as slow:
+        settings = {section: {"request_timeout": 0.2} for section in SECTIONS}
+        run = check(tap, full_config(slow, **settings))
+        assert slow.requests == 4
+    remedies = {section: [f"{section}.request_timeout", UNCHECKED] for section in SECTIONS}
+    assert_all_failed(run, "got no answer within 0.2 s", remedies)
+
+
+def test_proxy_that_fails_is_not_taken_for_the_api(tap: Runner) -> None:
+    nowhere = {"http_proxy": closed(), "no_proxy": ""}
+    run = check(tap, everywhere("http://api.invalid"), nowhere)
+    remedies = {section: ["HTTPS_PROXY"] for section in SECTIONS}
+    assert_all_failed(run, "failed at the proxy", remedies)
+
+
+@pytest.mark.parametrize("failing", SECTIONS)
+def test_all_platforms_are_tested_when_one_fails(
+    tap: Runner, sandbox: Sandbox, failing: str
+) -> None:
+    config = full_config(sandbox)
+    for name in ("api_key", "api_token", "access_token"):
+        if name in config[failing]:
+            config[failing][name] = "wrong-but-hunter2"
+    run = check(tap, config)
+    assert run.code == 1
+    labels = {section: label for section, (label, _) in verdicts(run).items()}
+    assert labels == dict.fromkeys(SECTIONS, "ok") | {failing: "failed"}
+    for words in UNKNOWN[failing]:
+        assert words in verdicts(run)[failing][1]
+
+
+def test_message_that_does_not_fit_is_found_before_a_run(tap: Runner) -> None:
+    with Server(lambda _: {"data": rows(1, timestamp=7, message="hunter2")}) as api:
+        run = check(tap, chat_config(api))
+    assert run.code == 1
+    assert "has integer as `timestamp`" in verdicts(run)["chat"][1]
+    assert "chat.fields" in verdicts(run)["chat"][1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "tries"),
+    [
+        (Fault(kind="status", status=401), 1),
+        (Fault(kind="status", status=503), 4),
+        (Fault(kind="reset"), 4),
+        (Fault(kind="empty"), 4),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
+)
+def test_run_ends_with_what_the_test_says(
+    tap: Runner, sandbox: Sandbox, fault: Fault, tries: int
+) -> None:
+    fault.times = None
+    sandbox.options.faults = [fault]
+    said = verdicts(check(tap, full_config(sandbox, "chat")))["chat"][1]
+    _, remedy = said.removesuffix(f" {UNCHECKED}").split(". ", 1)
+    run = tap(full_config(sandbox, "chat"))
+    assert run.errors[0].endswith(f". {remedy}")
+    assert sandbox.requests == 1 + tries
+
+
+def test_settings_of_the_environment_are_tested(tap: Runner, sandbox: Sandbox) -> None:
+    (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_URL={sandbox.url}\n")
+    program = tap.command(chat_config(sandbox, api_key="wrong"))
+    env = {"TAP_CHAT_CHAT_API_KEY": API_KEY}
+    alone = tap.run([program[0], "--test", "--config=ENV"], env)
+    over = tap.run([*program, "--config=ENV", "--test"], env)
+    without = tap.run([*program, "--test"], env)
+    assert [run.code for run in (alone, over, without)] == [0, 0, 1]
+    assert sandbox.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (None, "No platform is configured. Add a section: chat, freshchat, dixa, livechat."),
+        ({}, "No platform is configured. Add a section: chat, freshchat, dixa, livechat."),
+        ({"slack": {"api_key": "hunter2"}}, "There is no setting `slack`."),
+        ({"livechatt": {}}, "Did you mean `livechat`?"),
+        ({"chat": {"api_key": "hunter2"}}, "The setting `chat.api_url` is missing."),
+        ({"dixa": {"api_token": "hunter2", "batch_size": 32}}, "The setting `dixa.batch_size`"),
+    ],
+)
+def test_config_that_can_not_be_tested_is_one_sentence(
+    tap: Runner, config: dict[str, Any] | None, words: str
+) -> None:
+    command = tap.command(config or {})
+    run = tap.run([*(command if config is not None else command[:1]), "--test"])
+    assert run.code == 1
+    assert run.out == b""
+    [line] = run.err.splitlines()
+    assert words in line
+    assert "hunter2" not in line
+
+
+def test_config_in_place_of_the_kind_of_test_is_refused(tap: Runner, sandbox: Sandbox) -> None:
+    command, _, path = tap.command(chat_config(sandbox))
+    run = tap.run([command, "--test", path])
+    assert run.code == 2
+    assert run.out == b""
+    assert f"--config {path}" in run.err
+    assert sandbox.requests == 0
+
+
+def test_schemas_are_still_tested_without_a_request(tap: Runner, sandbox: Sandbox) -> None:
+    run = tap.run([*tap.command(full_config(sandbox)), "--test=schema"])
+    assert run.code == 0, run.err
+    assert {message["type"] for message in run.messages} == {"SCHEMA"}
+    assert {message["stream"] for message in run.messages} == set(World().truth)
+    assert sandbox.requests == 0
+
+
+def test_interrupted_test_ends_at_once_and_writes_no_state(tap: Runner, sandbox: Sandbox) -> None:
+    with Sandbox(options=Options(latency=30)) as slow:
+        config = chat_config(sandbox) | full_config(slow, "freshchat")
+        run = ended_after([*tap.command(config), "--test"], 1, signal.SIGINT)
+    assert run.code == 130
+    assert list(verdicts(run)) == ["chat"]
+
+
+def test_line_is_written_whatever_the_characters_of_the_output(tap: Runner) -> None:
+    run = check(tap, everywhere("http://127.0.0.1:9/é"), {"PYTHONIOENCODING": "ascii"})
+    assert run.code == 1
+    assert list(verdicts(run)) == SECTIONS
+    assert "GET http://127.0.0.1:9/\\xe9/v1/messages" in verdicts(run)["chat"][1]
