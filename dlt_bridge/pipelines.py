@@ -56,13 +56,21 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
     return dlt.pipeline(
         place.pipeline,
         pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
-        destination=_destination(place),
+        destination=destination_at(place),
         dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
         progress=progress,
     )
 
 
-def _destination(place: Place) -> Destination[Any, Any]:
+def destination_at(place: Place) -> Destination[Any, Any]:
+    """Make the destination of a place; nothing is connected yet.
+
+    Args:
+        place: The place.
+
+    Raises:
+        BridgeError: As for `pipeline_at`.
+    """
     options = dict(place.options)
     if place.credentials is not None:
         files = place.destination == "filesystem" and isinstance(place.credentials, str)

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-from tomlkit import TOMLDocument
+from dlt.common.configuration.specs.base_configuration import (
+    extract_inner_hint,
+    is_base_configuration_inner_hint,
+    is_hint_not_resolvable,
+)
+from dlt.common.typing import is_optional_type
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.lines import name_of
+from dlt_bridge.pipelines import Place, destination_at
 from dlt_bridge.process import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from dlt.common.configuration.specs import BaseConfiguration
 
 SCRIPT = '''"""Load {tap} into {destination}: python {script}."""
 
@@ -39,6 +47,14 @@ if __name__ == "__main__":
 '''
 IGNORED = (".dlt/secrets.toml", "*.duckdb")
 REQUIREMENTS = ("tap-chat[dlt]", "dlt[{destination}]>=1.31")
+#: What can be said of any tap: see `singer`.
+OPTIONS: dict[str, Any] = {
+    "properties": {
+        "select": {"type": "array", "examples": [["*"]]},
+        "nested": {"type": "string", "examples": ["json"]},
+        "deletes": {"type": "string", "examples": ["soft"]},
+    }
+}
 #: Settings that each tap of the SDK has, and that few need.
 BUILT_IN = re.compile("stream_maps?|stream_map_config|faker_config|flattening_.*|batch_config")
 
@@ -59,6 +75,7 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     """
     name = name_of([tap])
     settings = _settings(tap)
+    credentials = _credentials(destination)
     script = folder / f"{name}_pipeline.py"
     if script.exists():
         raise BridgeError(f"{script} is there already. Move it away to have a new one.")
@@ -66,12 +83,14 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     script.write_text(SCRIPT.format(**words), encoding="utf-8")
     yield f"{script}: the pipeline."
     (folder / ".dlt").mkdir(exist_ok=True)
-    secrets = folder / ".dlt" / "secrets.toml"
-    if _add(secrets, name, settings):
+    secrets, config = folder / ".dlt" / "secrets.toml", folder / ".dlt" / "config.toml"
+    secrets.touch(mode=0o600)
+    if _add(secrets, f"sources.singer.{name}.config", settings):
         yield f"{secrets}: the settings of {tap}. Fill them in; see `{tap} --about`."
-    else:
-        yield f"{secrets} has settings of {tap} already."
-    secrets.chmod(0o600)
+    if credentials and _add(secrets, f"destination.{destination}", credentials):
+        yield f"{secrets}: the credentials of {destination}. Fill them in."
+    if _add(config, f"sources.singer.{name}", OPTIONS):
+        yield f"{config}: what to load, and how."
     ignored = folder / ".gitignore"
     there = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
     if new := [line for line in IGNORED if line not in there]:
@@ -100,14 +119,43 @@ def _settings(tap: str) -> Mapping[str, Any]:
     return settings
 
 
-def _add(path: Path, name: str, settings: Mapping[str, Any]) -> bool:
-    """Add a table for the config of a tap to secrets.toml; say whether there was none."""
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else TOMLDocument()
-    if name in document.get("sources", {}).get("singer", {}):
+def _credentials(destination: str) -> dict[str, Any]:
+    """Return what a destination must be given, in the shape of a tap's settings."""
+    spec = destination_at(Place(destination=destination, pipeline="none")).spec
+    return _fields(spec)
+
+
+def _fields(spec: type[BaseConfiguration]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for name, hint in spec.get_resolvable_fields().items():
+        # What dlt itself writes into the files of `dlt init`.
+        shown = name in spec.__config_gen_annotations__ or not (
+            is_optional_type(hint) or getattr(spec, name, None) is not None
+        )
+        if not shown or is_hint_not_resolvable(hint):
+            continue
+        inner = extract_inner_hint(hint)
+        if not is_base_configuration_inner_hint(inner):
+            default = getattr(spec, name, None)
+            properties[name] = {"examples": [] if default is None else [default]}
+        elif (within := _fields(inner)) and "bucket_url" not in properties:
+            properties[name] = within
+    if not properties:
+        return {}
+    return {"properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _add(path: Path, table: str, settings: Mapping[str, Any]) -> bool:
+    """Add a table of settings to a TOML file; say whether there was none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    # dlt has read it before, and would have refused what is no TOML.
+    there: Any = tomllib.loads(text)
+    for part in table.split("."):
+        there = there.get(part) if isinstance(there, dict) else None
+    if there is not None:
         return False
-    text = path.read_text(encoding="utf-8").rstrip() + "\n\n" if path.exists() else ""
-    lines = _lines(f"sources.singer.{name}.config", settings)
-    path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+    before = f"{text.rstrip()}\n\n" if text.strip() else ""
+    path.write_text(before + "\n".join(_lines(table, settings)) + "\n", encoding="utf-8")
     return True
 
 
@@ -134,7 +182,7 @@ def _lines(table: str, settings: Mapping[str, Any], mark: str = "") -> Iterator[
 def _example(setting: Mapping[str, Any]) -> str:
     """Return a value to be replaced, as TOML."""
     for example in setting.get("examples", ()):
-        if isinstance(example, (str, int, float, bool)):
+        if isinstance(example, (str, int, float, bool, list)):
             return json.dumps(example)
     kinds = (setting.get("anyOf") or [setting])[0].get("type", "string")
     kind = kinds if isinstance(kinds, str) else kinds[0]

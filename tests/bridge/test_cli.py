@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -344,6 +345,7 @@ def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None
     secrets = dlt.folder / ".dlt" / "secrets.toml"
     assert secrets.stat().st_mode & 0o077 == 0
     assert "secrets.toml" in (dlt.folder / ".gitignore").read_text()
+    assert "[sources.singer.tap_chat]" in (dlt.folder / ".dlt" / "config.toml").read_text()
     text = secrets.read_text()
     assert "[sources.singer.tap_chat.config.freshchat]" in text
     # As a user would: the comment signs of one platform go, and its values are filled in.
@@ -358,6 +360,15 @@ def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None
     with duckdb.connect(str(dlt.folder / "tap_chat.duckdb"), read_only=True) as database:
         count = "select count(*) from tap_chat_data.chat_messages"
         assert database.execute(count).fetchall() == [(450,)]
+
+
+def test_init_asks_for_what_the_destination_needs(dlt: Command) -> None:
+    assert dlt("singer", "init", "tap-chat", "--destination", "postgres").returncode == 0
+    found = tomllib.loads((dlt.folder / ".dlt" / "secrets.toml").read_text())
+    credentials = found["destination"]["postgres"]["credentials"]
+    assert credentials.keys() >= {"database", "username", "password", "host"}
+    assert credentials["port"] == 5432
+    assert 'destination="postgres"' in (dlt.folder / "tap_chat_pipeline.py").read_text()
 
 
 def test_init_leaves_what_is_there(dlt: Command) -> None:
