@@ -30,9 +30,10 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
 
-# Write the settings of README.md and meltano.yml anew from `tap-chat --about`.
+# Write the settings of README.md, meltano.yml and hub/ anew from `tap-chat --about`.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
+	$(BIN)/python scripts/hub.py
 
 clean:
 	rm -rf $(VENV) .meltano output/*.duckdb

@@ -80,6 +80,12 @@ def described(setting: Mapping[str, Any]) -> str:
     return " ".join(setting["description"].split())
 
 
+def default(setting: Mapping[str, Any]) -> str:
+    """Return the default of a setting as Markdown, or an empty text if it has none."""
+    value = setting.get("default")
+    return "" if value is None else f"`{value}`"
+
+
 def meltano_settings(schema: Mapping[str, Any]) -> str:
     """Return the `settings` of the extractor in meltano.yml."""
     lines = ["    settings:"]
@@ -108,8 +114,7 @@ def readme_table(schema: Mapping[str, Any]) -> str:
         if is_section(setting):
             lines.append(f"| **`{name}`** | | {setting['description']} |")
             continue
-        default = setting.get("default")
-        shown = "**required**" if required else "" if default is None else f"`{default!s}`"
+        shown = "**required**" if required else default(setting)
         lines.append(f"| `{name}` | {shown} | {described(setting)} |")
     return "\n".join(lines)
 
