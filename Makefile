@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint lock tables clean
+.PHONY: demo test check lock tables dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -35,5 +35,11 @@ tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py
 
+# What a release publishes, in dist/, and tests of just these files.
+dist: $(VENV)/installed
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	DIST=dist $(BIN)/pytest tests/test_wheel.py tests/test_project.py
+
 clean:
-	rm -rf $(VENV) .meltano output/*.duckdb
+	rm -rf $(VENV) .meltano dist output/*.duckdb
