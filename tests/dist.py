@@ -73,6 +73,8 @@ def interpreter(version: str) -> str | None:
 
 def version_of(python: str) -> str | None:
     """Return the version of a Python, or None if it does not run: pyenv's stand-ins may not."""
+    if not shutil.which(python):
+        return None
     ask = "import sys; print('{}.{}'.format(*sys.version_info))"
     done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
