@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint lock tables clean
+.PHONY: demo test check lock tables dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -30,9 +30,16 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
 
-# Write the settings of README.md and meltano.yml anew from `tap-chat --about`.
+# Write the settings of README.md, meltano.yml and hub/ anew from `tap-chat --about`.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
+	$(BIN)/python scripts/hub.py
+
+# What a release publishes, in dist/, and tests of just these files.
+dist: $(VENV)/installed
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	DIST=dist $(BIN)/pytest tests/test_wheel.py tests/test_project.py
 
 clean:
-	rm -rf $(VENV) .meltano output/*.duckdb
+	rm -rf $(VENV) .meltano dist output/*.duckdb

@@ -23,7 +23,15 @@ KINDS = {
     "number": "integer",
     "boolean": "boolean",
     "object": "object",
+    "array": "array",
 }
+
+
+def about(executable: str) -> dict[str, Any]:
+    """Return what a plugin of this environment says of itself."""
+    command = [str(Path(sys.executable).parent / executable), "--about", "--format=json"]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command))
+    return found
 
 
 def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, dict[str, Any], bool]]:
@@ -39,38 +47,64 @@ def is_section(setting: Mapping[str, Any]) -> bool:
     return setting.get("additionalProperties") is False
 
 
-def meltano_settings(schema: Mapping[str, Any]) -> str:
-    """Return the `settings` of the extractor in meltano.yml."""
-    lines = ["    settings:"]
+def settings(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield Meltano's definition of every setting."""
     for name, setting, _ in flat(schema):
         if is_section(setting):
             continue
-        lines += [
-            f"    - name: {name}",
-            f"      kind: {kind(setting)}",
-            f"      label: {setting.get('title', name)}",
-            f"      description: {json.dumps(described(setting), ensure_ascii=False)}",
-        ]
-        if "enum" in setting:
-            options = ", ".join(f"{{label: {value}, value: {value}}}" for value in setting["enum"])
-            lines.append(f"      options: [{options}]")
+        definition = {
+            "name": name,
+            "kind": kind(setting),
+            "label": setting.get("title", name),
+            "description": described(setting),
+        }
+        if definition["kind"] == "options":
+            definition["options"] = [{"label": value, "value": value} for value in setting["enum"]]
         if setting.get("secret"):
-            lines.append("      sensitive: true")
-    return "\n".join(lines)
+            definition["sensitive"] = True
+        yield definition
 
 
 def kind(setting: Mapping[str, Any]) -> str:
     """Return Meltano's kind of a setting."""
     if "enum" in setting:
-        return "options"
+        # Meltano compares options with the text of a variable: no number would be one (4.4).
+        return "options" if isinstance(setting["enum"][0], str) else "integer"
     names = setting.get("type") or setting["anyOf"][0]["type"]
-    name = names if isinstance(names, str) else names[0]
+    name = names if isinstance(names, str) else next(name for name in names if name != "null")
     return "date_iso8601" if setting.get("format") == "date-time" else KINDS[name]
 
 
 def described(setting: Mapping[str, Any]) -> str:
     """Return the description of a setting in one line."""
     return " ".join(setting["description"].split())
+
+
+def default(setting: Mapping[str, Any]) -> str:
+    """Return the default of a setting as Markdown, or an empty text if it has none."""
+    value = setting.get("default")
+    return "" if value is None else f"`{value}`"
+
+
+def meltano_settings(schema: Mapping[str, Any]) -> str:
+    """Return the `settings` of the extractor in meltano.yml."""
+    lines = ["    settings:"]
+    for setting in settings(schema):
+        lines += [
+            f"    - name: {setting['name']}",
+            f"      kind: {setting['kind']}",
+            f"      label: {setting['label']}",
+            f"      description: {json.dumps(setting['description'], ensure_ascii=False)}",
+        ]
+        if "options" in setting:
+            options = ", ".join(
+                "{{label: {label}, value: {value}}}".format(**option)
+                for option in setting["options"]
+            )
+            lines.append(f"      options: [{options}]")
+        if "sensitive" in setting:
+            lines.append("      sensitive: true")
+    return "\n".join(lines)
 
 
 def readme_table(schema: Mapping[str, Any]) -> str:
@@ -80,8 +114,7 @@ def readme_table(schema: Mapping[str, Any]) -> str:
         if is_section(setting):
             lines.append(f"| **`{name}`** | | {setting['description']} |")
             continue
-        default = setting.get("default")
-        shown = "**required**" if required else "" if default is None else f"`{default!s}`"
+        shown = "**required**" if required else default(setting)
         lines.append(f"| `{name}` | {shown} | {described(setting)} |")
     return "\n".join(lines)
 
@@ -97,8 +130,7 @@ def replaced(text: str, new: str) -> str:
 
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
-    about = [sys.executable, "-m", "tap_chat", "--about", "--format=json"]
-    schema = json.loads(subprocess.check_output(about))["settings"]
+    schema = about("tap-chat")["settings"]
     made = {"meltano.yml": meltano_settings(schema), "README.md": readme_table(schema)}
     return {ROOT / name: replaced((ROOT / name).read_text(), new) for name, new in made.items()}
 
