@@ -25,10 +25,10 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Write the pins of the development environment anew.
+# Write the pins of the development environment anew; `make lock LOCK=--upgrade` takes newer ones.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
+	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
 
 # Write the settings of README.md, meltano.yml and hub/ anew from `tap-chat --about`.
 tables: $(VENV)/installed

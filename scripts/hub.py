@@ -58,6 +58,16 @@ PLUGINS = (
         pip_url="tap-chat",
         preamble="A platform is read when one of its settings is set; leave the others unset.",
     ),
+    Plugin(
+        name="target-dlt",
+        kind="loaders",
+        label="Any destination of dlt",
+        pip_url="tap-chat[duckdb]",
+        preamble=(
+            "Another destination than DuckDB needs its packages: `pip_url` is then such as"
+            " `tap-chat[dlt] dlt[bigquery]`."
+        ),
+    ),
 )
 
 

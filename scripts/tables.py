@@ -1,4 +1,4 @@
-"""Write the settings of README.md and meltano.yml from `tap-chat --about`.
+"""Write the settings of README.md, docs/ and meltano.yml from the plugins' `--about`.
 
 `make tables` runs it; a test fails when it would change a file.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
+TAP, TARGET = "tap-chat", "target-dlt"
 # Meltano has no `number`, and its `decimal` can't be written into a tap's config (4.4).
 KINDS = {
     "string": "string",
@@ -87,7 +88,7 @@ def default(setting: Mapping[str, Any]) -> str:
 
 
 def meltano_settings(schema: Mapping[str, Any]) -> str:
-    """Return the `settings` of the extractor in meltano.yml."""
+    """Return the `settings` of a plugin in meltano.yml."""
     lines = ["    settings:"]
     for setting in settings(schema):
         lines += [
@@ -119,20 +120,32 @@ def readme_table(schema: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def replaced(text: str, new: str) -> str:
-    """Return a text with what stands between its markers replaced."""
-    pattern = re.compile(r"(settings: begin[^\n]*\n).*?(\n[^\n]*settings: end)", re.DOTALL)
-    changed, count = pattern.subn(lambda match: f"{match[1]}{new}{match[2]}", text)
+def replaced(text: str, plugin: str, new: str) -> str:
+    """Return a text with what stands between the markers of a plugin replaced."""
+    pattern = re.compile(
+        rf"((?:<!--|#) {plugin} settings: begin[^\n]*\n).*?([^\n]*{plugin} settings: end)",
+        re.DOTALL,
+    )
+    changed, count = pattern.subn(lambda match: f"{match[1]}{new}\n{match[2]}", text)
     if count != 1:
-        raise ValueError("there must be one pair of markers")
+        raise ValueError(f"there must be one pair of markers of {plugin}")
     return changed
 
 
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
-    schema = about("tap-chat")["settings"]
-    made = {"meltano.yml": meltano_settings(schema), "README.md": readme_table(schema)}
-    return {ROOT / name: replaced((ROOT / name).read_text(), new) for name, new in made.items()}
+    tap, target = (about(plugin)["settings"] for plugin in (TAP, TARGET))
+    made = [
+        ("meltano.yml", TAP, meltano_settings(tap)),
+        ("meltano.yml", TARGET, meltano_settings(target)),
+        ("README.md", TAP, readme_table(tap)),
+        ("docs/target-dlt.md", TARGET, readme_table(target)),
+    ]
+    texts: dict[Path, str] = {}
+    for name, plugin, new in made:
+        path = ROOT / name
+        texts[path] = replaced(texts.get(path) or path.read_text(), plugin, new)
+    return texts
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_settings_have_not_drifted() -> None:
 
 def test_text_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="markers"):
-        tables.replaced("no markers", "new")
+        tables.replaced("no markers", "tap-chat", "new")
 
 
 def test_meltano_takes_every_kind_of_setting_from_the_environment(tmp_path: Path) -> None:
