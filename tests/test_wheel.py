@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from demo import config_of, rows_in_api
 from dist import PYTHONS, ROOT, Dist, hatchling, interpreter
@@ -58,7 +59,10 @@ class Place:
     folder: Path
 
     def environment(self) -> dict[str, str]:
-        return {"PATH": f"{self.venv / 'bin'}:{os.defpath}", "HOME": str(self.folder)}
+        path = f"{self.venv / 'bin'}:{os.defpath}"
+        # Root's pipelines are not in the home folder.
+        data = str(self.folder / "dlt")
+        return {"PATH": path, "HOME": str(self.folder), "DLT_DATA_DIR": data}
 
     def run(self, *command: str) -> str:
         done = subprocess.run(
@@ -165,3 +169,23 @@ def test_wheel_loads_into_duckdb(place: Place, sandbox_url: str) -> None:
     found, *modules = json.loads(place.run("python", "-c", LOAD, *given).splitlines()[-1])
     assert found == expected
     assert all(Path(module).is_relative_to(place.venv) for module in modules)
+
+
+def test_wheel_loads_by_its_commands(place: Place, sandbox_url: str) -> None:
+    config = {"chat": config_of(sandbox_url)["chat"]}
+    (place.folder / "config.json").write_text(json.dumps(config))
+    target = {"destination": "duckdb", "credentials": "target.duckdb", "dataset_name": "data"}
+    (place.folder / "target.json").write_text(json.dumps(target))
+    place.run("dlt", "singer", "run", "tap-chat", "--config=config.json", "--dataset=data")
+    command = "tap-chat --config config.json | target-dlt --config target.json"
+    subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=place.folder,
+        env=place.environment(),
+        check=True,
+    )
+    expected = rows_in_api(sandbox_url)["chat_messages"]
+    for file in ("tap_chat.duckdb", "target.duckdb"):
+        with duckdb.connect(str(place.folder / file), read_only=True) as database:
+            count = database.execute("select count(*) from data.chat_messages").fetchall()
+        assert count == [(expected,)], file

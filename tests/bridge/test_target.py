@@ -283,6 +283,13 @@ def test_config_that_is_none_is_one_sentence(
     assert "s3cret" not in run.stderr
 
 
+def test_target_without_dlt_says_what_to_install() -> None:
+    code = "import sys; sys.modules['dlt'] = None; from dlt_bridge.main import target; target()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("target-dlt needs dlt, which is not installed. Install the extra")
+
+
 def test_contract_that_refuses_says_what(target: Target) -> None:
     target(counting(1, 1))
     lines = [schema(v=TEXT, w=TEXT), record(id=2, w=MESSAGE_TEXT), bookmark(a={"x": 2})]
