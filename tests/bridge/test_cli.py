@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ import pytest
 from running import BIN, full_config
 from staging import SCRIPTED_TAP, bookmark, entry, record, schema
 
+from dlt_bridge import BridgeError
+from dlt_bridge.ending import explained
 from tap_chat.sandbox import Sandbox, World
 
 if TYPE_CHECKING:
@@ -202,6 +205,7 @@ def test_state_can_be_seen_taken_set_and_cleared(dlt: Command) -> None:
     assert dlt("singer", "state", tap, "--set", "state.json").returncode == 0
     # It is in the destination: a new machine goes on from there, too.
     dlt.environment["DLT_DATA_DIR"] = str(dlt.folder / "another machine")
+    assert json.loads(dlt("singer", "state", tap, "--json").stdout) == state
     dlt.run([schema()])
     assert dlt.given["state"] == state
 
@@ -290,6 +294,25 @@ def test_debug_shows_where_it_happened_and_no_values(dlt: Command) -> None:
     assert "Traceback" in done.stderr
     assert "driver.py" in done.stderr
     assert MESSAGE_TEXT not in done.stderr
+
+
+def test_what_an_error_says_of_rows_is_in_no_traceback() -> None:
+    def database() -> None:
+        raise KeyError(MESSAGE_TEXT)
+
+    def load() -> None:
+        try:
+            database()
+        except KeyError as error:
+            raise ValueError(MESSAGE_TEXT) from error
+
+    with pytest.raises(BridgeError) as failed, explained():
+        load()
+    shown = "".join(traceback.format_exception(failed.value))
+    assert MESSAGE_TEXT not in shown
+    assert "Unexpected KeyError" in shown
+    assert "ValueError" in shown
+    assert "test_cli.py" in shown
 
 
 def test_what_was_committed_before_a_failure_is_shown(dlt: Command) -> None:
