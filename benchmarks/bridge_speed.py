@@ -32,6 +32,7 @@ SCHEMA_NAME = "bench"
 # Installed by `meltano install`, with the DuckDB that it loses no rows with: see meltano.yml.
 TARGET_DUCKDB = ROOT / ".meltano/loaders/target-duckdb/venv/bin/target-duckdb"
 TARGET = "target-duckdb"
+OURS = "target-dlt"
 NAIVE = "naive"
 LIMIT = "limit"
 APPEND = "append"
@@ -41,6 +42,7 @@ TITLES = {
     "merge": "bridge, merge",
     APPEND: "bridge, append",
     "load": "bridge, load() with checkpoints",
+    OURS: "target-dlt",
     TARGET: "target-duckdb",
     NAIVE: "json.loads, dicts to dlt, merge",
 }
@@ -51,7 +53,7 @@ PROGRAMS = {
     "load": ["bridge_variants.py", "load"],
     NAIVE: ["bridge_variants.py", "naive"],
 }
-DEFAULT = (LIMIT, "merge", APPEND, TARGET, NAIVE)
+DEFAULT = (LIMIT, "merge", APPEND, OURS, TARGET, NAIVE)
 
 console = Console(width=140)
 
@@ -62,7 +64,7 @@ class Result:
 
     Attributes:
         records: How many there were to load.
-        seconds: Of the load: without imports, but for target-duckdb.
+        seconds: Of the load: without imports, but for the targets.
         cost: What the whole process cost.
         wrong: What is not in the table as it should be; empty if everything is exact.
         rows: Rows in the table.
@@ -102,12 +104,12 @@ def run(
         database = folder / "warehouse.duckdb"
         report = folder / "report"
         with report.open("wb") as printed, (folder / "stderr").open("wb") as errors:
-            if variant == TARGET:
+            if variant in {TARGET, OURS}:
                 config = folder / "config.json"
-                settings = {"filepath": str(database), "default_target_schema": SCHEMA_NAME}
-                config.write_text(json.dumps(settings))
+                config.write_text(json.dumps(settings_of(variant, database)))
+                program = target if variant == TARGET else str(Path(sys.executable).parent / OURS)
                 with source.open("rb") as messages:
-                    command = [target, "--config", str(config)]
+                    command = [program, "--config", str(config)]
                     cost = measured(
                         command, stdin=messages, stdout=printed, stderr=errors, memory=memory
                     )
@@ -120,9 +122,16 @@ def run(
             raise SystemExit(f"{TITLES[variant]} failed with exit code {cost.code}:\n{end}")
         rows, wrong = checked(database, known)
         told: dict[str, Any] = {"seconds": cost.seconds}
-        if variant != TARGET:
+        if variant in PROGRAMS:
             told = json.loads(report.read_text().splitlines()[-1])
         return Result(known.count, cost=cost, wrong=wrong, rows=rows, **told)
+
+
+def settings_of(target: str, database: Path) -> dict[str, str]:
+    """Return the config of a target that loads into a DuckDB file."""
+    if target == TARGET:
+        return {"filepath": str(database), "default_target_schema": SCHEMA_NAME}
+    return {"destination": "duckdb", "credentials": str(database), "dataset_name": SCHEMA_NAME}
 
 
 def checked(database: Path, known: Expected) -> tuple[int, str]:
