@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint lock tables clean
+.PHONY: demo test check lint lock tables docs linkcheck clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -30,9 +30,17 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt --upgrade
 
-# Write the settings of README.md and meltano.yml anew from `tap-chat --about`.
+# Write the settings of README.md, docs/ and meltano.yml anew from `tap-chat --about`.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 
+# The site, into docs/_build/html; a link that leads nowhere is an error.
+docs: $(VENV)/installed
+	$(BIN)/python -m sphinx -W -n --keep-going docs docs/_build/html
+
+# Links to other sites; it needs the network.
+linkcheck: $(VENV)/installed
+	$(BIN)/python -m sphinx -W -n --keep-going -b linkcheck docs docs/_build/linkcheck
+
 clean:
-	rm -rf $(VENV) .meltano output/*.duckdb
+	rm -rf $(VENV) .meltano docs/_build output/*.duckdb

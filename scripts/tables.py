@@ -1,4 +1,4 @@
-"""Write the settings of README.md and meltano.yml from `tap-chat --about`.
+"""Write the settings of README.md, docs/ and meltano.yml from `tap-chat --about`.
 
 `make tables` runs it; a test fails when it would change a file.
 """
@@ -9,13 +9,18 @@ import json
 import re
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    Setting = tuple[str, dict[str, Any], bool]
 
 ROOT = Path(__file__).parent.parent
+#: The pages of the platforms, by their section of the config.
+PAGES = {"chat": "messages", "freshchat": "freshchat", "dixa": "dixa", "livechat": "livechat"}
 # Meltano has no `number`, and its `decimal` can't be written into a tap's config (4.4).
 KINDS = {
     "string": "string",
@@ -26,7 +31,7 @@ KINDS = {
 }
 
 
-def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, dict[str, Any], bool]]:
+def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[Setting]:
     """Yield name, schema and whether it is required of every setting, sections before theirs."""
     for name, setting in schema["properties"].items():
         yield f"{at}{name}", setting, name in schema.get("required", ())
@@ -73,10 +78,10 @@ def described(setting: Mapping[str, Any]) -> str:
     return " ".join(setting["description"].split())
 
 
-def readme_table(schema: Mapping[str, Any]) -> str:
-    """Return the settings table of README.md."""
+def table(settings: Iterable[Setting]) -> str:
+    """Return a table of settings for readers."""
     lines = ["| setting | default | what it is |", "|---|---|---|"]
-    for name, setting, required in flat(schema):
+    for name, setting, required in settings:
         if is_section(setting):
             lines.append(f"| **`{name}`** | | {setting['description']} |")
             continue
@@ -99,7 +104,12 @@ def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
     about = [sys.executable, "-m", "tap_chat", "--about", "--format=json"]
     schema = json.loads(subprocess.check_output(about))["settings"]
-    made = {"meltano.yml": meltano_settings(schema), "README.md": readme_table(schema)}
+    made = {"meltano.yml": meltano_settings(schema), "README.md": table(flat(schema))}
+    for section, page in PAGES.items():
+        made[f"docs/{page}.md"] = table(flat(schema["properties"][section], f"{section}."))
+    # Those before the sections; those behind them are the SDK's.
+    whole = takewhile(lambda setting: not is_section(setting[1]), flat(schema))
+    made["docs/tap.md"] = table(whole)
     return {ROOT / name: replaced((ROOT / name).read_text(), new) for name, new in made.items()}
 
 
