@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
+#: The pages of the bridge, on each of which dlt runs several times.
+BRIDGE = frozenset(
+    f"docs/{name}.md" for name in ("bridge", "types", "destinations", "commands", "target-dlt")
+)
 #: At the end of the paragraph before a block: the file that the block is.
 FILE = re.compile(r"`([^`\s]+)`:$")
 
