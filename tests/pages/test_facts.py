@@ -65,6 +65,21 @@ def test_streams_have_these_keys(page: Path) -> None:
             assert replication.startswith("full table"), name
 
 
+def test_streams_of_readme_have_these_keys() -> None:
+    told = {}
+    for cells in rows(ROOT / "README.md"):
+        first, *others = codes(cells[0]) or [""]
+        platform = first.partition("_")[0]
+        # `freshchat_roles`, `_agents`
+        for name in (first, *others):
+            told[f"{platform}{name}" if name.startswith("_") else name] = tuple(codes(cells[1]))
+    streams = TapChat(validate_config=False).streams
+    assert streams
+    assert {name: told.get(name) for name in streams} == {
+        name: tuple(stream.primary_keys) for name, stream in streams.items()
+    }
+
+
 def test_types_are_these(tmp_path: Path) -> None:
     page = ROOT / "docs" / "types.md"
     told = [row for row in rows(page) if len(row) == 4]
