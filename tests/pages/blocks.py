@@ -51,7 +51,7 @@ def pages() -> list[Path]:
     """Return the pages whose blocks are run; the benchmarks are run by hand."""
     return [
         page
-        for page in (ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+        for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
         if page.exists()
     ]
 
