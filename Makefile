@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lock tables dist clean
+.PHONY: demo test check lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -30,7 +30,7 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
 
-# Write the settings of README.md, meltano.yml and hub/ anew from `tap-chat --about`.
+# Write the settings of README.md, docs/, meltano.yml and hub/ anew from the plugins' `--about`.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py
@@ -41,5 +41,13 @@ dist: $(VENV)/installed
 	$(BIN)/python -m hatchling build
 	DIST=dist $(BIN)/pytest tests/test_wheel.py tests/test_project.py
 
+# The site, into docs/_build/html; a link that leads nowhere is an error.
+docs: $(VENV)/installed
+	$(BIN)/python -m sphinx -W -n --keep-going docs docs/_build/html
+
+# Links to other sites; it needs the network.
+linkcheck: $(VENV)/installed
+	$(BIN)/python -m sphinx -W -n --keep-going -b linkcheck docs docs/_build/linkcheck
+
 clean:
-	rm -rf $(VENV) .meltano dist output/*.duckdb
+	rm -rf $(VENV) .meltano dist docs/_build output/*.duckdb

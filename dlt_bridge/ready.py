@@ -29,7 +29,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
 
     What is not given is looked up in dlt's configuration: `sources.chat.start_date`, and for the
     platforms `sources.chat.<platform>.<setting>`, such as the table `[sources.chat.freshchat]` of
-    secrets.toml, or the variable `SOURCES__CHAT__FRESHCHAT__API_KEY`.
+    secrets.toml, or the variable `SOURCES__CHAT__FRESHCHAT__API_KEY`::
 
         pipeline.run(chat("freshchat", start_date="2024-01-01", items_per_page=50))
         pipeline.run(chat(["freshchat", "dixa"], dixa={"batch_size": 7}))

@@ -45,9 +45,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
 
     Types and keys come from the tap's SCHEMA messages, the place to go on from is kept in dlt's
     state, and the last version of a key wins. Streams without a key are appended, or replaced if
-    they are read in full.
+    they are read in full::
 
-        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="chats")
+        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="raw")
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:

@@ -9,14 +9,19 @@ import json
 import re
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    Setting = tuple[str, dict[str, Any], bool]
 
 ROOT = Path(__file__).parent.parent
 TAP, TARGET = "tap-chat", "target-dlt"
+#: The pages of the platforms, by their section of the config.
+PAGES = {"chat": "messages", "freshchat": "freshchat", "dixa": "dixa", "livechat": "livechat"}
 # Meltano has no `number`, and its `decimal` can't be written into a tap's config (4.4).
 KINDS = {
     "string": "string",
@@ -35,7 +40,7 @@ def about(executable: str) -> dict[str, Any]:
     return found
 
 
-def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, dict[str, Any], bool]]:
+def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[Setting]:
     """Yield name, schema and whether it is required of every setting, sections before theirs."""
     for name, setting in schema["properties"].items():
         yield f"{at}{name}", setting, name in schema.get("required", ())
@@ -108,10 +113,10 @@ def meltano_settings(schema: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def readme_table(schema: Mapping[str, Any]) -> str:
-    """Return the settings table of README.md."""
+def table(settings: Iterable[Setting]) -> str:
+    """Return a table of settings for readers."""
     lines = ["| setting | default | what it is |", "|---|---|---|"]
-    for name, setting, required in flat(schema):
+    for name, setting, required in settings:
         if is_section(setting):
             lines.append(f"| **`{name}`** | | {setting['description']} |")
             continue
@@ -135,12 +140,18 @@ def replaced(text: str, plugin: str, new: str) -> str:
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
     tap, target = (about(plugin)["settings"] for plugin in (TAP, TARGET))
+    # Those before the sections; those behind them are the SDK's.
+    whole = takewhile(lambda setting: not is_section(setting[1]), flat(tap))
     made = [
         ("meltano.yml", TAP, meltano_settings(tap)),
         ("meltano.yml", TARGET, meltano_settings(target)),
-        ("README.md", TAP, readme_table(tap)),
-        ("docs/target-dlt.md", TARGET, readme_table(target)),
+        ("README.md", TAP, table(flat(tap))),
+        ("docs/tap.md", TAP, table(whole)),
+        ("docs/target-dlt.md", TARGET, table(flat(target))),
     ]
+    for section, page in PAGES.items():
+        shown = flat(tap["properties"][section], f"{section}.")
+        made.append((f"docs/{page}.md", TAP, table(shown)))
     texts: dict[Path, str] = {}
     for name, plugin, new in made:
         path = ROOT / name

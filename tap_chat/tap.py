@@ -69,7 +69,7 @@ class Config(settings.Settings, frozen=True, kw_only=True):
     ] = UNSET
     user_agent: Annotated[
         str | UnsetType,
-        about("User agent", "The User-Agent of every request; by default tap-chat/<version>."),
+        about("User agent", "The User-Agent of every request; by default `tap-chat/<version>`."),
     ] = UNSET
     max_workers: Annotated[
         int,

@@ -1,0 +1,32 @@
+"""The documentation as a site: `make docs` builds it into docs/_build/html."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+project = "tap-chat"
+release = metadata.version("tap-chat")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+nitpicky = True
+# Types of other projects: nothing is fetched to find out where they are documented.
+nitpick_ignore_regex = [(r"py:.*", r"(?!dlt_bridge|tap_chat).*")]
+
+# In a docstring, what is between backticks is code.
+default_role = "code"
+smartquotes = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_use_rtype = False
+
+# Links to headings, as on GitHub.
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "tap-chat"
+html_show_copyright = False
+
+# Addresses of the sandbox, and made-up ones.
+linkcheck_ignore = [r"http://127\.0\.0\.1.*", r"https://(api|docs)\.example\.com.*"]

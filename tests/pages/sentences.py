@@ -1,0 +1,106 @@
+"""The sentences of errors and warnings that stand in the code, with holes for what is filled in.
+
+They are found by `ast` where this project makes them: as arguments of its exceptions and loggers,
+as what functions give back whose names say that they tell what is wrong, and under a few names.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from pages.blocks import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOLE = "…"
+
+#: What makes an error or a warning, and which of its arguments is a sentence; None for all.
+MAKERS: dict[str, int | None] = {
+    "BridgeError": 0,
+    "MessageError": 0,
+    "TapError": 0,
+    "FatalAPIError": 0,
+    "FatalSyncError": 0,
+    "MappingError": 0,
+    "PagingError": 0,
+    "invalid": None,
+    "fatal": 1,
+    "sentence": 1,
+    "error": 0,
+    "warning": 0,
+    "exit": 0,
+    "__init__": 0,
+}
+#: Functions that return or yield what is wrong.
+TELLERS = re.compile(r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit)")
+#: Names that sentences have before they are raised.
+NAMES = {"said", "errors", "where", "FAILURES", "NO_CONNECTION", "CUT_OFF"}
+#: What `%` and `str.format` fill in.
+FILLED = re.compile(r"%[sd]|%\.\df|\{\w+(:\w+)?\}")
+
+
+def collected() -> dict[str, str]:
+    """Return the sentences, and where each stands first."""
+    found: dict[str, str] = {}
+    for package in ("tap_chat", "dlt_bridge"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "sandbox" not in path.parts:
+                for line, text in sentences(ast.parse(path.read_text())):
+                    found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
+    return found
+
+
+def sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the sentences of a module, each with its line."""
+    for node in ast.walk(tree):
+        for expression in told(node):
+            for line, text in texts(expression):
+                # One word is a name.
+                if " " in text.strip():
+                    yield line, text
+
+
+def told(node: ast.AST) -> Iterator[ast.expr | None]:
+    """Yield the expressions of a node that may be sentences."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in MAKERS:
+            place = MAKERS[name]
+            yield from node.args if place is None else node.args[place : place + 1]
+        case ast.FunctionDef(name=name) if TELLERS.fullmatch(name):
+            for inner in ast.walk(node):
+                if isinstance(inner, (ast.Return, ast.Yield)):
+                    yield inner.value
+        case ast.Assign(targets=[ast.Name(id=name)]) if name in NAMES:
+            yield node.value
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.AugAssign(target=ast.Name(id=name)):
+            if name in NAMES:
+                yield node.value
+
+
+def texts(expression: ast.expr | None) -> Iterator[tuple[int, str]]:
+    """Yield the texts of an expression, but not those within calls."""
+    match expression:
+        case ast.Constant(value=str() as text):
+            yield expression.lineno, plain(FILLED.sub(HOLE, text))
+        case ast.JoinedStr(values=parts):
+            whole = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else HOLE for part in parts
+            )
+            yield expression.lineno, plain(whole)
+        case ast.Call(func=ast.Attribute(value=ast.JoinedStr() as text)):
+            yield from texts(text)
+        case None | ast.Call():
+            return
+        case _:
+            for part in ast.iter_child_nodes(expression):
+                if isinstance(part, ast.expr):
+                    yield from texts(part)
+
+
+def plain(text: str) -> str:
+    """Return a sentence without what differs by how it is written."""
+    text = re.sub(rf"{HOLE}+", HOLE, text.replace("`", ""))
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,51 @@
+"""Whoever meets an error finds it on the page of troubleshooting, and nothing there is made up."""
+
+from __future__ import annotations
+
+import re
+
+from pages.blocks import ROOT
+from pages.sentences import collected, plain
+
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
+#: What is so short, or so made of parts, that the page shows it in other words.
+SHOWN_AS = {
+    # Of a file.
+    "… is …": "is no JSON",
+    # A problem of the catalog and its remedy, each collected on its own.
+    "… …": "mended by discovering the catalog again",
+}
+#: What nobody sees.
+INTERNAL = {
+    # Cut off again: the warning of LiveChat's count begins with the request alone.
+    "was answered",
+}
+
+
+def first_sentence(text: str) -> str:
+    return re.split(r"(?<=\S)\. ", text)[0]
+
+
+def test_every_error_is_on_the_page() -> None:
+    page = plain(PAGE)
+    shown = {plain(text): plain(other) for text, other in SHOWN_AS.items()}
+    absent = [
+        f"{place}: {text}"
+        for text, place in collected().items()
+        if text not in INTERNAL and shown.get(text, first_sentence(text)) not in page
+    ]
+    assert absent == []
+
+
+def test_every_heading_is_in_the_code() -> None:
+    known = collected()
+    strange = [
+        heading
+        for line in re.findall(r"^### (.*)$", PAGE, re.MULTILINE)
+        if not any(text.startswith(heading := plain(line)) for text in known)
+    ]
+    assert strange == []
+
+
+def test_what_is_left_out_is_still_there() -> None:
+    assert {plain(text) for text in SHOWN_AS} | INTERNAL <= collected().keys()

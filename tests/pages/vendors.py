@@ -1,0 +1,131 @@
+"""What stands in the place of the vendors and warehouses of the pages: the sandbox, and servers.
+
+The text of a page is run as it is, but for what is replaced here.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from demo import as_environment
+from postgres import postgres_server
+from serving import Server
+
+from tap_chat.sandbox import API_KEY, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.requests import Request
+
+#: Small, so that the pages are run in seconds.
+WORLD = World(messages=300, users=6, conversations=12, dixa_conversations=40, chats=30)
+
+
+@dataclass(frozen=True)
+class Vendors:
+    """The servers that the pages' blocks talk to.
+
+    Attributes:
+        replaced: What stands on the pages, and what is put in its place.
+        settings: Of the tap, by section: those that a config need not name, as they have defaults,
+            and Dixa's pace, which would be ten requests a minute.
+    """
+
+    replaced: dict[str, str]
+    settings: dict[str, dict[str, Any]]
+
+    def served(self, text: str) -> str:
+        """Return a block with the servers here in the place of those of its text."""
+        for there, here in self.replaced.items():
+            text = text.replace(there, here)
+        return text
+
+    def file(self, name: str, text: str) -> str:
+        """Return the text of a file, as `served`; of a tap's config with the `settings`, too."""
+        text = self.served(text)
+        if name.endswith(".json"):
+            content = json.loads(text)
+            for section in self.settings.keys() & content.keys():
+                content[section] |= self.settings[section]
+            return json.dumps(content)
+        if name == ".env":
+            there = {name: of for name, of in self.settings.items() if f"_{name.upper()}_" in text}
+            return text + "".join(f"{name}={of}\n" for name, of in as_environment(there).items())
+        return text
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings as dlt's configuration has them, for `chat()`."""
+        return {
+            f"SOURCES__CHAT__{section}__{name}".upper(): str(value)
+            for section, settings in self.settings.items()
+            for name, value in settings.items()
+        }
+
+
+@contextmanager
+def vendors() -> Iterator[Vendors]:
+    """Serve all of them."""
+    with (
+        Sandbox(WORLD) as sandbox,
+        Server(example) as other,
+        postgres_server() as postgres,
+        postgres.database() as warehouse,
+    ):
+        port = _free_port()
+        yield Vendors(
+            replaced={
+                "https://acme.freshchat.com/v2": f"{sandbox.url}/v2",
+                "https://exports.dixa.io/v1": f"{sandbox.url}/v1",
+                "https://api.livechatinc.com": sandbox.url,
+                "https://api.example.com": other.url,
+                "postgresql://loader:...@warehouse.example.com:5432/chats": warehouse,
+                # Keys that the reader fills in.
+                '"..."': f'"{API_KEY}"',
+                "=...": f"={API_KEY}",
+                # The port of the sandbox that the pages start.
+                "--port 8000": f"--port {port}",
+                "127.0.0.1:8000": f"127.0.0.1:{port}",
+            },
+            settings={
+                "dixa": {"api_url": f"{sandbox.url}/v1", "requests_per_minute": 6000},
+                "livechat": {"api_url": sandbox.url},
+            },
+        )
+
+
+def example(request: Request) -> Any:
+    """Answer as the messages API of the pages does, in the usual shape and in the other one."""
+    usual = request.url.path == "/v1/messages"
+    offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
+    since = int(request.query_params.get("since", 0))
+    rows = WORLD.chat_messages if usual else [row for row in unusual() if row["timestamp"] >= since]
+    given = request.query_params if usual else request.headers
+    assert given["api_key" if usual else "x-api-key"] == API_KEY
+    page = rows[offset : offset + limit]
+    return {"data": page} if usual else {"result": {"messages": page}}
+
+
+def unusual() -> list[dict[str, Any]]:
+    """Return messages with the fields of the other shape."""
+    return [
+        row
+        | {
+            "timestamp": int(datetime.fromisoformat(row["timestamp"]).timestamp()),
+            "channel": "web",
+            "author": {"id": row["user_id"]},
+        }
+        for row in WORLD.chat_messages
+    ]
+
+
+def _free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port: int = probe.getsockname()[1]
+        return port
