@@ -210,10 +210,8 @@ def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
 
 
 def _where(pipeline: Pipeline) -> str:
-    with pipeline.destination_client() as client:
-        return (
-            f"{client.config.destination_type.rpartition('.')[2]}, dataset {pipeline.dataset_name}"
-        )
+    # As text, the configuration is the address without what is secret in it.
+    return f"{pipeline.destination_client().config}, dataset {pipeline.dataset_name}"
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -89,7 +90,26 @@ def meltano_would_run(arguments: Sequence[str]) -> str:
     return f"meltano.yml has no {', '.join(unknown)}" if unknown else ""
 
 
+def tests_are_found(arguments: Sequence[str]) -> str:
+    """Let pytest look for the tests that it would run."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode else ""
+
+
+def is_the_repository(arguments: Sequence[str]) -> str:
+    """Look whether the repository is cloned that the project names; make its folder."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    if list(arguments) != ["clone", urls["Source"]]:
+        return f"only `git clone {urls['Source']}` is known"
+    Path(urls["Source"].rpartition("/")[2]).mkdir()
+    return ""
+
+
+#: By their names, or by where they are in a clone.
 PROGRAMS = {
+    "git": Program("There is no network.", is_the_repository),
+    ".venv/bin/pytest": Program("The tests are run by themselves.", tests_are_found),
     "make": Program(
         "`make test` would run this test anew; `make demo` is run by tests/test_both_worlds.py.",
         targets_exist,

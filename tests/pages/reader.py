@@ -73,7 +73,9 @@ class Reader:
             words = shlex.join([sys.executable, "-m", "pages.not_run", name])
             # Whoever checks may ask the program itself.
             path = shlex.quote(f"PATH={PATH}")
-            self._executable(programs / name, f'#!/bin/sh\nexec env {path} {words} "$@"\n')
+            stand_in = self._folder / name if "/" in name else programs / name
+            stand_in.parent.mkdir(parents=True, exist_ok=True)
+            self._executable(stand_in, f'#!/bin/sh\nexec env {path} {words} "$@"\n')
         server = SERVER.format(folder=self._folder, program=BIN / "tap-chat-sandbox")
         self._executable(programs / "tap-chat-sandbox", server)
         return self

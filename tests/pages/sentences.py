@@ -35,9 +35,12 @@ MAKERS: dict[str, int | None] = {
     "__init__": 0,
 }
 #: Functions that return or yield what is wrong.
-TELLERS = re.compile(r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit)")
+TELLERS = re.compile(r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit|sentence)|_")
 #: Names that sentences have before they are raised.
-NAMES = {"said", "errors", "where", "FAILURES", "NO_CONNECTION", "CUT_OFF"}
+NAMES = {
+    *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF"),
+    *("_SENTENCES", "_NO_SPACE"),
+}
 #: What `%` and `str.format` fill in.
 FILLED = re.compile(r"%[sd]|%\.\df|\{\w+(:\w+)?\}")
 

@@ -14,6 +14,10 @@ SHOWN_AS = {
     "… is …": "is no JSON",
     # A problem of the catalog and its remedy, each collected on its own.
     "… …": "mended by discovering the catalog again",
+    # Subject, request and what went wrong, each collected on its own.
+    "… … …": "The sentence begins with stream and request",
+    # What one looks like, or nothing, stands behind it.
+    "The credentials of the destination can't be read.…": "The credentials of the destination",
 }
 #: What nobody sees.
 INTERNAL = {
