@@ -24,10 +24,10 @@ def explained() -> Iterator[None]:
 
     Its notes, which Python shows in a traceback only, say where it happened.
     """
-    one_line_logs()
     before = {number: signal.signal(number, end) for number in STOPPING}
     try:
-        yield
+        with one_line_logs():
+            yield
     except (KeyboardInterrupt, SystemExit) as stopped:
         print("Stopped. What was committed before stays.", file=sys.stderr)  # noqa: T201
         sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)

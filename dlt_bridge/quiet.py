@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlt_bridge.arrow import SEQUENCE
@@ -14,7 +15,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class _MeantHints(logging.Filter):
@@ -61,6 +62,12 @@ class _OneLine(logging.Filter):
         return True
 
 
-def one_line_logs() -> None:
+@contextmanager
+def one_line_logs() -> Iterator[None]:
     """Let dlt log each thing in one line: what went wrong is said in the end, in a sentence."""
-    logging.getLogger("dlt").addFilter(_OneLine())
+    dlt_logger, lines = logging.getLogger("dlt"), _OneLine()
+    dlt_logger.addFilter(lines)
+    try:
+        yield
+    finally:
+        dlt_logger.removeFilter(lines)

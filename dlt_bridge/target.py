@@ -305,9 +305,9 @@ def _pass_on(state: bytes) -> None:
 
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
-    one_line_logs()
     try:
-        TargetDlt.cli()
+        with one_line_logs():
+            TargetDlt.cli()
     except KeyboardInterrupt as interrupt:
         sys.exit(exit_code(interrupt))
     except SingerSDKError as error:

@@ -9,12 +9,18 @@ import subprocess
 import sys
 import tomllib
 import traceback
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import duckdb
 import pytest
+from dlt._workspace.cli._dlt import main
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import PluggableRunContext
 from running import BIN, full_config
 from staging import SCRIPTED_TAP, bookmark, entry, record, schema
 
@@ -27,6 +33,21 @@ if TYPE_CHECKING:
 
 TEXT = {"type": ["string", "null"]}
 MESSAGE_TEXT = "my card is 4111"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command has said.
+
+    Attributes:
+        returncode: Its exit code.
+        stdout: What it wrote to standard output.
+        stderr: What it wrote to standard error.
+    """
+
+    returncode: Any
+    stdout: str
+    stderr: str
 
 
 @dataclass
@@ -54,12 +75,29 @@ class Command:
         given: dict[str, Any] = json.loads((self.folder / "script.given.json").read_text())
         return given
 
-    def words(self, *words: str, program: str = "dlt") -> list[str]:
-        return [str(BIN / program), *words]
+    def __call__(self, *words: str, program: str = "dlt") -> Done:
+        """Run dlt's program within this process: to start it would take longer than the tests."""
+        arguments = [program, *words]
+        code: Any
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.env),
+            patch.object(sys, "argv", arguments),
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(StringIO()) as err,
+        ):
+            Container()[PluggableRunContext].reload_providers()
+            try:
+                code = main(program)
+            except SystemExit as error:
+                code = error.code
+        Container()[PluggableRunContext].reload_providers()
+        return Done(code, out.getvalue(), err.getvalue())
 
-    def __call__(self, *words: str, program: str = "dlt") -> subprocess.CompletedProcess[str]:
+    def process(self, *words: str, program: str = "dlt") -> subprocess.CompletedProcess[str]:
+        """Run dlt's program as a process of its own."""
         return subprocess.run(
-            self.words(*words, program=program),
+            [str(BIN / program), *words],
             cwd=self.folder,
             env=self.env,
             capture_output=True,
@@ -110,7 +148,7 @@ DATA = "scripted_tap_dataset"
 
 @pytest.mark.parametrize("program", ["dlt", "dlthub"])
 def test_both_programs_of_dlt_have_the_command(dlt: Command, program: str) -> None:
-    done = dlt("singer", "--help", program=program)
+    done = dlt.process("singer", "--help", program=program)
     assert done.returncode == 0
     assert "Loads the output of any Singer tap" in done.stdout
 
@@ -119,7 +157,7 @@ def test_workspace_has_the_command_under_dlthub(dlt: Command) -> None:
     """There, `dlt` refuses all commands, and points to `dlthub`."""
     (dlt.folder / ".dlt").mkdir()
     (dlt.folder / ".dlt" / ".workspace").touch()
-    done = dlt("singer", "discover", dlt.plays([]), program="dlthub")
+    done = dlt.process("singer", "discover", dlt.plays([]), program="dlthub")
     assert cells(done.stdout, "a")[2] == "INCREMENTAL"
 
 
@@ -244,11 +282,11 @@ pipeline.extract(singer({dlt.plays([schema(), record(id=2)]).split()!r}))
 def test_progress_is_shown_on_standard_error(dlt: Command) -> None:
     tap = dlt.plays(lines_of_two(1))
     dlt.streams = ("a", "b")
-    done = dlt("singer", "run", dlt.plays(lines_of_two(1)), "--progress")
+    done = dlt.process("singer", "run", dlt.plays(lines_of_two(1)), "--progress")
     assert "Extract scripted_tap" in done.stderr
     assert "Load scripted_tap" in done.stderr
     assert "Load scripted_tap" not in done.stdout
-    assert "Extract" not in dlt("singer", "run", tap).stderr
+    assert "Extract" not in dlt.process("singer", "run", tap).stderr
 
 
 #: Ways to hold it wrong, with a part of what is said then; TAP is the command of a tap.
@@ -289,7 +327,7 @@ def test_wrong_use_is_one_sentence(dlt: Command, words: str, sentence: str) -> N
 
 def test_debug_shows_where_it_happened_and_no_values(dlt: Command) -> None:
     lines = [schema(v={"type": "integer"}), {**record(id=None, v=MESSAGE_TEXT)}]
-    done = dlt("--debug", "singer", "run", dlt.plays(lines))
+    done = dlt.process("--debug", "singer", "run", dlt.plays(lines))
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "driver.py" in done.stderr
@@ -326,7 +364,7 @@ def test_what_was_committed_before_a_failure_is_shown(dlt: Command) -> None:
 
 def test_file_that_another_program_has_open_is_named(dlt: Command) -> None:
     with duckdb.connect(str(dlt.folder / "scripted_tap.duckdb")):
-        done = dlt("singer", "run", dlt.plays([schema()]))
+        done = dlt.process("singer", "run", dlt.plays([schema()]))
     assert done.returncode != 0
     assert f"is open in another program (process {os.getpid()})" in done.stderr
     assert "Traceback" not in done.stderr
@@ -348,7 +386,7 @@ signal.pause()
 def test_stopped_run_says_so_and_stops_the_tap(dlt: Command, signum: int) -> None:
     (dlt.folder / "waiting.py").write_text(WAITING_TAP)
     tap = f"{sys.executable} {dlt.folder / 'waiting.py'} {int(signum)}"
-    done = dlt("singer", "run", tap)
+    done = dlt.process("singer", "run", tap)
     assert done.returncode == 128 + signum
     assert "Traceback" not in done.stderr
 
@@ -363,7 +401,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None:
-    done = dlt("singer", "init", "tap-chat")
+    done = dlt.process("singer", "init", "tap-chat")
     assert done.returncode == 0, done.stderr
     secrets = dlt.folder / ".dlt" / "secrets.toml"
     assert secrets.stat().st_mode & 0o077 == 0
