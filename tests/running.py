@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+import forked
+
 from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
@@ -83,9 +85,17 @@ class Runner:
         return self.run(self.command(config, **files), {"TAP_CHAT_LOGLEVEL": level})
 
     def run(self, command: list[str], env: dict[str, str] | None = None) -> Run:
-        done = subprocess.run(
-            command, cwd=self.folder, env=os.environ | (env or {}), capture_output=True, check=False
-        )
+        own = env or {}
+        environment = os.environ | own
+        program, *arguments = command
+        # What Python itself reads, it reads when it starts.
+        for_python = any(not name.startswith("TAP_CHAT_") for name in own)
+        if forked.POSSIBLE and program == str(BIN / "tap-chat") and not for_python:
+            done = forked.run(arguments, self.folder, environment)
+        else:
+            done = subprocess.run(
+                command, cwd=self.folder, env=environment, capture_output=True, check=False
+            )
         return Run(done.returncode, done.stdout, done.stderr.decode())
 
 

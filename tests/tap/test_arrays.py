@@ -30,12 +30,15 @@ def beginning(body: bytes, size: int, chunk: int) -> Beginning:
 
 def read(body: bytes, size: int, chunk: int) -> list[Any]:
     found: list[Any] = []
+    held = longest = 0
     for part in arrays.parts(beginning(body, size, chunk)):
         items = [json.loads(bytes(text)) for text in part.texts]
         assert json.loads(part.body) == items
-        # No more is held than was at the beginning, a chunk, and an item's beginning.
-        assert len(part.body) <= size + chunk
+        held = max(held, len(part.body))
+        longest = max(longest, *(len(bytes(text)) for text in part.texts))
         found += items
+    # No more is held than was at the beginning, a chunk, and an item with what separates it.
+    assert held <= size + chunk + longest + len(',\n {"id" : ')
     return found
 
 

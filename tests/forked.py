@@ -1,0 +1,98 @@
+"""Runs of the tap as processes that need not be started: to import the SDK takes longer than most.
+
+A server, which has imported the tap and nothing of the tests, forks a process for each run. Run as
+a program of its own: a line of JSON for each run, a line with its exit code back.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+import traceback
+from functools import cache
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: Where a process can open the files of another by their numbers.
+POSSIBLE = sys.platform == "linux"
+_turn = threading.Lock()
+
+
+def run(
+    arguments: list[str], folder: Path, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `tap-chat` with arguments, in a folder, with an environment."""
+    with TemporaryFile() as out, TemporaryFile() as err:
+        files = [file.fileno() for file in (out, err)]
+        paths = [f"/proc/{os.getpid()}/fd/{number}" for number in files]
+        asked = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": paths}
+        with _turn:
+            server = _server()
+            assert server.stdin is not None
+            assert server.stdout is not None
+            print(json.dumps(asked), file=server.stdin, flush=True)
+            code = int(server.stdout.readline())
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(server.communicate)
+    return server
+
+
+def serve() -> None:
+    """Fork a process for each line of standard input."""
+    from tap_chat.__main__ import main  # noqa: PLC0415 - not in the process of the tests
+
+    for line in sys.stdin:
+        process = os.fork()
+        if not process:
+            _child(json.loads(line), main)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _child(asked: dict[str, Any], main: Any) -> NoReturn:
+    """Be the process of a run."""
+    for number, path in enumerate([os.devnull, *asked["files"]]):
+        file = os.open(path, os.O_RDWR)
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    sys.argv = ["tap-chat", *asked["arguments"]]
+    code: Any = 1
+    try:
+        main()
+        code = 0
+    except SystemExit as error:
+        code = error.code
+        if not isinstance(code, (int, type(None))):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:  # noqa: BLE001 - as Python itself would end
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    serve()
