@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -205,7 +206,7 @@ class TargetDlt(PluginBase):
         target = cls(config=config.config, parse_env_config=config.parse_env)
         target.load(file_input or sys.stdin.buffer)
 
-    def load(self, lines: IO[bytes]) -> None:
+    def load(self, lines: IO[bytes] | IO[str]) -> None:
         """Load messages, and write each STATE when everything before it is committed.
 
         Args:
@@ -292,8 +293,7 @@ def _pass_on(state: bytes) -> None:
         BridgeError: Nobody takes it.
     """
     try:
-        sys.stdout.buffer.write(state + b"\n")
-        sys.stdout.buffer.flush()
+        print(state.decode(), flush=True)  # noqa: T201 - the output of a target
     except OSError as error:
         # Or Python tries once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -305,6 +305,9 @@ def _pass_on(state: bytes) -> None:
 
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As Singer wants it, whatever the locale.
+        sys.stdout.reconfigure(encoding="utf-8")
     try:
         with one_line_logs():
             TargetDlt.cli()

@@ -1,4 +1,4 @@
-"""The SDK's own suite for targets, over the bridge; and what is in the tables afterwards.
+"""The SDK's own suite for targets, over target-dlt; and what is in the tables afterwards.
 
 The suite says only that nothing failed, so its files are loaded once more here and looked at.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+import signal
 from typing import IO, TYPE_CHECKING, Any
 
 import dlt
@@ -16,38 +16,27 @@ from bridge.destinations import DATASET, SQL, DuckDB, Postgres, Warehouse
 from bridge.target_streams import ARRAYS, CONTROL, EXPECTED, OBJECTS, STRINGS, Loaded, lines_of
 from dlt.pipeline.exceptions import PipelineStepFailed
 from singer_sdk.exceptions import MissingKeyPropertiesError, RecordsWithoutSchemaException
-from singer_sdk.plugin_base import PluginBase
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.runners import TargetTestRunner
 
 from dlt_bridge import MessageError, load, singer
+from dlt_bridge.ending import STOPPING
+from dlt_bridge.target import TargetDlt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 sql = pytest.mark.parametrize("warehouse", SQL, indirect=True)
 
 
-class BridgeTarget(PluginBase):
-    """The bridge as the SDK's suite knows a target.
-
-    Config: `folder` for the pipeline's own files; `duckdb` with a folder, or `postgres` with a URL.
-    """
-
-    name = "target-bridge"
-    config_jsonschema = {  # noqa: RUF012 - as the SDK has it
-        "properties": {name: {"type": "string"} for name in ("folder", "duckdb", "postgres")}
-    }
+class SuiteTarget(TargetDlt):
+    """target-dlt as the SDK's suite drives a target, with the SDK's errors."""
 
     def process_lines(self, file_input: IO[str]) -> None:
-        warehouse: Warehouse = (
-            Postgres(self.config["postgres"])
-            if "postgres" in self.config
-            else DuckDB(Path(self.config["duckdb"]))
-        )
         try:
             with file_input:
-                pipeline(Path(self.config["folder"]), warehouse).run(singer(file_input))
+                self.load(file_input)
         except PipelineStepFailed as failed:
             raise sdk_error(message_error(failed)) from failed
 
@@ -82,18 +71,28 @@ def sdk_error(error: MessageError) -> Exception:
 
 
 @sql
-class TestBridge(get_target_test_class(BridgeTarget)):  # type: ignore[misc]
+@pytest.mark.usefixtures("own_signals")
+class TestTarget(get_target_test_class(SuiteTarget)):  # type: ignore[misc]
     @pytest.fixture
     def runner(self, tmp_path: Path, warehouse: Warehouse) -> TargetTestRunner:
         place = (
-            {"postgres": warehouse.url}
+            {"destination": "postgres", "credentials": warehouse.url}
             if isinstance(warehouse, Postgres)
-            else {"duckdb": str(tmp_path)}
+            else {"destination": "duckdb", "credentials": str(tmp_path / "w.duckdb")}
         )
         return TargetTestRunner(
-            BridgeTarget,  # type: ignore[arg-type]
-            config={"folder": str(tmp_path), **place},
+            SuiteTarget,  # type: ignore[arg-type]
+            config={**place, "dataset_name": DATASET},
         )
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """The answers to signals that were there before: a target puts in its own."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def as_sdk_taps_write(lines: list[str]) -> list[str]:
