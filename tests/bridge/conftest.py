@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from bridge.command_line import Command
 from bridge.destinations import EVERY, Delta, DuckDB, Parquet, Postgres, Warehouse
 from postgres import PostgresServer, postgres_server
 from staging import Stage
@@ -40,3 +41,8 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
 def anywhere(tmp_path: Path, warehouse: Warehouse) -> Stage:
     """A stage before a destination of the test's parameters."""
     return Stage(tmp_path, warehouse=warehouse)
+
+
+@pytest.fixture
+def dlt(tmp_path: Path) -> Command:
+    return Command(tmp_path)

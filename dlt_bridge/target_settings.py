@@ -1,0 +1,109 @@
+"""The settings of `target-dlt`."""
+
+from __future__ import annotations
+
+from singer_sdk import typing as th
+
+from dlt_bridge.checkpoints import CHECKPOINT_SECONDS
+
+SETTINGS = th.PropertiesList(
+    th.Property(
+        "destination",
+        th.StringType,
+        required=True,
+        title="Destination",
+        description="The name of a dlt destination: `duckdb`, `postgres`, `bigquery`, `snowflake`,"
+        " `filesystem`, ...",
+        examples=["duckdb"],
+    ),
+    th.Property(
+        "dataset_name",
+        th.StringType,
+        title="Dataset",
+        description="The dataset to load into, which most databases call a schema; by default"
+        " `<pipeline_name>_dataset`.",
+    ),
+    th.Property(
+        "credentials",
+        th.StringType,
+        secret=True,
+        title="Credentials",
+        description="As dlt takes them: the path of a DuckDB file, the URL of a database, the URL"
+        " of a bucket or folder for `filesystem`, or an object. Unset, dlt looks them up in its own"
+        " configuration.",
+    ),
+    th.Property(
+        "destination_options",
+        th.ObjectType(additional_properties=True),
+        title="Destination options",
+        description='What the destination takes besides, such as `{"location": "EU"}` of BigQuery.',
+    ),
+    th.Property(
+        "pipeline_name",
+        th.StringType,
+        default="target_dlt",
+        title="Pipeline",
+        description="The name under which dlt keeps schema and state in the destination. Give each"
+        " tap that loads into one dataset its own.",
+    ),
+    th.Property(
+        "pipelines_dir",
+        th.StringType,
+        title="Pipelines folder",
+        description="Where the pipeline keeps its working files; by default a private folder that"
+        " is removed in the end.",
+    ),
+    th.Property(
+        "checkpoint_every",
+        th.IntegerType(minimum=0),
+        default=round(CHECKPOINT_SECONDS),
+        title="Checkpoint every",
+        description="Seconds after which the tap's next STATE commits what came before it, and is"
+        " passed on; 0 for each STATE.",
+    ),
+    th.Property(
+        "nested",
+        th.StringType(allowed_values=["json", "native", "tables"]),
+        default="json",
+        title="Nested",
+        description="What becomes of objects and arrays: JSON columns, native structs and lists"
+        " where the destination has them, or child tables.",
+    ),
+    th.Property(
+        "deletes",
+        th.StringType(allowed_values=["soft", "hard"]),
+        default="soft",
+        title="Deletes",
+        description="What becomes of a record with `_sdc_deleted_at`: it stays, or its row is"
+        " deleted.",
+    ),
+    th.Property(
+        "write_disposition",
+        th.StringType(allowed_values=["append", "merge"]),
+        title="Write disposition",
+        description="`append` takes every version of a record as a row. By default streams with a"
+        " key are merged, and others appended.",
+    ),
+    th.Property(
+        "table_format",
+        th.StringType,
+        title="Table format",
+        description="Of `filesystem`: `delta` for Delta tables.",
+    ),
+    th.Property(
+        "schema_contract",
+        th.StringType,
+        title="Schema contract",
+        description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
+    ),
+    th.Property(
+        "require_final_state",
+        th.BooleanType,
+        default=True,
+        title="Require a final STATE",
+        description="Refuse input that has records after its last STATE: a tap that broke off ends"
+        " so. What came after the last checkpoint is not loaded then. Input without any STATE is"
+        " loaded.",
+    ),
+    additional_properties=False,
+)

@@ -1,0 +1,117 @@
+"""Ways to hold `dlt singer` wrong: each ends with a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+import duckdb
+import pytest
+from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
+from staging import bookmark, record, schema
+
+from dlt_bridge import BridgeError
+from dlt_bridge.ending import explained
+
+#: Ways to hold it wrong, with a part of what is said then; TAP is the command of a tap.
+WRONG = [
+    ("run tap-nowhere", "There is no executable `tap-nowhere` on the PATH"),
+    ("run TAP --config none.json", "config file none.json can't be read"),
+    ("run TAP --config not.json", "config file not.json is no JSON."),
+    ("run TAP --config list.json", "config file list.json is no JSON object"),
+    ("run TAP --select z*", "The tap has no stream `z*`. It has: a."),
+    ("run TAP --full-refresh z", "no selected stream `z`. There are: a."),
+    ("run '", "The command of the tap can't be read"),
+    ("run TAP --destination duckdbb", "There is no destination `duckdbb`. Did you mean `duckdb`?"),
+    ("run TAP --destination snowflake", "pip install 'dlt[snowflake]'"),
+    ("run TAP --credentials {x", "--credentials begins as an object, but is no JSON."),
+    ("run TAP --dataset scripted_tap", "Choose another dataset"),
+    ("run TAP --credentials nowhere/w.duckdb", "No such file or directory"),
+    ("state TAP --set none.json", "state file none.json can't be read"),
+    ("init tap-nowhere", "There is no executable `tap-nowhere`"),
+    ("discover true", "--discover did not print a catalog"),
+    ("run false", "failed with exit code 1"),
+    ("run TAP --checkpoint-every -1", "--checkpoint-every: it must be 0 or more"),
+    ("run TAP --catalog list.json", "catalog file list.json is no JSON object"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), WRONG, ids=[words for words, _ in WRONG])
+def test_wrong_use_is_one_sentence(dlt: Command, words: str, sentence: str) -> None:
+    tap = dlt.plays([schema(v=TEXT), record(id=1, v=MESSAGE_TEXT)])
+    (dlt.folder / "not.json").write_text("s3cret")
+    (dlt.folder / "list.json").write_text('["s3cret"]')
+    done = dlt("singer", *(tap if word == "TAP" else word for word in words.split()))
+    assert done.returncode not in {0, None}
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "s3cret" not in done.stderr
+    assert MESSAGE_TEXT not in done.stderr + done.stdout
+
+
+def test_debug_shows_where_it_happened_and_no_values(dlt: Command) -> None:
+    lines = [schema(v={"type": "integer"}), {**record(id=None, v=MESSAGE_TEXT)}]
+    done = dlt.process("--debug", "singer", "run", dlt.plays(lines))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "driver.py" in done.stderr
+    assert MESSAGE_TEXT not in done.stderr
+
+
+def test_what_an_error_says_of_rows_is_in_no_traceback() -> None:
+    def database() -> None:
+        raise KeyError(MESSAGE_TEXT)
+
+    def load() -> None:
+        try:
+            database()
+        except KeyError as error:
+            raise ValueError(MESSAGE_TEXT) from error
+
+    with pytest.raises(BridgeError) as failed, explained():
+        load()
+    shown = "".join(traceback.format_exception(failed.value))
+    assert MESSAGE_TEXT not in shown
+    assert "Unexpected KeyError" in shown
+    assert "ValueError" in shown
+    assert "test_cli_errors.py" in shown
+
+
+def test_what_was_committed_before_a_failure_is_shown(dlt: Command) -> None:
+    lines = [schema(), record(id=1), bookmark(a={"x": 1}), record(id=2)]
+    tap = dlt.plays(lines, exit=1)
+    done = dlt("singer", "run", tap, "--checkpoint-every", "0")
+    assert done.returncode != 0
+    assert cells(done.stdout, "a")[1] == "1"
+    assert dlt.rows(f"select id from {DATA}.a") == [(1,)]
+
+
+def test_file_that_another_program_has_open_is_named(dlt: Command) -> None:
+    with duckdb.connect(str(dlt.folder / "scripted_tap.duckdb")):
+        done = dlt.process("singer", "run", dlt.plays([schema()]))
+    assert done.returncode != 0
+    assert f"is open in another program (process {os.getpid()})" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+WAITING_TAP = """
+import json, os, signal, sys
+if "--discover" in sys.argv:
+    print(json.dumps({"streams": [{"tap_stream_id": "a"}]}))
+    sys.exit()
+out = {"type": "SCHEMA", "stream": "a", "schema": {"properties": {"id": {"type": "integer"}}}}
+print(json.dumps(out), flush=True)
+os.kill(os.getppid(), int(sys.argv[1]))
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_run_says_so_and_stops_the_tap(dlt: Command, signum: int) -> None:
+    (dlt.folder / "waiting.py").write_text(WAITING_TAP)
+    tap = f"{sys.executable} {dlt.folder / 'waiting.py'} {int(signum)}"
+    done = dlt.process("singer", "run", tap)
+    assert done.returncode == 128 + signum
+    assert "Traceback" not in done.stderr
