@@ -178,7 +178,7 @@ def main() -> int:
     table = Table(title=f"{WAREHOUSE.relative_to(ROOT)}", title_justify="left")
     table.add_column("rows of", no_wrap=True)
     for column in ("API", *(way.name for way in WAYS)):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for stream, rows in expected.items():
         table.add_row(stream, f"{rows:,}", *(f"{loaded[stream]:,}" for loaded in found))
     table.add_section()
