@@ -58,7 +58,9 @@ class Dist:
     def unpacked(self, folder: Path) -> Path:
         """Unpack the source distribution into a folder; return its top."""
         with tarfile.open(self.sdist) as archive:
-            archive.extractall(folder, filter="data")
+            if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on
+                archive.extraction_filter = tarfile.data_filter
+            archive.extractall(folder)
         return folder / self.sdist.name.removesuffix(".tar.gz")
 
 

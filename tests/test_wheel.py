@@ -89,7 +89,10 @@ def place(
         ["venv", "--python", python, str(place.venv)],
         ["pip", "install", "--python", str(place.venv), f"{dist.wheel}[duckdb,sandbox]"],
     ):
-        subprocess.run([str(BIN / "uv"), "--quiet", *command], cwd=place.folder, check=True)
+        # As in meltano.yml: the certificates that the machine trusts.
+        trusting = os.environ | {"UV_SYSTEM_CERTS": "true"}
+        uv = [str(BIN / "uv"), "--quiet", *command]
+        subprocess.run(uv, cwd=place.folder, env=trusting, check=True)
     return place
 
 
