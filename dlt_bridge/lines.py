@@ -170,7 +170,12 @@ def name_of(command: Sequence[str]) -> str:
         names.sort(key=lambda word: not word.startswith(("tap-", "tap_")))
     if not names:
         raise TapError("The command of the tap does not tell its name. Give one: singer(name=...).")
-    name = re.sub(r"\W+", "_", re.sub(r"\.(py|exe)$", "", names[0]))[:_LONGEST_NAME]
+    return as_name(re.sub(r"\.(py|exe)$", "", names[0]))
+
+
+def as_name(text: str) -> str:
+    """Return a text as the name of a source, which dlt wants to be like one of Python's."""
+    name = re.sub(r"\W+", "_", text)[:_LONGEST_NAME]
     return name if name.isidentifier() else f"_{name}"[:_LONGEST_NAME]
 
 

@@ -11,13 +11,15 @@ from rich.table import Table
 from dlt_bridge.arrow import SEQUENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
 
 #: Names of dlt's own tables and columns.
 DLT = "_dlt_"
+#: Columns that a table has from its first load on, of streams and of child tables.
+OF_EVERY_TABLE = frozenset({SEQUENCE, "_dlt_id"})
 
 
 @dataclass(slots=True)
@@ -57,7 +59,6 @@ class Report:
         for stream in streams:
             self.tables[stream] = Loaded()
         self.packages = 0
-        self._known = {name for schema in pipeline.schemas.values() for name in schema.tables}
 
     @property
     def rows(self) -> int:
@@ -91,14 +92,12 @@ class Report:
             if not table.startswith(DLT):
                 yield table, rows
 
-    def _changed(self, table: str, columns: Iterable[str]) -> None:
+    def _changed(self, table: str, columns: Collection[str]) -> None:
         loaded = self.tables[table]
-        if table not in self._known:
-            self._known.add(table)
+        if not OF_EVERY_TABLE.isdisjoint(columns):
             loaded.created = True
         elif not loaded.created:
-            new = (name for name in columns if not name.startswith(DLT) and name != SEQUENCE)
-            loaded.columns += new
+            loaded.columns += (name for name in columns if not name.startswith(DLT))
 
     def table(self, seconds: float) -> Table:
         """Return the table, for rich.

@@ -22,7 +22,7 @@ from dlt_bridge.ending import STOPPING, end, exit_code
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
-from dlt_bridge.lines import Lines
+from dlt_bridge.lines import Lines, as_name
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.source import singer
@@ -118,7 +118,7 @@ class TargetDlt(PluginBase):
         config = self.config
         source = singer(
             Lines(lines, ends_with_state=config["require_final_state"]),
-            name=config["pipeline_name"],
+            name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
         )
@@ -139,7 +139,7 @@ class TargetDlt(PluginBase):
         config = self.config
         return Place(
             destination=config["destination"],
-            pipeline=config["pipeline_name"],
+            pipeline=as_name(config["pipeline_name"]),
             dataset=config.get("dataset_name"),
             credentials=self._value("credentials"),
             options=config.get("destination_options") or {},

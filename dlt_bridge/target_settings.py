@@ -40,11 +40,11 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "pipeline_name",
-        th.StringType,
+        th.StringType(min_length=1),
         default="target_dlt",
         title="Pipeline",
         description="The name under which dlt keeps schema and state in the destination. Give each"
-        " tap that loads into one dataset its own.",
+        " tap that loads into one dataset its own. `tap-chat` is `tap_chat` there.",
     ),
     th.Property(
         "pipelines_dir",

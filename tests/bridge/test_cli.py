@@ -54,6 +54,8 @@ def test_run_loads_and_says_what(dlt: Command) -> None:
     assert cells(printed, "c")[:3] == ["c", "0", "0"]
     assert cells(printed, "all")[1] == "2"
     assert dlt.rows(f"select id, v from {DATA}.a") == [(1, MESSAGE_TEXT)]
+    # What is new is so for the destination, whatever this machine knows of it.
+    dlt.environment["DLT_DATA_DIR"] = str(dlt.folder / "another machine")
     lines = [schema(v=TEXT, w=TEXT, x=TEXT), record(id=2, w="new")]
     assert cells(dlt.run(lines), "a")[4] == "w, x"
     assert dlt.given["state"]["bookmarks"]["a"] == {"x": 1}

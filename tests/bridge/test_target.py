@@ -190,6 +190,12 @@ def test_empty_input_is_no_error(target: Target) -> None:
     assert target(b"").returncode == 0
 
 
+def test_pipeline_may_have_the_name_of_a_tap(target: Target) -> None:
+    for _ in range(2):
+        assert target(counting(1, 2), pipeline_name="tap-chat").returncode == 0
+    assert target.rows("select id from data.a order by id") == [(1,), (2,)]
+
+
 def test_second_run_merges(target: Target) -> None:
     target(counting(1, 2))
     lines = [schema(v=TEXT), record(id=2, v="new"), record(id=3, v="x"), bookmark(a={"x": 3})]
@@ -238,6 +244,7 @@ def test_closed_output_is_an_error_after_the_commit(target: Target) -> None:
         ({"credentials": "/nowhere/s3cret.duckdb"}, "No such file or directory"),
         ({"credentials": 5}, "The setting `credentials` is neither a text nor an object."),
         ({"credentials": "{s3cret"}, "The setting `credentials` begins as an object"),
+        ({"pipeline_name": ""}, "'' should be non-empty in config['pipeline_name']"),
         ({"checkpoints": 5}, "'checkpoints' was unexpected"),
         ({"nested": "yes"}, "'yes' is not one of"),
         (
