@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dlt.common.configuration.plugins import SupportsCliCommand
 
 from dlt_bridge.ending import explained
+from dlt_bridge.lines import as_name
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -88,7 +89,9 @@ def _add_tap(parser: ArgumentParser) -> None:
         " secrets.toml, sources.singer.<name>.config",
     )
     parser.add_argument(
-        "--name", help="the name of the source, if one tap reads several accounts; else the tap's"
+        "--name",
+        type=as_name,
+        help="the name of the source, if one tap reads several accounts; else the tap's",
     )
 
 
@@ -102,7 +105,9 @@ def _add_place(parser: ArgumentParser) -> None:
         " DESTINATION__<NAME>__CREDENTIALS",
     )
     parser.add_argument("--dataset", help="the dataset, or schema: <pipeline>_dataset by default")
-    parser.add_argument("--pipeline", help="the pipeline's name; by default that of the source")
+    parser.add_argument(
+        "--pipeline", type=as_name, help="the pipeline's name; by default that of the source"
+    )
     parser.add_argument("--pipelines-dir", help="where pipelines keep their working files")
 
 

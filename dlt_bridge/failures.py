@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
 from dlt.common.destination.exceptions import UnsupportedDataType
-from dlt.common.schema.exceptions import DataValidationError, InvalidSchemaName
+from dlt.common.schema.exceptions import DataValidationError
 from dlt.destinations.exceptions import DestinationConnectionError
-from dlt.pipeline.exceptions import (
-    InvalidPipelineName,
-    PipelineHasPendingDataException,
-    PipelineStepFailed,
-)
+from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
 
 from dlt_bridge.errors import BridgeError
 
@@ -129,16 +125,6 @@ def _(error: ConfigFieldMissingException) -> str:
         f"The destination {kind.lower()} lacks {fields}. Give it as credentials (a path, a URL or"
         f" an object), in the environment ({variable}), or in dlt's secrets.toml."
     )
-
-
-@_of_kind.register
-def _(_: InvalidSchemaName) -> str:
-    return "The name of a source has letters, digits and underscores, and begins with no digit."
-
-
-@_of_kind.register
-def _(_: InvalidPipelineName) -> str:
-    return "The name of a pipeline has letters, digits, underscores and hyphens."
 
 
 @_of_kind.register

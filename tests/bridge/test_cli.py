@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
 from staging import bookmark, entry, record, schema
@@ -59,6 +60,13 @@ def test_run_loads_and_says_what(dlt: Command) -> None:
     lines = [schema(v=TEXT, w=TEXT, x=TEXT), record(id=2, w="new")]
     assert cells(dlt.run(lines), "a")[4] == "w, x"
     assert dlt.given["state"]["bookmarks"]["a"] == {"x": 1}
+
+
+def test_names_may_be_as_those_of_taps(dlt: Command) -> None:
+    printed = dlt.run([schema(), record(id=1)], "--pipeline", "tap-a", "--name", "tap-b")
+    assert cells(printed, "a")[1] == "1"
+    with duckdb.connect(str(dlt.folder / "tap_a.duckdb"), read_only=True) as database:
+        assert database.execute("select id from tap_a_dataset.a").fetchall() == [(1,)]
 
 
 def test_rows_of_all_packages_are_added_up(dlt: Command) -> None:

@@ -29,8 +29,6 @@ WRONG = [
     ("run TAP --credentials {x", "--credentials begins as an object, but is no JSON."),
     ("run TAP --dataset scripted_tap", "Choose another dataset"),
     ("run TAP --credentials nowhere/w.duckdb", "No such file or directory"),
-    ("run TAP --pipeline a/b", "The name of a pipeline has letters, digits, underscores"),
-    ("run TAP --name a-b", "The name of a source has letters, digits and underscores"),
     ("state TAP --set none.json", "state file none.json can't be read"),
     ("init tap-nowhere", "There is no executable `tap-nowhere`"),
     ("discover true", "--discover did not print a catalog"),
