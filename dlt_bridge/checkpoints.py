@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.tables import destination_type
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from dlt.extract import DltSource
 
     from dlt_bridge.driver import Driver, Parcels
-
-#: Seconds between checkpoints, by default. A package costs about a second, whatever is in it.
-CHECKPOINT_SECONDS = 120.0
 
 
 class Run:

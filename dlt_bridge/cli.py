@@ -10,6 +10,7 @@ from dlt.common.configuration.plugins import SupportsCliCommand
 
 from dlt_bridge.ending import explained
 from dlt_bridge.lines import as_name
+from dlt_bridge.runs import CHECKPOINT_SECONDS
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from dlt.common.configuration.plugins import TCliCommandCompose
-
-CHECKPOINT = 120
 
 
 class SingerCommand(SupportsCliCommand):
@@ -132,8 +131,9 @@ def _add_loading(parser: ArgumentParser) -> None:
         "--checkpoint-every",
         metavar="SECONDS",
         type=_seconds,
-        default=CHECKPOINT,
-        help=f"seconds after which the tap's next STATE commits ({CHECKPOINT}); 0 for each",
+        default=CHECKPOINT_SECONDS,
+        help=f"seconds after which the tap's next STATE commits ({CHECKPOINT_SECONDS:g}); 0"
+        " for each",
     )
     parser.add_argument(
         "--nested",

@@ -2,7 +2,7 @@
 
 
 class BridgeError(Exception):
-    """The output of a tap can't be loaded; nothing of this run is."""
+    """The output of a tap can't be loaded; nothing after the last checkpoint is."""
 
 
 class TapError(BridgeError):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from dlt.common.destination import DestinationCapabilitiesContext
 
+#: Seconds between checkpoints, by default. A package costs about a second, whatever is in it.
+CHECKPOINT_SECONDS = 120.0
 #: The resource that reads the tap; no stream's.
 DRIVER = "_singer"
 

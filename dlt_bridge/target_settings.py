@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from dlt_bridge.checkpoints import CHECKPOINT_SECONDS
+from dlt_bridge.runs import CHECKPOINT_SECONDS
 
 SETTINGS = th.PropertiesList(
     th.Property(
