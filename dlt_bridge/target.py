@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
-from io import TextIOWrapper
+from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -205,8 +205,10 @@ def _pass_on(state: bytes) -> None:
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
     if isinstance(sys.stdout, TextIOWrapper):
-        # As Singer wants it, whatever the locale.
-        sys.stdout.reconfigure(encoding="utf-8")
+        # As Singer wants it, whatever the locale. And with a buffer, though Python was told to do
+        # without: else a write may end early, when the disk gets full, and say nothing.
+        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+        sys.stdout = TextIOWrapper(BufferedWriter(raw), encoding="utf-8")
     try:
         with one_line_logs():
             TargetDlt.cli()

@@ -11,7 +11,7 @@ import traceback
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.tap import TapChat
-from tap_chat.writer import flush
+from tap_chat.writer import buffer_output, flush
 
 #: Of glibc: a parameter of `mallopt`, the most heaps of a process (mallopt(3)).
 M_ARENA_MAX = -8
@@ -36,6 +36,7 @@ def main() -> None:
     share_heap()
     if sys.stdout is None:  # as in `tap-chat >&-`
         sys.exit("Standard output is closed: there is nowhere to write the records to.")
+    buffer_output()
     try:
         try:
             TapChat.cli()

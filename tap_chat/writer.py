@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from datetime import UTC, datetime
@@ -100,6 +101,19 @@ def as_json(record: Record) -> bytes:
     except UnicodeEncodeError:
         # A lone surrogate is no UTF-8, but JSON can spell it: \ud83d
         return serialize_json(record).encode()
+
+
+def buffer_output() -> None:
+    """Buffer standard output, though Python was told not to (`-u`, PYTHONUNBUFFERED).
+
+    Without a buffer a write may end early: at a signal while the pipe is full, or when the disk
+    gets full. What it did not take would be lost in silence (io.RawIOBase.write).
+    """
+    unbuffered = getattr(sys.stdout, "buffer", None)
+    if isinstance(unbuffered, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(unbuffered), encoding=sys.stdout.encoding, errors=sys.stdout.errors
+        )
 
 
 def write_line(text: str) -> None:

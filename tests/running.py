@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import resource
 import subprocess
 import sys
+import termios
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import forked
 
@@ -164,7 +168,12 @@ def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
 
 
 def ended_after(
-    command: list[str], lines: int, signum: int, before: Callable[[], None] | None = None
+    command: list[str],
+    lines: int,
+    signum: int,
+    before: Callable[[], None] | None = None,
+    *,
+    blocked: bool = False,
 ) -> Run:
     """Run a command until it has written so many lines, then send it a signal.
 
@@ -173,17 +182,29 @@ def ended_after(
         lines: The number of lines.
         signum: The signal.
         before: What to do before it is sent.
+        blocked: Whether it is sent in the middle of a write, which waits for the reader.
     """
+    # Of the least size, so that every write of more than a page waits.
+    size = resource.getpagesize() if blocked else -1
     with (
         TemporaryFile() as err,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err) as process,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, pipesize=size) as process,
     ):
         assert process.stdout is not None
         out = b"".join(process.stdout.readline() for _ in range(lines))
         if before:
             before()
+        while blocked and waiting(process.stdout) < size:
+            assert process.poll() is None
         process.send_signal(signum)
         out += process.stdout.read()
         process.wait()
         err.seek(0)
         return Run(process.returncode, out, err.read().decode())
+
+
+def waiting(pipe: IO[bytes]) -> int:
+    """Return the bytes that are in a pipe."""
+    count = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]

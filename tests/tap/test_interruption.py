@@ -50,13 +50,37 @@ def test_terminated_sync_says_so_and_ends_with_whole_lines(tap: Runner, signum: 
     assert 199 <= len(run.records) < 5000
 
 
-def test_terminated_sync_of_a_blocked_pipe_ends_with_whole_lines(tap: Runner) -> None:
-    """The pipe is full and the signal comes in the middle of a write."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_terminated_sync_of_a_blocked_pipe_ends_with_whole_lines(
+    tap: Runner, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    """The pipe is full and the signal comes in the middle of a write, which then is a short one."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Sandbox(World(messages=5000)) as sandbox:
-        run = ended_after(tap.command(chat_config(sandbox)), 1, signal.SIGTERM)
+        run = ended_after(tap.command(chat_config(sandbox)), 1, signal.SIGTERM, blocked=True)
     assert run.code == 128 + signal.SIGTERM
     assert run.out.endswith(b"\n")
     assert run.messages
+
+
+def test_signal_that_ends_nothing_costs_no_record(
+    tap: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a terminal is resized while the loader is slow."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    program = """
+import signal
+from tap_chat.__main__ import main
+
+signal.signal(signal.SIGWINCH, lambda *_: None)
+main()
+"""
+    with Sandbox(World(messages=5000)) as sandbox:
+        _, *arguments = tap.command(chat_config(sandbox))
+        command = [sys.executable, "-c", program, *arguments]
+        run = ended_after(command, 1, signal.SIGWINCH, blocked=True)
+        assert run.code == 0
+        assert run.records == sandbox.world.chat_messages
 
 
 def test_loader_that_goes_away_fails_the_run(tap: Runner) -> None:
