@@ -1,0 +1,44 @@
+"""The search for what must not be shown finds it, in whatever form."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+from leaks import leaking_files, leaks
+
+from tap_chat.sandbox import API_KEY, ENTITY_ID, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASIC = b64encode(f"{ENTITY_ID}:{API_KEY}".encode()).decode()
+
+
+@pytest.mark.parametrize("form", [str, json.dumps, repr, ascii])
+def test_most_messages_are_found_in_any_form(form: type[str]) -> None:
+    messages = [row["message"] for row in World(messages=1000).chat_messages if row["message"]]
+    long = [message for message in messages if len(message.split(" ")) > 2]
+    assert len(long) > 700
+    assert all(leaks(form(f"got {message}, and went on")) for message in long)
+
+
+def test_credentials_are_found() -> None:
+    assert leaks(f"GET /v1/messages?api_key={API_KEY}&limit=1") == [API_KEY.encode()]
+    assert leaks(f"Authorization: Basic {BASIC}") == [BASIC.encode()]
+
+
+def test_ordinary_log_is_clean() -> None:
+    said = "Stream a: GET /x?api_key=*** answered 401. Check the password, please."
+    assert leaks(said) == []
+
+
+def test_files_of_records_may_hold_texts_but_no_credentials(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.parquet").write_text("hello order refund")
+    (tmp_path / "b.parquet").write_text(f"hello {API_KEY}")
+    (tmp_path / "c.log").write_text("hello order refund")
+    found = leaking_files(tmp_path, data=["*.parquet"])
+    assert found.keys() == {"b.parquet", "c.log"}
