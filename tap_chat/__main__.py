@@ -13,19 +13,23 @@ from singer_sdk.exceptions import SingerSDKError
 from tap_chat.tap import TapChat
 from tap_chat.writer import buffer_output, flush
 
-#: Of glibc: a parameter of `mallopt`, the most heaps of a process (mallopt(3)).
-M_ARENA_MAX = -8
+#: Of glibc's `mallopt`: the most heaps of a process, and the least bytes that get pages of their
+#: own (mallopt(3)).
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
+PAGED_BYTES = 16 * 1024
 
 
-def share_heap() -> None:
-    """Let all threads share one heap, where glibc would make one for each.
+def keep_heap_small() -> None:
+    """Let glibc's heap not grow with the number of requests.
 
-    Of several, each keeps what was once needed in it, and the memory grows with the requests. As
-    threads of Python take turns, they need no heaps of their own.
+    All threads share one, where each would have its own and keep what it once needed: as threads
+    of Python take turns, they need no more. And bodies of answers are not in it. They come and go
+    in all sizes, and between those that wait for their turn ever more holes were left.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, PAGED_BYTES)
 
 
 def main() -> None:
@@ -33,7 +37,7 @@ def main() -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         # Until the tap is made, and handles them itself.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
-    share_heap()
+    keep_heap_small()
     if sys.stdout is None:  # as in `tap-chat >&-`
         sys.exit("Standard output is closed: there is nowhere to write the records to.")
     buffer_output()
