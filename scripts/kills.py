@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from killing import counting
 from killing.trials import Undisturbed, Verdict, killed, undisturbed
-from killing.ways import WAYS, Append, Trial
-from running import full_config
+from killing.ways import TARGET_DUCKDB, WAYS, Append, Trial
+from running import BIN, full_config
 
 from tap_chat.sandbox import Options, Sandbox, World
 
@@ -72,6 +73,13 @@ def lines(way: Way, verdicts: list[Verdict]) -> Iterator[str]:
         yield f"| {' | '.join(map(str, cells))} |\n"
 
 
+def install() -> None:
+    """Let Meltano install its loader, if it is not there yet."""
+    if not TARGET_DUCKDB.exists():
+        command = [str(BIN / "meltano"), "install", "loader", "target-duckdb"]
+        subprocess.run(command, cwd=PAGE.parent.parent, check=True)
+
+
 def main() -> int:
     """Kill all ways; return 0 if nothing is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -81,6 +89,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="trials at the same time (2)")
     parser.add_argument("--write", action="store_true", help="write the table into the page")
     args = parser.parse_args()
+    install()
     numbers = range(args.first, args.first + args.moments)
     table, good = HEAD, True
     with Sandbox(WORLD, Options(latency=LATENCY)) as sandbox:

@@ -172,13 +172,16 @@ def _codes(kill: Kill | None, hit: set[str], role: str) -> set[int]:
     """Return the exit codes that a process may have."""
     if not kill or not hit:
         return {0}
-    if role not in hit:
-        # It was done, or says that the other broke off.
-        return {0, 1}
-    if kill.signum == signal.SIGKILL:
-        return {0, -signal.SIGKILL}
-    # While Python starts, nobody handles a signal.
-    return {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+    # It was done before.
+    codes = {0}
+    if role in hit:
+        codes.add(-kill.signum)
+    if role in hit and kill.signum == signal.SIGTERM:
+        codes.add(128 + signal.SIGTERM)
+    if hit != {role}:
+        # It says that the other broke off.
+        codes.add(1)
+    return codes
 
 
 def _said(way: Way, errors: list[Path]) -> list[str]:
