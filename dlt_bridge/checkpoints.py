@@ -159,7 +159,8 @@ def committed(
         while not run.ended:
             token = _run.set(run)
             try:
-                info = pipeline.run(source, **arguments)
+                with _heeded_signals(pipeline):
+                    info = pipeline.run(source, **arguments)
             finally:
                 _run.reset(token)
             if run.driver is None:
@@ -181,7 +182,23 @@ def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  #
     Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
     """
     infos = []
-    while pipeline.has_pending_data:
-        pipeline.normalize()
-        infos.append(pipeline.load(destination))
+    with _heeded_signals(pipeline):
+        while pipeline.has_pending_data:
+            pipeline.normalize()
+            infos.append(pipeline.load(destination))
     return infos
+
+
+@contextmanager
+def _heeded_signals(pipeline: Pipeline) -> Iterator[None]:
+    """Let signals end the run, as the program has it, while dlt normalizes and loads, too.
+
+    dlt keeps a signal to itself until its step is done. Then it makes an error of it, or forgets it
+    if nothing of the package is left to do; and the run would go on with the next package.
+    """
+    config = pipeline.runtime_config
+    before, config.intercept_signals = config.intercept_signals, False
+    try:
+        yield
+    finally:
+        config.intercept_signals = before

@@ -13,10 +13,10 @@ import threading
 from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from dlt_bridge.errors import MessageError, TapError
+from dlt_bridge.private import private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,19 +101,19 @@ class Tap:
         """
         code: int | None
         unfinished: MessageError | None = None
-        # Readable for this user alone: the config has credentials in it.
-        with TemporaryDirectory(prefix="dlt-bridge-") as folder:
+        # The config has credentials in it.
+        with private_folder("dlt-bridge-") as folder:
             arguments = list(flags)
             for name, content in {"config": self._config, **files}.items():
                 if content or name == "config":
-                    path = Path(folder, f"{name}.json")
-                    path.write_text(json.dumps(content), encoding="utf-8")
+                    path = folder / f"{name}.json"
+                    write_private(path, json.dumps(content))
                     arguments += [f"--{name}", str(path)]
             process = self._started(arguments)
             stdout, stderr = cast("_Pipes", (process.stdout, process.stderr))
             with stdout, _tail_of(stderr) as tail:
                 try:
-                    yield _blocks(stdout, Path(folder, "config.json"))
+                    yield _blocks(stdout, folder / "config.json")
                     code = process.wait()
                 except MessageError as error:
                     code = _stop(process, patience=LAST_WORDS_SECONDS)

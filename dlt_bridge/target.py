@@ -9,7 +9,6 @@ import sys
 from contextlib import contextmanager
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -24,6 +23,7 @@ from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import Lines, as_name
 from dlt_bridge.pipelines import Place, pipeline_at
+from dlt_bridge.private import private_folder
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.source import singer
 from dlt_bridge.target_settings import SETTINGS
@@ -164,8 +164,8 @@ class TargetDlt(PluginBase):
         if given := self.config.get("pipelines_dir"):
             yield str(Path(given).expanduser())
             return
-        with TemporaryDirectory(prefix="target-dlt-") as folder:
-            yield folder
+        with private_folder("target-dlt-") as folder:
+            yield str(folder)
 
 
 def _with_texts(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""A signal ends a run while dlt loads a package, too, with the exit code that says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from running import BIN
+from staging import SCRIPTED_TAP, bookmark, entry, record, schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The signal comes before dlt takes a step of its load for the second time.
+STOPPED = """
+import os, signal, sys
+from dlt.load.load import Load
+
+calls = []
+
+def stopped(*arguments, going_on=Load.{step}, **options):
+    calls.append(1)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.{signum})
+    return going_on(*arguments, **options)
+
+Load.{step} = stopped
+{program}
+"""
+COMMAND = """
+from dlt._workspace.cli._dlt import main
+sys.exit(main("dlt"))
+"""
+TARGET = """
+from dlt_bridge.main import target
+target()
+"""
+SCRIPT = """
+import dlt
+from dlt_bridge import load, singer
+duckdb = dlt.destinations.duckdb("w.duckdb")
+pipeline = dlt.pipeline("p", pipelines_dir="dlt", destination=duckdb, dataset_name="data")
+load(pipeline, singer(sys.stdin, name="lines"), checkpoint_every=0)
+"""
+LINES = [schema()] + [
+    line for number in (1, 2, 3) for line in (record(id=number), bookmark(a={"x": number}))
+]
+
+
+def stopped(
+    folder: Path, program: str, step: str, signum: str, *arguments: str
+) -> subprocess.CompletedProcess[bytes]:
+    code = STOPPED.format(step=step, signum=signum, program=program)
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=b"".join(json.dumps(line).encode() + b"\n" for line in LINES),
+        cwd=folder,
+        env=os.environ | {"DLT_DATA_DIR": str(folder / "dlt")},
+        capture_output=True,
+        check=False,
+    )
+
+
+def rows(folder: Path) -> list[Any]:
+    with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as database:
+        return database.execute("select id from data.a order by id").fetchall()
+
+
+@pytest.mark.parametrize("signum", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
+def test_target_that_loads_is_stopped(tmp_path: Path, step: str, signum: str) -> None:
+    config = tmp_path / "config.json"
+    settings = {"destination": "duckdb", "credentials": "w.duckdb", "dataset_name": "data"}
+    config.write_text(json.dumps(settings | {"checkpoint_every": 0}))
+    run = stopped(tmp_path, TARGET, step, signum, "--config", str(config))
+    assert run.returncode == 128 + getattr(signal, signum), run.stderr
+    assert [json.loads(line) for line in run.stdout.splitlines()] == [bookmark(a={"x": 1})]
+    assert (3,) not in rows(tmp_path)
+    assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
+def test_command_that_loads_is_stopped_and_goes_on(tmp_path: Path, step: str) -> None:
+    script, catalog = tmp_path / "script.json", {"streams": [entry("a", "INCREMENTAL")]}
+    script.write_text(json.dumps({"catalog": catalog, "lines": LINES}))
+    tap = f"{sys.executable} {SCRIPTED_TAP} {script}"
+    place = ["--credentials", "w.duckdb", "--dataset", "data", "--checkpoint-every", "0"]
+    arguments = ["singer", "run", tap, *place]
+    run = stopped(tmp_path, COMMAND, step, "SIGTERM", *arguments)
+    assert run.returncode == 128 + signal.SIGTERM, run.stderr
+    assert b"Stopped. What was committed before stays." in run.stderr
+    assert (3,) not in rows(tmp_path)
+    again = subprocess.run(
+        [str(BIN / "dlt"), *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"DLT_DATA_DIR": str(tmp_path / "dlt")},
+        check=False,
+    )
+    assert again.returncode == 0
+    assert rows(tmp_path) == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
+def test_script_that_loads_ends_as_python_does(tmp_path: Path, step: str) -> None:
+    run = stopped(tmp_path, SCRIPT, step, "SIGTERM")
+    assert run.returncode == -signal.SIGTERM
+    assert (3,) not in rows(tmp_path)

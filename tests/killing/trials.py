@@ -1,0 +1,227 @@
+"""One way, killed at one moment and run again until it is done; and what is wrong then."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from killing.processes import send, wait_for_end
+from killing.ways import Trial
+from leaks import leaks
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from killing.ways import Rows, Way
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+#: Seconds after which a process should be gone that nobody needs.
+PATIENCE = 60
+#: After which a run is no longer one that is slow.
+FOREVER = 300
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When, how and whom.
+
+    Attributes:
+        seconds: After the start of the run.
+        signum: The signal.
+        victim: `tap`, `loader` or `both`.
+    """
+
+    seconds: float
+    signum: signal.Signals
+    victim: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.signum.name} to {self.victim} after {self.seconds:.2f} s"
+
+
+@dataclass
+class Verdict:
+    """What a trial has shown.
+
+    Attributes:
+        kills: What was done.
+        runs: How many runs it took after the first.
+        lost: Rows of the truth that are missing in the end, or have other values.
+        twice: Rows that are there once more than they should.
+        ahead: Rows that were missing after a kill, though the state that was kept was past them.
+        wrong: What else should not be.
+    """
+
+    kills: list[Kill] = field(default_factory=list)
+    runs: int = 0
+    lost: int = 0
+    twice: int = 0
+    ahead: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.twice or self.ahead or self.wrong)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody disturbs.
+
+    Attributes:
+        rows: What it brings.
+        seconds: What it takes.
+    """
+
+    rows: Rows
+    seconds: float
+
+
+def undisturbed(way: Way, config: dict[str, Any], rows: dict[str, int]) -> Undisturbed:
+    """Run a way without a kill.
+
+    Args:
+        way: The way.
+        config: Of the tap.
+        rows: How many rows each stream must bring.
+    """
+    with Trial.beginning(config) as trial:
+        begun = time.monotonic()
+        verdict = Verdict()
+        _run(way, trial, None, verdict)
+        seconds = time.monotonic() - begun
+        assert verdict.wrong == []
+        found = way.rows(trial)
+        assert {stream: there.total() for stream, there in found.items()} == rows
+        return Undisturbed(found, seconds)
+
+
+def killed(way: Way, trial: Trial, calm: Undisturbed, number: int) -> Verdict:
+    """Kill a way at the moment of a number, run it again until it is done, and judge.
+
+    Args:
+        way: The way.
+        trial: An empty one.
+        calm: The way without a kill.
+        number: Decides the moments; even ones are of SIGKILL, odd ones of SIGTERM.
+    """
+    dice = random.Random(f"{way.name} {number}")
+    verdict = Verdict()
+    plan = [_kill(way, calm, dice, number)]
+    if dice.random() < 1 / 3:
+        plan.append(_kill(way, calm, dice, dice.randrange(2)))
+    another_machine = dice.random() < 1 / 3
+    for kill in (*plan, None):
+        verdict.kills += [kill] if kill else []
+        _run(way, trial, kill, verdict)
+        if kill:
+            verdict.ahead += ahead(way.kept(trial), way.rows(trial), calm.rows)
+            verdict.runs += 1
+            if another_machine:
+                trial.to_another_machine()
+    found = way.rows(trial)
+    for stream, rows in calm.rows.items():
+        there = found.get(stream, Counter())
+        verdict.lost += (rows - there).total()
+        verdict.twice += (there - rows).total()
+    return verdict
+
+
+def _kill(way: Way, calm: Undisturbed, dice: random.Random, number: int) -> Kill:
+    seconds = dice.uniform(0, 1.05) * calm.seconds
+    return Kill(seconds, SIGNALS[number % 2], dice.choice(way.victims))
+
+
+def _run(way: Way, trial: Trial, kill: Kill | None, verdict: Verdict) -> None:
+    """Run a way once, and look at how it ends."""
+    processes = way.start(trial)
+    last = processes.get("loader") or processes["tap"]
+    hit: set[str] = set()
+    if kill:
+        try:
+            last.wait(kill.seconds)
+        except subprocess.TimeoutExpired:
+            hit = send(trial.mark, kill.victim, kill.signum)
+    what = f"{kill}: " if kill else "the last run: "
+    for role, process in processes.items():
+        code = process.wait(FOREVER)
+        if code not in _codes(kill, hit, role):
+            verdict.wrong.append(f"{what}{role} ended with {code}")
+    left = wait_for_end(trial.mark, PATIENCE)
+    verdict.wrong += [f"{what}{role} is still there" for role in left.values()]
+    if "loader" in processes and "loader" in way.own:
+        verdict.wrong += [f"{what}{path.name} is left" for path in trial.temporary.iterdir()]
+    verdict.wrong += [f"{what}{problem}" for problem in _said(way, trial.errors)]
+
+
+def _codes(kill: Kill | None, hit: set[str], role: str) -> set[int]:
+    """Return the exit codes that a process may have."""
+    if not kill or not hit:
+        return {0}
+    # It was done before.
+    codes = {0}
+    if role in hit:
+        codes.add(-kill.signum)
+    if role in hit and kill.signum == signal.SIGTERM:
+        codes.add(128 + signal.SIGTERM)
+    if hit != {role}:
+        # It says that the other broke off.
+        codes.add(1)
+    return codes
+
+
+def _said(way: Way, errors: list[Path]) -> list[str]:
+    """Return what should not be in the standard error of our own programs."""
+    found = []
+    for path in errors:
+        if path.stem.partition("-")[2] in way.own:
+            text = path.read_text(errors="replace")
+            if way.explained and "Traceback (most recent call last)" in text:
+                found.append(f"{path.name} has a traceback")
+            found += [f"{path.name} says {leak!r}" for leak in leaks(text)[:3]]
+    return found
+
+
+def ahead(state: dict[str, Any], found: Rows, truth: Rows) -> int:
+    """Return how many rows are missing that a state says are there.
+
+    Args:
+        state: The value of a STATE.
+        found: The rows that are there.
+        truth: All rows.
+    """
+    count = 0
+    for stream, mark in state.get("bookmarks", {}).items():
+        key, value = mark.get("replication_key"), mark.get("replication_key_value")
+        if "x" in mark:
+            key, value = "id", mark["x"] + 1
+        if key and value is not None:
+            missing = truth[stream] - found.get(stream, Counter())
+            # At the bookmark itself, the next run asks again.
+            count += sum(
+                times
+                for text, times in missing.items()
+                if (at := json.loads(text).get(key)) is not None and _place(at) < _place(value)
+            )
+    return count
+
+
+def _place(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
