@@ -55,7 +55,7 @@ FITTING = {
     "any": texts(3),
 }
 MEMBERS = st.one_of(
-    st.builds('"{}"{}:{}'.format, st.just(name), SPACES, values) for name, values in FITTING.items()
+    [st.builds('"{}"{}:{}'.format, st.just(name), SPACES, text) for name, text in FITTING.items()]
 )
 KEYED = st.builds(
     lambda key, members, space: joined("{}", [f'"id":{key}', *members], space),
