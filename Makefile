@@ -4,13 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lock tables docs linkcheck dist clean
+.PHONY: demo test fuzz check lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
 
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile
+
+# What is tried with made-up input, with a hundred times as much of it as `make test` takes.
+fuzz: $(VENV)/installed
+	$(BIN)/pytest --hypothesis-profile=soak --timeout=0 $(FUZZ)
+
+FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/tap/test_arrays.py \
+  tests/tap/test_verbatim.py tests/tap/test_pagination.py
 
 # What needs no server and no database: types, lint, declared dependencies.
 check: $(VENV)/installed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections import deque
@@ -26,6 +25,7 @@ from dlt_bridge.messages import (
     StreamMessage,
     decoded,
     record_head,
+    state_value,
 )
 from dlt_bridge.quiet import expect_meant_hints
 from dlt_bridge.runs import streams_to_read
@@ -95,6 +95,7 @@ class Driver:
         # A line that begins in another way than the last RECORD.
         self._other = re.compile(rb"\n")
         self._state: bytes | None = None
+        self._state_number = 0
         # Records came after it.
         self._stateless = False
         # The stream that each table is of.
@@ -137,7 +138,7 @@ class Driver:
                     if message and not isinstance(message, State):
                         yield from self._of_stream(message, line, number)
                         continue
-                    self._state, self._stateless = line, False
+                    self._state, self._state_number, self._stateless = line, number, False
                     if due and due():
                         yield from self._rest()
                         self._keep()
@@ -351,9 +352,12 @@ class Driver:
         if self._state is None:
             return
         self.kept = self._state
-        value = json.loads(self._state)["value"]
-        if not isinstance(value, dict):
-            raise MessageError("The value of a STATE is no object.")
+        value = state_value(self._state, self._state_number)
+        if not saved.can_keep(value):
+            raise MessageError(
+                f"The STATE in line {self._state_number} can't be kept: it has an integer of more"
+                " than 64 bits, a number beyond a double, a text that is none, or too many levels."
+            )
         saved.keep(value, self._selected, self._owner)
 
     def _owner(self, key: str) -> str | None:

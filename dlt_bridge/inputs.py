@@ -23,7 +23,7 @@ def json_object(name: str, what: str) -> dict[str, Any]:
         value = json.loads(Path(name).read_bytes())
     except OSError as error:
         raise BridgeError(f"The {what} file {name} can't be read: {error.strerror}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BridgeError(f"The {what} file {name} is no JSON.") from None
     if not isinstance(value, dict):
         raise BridgeError(f"The {what} file {name} is no JSON object.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import msgspec
@@ -61,6 +63,9 @@ Message = StreamMessage | State
 
 RECORD_NAME = b'"record"'
 
+# A type that looks like one of a message is shown.
+_OTHER_TYPE = re.compile(r"Invalid value '(?![A-Z_]{1,40}').*", re.DOTALL)
+
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _heads = msgspec.json.Decoder(dict[str, Any])
 
@@ -84,11 +89,35 @@ def decoded(line: bytes, number: int) -> Message:
     if isinstance(problem, ValueError) and (other := guarded(line)):
         try:
             message = _decoder.decode(other.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if isinstance(message, Record):
             return message
-    raise MessageError(f"Line {number} is no Singer message: {problem}.")
+    # What stands as its type may be anything that somebody wrote.
+    shown = _OTHER_TYPE.sub("an unknown type", str(problem))
+    raise MessageError(f"Line {number} is no Singer message: {shown}.")
+
+
+def state_value(line: bytes, number: int) -> dict[str, Any]:
+    """Return the value of a STATE.
+
+    Args:
+        line: A line with a STATE.
+        number: Its number, for errors.
+
+    Raises:
+        MessageError: It is no object, or has something that Python can't hold.
+    """
+    try:
+        value = json.loads(line.decode())["value"]
+    except (ValueError, RecursionError):
+        raise MessageError(
+            f"The STATE in line {number} can't be read: it is not UTF-8, nested too deeply, or has"
+            " a number that is too long."
+        ) from None
+    if not isinstance(value, dict):
+        raise MessageError(f"The value of the STATE in line {number} is no object.")
+    return value
 
 
 def record_head(line: bytes, stream: str) -> bytes | None:
@@ -107,6 +136,6 @@ def record_head(line: bytes, stream: str) -> bytes | None:
     head = line[: line.find(RECORD_NAME)]
     try:
         start = _heads.decode(head.rstrip().removesuffix(b",") + b"}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return head if start == {"type": "RECORD", "stream": stream} else None

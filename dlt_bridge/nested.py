@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from math import isinf
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pyarrow as pa
 
+from dlt_bridge.errors import MessageError
 from dlt_bridge.types import column_type
 
 if TYPE_CHECKING:
@@ -61,9 +63,13 @@ class Native:
 
 def only_nested(prop: Any) -> bool:  # noqa: ANN401
     """Say whether the values of a property are objects or arrays, and nothing else but null."""
-    types = prop.get("type") if isinstance(prop, dict) else None
-    names = {str(name) for name in (types if isinstance(types, list) else [types])} - {"null"}
+    names = _type_names(prop)
     return bool(names) and names <= {"object", "array"}
+
+
+def _type_names(prop: Any) -> set[str]:  # noqa: ANN401
+    types = prop.get("type") if isinstance(prop, dict) else None
+    return {str(name) for name in (types if isinstance(types, list) else [types])} - {"null"}
 
 
 def native(prop: Any) -> Native | None:  # noqa: ANN401
@@ -82,8 +88,7 @@ def _native(prop: Any) -> tuple[pa.DataType, Any] | None:  # noqa: ANN401
         return None
     if kind.data_type != "json":
         return _SCALARS[kind.data_type]
-    types = prop.get("type") if isinstance(prop, dict) else None
-    names = {*(types if isinstance(types, list) else [types])} - {"null"}
+    names = _type_names(prop)
     if names == {"array"}:
         item = _native(prop.get("items"))
         return (pa.list_(item[0]), _list_of(item[1])) if item else None
@@ -121,5 +126,18 @@ def objects(table: pa.Table, nested: Collection[str]) -> list[dict[str, Any]]:
     for row in rows:
         for name in nested:
             if row[name] is not None:
-                row[name] = json.loads(row[name])
+                try:
+                    row[name] = json.loads(row[name], parse_float=_finite)
+                except (ValueError, RecursionError):
+                    raise MessageError(
+                        f"A value of `{name}` can't become rows of child tables: it is nested too"
+                        ' deeply, or has a number that is too long. nested="json" keeps it.'
+                    ) from None
     return rows
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError("beyond doubles")
+    return number

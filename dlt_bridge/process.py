@@ -80,7 +80,7 @@ class Tap:
             ) from error
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise TapError(
                 f"{self.name} --discover did not print a catalog. If the tap has no discovery, say"
                 " discover=False."
@@ -167,7 +167,7 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
         file: A file, or a pipe.
 
     Yields:
-        Lines with newlines between them, but not after the last.
+        Lines, each with its newline; the last of the file may have none.
     """
     read = getattr(file, "read1", file.read)
     parts: list[bytes] = []
@@ -175,9 +175,9 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
         first, last = part.find(b"\n"), part.rfind(b"\n")
         if last >= 0:
             # Alone, so that not all must be copied to complete one line.
-            yield b"".join((*parts, part[:first]))
+            yield b"".join((*parts, part[: first + 1]))
             if first < last:
-                yield part[first + 1 : last]
+                yield part[first + 1 : last + 1]
             parts = []
         parts.append(part[last + 1 :])
     if rest := b"".join(parts):

@@ -220,7 +220,7 @@ class RowDecoder:
         """Make the decoder take what it need not refuse; say whether that did something."""
         try:
             records = [envelope.record for envelope in _envelope.decode_lines(text)]
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         slow = {i for i in self._typed() if not self._decodable(i, records)}
         new = self._learnt(records)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from dlt.common.json import json
 
 from dlt_bridge import state
 from dlt_bridge.runs import DRIVER
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
 REST = "singer"
 MARK = "singer_mark"
+#: In dlt's state, more than are around what the bridge keeps.
+LEVELS = 10
 BOOKMARKS = "bookmarks"
 
 
@@ -42,6 +45,21 @@ def keep(
             kept.pop(name, None)
             if part:
                 kept[name] = part
+
+
+def can_keep(value: Mapping[str, Any]) -> bool:
+    """Say whether dlt's state gives a value back as it was.
+
+    Args:
+        value: The value of a STATE.
+    """
+    within: Any = value
+    for _ in range(LEVELS):
+        within = [within]
+    try:
+        return bool(json.typed_loadb(json.typed_dumpb({"": within})) == {"": within})
+    except (TypeError, ValueError, ArithmeticError, RecursionError):
+        return False
 
 
 def kept_for(streams: Collection[str]) -> dict[str, Any]:

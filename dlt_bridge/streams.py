@@ -117,7 +117,7 @@ class StreamWriter:
                 " them by their names, and give each its own."
             )
         named = stream.name if options.everything else wish.table or stream.name
-        self.table = dlt.current.source_schema().naming.normalize_table_identifier(named)
+        self.table = tables.name_of(stream.name, named)
         self._base = planned(stream, keys, wish, hard=options.hard)
         if self._base.keys != tuple(keys):
             properties = columns(message.schema, self._base.keys)

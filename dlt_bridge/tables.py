@@ -36,6 +36,10 @@ POSTGRES_LIKE = frozenset({"postgres", "redshift"})
 POSTGRES_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 # dlt's files beside the tables, in destinations of files.
 FILES = frozenset({"init"})
+# Bytes; dlt adds its own to it, and no file's name has more than 255.
+LONGEST_NAME = 180
+# Characters of a name that is too long.
+SHOWN_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,28 @@ def refuse_shared(tables: Mapping[str, str]) -> None:
             f"The streams {_listed(names)} would be one table, `{table}`. Load them into different"
             " datasets, with one of them selected in each."
         )
+
+
+def name_of(stream: str, named: str) -> str:
+    """Return the name of a table in the destination.
+
+    Args:
+        stream: The stream, for errors.
+        named: The name that the table is to have.
+
+    Raises:
+        MessageError: It is no name of a table.
+    """
+    try:
+        made: str = dlt.current.source_schema().naming.normalize_table_identifier(named)
+    except ValueError:
+        made = ""
+    if not made or len(made.encode()) > LONGEST_NAME:
+        raise MessageError(
+            f"Stream {stream[:SHOWN_NAME]}: no table can have this name, which is"
+            f" {'too long' if made else 'empty'}. Give it another: apply_hints(table_name=...)."
+        )
+    return made
 
 
 def refuse_unfit(stream: str, table: str, columns: Sequence[Column], keys: Collection[str]) -> None:

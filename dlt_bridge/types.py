@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ DataType = Literal[
     "bigint", "double", "decimal", "bool", "text", "timestamp", "date", "time", "binary", "json"
 ]
 
+#: What is deeper in the schema of a property asks for nothing, and so does what references lead to
+#: after so many parts.
+DEEPEST = 60
+MOST_PARTS = 10_000
 LARGEST_BIGINT = 2**63 - 1
 DECIMAL_PRECISION = 38
 FORMATS: dict[str, DataType] = {"date-time": "timestamp", "date": "date", "time": "time"}
@@ -78,9 +83,10 @@ def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, .
         schema: Its JSON Schema.
         keys: Its key properties.
     """
-    properties = _resolved(schema.get("properties"), schema)
+    properties = _Resolver(schema).target(schema.get("properties"))
     if not isinstance(properties, dict):
         return ()
+    properties = {name: _Resolver(schema).resolved(prop) for name, prop in properties.items()}
     required = schema.get("required")
     needed = {*keys, *(map(str, required) if isinstance(required, list) else ())}
     return tuple(
@@ -159,39 +165,64 @@ def _string_type(prop: Mapping[str, Any]) -> Kind:
 
 def _number(prop: Mapping[str, Any], keyword: str) -> Decimal:
     value = prop.get(keyword)
-    number = Decimal(str(value)) if type(value) in {int, float} else Decimal(0)
-    return number if number.is_finite() else Decimal(0)
+    if type(value) is int:
+        return Decimal(value)
+    return Decimal(str(value)) if type(value) is float and isfinite(value) else Decimal(0)
 
 
-def _resolved(value: Any, root: Mapping[str, Any], within: tuple[str, ...] = ()) -> Any:  # noqa: ANN401
-    """Return a part of a schema with what its references (`#/...`) lead to in their place.
+class _Resolver:
+    """Puts what references (`#/...`) lead to in their place, in the schema of one property.
 
-    A reference that leads to itself, or out of the schema, asks for nothing.
+    A reference that leads to itself, or out of the schema, asks for nothing. So does what is too
+    deep, or too much: references to references can make a few lines more than any memory holds.
+
+    Args:
+        root: The whole schema.
     """
-    if isinstance(value, list):
-        return [_resolved(item, root, within) for item in value]
-    if not isinstance(value, dict):
-        return value
-    pointer = value.get("$ref")
-    if not isinstance(pointer, str):
-        return {name: _resolved(part, root, within) for name, part in value.items()}
-    target = {} if pointer in within else _target(pointer, root)
-    beside = {name: part for name, part in value.items() if name != "$ref"}
-    return _resolved(
-        {**target, **beside} if isinstance(target, dict) else target, root, (*within, pointer)
-    )
 
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._left = MOST_PARTS
 
-def _target(pointer: str, root: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return what a JSON pointer within the schema leads to (RFC 6901)."""
-    target: Any = root
-    start, *names = pointer.split("/")
-    for name in names if start == "#" else [""]:
-        key = name.replace("~1", "/").replace("~0", "~")
-        if isinstance(target, list) and key.isdigit() and int(key) < len(target):
-            target = target[int(key)]
-        elif isinstance(target, dict) and key in target:
-            target = target[key]
-        else:
+    def resolved(self, value: Any, within: tuple[str, ...] = (), depth: int = 0) -> Any:  # noqa: ANN401
+        """Return a part of the schema without references."""
+        if not isinstance(value, (list, dict)):
+            return value
+        self._left -= bool(within)
+        if self._left < 0 or depth > DEEPEST:
             return {}
-    return target
+        if isinstance(value, list):
+            return [self.resolved(item, within, depth + 1) for item in value]
+        pointer = value.get("$ref")
+        if not isinstance(pointer, str):
+            return {name: self.resolved(part, within, depth + 1) for name, part in value.items()}
+        target = {} if pointer in within else self._found(pointer)
+        beside = {name: part for name, part in value.items() if name != "$ref"}
+        whole = {**target, **beside} if isinstance(target, dict) else target
+        return self.resolved(whole, (*within, pointer), depth + 1)
+
+    def target(self, value: Any) -> Any:  # noqa: ANN401
+        """Return what a part of the schema is that may be a reference, with those in it."""
+        met: set[str] = set()
+        while isinstance(value, dict) and isinstance(pointer := value.get("$ref"), str):
+            if pointer in met:
+                return {}
+            met.add(pointer)
+            found = self._found(pointer)
+            beside = {name: part for name, part in value.items() if name != "$ref"}
+            value = {**found, **beside} if isinstance(found, dict) else found
+        return value
+
+    def _found(self, pointer: str) -> Any:  # noqa: ANN401
+        """Return what a JSON pointer within the schema leads to (RFC 6901)."""
+        target: Any = self._root
+        start, *names = pointer.split("/")
+        for name in names if start == "#" else [""]:
+            key = name.replace("~1", "/").replace("~0", "~")
+            if isinstance(target, list) and key.isdecimal() and int(key) < len(target):
+                target = target[int(key)]
+            elif isinstance(target, dict) and key in target:
+                target = target[key]
+            else:
+                return {}
+        return target

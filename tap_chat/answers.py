@@ -87,7 +87,10 @@ def decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     """
     try:
         return _decode(body)
-    except (RecursionError, ArithmeticError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except (RecursionError, ArithmeticError, ValueError):
+        # Of the ValueErrors, that of an integer with more digits than Python reads.
         raise UnreadableError from None
 
 
@@ -100,8 +103,10 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:
-        # msgspec refuses lone surrogates, which JSON allows.
-        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        # msgspec refuses lone surrogates, which JSON allows, and a byte order mark. Not as bytes,
+        # in which `json` would see UTF-16, too, and halves of surrogate pairs as they are.
+        text = str(body, "utf-8-sig")
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 def is_html(body: bytes | bytearray | Beginning) -> bool:
@@ -193,4 +198,4 @@ def origin(location: str) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise json.JSONDecodeError(f"{name} is not JSON", name, 0)

@@ -6,6 +6,7 @@ that every reader decodes again.
 
 from __future__ import annotations
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tap_chat.records import Block
 
 TokenT = TypeVar("TokenT")
+
+# No list has more pages; and Python reads no number of some thousand digits.
+PAGE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,7 @@ class NextLinkPaginator(NumberPaginator):
 
     def __init__(self, api_url: str, page_size: int, server_sizes: Collection[int] = ()) -> None:
         super().__init__(page_size, server_sizes)
-        self._host = urlsplit(api_url).netloc.rpartition("@")[2]
+        self._host = urlsplit(api_url).netloc.rpartition("@")[2].lower()
 
     @override
     def get_next(self, page: Page) -> int | None:
@@ -191,24 +195,32 @@ class NextLinkPaginator(NumberPaginator):
         links, numbers = body.get("links"), body.get("pagination")
         if isinstance(links, dict):
             link = links.get("next_page")
-            if isinstance(link, dict) and isinstance(link.get("href"), str):
-                return self._number(link["href"])
-        if isinstance(numbers, dict) and isinstance(numbers.get("total_pages"), int):
+            href = link.get("href") if isinstance(link, dict) else link
+            if href is not None:
+                return self._number(href)
+        if isinstance(numbers, dict) and type(numbers.get("total_pages")) is int:
             more = self.current_value < numbers["total_pages"]
             return self.current_value + 1 if more else None
         return None if isinstance(links, dict) else super().get_next(page)
 
-    def _number(self, href: str) -> int:
-        link = urlsplit(href)
-        if link.netloc and link.netloc != self._host:
+    def _number(self, href: object) -> int:
+        try:
+            link = urlsplit(href) if isinstance(href, str) else None
+        except ValueError:
+            link = None
+        if link is None:
+            raise PagingError("gave a next link that is no URL")
+        if link.netloc and link.netloc.lower() != self._host:
             raise PagingError(
                 "gave a next link to another host, which is not followed",
                 "The credentials go to the host of the setting api_url only.",
             )
-        [number] = parse_qs(link.query).get("page") or [""]
-        if not number.isdecimal() or int(number) <= self.current_value:
-            raise PagingError("gave a next link that does not lead to a further page")
-        return int(number)
+        numbers = parse_qs(link.query).get("page", [])
+        if len(numbers) == 1 and PAGE_NUMBER.fullmatch(numbers[0]):
+            number = int(numbers[0])
+            if number > self.current_value:
+                return number
+        raise PagingError("gave a next link that does not lead to a further page")
 
 
 class WholeOrPaged(NextLinkPaginator):

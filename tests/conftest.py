@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import fuzz.effort  # noqa: F401 - its profile must be known before any test is
 import pytest
 from running import Runner, chat_config
 from staging import Project, Stage

@@ -11,7 +11,8 @@ import pytest
 from bridge import exact
 from bridge.exact_places import refused, wrong
 from bridge.spaces import Stream, decimals, records, streams
-from hypothesis import HealthCheck, given, settings
+from fuzz.effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
@@ -22,12 +23,7 @@ from dlt_bridge.types import Kind, columns
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FAST = settings(
-    deadline=None,
-    derandomize=True,
-    max_examples=150,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+FAST = examples(150)
 ARROW = {
     "bigint": pa.int64(),
     "double": pa.float64(),
