@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tap_chat.records import Block
 
 TokenT = TypeVar("TokenT")
+
+# The last so many pages are remembered, by the hashes of their keys.
+REMEMBERED_PAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ class PagingError(Exception):
         self.remedy = remedy
 
 
+NO_NEXT_PAGE = "gave a next link that does not lead to the next page"
+
+
 class RepeatedPageError(PagingError):
     """A page came twice."""
 
@@ -85,6 +92,8 @@ class Paginator(ABC, Generic[TokenT]):
         self._count = 0
         self._last: list[tuple[Any, ...]] | None = None
         self._landmark: list[tuple[Any, ...]] | None = None
+        self._seen: set[int] = set()
+        self._order: deque[int] = deque()
 
     def advance(self, page: Page) -> None:
         """Move on from a page.
@@ -95,7 +104,7 @@ class Paginator(ABC, Generic[TokenT]):
         Raises:
             RepeatedPageError: It, or one like it, came before.
         """
-        if page.records and page.keys in (self._last, self._landmark):
+        if page.records and (page.keys in (self._last, self._landmark) or self._saw(page)):
             raise RepeatedPageError
         self._count += 1
         self._last = page.keys
@@ -107,6 +116,17 @@ class Paginator(ABC, Generic[TokenT]):
             self.finished = True
         else:
             self.current_value = following
+
+    def _saw(self, page: Page) -> bool:
+        """Say whether a page is one of the last before, and remember it."""
+        known = hash(tuple(page.keys))
+        if known in self._seen:
+            return True
+        self._seen.add(known)
+        self._order.append(known)
+        if len(self._order) > REMEMBERED_PAGES:
+            self._seen.discard(self._order.popleft())
+        return False
 
     def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
         """Say whether a page only shows that the one before was the last; nobody needs it then."""
@@ -141,10 +161,14 @@ class OffsetPaginator(Paginator[int]):
     def __init__(self, page_size: int) -> None:
         super().__init__(0)
         self._page_size = page_size
+        self._largest = 0
 
     @override
     def get_next(self, page: Page) -> int | None:
-        self.confirming = len(page.records) < self._page_size
+        # As large as the largest: then it is the server that gives no more than that.
+        full = min(self._page_size, self._largest or self._page_size)
+        self.confirming = len(page.records) < full
+        self._largest = max(self._largest, len(page.records))
         return self.current_value + len(page.records) if page.records else None
 
 
@@ -183,7 +207,7 @@ class NextLinkPaginator(NumberPaginator):
 
     def __init__(self, api_url: str, page_size: int, server_sizes: Collection[int] = ()) -> None:
         super().__init__(page_size, server_sizes)
-        self._host = urlsplit(api_url).netloc.rpartition("@")[2]
+        self._host = urlsplit(api_url).netloc.lower()
 
     @override
     def get_next(self, page: Page) -> int | None:
@@ -199,16 +223,19 @@ class NextLinkPaginator(NumberPaginator):
         return None if isinstance(links, dict) else super().get_next(page)
 
     def _number(self, href: str) -> int:
-        link = urlsplit(href)
-        if link.netloc and link.netloc != self._host:
+        try:
+            link = urlsplit(href)
+        except ValueError:
+            raise PagingError(NO_NEXT_PAGE) from None
+        if link.netloc and link.netloc.lower() != self._host:
             raise PagingError(
                 "gave a next link to another host, which is not followed",
                 "The credentials go to the host of the setting api_url only.",
             )
-        [number] = parse_qs(link.query).get("page") or [""]
-        if not number.isdecimal() or int(number) <= self.current_value:
-            raise PagingError("gave a next link that does not lead to a further page")
-        return int(number)
+        # A page that is left out would be one that is lost.
+        if parse_qs(link.query).get("page") != [str(self.current_value + 1)]:
+            raise PagingError(NO_NEXT_PAGE)
+        return self.current_value + 1
 
 
 class WholeOrPaged(NextLinkPaginator):

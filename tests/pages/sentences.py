@@ -38,8 +38,8 @@ MAKERS: dict[str, int | None] = {
 TELLERS = re.compile(r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit|sentence)|_")
 #: Names that sentences have before they are raised.
 NAMES = {
-    *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF"),
-    *("_SENTENCES", "_NO_SPACE"),
+    *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
+    *("_SENTENCES", "_NO_SPACE", "NO_NEXT_PAGE"),
 }
 #: What `%` and `str.format` fill in.
 FILLED = re.compile(r"%[sd]|%\.\df|\{\w+(:\w+)?\}")
