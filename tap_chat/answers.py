@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from http.client import HTTPMessage
 
+    from tap_chat.connections import Timeouts
+
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -40,6 +42,7 @@ SHOWN_NAMES = 8
 
 NO_CONNECTION = "could not be sent, or the connection broke"
 CUT_OFF = "was cut off in the middle of the answer"
+STALLED = "stalled in the middle of the answer for {read:g} s"
 
 NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
 
@@ -47,8 +50,8 @@ NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
 FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (NameResolutionError, "could not be sent: no host of that name was found"),
     (NewConnectionError, "could not be sent: no connection to that host and port"),
-    (ConnectTimeoutError, "could not connect within {timeout:g} s"),
-    (TimeoutError, "got no answer within {timeout:g} s"),
+    (ConnectTimeoutError, "could not connect within {connect:g} s"),
+    (TimeoutError, "got no answer within {read:g} s"),
     (SSLError, "failed: the server's certificate could not be verified"),
     (ProxyError, "failed at the proxy"),
     (DecodeError, "answered with a broken compression"),
@@ -103,8 +106,8 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:
-        # msgspec refuses lone surrogates, which JSON allows, and a byte order mark. Not as bytes,
-        # in which `json` would see UTF-16, too, and halves of surrogate pairs as they are.
+        # msgspec refuses lone surrogates, which JSON allows, and a byte order mark, which may be
+        # ignored (RFC 8259). Given bytes, `json` would guess other charsets.
         text = str(body, "utf-8-sig")
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
@@ -144,19 +147,21 @@ def describe_status(status: int) -> str:
     return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
 
 
-def describe_failure(error: HTTPError, timeout: float, *, began: bool) -> str:
+def describe_failure(error: HTTPError, timeouts: Timeouts, *, began: bool) -> str:
     """Say why there is no answer, as the predicate of a sentence.
 
     Args:
         error: What urllib3 raised; its own text may hold the URL, credential included.
-        timeout: Seconds that were waited for an answer.
+        timeouts: How long was waited.
         began: Whether there was the beginning of one.
     """
     if isinstance(error, SSLError) and not is_about_certificate(error):
         return NO_TLS
     other = CUT_OFF if began else NO_CONNECTION
     words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
-    return words.format(timeout=timeout)
+    if began and isinstance(error, TimeoutError):
+        words = STALLED
+    return words.format(connect=timeouts.connect, read=timeouts.read)
 
 
 def is_about_certificate(error: SSLError) -> bool:
@@ -169,7 +174,7 @@ def retry_after(headers: Mapping[str, str] | HTTPMessage) -> float | None:
 
     Args:
         headers: Those of the answer; `Retry-After` is a number of seconds or an HTTP date
-            (RFC 9110).
+            (RFC 9110). A date is one by the server's clock, and so is that of the answer (`Date`).
 
     Returns:
         No more than a day, or None.
@@ -178,13 +183,20 @@ def retry_after(headers: Mapping[str, str] | HTTPMessage) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = (moment - datetime.now(UTC)).total_seconds()
-        except (ValueError, OverflowError):
+        moment, now = http_date(value), http_date(headers.get("Date", ""))
+        if moment is None:
             return None
+        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)
+
+
+def http_date(text: str) -> datetime | None:
+    """Return the moment that a header names, or None if it names none."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def origin(location: str) -> str:

@@ -62,8 +62,10 @@ class ChatStream(ExchangeStream):
     # numbers beyond a double's range into null.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: Where the records are in a page, names with dots between them. They may be the root, too.
+    #: Where the records are in a page, names with dots between them; empty if they are the root.
     records_path: str
+    #: Whether they may be the root, too.
+    records_at_root: ClassVar[bool] = False
     #: Keys of the parent that records get, whatever they say themselves.
     parent_keys: ClassVar[tuple[str, ...]] = ()
     #: How the bookmark moves.
@@ -319,13 +321,16 @@ class ChatStream(ExchangeStream):
                 mark=self.replication_key,
                 inherited=self.parent_keys,
                 path=self.records_path,
+                at_root=self.records_at_root,
             )
         except (TypeError, ValueError):
             return None
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
         """Return the list of records in a body, or what stands in its place."""
-        return body if isinstance(body, list) else answers.find(body, self.records_path)
+        if self.records_at_root and isinstance(body, list):
+            return body
+        return answers.find(body, self.records_path)
 
     def check(self, request: HTTPRequest, index: int, record: Any) -> None:  # noqa: ANN401
         """Conform a record to its schema.

@@ -16,12 +16,33 @@ from typing import TYPE_CHECKING
 
 from urllib3 import HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from tap_chat.pace import PacedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from urllib3 import HTTPConnectionPool
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a server may take.
+
+    Attributes:
+        connect: Seconds for a connection, TLS included.
+        read: Seconds for each read, and for each 64 KiB of an answer that has begun.
+    """
+
+    connect: float
+    read: float
 
 
 class Connections:
@@ -36,20 +57,25 @@ class Connections:
         self._kept: deque[HTTPConnection] = deque()
         weakref.finalize(self, _close_all, self._kept)
 
-    def ask(self, method: str, target: str, headers: Mapping[str, str], timeout: float) -> Exchange:
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str], timeouts: Timeouts
+    ) -> Exchange:
         """Send a request and read the head of its answer.
 
         Args:
             method: The method.
             target: The path, with its query.
             headers: The headers.
-            timeout: Seconds to wait for a connection, and at each read.
+            timeouts: How long the server may take.
 
         Raises:
             HTTPError: There is no answer.
         """
         with self.errors(target):
-            connection = self._kept_one(timeout) or self._opened(timeout)
+            connection = self._kept_one() or self._opened(timeouts.connect)
+            # Platforms of one host may wait for different times.
+            connection.timeout = timeouts.read
+            connection.sock.settimeout(timeouts.read)
             try:
                 # Not urllib3's methods of these names, but those beneath.
                 client.HTTPConnection.request(connection, method, target, headers=headers)
@@ -82,7 +108,7 @@ class Connections:
         except (client.HTTPException, OSError) as error:
             raise ProtocolError("The connection broke.", error) from error
 
-    def _kept_one(self, timeout: float) -> HTTPConnection | None:
+    def _kept_one(self) -> HTTPConnection | None:
         """Return a connection that the server has not closed meanwhile."""
         while self._kept:
             try:
@@ -90,10 +116,6 @@ class Connections:
             except IndexError:
                 return None
             if connection.is_connected:
-                if connection.timeout != timeout:
-                    # Platforms of one host may wait for different times.
-                    connection.timeout = timeout
-                    connection.sock.settimeout(timeout)
                 return connection
             connection.close()
         return None
@@ -112,7 +134,12 @@ class Connections:
             if isinstance(pool, HTTPSConnectionPool)
             else HTTPConnection(pool.host, pool.port, timeout=timeout)
         )
-        connection.connect()
+        connection.response_class = PacedResponse
+        try:
+            connection.connect()
+        except TimeoutError as error:
+            connection.close()
+            raise ConnectTimeoutError(connection, "No TLS within the time.") from error
         return connection
 
 

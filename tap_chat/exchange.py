@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tap_chat import answers
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
+from tap_chat.connections import Timeouts
 from tap_chat.transport import CutOffError
 
 if sys.version_info >= (3, 12):
@@ -124,10 +125,10 @@ class ExchangeStream(BlockStream):
         """Counts the stream's requests, retries included, and logs the number now and then."""
         return self.get_http_request_counter()
 
-    @property
-    @override
-    def timeout(self) -> float:  # type: ignore[override]
-        return self.settings.request_timeout
+    @cached_property
+    def timeouts(self) -> Timeouts:
+        """How long the server may take."""
+        return Timeouts(self.settings.connect_timeout, self.settings.request_timeout)
 
     def exchange(
         self,
@@ -222,7 +223,7 @@ class ExchangeStream(BlockStream):
         # Raised outside of the handlers, and without the body: errors live on for a while.
         del body
         if readable:
-            said = "answered with a body that is not whole JSON"
+            said = "answered with a body that is not whole JSON in UTF-8"
             remedy = self.remedies.check_address_at_last
             raise BrokenOffError(self.sentence(request, said), remedy=remedy)
         raise self.unreadable(request)
@@ -230,7 +231,7 @@ class ExchangeStream(BlockStream):
     def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
         began = False
         try:
-            answer = self._transport.carry(self._signed(request), self.timeout, largest)
+            answer = self._transport.carry(self._signed(request), self.timeouts, largest)
         except CutOffError as error:
             failed: Exception = error.reason
             began = True
@@ -249,7 +250,7 @@ class ExchangeStream(BlockStream):
                 f"Check the settings of {self.section}, and those of proxies and certificates in"
                 " the environment.",
             )
-        said = answers.describe_failure(failed, self.timeout, began=began)
+        said = answers.describe_failure(failed, self.timeouts, began=began)
         remedy = self.remedies.of_failure(failed, began=began)
         broke_off = began or isinstance(failed, ReadTimeoutError)
         kind = BrokenOffError if broke_off else PassingError
@@ -260,7 +261,7 @@ class ExchangeStream(BlockStream):
         try:
             yield from chunks
         except CutOffError as error:
-            said = answers.describe_failure(error.reason, self.timeout, began=True)
+            said = answers.describe_failure(error.reason, self.timeouts, began=True)
         else:
             return
         raise BrokenOffError(self.sentence(request, said))

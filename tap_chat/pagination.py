@@ -6,9 +6,9 @@ that every reader decodes again.
 
 from __future__ import annotations
 
-import re
 import sys
 from abc import ABC, abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 TokenT = TypeVar("TokenT")
 
-# No list has more pages; and Python reads no number of some thousand digits.
-PAGE_NUMBER = re.compile(r"[0-9]{1,18}")
+# The last so many pages are remembered, by the hashes of their keys.
+REMEMBERED_PAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ class Paginator(ABC, Generic[TokenT]):
         self._count = 0
         self._last: list[tuple[Any, ...]] | None = None
         self._landmark: list[tuple[Any, ...]] | None = None
+        self._seen: set[int] = set()
+        self._order: deque[int] = deque()
 
     def advance(self, page: Page) -> None:
         """Move on from a page.
@@ -99,7 +101,7 @@ class Paginator(ABC, Generic[TokenT]):
         Raises:
             RepeatedPageError: It, or one like it, came before.
         """
-        if page.records and page.keys in (self._last, self._landmark):
+        if page.records and (page.keys in (self._last, self._landmark) or self._saw(page)):
             raise RepeatedPageError
         self._count += 1
         self._last = page.keys
@@ -111,6 +113,17 @@ class Paginator(ABC, Generic[TokenT]):
             self.finished = True
         else:
             self.current_value = following
+
+    def _saw(self, page: Page) -> bool:
+        """Say whether a page is one of the last before, and remember it."""
+        known = hash(tuple(page.keys))
+        if known in self._seen:
+            return True
+        self._seen.add(known)
+        self._order.append(known)
+        if len(self._order) > REMEMBERED_PAGES:
+            self._seen.discard(self._order.popleft())
+        return False
 
     def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
         """Say whether a page only shows that the one before was the last; nobody needs it then."""
@@ -145,10 +158,14 @@ class OffsetPaginator(Paginator[int]):
     def __init__(self, page_size: int) -> None:
         super().__init__(0)
         self._page_size = page_size
+        self._largest = 0
 
     @override
     def get_next(self, page: Page) -> int | None:
-        self.confirming = len(page.records) < self._page_size
+        # As large as the largest: then it is the server that gives no more than that.
+        full = min(self._page_size, self._largest or self._page_size)
+        self.confirming = len(page.records) < full
+        self._largest = max(self._largest, len(page.records))
         return self.current_value + len(page.records) if page.records else None
 
 
@@ -215,12 +232,10 @@ class NextLinkPaginator(NumberPaginator):
                 "gave a next link to another host, which is not followed",
                 "The credentials go to the host of the setting api_url only.",
             )
-        numbers = parse_qs(link.query).get("page", [])
-        if len(numbers) == 1 and PAGE_NUMBER.fullmatch(numbers[0]):
-            number = int(numbers[0])
-            if number > self.current_value:
-                return number
-        raise PagingError("gave a next link that does not lead to a further page")
+        # A page that is left out would be one that is lost.
+        if parse_qs(link.query).get("page") != [str(self.current_value + 1)]:
+            raise PagingError("gave a next link that does not lead to the next page")
+        return self.current_value + 1
 
 
 class WholeOrPaged(NextLinkPaginator):

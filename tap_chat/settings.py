@@ -74,8 +74,16 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         ),
     ] = None
     request_timeout: Annotated[
-        float, about("Request timeout", "Seconds to wait for the server, at each read.", gt=0)
+        float,
+        about(
+            "Request timeout",
+            "Seconds to wait for an answer to begin, and for each 64 KiB of it then.",
+            gt=0,
+        ),
     ] = 60.0
+    connect_timeout: Annotated[
+        float, about("Connect timeout", "Seconds to wait for a connection, TLS included.", gt=0)
+    ] = 15.0
     max_retries: Annotated[
         int,
         about("Retries", "How often a request is sent again after a passing failure.", ge=0),

@@ -19,12 +19,15 @@ from urllib3.exceptions import HTTPError
 
 from tap_chat.answers import Beginning
 from tap_chat.connections import Connections
+from tap_chat.pace import PacedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.client import HTTPMessage
 
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+
+    from tap_chat.connections import Timeouts
 
 # Bytes of a body that are read at once.
 READ_BYTES = 64 * 1024
@@ -87,13 +90,13 @@ class Transport(HTTPAdapter):
         self._lock = threading.Lock()
 
     def carry(
-        self, request: requests.PreparedRequest, timeout: float, largest: int | None
+        self, request: requests.PreparedRequest, timeouts: Timeouts, largest: int | None
     ) -> Answer:
         """Send a request once.
 
         Args:
             request: The request, signed.
-            timeout: Seconds to wait for a connection, and at each read.
+            timeouts: How long the server may take.
             largest: The most bytes of a body that are held; None for any number.
 
         Returns:
@@ -110,8 +113,8 @@ class Transport(HTTPAdapter):
         route = self._routes.get(origin) or self._find_route(origin)
         target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
         if route.direct is None:
-            return self._by_proxy(route.pool, target, request, timeout, largest)
-        exchange = route.direct.ask(str(request.method), target, request.headers, timeout)
+            return self._by_proxy(route.pool, target, request, timeouts, largest)
+        exchange = route.direct.ask(str(request.method), target, request.headers, timeouts)
         head = exchange.response
         try:
             body = exchange.whole(largest)
@@ -128,14 +131,14 @@ class Transport(HTTPAdapter):
         pool: HTTPConnectionPool,
         target: str,
         request: requests.PreparedRequest,
-        timeout: float,
+        timeouts: Timeouts,
         largest: int | None,
     ) -> Answer:
         response = pool.urlopen(
             str(request.method),
             target,
             headers=request.headers,
-            timeout=Timeout(timeout),
+            timeout=Timeout(connect=timeouts.connect, read=timeouts.read),
             retries=False,
             redirect=False,
             assert_same_host=False,
@@ -157,7 +160,11 @@ class Transport(HTTPAdapter):
             self.cert_verify(pool, str(request.url), verify, None)  # type: ignore[no-untyped-call]
             prefix = self.request_url(request, proxies).removesuffix("/")
             made = cast("HTTPConnectionPool", pool)
-            direct = None if select_proxy(origin, proxies) else Connections(made)
+            proxied = select_proxy(origin, proxies)
+            if proxied:
+                paced = {"response_class": PacedResponse}
+                made.ConnectionCls = type("Paced", (made.ConnectionCls,), paced)
+            direct = None if proxied else Connections(made)
             return self._routes.setdefault(origin, Route(made, prefix, direct))
 
 

@@ -58,13 +58,14 @@ class VerbatimReader:
         mark: The replication key, if there is one.
         inherited: Those of the keys that come from the parent instead of the record.
         path: Where the records are in a page, names with dots between them.
+        at_root: Whether they may be the root, too.
 
     Raises:
         TypeError: The schema has no like in msgspec.
         ValueError: Likewise, or a record could not be known by its key.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs to know of a stream
         self,
         schema: Mapping[str, Any],
         keys: Sequence[str],
@@ -72,6 +73,7 @@ class VerbatimReader:
         mark: str | None = None,
         inherited: Sequence[str] = (),
         path: str = "",
+        at_root: bool = False,
     ) -> None:
         own = {name: field for name, field in schema["properties"].items() if name not in inherited}
         required = [key for key in keys if key not in inherited]
@@ -100,6 +102,7 @@ class VerbatimReader:
         self._marked = mark is not None
         self._inherited = inherited
         self._path = path.split(".") if path else []
+        self._at_root = at_root
 
     def read(self, body: Body, context: Mapping[str, Any] | None = None) -> Page | None:
         """Read a page.
@@ -117,7 +120,7 @@ class VerbatimReader:
         try:
             if not body.isascii():
                 str(body, "utf-8")  # msgspec does not look into what it skips
-            texts, rest = _find(body, [] if body[:1] == b"[" else self._path)
+            texts, rest = _find(body, [] if self._at_root and body[:1] == b"[" else self._path)
         except (ValueError, RecursionError, msgspec.DecodeError, answers.UnreadableError):
             return None
         return self.page(texts, context, rest)

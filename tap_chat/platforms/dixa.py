@@ -132,6 +132,7 @@ class DixaConversationExport(ChatStream):
     section = "dixa"
     remedies = REMEDIES
     records_path = "data"
+    records_at_root = True
     primary_keys = ("id",)
     replication_key = "updated_at"
     schema = CONVERSATION_EXPORT
@@ -240,7 +241,7 @@ class DixaConversationExport(ChatStream):
         except arrays.NoArrayError:
             said = f"answered with more than {len(body.first)} bytes that can't be read in parts"
         except ValueError:
-            said = "answered with a body that is not whole JSON"
+            said = "answered with a body that is not whole JSON in UTF-8"
         else:
             return
         raise BrokenOffError(self.sentence(request, said))

@@ -222,6 +222,8 @@ class FreshchatConversationsProperties(FreshchatStream):
     name = "freshchat_conversations_properties"
     path = "/conversations/fields"
     records_path = "data"
+    # Freshchat: the root, as it is documented.
+    records_at_root = True
     primary_keys = ("id",)
     schema = fields.CONVERSATIONS_PROPERTIES
 

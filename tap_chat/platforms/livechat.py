@@ -203,11 +203,10 @@ class LiveChatChats(ChatStream):
             if len(seen) == before:
                 break
             listing = self._listing(window, 1)
-        self.logger.warning(
-            "%s counts %d chats, but gave %d, however often it was asked.",
-            self.sentence(listing.request, "was answered").removesuffix(" was answered."),
-            total,
-            len(seen),
+        raise self.fatal(
+            listing.request,
+            f"counts {total} chats in all pages, but gave {len(seen)}, however often it was asked",
+            "Try again later; if it is so each time, ask LiveChat.",
         )
 
     def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:

@@ -72,3 +72,29 @@ class BrokenResponse(Response):
             self._connection.abort()
         # The server learns of the end of the connection in the next turn of the loop.
         await asyncio.sleep(0)
+
+
+class SlowResponse(Response):
+    """An answer whose body takes its time.
+
+    Args:
+        answer: What is sent.
+        seconds: How long to wait between its pieces.
+        halves: True for two pieces, false for one of each byte.
+    """
+
+    def __init__(self, answer: Response, seconds: float, *, halves: bool) -> None:
+        super().__init__(answer.body, answer.status_code, media_type=answer.media_type)
+        self._seconds = seconds
+        self._piece = max(1, len(self.body) // 2) if halves else 1
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer piece by piece."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        for index in range(0, len(self.body), self._piece):
+            piece = bytes(self.body[index : index + self._piece])
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(self._seconds)
+        await send({"type": "http.response.body", "body": b""})

@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tap_chat.sandbox.answers import BrokenResponse, json_answer
+from tap_chat.sandbox.answers import BrokenResponse, SlowResponse, json_answer
 from tap_chat.sandbox.dixa import conversation_export
+from tap_chat.sandbox.faults import http_date
 from tap_chat.sandbox.freshchat import freshchat
 from tap_chat.sandbox.livechat import chats
 from tap_chat.sandbox.messages import messages
@@ -108,16 +109,28 @@ class Gate:
                 self.refused += 1
                 return Response(status_code=429, headers={"Retry-After": f"{wait:.3f}"})
             # Not that of request.url, which ends at an encoded question mark.
-            path: str = request.scope["path"]
-            fault = next((fault for fault in self.options.faults if fault.strikes(path)), None)
+            path, query = request.scope["path"], request.query_params
+            faults = self.options.faults
+            fault = next((fault for fault in faults if fault.strikes(path, query)), None)
             answer = dialect(request, self.world, self.options, fault)
-            if fault is None:
-                return answer
-            if fault.kind in {"reset", "cut"}:
-                return BrokenResponse(answer, request, whole=0 if fault.kind == "reset" else 0.5)
-            return fault.spoil_answer(answer)
+            if fault:
+                answer = await self._spoilt(answer, request, fault)
+            answer.headers["Date"] = http_date(self.options.clock)
+            return answer
 
         return endpoint
+
+    async def _spoilt(self, answer: Response, request: Request, fault: Fault) -> Response:
+        match fault.kind:
+            case "reset" | "cut":
+                return BrokenResponse(answer, request, whole=0 if fault.kind == "reset" else 0.5)
+            case "stall" | "drip":
+                return SlowResponse(answer, fault.seconds, halves=fault.kind == "stall")
+            case "hang":
+                await asyncio.sleep(fault.seconds)
+                return answer
+            case _:
+                return fault.spoil_answer(answer, self.options.clock)
 
     def _dixa(
         self, request: Request, world: World, options: Options, fault: Fault | None

@@ -56,6 +56,7 @@ def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa:
 @setting("--livechat-cap", "Chats that one query of LiveChat can reach.")
 @setting("--livechat-date", "Which end of a chat LiveChat's dates select by: ended or started.")
 @setting("--livechat-drift", "Pages of LiveChat after which one more chat has ended.", type=int)
+@setting("--clock", "Seconds by which the server's clock is ahead.")
 @click.option(
     "--fault",
     "faults",

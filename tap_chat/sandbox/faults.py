@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import gzip
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 from starlette.responses import Response
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 Kind = Literal[
     "status",  # answer with a status of failure
+    "hang",  # answer `seconds` later
+    "stall",  # half of the body, and the rest `seconds` later
+    "drip",  # a byte of the body every `seconds`
     "reset",  # break the connection instead of an answer
     "cut",  # break it in the middle of the body
     "truncate",  # half of the JSON, with a Content-Length that is right for the half
     "empty",  # 200 without a body
     "html",  # 200 with a web page, as on a wrong host
     "null",  # the JSON null
+    "body",  # 200 with `literal` as the whole body
+    "charset",  # the body in the charset `charset`; what that lacks becomes a question mark
+    "gzip_junk",  # a body that is said to be compressed, and is not
+    "gzip_cut",  # the first half of a compressed body, with a Content-Length that is right for it
     "repeat",  # the records of the first page (of Dixa: window), whatever is asked for
     "drop",  # records without the field that `field` names
     "replace",  # records with `literal` in the field that `field` names
     "self_link",  # a page of Freshchat whose next link leads to itself
     "foreign_link",  # a page of Freshchat whose next link leads to another host
+    "link",  # a page of Freshchat whose next link is `literal`
 ]
 
 
@@ -29,26 +43,38 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         kind: What happens.
         path: Only requests whose path contains this.
+        query: Only requests with these parameters.
         after: The number of such requests to answer well first.
         times: The number of requests to spoil then; None for all.
         status: The status of `status`.
         headers: Further headers of `status`, such as Retry-After.
+        until: Seconds from now to the moment that `status` has as Retry-After, by the server's
+            clock; None for no such header.
+        seconds: How long `hang`, `stall` and `drip` wait.
+        charset: The one of `charset`, by its name in Python.
         field: The field of `drop` and `replace`, in the last record of a page.
-        literal: The value of `replace`, as JSON text that stands in the body as it is.
+        literal: The value of `replace`, the body of `body` or the address of `link`: text that is
+            sent as it is.
     """
 
     kind: Kind
     path: str = ""
+    query: dict[str, str] = {}
     after: Annotated[int, Meta(ge=0)] = 0
     times: Annotated[int, Meta(ge=0)] | None = 1
     status: int = 500
     headers: dict[str, str] = {}
+    until: float | None = None
+    seconds: Annotated[float, Meta(ge=0)] = 1.0
+    charset: str = "latin-1"
     field: str = "id"
     literal: str = "null"
 
-    def strikes(self, path: str) -> bool:
+    def strikes(self, path: str, query: Mapping[str, str]) -> bool:
         """Say whether this request is to be spoilt, and count it."""
         if self.path not in path or self.times == 0:
+            return False
+        if not self.query.items() <= dict(query).items():
             return False
         if self.after:
             self.after -= 1
@@ -66,21 +92,40 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             last[self.field] = Raw(self.literal.encode())
         return [*records[:-1], last]
 
-    def spoil_answer(self, answer: Response) -> Response:
-        """Return what is sent instead of an answer that was right."""
-        match self.kind:
-            case "status":
-                return Response(b'{"error":"made up"}', self.status, self.headers, JSON)
-            case "truncate":
-                return Response(answer.body[: len(answer.body) // 2], media_type=JSON)
-            case "empty":
-                return Response(b"", media_type=JSON)
-            case "html":
-                return Response(b"<!doctype html><title>Sign in</title>", media_type="text/html")
-            case "null":
-                return Response(b"null", media_type=JSON)
-            case _:
-                return answer
+    def spoil_answer(self, answer: Response, clock: float) -> Response:
+        """Return what is sent instead of an answer that was right.
+
+        Args:
+            answer: The answer.
+            clock: Seconds by which the server's clock is ahead.
+        """
+        if self.kind == "status":
+            until = {} if self.until is None else {"Retry-After": http_date(clock + self.until)}
+            return Response(b'{"error":"made up"}', self.status, {**self.headers, **until}, JSON)
+        body = bytes(answer.body)
+        whole = gzip.compress(body) if self.kind == "gzip_cut" else body
+        wrong: dict[str, tuple[bytes, str]] = {
+            "truncate": (body[: len(body) // 2], JSON),
+            "empty": (b"", JSON),
+            "html": (b"<!doctype html><title>Sign in</title>", "text/html"),
+            "null": (b"null", JSON),
+            "body": (self.literal.encode(), JSON),
+            "gzip_junk": (b"no gzip", JSON),
+            "gzip_cut": (whole[: len(whole) // 2], JSON),
+        }
+        if self.kind == "charset":
+            text = body.decode().encode(self.charset, "replace")
+            return Response(text, media_type=f"{JSON}; charset={self.charset}")
+        if self.kind not in wrong:
+            return answer
+        text, kind = wrong[self.kind]
+        compressed = {"Content-Encoding": "gzip"} if self.kind.startswith("gzip") else {}
+        return Response(text, headers=compressed, media_type=kind)
+
+
+def http_date(seconds: float) -> str:
+    """Return the moment so many seconds from now, as headers have it (RFC 9110)."""
+    return formatdate(time.time() + seconds, usegmt=True)
 
 
 JSON = "application/json"

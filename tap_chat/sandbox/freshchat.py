@@ -129,15 +129,20 @@ class Answerer:
                 links["next_page"] = page + 1
             if self.fault and self.fault.kind == "self_link":
                 links["next_page"] = page
+            if self.fault and self.fault.kind == "link":
+                links["next_page"] = page + 1
             body["links"] = {rel: self.link(name, rel, page) for rel, page in links.items()}
         return body
 
     def link(self, name: str, rel: str, page: int) -> Row:
         """Return a link to a page of a list, without the filters of this one."""
+        spoilt = rel == "next_page" and self.fault
+        if spoilt and spoilt.kind == "link":
+            return {"href": spoilt.literal, "rel": rel, "method": "GET"}
         # Freshchat: the form of the links is not documented.
         base = {"path": "", "absolute": str(self.request.base_url).rstrip("/") + "/v2"}
         start = base.get(self.options.links, "/v2")
-        if rel == "next_page" and self.fault and self.fault.kind == "foreign_link":
+        if spoilt and spoilt.kind == "foreign_link":
             start = "https://elsewhere.invalid/v2"
         href = f"{start}/{name}?page={page}&items_per_page={self.page_size}"
         return {"href": href, "rel": rel, "method": "GET"}

@@ -18,6 +18,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
         rate_window: The length of a window, in seconds.
         max_page_size: The most records that any page has, whatever is asked for.
         faults: What goes wrong, the first that strikes wins.
+        clock: Seconds by which the server's clock is ahead; behind, if negative.
         links: The form of Freshchat's links: with /v2 from the root of the host, without it, whole,
             or none at all.
         dixa_bounds: Which bounds of Dixa's filters belong to the window: "[" and "]" do.
@@ -35,6 +36,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     rate_window: Annotated[float, Meta(gt=0)] = 60.0
     max_page_size: Annotated[int, Meta(ge=1)] = 100
     faults: list[Fault] = []
+    clock: float = 0.0
     links: Literal["relative", "path", "absolute", "absent"] = "relative"
     dixa_bounds: Literal["[)", "[]", "(]", "()"] = "[)"
     dixa_rate_limit: Annotated[int, Meta(ge=1)] | None = None

@@ -60,6 +60,7 @@ class Sandbox:
             lifespan="off",
             log_level="critical",
             access_log=False,
+            date_header=False,  # the gate has a clock of its own
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.serve, name="sandbox")

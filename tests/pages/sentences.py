@@ -38,7 +38,7 @@ MAKERS: dict[str, int | None] = {
 TELLERS = re.compile(r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit|sentence)|_")
 #: Names that sentences have before they are raised.
 NAMES = {
-    *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF"),
+    *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
     *("_SENTENCES", "_NO_SPACE"),
 }
 #: What `%` and `str.format` fill in.

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,3 +199,67 @@ def test_command_refuses_what_it_does_not_know(flag: str, word: str) -> None:
     done = subprocess.run([COMMAND, flag], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "body"),
+    [
+        (Fault(kind="body", literal="[]"), b"[]"),
+        (Fault(kind="gzip_junk"), b"no gzip"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else "",
+)
+def test_bodies_are_spoilt_as_asked(sandbox: Sandbox, fault: Fault, body: bytes) -> None:
+    sandbox.options.faults = [fault]
+    params: dict[str, Any] = {"api_key": API_KEY}
+    url = f"{sandbox.url}/v1/messages"
+    with requests.get(url, params, timeout=10, stream=True) as answer:
+        assert answer.raw.read(decode_content=False) == body
+
+
+def test_charset_is_not_utf_8(sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="charset"), Fault(kind="charset", charset="utf-16")]
+    with pytest.raises(UnicodeDecodeError):
+        page(sandbox).content.decode()
+    assert page(sandbox).content.decode("utf-16") == page(sandbox).text
+
+
+def test_compressed_body_that_breaks_off_is_half_of_it(sandbox: Sandbox) -> None:
+    whole = page(sandbox).content
+    sandbox.options.faults = [Fault(kind="gzip_cut")]
+    begun = page(sandbox).content
+    assert begun
+    assert whole.startswith(begun)
+    assert begun != whole
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("hang", 0.2), ("stall", 0.2), ("drip", 0.002)])
+def test_slow_answers_are_whole_in_the_end(sandbox: Sandbox, kind: Any, seconds: float) -> None:
+    whole = page(sandbox, limit=1).json()
+    sandbox.options.faults = [Fault(kind=kind, seconds=seconds)]
+    start = time.monotonic()
+    assert page(sandbox, limit=1).json() == whole
+    assert time.monotonic() - start >= 0.1
+
+
+def test_fault_of_another_query_does_not_strike(sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", query={"offset": "100", "limit": "100"})]
+    assert page(sandbox).status_code == 200
+    assert page(sandbox, offset=100).status_code == 500
+
+
+def test_clock_of_the_server_may_be_wrong(sandbox: Sandbox) -> None:
+    sandbox.options.clock = 3600
+    sandbox.options.faults = [Fault(kind="status", status=429, until=5)]
+    answer = page(sandbox)
+    dates = [parsedate_to_datetime(answer.headers[name]) for name in ("Date", "Retry-After")]
+    assert timedelta(minutes=59) < dates[0] - datetime.now(UTC) < timedelta(minutes=61)
+    assert timedelta(seconds=4) <= dates[1] - dates[0] <= timedelta(seconds=6)
+    assert "Date" in page(sandbox).headers
+
+
+def test_next_link_is_the_one_asked_for(sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="link", literal="//elsewhere.invalid/v2/agents?page=2")]
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    body = requests.get(f"{sandbox.url}/v2/agents", headers=headers, timeout=10).json()
+    assert body["links"]["next_page"]["href"] == "//elsewhere.invalid/v2/agents?page=2"

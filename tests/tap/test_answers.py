@@ -49,6 +49,12 @@ def test_retry_after_as_a_date() -> None:
     assert answers.retry_after({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
 
 
+@pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 21 Oct 2095 07:28:00 GMT"])
+def test_retry_after_as_a_date_is_by_the_clock_of_the_server(date: str) -> None:
+    later = date.replace(":28:00", ":28:30")
+    assert answers.retry_after({"Retry-After": later, "Date": date}) == 30
+
+
 def test_body_is_decoded_exactly() -> None:
     assert answers.decode(b'{"a": 0.10, "b": 123456789012345678901}') == {
         "a": Decimal("0.10"),
@@ -57,7 +63,14 @@ def test_body_is_decoded_exactly() -> None:
     assert answers.decode(rb'["\ud83d"]') == ["\ud83d"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"a": NaN}', b"\xff", b'"\xe9"', b"[1] [2]"])
+UTF_16 = '{"a": 1}'.encode("utf-16")
+
+
+def test_byte_order_mark_is_ignored() -> None:
+    assert answers.decode(b'\xef\xbb\xbf{"a": "\xc3\xa9"}') == {"a": "é"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a": NaN}', b"\xff", b'"\xe9"', b"[1] [2]", UTF_16])
 def test_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         answers.decode(body)

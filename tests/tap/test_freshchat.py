@@ -201,7 +201,7 @@ def test_one_schema_a_stream_and_no_log_line_a_parent(tap: Runner) -> None:
         (Fault(kind="truncate", path="/v2/users", times=None), ["not whole JSON"]),
         (Fault(kind="drop", path="/v2/channels"), ["has no `id`, which is its key"]),
         (Fault(kind="drop", path="/messages"), ["has no `id`, which is its key"]),
-        (Fault(kind="self_link", path="/v2/agents"), ["does not lead to a further page"]),
+        (Fault(kind="self_link", path="/v2/agents"), ["does not lead to the next page"]),
         (Fault(kind="foreign_link", path="/v2/agents"), ["a next link to another host"]),
         (Fault(kind="repeat", path="/v2/agents", after=1), ["page"]),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat.pagination import OffsetPaginator, Page, RepeatedPageError
+from tap_chat.pagination import NextLinkPaginator, OffsetPaginator, Page, RepeatedPageError
 from tap_chat.records import Block
 
 
@@ -55,3 +55,28 @@ def test_only_the_page_after_a_short_one_may_be_missing() -> None:
     assert not paginator.confirming
     paginator.advance(page(3))
     assert paginator.confirming
+
+
+def test_page_that_came_long_before_is_an_error() -> None:
+    paginator = OffsetPaginator(2)
+    for number in range(0, 12, 2):
+        paginator.advance(page(number, number + 1))
+    with pytest.raises(RepeatedPageError):
+        paginator.advance(page(4, 5))
+
+
+def test_page_may_not_be_missing_where_the_server_gives_fewer_than_asked_for() -> None:
+    paginator = OffsetPaginator(3)
+    confirming = []
+    for read in (page(1, 2), page(3, 4), page(5)):
+        paginator.advance(read)
+        confirming.append(paginator.confirming)
+    assert confirming == [True, False, True]
+
+
+@pytest.mark.parametrize("host", ["http://API.example", "//api.example", ""])
+def test_next_link_may_spell_the_host_in_any_case(host: str) -> None:
+    paginator = NextLinkPaginator("http://api.EXAMPLE/v2", 2)
+    link = {"links": {"next_page": {"href": f"{host}/v2/users?page=2"}}}
+    paginator.advance(Page(link, Block([{"id": 1}]), [(1,)]))
+    assert paginator.current_value == 2

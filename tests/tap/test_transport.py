@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from running import chat_config
 from serving import Server, paged, rows
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from urllib3 import HTTPConnectionPool
 
-from tap_chat.connections import Connections
-from tap_chat.sandbox import API_KEY
+from tap_chat.connections import Connections, Timeouts
+from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from running import Runner
     from starlette.requests import Request
 
@@ -87,13 +91,51 @@ def test_connections_are_kept_open(tap: Runner) -> None:
     assert len(clients) == 1
 
 
+def test_connection_that_is_not_made_in_time_is_said(tap: Runner) -> None:
+    """Who takes a connection, but does not speak TLS on it, is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"https://127.0.0.1:{mute.getsockname()[1]}"
+        settings = {"connect_timeout": 0.2, "max_retries": 0}
+        config = {"chat": {"api_url": url, "api_key": API_KEY, **settings}}
+        run = tap(config)
+    assert run.code == 1
+    assert "could not connect within 0.2 s" in run.errors[0]
+
+
+@pytest.mark.parametrize("way", ["direct", "proxy"])
+def test_answer_that_drips_is_given_up(tap: Runner, way: str) -> None:
+    options = Options(faults=[Fault(kind="drip", seconds=0.05, times=None)])
+    with Sandbox(World(messages=100), options) as api:
+        config = chat_config(api, request_timeout=0.2, max_retries=0)
+        here = {"http_proxy": api.url if way == "proxy" else "", "no_proxy": ""}
+        run = tap.run(tap.command(config), here)
+    assert run.code == 1
+    assert "stalled in the middle of the answer for 0.2 s" in run.errors[0]
+
+
+def test_large_answer_that_comes_slowly_is_read(tap: Runner) -> None:
+    """Each 64 KiB of it has its own time."""
+    texts = [{"id": f"m{number}", "message": "x" * 20_000} for number in range(30)]
+    body = json.dumps({"data": texts}).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 50_000):
+            yield body[start : start + 50_000]
+            await asyncio.sleep(0.1)
+
+    with Server(lambda _: StreamingResponse(pieces())) as api:
+        run = tap(chat_config(api, request_timeout=0.3, paging="none", max_retries=0))
+    assert run.code == 0, run.err
+    assert run.records == texts
+
+
 def test_connection_waits_as_long_as_the_request_that_it_carries() -> None:
     """Platforms of one host share its connections, but not their settings."""
     with Server(lambda _: {}) as api:
         connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
         timeouts = []
         for timeout in (5.0, 7.0):
-            exchange = connections.ask("GET", "/", {}, timeout)
+            exchange = connections.ask("GET", "/", {}, Timeouts(1.0, timeout))
             timeouts.append(exchange.connection.sock.gettimeout())
             assert exchange.whole(None) == b"{}"
         assert len({request.client for request in api.requests}) == 1

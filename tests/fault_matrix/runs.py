@@ -1,0 +1,190 @@
+"""Runs of the tap that meet a fault, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fault_matrix.cases import PLACES, QUICK, number
+from leaks import leaks
+from running import Run, by_stream, full_config, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fault_matrix.cases import Case
+    from running import Runner
+
+    from tap_chat.sandbox import Sandbox
+
+#: What stands before what happened in an error: when and where.
+BEFORE = re.compile(r"^Stream \w+: GET \S+ ")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        run: The run.
+        truth: The rows that each of its streams must bring.
+        changed: The rows in it that have what the fault put into them.
+    """
+
+    run: Run
+    truth: dict[str, list[dict[str, Any]]]
+    changed: int = 0
+
+    @cached_property
+    def found(self) -> dict[str, Counter[str]]:
+        """The rows that it brought, as text, and how often."""
+        return {stream: texts(rows) for stream, rows in rows_of(self.run).items()}
+
+    @property
+    def lost(self) -> int:
+        """The number of rows that did not come."""
+        return sum(
+            (texts(rows) - self.found.get(stream, Counter())).total()
+            for stream, rows in self.truth.items()
+        )
+
+    @property
+    def twice(self) -> int:
+        """The number of rows that came once more than they are there."""
+        return sum(
+            (found - texts(self.truth[stream])).total() for stream, found in self.found.items()
+        )
+
+    @property
+    def said(self) -> str:
+        """The beginning of its error, or else of what it warned of at last."""
+        if self.run.errors:
+            return re.split(r"(?<=\S)\. ", BEFORE.sub("", self.run.errors[-1]))[0].rstrip(".")
+        return ""
+
+    @property
+    def cell(self) -> str:
+        """What the table says of it."""
+        if self.run.code == 0:
+            parts = [f"{self.lost} lost"] * bool(self.lost) + [f"{self.twice} twice"] * bool(
+                self.twice
+            )
+            return ", ".join(parts) or "whole"
+        return f"fails: {self.said}" if self.run.code == 1 else f"exit code {self.run.code}"
+
+
+def texts(rows: list[dict[str, Any]]) -> Counter[str]:
+    """Count rows by their text."""
+    return Counter(json.dumps(row, sort_keys=True, default=str) for row in rows)
+
+
+def rows_of(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of a run by their stream, exactly."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in run.out.splitlines():
+        if line.startswith(b'{"type":"RECORD"'):
+            message = json.loads(line, parse_float=number)
+            found.setdefault(message["stream"], []).append(message["record"])
+    return found
+
+
+def config_of(sandbox: Sandbox, *sections: str, **settings: Any) -> dict[str, Any]:
+    """Return the config of platforms of a sandbox."""
+    of_chat = {name: settings.pop(name) for name in ("fields", "replication_key") & settings.keys()}
+    quick = {section: QUICK[section] | settings for section in QUICK}
+    quick["chat"] |= of_chat
+    # Messages are older than the rest, and the rest has a window for each month.
+    start = "2025-01-01" if sections == ("chat",) else "2025-10-01"
+    return full_config(sandbox, *sections, **quick) | {"start_date": start}
+
+
+def meet(tap: Runner, sandbox: Sandbox, case: Case, *platforms: str) -> Outcome:
+    """Let a run of some platforms meet a fault on each of them."""
+    sandbox.options.faults = [case.struck(name) for name in platforms]
+    sandbox.options.clock = case.clock
+    run = tap(case_config(sandbox, case, *platforms), level="DEBUG")
+    sandbox.options.faults, sandbox.options.clock = [], 0
+    truth, changed = truth_of(sandbox, platforms), 0
+    arrives = case.ending == "whole" and case.fault.kind == "replace"
+    for name in platforms if arrives else ():
+        stream, (field, value) = PLACES[name].stream, case.put(name)
+        found = rows_of(run).get(stream, [])
+        truth[stream], count = with_changed(truth[stream], found, field, value)
+        changed += count
+    return Outcome(run, truth, changed)
+
+
+def case_config(sandbox: Sandbox, case: Case, *platforms: str) -> dict[str, Any]:
+    """Return the config of a run that meets the fault of a case."""
+    return config_of(sandbox, *platforms, **case.settings)
+
+
+def with_changed(
+    truth: list[dict[str, Any]], found: list[dict[str, Any]], field: str, value: Any
+) -> tuple[list[dict[str, Any]], int]:
+    """Return rows with the value that a fault put into the field of some, and how many these are.
+
+    Args:
+        truth: The rows as they were.
+        found: Those that came.
+        field: The field.
+        value: The value.
+    """
+    there = {without(row, field) for row in found if field in row and row[field] == value}
+    rows = [row | {field: value} if without(row, field) in there else row for row in truth]
+    return rows, len(there)
+
+
+def without(row: dict[str, Any], field: str) -> str:
+    """Return a row without a field, as text."""
+    rest = {name: value for name, value in row.items() if name != field}
+    return json.dumps(rest, sort_keys=True, default=str)
+
+
+def truth_of(sandbox: Sandbox, platforms: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that the streams of some platforms must bring."""
+    return {
+        stream: rows
+        for stream, rows in sandbox.world.truth.items()
+        if stream.partition("_")[0] in platforms
+    }
+
+
+def assert_discreet(run: Run) -> None:
+    """Check that a run gave nothing away, and showed no traceback."""
+    assert leaks(run.err) == []
+    assert leaks(json.dumps(run.state)) == []
+    assert "Traceback" not in run.err
+
+
+def assert_made_good(tap: Runner, sandbox: Sandbox, outcomes: dict[str, Outcome]) -> None:
+    """Check that the next run, without a fault, leaves a merging loader with the truth.
+
+    Args:
+        tap: What runs.
+        sandbox: The sandbox.
+        outcomes: The runs that met a fault, each of one platform.
+    """
+    state: dict[str, Any] = {"bookmarks": {}}
+    for outcome in outcomes.values():
+        state["bookmarks"] |= outcome.run.state.get("bookmarks", {})
+    again = tap(config_of(sandbox, *outcomes), state=state)
+    assert again.code == 0, again.err
+    tables = merged([*(outcome.run for outcome in outcomes.values()), again])
+    for stream, rows in truth_of(sandbox, tuple(outcomes)).items():
+        assert in_order([*tables.get(stream, {}).values()]) == in_order(rows), stream
+
+
+def merged(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+    """Return what a loader that merges on the keys holds after some runs."""
+    tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+    for run in runs:
+        keys = {message["stream"]: message["key_properties"] for message in run.of_type("SCHEMA")}
+        for stream, records in by_stream(run).items():
+            table = tables.setdefault(stream, {})
+            table |= {tuple(record[key] for key in keys[stream]): record for record in records}
+    return tables
