@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import demo
 import duckdb
 import pytest
+from leaks import leaks
 
-from tap_chat.sandbox import Sandbox, World
+from tap_chat.sandbox import API_KEY, Sandbox, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +65,10 @@ def agreed(data_type: str, value: Any) -> str:
 
 @pytest.fixture(scope="module")
 def demo_run() -> subprocess.CompletedProcess[str]:
+    levels = {"TAP_CHAT_LOGLEVEL": "DEBUG", "TARGET_DLT_LOGLEVEL": "DEBUG"}
     return subprocess.run(
         [sys.executable, demo.__file__, f"--messages={ROWS}"],
+        env=os.environ | levels,
         capture_output=True,
         text=True,
         check=False,
@@ -75,6 +78,9 @@ def demo_run() -> subprocess.CompletedProcess[str]:
 def test_demo_brings_every_row_twice(demo_run: subprocess.CompletedProcess[str]) -> None:
     assert demo_run.returncode == 0, demo_run.stdout + demo_run.stderr
     assert "Every row arrived, each way." in demo_run.stdout
+    # The sandbox itself says what its key is.
+    said = (demo_run.stdout + demo_run.stderr).replace(f"The API key is {API_KEY}", "")
+    assert leaks(said) == []
     world = World(messages=ROWS)
     for stream, count in world.rows.items():
         for schema in SCHEMAS:
