@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz check lock tables docs linkcheck dist clean
+.PHONY: demo test fuzz check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -25,6 +25,10 @@ check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
+
+# Known vulnerabilities of what is pinned; it needs the network, so that `make test` does without.
+audit: $(VENV)/installed
+	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --strict --disable-pip --require-hashes -r requirements-dev.txt
 
 $(VENV)/installed: requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)

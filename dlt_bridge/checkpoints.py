@@ -8,7 +8,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dlt_bridge.discretion import discreet, forgetting
+from dlt_bridge.ending import stoppable
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.tables import destination_type
@@ -110,11 +115,18 @@ def load(
 
     Raises:
         BridgeError: The source is not one of `singer`.
-        PipelineStepFailed: The tap or the load failed. All packages before it are loaded.
+        PipelineStepFailed: The tap or the load failed. All packages before it are loaded. Its text
+            shows no values of rows, which a database may quote; `pipeline.run` would show them.
     """
-    infos = finish(pipeline, destination=arguments.get("destination"))
-    packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
-    return infos + [package.info for package in packages]
+    try:
+        with one_line_logs(), stoppable():
+            infos = finish(pipeline, destination=arguments.get("destination"))
+            packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
+            return infos + [package.info for package in packages]
+    except PipelineStepFailed as failed:
+        said = discreet(failed)
+    # Raised outside of the handler, so that nobody finds the original.
+    raise said
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +171,7 @@ def committed(
         while not run.ended:
             token = _run.set(run)
             try:
-                with _heeded_signals(pipeline):
+                with _heeded_signals(pipeline), forgetting(pipeline):
                     info = pipeline.run(source, **arguments)
             finally:
                 _run.reset(token)
@@ -182,7 +194,7 @@ def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  #
     Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
     """
     infos = []
-    with _heeded_signals(pipeline):
+    with _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
             pipeline.normalize()
             infos.append(pipeline.load(destination))

@@ -57,22 +57,22 @@ def sentence(error: BaseException) -> str:
     Args:
         error: What a run of a pipeline raised.
     """
-    causes = list(_causes(error))
-    for cause in causes:
+    chain = list(causes(error))
+    for cause in chain:
         if isinstance(cause, BridgeError):
             return str(cause)
-    for cause in causes:
+    for cause in chain:
         if said := _known(cause):
             return said
-    if any(_before_rows(cause) for cause in causes):
+    if any(_before_rows(cause) for cause in chain):
         return (
-            f"The destination can't be used: {_first_line(causes[-1])} Check its name, address,"
+            f"The destination can't be used: {_first_line(chain[-1])} Check its name, address,"
             " credentials and rights."
         )
-    step = next((cause.step for cause in causes if isinstance(cause, PipelineStepFailed)), None)
+    step = next((cause.step for cause in chain if isinstance(cause, PipelineStepFailed)), None)
     where = f" in dlt's step {step}" if step else ""
     return (
-        f"Unexpected {type(causes[-1]).__name__}{where}; its text may hold values of rows, and is"
+        f"Unexpected {type(chain[-1]).__name__}{where}; its text may hold values of rows, and is"
         " not shown. What was committed before stays. --debug shows where it happened; of"
         " target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
     )
@@ -82,11 +82,11 @@ def frames(error: BaseException) -> str:
     """Return where an error and its causes happened, without their texts."""
     return "\n".join(
         f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}"
-        for cause in _causes(error)
+        for cause in causes(error)
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what led to it, the first cause last."""
     found: BaseException | None = error
     seen: set[int] = set()

@@ -11,8 +11,9 @@ def target() -> None:
         # Here, because its imports are what may be missing.
         from dlt_bridge.target import main  # noqa: PLC0415
     except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
         sys.exit(
-            f"target-dlt needs {error.name}, which is not installed. Install the extra of its"
+            f"target-dlt needs {missing}, which is not installed. Install the extra of its"
             " destination: pip install 'tap-chat[duckdb]', or 'tap-chat[dlt]' 'dlt[<destination>]'."
         )
     main()

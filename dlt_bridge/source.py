@@ -6,9 +6,10 @@ progress work for each stream while the tap runs just once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import dlt
+from dlt.common.typing import SecretSentinel
 
 from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
 from dlt_bridge.checkpoints import reading
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.nested import Nesting
+
+# dlt keeps what it has looked up in a file, but for what is secret.
+_Secret = Annotated[dict[str, Any], SecretSentinel]
 
 
 def singer(  # noqa: PLR0913 - what can be said of a tap
@@ -93,7 +97,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     resolved: dict[str, Any] = {}
 
     def resources(
-        config: dict[str, Any] | None = None,
+        config: _Secret | None = None,
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,

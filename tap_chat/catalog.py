@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import Struct
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_chat.bookmarks import markable
@@ -14,6 +16,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tap_chat.client import ChatStream
+
+
+class _Field(Struct):
+    type: str | list[str] = ""
+    format: str | None = None
+    properties: dict[str, _Field] = {}
+    items: _Field | None = None
+
+
+class _Metadata(Struct):
+    breadcrumb: list[str]
+    metadata: dict[str, Any]
+
+
+class _Stream(Struct):
+    tap_stream_id: str
+    schema: _Field
+    stream: str | None = None
+    stream_alias: str | None = None
+    key_properties: list[str] | None = None
+    replication_key: str | None = None
+    replication_method: str | None = None
+    metadata: list[_Metadata] = []
+
+
+class _Catalog(Struct):
+    streams: list[_Stream]
+
 
 REMEDY = "Discover it again, with --config."
 
@@ -37,6 +67,16 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             name = stream["tap_stream_id"]
             raise invalid(f"The catalog has no schema with `properties` of {name}. {REMEDY}")
+    try:
+        read = msgspec.convert(catalog, _Catalog)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at ")
+        raise invalid(f"The catalog is wrong at {place}: {problem}. {REMEDY}") from None
+    names = [stream.tap_stream_id for stream in read.streams]
+    for stream in read.streams:
+        name = stream.tap_stream_id
+        if stream.stream not in {None, name} or names.count(name) > 1:
+            raise invalid(f"The catalog has {name} twice, or under another name. {REMEDY}")
 
 
 def problems(stream: ChatStream, keys: Sequence[str]) -> Iterator[str]:

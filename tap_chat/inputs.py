@@ -67,6 +67,13 @@ def check_state(state: Mapping[str, Any]) -> None:
     for stream, bookmark in (bookmarks or {}).items():
         if not isinstance(bookmark, dict):
             raise invalid(f"The state's bookmark of {stream} is no object.")
+        if not isinstance(bookmark.get("progress_markers", {}), dict):
+            raise invalid(f"The state's bookmark of {stream} has a wrong `progress_markers`.")
+        if bookmark.get("partitions", []) != []:
+            raise invalid(
+                f"The state's bookmark of {stream} has `partitions`, which tap-chat does not write:"
+                " it is of another tap. Begin without it."
+            )
 
 
 def _check(body: bytes, subject: str) -> None:

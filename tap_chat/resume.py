@@ -65,7 +65,7 @@ def find_mark(state: dict[str, Any], kind: str) -> Mark | None:
         mark = msgspec.convert(state.get(INTERRUPTED), Mark)
     except msgspec.ValidationError:
         return None
-    return mark if mark.kind == kind else None
+    return mark if mark.kind == kind and mark.parents > 0 else None
 
 
 def digest_of(*values: object) -> str:

@@ -71,7 +71,7 @@ while config.exists():
     signal.sigwait({signal.SIGALRM})
 """
     blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})\n"
-    assert read(tap(tmp_path, blocked + code)) == [b"first"]
+    assert read(tap(tmp_path, blocked + code)) == [b"first\n"]
 
 
 @pytest.mark.parametrize("shell", [False, True])
@@ -131,7 +131,7 @@ subprocess.Popen([sys.executable, "-c", wait], stdout=subprocess.DEVNULL)
 print("first")
 """
     with locked(lock):
-        assert read(tap(tmp_path, code)) == [b"first"]
+        assert read(tap(tmp_path, code)) == [b"first\n"]
 
 
 def test_tap_that_fails_in_mid_line_is_heard(tmp_path: Path) -> None:
