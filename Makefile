@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz check audit lock tables docs linkcheck dist clean
+.PHONY: demo test fuzz faults check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -45,6 +45,10 @@ lock:
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py
+
+# Write the tables of docs/faults.md anew: every fault of the sandbox, the tap, and both loads.
+faults: $(VENV)/installed
+	PYTHONPATH=tests $(BIN)/python scripts/faults.py
 
 # What a release publishes, in dist/, and tests of just these files.
 dist: $(VENV)/installed

@@ -166,6 +166,7 @@ class DixaConversationExport(ChatStream):
                 largest = self.settings.max_answer_mb * MEBIBYTE
                 limit = largest if windows.halvable(window) else None
                 for page in self.window_pages(window, limit, verbatim=verbatim):
+                    self._check_time(window, page)
                     marks = (mark or 0 for mark in page.block.marks)
                     versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
                     written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
@@ -233,6 +234,20 @@ class DixaConversationExport(ChatStream):
             params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
             headers={"Accept": "application/json"},
         )
+
+    def _check_time(self, window: Window, page: Page) -> None:
+        """Refuse the answer to another question; it would be taken for all of the window.
+
+        Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So it
+        counts only if all of the records are of a time more than a day away.
+        """
+        marks = [mark for mark in page.block.marks if mark is not None]
+        if marks and not any(window.start - DAY <= mark <= window.end + DAY for mark in marks):
+            raise self.fatal(
+                self._request_of(window),
+                "gave conversations of another time than was asked for",
+                "Dixa does not filter as it should; it can't be read without losing records.",
+            )
 
     def _parts(self, request: HTTPRequest, body: Beginning) -> Iterator[Part]:
         """Read a large array, with errors as sentences."""

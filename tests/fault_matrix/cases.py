@@ -250,8 +250,10 @@ CASES = (
             (", by a clock an hour behind", -3600),
         )
     ),
-    once(STATUSES, "429 once, without a time to wait", "status", status=429),
-    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429),
+    once(
+        STATUSES, "429 once, without a time to wait", "status", status=429, platforms=FEW_REQUESTS
+    ),
+    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429, platforms=FEW_REQUESTS),
     stays(STATUSES, "401 from the middle on (a token that expires)", "401", "status", status=401),
     stays(STATUSES, "403 in the middle", "answered 403 ", "status", status=403),
     stays(STATUSES, "404 in the middle", "answered 404 ", "status", status=404),
@@ -350,11 +352,21 @@ CASES = (
         literal='{"error": "made up"}',
         but=NO_LIST,
     ),
-    stays(PAGES, "a page twice", "a page that came before", "repeat", platforms=("chat",)),
+    once(PAGES, "a page of LiveChat twice, once", "repeat", platforms=("livechat",)),
     stays(
         PAGES,
-        "the first page again later",
-        "a page that came before",
+        "a page twice, for ever",
+        "gave a page that came before",
+        "repeat",
+        but={
+            "dixa": "gave conversations of another time than was asked for",
+            "livechat": "in all pages, but gave",
+        },
+    ),
+    stays(
+        PAGES,
+        "the first page again, later",
+        "gave a page that came before",
         "repeat",
         platforms=("chat", "freshchat"),
         times=1,
@@ -395,8 +407,8 @@ CASES = (
     ),
     stays(
         PAGES,
-        "an empty page before the last",
-        "",
+        "an empty page where the count says more",
+        "in all pages, but gave",
         "body",
         literal='{"data": [], "agents": [], "chats": [], "total": 40, "pages": 2}',
         platforms=("livechat",),

@@ -5,21 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fault_matrix.cases import CASES, PLACES, WORLD, Case
-from fault_matrix.runs import Outcome, assert_discreet, assert_made_good, meet
-
-from tap_chat.sandbox import Sandbox
+from fault_matrix.cases import CASES, PLACES, Case
+from fault_matrix.page import row, row_on_page, rows
+from fault_matrix.runs import assert_discreet, assert_made_good, outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from running import Runner
 
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with Sandbox(WORLD) as sandbox:
-        yield sandbox
+    from tap_chat.sandbox import Sandbox
 
 
 def named(case: Case) -> str:
@@ -28,30 +21,31 @@ def named(case: Case) -> str:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.ending == "whole"], ids=named)
 def test_fault_that_passes_costs_no_row(tap: Runner, api: Sandbox, case: Case) -> None:
-    # The older messages of an incremental run are no matter of the others.
-    apart = [case.platforms[:1], case.platforms[1:]] if case.settings else [case.platforms]
-    for platforms in filter(None, apart):
-        assert_whole(meet(tap, api, case, *platforms), case)
-
-
-def assert_whole(outcome: Outcome, case: Case) -> None:
-    assert_discreet(outcome.run)
-    assert outcome.run.code == 0, outcome.run.errors
-    assert outcome.cell == "whole"
-    assert (outcome.changed > 0) == (case.fault.kind == "replace")
+    found = outcomes(tap, api, case)
+    for outcome in found.values():
+        assert_discreet(outcome.run)
+        assert outcome.run.code == 0, outcome.run.errors
+        assert outcome.cell == "whole"
+        assert (outcome.changed > 0) == (case.fault.kind == "replace")
+    assert row_on_page(case) == row(found)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.ending == "fails"], ids=named)
 def test_fault_that_stays_fails_aloud_and_loses_nothing(
     tap: Runner, api: Sandbox, case: Case
 ) -> None:
-    outcomes: dict[str, Outcome] = {}
-    for platform in case.platforms:
-        outcome = outcomes[platform] = meet(tap, api, case, platform)
+    found = outcomes(tap, api, case)
+    for platform, outcome in found.items():
         assert_discreet(outcome.run)
         assert outcome.run.code == 1, platform
         assert case.words_of(platform) in outcome.said, platform
         # What came before is written.
         assert outcome.found[PLACES[platform].stream], platform
         assert outcome.twice == 0, platform
-    assert_made_good(tap, api, outcomes)
+    assert row_on_page(case) == row(found)
+    assert_made_good(tap, api, found)
+
+
+def test_rows_of_the_page_are_the_cases() -> None:
+    assert [name for name, *_ in rows("tap")] == [case.name for case in CASES]
+    assert len({case.name for case in CASES}) == len(CASES)

@@ -1,0 +1,38 @@
+"""`make faults`: let the tap and both loads meet every fault; write what came of it to the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fault_matrix.cases import CASES, WORLD
+from fault_matrix.loads import by_bridge, by_target_duckdb, cases_of_values
+from fault_matrix.page import LOADS, PAGE, table, tables, with_tables
+from fault_matrix.runs import outcomes
+from rich.progress import track
+from running import Runner
+
+from tap_chat.sandbox import Sandbox
+
+
+def main() -> None:
+    """Write the tables of docs/faults.md anew."""
+    values = cases_of_values()
+    with TemporaryDirectory() as name, Sandbox(WORLD) as sandbox:
+        folder = Path(name)
+        found = {
+            case.name: outcomes(Runner(folder), sandbox, case) for case in track(CASES, "tap-chat")
+        }
+        by_target = {}
+        for number, case in enumerate(track(values, "target-duckdb")):
+            own = folder / f"target-{number}"
+            own.mkdir()
+            by_target[case.name] = by_target_duckdb(Runner(own), sandbox, case).cell
+        by_dlt = by_bridge(folder, sandbox, values)
+    loads = [[case.name, by_target[case.name], by_dlt[case.name].cell] for case in values]
+    made = {"tap": tables(found), "loads": table(["", *LOADS], loads)}
+    PAGE.write_text(with_tables(PAGE.read_text(), made))
+
+
+if __name__ == "__main__":
+    main()

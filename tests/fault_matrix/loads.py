@@ -1,0 +1,162 @@
+"""What becomes of a value on its way into DuckDB: by Meltano's loader, and by the bridge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import demo
+import duckdb
+from dlt.pipeline.exceptions import PipelineStepFailed
+from fault_matrix.cases import CASES, WORLD, number
+from fault_matrix.runs import config_of
+from msgspec.structs import replace
+from staging import Stage
+
+from dlt_bridge import singer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fault_matrix.cases import Case
+    from running import Runner
+
+    from tap_chat.sandbox import Fault, Sandbox
+
+TARGET = demo.ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
+STREAM = "chat_messages"
+ROWS = WORLD.chat_messages
+#: A load of the bridge takes long, so several values share one: each in a page of its own.
+PAGE = 100
+PAGES = range(0, len(ROWS), PAGE)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of a load.
+
+    Attributes:
+        code: The exit code; of the bridge 1 for an exception.
+        rows: The rows of the table.
+        values: What stands in the field that the fault strikes, by column.
+        expected: What should.
+        err: What was said.
+    """
+
+    code: int
+    rows: int
+    values: dict[str, Any]
+    expected: Any
+    err: str
+
+    @property
+    def cell(self) -> str:
+        """What the table says of it."""
+        if self.code:
+            return f"fails, {self.rows or 'no'} rows loaded"
+        if self.rows != len(ROWS):
+            return f"{len(ROWS) - self.rows} lost"
+        own, *others = self.values
+        if self.values[own] == self.expected:
+            return "whole"
+        kept = [name for name in others if self.values[name] == self.expected]
+        if kept:
+            return f"whole, in `{kept[0]}`"
+        return f"whole, but `{self.values[own]}` instead"
+
+
+def cases_of_values() -> list[Case]:
+    """Return the cases of values that the tap hands on."""
+    return [case for case in CASES if case.ending == "whole" and case.fault.kind == "replace"]
+
+
+def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
+    """Load with `tap-chat | target-duckdb`."""
+    if not TARGET.exists():
+        install = [*demo.MELTANO, "install", "loader", "target-duckdb"]
+        subprocess.run(install, cwd=demo.ROOT, check=True, capture_output=True)
+    sandbox.options.faults = [struck(case, PAGE)]
+    run = tap(config_of(sandbox, "chat", **case.settings))
+    sandbox.options.faults = []
+    assert run.code == 0, run.errors
+    path = tap.folder / "target.duckdb"
+    config = tap.folder / "target.json"
+    config.write_text(json.dumps({"filepath": str(path), "default_target_schema": "data"}))
+    done = subprocess.run(
+        [TARGET, "--config", config],
+        cwd=tap.folder,
+        input=run.out,
+        capture_output=True,
+        check=False,
+    )
+    return loaded(path, case, PAGE, (done.returncode, done.stderr.decode(errors="replace")))
+
+
+def by_bridge(folder: Path, sandbox: Sandbox, cases: list[Case]) -> dict[str, Loaded]:
+    """Load with `pipeline.run(singer("tap-chat", config))`; return what came of each case."""
+    found = {}
+    for start in range(0, len(cases), len(PAGES)):
+        some = dict(zip(PAGES, cases[start:], strict=False))
+        own = folder / f"bridge-{start}"
+        own.mkdir()
+        stage = Stage(own)
+        sandbox.options.faults = [struck(case, page) for page, case in some.items()]
+        settings = {name: value for case in some.values() for name, value in case.settings.items()}
+        code, said = 0, ""
+        try:
+            stage.pipeline.run(singer("tap-chat", config_of(sandbox, "chat", **settings)))
+        except PipelineStepFailed as error:
+            code, said = 1, str(error)
+        sandbox.options.faults = []
+        for page, case in some.items():
+            found[case.name] = loaded(own / "w.duckdb", case, page, (code, said))
+    return found
+
+
+def struck(case: Case, page: int) -> Fault:
+    """Return the fault of a case, which strikes the page that begins with this row."""
+    return replace(case.struck("chat"), query={"offset": str(page)})
+
+
+def loaded(path: Path, case: Case, page: int, ended: tuple[int, str]) -> Loaded:
+    """Look at what is in a database.
+
+    Args:
+        path: The database.
+        case: The case.
+        page: The page that was struck; its last row was.
+        ended: The exit code of the load, and what was said.
+    """
+    field, expected = case.put("chat")
+    rows, values = 0, {field: None}
+    of_struck = min(page + PAGE, len(ROWS)) - 1
+    if path.exists():
+        with duckdb.connect(str(path), read_only=True) as database:
+            tables = database.execute("select table_name from information_schema.tables")
+            if STREAM in {name for (name,) in tables.fetchall()}:
+                [(rows,)] = database.execute(f"select count(*) from data.{STREAM}").fetchall()
+                found = database.execute(
+                    f"select * from data.{STREAM} where id = ?", [ROWS[of_struck]["id"]]
+                )
+                names = [name for name, *_ in found.description or ()]
+                for row in found.fetchall():
+                    there = dict(zip(names, row, strict=True))
+                    columns = [name for name in names if name.startswith(f"{field}__v_")]
+                    # Objects, and what does not fit its column, are kept as their JSON.
+                    own = plain(there[field], source=isinstance(expected, dict))
+                    others = {name: plain(there[name], source=True) for name in columns}
+                    values = {field: own} | others
+    return Loaded(ended[0], rows, values, expected, ended[1])
+
+
+def plain(stored: Any, *, source: bool) -> Any:
+    """Return a stored value as JSON has it.
+
+    Args:
+        stored: The value.
+        source: Whether it is the JSON of the value, if it is a text.
+    """
+    text = stored.decode() if isinstance(stored, bytes) else stored
+    return json.loads(text, parse_float=number) if source and isinstance(text, str) else text

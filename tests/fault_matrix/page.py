@@ -1,0 +1,79 @@
+"""The tables of docs/faults.md: written by `make faults`, read by the tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from demo import ROOT
+from fault_matrix.cases import CASES, PLACES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fault_matrix.cases import Case
+    from fault_matrix.runs import Outcome
+
+PAGE = ROOT / "docs" / "faults.md"
+BEGIN, END = "<!-- {}: begin (made by `make faults`) -->\n", "<!-- {}: end -->"
+#: Where a fault does not make sense.
+NOT_THERE = ""
+SAYS = "the error"
+LOADS = ("target-duckdb", "bridge")
+
+
+def tables(found: Mapping[str, Mapping[str, Outcome]]) -> str:
+    """Return the tables of the tap, one for each group.
+
+    Args:
+        found: What came of each case on each platform.
+    """
+    groups: dict[str, list[list[str]]] = {}
+    for case in CASES:
+        groups.setdefault(case.group, []).append([case.name, *row(found[case.name]).values()])
+    head = ["", *(place.title for place in PLACES.values()), SAYS]
+    return "\n".join(f"### {group}\n\n{table(head, rows)}" for group, rows in groups.items())
+
+
+def row(found: Mapping[str, Outcome]) -> dict[str, str]:
+    """Return the cells of a case; an error is that of the first platform that has one.
+
+    Args:
+        found: What came of it on each platform.
+    """
+    cells = {name: found[name].cell if name in found else NOT_THERE for name in PLACES}
+    return cells | {SAYS: next((outcome.said for outcome in found.values() if outcome.said), "")}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def with_tables(text: str, made: Mapping[str, str]) -> str:
+    """Return a page with other tables between its markers."""
+    for name, content in made.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def rows(name: str) -> Iterator[list[str]]:
+    """Yield the rows of the page between the markers of this name."""
+    text = PAGE.read_text().split(BEGIN.format(name))[1].split(END.format(name))[0]
+    for line in text.splitlines():
+        if line.startswith("| ") and not line.startswith(("|  |", "| ---")):
+            yield [cell.strip() for cell in line.removeprefix("|").removesuffix("|").split(" |")]
+
+
+def row_on_page(case: Case) -> dict[str, str]:
+    """Return what the page says of a case, as `row` does."""
+    [cells] = [cells for name, *cells in rows("tap") if name == case.name]
+    return dict(zip([*PLACES, SAYS], cells, strict=True))
+
+
+def loads_on_page(case: Case) -> dict[str, str]:
+    """Return what the page says of the loads of a case."""
+    [cells] = [cells for name, *cells in rows("loads") if name == case.name]
+    return dict(zip(LOADS, cells, strict=True))

@@ -1,0 +1,112 @@
+"""What leads elsewhere is not followed; who is not there is asked again; who is gone is skipped."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from fault_matrix.cases import WORLD, Case
+from fault_matrix.runs import Outcome, assert_made_good, config_of, meet
+from running import Run, assert_complete
+from serving import Server
+
+from tap_chat.sandbox import API_KEY, Fault, Sandbox
+
+if TYPE_CHECKING:
+    from running import Runner
+
+
+@pytest.mark.parametrize(
+    ("platform", "status"), [("chat", 301), ("freshchat", 302), ("dixa", 307), ("livechat", 308)]
+)
+def test_redirect_to_another_host_is_not_followed(
+    tap: Runner, api: Sandbox, platform: str, status: int
+) -> None:
+    with Server(lambda _: {"data": []}) as elsewhere:
+        location = {"Location": f"{elsewhere.url}/v1/messages"}
+        fault = Fault(kind="status", status=status, headers=location, times=None)
+        outcome = meet(tap, api, Case("", "", fault), platform)
+        assert elsewhere.requests == []
+    assert outcome.run.code == 1
+    assert f"towards {elsewhere.url}, which is not followed" in outcome.said
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_redirect_on_the_same_host_is_an_error_too(tap: Runner, api: Sandbox, status: int) -> None:
+    location = {"Location": "/v1/messages?offset=200"}
+    fault = Fault(kind="status", status=status, headers=location, times=None)
+    outcome = meet(tap, api, Case("", "", fault), "chat")
+    assert outcome.run.code == 1
+    assert "towards another path of the host, which is not followed" in outcome.said
+
+
+def test_next_link_to_another_host_is_not_followed(tap: Runner, api: Sandbox) -> None:
+    with Server(lambda _: {"agents": []}) as elsewhere:
+        link = f"{elsewhere.url}/v2/agents?page=3"
+        fault = Fault(kind="link", literal=link, times=None)
+        outcome = meet(tap, api, Case("", "", fault), "freshchat")
+        assert elsewhere.requests == []
+    assert outcome.run.code == 1
+
+
+def test_who_is_not_there_yet_is_asked_again(tap: Runner) -> None:
+    with socket.socket() as bound:
+        # Nobody listens, and nobody else can.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        settings = {"backoff_factor": 0.5, "max_retries": 5}
+        chat = {"api_url": f"http://127.0.0.1:{port}", "api_key": API_KEY} | settings
+        command = tap.command({"chat": chat})
+        out = tap.folder / "out"
+        with (
+            out.open("wb") as written,
+            subprocess.Popen(
+                command, cwd=tap.folder, stdout=written, stderr=subprocess.PIPE, text=True
+            ) as process,
+        ):
+            assert process.stderr is not None
+            first = next(line for line in process.stderr if "Try 1 of" in line)
+            assert "no connection to that host and port" in first
+            bound.close()
+            with Sandbox(WORLD, port=port) as sandbox:
+                process.stderr.read()
+                code = process.wait()
+                assert_complete(Run(code, out.read_bytes(), ""), sandbox, "chat_messages")
+
+
+def test_who_is_never_there_is_said(tap: Runner) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        run = tap({"chat": {"api_url": url, "api_key": API_KEY, "backoff_factor": 0.01}})
+    assert run.code == 1
+    assert "could not be sent: no connection to that host and port" in run.errors[0]
+    assert "Gave up after 4 tries" in run.errors[0]
+
+
+def test_404_of_a_conversation_is_skipped_and_said(tap: Runner, api: Sandbox) -> None:
+    gone = api.world.truth["freshchat_conversations"][3]["conversation_id"]
+    api.options.faults = [Fault(kind="status", status=404, path=gone, times=None)]
+    run = tap(config_of(api, "freshchat"), level="DEBUG")
+    api.options.faults = []
+    assert run.code == 0
+    [conversations, messages] = [line for line in run.err.splitlines() if " times /" in line]
+    assert "1 times /conversations/{conversation_id} answered 404 Not Found" in conversations
+    assert "1 times /conversations/{conversation_id}/messages answered 404" in messages
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refusal_of_one_conversation_fails_and_is_made_good(
+    tap: Runner, api: Sandbox, status: int
+) -> None:
+    gone = api.world.truth["freshchat_conversations"][3]["conversation_id"]
+    api.options.faults = [Fault(kind="status", status=status, path=gone, times=None)]
+    run = tap(config_of(api, "freshchat"), level="DEBUG")
+    api.options.faults = []
+    assert run.code == 1
+    assert f"/conversations/{quote(gone, safe='')} answered {status}" in run.errors[0]
+    assert_made_good(tap, api, {"freshchat": Outcome(run, {})})

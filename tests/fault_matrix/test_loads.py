@@ -1,0 +1,36 @@
+"""What the tap hands on arrives in DuckDB by both loads, or as docs/faults.md says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fault_matrix.loads import by_bridge, by_target_duckdb, cases_of_values
+from fault_matrix.page import loads_on_page
+from leaks import leaks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fault_matrix.cases import Case
+    from running import Runner
+
+    from tap_chat.sandbox import Sandbox
+
+
+@pytest.mark.parametrize("case", cases_of_values(), ids=lambda case: case.name)
+def test_target_duckdb_does_with_a_value_what_the_page_says(
+    tap: Runner, api: Sandbox, case: Case
+) -> None:
+    loaded = by_target_duckdb(tap, api, case)
+    assert loads_on_page(case)["target-duckdb"] == loaded.cell
+
+
+def test_bridge_keeps_every_value(tmp_path: Path, api: Sandbox) -> None:
+    cases = cases_of_values()
+    found = by_bridge(tmp_path, api, cases)
+    for case in cases:
+        assert found[case.name].cell.startswith("whole"), case.name
+        assert "instead" not in found[case.name].cell
+        assert leaks(found[case.name].err) == []
+        assert loads_on_page(case)["bridge"] == found[case.name].cell

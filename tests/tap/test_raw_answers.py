@@ -1,0 +1,121 @@
+"""Answers that no server would give on purpose, byte by byte: an error, or every row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from serving import rows
+
+from tap_chat.sandbox import API_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from running import Run, Runner
+
+BODY = json.dumps({"data": rows(3)}).encode()
+HALF, REST = BODY[: len(BODY) // 2], BODY[len(BODY) // 2 :]
+OK = b"HTTP/1.1 200 OK\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n"
+
+
+def chunked(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+@contextmanager
+def raw_server(answer: bytes) -> Iterator[str]:
+    """Answer every connection with these bytes, and close it."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    while b"\r\n\r\n" not in connection.recv(65536):
+                        pass
+                    connection.sendall(answer)
+                except OSError:
+                    continue  # the tap has seen enough of it
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def read(tap: Runner, answer: bytes) -> Run:
+    settings = {"paging": "none", "max_retries": 1, "backoff_factor": 0.01, "request_timeout": 5}
+    with raw_server(answer) as url:
+        return tap({"chat": {"api_url": url, "api_key": API_KEY, **settings}}, level="DEBUG")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (OK + LENGTH % (2 * len(BODY)) + BODY, "was cut off"),
+        (OK + LENGTH % (2 * len(HALF)) + HALF, "was cut off"),
+        (OK + b"\r\n" + HALF, "not whole JSON"),
+        (OK + LENGTH % len(HALF) + BODY, "not whole JSON"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY), "was cut off"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"zz\r\n" + BODY, "was cut off"),
+        (OK + b"Content-Encoding: gzip\r\n" + LENGTH % len(BODY) + BODY, "broken compression"),
+        (OK + b"X: y\r\n" * 1000 + LENGTH % len(BODY) + BODY, "the connection broke"),
+        (OK + b"X: " + b"y" * 100_000 + b"\r\n" + LENGTH % len(BODY) + BODY, "connection broke"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000, "connection broke"),
+        (b"HTTP/1.1 2xx OK\r\n\r\n" + BODY, "connection broke"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "connection broke"),
+        (b"", "connection broke"),
+    ],
+    ids=[
+        "length-too-large",
+        "half-of-length",
+        "half-until-close",
+        "length-too-small",
+        "chunks-without-end",
+        "chunk-size-of-letters",
+        "not-compressed",
+        "too-many-headers",
+        "header-too-long",
+        "nothing-but-continue",
+        "status-of-letters",
+        "another-protocol",
+        "nothing",
+    ],
+)
+def test_answer_that_is_none_is_an_error(tap: Runner, answer: bytes, words: str) -> None:
+    run = read(tap, answer)
+    assert run.code == 1
+    assert words in run.errors[0]
+    assert "after 2 tries" in run.errors[0]
+    assert run.records == []
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"\r\n" + BODY,
+        OK + b"Transfer-Encoding: nonsense\r\n" + LENGTH % len(BODY) + BODY,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(HALF) + chunked(REST)
+        + b"0\r\n\r\n",
+        OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(HALF) + gzip.compress(REST),
+        OK + LENGTH % len(BODY) + BODY + b"more",
+    ],
+    ids=["until-close", "strange-encoding", "chunks", "gzip-twice", "more-after"],
+)  # fmt: skip
+def test_unusual_answer_that_is_whole_is_read(tap: Runner, answer: bytes) -> None:
+    run = read(tap, answer)
+    assert run.code == 0, run.errors
+    assert run.records == rows(3)
