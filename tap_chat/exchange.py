@@ -333,7 +333,9 @@ class ExchangeStream(BlockStream):
             if isinstance(error, PassingError):
                 asked, refused = error.asked, error.refused
             if refused is not None:
-                self.throttle.refused(refused, wait if asked is None else asked)
+                self.throttle.refused(
+                    refused, wait if asked is None else asked, told=asked is not None
+                )
             elif asked is not None:
                 self.throttle.pause(asked)
             error = yield wait if asked is None else asked

@@ -27,6 +27,8 @@ MARGIN, LEAST_MARGIN = 0.02, 0.03
 # part of itself first, and twice as much each further time.
 CLEAN_WINDOWS, CLEAN_REQUESTS = 10, 200
 GROWTH, LARGEST_GROWTH = 0.02, 0.32
+# By this part it gets smaller with each refusal that does not tell how large it is.
+SHRINKING = 0.05
 
 
 class Window:
@@ -128,12 +130,13 @@ class Throttle:
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def refused(self, sent: float, seconds: float) -> None:
+    def refused(self, sent: float, seconds: float, *, told: bool = True) -> None:
         """Note that a request was over the server's allowance: pause, and learn from it.
 
         Args:
             sent: When it was sent, as `wait` returned it.
             seconds: What the server asked to wait, or what will be waited.
+            told: Whether the server asked for it.
         """
         self.pause(seconds)
         with self._lock:
@@ -143,10 +146,14 @@ class Throttle:
             if sent <= self._noticed or span is None:
                 return
             self._noticed = now
-            begun = now + seconds - span
+            # Fractions of a second tell when the server's window began. Whole seconds are rounded,
+            # or are the same each time, and then the window may have begun at any time.
+            exact = told and seconds % 1 > 0
+            begun = now - span + (seconds if exact else 0)
             count = sum(moment >= begun for moment in self._accepted)
             if self._learned and self._learned.span == span:
-                count = min(count, self._learned.count - 1)
+                known = self._learned.count
+                count = min(count, known - 1 if exact else int(known * (1 - SHRINKING)))
             count = max(count, 1)
             self._learned = Window(count, span, tuple(self._accepted)[-count:])
             self._growth = GROWTH

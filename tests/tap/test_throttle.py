@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,11 +24,13 @@ class Counter:
         allowed: The requests of a window.
         span: Its seconds.
         latency: Seconds of a request.
+        tells: How it says what to wait: exactly, in whole seconds, or always its whole span.
     """
 
     allowed: int
     span: float
     latency: float = 0.001
+    tells: str = "exactly"
     now: float = 0.0
     begun: float = float("-inf")
     count: int = 0
@@ -50,7 +53,9 @@ class Counter:
                 throttle.accepted()
                 return
             self.refused += 1
-            throttle.refused(sent, self.begun + self.span - self.now)
+            left = self.begun + self.span - self.now
+            waits = {"exactly": left, "rounded": float(ceil(left)), "constant": self.span}
+            throttle.refused(sent, waits[self.tells])
 
     def throttle(self, requests_per_minute: float | None) -> Throttle:
         return Throttle(requests_per_minute, lambda: self.now, self.sleep)
@@ -78,6 +83,21 @@ def test_unknown_allowance_is_learned(allowed: int, span: float, given: float | 
     assert server.refused <= max(2, 0.01 * server.accepted)
     least = max(span * (windows - 1), server.accepted / (given or 1e9) * 60 - 60)
     assert server.now < least / 0.95
+
+
+@pytest.mark.parametrize(("allowed", "span"), [(50, 1.0), (500, 10.0), (600, 60.0), (7, 1.0)])
+@pytest.mark.parametrize("tells", ["rounded", "constant"])
+@pytest.mark.parametrize("latency", [0.001, 0.015])
+def test_allowance_that_is_told_roughly_is_learned(
+    allowed: int, span: float, tells: str, latency: float
+) -> None:
+    server = Counter(allowed, span, latency, tells)
+    throttle = server.throttle(None)
+    windows = 100
+    for _ in range(allowed * windows):
+        server.ask(throttle)
+    assert server.refused <= max(10, 0.01 * server.accepted)
+    assert server.now < span * (windows - 1) / 0.85
 
 
 def test_allowance_that_shrinks_and_grows_is_followed() -> None:
