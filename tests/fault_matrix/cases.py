@@ -170,7 +170,6 @@ VALUES = "Values"
 PASSING = (500, 502, 503, 504)
 #: Short, as a refusal teaches the tap how many requests are allowed in that time.
 BRIEFLY = {"Retry-After": "0.1"}
-FEW_REQUESTS = ("chat", "dixa")
 IMPATIENT = {"request_timeout": 0.3}
 ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
 SENT_AGAIN = "not whole JSON"
@@ -232,7 +231,6 @@ CASES = (
         "status",
         status=429,
         headers=BRIEFLY,
-        platforms=FEW_REQUESTS,
     ),
     *(
         once(
@@ -242,7 +240,6 @@ CASES = (
             status=429,
             until=1,
             clock=clock,
-            platforms=FEW_REQUESTS,
         )
         for by, clock in (
             ("", 0),
@@ -250,10 +247,8 @@ CASES = (
             (", by a clock an hour behind", -3600),
         )
     ),
-    once(
-        STATUSES, "429 once, without a time to wait", "status", status=429, platforms=FEW_REQUESTS
-    ),
-    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429, platforms=FEW_REQUESTS),
+    once(STATUSES, "429 once, without a time to wait", "status", status=429),
+    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429),
     stays(STATUSES, "401 from the middle on (a token that expires)", "401", "status", status=401),
     stays(STATUSES, "403 in the middle", "answered 403 ", "status", status=403),
     stays(STATUSES, "404 in the middle", "answered 404 ", "status", status=404),
