@@ -4,13 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lock tables docs linkcheck dist clean
+.PHONY: demo test kills check lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
 
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile
+
+# Every way of the data killed at 200 moments; the table of docs/kills.md.
+kills: $(VENV)/installed
+	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
 
 # What needs no server and no database: types, lint, declared dependencies.
 check: $(VENV)/installed

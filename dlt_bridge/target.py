@@ -126,7 +126,7 @@ class TargetDlt(PluginBase):
         with self._folder() as folder:
             pipeline = pipeline_at(self._place(folder))
             # What a killed run left was never acknowledged: the tap sends it again.
-            pipeline.abort_packages()
+            pipeline.drop()
             written = None
             for package in committed(
                 pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments

@@ -32,6 +32,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 PATIENCE = 60
 #: After which a run is no longer one that is slow.
 FOREVER = 300
+#: Characters of standard error.
+SHOWN = 3000
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def _run(way: Way, trial: Trial, kill: Kill | None, verdict: Verdict) -> None:
     for role, process in processes.items():
         code = process.wait(FOREVER)
         if code not in _codes(kill, hit, role):
-            verdict.wrong.append(f"{what}{role} ended with {code}")
+            said = "".join(path.read_text(errors="replace") for path in trial.errors)
+            verdict.wrong.append(f"{what}{role} ended with {code}, and said {said[-SHOWN:]}")
     left = wait_for_end(trial.mark, PATIENCE)
     verdict.wrong += [f"{what}{role} is still there" for role in left.values()]
     if "loader" in processes and "loader" in way.own:
