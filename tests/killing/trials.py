@@ -34,6 +34,7 @@ PATIENCE = 60
 FOREVER = 300
 #: Characters of standard error.
 SHOWN = 3000
+TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,9 @@ def _run(way: Way, trial: Trial, kill: Kill | None, verdict: Verdict) -> None:
     left = wait_for_end(trial.mark, PATIENCE)
     verdict.wrong += [f"{what}{role} is still there" for role in left.values()]
     if "loader" in processes and "loader" in way.own:
-        verdict.wrong += [f"{what}{path.name} is left" for path in trial.temporary.iterdir()]
+        allowed = set(trial.temporary.glob(way.may_leave)) if way.may_leave else set()
+        strange = set(trial.temporary.iterdir()) - allowed
+        verdict.wrong += [f"{what}{path.name} is left" for path in strange]
     verdict.wrong += [f"{what}{problem}" for problem in _said(way, trial.errors)]
 
 
@@ -193,8 +196,8 @@ def _said(way: Way, errors: list[Path]) -> list[str]:
     for path in errors:
         if path.stem.partition("-")[2] in way.own:
             text = path.read_text(errors="replace")
-            if way.explained and "Traceback (most recent call last)" in text:
-                found.append(f"{path.name} has a traceback")
+            if way.explained and TRACEBACK in text:
+                found.append(f"{path.name} has {text[text.index(TRACEBACK) :][:SHOWN]}")
             found += [f"{path.name} says {leak!r}" for leak in leaks(text)[:3]]
     return found
 
