@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz faults check audit lock tables docs linkcheck dist clean
+.PHONY: demo test fuzz faults kills check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -18,6 +18,10 @@ fuzz: $(VENV)/installed
 
 FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/tap/test_arrays.py \
   tests/tap/test_verbatim.py tests/tap/test_pagination.py
+
+# Every way of the data killed at 200 moments; the table of docs/kills.md.
+kills: $(VENV)/installed
+	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
 
 # What needs no server and no database: types, lint, declared dependencies.
 check: $(VENV)/installed

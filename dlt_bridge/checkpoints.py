@@ -17,6 +17,7 @@ from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.tables import destination_type
+from dlt_bridge.working import explained, forget_if_restarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +115,7 @@ def load(
         What was loaded, package by package.
 
     Raises:
-        BridgeError: The source is not one of `singer`.
+        BridgeError: The source is not one of `singer`, or what an earlier run left can't be loaded.
         PipelineStepFailed: The tap or the load failed. All packages before it are loaded. Its text
             shows no values of rows, which a database may quote; `pipeline.run` would show them.
     """
@@ -192,9 +193,14 @@ def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  #
     """Load the packages that an earlier run left, and return what was loaded.
 
     Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+
+    Raises:
+        BridgeError: They can't be loaded.
+        PipelineStepFailed: Likewise, for a reason that has nothing to do with them.
     """
     infos = []
-    with _heeded_signals(pipeline), forgetting(pipeline):
+    forget_if_restarted(pipeline)
+    with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
             pipeline.normalize()
             infos.append(pipeline.load(destination))

@@ -9,7 +9,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.trace import save_trace
 
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.failures import causes, frames, sentence
+from dlt_bridge.failures import causes_of, frames, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,4 +63,4 @@ def discreet(failed: PipelineStepFailed) -> PipelineStepFailed:
 
 
 def _is_ours(error: BaseException) -> bool:
-    return any(isinstance(cause, BridgeError) for cause in causes(error))
+    return any(isinstance(cause, BridgeError) for cause in causes_of(error))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Signals that end a run. Python's own answer to Ctrl-C, dlt would take for an error of the tap.
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPED = "Stopped. What was committed before stays."
+_received: list[int] = []
 
 
 @contextmanager
@@ -25,14 +27,16 @@ def explained() -> Iterator[None]:
 
     Its notes, which Python shows in a traceback only, say where it happened.
     """
+    _received.clear()
     before = {number: signal.signal(number, end) for number in STOPPING}
     try:
         with one_line_logs():
             yield
     except (KeyboardInterrupt, SystemExit) as stopped:
-        print("Stopped. What was committed before stays.", file=sys.stderr)  # noqa: T201
+        print(STOPPED, file=sys.stderr)  # noqa: T201
         sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+        exit_if_signalled()
         said = BridgeError(sentence(error))
         said.add_note(f"It happened here:\n{frames(error)}")
         raise said from None
@@ -60,7 +64,18 @@ def stoppable() -> Iterator[None]:
 
 def end(signum: int, _: object) -> None:
     """Handle a signal: exit with its number, as a shell would say it."""
+    _received.append(signum)
     sys.exit(128 + signum)
+
+
+def exit_if_signalled() -> None:
+    """Exit as `end` does, if it was called before.
+
+    DuckDB makes an error of its own of what a handler raises in the midst of a query.
+    """
+    if _received:
+        print(STOPPED, file=sys.stderr)  # noqa: T201
+        sys.exit(128 + _received[-1])
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:

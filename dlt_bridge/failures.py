@@ -57,7 +57,7 @@ def sentence(error: BaseException) -> str:
     Args:
         error: What a run of a pipeline raised.
     """
-    chain = list(causes(error))
+    chain = list(causes_of(error))
     for cause in chain:
         if isinstance(cause, BridgeError):
             return str(cause)
@@ -78,15 +78,23 @@ def sentence(error: BaseException) -> str:
     )
 
 
+def understood(error: BaseException) -> bool:
+    """Say whether it is known what to do about an error of a pipeline."""
+    return any(
+        isinstance(cause, BridgeError) or _known(cause) or _before_rows(cause)
+        for cause in causes_of(error)
+    )
+
+
 def frames(error: BaseException) -> str:
     """Return where an error and its causes happened, without their texts."""
     return "\n".join(
         f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}"
-        for cause in causes(error)
+        for cause in causes_of(error)
     )
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what led to it, the first cause last."""
     found: BaseException | None = error
     seen: set[int] = set()

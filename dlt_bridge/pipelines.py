@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -11,8 +13,10 @@ from dlt import destinations
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
+from dlt.common.pipeline import get_dlt_pipelines_dir
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.working import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,15 +55,21 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
         progress: As `dlt.pipeline` takes it.
 
     Raises:
-        BridgeError: There is no such destination, or it needs packages that are not installed.
+        BridgeError: There is no such destination, it needs packages that are not installed, or the
+            pipeline's working files can't be read.
     """
-    return dlt.pipeline(
-        place.pipeline,
-        pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
-        destination=destination_at(place),
-        dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
-        progress=progress,
-    )
+    destination = destination_at(place)
+    try:
+        return dlt.pipeline(
+            place.pipeline,
+            pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
+            destination=destination,
+            dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
+            progress=progress,
+        )
+    except json.JSONDecodeError as error:
+        folder = Path(place.folder or get_dlt_pipelines_dir(), place.pipeline)
+        raise damaged(place.pipeline, str(folder), error) from error
 
 
 def destination_at(place: Place) -> Destination[Any, Any]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from contextlib import contextmanager
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
@@ -17,7 +18,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
 from dlt_bridge.checkpoints import committed
-from dlt_bridge.ending import STOPPING, end, exit_code
+from dlt_bridge.ending import STOPPING, end, exit_code, exit_if_signalled
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
@@ -126,7 +127,7 @@ class TargetDlt(PluginBase):
         with self._folder() as folder:
             pipeline = pipeline_at(self._place(folder))
             # What a killed run left was never acknowledged: the tap sends it again.
-            pipeline.abort_packages()
+            pipeline.drop()
             written = None
             for package in committed(
                 pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
@@ -161,11 +162,14 @@ class TargetDlt(PluginBase):
     @contextmanager
     def _folder(self) -> Iterator[str]:
         """Give the folder of the pipeline's working files."""
-        if given := self.config.get("pipelines_dir"):
-            yield str(Path(given).expanduser())
-            return
-        with private_folder("target-dlt-") as folder:
-            yield str(folder)
+        given = self.config.get("pipelines_dir")
+        with private_folder("target-dlt-") as private:
+            # Where dlt writes statements before they belong to a package.
+            before, tempfile.tempdir = tempfile.tempdir, str(private)
+            try:
+                yield str(Path(given).expanduser()) if given else str(private)
+            finally:
+                tempfile.tempdir = before
 
 
 def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
@@ -218,6 +222,7 @@ def main() -> None:
         TargetDlt.logger.error(str(error))
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+        exit_if_signalled()
         TargetDlt.logger.error(sentence(error))
         TargetDlt.logger.debug("It happened here:\n%s", frames(error))
         sys.exit(1)

@@ -106,6 +106,36 @@ def test_command_that_loads_is_stopped_and_goes_on(tmp_path: Path, step: str) ->
     assert rows(tmp_path) == [(1,), (2,), (3,)]
 
 
+INTERRUPTED = """
+import duckdb, os, signal, sys
+from dlt.load.load import Load
+
+def interrupted(*arguments, going_on=Load.complete_package, **options):
+    os.posix_spawn(sys.executable, [sys.executable, "-c", KILL, str(os.getpid())], os.environ)
+    duckdb.sql("select count(*) from range(10000000000) a, range(1000) b").fetchall()
+
+KILL = "import os, signal, sys; os.kill(int(sys.argv[1]), signal.SIGTERM)"
+Load.complete_package = interrupted
+{program}
+"""
+
+
+def test_signal_of_which_the_database_makes_an_error_is_one(tmp_path: Path) -> None:
+    """DuckDB looks for signals while it works, and says that the query was interrupted."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"destination": "duckdb", "credentials": "w.duckdb"}))
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(program=TARGET), "--config", str(config)],
+        input=b"".join(json.dumps(line).encode() + b"\n" for line in LINES),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 128 + signal.SIGTERM, run.stderr
+    assert run.stdout == b""
+    assert b"Traceback" not in run.stderr
+
+
 @pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
 def test_script_that_loads_ends_as_python_does(tmp_path: Path, step: str) -> None:
     run = stopped(tmp_path, SCRIPT, step, "SIGTERM")

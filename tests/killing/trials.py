@@ -32,6 +32,9 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 PATIENCE = 60
 #: After which a run is no longer one that is slow.
 FOREVER = 300
+#: Characters of standard error.
+SHOWN = 3000
+TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
@@ -160,11 +163,14 @@ def _run(way: Way, trial: Trial, kill: Kill | None, verdict: Verdict) -> None:
     for role, process in processes.items():
         code = process.wait(FOREVER)
         if code not in _codes(kill, hit, role):
-            verdict.wrong.append(f"{what}{role} ended with {code}")
+            said = "".join(path.read_text(errors="replace") for path in trial.errors)
+            verdict.wrong.append(f"{what}{role} ended with {code}, and said {said[-SHOWN:]}")
     left = wait_for_end(trial.mark, PATIENCE)
     verdict.wrong += [f"{what}{role} is still there" for role in left.values()]
     if "loader" in processes and "loader" in way.own:
-        verdict.wrong += [f"{what}{path.name} is left" for path in trial.temporary.iterdir()]
+        allowed = set(trial.temporary.glob(way.may_leave)) if way.may_leave else set()
+        strange = set(trial.temporary.iterdir()) - allowed
+        verdict.wrong += [f"{what}{path.name} is left" for path in strange]
     verdict.wrong += [f"{what}{problem}" for problem in _said(way, trial.errors)]
 
 
@@ -190,8 +196,8 @@ def _said(way: Way, errors: list[Path]) -> list[str]:
     for path in errors:
         if path.stem.partition("-")[2] in way.own:
             text = path.read_text(errors="replace")
-            if way.explained and "Traceback (most recent call last)" in text:
-                found.append(f"{path.name} has a traceback")
+            if way.explained and TRACEBACK in text:
+                found.append(f"{path.name} has {text[text.index(TRACEBACK) :][:SHOWN]}")
             found += [f"{path.name} says {leak!r}" for leak in leaks(text)[:3]]
     return found
 

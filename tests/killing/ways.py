@@ -143,6 +143,7 @@ class Way(ABC):
         victims: Whom to kill.
         own: Whose standard error, and temporary files, are ours to answer for.
         explained: Errors are sentences, without a traceback.
+        may_leave: Files that dlt may leave in TMPDIR: statements, without values of rows.
     """
 
     name: ClassVar[str]
@@ -150,6 +151,7 @@ class Way(ABC):
     victims: ClassVar[tuple[str, ...]] = ("tap", "loader", "both")
     own: ClassVar[tuple[str, ...]] = ("tap", "loader")
     explained: ClassVar[bool] = True
+    may_leave: ClassVar[str] = ""
 
     @abstractmethod
     def start(self, trial: Trial) -> dict[str, subprocess.Popen[bytes]]:
@@ -269,6 +271,7 @@ class TargetDlt(Piped):
 class Bridge(Way):
     """A way whose state is in the destination."""
 
+    may_leave = "*.sql"
     source: ClassVar[str]
 
     @override
@@ -319,6 +322,8 @@ class Append(Bridge):
     """Streams without keys, whose records come once each."""
 
     name, title, source = "append", "`dlt singer run`, streams without keys", "counting"
+    # dlt's command shows tracebacks when its log is at DEBUG.
+    explained = False
 
     @override
     def start(self, trial: Trial) -> dict[str, subprocess.Popen[bytes]]:

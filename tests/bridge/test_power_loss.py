@@ -1,0 +1,226 @@
+"""Between two steps of dlt the machine stops: nothing is lost, whatever is left of its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import dlt
+import duckdb
+import pytest
+from running import BIN
+from staging import Stage, bookmark, record, schema
+
+from dlt_bridge import BridgeError, load, singer, working
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dlt.extract import DltSource
+
+# A tap that counts up from its bookmark: three times thirty records.
+COUNTING_TAP = """
+import json, pathlib, sys
+flag = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+state = json.load(open(flag["--state"])) if "--state" in flag else {}
+seen = state.get("bookmarks", {}).get("a", {}).get("x", 0)
+schema = {"properties": {"id": {"type": "integer"}, "v": {"type": "string"}}}
+print(json.dumps({"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": ["id"]}))
+for number in range(seen + 1, min(seen + 31, 91)):
+    print(json.dumps({"type": "RECORD", "stream": "a", "record": {"id": number, "v": "x"}}))
+print(json.dumps({"type": "STATE", "value": {"bookmarks": {"a": {"x": min(seen + 30, 90)}}}}))
+"""
+Nested = Literal["json", "tables"]
+CATALOG = {"streams": [{"tap_stream_id": "a", "key_properties": ["id"]}]}
+ALL = [(number,) for number in range(1, 91)]
+
+
+class Machine:
+    """A machine with a pipeline, of which thirty rows are committed and thirty are on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "tap.py").write_text(COUNTING_TAP)
+
+    def source(self, nested: Nested) -> DltSource:
+        command = [sys.executable, str(self.folder / "tap.py")]
+        return singer(command, catalog=CATALOG, name="counting", nested=nested)
+
+    def pipeline(self) -> dlt.Pipeline:
+        """Return the pipeline as a new process sees it."""
+        return dlt.pipeline(
+            "p",
+            pipelines_dir=str(self.folder / "dlt"),
+            destination=dlt.destinations.duckdb(str(self.folder / "w.duckdb")),
+            dataset_name="data",
+        )
+
+    @property
+    def working(self) -> Path:
+        return self.folder / "dlt" / "p"
+
+    def run(self, nested: Nested = "json") -> None:
+        load(self.pipeline(), self.source(nested))
+
+    def left(self, step: str, nested: Nested = "json") -> list[Path]:
+        """Run it once, and stop it the second time after a step; return what it left."""
+        self.run(nested)
+        pipeline = self.pipeline()
+        pipeline.extract(self.source(nested))
+        folder = self.working / "normalize" / "extracted"
+        if step == "normalize":
+            pipeline.normalize()
+            folder = self.working / "load" / "normalized"
+        return [path for path in folder.rglob("*") if path.is_file()]
+
+    def restart(self) -> None:
+        (self.working / working.MARK).write_text("another")
+
+    @property
+    def rows(self) -> list[Any]:
+        with duckdb.connect(str(self.folder / "w.duckdb"), read_only=True) as database:
+            return database.execute("select id from data.a order by id").fetchall()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halved(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+CUTS = [emptied, halved, Path.unlink]
+
+
+@pytest.mark.parametrize("step", ["extract", "normalize"])
+@pytest.mark.parametrize("nested", ["json", "tables"])
+@pytest.mark.parametrize("cut", CUTS)
+def test_package_of_before_a_restart_may_be_damaged(
+    machine: Machine, step: str, nested: Nested, cut: Callable[[Path], None]
+) -> None:
+    for path in machine.left(step, nested):
+        cut(path)
+    machine.restart()
+    for _ in range(2):
+        machine.run(nested)
+    assert machine.rows == ALL
+
+
+def test_empty_file_of_rows_is_not_taken_for_none(machine: Machine) -> None:
+    """dlt itself loads it as no rows, and keeps the state."""
+    [rows] = [path for path in machine.left("extract", "tables") if path.name.startswith("a.")]
+    emptied(rows)
+    machine.restart()
+    for _ in range(2):
+        machine.run("tables")
+    assert machine.rows == ALL
+
+
+def test_destination_that_lost_a_commit_is_given_it_again(machine: Machine, tmp_path: Path) -> None:
+    machine.run()
+    shutil.copy(machine.folder / "w.duckdb", tmp_path / "before")
+    machine.run()
+    shutil.copy(tmp_path / "before", machine.folder / "w.duckdb")
+    machine.restart()
+    for _ in range(2):
+        machine.run()
+    assert machine.rows == ALL
+
+
+def test_package_of_a_machine_that_goes_on_is_loaded_first(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine.left("normalize")
+    machine.run()
+    assert machine.rows == ALL
+    assert not caplog.records
+    machine.restart()
+    machine.run()
+    assert machine.rows == ALL
+    assert "The machine was restarted since" in caplog.text
+
+
+@pytest.mark.parametrize("step", ["extract", "normalize"])
+@pytest.mark.parametrize("cut", [emptied, halved])
+def test_damage_that_is_met_is_one_sentence_with_its_remedy(
+    machine: Machine, step: str, cut: Callable[[Path], None]
+) -> None:
+    [rows] = [path for path in machine.left(step) if path.name.startswith("a.")]
+    cut(rows)
+    for _ in range(2):
+        with pytest.raises(BridgeError, match=f"delete the folder {machine.working}, and run"):
+            machine.run()
+    assert machine.rows == ALL[:30]
+    shutil.rmtree(machine.working)
+    for _ in range(2):
+        machine.run()
+    assert machine.rows == ALL
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dlt import Pipeline
+
+Pipeline.load = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+from bridge.test_power_loss import Machine
+Machine(Path(sys.argv[1])).run()
+"""
+
+
+def test_kill_between_normalize_and_load_loses_nothing(machine: Machine) -> None:
+    for _ in range(2):
+        command = [sys.executable, "-c", KILLED, str(machine.folder)]
+        path = os.pathsep.join(map(str, sys.path))
+        run = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False)
+        assert run.returncode == -signal.SIGKILL
+        assert any((machine.working / "load" / "normalized").iterdir())
+    for _ in range(3):
+        machine.run()
+    assert machine.rows == ALL
+
+
+@pytest.mark.parametrize("cut", [emptied, halved])
+def test_target_needs_nothing_of_its_working_files(
+    tmp_path: Path, cut: Callable[[Path], None]
+) -> None:
+    stage = Stage(tmp_path)
+    lines = [schema(), record(id=1), bookmark(a={"x": 1})]
+    stage.pipeline.extract(singer(map(json.dumps, lines), name="test"))
+    stage.pipeline.normalize()
+    for path in Path(stage.pipeline.working_dir, "load", "normalized").rglob("*"):
+        if path.is_file():
+            cut(path)
+    config = {
+        "destination": "duckdb",
+        "credentials": str(tmp_path / "w.duckdb"),
+        "dataset_name": "data",
+        "pipelines_dir": str(tmp_path / "pipelines"),
+        "pipeline_name": "test",
+    }
+    (tmp_path / "target.json").write_text(json.dumps(config))
+    command = [str(BIN / "target-dlt"), "--config", str(tmp_path / "target.json")]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+    assert run().returncode == 0
+    assert stage.rows("select id from data.a") == [(1,)]
+    cut(Path(stage.pipeline.working_dir, "state.json"))
+    damaged = run()
+    assert damaged.returncode == 1
+    assert f"delete the folder {stage.pipeline.working_dir}, and run" in damaged.stderr
+    assert "Traceback" not in damaged.stderr
