@@ -45,6 +45,14 @@ class Timeouts:
     read: float
 
 
+#: Bytes of an answer that has to be held as a whole; no API that pages comes near.
+LARGEST_ANSWER = 256 * 1024 * 1024
+
+
+class TooLargeError(Exception):
+    """An answer is larger than any that is held."""
+
+
 class Connections:
     """The connections to a host, which is asked without a proxy; safe to use from several threads.
 
@@ -163,22 +171,28 @@ class Exchange:
         """Return the body if it is known to be small, and not compressed; else None.
 
         Args:
-            largest: The most bytes that are held; None for any number.
+            largest: The most bytes that are held; None if it has to be held as a whole.
 
         Raises:
             HTTPError: The answer broke off.
+            TooLargeError: It is larger than any that is held.
         """
         length = self.response.length
         if "Content-Encoding" in self.response.headers:
             return None
         if largest is not None and (length is None or length > largest):
             return None
+        # Only without a number of bytes does it say that a known length was not reached.
+        bound = () if length is not None else (LARGEST_ANSWER + 1,)
         try:
             with self.connections.errors(self.target):
-                body = self.response.read()
+                body = b"" if (length or 0) > LARGEST_ANSWER else self.response.read(*bound)
         except HTTPError:
             self.connection.close()
             raise
+        if max(length or 0, len(body)) > LARGEST_ANSWER:
+            self.connection.close()
+            raise TooLargeError
         self.release()
         return body
 

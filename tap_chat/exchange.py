@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tap_chat import answers
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
-from tap_chat.connections import Timeouts
+from tap_chat.connections import LARGEST_ANSWER, Timeouts, TooLargeError
 from tap_chat.transport import CutOffError
 
 if sys.version_info >= (3, 12):
@@ -243,6 +243,12 @@ class ExchangeStream(BlockStream):
                 body = Beginning(body.first, self._rest(request, body.rest))
             return answer, body
         # Raised outside of the handler, so that nobody finds the original.
+        if isinstance(failed, TooLargeError):
+            raise self.fatal(
+                request,
+                f"answered with more than {LARGEST_ANSWER >> 20} MiB",
+                "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
+            )
         if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):
             raise self.fatal(
                 request,

@@ -18,7 +18,7 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from tap_chat.answers import Beginning
-from tap_chat.connections import Connections
+from tap_chat.connections import LARGEST_ANSWER, Connections, TooLargeError
 from tap_chat.pace import PacedResponse
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Transport(HTTPAdapter):
         Args:
             request: The request, signed.
             timeouts: How long the server may take.
-            largest: The most bytes of a body that are held; None for any number.
+            largest: The most bytes of a body that are held; None if it has to be held as a whole.
 
         Returns:
             The answer.
@@ -105,6 +105,7 @@ class Transport(HTTPAdapter):
         Raises:
             HTTPError: There is no answer.
             CutOffError: The answer broke off.
+            TooLargeError: It is larger than any that is held.
             ValueError: The URL is none that can be asked.
             OSError: The certificates that the environment names are not there.
         """
@@ -175,7 +176,7 @@ def read(
 
     Args:
         response: The response, whose body was not read yet.
-        largest: The most bytes to hold; None for any number.
+        largest: The most bytes to hold; None if it has to be held as a whole.
         release: Gives back the connection, when all is read.
 
     Returns:
@@ -183,6 +184,7 @@ def read(
 
     Raises:
         CutOffError: The answer broke off.
+        TooLargeError: It is larger than any that is held.
     """
     body = bytearray()
     chunks = response.stream(READ_BYTES, decode_content=True)
@@ -191,9 +193,14 @@ def read(
             body += chunk
             if largest is not None and len(body) > largest:
                 return Beginning(body, _rest(response, chunks, release))
+            if len(body) > LARGEST_ANSWER:
+                break
     except HTTPError as error:
         response.close()
         raise CutOffError(error) from None
+    if len(body) > LARGEST_ANSWER:
+        response.close()
+        raise TooLargeError
     release()
     return body
 

@@ -30,8 +30,8 @@ def chunked(body: bytes) -> bytes:
 
 
 @contextmanager
-def raw_server(answer: bytes) -> Iterator[str]:
-    """Answer every connection with these bytes, and close it."""
+def raw_server(answer: bytes, endless: bytes = b"") -> Iterator[str]:
+    """Answer every connection with these bytes, and close it; or send others for ever."""
 
     def serve() -> None:
         while True:
@@ -44,6 +44,8 @@ def raw_server(answer: bytes) -> Iterator[str]:
                     while b"\r\n\r\n" not in connection.recv(65536):
                         pass
                     connection.sendall(answer)
+                    while endless:
+                        connection.sendall(endless)
                 except OSError:
                     continue  # the tap has seen enough of it
 
@@ -55,9 +57,9 @@ def raw_server(answer: bytes) -> Iterator[str]:
     thread.join()
 
 
-def read(tap: Runner, answer: bytes) -> Run:
+def read(tap: Runner, answer: bytes, endless: bytes = b"") -> Run:
     settings = {"paging": "none", "max_retries": 1, "backoff_factor": 0.01, "request_timeout": 5}
-    with raw_server(answer) as url:
+    with raw_server(answer, endless) as url:
         return tap({"chat": {"api_url": url, "api_key": API_KEY, **settings}}, level="DEBUG")
 
 
@@ -119,3 +121,23 @@ def test_unusual_answer_that_is_whole_is_read(tap: Runner, answer: bytes) -> Non
     run = read(tap, answer)
     assert run.code == 0, run.errors
     assert run.records == rows(3)
+
+
+SPACES = b" " * 1024 * 1024
+BOMB = gzip.compress(SPACES * 257, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "endless"),
+    [
+        (OK + b"\r\n", SPACES),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", chunked(SPACES)),
+        (OK + LENGTH % 2**40, SPACES),
+        (OK + b"Content-Encoding: gzip\r\n" + LENGTH % len(BOMB) + BOMB, b""),
+    ],
+    ids=["no length", "chunks", "a length", "compressed"],
+)
+def test_answer_without_an_end_is_refused(tap: Runner, answer: bytes, endless: bytes) -> None:
+    run = read(tap, answer, endless)
+    assert run.code == 1
+    assert "answered with more than 256 MiB" in run.errors[0]
