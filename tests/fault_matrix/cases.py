@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -123,7 +124,8 @@ class Case:
         fault: What the sandbox does.
         ending: How the run ends.
         words: What its error says, or its warning.
-        platforms: Those where it makes sense, or, of waits, where it does not take long.
+        platforms: Those where it makes sense.
+        slow: Platforms where it takes long, so that only `make faults` runs it there.
         but: Platforms on which the error says something else.
         settings: Settings of every platform.
         clock: Seconds by which the server's clock is ahead.
@@ -135,9 +137,16 @@ class Case:
     ending: Ending = "whole"
     words: str = ""
     platforms: tuple[str, ...] = ALL
+    slow: tuple[str, ...] = ()
     but: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     clock: float = 0
+
+    @property
+    def quick(self) -> Case:
+        """The case on the platforms where it does not take long."""
+        platforms = tuple(name for name in self.platforms if name not in self.slow)
+        return dataclasses.replace(self, platforms=platforms)
 
     def words_of(self, platform: str) -> str:
         """Return what the error says on a platform."""
@@ -170,6 +179,7 @@ VALUES = "Values"
 PASSING = (500, 502, 503, 504)
 #: Short, as a refusal teaches the tap how many requests are allowed in that time.
 BRIEFLY = {"Retry-After": "0.1"}
+MANY_REQUESTS = ("freshchat", "livechat")
 IMPATIENT = {"request_timeout": 0.3}
 ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
 SENT_AGAIN = "not whole JSON"
@@ -192,7 +202,7 @@ FIELDS = {
 
 
 #: What is the case's, and not the fault's.
-OPTIONS = ("platforms", "but", "settings", "clock")
+OPTIONS = ("platforms", "slow", "but", "settings", "clock")
 
 
 def once(group: str, name: str, kind: str, **more: Any) -> Case:
@@ -231,6 +241,7 @@ CASES = (
         "status",
         status=429,
         headers=BRIEFLY,
+        slow=MANY_REQUESTS,
     ),
     *(
         once(
@@ -240,6 +251,7 @@ CASES = (
             status=429,
             until=1,
             clock=clock,
+            slow=MANY_REQUESTS,
         )
         for by, clock in (
             ("", 0),
@@ -247,8 +259,14 @@ CASES = (
             (", by a clock an hour behind", -3600),
         )
     ),
-    once(STATUSES, "429 once, without a time to wait", "status", status=429),
-    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429),
+    once(
+        STATUSES,
+        "429 once, without a time to wait",
+        "status",
+        status=429,
+        slow=MANY_REQUESTS,
+    ),
+    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429, slow=MANY_REQUESTS),
     stays(STATUSES, "401 from the middle on (a token that expires)", "401", "status", status=401),
     stays(STATUSES, "403 in the middle", "answered 403 ", "status", status=403),
     stays(STATUSES, "404 in the middle", "answered 404 ", "status", status=404),
@@ -272,6 +290,7 @@ CASES = (
         "hang",
         seconds=1,
         settings=IMPATIENT,
+        slow=("dixa",),
     ),
     once(CONNECTIONS, "a body that stalls once", "stall", seconds=1, settings=IMPATIENT),
     stays(
@@ -281,6 +300,7 @@ CASES = (
         "stall",
         seconds=1,
         settings=IMPATIENT,
+        slow=("dixa",),
     ),
     once(CONNECTIONS, "a body that drips once", "drip", seconds=0.05, settings=IMPATIENT),
     stays(
@@ -290,6 +310,7 @@ CASES = (
         "drip",
         seconds=0.05,
         settings=IMPATIENT,
+        slow=("dixa",),
     ),
     once(BODIES, "half of the JSON once", "truncate"),
     stays(BODIES, "half of the JSON for ever", SENT_AGAIN, "truncate"),

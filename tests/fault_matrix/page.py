@@ -67,10 +67,11 @@ def rows(name: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.removeprefix("|").removesuffix("|").split(" |")]
 
 
-def row_on_page(case: Case) -> dict[str, str]:
-    """Return what the page says of a case, as `row` does."""
+def on_page(case: Case, found: Mapping[str, Outcome]) -> dict[str, str]:
+    """Return what the page says of a case as `row` does, on the platforms where it was met."""
     [cells] = [cells for name, *cells in rows("tap") if name == case.name]
-    return dict(zip([*PLACES, SAYS], cells, strict=True))
+    page = dict(zip([*PLACES, SAYS], cells, strict=True))
+    return page | {name: NOT_THERE for name in case.slow if name not in found}
 
 
 def loads_on_page(case: Case) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fault_matrix.cases import CASES, PLACES, Case
-from fault_matrix.page import row, row_on_page, rows
+from fault_matrix.page import on_page, row, rows
 from fault_matrix.runs import assert_discreet, assert_made_good, outcomes
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ def named(case: Case) -> str:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.ending == "whole"], ids=named)
 def test_fault_that_passes_costs_no_row(tap: Runner, api: Sandbox, case: Case) -> None:
-    found = outcomes(tap, api, case)
+    found = outcomes(tap, api, case.quick)
     for outcome in found.values():
         assert_discreet(outcome.run)
         assert outcome.run.code == 0, outcome.run.errors
         assert outcome.cell == "whole"
         assert (outcome.changed > 0) == (case.fault.kind == "replace")
-    assert row_on_page(case) == row(found)
+    assert on_page(case, found) == row(found)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.ending == "fails"], ids=named)
 def test_fault_that_stays_fails_aloud_and_loses_nothing(
     tap: Runner, api: Sandbox, case: Case
 ) -> None:
-    found = outcomes(tap, api, case)
+    found = outcomes(tap, api, case.quick)
     for platform, outcome in found.items():
         assert_discreet(outcome.run)
         assert outcome.run.code == 1, platform
@@ -42,7 +42,7 @@ def test_fault_that_stays_fails_aloud_and_loses_nothing(
         # What came before is written.
         assert outcome.found[PLACES[platform].stream], platform
         assert outcome.twice == 0, platform
-    assert row_on_page(case) == row(found)
+    assert on_page(case, found) == row(found)
     assert_made_good(tap, api, found)
 
 
