@@ -73,11 +73,8 @@ def explained(pipeline: Pipeline) -> Iterator[None]:
     except Exception as error:
         if understood(error):
             raise
-        said = damaged(pipeline.pipeline_name, pipeline.working_dir, error)
-    else:
-        return
-    # Raised outside of the handler, so that nobody finds the original, which may show values.
-    raise said
+        # Without the original, which may show values of rows.
+        raise damaged(pipeline.pipeline_name, pipeline.working_dir, error) from None
 
 
 def damaged(name: str, folder: str, error: Exception) -> BridgeError:

@@ -175,11 +175,13 @@ def test_destination_that_quotes_what_it_refuses(place: Place, api: Sandbox) -> 
     command = [sys.executable, "-c", LOAD, "load"]
     assert place.run(command, config).returncode == 0
     refusing(place)
-    for _ in range(2):  # with a new package, and with the one that is left
+    for words in (
+        b"its text may hold values of rows, and is not shown",
+        b"What an earlier run of the pipeline secrets has left can't be loaded",
+    ):
         done = place.run(command, config)
         assert done.returncode == 1
-        assert b"PipelineStepFailed" in done.stderr
-        assert b"its text may hold values of rows, and is not shown" in done.stderr
+        assert words in done.stderr
         assert b"Conversion Error" not in done.stderr
         # Where it happened is shown.
         assert b"load_single_package" in done.stderr
@@ -229,10 +231,9 @@ def test_bridge_that_is_ended(place: Place) -> None:
     place.searched()
 
 
-@pytest.mark.parametrize("debug", [[], ["--debug"]])
-def test_dlt_singer(place: Place, api: Sandbox, debug: list[str]) -> None:
+def test_dlt_singer(place: Place, api: Sandbox) -> None:
     (place.folder / "config.json").write_text(json.dumps(chat_config(api)))
-    dlt = [str(BIN / "dlt"), *debug, "singer"]
+    dlt = [str(BIN / "dlt"), "--debug", "singer"]
     given = ["tap-seen", "--config", "config.json"]
     into = ["--credentials", "w.duckdb", "--dataset", "data"]
     for command in (

@@ -137,7 +137,7 @@ def test_signal_of_which_the_database_makes_an_error_is_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
-def test_script_that_loads_ends_as_python_does(tmp_path: Path, step: str) -> None:
+def test_script_that_loads_is_stopped(tmp_path: Path, step: str) -> None:
     run = stopped(tmp_path, SCRIPT, step, "SIGTERM")
-    assert run.returncode == -signal.SIGTERM
+    assert run.returncode == 128 + signal.SIGTERM
     assert (3,) not in rows(tmp_path)

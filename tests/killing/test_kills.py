@@ -55,7 +55,7 @@ def calm(served: Sandbox) -> Calm:
     ("way", "number"),
     [
         *((TapAlone(), number) for number in range(2)),
-        *((Append(), number) for number in range(2)),
+        (Append(), 0),
         (TargetDlt(), 1),
         (Script(), 0),
     ],

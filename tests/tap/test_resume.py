@@ -102,7 +102,7 @@ def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode
         assert_whole(sandbox, first, second, third)
 
 
-@pytest.mark.parametrize("change", [{"digest": "of others"}, {"parents": 1000}, {"parents": -1}])
+@pytest.mark.parametrize("change", [{"digest": "of others"}, {"parents": 1000}])
 def test_void_mark_costs_requests_and_no_rows(tap: Runner, change: dict[str, Any]) -> None:
     with Sandbox(WORLD) as sandbox:
         talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
