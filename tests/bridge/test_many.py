@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from staging import Stage
 
-STREAMS = 2_000
+STREAMS = 1_000
 TEXT = {"type": ["string", "null"]}
 
 
@@ -30,8 +30,8 @@ def interleaved(streams: int, rounds: int) -> Iterator[str]:
             yield from lines(schema(name), record(name, id=number), bookmark(**{name: number}))
 
 
-def test_two_thousand_streams_arrive(stage: Stage) -> None:
-    """Extracted: two thousand tables take DuckDB itself some minutes."""
+def test_thousand_streams_arrive(stage: Stage) -> None:
+    """Extracted: a thousand tables take DuckDB itself a minute."""
     info = stage.pipeline.extract(singer(interleaved(STREAMS, 2)))
     (package, *_) = next(iter(info.metrics.values()))
     counts = {name: found.items_count for name, found in package["table_metrics"].items()}
