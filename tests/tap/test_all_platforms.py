@@ -42,7 +42,7 @@ def test_every_row_of_every_stream_arrives_once(tap: Runner) -> None:
         assert set(by_stream(run)) == set(sandbox.world.truth)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_killed_run_is_made_good_by_the_next(tap: Runner, seed: int) -> None:
     with Sandbox(replace(WORLD, seed=seed)) as sandbox:
         lines = sum(sandbox.world.rows.values())
