@@ -148,6 +148,17 @@ def by_stream(run: Run) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def merged(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+    """Return what a loader that merges on the keys holds after some runs."""
+    tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+    for run in runs:
+        keys = {message["stream"]: message["key_properties"] for message in run.of_type("SCHEMA")}
+        for stream, records in by_stream(run).items():
+            table = tables.setdefault(stream, {})
+            table |= {tuple(record[key] for key in keys[stream]): record for record in records}
+    return tables
+
+
 def missing(truth: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
     """Return the rows of the truth that were not found, as text."""
     there = {json.dumps(row, sort_keys=True) for row in found}

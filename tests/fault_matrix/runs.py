@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fault_matrix.cases import PLACES, QUICK, number
 from leaks import leaks
-from running import Run, by_stream, full_config, in_order
+from running import Run, full_config, in_order, merged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,14 +189,3 @@ def assert_made_good(tap: Runner, sandbox: Sandbox, outcomes: dict[str, Outcome]
     tables = merged([*(outcome.run for outcome in outcomes.values()), again])
     for stream, rows in truth_of(sandbox, tuple(outcomes)).items():
         assert in_order([*tables.get(stream, {}).values()]) == in_order(rows), stream
-
-
-def merged(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
-    """Return what a loader that merges on the keys holds after some runs."""
-    tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
-    for run in runs:
-        keys = {message["stream"]: message["key_properties"] for message in run.of_type("SCHEMA")}
-        for stream, records in by_stream(run).items():
-            table = tables.setdefault(stream, {})
-            table |= {tuple(record[key] for key in keys[stream]): record for record in records}
-    return tables

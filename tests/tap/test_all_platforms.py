@@ -9,30 +9,27 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from running import BIN, assert_complete, by_stream, ended_after, full_config, in_order, missing
+from running import (
+    BIN,
+    assert_complete,
+    by_stream,
+    ended_after,
+    full_config,
+    in_order,
+    merged,
+    missing,
+)
 
 from tap_chat.sandbox import Sandbox, World
 
 if TYPE_CHECKING:
-    from running import Run, Runner
+    from running import Runner
 
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 WORLD = World(messages=500, users=30, conversations=60, dixa_conversations=300, chats=200)
-
-
-def keyed(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
-    """Return what a loader that merges on the keys holds after some runs."""
-    tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
-    for run in runs:
-        keys = {message["stream"]: message["key_properties"] for message in run.of_type("SCHEMA")}
-        for stream, records in by_stream(run).items():
-            table = tables.setdefault(stream, {})
-            for record in records:
-                table[tuple(record[key] for key in keys[stream])] = record
-    return tables
 
 
 def test_every_row_of_every_stream_arrives_once(tap: Runner) -> None:
@@ -51,7 +48,7 @@ def test_killed_run_is_made_good_by_the_next(tap: Runner, seed: int) -> None:
         whole = replace(killed, out=killed.out[: killed.out.rfind(b"\n") + 1])
         resumed = tap(full_config(sandbox), state=whole.state)
         assert resumed.code == 0, resumed.err
-        tables = keyed([whole, resumed])
+        tables = merged([whole, resumed])
         for stream, truth in sandbox.world.truth.items():
             found = list(tables[stream].values())
             assert in_order(found) == in_order(truth), stream
@@ -63,7 +60,7 @@ def test_second_run_leaves_a_loader_with_the_truth(tap: Runner) -> None:
         sandbox.world = replace(sandbox.world, now=LATER)
         second = tap(full_config(sandbox), state=first.state)
         assert second.code == 0, second.err
-        tables = keyed([first, second])
+        tables = merged([first, second])
         for stream, truth in sandbox.world.truth.items():
             found = list(tables[stream].values())
             assert missing(truth, found) == [], stream
