@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
+from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
@@ -103,6 +104,7 @@ class ExchangeStream(BlockStream):
         self._user_agent = tap.user_agent
         self._transport = tap.transport
         self._counting = threading.Lock()
+        self._date = ""
         super().__init__(tap)
 
     @property
@@ -129,6 +131,14 @@ class ExchangeStream(BlockStream):
     def timeouts(self) -> Timeouts:
         """How long the server may take."""
         return Timeouts(self.settings.connect_timeout, self.settings.request_timeout)
+
+    @property
+    def server_time(self) -> datetime:
+        """When the last answer was sent, by the server's clock; far ahead if it did not say.
+
+        What a bookmark passes must be over there: this clock may be ahead of the server's.
+        """
+        return answers.http_date(self._date) or datetime.max.replace(tzinfo=UTC)
 
     def exchange(
         self,
@@ -202,6 +212,7 @@ class ExchangeStream(BlockStream):
         with self._counting:
             self.request_counter.increment()
         answer, body = self._send(request, largest)
+        self._date = answer.headers.get("Date", "")
         if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
             self.throttle.accepted()
         if answer.status == HTTPStatus.NOT_FOUND and skippable:

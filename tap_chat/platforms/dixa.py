@@ -155,7 +155,8 @@ class DixaConversationExport(ChatStream):
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = self.starting_bookmark or self.first_bookmark
         start = bookmark - int(self.settings.lookback_days * DAY)
-        end = milliseconds(self.ends) - int(self.settings.lag_minutes * MINUTE)
+        lag = int(self.settings.lag_minutes * MINUTE)
+        end = milliseconds(self.ends) - lag
         # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
         size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
         windows = Windows(start, end, size, smallest=MINUTE)
@@ -177,7 +178,7 @@ class DixaConversationExport(ChatStream):
                 windows.halve(window)
                 written = edge
             else:
-                self.reach(window.end)
+                self.reach(min(window.end, milliseconds(self.server_time) - lag))
         self.report()
 
     def window_pages(

@@ -174,7 +174,8 @@ class LiveChatChats(ChatStream):
                 yield self.block(rows)
             # Everything is written that ended before the last day was over, wherever it was.
             over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
-            self.reach(int(min(over - EARLIEST_ZONE, self.ends).timestamp()))
+            reached = min(over - EARLIEST_ZONE, self.ends, self.server_time)
+            self.reach(int(reached.timestamp()))
 
     def _chats(self, window: Window, listing: Listing) -> Iterator[list[Record]]:
         """Read the chats of a window, each once, as its rows.

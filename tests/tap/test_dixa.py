@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace as replace_fault
-from running import assert_complete, by_stream, ended_after, full_config, in_order
+from running import assert_complete, by_stream, ended_after, full_config, in_order, merged
 from serving import Server
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
@@ -37,6 +37,25 @@ def test_every_conversation_arrives_once(tap: Runner, seed: int) -> None:
         run = tap(full_config(sandbox, "dixa"))
         assert_complete(run, sandbox, STREAM)
         assert bookmark(run) == milliseconds(sandbox.world.now)
+
+
+def test_clock_that_is_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
+    """Three days: what comes in these is not taken for read."""
+    with Sandbox(World(dixa_conversations=700)) as sandbox:
+        now = sandbox.world.now
+        sandbox.options.clock = (now - datetime.now(UTC)).total_seconds()
+        ahead = {"end_date": (now + timedelta(days=3)).isoformat()}
+        first = tap(full_config(sandbox, "dixa", dixa={"lag_minutes": 5}) | ahead)
+        assert first.code == 0, first.err
+        passed = milliseconds(now) - bookmark(first)
+        assert 4 * 60_000 < passed <= 5 * 60_000 + 1000
+        sandbox.options.clock = 0
+        sandbox.world = replace(sandbox.world, now=LATER)
+        # What changes in the very moment in which a run ends is a matter of the next.
+        later = {"end_date": (LATER + timedelta(seconds=1)).isoformat()}
+        second = tap(full_config(sandbox, "dixa") | later, state=first.state)
+        found = merged([first, second])[STREAM].values()
+        assert in_order([*found]) == in_order(sandbox.world.truth[STREAM])
 
 
 @pytest.mark.parametrize("bounds", ["[)", "[]", "(]", "()"])

@@ -36,6 +36,18 @@ def test_every_row_of_every_stream_arrives_once(tap: Runner, seed: int) -> None:
         assert_complete(run, sandbox, *STREAMS)
 
 
+def test_clock_that_is_ahead_of_the_server_moves_no_bookmark_ahead(
+    tap: Runner, sandbox: Sandbox
+) -> None:
+    now = sandbox.world.now
+    sandbox.options.clock = (now - datetime.now(UTC)).total_seconds()
+    run = tap(
+        full_config(sandbox, "livechat") | {"end_date": (now + timedelta(days=9)).isoformat()}
+    )
+    assert run.code == 0, run.err
+    assert now.timestamp() - 60 < bookmark(run) < now.timestamp() + 60
+
+
 def test_chats_have_a_row_for_each_agent_or_one_for_nobody(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(full_config(sandbox, "livechat"))
     chats = by_stream(run)["livechat_chats"]
