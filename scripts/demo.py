@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
@@ -91,6 +92,16 @@ def rows_loaded(schema: str, streams: dict[str, int]) -> dict[str, int]:
     return counts
 
 
+@contextmanager
+def installing() -> Iterator[None]:
+    """Let nobody else install plugins of Meltano while the body runs: they share a folder."""
+    folder = ROOT / ".meltano"
+    folder.mkdir(exist_ok=True)
+    with (folder / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def meltano_run(config: dict[str, Any]) -> None:
     """Run `meltano run tap-chat target-duckdb`."""
     filepath = {"TARGET_DUCKDB_FILEPATH": str(WAREHOUSE)}
@@ -170,7 +181,8 @@ def main() -> int:
     with sandbox(f"--messages={arguments.messages}", *sizes) as url:
         config = config_of(url)
         console.print(f"The sandbox listens on {url}")
-        subprocess.run([*MELTANO, "install"], cwd=ROOT, check=True)
+        with installing():
+            subprocess.run([*MELTANO, "install"], cwd=ROOT, check=True)
         seconds = [timed(way.title, way.load, config) for way in WAYS]
         expected = rows_in_api(url)
     found = [rows_loaded(way.schema, expected) for way in WAYS]

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo import MELTANO, ROOT, installing
 from killing import counting
 from killing.trials import Undisturbed, Verdict, killed, undisturbed
 from killing.ways import TARGET_DUCKDB, WAYS, Append, Trial
-from running import BIN, full_config
+from running import full_config
 
 from tap_chat.sandbox import Options, Sandbox, World
 
@@ -75,9 +76,9 @@ def lines(way: Way, verdicts: list[Verdict]) -> Iterator[str]:
 
 def install() -> None:
     """Let Meltano install its loader, if it is not there yet."""
-    if not TARGET_DUCKDB.exists():
-        command = [str(BIN / "meltano"), "install", "loader", "target-duckdb"]
-        subprocess.run(command, cwd=PAGE.parent.parent, check=True)
+    with installing():
+        if not TARGET_DUCKDB.exists():
+            subprocess.run([*MELTANO, "install", "loader", "target-duckdb"], cwd=ROOT, check=True)
 
 
 def main() -> int:

@@ -74,9 +74,10 @@ def cases_of_values() -> list[Case]:
 
 def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
     """Load with `tap-chat | target-duckdb`."""
-    if not TARGET.exists():
-        install = [*demo.MELTANO, "install", "loader", "target-duckdb"]
-        subprocess.run(install, cwd=demo.ROOT, check=True, capture_output=True)
+    with demo.installing():
+        if not TARGET.exists():
+            install = [*demo.MELTANO, "install", "loader", "target-duckdb"]
+            subprocess.run(install, cwd=demo.ROOT, check=True, capture_output=True)
     sandbox.options.faults = [struck(case, PAGE)]
     run = tap(config_of(sandbox, "chat", **case.settings))
     sandbox.options.faults = []
