@@ -43,7 +43,7 @@ with open(said, "w") as file:
 while os.path.exists(config):
     os.sched_yield()
 """
-STOPPING = [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP]
+STOPPING = [signal.SIGTERM, signal.SIGKILL]
 
 
 @pytest.fixture
