@@ -329,6 +329,22 @@ def test_stream_that_a_step_drops_has_the_hints_of_the_tap_later(stage: Stage) -
     assert stage.rows("select id from data.a") == [(1,)]
 
 
+@pytest.mark.parametrize("nested", ["json", "tables"])
+def test_map_that_gives_nothing_drops_rows(stage: Stage, nested: str) -> None:
+    """So dlt's own maps are told to; a row without values would be in each package."""
+    made = source(
+        [schema("a"), record("a", id=1), schema("a", v=TEXT), record("a", id=2, v="x")],
+        nested=nested,
+    )
+    drop: list[bool] = [True]
+    made.a.add_map(lambda rows: None if drop[0] else rows)
+    stage.pipeline.run(made)
+    drop[0] = False
+    for _ in range(2):
+        stage.pipeline.run(made)
+    assert stage.rows("select id, v from data.a order by id") == [(1, None), (2, "x")]
+
+
 @pytest.mark.usefixtures("small_parcels")
 @pytest.mark.parametrize("checkpoints", [True, False])
 def test_limit_keeps_no_bookmark(stage: Stage, *, checkpoints: bool) -> None:
