@@ -104,8 +104,8 @@ class Driver:
         self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
         self._waiting = 0
-        # Rising from run to run: the clock is faster than any tap.
-        self._sequence = self._first = time.time_ns() // 1000
+        # The number of the next row, and of the run's first.
+        self._sequence = self._first = 0
         self.ended = False
         self.kept: bytes | None = None
 
@@ -203,6 +203,8 @@ class Driver:
         if self._lines is None:
             known = self._options.everything
             self._selected = streams_to_read([known] if known else self._catalog.names)
+            # Rising from run to run: the clock is faster than any tap.
+            self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
             self._refuse_shared_tables()
@@ -349,6 +351,8 @@ class Driver:
 
     def _keep(self) -> None:
         """Put the last STATE into dlt's state: it is committed with the rows before it."""
+        if self._sequence > self._first:
+            saved.keep_number(self._sequence - 1)
         if self._state is None:
             return
         self.kept = self._state

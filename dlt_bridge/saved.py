@@ -24,6 +24,23 @@ MARK = "singer_mark"
 #: In dlt's state, more than are around what the bridge keeps.
 LEVELS = 10
 BOOKMARKS = "bookmarks"
+# The greatest number that the rows of the source have in `_sdc_sequence`.
+NUMBER = "singer_number"
+
+
+def first_number(clock: int) -> int:
+    """Return what to number rows from: the clock, unless it has gone back since the last run.
+
+    Args:
+        clock: The time in microseconds: numbers of it are left over for the next run.
+    """
+    last: int = dlt.current.source_state().get(NUMBER, 0)
+    return max(clock, last + 1)
+
+
+def keep_number(number: int) -> None:
+    """Put the number of the last row into the state of the source that is being read."""
+    dlt.current.source_state()[NUMBER] = number
 
 
 def keep(
