@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from dlt_bridge.belonging import point, settle
 from dlt_bridge.discretion import discreet, forgetting
 from dlt_bridge.ending import stoppable
 from dlt_bridge.errors import BridgeError
@@ -70,6 +71,8 @@ class Run:
             self.driver.close()
 
 
+#: Arguments of `pipeline.run` that say where to load.
+WHERE = ("destination", "dataset_name", "credentials")
 _run: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
@@ -121,7 +124,10 @@ def load(
     """
     try:
         with one_line_logs(), stoppable():
-            infos = finish(pipeline, destination=arguments.get("destination"))
+            infos = finish(pipeline, **{name: arguments.get(name) for name in WHERE})
+            # The pipeline has them; dlt would look for its state without credentials.
+            for name in ("destination", "credentials"):
+                arguments.pop(name, None)
             packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
@@ -189,10 +195,14 @@ def committed(
         run.close()
 
 
-def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  # noqa: ANN401
+def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     """Load the packages that an earlier run left, and return what was loaded.
 
     Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+
+    Args:
+        pipeline: The pipeline.
+        where: Where it is to load, if it was not made so: arguments of `pipeline.run` in `WHERE`.
 
     Raises:
         BridgeError: They can't be loaded.
@@ -200,10 +210,12 @@ def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  #
     """
     infos = []
     forget_if_restarted(pipeline)
+    point(pipeline, **where)
+    settle(pipeline)
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
             pipeline.normalize()
-            infos.append(pipeline.load(destination))
+            infos.append(pipeline.load(**where))
     return infos
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dlt_bridge import saved, tables
+from dlt_bridge import belonging, saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import MessageError, TapError
@@ -203,6 +203,7 @@ class Driver:
         if self._lines is None:
             known = self._options.everything
             self._selected = streams_to_read([known] if known else self._catalog.names)
+            belonging.adopt()
             # Rising from run to run: the clock is faster than any tap.
             self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
             catalog = self._catalog.selection(self._selected)

@@ -88,14 +88,14 @@ def kept_for(streams: Collection[str]) -> dict[str, Any]:
     return state.join(bookmarks, rest if whole else {})
 
 
-def kept_in(pipeline: Pipeline, source: str) -> dict[str, Any]:
+def kept_in(kept_state: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return the value of the last STATE that a pipeline keeps of a tap.
 
     Args:
-        pipeline: The pipeline.
+        kept_state: The state of the pipeline.
         source: The name of the tap's source.
     """
-    kept: Mapping[str, Any] = pipeline.state.get("sources", {}).get(source, {})
+    kept: Mapping[str, Any] = kept_state.get("sources", {}).get(source, {})
     bookmarks = {
         key: bookmark
         for resource in kept.get("resources", {}).values()
