@@ -17,6 +17,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
+from dlt_bridge.stagings import separate
 from dlt_bridge.tables import destination_type
 from dlt_bridge.working import explained, forget_if_restarted
 
@@ -212,6 +213,7 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     forget_if_restarted(pipeline)
     point(pipeline, **where)
     settle(pipeline)
+    separate(pipeline)
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
             pipeline.normalize()

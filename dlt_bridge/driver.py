@@ -28,7 +28,9 @@ from dlt_bridge.messages import (
     state_value,
 )
 from dlt_bridge.quiet import expect_meant_hints
+from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.runs import streams_to_read
+from dlt_bridge.stagings import separate
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
@@ -204,6 +206,7 @@ class Driver:
             known = self._options.everything
             self._selected = streams_to_read([known] if known else self._catalog.names)
             belonging.adopt()
+            separate(running_pipeline())
             # Rising from run to run: the clock is faster than any tap.
             self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
             catalog = self._catalog.selection(self._selected)
