@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from dlt_bridge.alone import alone
 from dlt_bridge.belonging import point, settle
 from dlt_bridge.discretion import discreet, forgetting
 from dlt_bridge.ending import stoppable
@@ -124,7 +125,7 @@ def load(
             shows no values of rows, which a database may quote; `pipeline.run` would show them.
     """
     try:
-        with one_line_logs(), stoppable():
+        with one_line_logs(), stoppable(), alone(pipeline):
             infos = finish(pipeline, **{name: arguments.get(name) for name in WHERE})
             # The pipeline has them; dlt would look for its state without credentials.
             for name in ("destination", "credentials"):
