@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 import re
 import time
@@ -27,11 +29,13 @@ from dlt_bridge.messages import (
     StreamMessage,
     decoded,
     record_head,
+    state_text,
     state_value,
 )
 from dlt_bridge.quiet import expect_meant_hints
 from dlt_bridge.read_states import ReadState, ReadStates
 from dlt_bridge.runs import streams_to_read
+from dlt_bridge.state import BOOKMARKS
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
     from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
     from dlt_bridge.streams import Options
+
+logger = logging.getLogger(__name__)
 
 #: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
 MOST_WAITING = 96 * 1024 * 1024
@@ -92,7 +98,7 @@ class Driver:
 
     Attributes:
         ended: The tap was read to its end.
-        kept: The line of the STATE that the last package has brought.
+        kept: The value of the STATE that the last package has brought, as JSON text.
     """
 
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
@@ -115,6 +121,8 @@ class Driver:
         self._due: Callable[[], bool] | None = None
         # Why no more can be read.
         self._failure: BridgeError | None = None
+        # Streams that are skipped, and why.
+        self._bad: dict[str, BridgeError] = {}
         # The write dispositions of resources whose tables are replaced in the end.
         self._replacing: dict[str, Any] = {}
         # The stream that each table is of.
@@ -126,7 +134,7 @@ class Driver:
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = time.time_ns() // 1000
         self.ended = False
-        self.kept: bytes | None = None
+        self.kept: str | None = None
 
     def package(self, due: Callable[[], bool] | None = None) -> Iterator[Parcels]:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
@@ -163,8 +171,12 @@ class Driver:
                 self._postpone_replacing()
                 guard.pop_all()
                 return
-        self.ended = True
         self._catalog.warn_of_missing()
+        if self._bad and due:
+            # dlt would commit nothing of the package if it were raised now.
+            self._failure = self._skipped()
+        else:
+            self.ended = True
 
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of what waits."""
@@ -245,6 +257,8 @@ class Driver:
                 asked.append(_Asked(writer, batch, self._sequence))
                 self._sequence += batch.rows
         for writer, batch, sequence, table in asked:
+            if writer.stream.name in self._bad:
+                continue
             # A decoder does one thing at a time, so that all must have ended.
             if table and not table.exception():
                 self._waiting += writer.take(table.result(), batch.numbers)
@@ -299,7 +313,8 @@ class Driver:
         self._selected = streams_to_read([known] if known else self._catalog.names)
         catalog = self._catalog.selection(self._selected)
         running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
-        self._refuse_shared_tables()
+        if not self._options.skip:
+            self._refuse_shared_tables()
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)
@@ -362,13 +377,18 @@ class Driver:
     def _take(self, *, leave: int = 0) -> None:
         """Take what is decoded, in order, but for so many batches."""
         while len(self._decoding) > leave:
-            writer, batch, _, table = self._decoding[0]
-            made = cast("Future[pa.Table]", table).result()
+            writer, batch, _, asked = self._decoding[0]
+            stream, table = writer.stream.name, cast("Future[pa.Table]", asked)
+            error = table.exception()
+            if isinstance(error, MessageError) and stream not in self._bad:
+                self._skip(stream, error)
             self._decoding.popleft()
-            self._waiting += writer.take(made, batch.numbers) - batch.size
+            self._waiting -= batch.size
+            if stream not in self._bad:
+                self._waiting += writer.take(table.result(), batch.numbers)
 
     def _decode_all(self) -> None:
-        for writer in self._writers.values():
+        for writer in list(self._writers.values()):
             self._decode(writer)
             self._take(leave=self._decoder.ahead)
         self._take()
@@ -415,8 +435,36 @@ class Driver:
         self, message: StreamMessage, line: bytes, number: int
     ) -> Iterator[Parcels | None]:
         stream = self._stream(message.stream, number)
-        if stream is None:
+        if stream is None or stream in self._bad:
             return
+        try:
+            yield from self._of_good_stream(stream, message, line, number)
+        except BridgeError as error:
+            self._skip(stream, error)
+
+    def _skip(self, stream: str, error: BridgeError) -> None:
+        """Skip the rest of a stream because of an error, if that is asked for; or raise it."""
+        if not self._options.skip:
+            raise error
+        logger.error("%s The stream is skipped from here on.", error)
+        self._bad[stream] = error
+        writer = self._writers.pop(stream, None)
+        self._heads = {head: known for head, known in self._heads.items() if known is not writer}
+        self._schemas = {line: known for line, known in self._schemas.items() if known != stream}
+        if writer:
+            self._waiting -= writer.size
+            writer.close()
+
+    def _skipped(self) -> BridgeError:
+        """Return the error of a run that has skipped streams."""
+        return BridgeError(
+            f"These streams are not loaded whole: {', '.join(self._bad)}. All others are. The first"
+            f" error: {next(iter(self._bad.values()))}"
+        )
+
+    def _of_good_stream(
+        self, stream: str, message: StreamMessage, line: bytes, number: int
+    ) -> Iterator[Parcels | None]:
         if isinstance(message, Schema):
             yield from self._schema(stream, message, line)
             return
@@ -484,8 +532,12 @@ class Driver:
         state = self._state if over else self._states.last
         if not state.line:
             return
-        self.kept = state.line
         value = state_value(state.line, state.number)
+        self.kept = state_text(state.line)
+        if self._bad:
+            value, self.kept = self._without_bad(value)
+            if self.kept is None:
+                return
         if not saved.can_keep(value):
             raise MessageError(
                 f"The STATE in line {state.number} can't be kept: it has an integer of more"
@@ -493,7 +545,23 @@ class Driver:
             )
         # What is replaced in the end was not loaded so far.
         later = {name for name, writer in self._writers.items() if writer.is_replaced and not over}
-        saved.keep(value, self._selected - later, self._owner)
+        saved.keep(value, self._selected - later - self._bad.keys(), self._owner)
+
+    def _without_bad(self, value: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+        """Return a STATE that does not go on behind what was skipped, and its text.
+
+        The streams that are skipped lose their bookmarks, so that the next run reads them from the
+        beginning. In a STATE of another shape it is not known what is theirs: it is not kept.
+        """
+        if not isinstance(value.get(BOOKMARKS), dict):
+            return value, None
+        kept = {
+            key: bookmark
+            for key, bookmark in value[BOOKMARKS].items()
+            if self._bad.keys().isdisjoint({key, *self._catalog.named(key)})
+        }
+        value = {**value, BOOKMARKS: kept}
+        return value, json.dumps(value)
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""

@@ -50,12 +50,14 @@ class Options:
     Attributes:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
+        skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
         told: What the bridge has told dlt of each stream.
     """
 
     nested: Nesting = "json"
     hard: bool = False
+    skip: bool = False
     everything: str | None = None
     told: dict[str, Told] = field(default_factory=dict)
 
@@ -199,6 +201,11 @@ class StreamWriter:
         if self._spool:
             later._before = self
         return later
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory: of lines that are not decoded, and of rows that were not handed over."""
+        return self._size + self.waiting.size
 
     @property
     def is_replaced(self) -> bool:
@@ -414,7 +421,8 @@ class StreamWriter:
         )
 
     def close(self) -> None:
-        """Let go of rows that are held back."""
+        """Let go of all rows."""
+        self.waiting = WaitingRows()
         for held in (self._held, self._spool, self._before):
             if held:
                 held.close()
