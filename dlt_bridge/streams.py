@@ -321,8 +321,10 @@ class StreamWriter:
             parcel.hints = self._hints()
             schema = self._decoder.schema
             self._told, self._told_columns = True, set(schema.names)
-            if self._held or not taken:
-                taken = [schema.empty_table()]
+            taken = [] if self._held else taken
+            if not any(table.schema.equals(schema) for table in taken):
+                # With columns that the rows so far do not have, such as that of the versions.
+                taken.append(schema.empty_table())
         elif self._held:
             taken = []
         for table in taken:
