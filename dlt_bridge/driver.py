@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 import time
 from collections import deque
 from contextlib import ExitStack
@@ -19,8 +18,8 @@ from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.heads import Heads
 from dlt_bridge.messages import (
-    RECORD_NAME,
     ActivateVersion,
     Batch,
     Record,
@@ -28,7 +27,6 @@ from dlt_bridge.messages import (
     State,
     StreamMessage,
     decoded,
-    record_head,
     state_text,
     state_value,
 )
@@ -111,10 +109,7 @@ class Driver:
         self._writers: dict[str, StreamWriter] = {}
         # The last SCHEMA line of each stream, and what the records of a stream begin with.
         self._schemas: dict[bytes, str] = {}
-        self._heads: dict[bytes, StreamWriter] = {}
-        self._head = b""
-        # A line that begins in another way than the last RECORD.
-        self._other = re.compile(rb"\n")
+        self._heads: Heads[StreamWriter] = Heads()
         # The last STATE; and those of the package at which it may end.
         self._state = ReadState()
         self._states = ReadStates()
@@ -230,7 +225,7 @@ class Driver:
     def _read(self) -> Iterator[Parcels | None]:
         """Yield the rows of the tap as they come; None where a package is to end."""
         for number, count, line in self._started():
-            known = self._known(line)
+            known = self._heads.known(line)
             if known:
                 yield from self._appended(known, line, number, count)
             elif line not in self._schemas and line.strip():
@@ -279,36 +274,8 @@ class Driver:
                 self._replacing[name] = disposition
                 resource.apply_hints(write_disposition="append")
 
-    def _known(self, line: bytes) -> StreamWriter | None:
-        """Return what takes a line, if it is a RECORD that begins as others did."""
-        head = line[: line.find(RECORD_NAME)]
-        known = self._heads.get(head)
-        if known is not None and head != self._head:
-            self._head = head
-            self._other = re.compile(rb"\n(?!" + re.escape(head) + rb")")
-        return known
-
-    def _pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
-        """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
-
-        Yields:
-            The number of the first line, how many lines there are, and the lines.
-        """
-        number = 1
-        for block in blocks:
-            text = block.removesuffix(b"\n")
-            head = self._head
-            if head and text.startswith(head) and not self._other.search(text):
-                count = text.count(b"\n" + head) + 1
-                yield number, count, text
-            else:
-                lines = text.split(b"\n")
-                count = len(lines)
-                yield from _runs(lines, head, number)
-            number += count
-
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
-        """Start the tap, and return its lines as `_pieces` does."""
+        """Start the tap, and return its lines as `Heads.pieces` does."""
         known = self._options.everything
         self._selected = streams_to_read([known] if known else self._catalog.names)
         catalog = self._catalog.selection(self._selected)
@@ -318,7 +285,7 @@ class Driver:
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)
-        return self._pieces(self._running.enter_context(running))
+        return self._heads.pieces(self._running.enter_context(running))
 
     def _refuse_shared_tables(self) -> None:
         """Refuse, before anything is read, streams that would be one table."""
@@ -334,6 +301,8 @@ class Driver:
     def _appended(
         self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
     ) -> Iterator[Parcels | None]:
+        if writer.stream.name in self._bad:
+            return
         self._waiting += len(lines)
         if writer.append(lines, number, count):
             self._decode(writer, full=True)
@@ -449,7 +418,6 @@ class Driver:
         logger.error("%s The stream is skipped from here on.", error)
         self._bad[stream] = error
         writer = self._writers.pop(stream, None)
-        self._heads = {head: known for head, known in self._heads.items() if known is not writer}
         self._schemas = {line: known for line, known in self._schemas.items() if known != stream}
         if writer:
             self._waiting -= writer.size
@@ -473,8 +441,7 @@ class Driver:
             raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
         match message:
             case Record():
-                if head := record_head(line, message.stream):
-                    self._heads[head] = writer
+                self._heads.learn(line, message.stream, writer)
                 yield from self._appended(writer, line, number)
             case Batch():
                 for record in lines_of_batch(stream, message, number):
@@ -504,9 +471,7 @@ class Driver:
                 yield None
             yield from self._handed_over([earlier])
             writer = earlier.followed_by(message)
-            for head, known_writer in self._heads.items():
-                if known_writer is earlier:
-                    self._heads[head] = writer
+            self._heads.replace(earlier, writer)
         self._schemas.pop(writer.line, None)
         self._schemas[line] = stream
         writer.line = line
@@ -567,18 +532,3 @@ class Driver:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""
         streams = self._catalog.named(key)
         return streams[0] if len(streams) == 1 and not self._options.everything else None
-
-
-def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield lines that begin alike together, and the others one at a time; as `_pieces` does."""
-    run: list[bytes] = []
-    for index, line in enumerate(lines, start=number):
-        if head and line.startswith(head):
-            run.append(line)
-            continue
-        if run:
-            yield index - len(run), len(run), b"\n".join(run)
-            run = []
-        yield index, 1, line
-    if run:
-        yield number + len(lines) - len(run), len(run), b"\n".join(run)

@@ -89,6 +89,16 @@ def test_schema_that_can_not_be_loaded_is_skipped(stage: Stage) -> None:
     assert stage.rows("select id from data.a") == [(1,)]
 
 
+def test_records_that_come_together_after_the_error_are_skipped(tmp_path: Path) -> None:
+    target = Target(tmp_path)
+    many = [record("b", id=number) for number in range(30_000)]
+    written = [schema("a"), schema("b"), *many[:25_000], record("b", id=None), *many[25_000:]]
+    written += [record(id=1), *many, record(id=2), bookmark(a={"x": 2}, b={"x": 1})]
+    run = target(written, on_bad_stream="skip")
+    assert (run.returncode, states(run)) == (1, [{"bookmarks": {"a": {"x": 2}}}])
+    assert target.rows("select id from data.a order by id") == [(1,), (2,)]
+
+
 def test_command_ends_with_an_error(dlt: Command) -> None:
     dlt.streams = ("a", "b", "c")
     done = dlt("singer", "run", dlt.plays(lines(1, None)), "--on-bad-stream", "skip")
