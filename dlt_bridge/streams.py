@@ -357,7 +357,7 @@ class StreamWriter:
             self._watch.add(table)
 
     def _choose_format(self, table: pa.Table) -> None:
-        if self._file_format == CSV and needs_values(table):
+        if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
             self._file_format = VALUES
             self._told = False
 
