@@ -96,8 +96,6 @@ class Driver:
         self._other = re.compile(rb"\n")
         self._state: bytes | None = None
         self._state_number = 0
-        # The stream that each table is of.
-        self._tables: dict[str, str] = {}
         self._decoder = Decoding()
         self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
@@ -193,7 +191,7 @@ class Driver:
             self._selected = streams_to_read([known] if known else self._catalog.names)
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
-            self._refuse_shared_tables()
+            self._settle_tables()
             if self._options.nested == "native":
                 tables.refuse_structs()
             self._lines = self._pieces(self._running.enter_context(running))
@@ -201,15 +199,16 @@ class Driver:
         expect_meant_hints(self._selected)
         return self._lines
 
-    def _refuse_shared_tables(self) -> None:
-        """Refuse, before anything is read, streams that would be one table."""
+    def _settle_tables(self) -> None:
+        """Decide, before anything is read, which tables the streams have."""
+        self._options.tables.clear()
         if not self._options.everything:
-            names = {
+            named = {
                 stream: self._options.resource(stream).table_name
                 for stream in sorted(self._selected)
             }
-            tables.refuse_shared(
-                {stream: name for stream, name in names.items() if isinstance(name, str)}
+            self._options.settle(
+                {stream: name for stream, name in named.items() if isinstance(name, str)}
             )
 
     def _appended(
@@ -300,9 +299,6 @@ class Driver:
         if earlier is None:
             known = self._catalog.stream(stream)
             writer = StreamWriter(known, message, self._options, self._first)
-            holder = self._tables.setdefault(writer.table, stream)
-            if holder != stream:
-                tables.refuse_shared({stream: writer.table, holder: writer.table})
         elif earlier.message == message:
             writer = earlier
         else:
