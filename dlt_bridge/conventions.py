@@ -49,15 +49,15 @@ def refuse_other(convention: str | None) -> None:
     if convention and type(naming_from_reference(convention)) is not type(running):
         raise BridgeError(
             f"The naming convention `{convention}` is asked for, but the pipeline names its tables"
-            f" by `{running.name()}`, since it began with it or dlt's configuration says so. Take"
-            " the setting `naming` away, or load into another dataset with another pipeline name."
+            f" by `{running.name()}`. It began with it, or dlt's configuration says so: take the"
+            " setting `naming` away, or load into another dataset with another pipeline name."
         )
     dataset = pipeline().dataset_name
     if type(running) is naming.NamingConvention and dataset and not fit_dataset(dataset):
         # Before the first load dlt looks for it by the name that snake_case makes.
         raise BridgeError(
-            f"dlt would not find the dataset `{dataset}` again: on another machine, the state of"
-            " the tap would be lost. Give it a name of English letters, digits and underscores."
+            f"dlt would not find the dataset `{dataset}` again. On another machine, the state of"
+            " the tap would be lost: give it a name of English letters, digits and underscores."
         )
 
 
