@@ -22,6 +22,7 @@ from dlt_bridge.tables import POSTGRES_LIKE, destination_type, stored_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from dlt_bridge.types import Column
 
@@ -84,7 +85,7 @@ def told_apart(
     groups: dict[str, list[str]] = {}
     for name, made in wanted.items():
         groups.setdefault(_folded(made), []).append(name)
-    found = {}
+    found: dict[str, str] = {}
     for made, names in groups.items():
         # Once with a suffix, always with it.
         plain = [name for name in names if _folded(suffixed(name)) not in taken]
@@ -124,9 +125,9 @@ def with_names(
         name = column.name
         wanted[name] = made = normalize(name)
         # A name of nothing but underscores is a path without parts.
-        if not made or (by := _holder_of_column(made)):
+        if by := _holder_of_column(made) if made else "a path of dlt":
             wanted[name] = normalize(SOURCE + (name.strip().lstrip("_") or "column"))
-            kept[name] = by if made else "no column"
+            kept[name] = by
     try:
         found = told_apart(
             wanted,
@@ -203,7 +204,12 @@ def settle_tables(
     made = {_folded(table) for table in wanted.values()}
     meeting = {stream: table for stream, table in settled.items() if _folded(table) in made}
     every = {**meeting, **wanted}
-    stored = {**_stored_tables(), **{table: stream for stream, table in meeting.items()}}
+    others = _tables_of_others()
+    stored = {
+        **_stored_tables(),
+        **{table: f"the source {source}" for table, source in others.items()},
+        **{table: stream for stream, table in meeting.items()},
+    }
     suffix = on_collision == "suffix"
     try:
         found = told_apart(
@@ -218,7 +224,7 @@ def settle_tables(
             f" {WAY_OUT}; or load them into different datasets, with one of them selected in each."
         ) from None
     if not suffix:
-        _refuse_held(found)
+        _refuse_held(found, others)
     for stream in named:
         table = found[stream]
         if table != wanted[stream]:
@@ -267,7 +273,9 @@ def _folded(made: str) -> str:
 
 
 def _suffixed(made: str, name: str, normalize: Callable[[str], str]) -> str:
-    return normalize(f"{made}_{sha256(name.encode()).hexdigest()[:SUFFIX_LENGTH]}")
+    return normalize(
+        f"{made}_{sha256(name.encode(errors='surrogatepass')).hexdigest()[:SUFFIX_LENGTH]}"
+    )
 
 
 def _holders(table: str) -> dict[str, str | None]:
@@ -307,14 +315,15 @@ def _stored_tables() -> dict[str, str | None]:
     """Return the tables that dlt knows, and whose they are; None if that is not known."""
     schema = dlt.current.source_schema()
     found: dict[str, str | None] = {}
-    for name, table in schema.tables.items():
+    for name, stored in schema.tables.items():
+        table: Mapping[str, Any] = {**stored}
         resource = table.get("resource")
         # Without a catalog, one resource is of all streams: it has the name of the source.
         holder = None if resource == schema.name else resource
         # What is within records has tables of its own.
         parent = f"the table {table['parent']}" if "parent" in table else None
         found[name] = table.get(HOLDER) or holder or parent
-    return found | {table: f"the source {source}" for table, source in _tables_of_others().items()}
+    return found
 
 
 def _tables_of_others() -> dict[str, str]:
@@ -330,9 +339,9 @@ def _tables_of_others() -> dict[str, str]:
     }
 
 
-def _refuse_held(wanted: Mapping[str, str]) -> None:
+def _refuse_held(wanted: Mapping[str, str], others: Mapping[str, str]) -> None:
     """Refuse tables that hold other rows."""
-    schema, others = dlt.current.source_schema(), _tables_of_others()
+    schema = dlt.current.source_schema()
     for stream, made in wanted.items():
         if made in others:
             raise MessageError(

@@ -43,6 +43,9 @@ class NamingConvention(SnakeCase):
     making it again.
     """
 
+    def __init__(self, max_length: int | None = None) -> None:
+        super().__init__(max_length)  # type: ignore[arg-type]  # None is its default
+
     @override
     def normalize_identifier(self, identifier: str) -> str:
         composed = unicodedata.normalize("NFC", identifier)

@@ -16,12 +16,18 @@ from staging import bookmark, record, schema
 from dlt_bridge import BridgeError, singer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.command_line import Command
     from staging import Stage
 
 TEXT = {"type": ["string", "null"]}
 INTEGER = {"type": ["integer", "null"]}
 SUFFIX = {"on_name_collision": "suffix"}
+
+
+def each(names: Iterable[str], value: Any) -> dict[str, Any]:
+    return dict.fromkeys(names, value)
 
 
 def lines(*messages: Any) -> list[str]:
@@ -39,10 +45,10 @@ def test_names_of_other_alphabets_are_loaded(anywhere: Stage) -> None:
     signs, new = ("%", "#", "$"), "город"
     columns = [*first, "percent", "number", "dollar"]
     columns[4] = "größe"
-    head = schema(stream, (key,), **{key: INTEGER}, **dict.fromkeys([*first, *signs], TEXT))
+    head = schema(stream, (key,), **{key: INTEGER}, **each([*first, *signs], TEXT))
 
     def row(number: int, text: str, *more: str) -> dict[str, Any]:
-        values = dict.fromkeys([*first, *signs, *more], text)
+        values = each([*first, *signs, *more], text)
         return {**record(stream, **{key: number}, **values), "version": 1}
 
     def load(*messages: Any, options: Any = None) -> None:
@@ -53,7 +59,7 @@ def test_names_of_other_alphabets_are_loaded(anywhere: Stage) -> None:
     load(head, row(2, "c"), version(stream, 1), bookmark(x=1))
     rows = anywhere.into.read(stream, key, *columns)
     assert rows == [(1, *["a"] * 9), (2, *["c"] * 9)]
-    wider = schema(stream, (key,), **{key: INTEGER}, **dict.fromkeys([*first, *signs, new], TEXT))
+    wider = schema(stream, (key,), **{key: INTEGER}, **each([*first, *signs, new], TEXT))
     load(wider, {**row(2, "d", new), "version": 2}, version(stream, 2))
     assert anywhere.into.read(stream, key, *columns, new) == [(2, *["d"] * 10)]
     assert anywhere.into.columns(stream) == {"id", key, *columns, new}
@@ -84,9 +90,9 @@ def test_nested_names_of_other_alphabets_are_loaded(stage: Stage) -> None:
 def test_long_names_of_other_alphabets_are_kept_apart(anywhere: Stage) -> None:
     stream, names = "ж" * 100, ("ж" * 100 + "д", "ж" * 100 + "ф")
     anywhere.streams = {stream: "INCREMENTAL"}
-    head = schema(stream, **dict.fromkeys(names, INTEGER))
+    head = schema(stream, **each(names, INTEGER))
     for number in (1, 2):
-        values = dict.fromkeys(names, number) | {names[1]: number + 1}
+        values = each(names, number) | {names[1]: number + 1}
         anywhere.load([head, record(stream, id=1, **values)])
     naming = anywhere.pipeline.default_schema.naming
     table, *columns = map(naming.normalize_path, (stream, *names))
@@ -151,7 +157,7 @@ def test_suffix_does_not_depend_on_the_order_of_properties(stage: Stage) -> None
     names = ["userName", "user_name", "user-name"]
     for stream, order in (("x", names), ("y", names[::-1])):
         stage.streams = {stream: "INCREMENTAL"}
-        head = schema(stream, ("userName",), **dict.fromkeys(order, TEXT))
+        head = schema(stream, ("userName",), **each(order, TEXT))
         for value in ("a", "b"):
             row = {name: f"{name} {value}" for name in names} | {"userName": "key"}
             stage.load([head, record(stream, id=1, **row)], options=SUFFIX)
@@ -210,15 +216,15 @@ def test_names_that_others_keep_are_loaded_beside_theirs(
         "_sdc_batched_at",
     )
     anywhere.load([schema(v=TEXT), record(id=1, v="ours")])
-    head = schema(**dict.fromkeys(kept, INTEGER))
+    head = schema(**each(kept, INTEGER))
     for number in (2, 3):
         # The last of them counts, whatever the source says.
-        rows = [record(id=1, **dict.fromkeys(kept, 9)), record(id=1, **dict.fromkeys(kept, number))]
+        rows = [record(id=1, **each(kept, 9)), record(id=1, **each(kept, number))]
         rows = [{**row, "version": number} for row in rows]
         anywhere.load(
             [
                 head,
-                {**record(id=number, **dict.fromkeys(kept, 0)), "version": number},
+                {**record(id=number, **each(kept, 0)), "version": number},
                 *rows,
                 version("a", number),
             ]
@@ -266,7 +272,7 @@ def test_stream_with_two_underscores_keeps_its_types(stage: Stage) -> None:
 
 def test_naming_convention_of_dlt_can_be_chosen(stage: Stage) -> None:
     direct = {"naming": "direct"}
-    head = schema(**dict.fromkeys(["Имя", "userName"], TEXT))
+    head = schema(**each(["Имя", "userName"], TEXT))
     for value in ("a", "b"):
         stage.load([head, record(id=1, Имя=value, userName=value)], options=direct)
     assert stage.rows('select "Имя", "userName" from data.a') == [("b", "b")]
