@@ -46,7 +46,7 @@ def refuse_other(convention: str | None) -> None:
         BridgeError: The pipeline has another one; or dlt would not find the dataset again.
     """
     running = dlt.current.source_schema().naming
-    if convention and type(naming_from_reference(convention)) is not type(running):
+    if convention and not is_convention(convention):
         raise BridgeError(
             f"The naming convention `{convention}` is asked for, but the pipeline names its tables"
             f" by `{running.name()}`. It began with it, or dlt's configuration says so: take the"
@@ -59,6 +59,12 @@ def refuse_other(convention: str | None) -> None:
             f"dlt would not find the dataset `{dataset}` again. On another machine, the state of"
             " the tap would be lost: give it a name of English letters, digits and underscores."
         )
+
+
+def is_convention(convention: str | None) -> bool:
+    """Say whether the pipeline that runs has a naming convention; by default the bridge's."""
+    running = dlt.current.source_schema().naming
+    return type(naming_from_reference(convention or OURS)) is type(running)
 
 
 def fit_dataset(dataset: str) -> bool:

@@ -67,6 +67,7 @@ def told_apart(
     wanted: Mapping[str, str],
     stored: Mapping[str, str | None],
     suffixed: Callable[[str], str],
+    fold: Callable[[str], str],
     *,
     suffix: bool,
 ) -> dict[str, str]:
@@ -76,19 +77,20 @@ def told_apart(
         wanted: What each would be, by its own name, in the tap's order.
         stored: Whose each name is that is there already; None if that is not known.
         suffixed: Returns what a name would be with a suffix of its own.
+        fold: Returns what a name is for the destination, if it makes no difference of cases.
         suffix: All but one of those that meet have a suffix.
 
     Raises:
         Meeting: There are some, and they are to have none.
     """
-    taken = {_folded(made): holder for made, holder in stored.items()}
+    taken = {fold(made): holder for made, holder in stored.items()}
     groups: dict[str, list[str]] = {}
     for name, made in wanted.items():
-        groups.setdefault(_folded(made), []).append(name)
+        groups.setdefault(fold(made), []).append(name)
     found: dict[str, str] = {}
     for made, names in groups.items():
         # Once with a suffix, always with it.
-        plain = [name for name in names if _folded(suffixed(name)) not in taken]
+        plain = [name for name in names if fold(suffixed(name)) not in taken]
         if not suffix and len(plain) > 1:
             raise Meeting(wanted[plain[0]], plain)
         keeper = next(iter(plain), None)
@@ -133,6 +135,7 @@ def with_names(
             wanted,
             stored,
             lambda name: _suffixed(wanted[name], name, normalize),
+            _folded,
             suffix=on_collision == "suffix",
         )
     except Meeting as met:
@@ -216,6 +219,7 @@ def settle_tables(
             every,
             stored,
             lambda stream: _short(_suffixed(every[stream], stream, _normalizer(one=one)), stream),
+            _folded,
             suffix=suffix,
         )
     except Meeting as met:

@@ -13,7 +13,7 @@ from dlt.common.typing import SecretSentinel
 
 from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
 from dlt_bridge.checkpoints import reading
-from dlt_bridge.conventions import refuse_other, schema_named
+from dlt_bridge.conventions import is_convention, refuse_other, schema_named
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
@@ -151,7 +151,10 @@ def _nest(source: DltSource, nested: Nesting) -> None:
     if nested == "tables":
         # Texts within objects stay texts, whatever they look like.
         source.schema.remove_type_detection("iso_timestamp")
-    source.max_table_nesting = None if nested == "tables" else 0  # type: ignore[assignment]
+        if source.max_table_nesting == 0:
+            source.max_table_nesting = None  # type: ignore[assignment]  # takes it away
+    else:
+        source.max_table_nesting = 0
 
 
 def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
@@ -180,8 +183,9 @@ def _driver(
 ) -> DltResource:
     def messages() -> Iterator[Parcels | None]:
         refuse_other(naming)
-        # A pipeline that began with another naming convention takes no settings of the source.
-        _nest(dlt.current.source(), options.nested)
+        if not is_convention(naming):
+            # A pipeline that began with another one takes no settings of the source.
+            _nest(dlt.current.source(), options.nested)
         with reading(lambda: Driver(tap, catalog, options)) as packages:
             for parcels in packages:
                 yield parcels

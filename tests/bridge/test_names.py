@@ -14,6 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError, singer
+from dlt_bridge.names import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,29 @@ def lines(*messages: Any) -> list[str]:
 
 def version(stream: str, number: int) -> dict[str, Any]:
     return {"type": "ACTIVATE_VERSION", "stream": stream, "version": number}
+
+
+@pytest.mark.parametrize(
+    ("names", "stored", "keeper"),
+    [
+        # Nothing is there: whose own name it is, or the first of the alphabet.
+        (["userName", "user_name"], {}, "user_name"),
+        (["user-name", "userName"], {}, "user-name"),
+        # There is a column of which dlt's schema tells whose it is, or does not.
+        (["user_name", "userName"], {"user_name": "userName"}, "userName"),
+        (["userName"], {"user_name": "user-name"}, None),
+        (["userName", "user_name"], {"user_name": None}, "userName"),
+        # Once with a suffix, always with it.
+        (["userName", "user_name"], {"user_name": None, "userName+": None}, "user_name"),
+    ],
+)
+def test_one_of_those_that_meet_keeps_the_name(
+    names: list[str], stored: dict[str, str | None], keeper: str | None
+) -> None:
+    found = told_apart(
+        each(names, "user_name"), stored, lambda name: f"{name}+", str.lower, suffix=True
+    )
+    assert found == {name: "user_name" if name == keeper else f"{name}+" for name in names}
 
 
 @pytest.mark.parametrize("warehouse", SQL, indirect=True)
