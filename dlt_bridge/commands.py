@@ -70,6 +70,7 @@ def run(args: Namespace) -> None:
         deletes=args.deletes,
         naming=args.naming,
         on_name_collision=args.on_name_collision,
+        on_bad_stream=args.on_bad_stream,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)

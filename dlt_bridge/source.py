@@ -47,6 +47,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     deletes: Literal["soft", "hard"] | None = None,
     naming: str | None = None,
     on_name_collision: OnNameCollision | None = None,
+    on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
 ) -> DltSource:
     """Make a dlt source of a Singer tap, with one resource for each of its streams.
@@ -59,7 +60,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested`, `deletes`, `naming` and `on_name_collision`.
+    `config` (in secrets.toml), `select`, `nested`, `deletes`, `naming`, `on_name_collision` and
+    `on_bad_stream`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -83,6 +85,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         on_name_collision: What becomes of streams, or properties of a stream, that would have one
             name in the destination: `refuse` (the default) loads nothing, `suffix` gives all but
             the first a suffix that they keep.
+        on_bad_stream: What becomes of a stream with something that can't be loaded: `fail` (the
+            default) ends the run, `skip` leaves out the rest of the stream, and loads the others.
+            Then the run of `load` ends with an error; `pipeline.run` logs it.
         name: The source's name, under which dlt keeps its state; by default the tap's.
 
     Returns:
@@ -105,6 +110,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "deletes": deletes,
         "naming": naming,
         "on_name_collision": on_name_collision,
+        "on_bad_stream": on_bad_stream,
     }
 
     resolved: dict[str, Any] = {}
@@ -116,6 +122,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         deletes: str | None = None,
         naming: str | None = None,
         on_name_collision: str | None = None,
+        on_bad_stream: str | None = None,
     ) -> Iterator[DltResource]:
         read = _read(tap, command, config or {})
         select = checked_selection(select)
@@ -126,6 +133,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
             excluded=tuple(known.excluded) if known.unnamed else (),
