@@ -243,6 +243,8 @@ class Driver:
         Returns:
             Whether the package has such a STATE: the last of those that are left.
         """
+        if not self._states:
+            return False
         asked = list(self._decoding)
         self._decoding.clear()
         for writer in self._writers.values():
