@@ -122,8 +122,6 @@ class Driver:
         self._bad: dict[str, BridgeError] = {}
         # The write dispositions of resources whose tables are replaced in the end.
         self._replacing: dict[str, Any] = {}
-        # The stream that each table is of.
-        self._tables: dict[str, str] = {}
         self._decoder = Decoding()
         self._decoding: deque[_Asked] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
@@ -247,6 +245,8 @@ class Driver:
         Returns:
             Whether the package has such a STATE: the last of those that are left.
         """
+        if not self._states:
+            return False
         asked = list(self._decoding)
         self._decoding.clear()
         for writer in self._writers.values():
@@ -286,22 +286,23 @@ class Driver:
         self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
         catalog = self._catalog.selection(self._selected)
         running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
-        if not self._options.skip:
-            self._refuse_shared_tables()
+        self._settle_tables()
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)
         return self._heads.pieces(self._running.enter_context(running))
 
-    def _refuse_shared_tables(self) -> None:
-        """Refuse, before anything is read, streams that would be one table."""
-        if not self._options.everything:
-            names = {
+    def _settle_tables(self) -> None:
+        """Decide, before anything is read, which tables the streams have."""
+        self._options.tables.clear()
+        # A stream that is to be skipped, if its table is another's, is known by its SCHEMA.
+        if not self._options.everything and not self._options.skip:
+            named = {
                 stream: self._options.resource(stream).table_name
                 for stream in sorted(self._selected)
             }
-            tables.refuse_shared(
-                {stream: name for stream, name in names.items() if isinstance(name, str)}
+            self._options.settle(
+                {stream: name for stream, name in named.items() if isinstance(name, str)}
             )
 
     def _appended(
@@ -464,9 +465,6 @@ class Driver:
             writer = StreamWriter(
                 known, message, self._options, self._first, in_parts=self._due is not None
             )
-            holder = self._tables.setdefault(writer.table, stream)
-            if holder != stream:
-                tables.refuse_shared({stream: writer.table, holder: writer.table})
         elif earlier.message == message:
             writer = earlier
         else:

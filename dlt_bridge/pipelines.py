@@ -17,6 +17,7 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from dlt_bridge.conventions import fit_dataset, plain_dataset
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.working import damaged
 
@@ -66,7 +67,7 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
             place.pipeline,
             pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
             destination=destination,
-            dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
+            dataset_name=_dataset(place),  # type: ignore[arg-type]  # likewise
             progress=progress,
         )
     except json.JSONDecodeError as error:
@@ -92,6 +93,13 @@ def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
         begun["dataset_name"] = pipeline.dataset_name
     with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
         return destination.configuration(begun, accept_partial=True)
+
+
+def _dataset(place: Place) -> str | None:
+    """Return the name of the dataset; None for dlt's own choice."""
+    if place.dataset is None and fit_dataset(place.pipeline):
+        return None
+    return plain_dataset(place.dataset or f"{place.pipeline}_dataset")
 
 
 def destination_at(place: Place) -> Destination[Any, Any]:

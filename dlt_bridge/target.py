@@ -123,6 +123,8 @@ class TargetDlt(PluginBase):
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
+            naming=config.get("naming"),
+            on_name_collision=config["on_name_collision"],
             on_bad_stream=config["on_bad_stream"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
