@@ -120,7 +120,8 @@ class RecordDecoder:
         fields += [pa.field(name, arrow_type(kind)) for name, kind in self.learnt.variants.items()]
         if self.learnt.versioned:
             fields.append(pa.field(VERSION, pa.int64()))
-        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64(), nullable=False)])
+        # It may be null: rows that another program wrote into the table have none.
+        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64())])
 
     @property
     def types(self) -> dict[str, Kind]:

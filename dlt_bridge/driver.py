@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import MessageError, TapError
+from dlt_bridge.existing import Existing
 from dlt_bridge.messages import (
     RECORD_NAME,
     ActivateVersion,
@@ -83,7 +84,8 @@ class Driver:
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
         self._tap = tap
         self._catalog = catalog
-        self._options = options
+        # What is in the destination is asked anew in each run.
+        self._options = replace(options, existing=Existing())
         self._running = ExitStack()
         self._lines: Iterator[tuple[int, int, bytes]] | None = None
         self._selected: set[str] = set()

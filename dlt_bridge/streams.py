@@ -14,6 +14,7 @@ from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
+from dlt_bridge.existing import Existing
 from dlt_bridge.files import CSV, VALUES, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
@@ -50,12 +51,14 @@ class Options:
         hard: Rows with `_sdc_deleted_at` are deleted.
         everything: The one resource of all streams, if they are not known before they are read.
         told: What the bridge has told dlt of each stream.
+        existing: The tables that are in the destination.
     """
 
     nested: Nesting = "json"
     hard: bool = False
     everything: str | None = None
     told: dict[str, Told] = field(default_factory=dict)
+    existing: Existing = field(default_factory=Existing)
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -121,6 +124,7 @@ class StreamWriter:
         self._base = planned(stream, keys, wish, hard=options.hard)
         if self._base.keys != tuple(keys):
             properties = columns(message.schema, self._base.keys)
+        options.existing.bring_in_line(stream.name, self.table, (c.name for c in properties))
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
