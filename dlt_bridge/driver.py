@@ -6,7 +6,7 @@ import re
 import time
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,7 +15,6 @@ from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import MessageError, TapError
-from dlt_bridge.existing import Existing
 from dlt_bridge.messages import (
     RECORD_NAME,
     ActivateVersion,
@@ -84,8 +83,7 @@ class Driver:
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
         self._tap = tap
         self._catalog = catalog
-        # What is in the destination is asked anew in each run.
-        self._options = replace(options, existing=Existing())
+        self._options = options.of_a_run()
         self._running = ExitStack()
         self._lines: Iterator[tuple[int, int, bytes]] | None = None
         self._selected: set[str] = set()
@@ -153,6 +151,7 @@ class Driver:
             self._keep()
             self.ended = True
             self._catalog.warn_of_missing()
+            self._options.refreshing.warn_of_missing()
 
     def close(self) -> None:
         """Stop the tap, if it still runs."""
@@ -208,6 +207,7 @@ class Driver:
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
             self._refuse_shared_tables()
+            self._options.refreshing.begin()
             if self._options.nested == "native":
                 tables.refuse_structs()
             self._lines = self._pieces(self._running.enter_context(running))

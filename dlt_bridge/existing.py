@@ -62,6 +62,10 @@ class Existing:
         self._found: tuple[_Tables, _Tables] | None = None
         self._done: set[str] = set()
 
+    def drop(self, table: str) -> None:
+        """Take it that a table is not there: it is dropped before anything is loaded."""
+        self._done.add(table)
+
     def bring_in_line(self, stream: str, table: str, properties: Iterable[str]) -> None:
         """Bring what dlt knows of a table, and of its child tables, in line with what is there.
 
@@ -164,9 +168,9 @@ def _forget(stream: str, known: Mapping[str, Any], there: Mapping[str, Any]) -> 
 
 def _learn_new(
     stream: str,
-    known: Any,
+    known: Any,  # noqa: ANN401
     there: Mapping[str, Any],
-    names: Iterable[str],  # noqa: ANN401
+    names: Iterable[str],
 ) -> None:
     """Learn which columns of a SCHEMA a table has, of which dlt knows nothing.
 

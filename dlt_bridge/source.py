@@ -112,6 +112,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
             everything=source_name if known.unnamed else None,
             told=told,
+            refresh=read.refresh if isinstance(read, Lines) else (),
         )
         driver = _driver(read, known, options)
         yield driver

@@ -20,6 +20,7 @@ from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.refreshing import Refreshing
 from dlt_bridge.rows import Form
 from dlt_bridge.types import Kind, columns
 from dlt_bridge.versions import LastVersions
@@ -51,14 +52,22 @@ class Options:
         hard: Rows with `_sdc_deleted_at` are deleted.
         everything: The one resource of all streams, if they are not known before they are read.
         told: What the bridge has told dlt of each stream.
-        existing: The tables that are in the destination.
+        refresh: The streams whose tables are to be made anew.
+        refreshing: Makes them anew, in one run.
+        existing: The tables that are in the destination, in one run.
     """
 
     nested: Nesting = "json"
     hard: bool = False
     everything: str | None = None
     told: dict[str, Told] = field(default_factory=dict)
+    refresh: Collection[str] = ()
+    refreshing: Refreshing = field(default_factory=Refreshing)
     existing: Existing = field(default_factory=Existing)
+
+    def of_a_run(self) -> Options:
+        """Return these options with what holds for one run only."""
+        return replace(self, refreshing=Refreshing(self.refresh), existing=Existing())
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -124,7 +133,9 @@ class StreamWriter:
         self._base = planned(stream, keys, wish, hard=options.hard)
         if self._base.keys != tuple(keys):
             properties = columns(message.schema, self._base.keys)
-        options.existing.bring_in_line(stream.name, self.table, (c.name for c in properties))
+        if options.refreshing.drop(stream.name, self.table):
+            options.existing.drop(self.table)
+        options.existing.bring_in_line(stream.name, self.table, [c.name for c in properties])
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds

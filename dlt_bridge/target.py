@@ -118,7 +118,11 @@ class TargetDlt(PluginBase):
         """
         config = self.config
         source = singer(
-            Lines(lines, ends_with_state=config["require_final_state"]),
+            Lines(
+                lines,
+                ends_with_state=config["require_final_state"],
+                refresh=config.get("refresh") or (),
+            ),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],

@@ -97,6 +97,14 @@ SETTINGS = th.PropertiesList(
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
     ),
     th.Property(
+        "refresh",
+        th.ArrayType(th.StringType),
+        title="Refresh",
+        description='Streams whose tables are dropped and made anew, such as `["orders"]`: once for'
+        " each stream, however long it stays in the list. Let the tap send everything in that run"
+        " (Meltano: `--full-refresh`).",
+    ),
+    th.Property(
         "require_final_state",
         th.BooleanType,
         default=True,
