@@ -83,23 +83,25 @@ class Existing:
         self._found = self._found or _found()
         tables, staged = self._found
         schema = dlt.current.source_schema()
-        naming = schema.naming
-        there = tables.get(table, {})
-        if there and table not in schema.tables:
-            schema.update_table(new_table(table, resource=stream), normalize_identifiers=False)
-        if table not in schema.tables:
-            return
-        changed = []
-        _learn_new(stream, schema.tables[table], there, map(naming.normalize_path, properties))
-        for known in get_nested_tables(schema.tables, table):
+        if there := tables.get(table):
+            if table not in schema.tables:
+                schema.update_table(new_table(table, resource=stream), normalize_identifiers=False)
+            names = map(schema.naming.normalize_path, properties)
+            _learn_new(stream, schema.tables[table], there, names)
+        changed = set()
+        chain = get_nested_tables(schema.tables, table)
+        for known in chain:
             columns = tables.get(known["name"], {})
             forgot = _forget(stream, known, columns)
             if _learn(known, columns) or forgot:
-                changed.append(known["name"])
-            elif _lacks(staged, known):
-                known[MARK] = _now()
-        for name in changed:
-            schema.tables[name][MARK] = _now()
+                changed.add(known["name"])
+        if changed or any(_lacks(staged, known) for known in chain):
+            schema.tables[table][MARK] = datetime.now(UTC).isoformat()
+        # Of a child table, dlt merges what it knows of, though no row comes for it.
+        gone = [name for name in changed if name not in tables and name != table]
+        schema.drop_tables(
+            [part["name"] for name in gone for part in get_nested_tables(schema.tables, name)]
+        )
         _drop_staged([name for name in changed if name in staged])
 
 
@@ -229,7 +231,3 @@ def _drop_staged(names: list[str]) -> None:
         return
     with pipeline().destination_client(_schema_name()) as client, client.with_staging_dataset():
         client.drop_tables(*names, delete_schema=False)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()

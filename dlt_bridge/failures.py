@@ -172,13 +172,13 @@ def _(error: UnsupportedDataType) -> str:
 def _(error: DestinationTerminalException) -> str | None:
     # Those of its subclasses may quote a database.
     own = type(error) is DestinationTerminalException
-    return _said_by_dlt(error) if own and not error.__cause__ else None
+    return _problem_of_dlt(error) if own and not error.__cause__ else None
 
 
 @_of_kind.register(DestinationCapabilitiesException)
 @_of_kind.register(IdentifierTooLongException)
 @_of_kind.register(MergeDispositionException)
-def _said_by_dlt(error: BaseException) -> str:
+def _problem_of_dlt(error: BaseException) -> str:
     """Return what dlt says of a configuration that can't be: it holds no values of rows."""
     return f"dlt refuses to load: {' '.join(str(error).split())}"
 

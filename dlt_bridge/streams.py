@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import tables
+from dlt_bridge import tables, unfit
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
@@ -137,6 +137,8 @@ class StreamWriter:
             options.existing.drop(self.table)
         options.existing.bring_in_line(stream.name, self.table, [c.name for c in properties])
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
+        named_columns = [column.name for column in properties if column.kind]
+        unfit.refuse_many(stream.name, self.table, named_columns)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
@@ -337,7 +339,7 @@ class StreamWriter:
         return objects(table, self._decoder.nested_columns)
 
     def _hints(self) -> TableHints:
-        return TableHints(
+        hints = TableHints(
             self._plan,
             self._decoder.told_columns,
             self._decoder.learnt.variants,
@@ -347,6 +349,12 @@ class StreamWriter:
             file_format=self._file_format,
             table=self.table if self._options.everything else None,
         )
+        if self._options.nested == "tables":
+            merged = isinstance(hints.disposition, dict)
+            unfit.refuse_unlinked(self.stream.name, self.table, merged=merged)
+        else:
+            unfit.refuse_linked(self.stream.name, self.table)
+        return hints
 
     def _conditions(self) -> dict[str, str]:
         """Return what decides which rows are in the table after a version was activated."""
