@@ -13,6 +13,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt_bridge.discretion import discreet, forgetting
 from dlt_bridge.ending import stoppable
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.leftovers import gave_up
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
@@ -202,8 +203,12 @@ def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  #
     forget_if_restarted(pipeline)
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
-            pipeline.normalize()
-            infos.append(pipeline.load(destination))
+            try:
+                pipeline.normalize()
+                infos.append(pipeline.load(destination))
+            except PipelineStepFailed as failed:
+                if not gave_up(pipeline, failed):
+                    raise
     return infos
 
 

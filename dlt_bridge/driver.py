@@ -203,7 +203,9 @@ class Driver:
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
         if self._lines is None:
             known = self._options.everything
-            self._selected = streams_to_read([known] if known else self._catalog.names)
+            self._selected = streams_to_read(
+                [known] if known else self._catalog.names, again=self._tap.sends_again
+            )
             catalog = self._catalog.selection(self._selected)
             running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
             self._refuse_shared_tables()

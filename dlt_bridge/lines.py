@@ -40,6 +40,9 @@ class Lines:
         refresh: Streams whose tables are dropped and made anew.
     """
 
+    #: They may be gone when they are read.
+    sends_again = False
+
     def __init__(
         self,
         lines: Iterable[str] | Iterable[bytes],

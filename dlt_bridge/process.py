@@ -50,6 +50,8 @@ class Tap:
 
     #: Its exit code says whether it has finished, so that its last message need not.
     ends_with_state = False
+    #: From an earlier STATE, it sends again what came after it.
+    sends_again = True
 
     def __init__(self, command: str | Sequence[str], config: Mapping[str, Any]) -> None:
         name, *arguments = [command] if isinstance(command, str) else command

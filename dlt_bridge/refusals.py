@@ -68,24 +68,39 @@ def refusal(chain: Iterable[BaseException]) -> str | None:
     Args:
         chain: An error and its causes.
     """
+    found = _refused(chain)
+    if found is None:
+        return None
+    table, what, remedy = found
+    of = f" for table `{table}`" if table else ""
+    return (
+        f"The destination refused what was to be loaded{of}: {what.rstrip('.!')}. What was"
+        f" committed before stays. {remedy}"
+    )
+
+
+def lasts(chain: Iterable[BaseException]) -> bool:
+    """Say whether a database would refuse the same rows again, whenever they come.
+
+    Args:
+        chain: An error and its causes.
+    """
+    found = _refused(chain)
+    return found is not None and found[2] != _LATER
+
+
+def _refused(chain: Iterable[BaseException]) -> tuple[str, str, str] | None:
+    """Return the table, what a database has said, and what to do."""
     table = ""
     for error in chain:
         # dlt names the file that could not be loaded: its table comes first.
         table = str(getattr(error, "job_id", table)).partition(".")[0]
         root = type(error).__module__.partition(".")[0].lstrip("_")
         if root == "psycopg2":
-            return _sentence(table, *_of_postgres(error))
+            return table, *_of_postgres(error)
         if root == "duckdb":
-            return _sentence(table, *_of_duckdb(error))
+            return table, *_of_duckdb(error)
     return None
-
-
-def _sentence(table: str, what: str, remedy: str) -> str:
-    of = f" for table `{table}`" if table else ""
-    return (
-        f"The destination refused what was to be loaded{of}: {what.rstrip('.!')}. What was"
-        f" committed before stays. {remedy}"
-    )
 
 
 def _of_postgres(error: Any) -> tuple[str, str]:  # noqa: ANN401

@@ -12,7 +12,7 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from dlt.common.destination import DestinationCapabilitiesContext
 
@@ -26,6 +26,8 @@ _DESTINATION, _CAPABILITIES = "destination", "capabilities"
 _asked: dict[str, Any] = {}
 # Where the state of a package says which streams were read into it, by source.
 _READ = "dlt_bridge"
+# Where it says whether what was read comes again, in a run from an earlier STATE.
+_AGAIN = "dlt_bridge_again"
 
 
 def pipeline() -> Any:  # noqa: ANN401
@@ -49,11 +51,12 @@ def capabilities() -> DestinationCapabilitiesContext:
     return found
 
 
-def streams_to_read(known: Collection[str]) -> set[str]:
+def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
     """Return the streams that the run wants, of the source that is being read.
 
     Args:
         known: The resources that the source was made with.
+        again: What is read now comes again in a run from an earlier STATE.
 
     Raises:
         BridgeError: There is no destination, a resource has another name or takes rows from a
@@ -78,11 +81,20 @@ def streams_to_read(known: Collection[str]) -> set[str]:
             f"A transformer takes rows from the stream {piped[0]}, which is not loaded then. Change"
             " rows with add_map or add_yield_map, or transform them in the destination."
         )
-    _refuse_second_reading(takers)
+    _refuse_second_reading(takers, again=again)
     return takers
 
 
-def _refuse_second_reading(streams: Collection[str]) -> None:
+def is_sent_again(package: Mapping[str, Any]) -> bool:
+    """Say whether all that a package has comes again in a run from an earlier STATE.
+
+    Args:
+        package: The state of the package.
+    """
+    return bool(package.get(_AGAIN))
+
+
+def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
     """Refuse a stream that was read into the package: its bookmark may be of another account."""
     source = dlt.current.source().name
     try:
@@ -98,3 +110,4 @@ def _refuse_second_reading(streams: Collection[str]) -> None:
             " on from the bookmark of the first. Give them different names: singer(..., name=...)."
         )
     before.extend(sorted(streams))
+    package["state"][_AGAIN] = package["state"].get(_AGAIN, True) and again
