@@ -78,9 +78,9 @@ def sentence(error: BaseException) -> str:
     if said := refusal(chain):
         return said
     step = next((cause.step for cause in chain if isinstance(cause, PipelineStepFailed)), None)
-    where = f"dlt's step {step}" if step else "The bridge"
+    what = f"dlt's step {step}" if step else "The bridge"
     return (
-        f"{where} failed ({type(chain[-1]).__name__}), and what it said may hold values of rows, so"
+        f"{what} failed ({type(chain[-1]).__name__}), and what it said may hold values of rows, so"
         " it is not shown. What was committed before stays: run it again. If it fails again, tell"
         " us where it happened: --debug shows that; of target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
     )

@@ -69,9 +69,10 @@ def refusal(chain: Iterable[BaseException]) -> str | None:
         chain: An error and its causes.
     """
     found = _refused(chain)
-    if found is None:
-        return None
-    table, what, remedy = found
+    return _sentence(*found) if found else None
+
+
+def _sentence(table: str, what: str, remedy: str) -> str:
     of = f" for table `{table}`" if table else ""
     return (
         f"The destination refused what was to be loaded{of}: {what.rstrip('.!')}. What was"
