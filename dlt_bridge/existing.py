@@ -89,19 +89,20 @@ class Existing:
             names = map(schema.naming.normalize_path, properties)
             _learn_new(stream, schema.tables[table], there, names)
         changed = set()
-        chain = get_nested_tables(schema.tables, table)
+        chain: list[Any] = get_nested_tables(schema.tables, table)
         for known in chain:
             columns = tables.get(known["name"], {})
             forgot = _forget(stream, known, columns)
             if _learn(known, columns) or forgot:
                 changed.add(known["name"])
         if changed or any(_lacks(staged, known) for known in chain):
-            schema.tables[table][MARK] = datetime.now(UTC).isoformat()
+            chain[0][MARK] = datetime.now(UTC).isoformat()
         # Of a child table, dlt merges what it knows of, though no row comes for it.
         gone = [name for name in changed if name not in tables and name != table]
-        schema.drop_tables(
-            [part["name"] for name in gone for part in get_nested_tables(schema.tables, name)]
-        )
+        parts: list[Any] = [
+            part for name in gone for part in get_nested_tables(schema.tables, name)
+        ]
+        schema.drop_tables(list({part["name"] for part in parts}))
         _drop_staged([name for name in changed if name in staged])
 
 

@@ -66,11 +66,10 @@ class Refreshing:
             return False
         made.append(stream)
         schema = dlt.current.source_schema()
-        chain: list[Any] = [{"name": table, "columns": {}}]
-        if table in schema.tables:
-            chain = get_nested_tables(schema.tables, table)
-            schema.drop_tables([known["name"] for known in chain])
-        dlt.current.load_package_state()["state"].setdefault(DROPPED, []).extend(chain)
+        known: list[Any] = get_nested_tables(schema.tables, table)
+        schema.drop_tables([part["name"] for part in known])
+        package: Any = dlt.current.load_package_state()["state"]
+        package.setdefault(DROPPED, []).extend(known or [{"name": table, "columns": {}}])
         logger.warning(
             "Stream %s: its table `%s` is dropped and made anew, as the setting `refresh` says. It"
             " has what the tap sends from now on: let it send everything, without a state.",
