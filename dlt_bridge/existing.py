@@ -16,7 +16,7 @@ import dlt
 from dlt.common.schema.utils import get_nested_tables, get_root_table, new_table
 
 from dlt_bridge.errors import ANEW, MessageError
-from dlt_bridge.runs import capabilities, pipeline
+from dlt_bridge.runs import DROPPED, capabilities, package_state, pipeline
 from dlt_bridge.tables import destination_type
 
 if TYPE_CHECKING:
@@ -62,10 +62,6 @@ class Existing:
         self._found: tuple[_Tables, _Tables] | None = None
         self._done: set[str] = set()
 
-    def drop(self, table: str) -> None:
-        """Take it that a table is not there: it is dropped before anything is loaded."""
-        self._done.add(table)
-
     def bring_in_line(self, stream: str, table: str, properties: Iterable[str]) -> None:
         """Bring what dlt knows of a table, and of its child tables, in line with what is there.
 
@@ -77,6 +73,8 @@ class Existing:
         Raises:
             MessageError: A column would round values.
         """
+        # What is there yet of tables that are dropped before the load, says nothing.
+        self._done.update(part["name"] for part in package_state().get(DROPPED, ()))
         if destination_type() not in ASKED or table in self._done:
             return
         self._done.add(table)

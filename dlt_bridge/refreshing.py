@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.common.schema.utils import get_nested_tables
 
+from dlt_bridge.runs import DROPPED, package_state
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -20,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 #: Where dlt's state has the streams that were made anew and are still in the list.
 MADE = "refreshed"
-#: Where dlt's load packages say which tables are dropped before they are loaded.
-DROPPED = "dropped_tables"
 
 
 class Refreshing:
@@ -43,18 +43,15 @@ class Refreshing:
         else:
             state.pop(MADE, None)
 
-    def drop(self, stream: str, table: str) -> bool:
+    def drop(self, stream: str, table: str) -> None:
         """Let dlt drop a table and its child tables, if they are to be made anew.
 
         Args:
             stream: The stream.
             table: The name of its table.
-
-        Returns:
-            Whether they are.
         """
         if stream not in self._asked or stream in self._met:
-            return False
+            return
         self._met.add(stream)
         made = dlt.current.source_state().setdefault(MADE, [])
         if stream in made:
@@ -63,20 +60,18 @@ class Refreshing:
                 " the stream out of the setting `refresh`; put in again later, it is made anew.",
                 stream,
             )
-            return False
+            return
         made.append(stream)
         schema = dlt.current.source_schema()
         known: list[Any] = get_nested_tables(schema.tables, table)
         schema.drop_tables([part["name"] for part in known])
-        package: Any = dlt.current.load_package_state()["state"]
-        package.setdefault(DROPPED, []).extend(known or [{"name": table, "columns": {}}])
+        package_state().setdefault(DROPPED, []).extend(known or [{"name": table, "columns": {}}])
         logger.warning(
             "Stream %s: its table `%s` is dropped and made anew, as the setting `refresh` says. It"
             " has what the tap sends from now on: let it send everything, without a state.",
             stream,
             table,
         )
-        return True
 
     def warn_of_missing(self) -> None:
         """Warn of streams that are to be made anew, of which nothing came."""

@@ -21,6 +21,9 @@ CHECKPOINT_SECONDS = 120.0
 #: The resource that reads the tap; no stream's.
 DRIVER = "_singer"
 
+#: Where dlt's load packages say which tables are dropped before they are loaded.
+DROPPED = "dropped_tables"
+
 # The destination that was asked last, and what it said.
 _DESTINATION, _CAPABILITIES = "destination", "capabilities"
 _asked: dict[str, Any] = {}
@@ -85,6 +88,16 @@ def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
     return takers
 
 
+def package_state() -> dict[str, Any]:
+    """Return the state of the package that is being extracted; of none if a source is looked at."""
+    try:
+        package: Any = dlt.current.load_package_state()
+    except CurrentLoadPackageStateNotAvailable:
+        return {}
+    state: dict[str, Any] = package["state"]
+    return state
+
+
 def is_sent_again(package: Mapping[str, Any]) -> bool:
     """Say whether all that a package has comes again in a run from an earlier STATE.
 
@@ -96,13 +109,8 @@ def is_sent_again(package: Mapping[str, Any]) -> bool:
 
 def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
     """Refuse a stream that was read into the package: its bookmark may be of another account."""
-    source = dlt.current.source().name
-    try:
-        package: dict[str, Any] = dict(dlt.current.load_package_state())
-    except CurrentLoadPackageStateNotAvailable:
-        # The source is looked at, not loaded.
-        return
-    read = package["state"].setdefault(_READ, {})
+    source, package = dlt.current.source().name, package_state()
+    read = package.setdefault(_READ, {})
     before = read.setdefault(source, [])
     if twice := sorted(set(before).intersection(streams)):
         raise BridgeError(
@@ -110,4 +118,4 @@ def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
             " on from the bookmark of the first. Give them different names: singer(..., name=...)."
         )
     before.extend(sorted(streams))
-    package["state"][_AGAIN] = package["state"].get(_AGAIN, True) and again
+    package[_AGAIN] = package.get(_AGAIN, True) and again

@@ -133,8 +133,7 @@ class StreamWriter:
         self._base = planned(stream, keys, wish, hard=options.hard)
         if self._base.keys != tuple(keys):
             properties = columns(message.schema, self._base.keys)
-        if options.refreshing.drop(stream.name, self.table):
-            options.existing.drop(self.table)
+        options.refreshing.drop(stream.name, self.table)
         options.existing.bring_in_line(stream.name, self.table, [c.name for c in properties])
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
         named_columns = [column.name for column in properties if column.kind]

@@ -135,6 +135,9 @@ def test_key_of_another_type_is_refused_until_the_table_is_gone(
 
 def test_command_makes_a_table_anew(dlt: Command) -> None:
     dlt.run(FIRST)
+    dlt.run(OTHER_TYPES, "--full-refresh", "a")
+    assert dlt.rows(f"select id, v from {DATA}.a") == [("x", 7)]
+    dlt.run(FIRST, "--full-refresh", "a")
     with duckdb.connect(str(dlt.folder / "scripted_tap.duckdb")) as database:
         database.execute(f"drop table {DATA}.a")
     for _ in range(2):
