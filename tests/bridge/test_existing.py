@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from bridge.command_line import DATA
+from bridge.command_line import DATA, cells
 from bridge.destinations import Database, Postgres
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -138,11 +138,16 @@ def test_command_makes_a_table_anew(dlt: Command) -> None:
     dlt.run(OTHER_TYPES, "--full-refresh", "a")
     assert dlt.rows(f"select id, v from {DATA}.a") == [("x", 7)]
     dlt.run(FIRST, "--full-refresh", "a")
-    with duckdb.connect(str(dlt.folder / "scripted_tap.duckdb")) as database:
-        database.execute(f"drop table {DATA}.a")
-    for _ in range(2):
-        dlt.run(OTHER_TYPES)
+    by_hand(dlt, f"drop table {DATA}.a")
+    assert cells(dlt.run(OTHER_TYPES), "a")[-1] == "new table"
+    by_hand(dlt, f"alter table {DATA}.a drop column _sdc_sequence")
+    assert cells(dlt.run(OTHER_TYPES), "a")[-1] == "_sdc_sequence"
     assert dlt.rows(f"select id, v from {DATA}.a") == [("x", 7)]
+
+
+def by_hand(dlt: Command, statement: str) -> None:
+    with duckdb.connect(str(dlt.folder / "scripted_tap.duckdb")) as database:
+        database.execute(statement)
 
 
 @BOTH
