@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import signal
+import subprocess
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from bridge.command_line import DATA, cells
 from bridge.destinations import Database, Postgres
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.pipeline.exceptions import PipelineStepFailed
+from running import BIN
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
@@ -351,3 +353,29 @@ def test_leftovers_that_nobody_sends_again_are_kept(tmp_path: Path, into: Databa
     shutil.rmtree(stage.pipeline.working_dir)
     load(stage.new_pipeline("pipelines"), lines(3))
     assert look(into, "id") == [(3,)]
+
+
+@POSTGRES
+@pytest.mark.parametrize("nested", ["tables", "json"])
+def test_dlt_says_once_what_matters(into: Database, tmp_path: Path, nested: str) -> None:
+    """With child tables all goes well; the other load fails in the end."""
+    config = {**into.settings, "dataset_name": "9f1c-4c1e", "nested": nested}
+    path = tmp_path / "target.json"
+    path.write_text(json.dumps(config))
+    into.execute("create schema _9f1c_4c1e")
+    if nested == "json":
+        into.execute("create table _9f1c_4c1e.a (id bigint, v uuid)")
+    # PostgreSQL takes an empty text in another file format only.
+    lines = [schema(v=TEXT, w=TEXT, tags=TAGS), record(id=1, v="", tags=[["x"]])]
+    run = subprocess.run(
+        [str(BIN / "target-dlt"), "--config", str(path)],
+        input="".join(f"{json.dumps(line)}\n" for line in lines),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in run.stderr.splitlines() if "|dlt|" in line]
+    assert len(said) == 1, run.stderr
+    assert "dataset name got changed from '9f1c-4c1e'" in said[0]
+    assert run.returncode == (1 if nested == "json" else 0)
+    assert ('column "v" is of type uuid' in run.stderr) is (nested == "json")
