@@ -379,3 +379,16 @@ def test_dlt_says_once_what_matters(into: Database, tmp_path: Path, nested: str)
     assert "dataset name got changed from '9f1c-4c1e'" in said[0]
     assert run.returncode == (1 if nested == "json" else 0)
     assert ('column "v" is of type uuid' in run.stderr) is (nested == "json")
+
+
+@DUCKDB
+def test_leftovers_of_which_rows_are_there_are_kept(tmp_path: Path, into: Database) -> None:
+    """Without a key, they would come twice."""
+    stage = Stage(tmp_path, {"a": "INCREMENTAL", "b": "INCREMENTAL"}, into)
+    lines = [schema(keys=()), record(id=1), schema("b", keys=(), v=TEXT), record("b", id=1, v="x")]
+    into.execute("create schema data", "create table data.b (id bigint, v uuid)")
+    with pytest.raises(PipelineStepFailed, match="does not fit its column"):
+        load(stage.pipeline, stage.source(lines))
+    with pytest.raises(BridgeError, match="delete the folder"):
+        load(stage.pipeline, stage.source(lines))
+    assert look(into, "id") == [(1,)]
