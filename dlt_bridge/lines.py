@@ -35,8 +35,6 @@ class Lines:
 
     Args:
         lines: The lines, as text or UTF-8.
-        ends_with_state: If there is a STATE at all, the last is behind the last record; otherwise
-            the lines broke off.
         refresh: Streams whose tables are dropped and made anew.
     """
 
@@ -44,14 +42,9 @@ class Lines:
     sends_again = False
 
     def __init__(
-        self,
-        lines: Iterable[str] | Iterable[bytes],
-        *,
-        ends_with_state: bool = False,
-        refresh: Sequence[str] = (),
+        self, lines: Iterable[str] | Iterable[bytes], *, refresh: Sequence[str] = ()
     ) -> None:
         self.name = "lines"
-        self.ends_with_state = ends_with_state
         self.refresh = refresh
         self._lines = lines
         self._read = False

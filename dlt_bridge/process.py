@@ -48,8 +48,6 @@ class Tap:
         TapError: There is no such executable.
     """
 
-    #: Its exit code says whether it has finished, so that its last message need not.
-    ends_with_state = False
     #: From an earlier STATE, it sends again what came after it.
     sends_again = True
 
