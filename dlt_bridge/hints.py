@@ -71,7 +71,7 @@ class TableHints:
         told = Told(keys=self.plan.keys, **ours)
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
-            columns[name] = {**self._type(name, kind), **self._zone(name), **self._key(name)}
+            columns[name] = {**self._type(name, kind), **self._key(name)}
         for name, holder in self.holders.items():
             if name not in (self.nested or ()):
                 columns.setdefault(name, {})[HOLDER] = holder
@@ -106,23 +106,16 @@ class TableHints:
         # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
         return {"data_type": "text"} if kind.data_type == "json" else _column(kind)
 
-    def _zone(self, name: str) -> dict[str, Any]:
-        """Return whether a column holds times without a zone: then they are those of UTC."""
-        zoned = self._stored(name).get("timezone", True)
-        return {} if zoned else {"data_type": "timestamp", "timezone": False}
-
     def _key(self, name: str) -> dict[str, Any]:
         """Return whether a column is of the key: dlt keeps what it was told in earlier runs.
 
         A key may be null for the destination, so that another can take its place; the bridge
         refuses nulls.
         """
+        stored = self.stored.get(dlt.current.source_schema().naming.normalize_path(name), {})
         if name in self.plan.keys:
             return {"primary_key": True}
-        return {"primary_key": False} if self._stored(name).get("primary_key") else {}
-
-    def _stored(self, name: str) -> Mapping[str, Any]:
-        return self.stored.get(dlt.current.source_schema().naming.normalize_path(name), {})
+        return {"primary_key": False} if stored.get("primary_key") else {}
 
 
 def _column(kind: Kind) -> dict[str, Any]:
