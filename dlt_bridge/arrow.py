@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from msgspec import Raw
 
-from dlt_bridge.errors import MessageError
+from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.nested import native as native_of
 from dlt_bridge.nested import only_nested
 from dlt_bridge.places import built, place
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of a record, in streams that have versions.
 VERSION = "_sdc_table_version"
+IS_NULL = "is null"
+#: What to do about a key that does not fit its column.
+OTHER_KEY = (
+    f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
+    " is of another tap, give each tap its own dataset, and its own pipeline_name."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ class RecordDecoder:
         fields += [pa.field(name, arrow_type(kind)) for name, kind in self.learnt.variants.items()]
         if self.learnt.versioned:
             fields.append(pa.field(VERSION, pa.int64()))
-        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64(), nullable=False)])
+        # It may be null: rows that another program wrote into the table have none.
+        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64())])
 
     @property
     def types(self) -> dict[str, Kind]:
@@ -254,15 +261,16 @@ class RecordDecoder:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
+                remedy = "" if problem == IS_NULL else OTHER_KEY
                 raise MessageError(
                     f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
-                    " is part of the key, so the record can't be loaded."
+                    f" is part of the key, so the record can't be loaded.{remedy}"
                 )
         raise AssertionError(f"stream {self.form.stream}: a key is null, but no value of it")
 
     def _problem_of_key(self, column: Column, kind: Kind | None, value: object) -> str:
         if value is None or value == NULL:
-            return "is null"
+            return IS_NULL
         if isinstance(value, Raw):
             placed = place(column, kind, [bytes(value)], {}, self.form.limits)
             if placed.variants:

@@ -15,6 +15,7 @@ from dlt_bridge.belonging import point, settle
 from dlt_bridge.discretion import discreet, forgetting
 from dlt_bridge.ending import stoppable
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.leftovers import gave_up
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
@@ -217,8 +218,12 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     separate(pipeline)
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
-            pipeline.normalize()
-            infos.append(pipeline.load(**where))
+            try:
+                pipeline.normalize()
+                infos.append(pipeline.load(**where))
+            except PipelineStepFailed as failed:
+                if not gave_up(pipeline, failed):
+                    raise
     return infos
 
 

@@ -104,7 +104,7 @@ class Driver:
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
         self._tap = tap
         self._catalog = catalog
-        self._options = options
+        self._options = options.of_a_run()
         self._running = ExitStack()
         self._messages: Iterator[Parcels | None] | None = None
         self._selected: set[str] = set()
@@ -167,6 +167,7 @@ class Driver:
                 guard.pop_all()
                 return
         self._catalog.warn_of_missing()
+        self._options.refreshing.warn_of_missing()
         if self._bad and due:
             # dlt would commit nothing of the package if it were raised now.
             self._failure = self._skipped()
@@ -279,7 +280,9 @@ class Driver:
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
         """Start the tap, and return its lines as `Heads.pieces` does."""
         known = self._options.everything
-        self._selected = streams_to_read([known] if known else self._catalog.names)
+        self._selected = streams_to_read(
+            [known] if known else self._catalog.names, again=self._tap.sends_again
+        )
         belonging.adopt()
         separate(running_pipeline())
         # Rising from run to run: the clock is faster than any tap.
@@ -287,6 +290,7 @@ class Driver:
         catalog = self._catalog.selection(self._selected)
         running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
         self._settle_tables()
+        self._options.refreshing.begin()
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)

@@ -136,6 +136,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
+            refresh=read.refresh if isinstance(read, Lines) else (),
             excluded=tuple(known.excluded) if known.unnamed else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
         )

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import names, tables
+from dlt_bridge import names, tables, unfit
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.catalog import matches
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
+from dlt_bridge.existing import Existing
 from dlt_bridge.files import CSV, VALUES, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.refreshing import Refreshing
 from dlt_bridge.rows import Form
 from dlt_bridge.spool import Spool
 from dlt_bridge.types import Kind, columns
@@ -58,6 +60,9 @@ class Options:
         told: What the bridge has told dlt of each stream.
         on_name_collision: What becomes of streams, or properties, with one name in the destination.
         tables: The tables of the streams of a run.
+        refresh: The streams whose tables are to be made anew.
+        refreshing: Makes them anew, in one run.
+        existing: The tables that are in the destination, in one run.
     """
 
     nested: Nesting = "json"
@@ -68,6 +73,13 @@ class Options:
     told: dict[str, Told] = field(default_factory=dict)
     on_name_collision: OnNameCollision = "refuse"
     tables: dict[str, str] = field(default_factory=dict)
+    refresh: Collection[str] = ()
+    refreshing: Refreshing = field(default_factory=Refreshing)
+    existing: Existing = field(default_factory=Existing)
+
+    def of_a_run(self) -> Options:
+        """Return these options with what holds for one run only."""
+        return replace(self, refreshing=Refreshing(self.refresh), existing=Existing())
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -178,11 +190,15 @@ class StreamWriter:
         plan = planned(stream, keys, wish, hard=options.hard)
         if plan.keys != tuple(keys):
             properties = columns(message.schema, plan.keys)
+        options.refreshing.drop(stream.name, self.table)
         properties = names.with_names(
             stream.name, self.table, properties, options.on_name_collision
         )
         self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
         self._holders = names.holders_of(properties)
+        named_columns = [column.name for column in properties if column.kind]
+        options.existing.bring_in_line(stream.name, self.table, named_columns)
+        unfit.refuse_many(stream.name, self.table, named_columns)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
@@ -437,7 +453,7 @@ class StreamWriter:
         return objects(table, self._decoder.nested_columns)
 
     def _hints(self) -> TableHints:
-        return TableHints(
+        hints = TableHints(
             self._plan,
             self._decoder.told_columns,
             self._decoder.learnt.variants,
@@ -449,6 +465,12 @@ class StreamWriter:
             stream=self.stream.name,
             holders=self._holders,
         )
+        if self._options.nested == "tables":
+            merged = isinstance(hints.disposition, dict)
+            unfit.refuse_unlinked(self.stream.name, self.table, merged=merged)
+        else:
+            unfit.refuse_linked(self.stream.name, self.table)
+        return hints
 
     def _conditions(self) -> dict[str, str]:
         """Return what decides which rows are in the table after a version was activated."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
 
-from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.errors import ANEW, BridgeError, MessageError
 from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
 from dlt_bridge.runs import capabilities, pipeline
@@ -75,7 +75,7 @@ def layout(
             raise MessageError(
                 f"Stream {stream}: a hint asks for `{column.name}` to be {wish.text}, but its"
                 f" column holds {there.text}. Take the hint away, load into another dataset, or"
-                ' reset the stream with refresh="drop_resources".'
+                f" read the stream anew, into a new table: {ANEW}"
             )
         if kind := there or wish:
             kinds[column.name] = kind
@@ -139,7 +139,7 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
         raise MessageError(
             f"Stream {stream}: its table was loaded by the key {_listed(sorted(before)) or 'none'},"
             f" and now it is {_listed(keys)}. Rows that are the same by it would stay several here."
-            ' Reset the stream with refresh="drop_resources".'
+            f" Read the stream anew, into a new table: {ANEW}"
         )
 
 

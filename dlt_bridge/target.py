@@ -119,7 +119,7 @@ class TargetDlt(PluginBase):
         """
         config = self.config
         source = singer(
-            Lines(lines),
+            Lines(lines, refresh=config.get("refresh") or ()),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],

@@ -123,5 +123,13 @@ SETTINGS = th.PropertiesList(
         title="Schema contract",
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
     ),
+    th.Property(
+        "refresh",
+        th.ArrayType(th.StringType),
+        title="Refresh",
+        description='Streams whose tables are dropped and made anew, such as `["orders"]`: once for'
+        " each stream, however long it stays in the list. Let the tap send everything in that run"
+        " (Meltano: `--full-refresh`).",
+    ),
     additional_properties=False,
 )

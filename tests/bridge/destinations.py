@@ -64,7 +64,20 @@ class Warehouse(ABC):
         return {name for name in names if not name.startswith(OWN)}
 
 
-class DuckDB(Warehouse):
+class Database(Warehouse):
+    """A destination whose tables may be changed by hand."""
+
+    @abstractmethod
+    def execute(self, *statements: str) -> None:
+        """Do what somebody does in the database by hand."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return what target-dlt must be told to load there."""
+
+
+class DuckDB(Database):
     """One DuckDB file.
 
     Args:
@@ -79,6 +92,17 @@ class DuckDB(Warehouse):
         return dlt.destinations.duckdb(self.path)
 
     @override
+    def execute(self, *statements: str) -> None:
+        with duckdb.connect(self.path) as database:
+            for statement in statements:
+                database.execute(statement)
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"destination": "duckdb", "credentials": self.path, "dataset_name": DATASET}
+
+    @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         with duckdb.connect(self.path, read_only=True) as database:
             database.execute("set timezone = 'UTC'")
@@ -86,7 +110,7 @@ class DuckDB(Warehouse):
             return _rows(database.execute(query).to_arrow_table())
 
 
-class Postgres(Warehouse):
+class Postgres(Database):
     """One PostgreSQL database.
 
     Args:
@@ -99,6 +123,18 @@ class Postgres(Warehouse):
     @override
     def destination(self) -> Destination[Any, Any]:
         return dlt.destinations.postgres(self.url)
+
+    @override
+    def execute(self, *statements: str) -> None:
+        with closing(psycopg2.connect(self.url)) as connection:
+            connection.autocommit = True
+            for statement in statements:
+                connection.cursor().execute(statement)
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"destination": "postgres", "credentials": self.url, "dataset_name": DATASET}
 
     @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
