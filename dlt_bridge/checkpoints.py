@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -20,11 +20,11 @@ from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.stagings import separate
-from dlt_bridge.tables import destination_type
+from dlt_bridge.tables import destination_type, prepare
 from dlt_bridge.working import explained, forget_if_restarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
@@ -147,11 +147,14 @@ class Committed:
         info: What dlt says of it.
         state: The value of the STATE that is kept with it, as JSON text; None if there is none.
         last: The tap has ended.
+        beside: How many values did not fit their column so far in this run, by table and the
+            column that they are in.
     """
 
     info: LoadInfo
     state: str | None
     last: bool
+    beside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def committed(
@@ -187,7 +190,7 @@ def committed(
                 _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            yield Committed(info, run.driver.kept, run.ended)
+            yield Committed(info, run.driver.kept, run.ended, run.driver.beside)
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:
@@ -216,6 +219,8 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     point(pipeline, **where)
     settle(pipeline)
     separate(pipeline)
+    if pipeline.destination is not None:
+        prepare(pipeline.destination.destination_type.rpartition(".")[2])
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
             try:

@@ -174,6 +174,13 @@ class Driver:
         else:
             self.ended = True
 
+    @property
+    def beside(self) -> dict[str, dict[str, int]]:
+        """How many values did not fit their column so far, by table and the variant they are in."""
+        return {
+            writer.table: dict(writer.beside) for writer in self._writers.values() if writer.beside
+        }
+
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of what waits."""
         with self._running:
@@ -291,6 +298,7 @@ class Driver:
         running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
         self._settle_tables()
         self._options.refreshing.begin()
+        tables.prepare(tables.destination_type())
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)

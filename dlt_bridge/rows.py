@@ -7,6 +7,7 @@ is decoded from its texts then; an unknown property is learnt; an error names it
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -67,6 +68,10 @@ class Form:
     limits: Limits = field(default_factory=Limits)
     native: bool = False
 
+    def may_choose(self, column: str) -> bool:
+        """Say whether a column is new, and nobody has asked for its type."""
+        return column not in self.kinds and not self.variants.get(column)
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -98,7 +103,7 @@ class Rows:
     Attributes:
         records: What was decoded of each record.
         versions: Their versions.
-        guarded: What stands in for halves of surrogate pairs in texts, if there are any.
+        guarded: What stands in for halves of surrogate pairs, NaN and infinities, if there are any.
         by_name: The records are objects, whose names are those of properties.
     """
 
@@ -185,10 +190,8 @@ class RowDecoder:
                     stand_in = None if stand_in else guarded(text)
                     if stand_in is None:
                         raise self._misfit(lines) from None
-                    # Only value by value can the stand-ins be told.
-                    every = {kind.data_type for kind in self._kinds if kind}
-                    self._slow_down(every - {"bigint", "double"})
                     text = stand_in.text
+                    self._slow_down_where(text, stand_in.stand_in)
                 continue
             records = list(map(_record, decoded))
             if len(records) != lines.count or (self._by_name and not self._whole(records)):
@@ -209,6 +212,20 @@ class RowDecoder:
         return self.slow_down(
             {i for i, kind in enumerate(self._kinds) if kind and kind.data_type in data_types}
         )
+
+    def _slow_down_where(self, text: bytes, stand_in: bytes) -> None:
+        """Slow down columns that have stand-ins, which can be told only value by value."""
+        with suppress(ValueError, RecursionError):
+            records = [envelope.record for envelope in _envelope.decode_lines(text)]
+            self.slow_down(
+                {
+                    index
+                    for index, column in enumerate(self._columns)
+                    if any(
+                        stand_in in bytes(record.get(column.json_name, NULL)) for record in records
+                    )
+                }
+            )
 
     def _whole(self, records: Sequence[dict[str, Raw]]) -> bool:
         """Say whether objects have what is required, and learn what is unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
 from dlt_bridge.existing import Existing
-from dlt_bridge.files import CSV, VALUES, needs_values
+from dlt_bridge.files import CSV, VALUES, for_values, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
@@ -158,6 +159,7 @@ class StreamWriter:
         line: The line of its SCHEMA.
         table: The name of its table in the destination.
         waiting: The rows that are decoded and were not handed over.
+        beside: How many values did not fit their column in this run, by the variant they are in.
 
     Raises:
         MessageError: The SCHEMA, or what the user asks for, can't be loaded.
@@ -174,6 +176,7 @@ class StreamWriter:
     ) -> None:
         self.stream = stream
         self.message = message
+        self.beside: Counter[str] = Counter()
         self._options = options
         self._first = first
         self._in_parts = in_parts
@@ -214,7 +217,7 @@ class StreamWriter:
             properties,
             kinds,
             layout.variants,
-            tables.limits(),
+            tables.limits(objects=options.nested == "tables"),
             native=options.nested == "native",
         )
         self._decoder = RecordDecoder(form)
@@ -223,6 +226,8 @@ class StreamWriter:
         self._size = self._rows = 0
         # Of what records have shown, how much was told.
         self._reported = self._moved = 0
+        # No record was decoded, and dlt knows nothing of the columns.
+        self._unread = True
         self.line = b""
         if self._plan.one_version:
             tables.refuse_changed_key(stream.name, self.table, self._plan.keys)
@@ -249,6 +254,7 @@ class StreamWriter:
             self.stream, message, self._options, self._first, in_parts=self._in_parts
         )
         later._active, later._oldest = self._active, self._oldest
+        later.beside = self.beside
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
             later._decoder.learn(replace(later._decoder.learnt, versioned=True))
@@ -309,7 +315,10 @@ class StreamWriter:
         """Return the lines that wait, to be decoded; None if there are none."""
         if not self._rows:
             return None
-        batch = Batch(self._decoder, self._lines, self._numbers, self._rows, self._size)
+        batch = Batch(
+            self._decoder, self._lines, self._numbers, self._rows, self._size, self._unread
+        )
+        self._unread = False
         self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
         return batch
 
@@ -332,6 +341,8 @@ class StreamWriter:
             numbers: The numbers of their lines.
         """
         self._report()
+        for name in self._decoder.learnt.variants.keys() & set(table.schema.names):
+            self.beside[name] += len(table) - table[name].null_count
         if self._spool:
             self._choose_format(table)
             self._spool.add(table)
@@ -384,6 +395,7 @@ class StreamWriter:
             parcel.hints = self._hints()
             schema = self._decoder.schema
             self._told, self._told_columns = True, set(schema.names)
+            self._unread = False
             taken = [] if self._held else taken
             if not any(table.schema.equals(schema) for table in taken):
                 # With columns that the rows so far do not have, such as that of the versions.
@@ -449,7 +461,7 @@ class StreamWriter:
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
-            return [table]
+            return [for_values(table) if self._file_format == VALUES else table]
         return objects(table, self._decoder.nested_columns)
 
     def _hints(self) -> TableHints:

@@ -31,6 +31,8 @@ DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 # PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
 POSTGRES_LIKE = frozenset({"postgres", "redshift"})
+# Destinations that hold instants of any year, and NaN.
+ANY_YEAR = frozenset({"duckdb", "motherduck", "filesystem"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,15 @@ def destination_type() -> str:
     return str(pipeline().destination.destination_type.rpartition(".")[2])
 
 
+def prepare(destination: str) -> None:
+    """Let dlt load values into a kind of destination as they are, where it would not."""
+    if destination == "sqlalchemy":
+        # Whoever loads elsewhere need not have it.
+        from dlt_bridge.sqlalchemy_types import take_values_as_they_are  # noqa: PLC0415
+
+        take_values_as_they_are()
+
+
 def file_format(*, objects: bool) -> str | None:
     """Return the file format that the destination is to be given first; None for dlt's choice.
 
@@ -156,9 +167,19 @@ def refuse_structs() -> None:
         )
 
 
-def limits() -> Limits:
-    """Return what the destination can't hold in a text."""
-    return Limits(nul=destination_type() not in POSTGRES_LIKE)
+def limits(*, objects: bool) -> Limits:
+    """Return what the destination can't hold, or what can't be brought to it.
+
+    Args:
+        objects: Rows are objects: dlt makes null of NaN, and Python has no other years.
+    """
+    name = destination_type()
+    return Limits(
+        nul=name not in POSTGRES_LIKE,
+        no_number=not objects and name in {"postgres", *ANY_YEAR},
+        before_year_1=not objects and name in ANY_YEAR,
+        after_year_9999=not objects and name in {"postgres", *ANY_YEAR},
+    )
 
 
 def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:

@@ -104,10 +104,14 @@ class DuckDB(Database):
 
     @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return _rows(self.table(table))
+
+    def table(self, table: str) -> pa.Table:
+        """Return a table as Arrow has it."""
         with duckdb.connect(self.path, read_only=True) as database:
             database.execute("set timezone = 'UTC'")
             query = f'select * from {DATASET}."{table}"'
-            return _rows(database.execute(query).to_arrow_table())
+            return database.execute(query).to_arrow_table()
 
 
 class Postgres(Database):
@@ -180,9 +184,13 @@ class Parquet(Warehouse):
 
     @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return _rows(self.table(table))
+
+    def table(self, table: str) -> pa.Table:
+        """Return a table as Arrow has it."""
         files = (self.folder / DATASET / table).glob("*.parquet")
         tables = [pq.read_table(file) for file in files]
-        return _rows(pa.concat_tables(tables, promote_options="default"))
+        return pa.concat_tables(tables, promote_options="default")
 
 
 class Delta(Parquet):
@@ -191,8 +199,8 @@ class Delta(Parquet):
     options: ClassVar[Mapping[str, Any]] = {"table_format": "delta"}
 
     @override
-    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        return _rows(DeltaTable(self.folder / DATASET / table).to_pyarrow_table())
+    def table(self, table: str) -> pa.Table:
+        return DeltaTable(self.folder / DATASET / table).to_pyarrow_table()
 
 
 #: Destinations whose rows can be deleted and counted by SQL.
