@@ -147,6 +147,11 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
     )
     parser.add_argument(
+        "--absent",
+        choices=["null", "keep"],
+        help="what a property is that a record lacks: null (the default), or what its row has",
+    )
+    parser.add_argument(
         "--write-disposition",
         choices=["append", "merge", "replace"],
         help="by default streams with a key are merged, and others appended or, if they are read in"

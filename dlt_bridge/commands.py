@@ -68,6 +68,7 @@ def run(args: Namespace) -> None:
         select=args.select,
         nested=args.nested,
         deletes=args.deletes,
+        absent=args.absent,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from dlt_bridge.catalog import Stream
 
 DELETE_INSERT = "delete-insert"
+INSERT_ONLY = "insert-only"
 #: What can become of rows in a table.
 DISPOSITIONS = frozenset({"append", "replace", "merge"})
 #: Strategies that fail, or keep any version, if a package has a key twice.
-NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", "insert-only"})
+NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", INSERT_ONLY})
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    absent: Literal["null", "keep"] | None = None,
     name: str | None = None,
 ) -> DltSource:
     """Make a dlt source of a Singer tap, with one resource for each of its streams.
@@ -55,7 +56,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested` and `deletes`.
+    `config` (in secrets.toml), `select`, `nested`, `deletes` and `absent`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -72,6 +73,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        absent: What a property is that a record lacks, in streams with a key: `null` (the
+            default), or what its row has (`keep`). A row that `deletes` keeps keeps its values
+            with either.
         name: The source's name, under which dlt keeps its state; by default the tap's.
 
     Returns:
@@ -92,6 +96,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "absent": absent,
     }
 
     resolved: dict[str, Any] = {}
@@ -101,6 +106,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        absent: str | None = None,
     ) -> Iterator[DltResource]:
         read = _read(tap, command, config or {})
         select = checked_selection(select)
@@ -110,9 +116,15 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            keep=_choice("absent", absent, ("null", "keep")) == "keep",
             everything=source_name if known.unnamed else None,
             told=told,
         )
+        if options.keep and options.nested == "tables":
+            raise BridgeError(
+                'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
+                ' read back. Choose nested="json".'
+            )
         driver = _driver(read, known, options)
         yield driver
         if options.everything:

@@ -10,7 +10,9 @@ import dlt
 import pyarrow.compute as pc
 
 from dlt_bridge import tables
+from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.completion import Completion
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
@@ -48,12 +50,14 @@ class Options:
     Attributes:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
+        keep: Rows keep the values of properties that a record lacks.
         everything: The one resource of all streams, if they are not known before they are read.
         told: What the bridge has told dlt of each stream.
     """
 
     nested: Nesting = "json"
     hard: bool = False
+    keep: bool = False
     everything: str | None = None
     told: dict[str, Told] = field(default_factory=dict)
 
@@ -140,6 +144,8 @@ class StreamWriter:
             tables.limits(),
             native=options.nested == "native",
         )
+        if options.nested != "tables":
+            form = keeping(form, self._base, self.table, options.keep, wish.table_format)
         self._decoder = RecordDecoder(form)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
@@ -151,6 +157,7 @@ class StreamWriter:
             tables.refuse_changed_key(stream.name, self.table, self._base.keys)
         self._plan = self._base
         self._held: LastVersions | None = None
+        self._incomplete: Completion | None = None
         self._reset()
         # The table is there even if no row comes.
         self._due = True
@@ -169,14 +176,14 @@ class StreamWriter:
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
             later._decoder.learn(replace(later._decoder.learnt, versioned=True))
-        if self._held:
+        if self._held or self._incomplete:
             later.close()
             if later._plan.keys != self._plan.keys:
                 raise MessageError(
                     f"Stream {self.stream.name}: a SCHEMA changes the key. The destination can't"
                     " tell the last versions of records by two keys in one package."
                 )
-            later._held = self._held
+            later._held, later._incomplete = self._held, self._incomplete
         later._watch.give_up()
         return later
 
@@ -191,8 +198,7 @@ class StreamWriter:
         self._reset()
 
     def _reset(self) -> None:
-        if self._held:
-            self._held.close()
+        self.close()
         tables.forget_conditions(self.table)
         self._file_format = tables.file_format(objects=self._options.nested == "tables")
         self._tables: list[pa.Table] = []
@@ -204,6 +210,7 @@ class StreamWriter:
         self._active: int | None = None
         self._oldest: int | None = None
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._incomplete = Completion(self._plan.keys) if self._decoder.form.lacking else None
         self._watch = KeyWatch(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
@@ -240,6 +247,10 @@ class StreamWriter:
         if self._file_format == CSV and needs_values(table):
             self._file_format = VALUES
             self._told = False
+        if self._incomplete:
+            table = self._incomplete.add(table)
+            if self._incomplete.needed:
+                self._watch.give_up()
         if self._held:
             self._held.add(table)
             return 0
@@ -309,12 +320,28 @@ class StreamWriter:
 
     def last_parcels(self) -> Iterator[Parcel]:
         """Yield what can be told only at the end of a package, after `parcel`."""
+        hints: TableHints | None = None
+        for table, hints in self._completed():
+            if self._held:
+                self._held.add(table)
+            else:
+                yield Parcel([table], hints)
         if self._held:
             for table in self._held.tables():
-                yield Parcel(self._converted(table))
+                yield Parcel(self._converted(table), hints)
         elif self._watch.worth_telling and self._told:
             empty = self._converted(self._decoder.schema.empty_table())
             yield Parcel(empty, replace(self._hints(), deduplicated=True))
+
+    def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
+        """Yield the rows that lacked something, and what dlt must know of their columns."""
+        if self._incomplete is None:
+            return
+        found = complete_rows(self.stream.name, self.table, self._decoder, self._incomplete)
+        for table, kinds in found:
+            if self._file_format == CSV and needs_values(table):
+                self._file_format = VALUES
+            yield table, replace(self._hints(), columns=kinds)
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
@@ -355,9 +382,11 @@ class StreamWriter:
         )
 
     def close(self) -> None:
-        """Let go of rows that are held back."""
+        """Let go of rows that wait on disk."""
         if self._held:
             self._held.close()
+        if self._incomplete:
+            self._incomplete.close()
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""

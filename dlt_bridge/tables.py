@@ -171,6 +171,22 @@ def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
     return columns
 
 
+def other_columns(table: str, known: Iterable[str]) -> dict[str, Kind]:
+    """Return the columns of a table that none of some names has, with their types.
+
+    Args:
+        table: The table.
+        known: Names of columns, as the tap has them.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    names = {normalize(name) for name in (*known, SEQUENCE, VERSION)}
+    return {
+        name: kind
+        for name, column in stored_columns(table).items()
+        if name not in names and not name.startswith("_dlt_") and (kind := _kind(column))
+    }
+
+
 def stored_table(table: str) -> Any:  # noqa: ANN401
     """Return what dlt knows of a table, to be read or changed; empty if nothing."""
     schema = dlt.current.source_schema()

@@ -1,0 +1,53 @@
+"""Tables that wait on disk until a package ends."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Spill:
+    """Keeps tables in a file without a name, so that nothing of it stays."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._parts: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        """Return how many tables there are."""
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """Yield the tables in the order they came."""
+        return map(self.read, range(len(self)))
+
+    def add(self, table: pa.Table) -> None:
+        """Keep a table."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - see `close`
+        start = self._file.tell()
+        with pa.ipc.new_stream(self._file, table.schema) as writer:
+            writer.write_table(table)
+        # It is read by another way than it is written.
+        self._file.flush()
+        self._parts.append((start, self._file.tell()))
+
+    def read(self, number: int) -> pa.Table:
+        """Return a table; the first has the number 0."""
+        if self._file is None:
+            raise IndexError(number)
+        start, end = self._parts[number]
+        return pa.ipc.open_stream(os.pread(self._file.fileno(), end - start, start)).read_all()
+
+    def close(self) -> None:
+        """Let the file go, with all tables."""
+        self._parts = []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
