@@ -7,6 +7,7 @@ import sys
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import time
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 #: Rows of an answer that are taken together.
 ROWS_TOGETHER = 10_000
 DELTA = "delta"
-# What their drivers give is Arrow already.
-ARROW_DRIVERS = frozenset({"duckdb", "motherduck"})
+# Databases that are read by DuckDB's own client.
+DUCK = frozenset({"duckdb", "motherduck"})
+_KEYS = "_dlt_bridge_keys"
 
 
 def readable(table_format: str | None) -> bool:
@@ -105,6 +107,10 @@ class TableReader(ABC):
     def _typed(self, field: pa.Field, values: Any) -> Any:  # noqa: ANN401
         try:
             if isinstance(values, pa.ChunkedArray):
+                if pa.types.is_time(field.type) and not pa.types.is_time(values.type):
+                    # Delta has no time of day, so dlt stores it as text.
+                    values = [text and time.fromisoformat(text) for text in values.to_pylist()]
+                    return pa.array(values, field.type)
                 return values.cast(field.type)
             return pa.array(map(_plain, values), field.type)
         except MISFIT:
@@ -170,14 +176,14 @@ class _SqlReader(TableReader):
             f"{self._escaped(name)} IN ({', '.join(['%s'] * len(those))})"
             for name, those in zip(keys.column_names, values, strict=True)
         )
-        columns = ", ".join(map(self._column, self._names))
-        table = self._client.make_qualified_table_name(self._wanted.table)
-        query = f"SELECT {columns} FROM {table} WHERE {' AND '.join(conditions)}"  # noqa: S608
+        query = f"{self._select()} WHERE {' AND '.join(conditions)}"
         with self._client.execute_query(query, *(v for those in values for v in those)) as cursor:
-            if destination_type() in ARROW_DRIVERS:
-                yield from (table.columns for table in cursor.iter_arrow(ROWS_TOGETHER))
-            else:
-                yield from (zip(*rows, strict=True) for rows in cursor.iter_fetch(ROWS_TOGETHER))
+            for rows in cursor.iter_fetch(ROWS_TOGETHER):
+                yield list(zip(*rows, strict=True))
+
+    def _select(self) -> str:
+        table = self._client.make_qualified_table_name(self._wanted.table)
+        return f"SELECT {', '.join(map(self._column, self._names))} FROM {table}"  # noqa: S608
 
     def _escaped(self, name: str) -> str:
         return str(self._client.escape_column_name(self._names[name]))
@@ -189,6 +195,22 @@ class _SqlReader(TableReader):
         return self._escaped(name)
 
 
+class _DuckReader(_SqlReader):
+    """Reads rows by SQL, with Arrow both ways: values one by one would take DuckDB long."""
+
+    @override
+    def _read(self, keys: pa.Table) -> Iterator[Sequence[Any]]:
+        names = keys.column_names
+        connection = self._client.native_connection
+        connection.register(_KEYS, keys.rename_columns([self._names[name] for name in names]))
+        query = f"{self._select()} SEMI JOIN {_KEYS} USING ({', '.join(map(self._escaped, names))})"
+        try:
+            with self._client.execute_query(query) as cursor:
+                yield from (table.columns for table in cursor.iter_arrow(ROWS_TOGETHER))
+        finally:
+            connection.unregister(_KEYS)
+
+
 def _sql_reader(client: Any, wanted: Wanted) -> TableReader | None:  # noqa: ANN401
     """Return what reads a table by SQL; None if there is no table."""
     nothing = f"SELECT * FROM {client.make_qualified_table_name(wanted.table)} WHERE 1 = 0"  # noqa: S608
@@ -198,7 +220,7 @@ def _sql_reader(client: Any, wanted: Wanted) -> TableReader | None:  # noqa: ANN
     except DatabaseUndefinedRelation:
         return None
     names = wanted.there(lambda name: client.escape_column_name(name, quote=False) in there)
-    return _SqlReader(client, wanted, names)
+    return (_DuckReader if destination_type() in DUCK else _SqlReader)(client, wanted, names)
 
 
 class _DeltaReader(TableReader):
