@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.lookup import matching
 from dlt_bridge.presence import LACKING
-from dlt_bridge.spill import Spill
+from dlt_bridge.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class Completion:
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = list(keys)
         self._known: list[pa.Table] = []
-        self._rows = Spill()
+        self._spool = Spool()
         self._lacking = False
 
     @property
@@ -74,9 +74,9 @@ class Completion:
             self._lacking = True
             whole = pc.is_null(table[LACKING])
         known = table.select([*self.keys, SEQUENCE])
-        part = pa.repeat(pa.scalar(len(self._rows)), len(table))
+        part = pa.repeat(pa.scalar(len(self._spool)), len(table))
         self._known.append(known.append_column(_WHOLE, whole).append_column(_PART, part))
-        self._rows.add(table)
+        self._spool.add(table)
         if LACKING not in table.column_names:
             return table
         return table.drop_columns(LACKING).filter(whole)
@@ -84,7 +84,7 @@ class Completion:
     def close(self) -> None:
         """Let go of the rows."""
         self._known, self._lacking = [], False
-        self._rows.close()
+        self._spool.close()
 
     def tables(
         self, layout: Layout, before: Callable[[pa.Table], pa.Table] | None
@@ -115,7 +115,7 @@ class Completion:
             yield completed(parts, layout)
 
     def _part(self, number: pa.Scalar, sequence: pa.ChunkedArray) -> pa.Table:
-        table = self._rows.read(number.as_py())
+        table = self._spool.read(number.as_py())
         return table.filter(pc.is_in(table[SEQUENCE], sequence.combine_chunks()))
 
 

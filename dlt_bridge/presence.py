@@ -84,7 +84,7 @@ class Lacking:
 
 
 def _decoded(lines: Iterable[bytes]) -> list[_Envelope]:
-    return _decoder.decode_lines(b"\n".join(lines))  # type: ignore[no-any-return]
+    return _decoder.decode_lines(b"\n".join(lines))
 
 
 def _any(count: int, masks: Iterable[pa.Array]) -> pa.Array:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bridge.arrow import SEQUENCE
-from dlt_bridge.spill import Spill
+from dlt_bridge.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,17 +26,17 @@ class LastVersions:
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
         self._known: list[pa.Table] = []
-        self._rows = Spill()
+        self._spool = Spool()
 
     def add(self, table: pa.Table) -> None:
         """Hold the rows of a table back."""
         self._known.append(table.select([*self._keys, SEQUENCE]))
-        self._rows.add(table)
+        self._spool.add(table)
 
     def close(self) -> None:
         """Let the rows go that were not asked for."""
         self._known = []
-        self._rows.close()
+        self._spool.close()
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows that are the last of their key, in the order they came."""
@@ -46,6 +46,5 @@ class LastVersions:
         last = known.group_by(self._keys).aggregate([(SEQUENCE, "max")])
         chosen = last[f"{SEQUENCE}_max"].combine_chunks()
         self._known = []
-        for table in self._rows:
+        for table in self._spool.tables():
             yield table.filter(pc.is_in(table[SEQUENCE], value_set=chosen))
-        self.close()

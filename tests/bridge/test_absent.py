@@ -59,7 +59,7 @@ def test_row_that_is_marked_as_deleted_keeps_its_values(anywhere: Stage, absent:
     assert anywhere.into.read("a", "id", "name", "_sdc_deleted_at")[-1] == (1, name, None)
 
 
-VALUES = {
+VALUES: dict[str, tuple[Any, Any]] = {
     "text": ({"type": "string"}, "ä 'x' %s"),
     "empty": ({"type": "string"}, ""),
     "big": ({"type": "integer"}, 2**63 - 1),
@@ -141,7 +141,7 @@ def test_random_records_are_as_dicts_that_are_updated(
         lines: list[Any] = [head]
         for _ in range(60):
             key = random.randrange(5), random.choice("xyz")
-            given = {
+            given: dict[str, Any] = {
                 "a": random.choice([None, "", "p", "q"]),
                 "b": random.choice([None, 1, 2, "odd"]),
                 "c": random.choice([None, 1.5, [1]]),

@@ -1,4 +1,4 @@
-"""Tables that wait on disk until a package ends."""
+"""Rows that wait on disk: in Arrow's stream format, in a file without a name."""
 
 from __future__ import annotations
 
@@ -12,23 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Spill:
-    """Keeps tables in a file without a name, so that nothing of it stays."""
+class Spool:
+    """Holds tables on disk until they are wanted. Nothing of it stays when the process ends."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._parts: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
-        """Return how many tables there are."""
         return len(self._parts)
 
-    def __iter__(self) -> Iterator[pa.Table]:
-        """Yield the tables in the order they came."""
-        return map(self.read, range(len(self)))
-
     def add(self, table: pa.Table) -> None:
-        """Keep a table."""
+        """Write a table."""
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - see `close`
         start = self._file.tell()
@@ -38,15 +33,20 @@ class Spill:
         self._file.flush()
         self._parts.append((start, self._file.tell()))
 
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the tables in the order they came, and close the file."""
+        yield from map(self.read, range(len(self)))
+        self.close()
+
     def read(self, number: int) -> pa.Table:
-        """Return a table; the first has the number 0."""
+        """Return one of the tables; the first has the number 0."""
         if self._file is None:
             raise IndexError(number)
         start, end = self._parts[number]
         return pa.ipc.open_stream(os.pread(self._file.fileno(), end - start, start)).read_all()
 
     def close(self) -> None:
-        """Let the file go, with all tables."""
+        """Let the file go, with the tables that were not asked for."""
         self._parts = []
         if self._file is not None:
             self._file.close()
