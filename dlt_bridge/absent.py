@@ -61,7 +61,7 @@ def keeping(form: Form, plan: Plan, table: str, every: bool, table_format: str |
         replace(column, required=column.required and (column.key or not every))
         for column in form.columns
     ]
-    return replace(form, columns=columns, lacking=Lacking(every, plan.hard, others))
+    return replace(form, columns=columns, lacking=Lacking(every, marks, others))
 
 
 def complete_rows(

@@ -35,13 +35,13 @@ class Lacking:
     """Which records keep the values of what they do not have.
 
     Attributes:
-        every: Each record; else only one that says that it is gone at the source.
-        hard: The row of a record that is gone is deleted: it keeps nothing.
-        others: The table has columns of no property, so that each such record lacks something.
+        living: Those whose row is there at the source.
+        gone: Those that say that it is gone there.
+        others: The table has columns of no property, so that each of these lacks something.
     """
 
-    every: bool
-    hard: bool = False
+    living: bool
+    gone: bool
     others: bool = False
 
     def column(
@@ -49,7 +49,7 @@ class Lacking:
     ) -> pa.Array | None:
         """Return the column `LACKING` of a batch; None if no row lacks anything.
 
-        Only records that may lack something are looked at: such as have a null.
+        Only records that may lack something are looked at: those with a null.
 
         Args:
             columns: The properties.
@@ -59,26 +59,22 @@ class Lacking:
         names = frozenset(c.name for c in columns if not c.key and c.name != DELETED)
         count = len(next(iter(made.values())))
         # What does not fit the column is in another.
-        marks = (n for n in made if n == DELETED or n.startswith(f"{DELETED}__v_"))
+        marks = (name for name in made if name == DELETED or name.startswith(f"{DELETED}__v_"))
         gone = _any(count, (pc.is_valid(made[name]) for name in marks))
-        keeping = pc.invert(gone) if self.hard else gone
-        if self.every and not self.hard:
-            keeping = pa.repeat(pa.scalar(value=True), count)
-        suspects = keeping
-        if self.every:
-            nulls = (pc.is_null(made.get(n, pa.nulls(count))) for n in names)
-            suspects = pc.and_(keeping, _any(count, nulls))
-        found: list[str | None] = pc.if_else(
-            keeping, "[]" if self.others else None, pa.scalar(None, pa.string())
-        ).to_pylist()
-        rows = pc.indices_nonzero(suspects).to_pylist()
+        keeping = pc.if_else(gone, self.gone, self.living)
+        if not pc.any(keeping).as_py():
+            return None
+        nulls = _any(count, (pc.is_null(made.get(name, pa.nulls(count))) for name in names))
+        said = pc.if_else(keeping, "[]" if self.others else None, pa.scalar(None, pa.string()))
+        found: list[str | None] = said.to_pylist()
+        rows = pc.indices_nonzero(pc.and_(keeping, nulls)).to_pylist()
         lines = text.split(b"\n") if rows else []
-        said: dict[frozenset[str], str] = {}
+        texts: dict[frozenset[str], str] = {}
         for row, line in zip(rows, _decoded(lines[row] for row in rows), strict=True):
             if lacks := names.difference(line.record):
-                if lacks not in said:
-                    said[lacks] = json.dumps(sorted(lacks))
-                found[row] = said[lacks]
+                if lacks not in texts:
+                    texts[lacks] = json.dumps(sorted(lacks))
+                found[row] = texts[lacks]
         column = pa.array(found, pa.string())
         return column if column.null_count < count else None
 

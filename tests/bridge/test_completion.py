@@ -36,10 +36,13 @@ def decoded(decoder: RecordDecoder, records: Sequence[str], sequence: int = 0) -
 @pytest.mark.parametrize(
     ("lacking", "expected"),
     [
-        (Lacking(every=True), [None, '["a", "b"]', '["b"]', '["a", "b"]', '["a"]']),
-        (Lacking(every=True, hard=True), [None, '["a", "b"]', '["b"]', None, None]),
-        (Lacking(every=True, others=True), ["[]", '["a", "b"]', '["b"]', '["a", "b"]', '["a"]']),
-        (Lacking(every=False), [None, None, None, '["a", "b"]', '["a"]']),
+        (Lacking(living=True, gone=True), [None, '["a", "b"]', '["b"]', '["a", "b"]', '["a"]']),
+        (Lacking(living=True, gone=False), [None, '["a", "b"]', '["b"]', None, None]),
+        (
+            Lacking(living=True, gone=True, others=True),
+            ["[]", '["a", "b"]', '["b"]', '["a", "b"]', '["a"]'],
+        ),
+        (Lacking(living=False, gone=True), [None, None, None, '["a", "b"]', '["a"]']),
     ],
 )
 def test_what_records_lack(lacking: Lacking, expected: list[str | None]) -> None:
@@ -55,13 +58,16 @@ def test_what_records_lack(lacking: Lacking, expected: list[str | None]) -> None
 
 def test_nothing_is_said_where_nothing_lacks() -> None:
     whole = ['{"id": 1, "a": "x", "b": null}', '{"id": 2, "a": null, "b": 1}']
-    assert LACKING not in decoded(decoder(Lacking(every=True)), whole).column_names
-    assert LACKING not in decoded(decoder(Lacking(every=False)), ['{"id": 1}']).column_names
+    assert LACKING not in decoded(decoder(Lacking(living=True, gone=True)), whole).column_names
+    assert (
+        LACKING
+        not in decoded(decoder(Lacking(living=False, gone=True)), ['{"id": 1}']).column_names
+    )
 
 
 def test_names_that_only_objects_have() -> None:
     schema = {"properties": {"id": {"type": "integer"}, 'a "b"': TEXT, "c": TEXT}}
-    table = decoded(decoder(Lacking(every=True), schema), ['{"id": 1, "c": "x"}'])
+    table = decoded(decoder(Lacking(living=True, gone=True), schema), ['{"id": 1, "c": "x"}'])
     assert table[LACKING].to_pylist() == ['["a \\"b\\""]']
 
 
@@ -78,28 +84,27 @@ values = st.fixed_dictionaries(
 @given(
     records=st.lists(values, min_size=1, max_size=12),
     stored=st.dictionaries(st.integers(1, 4), st.sampled_from([None, "old"])),
-    every=st.booleans(),
-    hard=st.booleans(),
+    living=st.booleans(),
+    gone=st.booleans(),
     size=st.integers(1, 5),
 )
 @settings(deadline=None, max_examples=60)
 def test_rows_are_as_dicts_that_are_updated(
     records: list[dict[str, Any]],
     stored: dict[int, str | None],
-    every: bool,  # noqa: FBT001
-    hard: bool,  # noqa: FBT001
+    living: bool,  # noqa: FBT001
+    gone: bool,  # noqa: FBT001
     size: int,
 ) -> None:
     expected: dict[int, dict[str, Any]] = {
         number: {"id": number, "a": old, "b": None, DELETED: None} for number, old in stored.items()
     }
     for record in records:
-        gone = record.get(DELETED) is not None
-        keeps = not (gone and hard) and (every or gone)
+        keeps = living if record.get(DELETED) is None else gone
         nothing = {"id": record["id"], "a": None, "b": None}
         before = expected.get(record["id"], nothing) if keeps else nothing
         expected[record["id"]] = {**before, DELETED: None, **record}
-    source = decoder(Lacking(every=every, hard=hard))
+    source = decoder(Lacking(living=living, gone=gone))
     waiting = Completion(["id"])
     found = []
     for start in range(0, len(records), size):

@@ -73,7 +73,7 @@ def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool:
 
 
 def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: Decoding) -> None:
-    decoder = RecordDecoder(Form("a", columns(SCHEMA, ()), lacking=Lacking(every=True)))
+    decoder = RecordDecoder(Form("a", columns(SCHEMA, ()), lacking=Lacking(living=True, gone=True)))
     lines = [b'{"record":{"id":1,"v":null}}\n{"record":{"id":2}}']
     [table] = tables(pool, [Batch(decoder, lines, [range(2)], 2, len(lines[0]))])
     assert table[LACKING].to_pylist() == [None, '["v"]']
