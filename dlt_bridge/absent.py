@@ -65,7 +65,7 @@ def keeping(form: Form, plan: Plan, table: str, every: bool, table_format: str |
 
 
 def complete_rows(
-    stream: str, table: str, decoder: RecordDecoder, waiting: Completion
+    stream: str, table: str, decoder: RecordDecoder, waiting: Completion, *, others: bool
 ) -> Iterator[tuple[pa.Table, dict[str, Kind]]]:
     """Yield the rows of a package that lacked something, complete, with the types of all columns.
 
@@ -74,6 +74,7 @@ def complete_rows(
         table: The name of its table in the destination.
         decoder: What decodes its records.
         waiting: The rows of the package.
+        others: They keep the columns that are of no property, too.
 
     Raises:
         MessageError: What they lack can't be read.
@@ -83,9 +84,9 @@ def complete_rows(
     beside = decoder.learnt.kinds
     variants = variants_of(beside)
     columns = [column.name for column in decoder.form.columns]
-    others = tables.other_columns(table, [*columns, *variants])
+    more = tables.other_columns(table, [*columns, *variants]) if others else {}
     schema = decoder.schema
-    for name, kind in {**variants, **others}.items():
+    for name, kind in {**variants, **more}.items():
         if name not in schema.names:
             schema = schema.append(pa.field(name, arrow_type(kind)))
     properties = {
@@ -97,9 +98,9 @@ def complete_rows(
         for column in decoder.form.columns
         if not column.key and column.name != DELETED
     }
-    kinds = {**decoder.told_columns, **variants, **others}
+    kinds = {**decoder.told_columns, **variants, **more}
     texts = [name for name, kind in kinds.items() if kind.data_type == "json"]
-    layout = Layout(waiting.keys, schema, properties, list(others))
+    layout = Layout(waiting.keys, schema, properties, list(more))
     stored = schema.remove(schema.get_field_index(SEQUENCE))
     with reader(Wanted(stream, table, stored, texts)) as rows:
         for found in waiting.tables(layout, rows.rows if rows else None):

@@ -34,6 +34,8 @@ class Told:
     disposition: Any = field(default_factory=lambda: {"disposition": "append"})
     keys: tuple[str, ...] = ()
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Steps of the user change its rows.
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

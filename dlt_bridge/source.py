@@ -108,23 +108,24 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         deletes: str | None = None,
         absent: str | None = None,
     ) -> Iterator[DltResource]:
-        read = _read(tap, command, config or {})
-        select = checked_selection(select)
-        known = _catalog(read, catalog, select, discover=discover)
-        told: dict[str, Told] = {}
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
-        options = Options(
-            nested=resolved["nested"],
-            hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
-            keep=_choice("absent", absent, ("null", "keep")) == "keep",
-            everything=source_name if known.unnamed else None,
-            told=told,
-        )
-        if options.keep and options.nested == "tables":
+        keep = _choice("absent", absent, ("null", "keep")) == "keep"
+        if keep and resolved["nested"] == "tables":
             raise BridgeError(
                 'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
                 ' read back. Choose nested="json".'
             )
+        read = _read(tap, command, config or {})
+        select = checked_selection(select)
+        known = _catalog(read, catalog, select, discover=discover)
+        told: dict[str, Told] = {}
+        options = Options(
+            nested=resolved["nested"],
+            hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            keep=keep,
+            everything=source_name if known.unnamed else None,
+            told=told,
+        )
         driver = _driver(read, known, options)
         yield driver
         if options.everything:

@@ -390,7 +390,11 @@ class StreamWriter:
         """Yield the rows that lacked something, and what dlt must know of their columns."""
         if self._incomplete is None:
             return
-        found = complete_rows(self.stream.name, self.table, self._decoder, self._incomplete)
+        # Steps that add columns would add them to these rows a second time.
+        others = not self._options.told_of(self.stream.name).changed
+        found = complete_rows(
+            self.stream.name, self.table, self._decoder, self._incomplete, others=others
+        )
         for table, kinds in found:
             self._choose_format(table)
             yield table, replace(self._hints(), columns=kinds)

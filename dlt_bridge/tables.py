@@ -183,7 +183,7 @@ def other_columns(table: str, known: Iterable[str]) -> dict[str, Kind]:
     return {
         name: kind
         for name, column in stored_columns(table).items()
-        if name not in names and not name.startswith("_dlt_") and (kind := _kind(column))
+        if name not in names and not name.lower().startswith("_dlt_") and (kind := _kind(column))
     }
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
+from bridge.command_line import DATA
 from bridge.destinations import MERGING, SQL, Parquet
 from bridge.test_target import Target
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import Stage, bookmark, record, schema
 
-from dlt_bridge import BridgeError, load, singer
+from dlt_bridge import BridgeError, chat, load, singer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from bridge.command_line import Command
 
 TEXT = {"type": ["string", "null"]}
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
@@ -296,9 +302,33 @@ def test_rows_that_can_not_be_read_back(tmp_path: Path) -> None:
         stage.load([DOCS, record(id=1)], options=KEEP, run={"table_format": "iceberg"})
 
 
-def test_child_tables_are_refused() -> None:
+@pytest.mark.parametrize(
+    "source", [partial(singer, []), partial(chat, "chat", api_url="https://a.example", api_key="x")]
+)
+def test_child_tables_are_refused(source: Callable[..., Any]) -> None:
     with pytest.raises(BridgeError, match='with nested="tables"'):
-        singer([], absent="keep", nested="tables", select=["a"])
+        source(absent="keep", nested="tables")
+
+
+def test_steps_of_the_user_add_their_columns_once(stage: Stage) -> None:
+    def owned(table: pa.Table) -> pa.Table:
+        return table.append_column("owner", pa.repeat("me", len(table)))
+
+    for values in ({"name": "Ada"}, {"_sdc_deleted_at": GONE}):
+        source = stage.source([USERS, record(id=1, **values)])
+        source.a.add_map(owned)
+        stage.pipeline.run(source)
+    rows = stage.rows("select id, name, owner, _sdc_deleted_at is null from data.a")
+    assert rows == [(1, "Ada", "me", False)]
+
+
+def test_command_line_and_configuration_have_it_too(dlt: Command) -> None:
+    dlt.run([DOCS, record(id=1, title="a", body="b")])
+    dlt.run([DOCS, record(id=1, title="c")], "--absent", "keep")
+    assert dlt.rows(f"select title, body from {DATA}.a") == [("c", "b")]
+    dlt.environment["SOURCES__SINGER__SCRIPTED_TAP__ABSENT"] = "keep"
+    dlt.run([DOCS, record(id=1, title="d")])
+    assert dlt.rows(f"select title, body from {DATA}.a") == [("d", "b")]
 
 
 def test_target_has_a_setting(tmp_path: Path) -> None:
