@@ -90,7 +90,7 @@ def complete_rows(
         if name not in schema.names:
             schema = schema.append(pa.field(name, arrow_type(kind)))
     properties = {
-        column.name: [
+        column.json_name: [
             name
             for name in (column.name, *variants_of({column.name: beside.get(column.name, {})}))
             if name in schema.names

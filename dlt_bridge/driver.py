@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import math
-import re
 import time
 from collections import deque
 from contextlib import ExitStack
@@ -17,8 +18,8 @@ from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.heads import Heads
 from dlt_bridge.messages import (
-    RECORD_NAME,
     ActivateVersion,
     Batch,
     Record,
@@ -26,12 +27,13 @@ from dlt_bridge.messages import (
     State,
     StreamMessage,
     decoded,
-    record_head,
+    state_text,
     state_value,
 )
 from dlt_bridge.quiet import expect_meant_hints
 from dlt_bridge.read_states import ReadState, ReadStates
 from dlt_bridge.runs import streams_to_read
+from dlt_bridge.state import BOOKMARKS
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
     from dlt_bridge.streams import Options
+
+logger = logging.getLogger(__name__)
 
 #: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
 MOST_WAITING = 96 * 1024 * 1024
@@ -92,7 +96,7 @@ class Driver:
 
     Attributes:
         ended: The tap was read to its end.
-        kept: The line of the STATE that the last package has brought.
+        kept: The value of the STATE that the last package has brought, as JSON text.
     """
 
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
@@ -105,20 +109,17 @@ class Driver:
         self._writers: dict[str, StreamWriter] = {}
         # The last SCHEMA line of each stream, and what the records of a stream begin with.
         self._schemas: dict[bytes, str] = {}
-        self._heads: dict[bytes, StreamWriter] = {}
-        self._head = b""
-        # A line that begins in another way than the last RECORD.
-        self._other = re.compile(rb"\n")
+        self._heads: Heads[StreamWriter] = Heads()
         # The last STATE; and those of the package at which it may end.
         self._state = ReadState()
         self._states = ReadStates()
         self._due: Callable[[], bool] | None = None
         # Why no more can be read.
         self._failure: BridgeError | None = None
+        # Streams that are skipped, and why.
+        self._bad: dict[str, BridgeError] = {}
         # The write dispositions of resources whose tables are replaced in the end.
         self._replacing: dict[str, Any] = {}
-        # The stream that each table is of.
-        self._tables: dict[str, str] = {}
         self._decoder = Decoding()
         self._decoding: deque[_Asked] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
@@ -126,7 +127,7 @@ class Driver:
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = time.time_ns() // 1000
         self.ended = False
-        self.kept: bytes | None = None
+        self.kept: str | None = None
 
     def package(self, due: Callable[[], bool] | None = None) -> Iterator[Parcels]:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
@@ -163,8 +164,12 @@ class Driver:
                 self._postpone_replacing()
                 guard.pop_all()
                 return
-        self.ended = True
         self._catalog.warn_of_missing()
+        if self._bad and due:
+            # dlt would commit nothing of the package if it were raised now.
+            self._failure = self._skipped()
+        else:
+            self.ended = True
 
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of what waits."""
@@ -218,7 +223,7 @@ class Driver:
     def _read(self) -> Iterator[Parcels | None]:
         """Yield the rows of the tap as they come; None where a package is to end."""
         for number, count, line in self._started():
-            known = self._known(line)
+            known = self._heads.known(line)
             if known:
                 yield from self._appended(known, line, number, count)
             elif line not in self._schemas and line.strip():
@@ -238,6 +243,8 @@ class Driver:
         Returns:
             Whether the package has such a STATE: the last of those that are left.
         """
+        if not self._states:
+            return False
         asked = list(self._decoding)
         self._decoding.clear()
         for writer in self._writers.values():
@@ -245,6 +252,8 @@ class Driver:
                 asked.append(_Asked(writer, batch, self._sequence))
                 self._sequence += batch.rows
         for writer, batch, sequence, table in asked:
+            if writer.stream.name in self._bad:
+                continue
             # A decoder does one thing at a time, so that all must have ended.
             if table and not table.exception():
                 self._waiting += writer.take(table.result(), batch.numbers)
@@ -265,60 +274,36 @@ class Driver:
                 self._replacing[name] = disposition
                 resource.apply_hints(write_disposition="append")
 
-    def _known(self, line: bytes) -> StreamWriter | None:
-        """Return what takes a line, if it is a RECORD that begins as others did."""
-        head = line[: line.find(RECORD_NAME)]
-        known = self._heads.get(head)
-        if known is not None and head != self._head:
-            self._head = head
-            self._other = re.compile(rb"\n(?!" + re.escape(head) + rb")")
-        return known
-
-    def _pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
-        """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
-
-        Yields:
-            The number of the first line, how many lines there are, and the lines.
-        """
-        number = 1
-        for block in blocks:
-            text = block.removesuffix(b"\n")
-            head = self._head
-            if head and text.startswith(head) and not self._other.search(text):
-                count = text.count(b"\n" + head) + 1
-                yield number, count, text
-            else:
-                lines = text.split(b"\n")
-                count = len(lines)
-                yield from _runs(lines, head, number)
-            number += count
-
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
-        """Start the tap, and return its lines as `_pieces` does."""
+        """Start the tap, and return its lines as `Heads.pieces` does."""
         known = self._options.everything
         self._selected = streams_to_read([known] if known else self._catalog.names)
         catalog = self._catalog.selection(self._selected)
         running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
-        self._refuse_shared_tables()
+        self._settle_tables()
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)
-        return self._pieces(self._running.enter_context(running))
+        return self._heads.pieces(self._running.enter_context(running))
 
-    def _refuse_shared_tables(self) -> None:
-        """Refuse, before anything is read, streams that would be one table."""
-        if not self._options.everything:
-            names = {
+    def _settle_tables(self) -> None:
+        """Decide, before anything is read, which tables the streams have."""
+        self._options.tables.clear()
+        # A stream that is to be skipped, if its table is another's, is known by its SCHEMA.
+        if not self._options.everything and not self._options.skip:
+            named = {
                 stream: self._options.resource(stream).table_name
                 for stream in sorted(self._selected)
             }
-            tables.refuse_shared(
-                {stream: name for stream, name in names.items() if isinstance(name, str)}
+            self._options.settle(
+                {stream: name for stream, name in named.items() if isinstance(name, str)}
             )
 
     def _appended(
         self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
     ) -> Iterator[Parcels | None]:
+        if writer.stream.name in self._bad:
+            return
         self._waiting += len(lines)
         if writer.append(lines, number, count):
             self._decode(writer, full=True)
@@ -362,13 +347,18 @@ class Driver:
     def _take(self, *, leave: int = 0) -> None:
         """Take what is decoded, in order, but for so many batches."""
         while len(self._decoding) > leave:
-            writer, batch, _, table = self._decoding[0]
-            made = cast("Future[pa.Table]", table).result()
+            writer, batch, _, asked = self._decoding[0]
+            stream, table = writer.stream.name, cast("Future[pa.Table]", asked)
+            error = table.exception()
+            if isinstance(error, MessageError) and stream not in self._bad:
+                self._skip(stream, error)
             self._decoding.popleft()
-            self._waiting += writer.take(made, batch.numbers) - batch.size
+            self._waiting -= batch.size
+            if stream not in self._bad:
+                self._waiting += writer.take(table.result(), batch.numbers)
 
     def _decode_all(self) -> None:
-        for writer in self._writers.values():
+        for writer in list(self._writers.values()):
             self._decode(writer)
             self._take(leave=self._decoder.ahead)
         self._take()
@@ -415,8 +405,35 @@ class Driver:
         self, message: StreamMessage, line: bytes, number: int
     ) -> Iterator[Parcels | None]:
         stream = self._stream(message.stream, number)
-        if stream is None:
+        if stream is None or stream in self._bad:
             return
+        try:
+            yield from self._of_good_stream(stream, message, line, number)
+        except BridgeError as error:
+            self._skip(stream, error)
+
+    def _skip(self, stream: str, error: BridgeError) -> None:
+        """Skip the rest of a stream because of an error, if that is asked for; or raise it."""
+        if not self._options.skip:
+            raise error
+        logger.error("%s The stream is skipped from here on.", error)
+        self._bad[stream] = error
+        writer = self._writers.pop(stream, None)
+        self._schemas = {line: known for line, known in self._schemas.items() if known != stream}
+        if writer:
+            self._waiting -= writer.size
+            writer.close()
+
+    def _skipped(self) -> BridgeError:
+        """Return the error of a run that has skipped streams."""
+        return BridgeError(
+            f"These streams are not loaded whole: {', '.join(self._bad)}. All others are. The first"
+            f" error: {next(iter(self._bad.values()))}"
+        )
+
+    def _of_good_stream(
+        self, stream: str, message: StreamMessage, line: bytes, number: int
+    ) -> Iterator[Parcels | None]:
         if isinstance(message, Schema):
             yield from self._schema(stream, message, line)
             return
@@ -425,8 +442,7 @@ class Driver:
             raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
         match message:
             case Record():
-                if head := record_head(line, message.stream):
-                    self._heads[head] = writer
+                self._heads.learn(line, message.stream, writer)
                 yield from self._appended(writer, line, number)
             case Batch():
                 for record in lines_of_batch(stream, message, number):
@@ -443,9 +459,6 @@ class Driver:
             writer = StreamWriter(
                 known, message, self._options, self._first, in_parts=self._due is not None
             )
-            holder = self._tables.setdefault(writer.table, stream)
-            if holder != stream:
-                tables.refuse_shared({stream: writer.table, holder: writer.table})
         elif earlier.message == message:
             writer = earlier
         else:
@@ -456,9 +469,7 @@ class Driver:
                 yield None
             yield from self._handed_over([earlier])
             writer = earlier.followed_by(message)
-            for head, known_writer in self._heads.items():
-                if known_writer is earlier:
-                    self._heads[head] = writer
+            self._heads.replace(earlier, writer)
         self._schemas.pop(writer.line, None)
         self._schemas[line] = stream
         writer.line = line
@@ -484,8 +495,12 @@ class Driver:
         state = self._state if over else self._states.last
         if not state.line:
             return
-        self.kept = state.line
         value = state_value(state.line, state.number)
+        self.kept = state_text(state.line)
+        if self._bad:
+            value, self.kept = self._without_bad(value)
+            if self.kept is None:
+                return
         if not saved.can_keep(value):
             raise MessageError(
                 f"The STATE in line {state.number} can't be kept: it has an integer of more"
@@ -493,24 +508,25 @@ class Driver:
             )
         # What is replaced in the end was not loaded so far.
         later = {name for name, writer in self._writers.items() if writer.is_replaced and not over}
-        saved.keep(value, self._selected - later, self._owner)
+        saved.keep(value, self._selected - later - self._bad.keys(), self._owner)
+
+    def _without_bad(self, value: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+        """Return a STATE that does not go on behind what was skipped, and its text.
+
+        The streams that are skipped lose their bookmarks, so that the next run reads them from the
+        beginning. In a STATE of another shape it is not known what is theirs: it is not kept.
+        """
+        if not isinstance(value.get(BOOKMARKS), dict):
+            return value, None
+        kept = {
+            key: bookmark
+            for key, bookmark in value[BOOKMARKS].items()
+            if self._bad.keys().isdisjoint({key, *self._catalog.named(key)})
+        }
+        value = {**value, BOOKMARKS: kept}
+        return value, json.dumps(value)
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""
         streams = self._catalog.named(key)
         return streams[0] if len(streams) == 1 and not self._options.everything else None
-
-
-def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield lines that begin alike together, and the others one at a time; as `_pieces` does."""
-    run: list[bytes] = []
-    for index, line in enumerate(lines, start=number):
-        if head and line.startswith(head):
-            run.append(line)
-            continue
-        if run:
-            yield index - len(run), len(run), b"\n".join(run)
-            run = []
-        yield index, 1, line
-    if run:
-        yield number + len(lines) - len(run), len(run), b"\n".join(run)

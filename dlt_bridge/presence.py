@@ -56,7 +56,8 @@ class Lacking:
             made: The columns that the records have become.
             text: The lines, with newlines between them.
         """
-        names = frozenset(c.name for c in columns if not c.key and c.name != DELETED)
+        own = [c for c in columns if not c.key and c.name != DELETED]
+        names = frozenset(column.json_name for column in own)
         count = len(next(iter(made.values())))
         # What does not fit the column is in another.
         marks = (name for name in made if name == DELETED or name.startswith(f"{DELETED}__v_"))
@@ -64,7 +65,7 @@ class Lacking:
         keeping = pc.if_else(gone, self.gone, self.living)
         if not pc.any(keeping).as_py():
             return None
-        nulls = _any(count, (pc.is_null(made.get(name, pa.nulls(count))) for name in names))
+        nulls = _any(count, (pc.is_null(made.get(c.name, pa.nulls(count))) for c in own))
         said = pc.if_else(keeping, "[]" if self.others else None, pa.scalar(None, pa.string()))
         found: list[str | None] = said.to_pylist()
         rows = pc.indices_nonzero(pc.and_(keeping, nulls)).to_pylist()

@@ -23,6 +23,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
     absent: Literal["null", "keep"] | None = None,
+    on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> DltSource:
@@ -42,6 +43,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         nested: Likewise.
         deletes: Likewise.
         absent: Likewise.
+        on_bad_stream: Likewise.
         name: The source's name, under which dlt keeps its state: give each account its own.
         settings: Of tap-chat (`tap-chat --about` lists them all): those of the platform, if it is
             one, by their names; those of several in a mapping for each, by its name.
@@ -64,5 +66,6 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         nested=nested,
         deletes=deletes,
         absent=absent,
+        on_bad_stream=on_bad_stream,
         name=name,
     )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import tables
+from dlt_bridge import names, tables
 from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.catalog import matches
 from dlt_bridge.completion import Completion
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
@@ -28,13 +29,14 @@ from dlt_bridge.versions import LastVersions
 from dlt_bridge.waiting import WaitingRows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from dlt.extract import DltResource
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.messages import Schema
+    from dlt_bridge.names import OnNameCollision
 
 logger = logging.getLogger(__name__)
 
@@ -53,15 +55,23 @@ class Options:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
         keep: Rows keep the values of properties that a record lacks.
+        skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
+        excluded: Patterns of streams that are left out then.
         told: What the bridge has told dlt of each stream.
+        on_name_collision: What becomes of streams, or properties, with one name in the destination.
+        tables: The tables of the streams of a run.
     """
 
     nested: Nesting = "json"
     hard: bool = False
     keep: bool = False
+    skip: bool = False
     everything: str | None = None
+    excluded: Sequence[str] = ()
     told: dict[str, Told] = field(default_factory=dict)
+    on_name_collision: OnNameCollision = "refuse"
+    tables: dict[str, str] = field(default_factory=dict)
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -71,9 +81,44 @@ class Options:
         """Return what the bridge has told dlt of a stream's resource."""
         return self.told.setdefault(self.everything or stream, Told())
 
+    def table(self, stream: str, named: str) -> str:
+        """Return the name of a stream's table, which stays in a run.
+
+        Args:
+            stream: The stream.
+            named: What the table is to be called.
+
+        Raises:
+            BridgeError: No table can have the name, or it is another's.
+        """
+        if stream not in self.tables:
+            self.settle({stream: named})
+        return self.tables[stream]
+
+    def settle(self, named: Mapping[str, str]) -> None:
+        """Decide which tables streams have.
+
+        Args:
+            named: What they are to be called, by stream.
+
+        Raises:
+            BridgeError: As for `table`.
+        """
+        one = self.everything is not None
+        names.settle_tables(named, self.tables, self.on_name_collision, one=one)
+
+    def names_table(self, stream: str, table: str) -> bool:
+        """Say whether dlt must be told the name of a stream's table."""
+        if self.everything:
+            return True
+        normalize = dlt.current.source_schema().naming.normalize_tables_path
+        return bool(normalize(str(self.resource(stream).table_name)) != table)
+
     def reads(self, stream: str, selected: Collection[str]) -> bool:
         """Say whether a stream is to be loaded."""
-        return self.everything is not None or stream in selected
+        if self.everything is None:
+            return stream in selected
+        return not any(matches(stream, pattern) for pattern in self.excluded)
 
 
 @dataclass(slots=True)
@@ -133,11 +178,15 @@ class StreamWriter:
                 " them by their names, and give each its own."
             )
         named = stream.name if options.everything else wish.table or stream.name
-        self.table = tables.name_of(stream.name, named)
-        self._plan = planned(stream, keys, wish, hard=options.hard)
-        if self._plan.keys != tuple(keys):
-            properties = columns(message.schema, self._plan.keys)
-        tables.refuse_unfit(stream.name, self.table, properties, self._plan.keys)
+        self.table = options.table(stream.name, named)
+        plan = planned(stream, keys, wish, hard=options.hard)
+        if plan.keys != tuple(keys):
+            properties = columns(message.schema, plan.keys)
+        properties = names.with_names(
+            stream.name, self.table, properties, options.on_name_collision
+        )
+        self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
+        self._holders = names.holders_of(properties)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
@@ -206,6 +255,11 @@ class StreamWriter:
         if self._spool:
             later._before = self
         return later
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory: of lines that are not decoded, and of rows that were not handed over."""
+        return self._size + self.waiting.size
 
     @property
     def is_replaced(self) -> bool:
@@ -322,8 +376,10 @@ class StreamWriter:
             parcel.hints = self._hints()
             schema = self._decoder.schema
             self._told, self._told_columns = True, set(schema.names)
-            if self._held or not taken:
-                taken = [schema.empty_table()]
+            taken = [] if self._held else taken
+            if not any(table.schema.equals(schema) for table in taken):
+                # With columns that the rows so far do not have, such as that of the versions.
+                taken.append(schema.empty_table())
         elif self._held:
             taken = []
         for table in taken:
@@ -361,7 +417,7 @@ class StreamWriter:
         return table
 
     def _choose_format(self, table: pa.Table) -> None:
-        if self._file_format == CSV and needs_values(table):
+        if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
             self._file_format = VALUES
             self._told = False
 
@@ -421,7 +477,9 @@ class StreamWriter:
             conditions=self._conditions(),
             nested=self._decoder.nested_columns if self._options.nested == "tables" else None,
             file_format=self._file_format,
-            table=self.table if self._options.everything else None,
+            table=self.table if self._options.names_table(self.stream.name, self.table) else None,
+            stream=self.stream.name,
+            holders=self._holders,
         )
 
     def _conditions(self) -> dict[str, str]:
@@ -446,7 +504,8 @@ class StreamWriter:
         )
 
     def close(self) -> None:
-        """Let go of rows that are held back."""
+        """Let go of all rows."""
+        self.waiting = WaitingRows()
         for held in (self._held, self._incomplete, self._spool, self._before):
             if held:
                 held.close()

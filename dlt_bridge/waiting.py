@@ -36,6 +36,11 @@ class WaitingRows:
         self._parts.append((table, numbers))
         self.rows += len(table)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the rows."""
+        return sum(int(table.nbytes) for table, _ in self._parts)
+
     def before(self, number: int | None) -> int:
         """Return how many rows are of lines before a line; all, if none is given."""
         if number is None:

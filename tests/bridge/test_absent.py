@@ -200,6 +200,17 @@ def test_column_that_the_schema_lacks_is_kept(stage: Stage) -> None:
     assert stage.into.read("a", "id", "title", "body") == [(2, "u", "c"), (1, "t3", None)]
 
 
+def test_property_whose_column_has_another_name(stage: Stage) -> None:
+    head = schema(v=TEXT, V=TEXT, _dlt_id=TEXT)
+    options: dict[str, Any] = {"on_name_collision": "suffix"}
+    stage.load([head, record(id=1, v="a", V="b", _dlt_id="c")], options=options)
+    stage.load([head, record(id=1, v="d")], options={**options, **KEEP})
+    names, [row] = stage.into.fetched("a")
+    [suffixed] = [name for name in names if name.startswith("v_")]
+    found = dict(zip(names, row, strict=True))
+    assert [found[name] for name in ("v", suffixed, "source_dlt_id")] == ["d", "b", "c"]
+
+
 def test_schema_that_changes_in_the_midst(stage: Stage) -> None:
     stage.load([schema(a=TEXT, b=TEXT), record(id=1, a="1", b="1"), record(id=2, a="1", b="1")])
     lines = [
