@@ -13,6 +13,7 @@ from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.nested import native as native_of
 from dlt_bridge.nested import only_nested
 from dlt_bridge.places import built, place
+from dlt_bridge.presence import LACKING
 from dlt_bridge.rows import Form, Known, Lines, RowDecoder
 from dlt_bridge.surrogates import NO_NUMBERS
 from dlt_bridge.types import Column, Kind
@@ -162,7 +163,7 @@ class RecordDecoder:
     def table(
         self, text: bytes, numbers: Sequence[range], sequence: int, *, first: bool = False
     ) -> pa.Table:
-        """Return a table of records.
+        """Return a table of records; with `LACKING`, if some lack what their rows are to keep.
 
         Args:
             text: The lines of the RECORD messages, with newlines between them.
@@ -187,11 +188,20 @@ class RecordDecoder:
             made[VERSION] = pa.array(rows.versions, pa.int64())
         made[SEQUENCE] = pa.arange(sequence, sequence + count)
         schema = self.schema
-        return pa.Table.from_arrays(
+        table = pa.Table.from_arrays(
             [made[name] if name in made else pa.nulls(count, schema.field(name).type)
              for name in schema.names],
             schema=schema,
         )  # fmt: skip
+        lacking = self._lacking(made, rows.text)
+        return table if lacking is None else table.append_column(LACKING, lacking)
+
+    def _lacking(self, made: dict[str, pa.Array], text: bytes) -> pa.Array | None:
+        """Return what rows lack, if the stream is one whose rows keep the values of that."""
+        if self.form.lacking is None:
+            return None
+        held = [c for c, kind in self._columns if kind or self._working.kinds.get(c.name)]
+        return self.form.lacking.column(held, made, text)
 
     def _chosen(self, rows: Rows) -> bool:
         """Choose types by the values of columns that are slow, and say whether there are new ones.

@@ -70,6 +70,7 @@ def run(args: Namespace) -> None:
         select=_selection(args),
         nested=args.nested,
         deletes=args.deletes,
+        absent=args.absent,
         naming=args.naming,
         on_name_collision=args.on_name_collision,
         on_bad_stream=args.on_bad_stream,

@@ -11,8 +11,10 @@ import dlt
 import pyarrow.compute as pc
 
 from dlt_bridge import names, tables, unfit
+from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.catalog import matches
+from dlt_bridge.completion import Completion
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
@@ -55,6 +57,7 @@ class Options:
     Attributes:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
+        keep: Rows keep the values of properties that a record lacks.
         skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
         excluded: Patterns of streams that are left out then.
@@ -68,6 +71,7 @@ class Options:
 
     nested: Nesting = "json"
     hard: bool = False
+    keep: bool = False
     skip: bool = False
     everything: str | None = None
     excluded: Sequence[str] = ()
@@ -220,6 +224,8 @@ class StreamWriter:
             tables.limits(objects=options.nested == "tables"),
             native=options.nested == "native",
         )
+        if options.nested != "tables":
+            form = keeping(form, self._plan, self.table, options.keep, wish.table_format)
         self._decoder = RecordDecoder(form)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
@@ -238,6 +244,7 @@ class StreamWriter:
         self._spool = Spool() if in_parts and self._plan.disposition == "replace" else None
         self._before: StreamWriter | None = None
         self._held: LastVersions | None = None
+        self._incomplete: Completion | None = None
         self._file_format = tables.file_format(objects=options.nested == "tables")
         self.begin()
         # The table is there even if no row comes.
@@ -258,14 +265,14 @@ class StreamWriter:
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
             later._decoder.learn(replace(later._decoder.learnt, versioned=True))
-        if self._held:
+        if self._held or self._incomplete:
             later.close()
             if later._plan.keys != self._plan.keys:
                 raise MessageError(
                     f"Stream {self.stream.name}: a SCHEMA changes the key. The destination can't"
                     " tell the last versions of records by two keys in one package."
                 )
-            later._held = self._held
+            later._held, later._incomplete = self._held, self._incomplete
         later._watch.give_up()
         if self._spool:
             later._before = self
@@ -283,8 +290,9 @@ class StreamWriter:
 
     def begin(self) -> None:
         """Begin a new package: dlt must be told of the table anew when rows come."""
-        if self._held:
-            self._held.close()
+        for held in (self._held, self._incomplete):
+            if held:
+                held.close()
         tables.forget_conditions(self.table)
         if not self._spool:
             self._file_format = tables.file_format(objects=self._options.nested == "tables")
@@ -295,6 +303,7 @@ class StreamWriter:
         self._active: int | None = None
         self._oldest: int | None = None
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._incomplete = Completion(self._plan.keys) if self._decoder.form.lacking else None
         self._watch = KeyWatch(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
@@ -387,8 +396,7 @@ class StreamWriter:
         taken = self.waiting.take(there if rows is None else min(rows, there))
         size = sum(table.nbytes for table in taken)
         self._activate(before)
-        for table in taken:
-            self._noticed(table)
+        taken = [self._noticed(table) for table in taken]
         self._due = bool(self.waiting or self._activations)
         parcel = Parcel([], size=size)
         if not self._told:
@@ -418,18 +426,23 @@ class StreamWriter:
         else:
             self._activations = [(at, version) for at, version in self._activations if at > before]
 
-    def _noticed(self, table: pa.Table) -> None:
-        """Notice what rows of this package tell about it."""
-        self._told &= self._told_columns.issuperset(table.schema.names)
+    def _noticed(self, table: pa.Table) -> pa.Table:
+        """Notice what rows of this package tell about it, and return those that lack nothing."""
         if VERSION in table.schema.names:
             oldest = pc.min(table[VERSION]).as_py()
             if oldest is not None:
                 self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        if self._incomplete:
+            table = self._incomplete.add(table)
+            if self._incomplete.needed:
+                self._watch.give_up()
+        self._told &= self._told_columns.issuperset(table.schema.names)
         self._choose_format(table)
         if self._held:
             self._held.add(table)
         else:
             self._watch.add(table)
+        return table
 
     def _choose_format(self, table: pa.Table) -> None:
         if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
@@ -442,14 +455,33 @@ class StreamWriter:
         Args:
             over: The tap was read to its end.
         """
+        hints: TableHints | None = None
+        for table, hints in self._completed():
+            if self._held:
+                self._held.add(table)
+            else:
+                yield Parcel([table], hints)
         if over and self._spool:
             yield from self._replacing_parcels(self._spool)
         elif self._held:
             for table in self._held.tables():
-                yield Parcel(self._converted(table))
+                yield Parcel(self._converted(table), hints)
         elif self._watch.worth_telling and self._told:
             empty = self._converted(self._decoder.schema.empty_table())
             yield Parcel(empty, replace(self._hints(), deduplicated=True))
+
+    def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
+        """Yield the rows that lacked something, and what dlt must know of their columns."""
+        if self._incomplete is None:
+            return
+        # Steps that add columns would add them to these rows a second time.
+        others = not self._options.told_of(self.stream.name).changed
+        found = complete_rows(
+            self.stream.name, self.table, self._decoder, self._incomplete, others=others
+        )
+        for table, kinds in found:
+            self._choose_format(table)
+            yield table, replace(self._hints(), columns=kinds)
 
     def _replacing_parcels(self, spool: Spool) -> Iterator[Parcel]:
         """Yield what takes the place of the table, now that all of it was read."""
@@ -508,7 +540,7 @@ class StreamWriter:
     def close(self) -> None:
         """Let go of all rows."""
         self.waiting = WaitingRows()
-        for held in (self._held, self._spool, self._before):
+        for held in (self._held, self._incomplete, self._spool, self._before):
             if held:
                 held.close()
 

@@ -123,6 +123,7 @@ class TargetDlt(PluginBase):
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
+            absent=config["absent"],
             naming=config.get("naming"),
             on_name_collision=config["on_name_collision"],
             on_bad_stream=config["on_bad_stream"],

@@ -78,6 +78,15 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "absent",
+        th.StringType(allowed_values=["null", "keep"]),
+        default="null",
+        title="Absent properties",
+        description="What a property is that a record lacks, in streams with a key: `null`, or what"
+        " its row has (`keep`), as taps need that read a log of changes and leave out what did not"
+        " change. A row that `deletes` keeps keeps its values with either.",
+    ),
+    th.Property(
         "naming",
         th.StringType(min_length=1),
         title="Naming",
