@@ -13,7 +13,10 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
-from dlt.common.destination.exceptions import UnsupportedDataType
+from dlt.common.destination.exceptions import (
+    DestinationIncompatibleLoaderFileFormatException,
+    UnsupportedDataType,
+)
 from dlt.common.schema.exceptions import DataValidationError
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
@@ -158,6 +161,12 @@ def _(error: UnsupportedDataType) -> str:
         f" table `{error.table_name}` from {error.file_format} files. Child tables have no such"
         ' columns: set nested to "tables".'
     )
+
+
+@_of_kind.register
+def _(error: DestinationIncompatibleLoaderFileFormatException) -> str:
+    known = ", ".join(sorted(error.supported_formats))
+    return f"{error.destination} takes no {error.file_format} files. It takes: {known}."
 
 
 @_of_kind.register

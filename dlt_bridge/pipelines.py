@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt import destinations
+from dlt import current, destinations
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
@@ -72,6 +72,38 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
         raise damaged(place.pipeline, str(folder), error) from error
 
 
+def where(pipeline: Pipeline) -> str:
+    """Return where a pipeline loads to, without what is secret in it."""
+    # As text, the configuration is the address.
+    return f"{pipeline.destination_client().config}, dataset {pipeline.dataset_name}"
+
+
+def pipeline_here(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make a pipeline whose relative paths are of the working folder.
+
+    dlt takes them for those of the folder of the pipeline's first run. What is known of another
+    place is forgotten: each has its own state.
+
+    Args:
+        place: The place.
+        progress: As `dlt.pipeline` takes it.
+
+    Raises:
+        BridgeError: As for `pipeline_at`.
+    """
+    pipeline = pipeline_at(place, progress=progress)
+    here = str(Path(current.run_context().local_dir).absolute())
+    if pipeline.get_local_state_val("initial_cwd") == here:
+        return pipeline
+    before = where(pipeline)
+    pipeline.set_local_state_val("initial_cwd", here)
+    # Made anew, as a destination keeps what it has looked up.
+    pipeline = pipeline_at(place, progress=progress)
+    if where(pipeline) != before:
+        pipeline.drop()
+    return pipeline
+
+
 def destination_at(place: Place) -> Destination[Any, Any]:
     """Make the destination of a place; nothing is connected yet.
 
@@ -91,11 +123,11 @@ def destination_at(place: Place) -> Destination[Any, Any]:
         known = [name for name in destinations.__all__ if name != "destination"]
         near = get_close_matches(place.destination, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"dlt has: {', '.join(sorted(known))}."
-        raise BridgeError(f"There is no destination `{place.destination}`. {hint}") from None
+        raise BridgeError(f"There is no such destination. {hint}") from None
     except TypeError as error:
         raise BridgeError(f"The destination {place.destination}: {error}.") from None
     if not isinstance(found, Destination):
-        raise BridgeError(f"`{place.destination}` is no destination.")
+        raise BridgeError("What is named as the destination is none.")
     try:
         # What it imports, it needs before anything else.
         _ = found.client_class

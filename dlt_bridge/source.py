@@ -94,6 +94,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "deletes": deletes,
     }
 
+    looked_up = given["config"] is None
     resolved: dict[str, Any] = {}
 
     def resources(
@@ -102,7 +103,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         nested: str | None = None,
         deletes: str | None = None,
     ) -> Iterator[DltResource]:
-        read = _read(tap, command, config or {})
+        advice = unconfigured(source_name) if looked_up and not config else ""
+        read = _read(tap, command, config or {}, advice)
         select = checked_selection(select)
         known = _catalog(read, catalog, select, discover=discover)
         told: dict[str, Told] = {}
@@ -132,9 +134,21 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     return made
 
 
-def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
+def unconfigured(name: str) -> str:
+    """Return what to say of a tap that fails and has no settings.
+
+    Args:
+        name: The source's name.
+    """
+    return (
+        f"\nNo settings were found: give --config FILE (in Python, config=...), or fill in"
+        f" [sources.singer.{name}.config] in .dlt/secrets.toml."
+    )
+
+
+def _read(tap: TapLike, command: list[str], config: dict[str, Any], advice: str) -> Tap | Lines:
     if command:
-        return Tap(command, config)
+        return Tap(command, config, advice=advice)
     return tap if isinstance(tap, Lines) else Lines(tap)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,9 @@ from singer_sdk import typing as th
 
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 
+#: Those that dlt writes of rows.
+FILE_FORMATS = ["parquet", "jsonl", "csv", "insert_values"]
+
 SETTINGS = th.PropertiesList(
     th.Property(
         "destination",
@@ -89,6 +92,13 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Table format",
         description="Of `filesystem`: `delta` for Delta tables.",
+    ),
+    th.Property(
+        "loader_file_format",
+        th.StringType(allowed_values=FILE_FORMATS),
+        title="File format",
+        description="Of the files that the destination is given, if it takes several; by default"
+        " the fastest. Of `filesystem`, those that stay.",
     ),
     th.Property(
         "schema_contract",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from copy import copy
 
 from tap_chat.escapes import shown
 
@@ -17,6 +18,7 @@ UNSAID = frozenset(
         # Said of settings that did come from the environment, too.
         "Skipping parse of env var settings...",
         "Parsing env var for settings config...",
+        "Added '%s' as child stream to '%s'",
         # After the sentences that say what is wrong with it.
         "Config validation failed",
         # Before the sentence that says what happened.
@@ -29,24 +31,46 @@ UNSAID = frozenset(
 WARNINGS = "py.warnings"
 
 
-class _Plain(logging.Filter):
+class _Unsaid(logging.Filter):
+    """Leaves these lines out."""
+
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.msg in UNSAID:
-            return False
+        return record.msg not in UNSAID
+
+
+class _Plain(logging.Formatter):
+    """Formats messages in one printable line each.
+
+    A name of a stream or field can neither forge a line nor move the cursor of a terminal.
+
+    Args:
+        inner: Formats what is printable.
+    """
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+        probe = logging.LogRecord("", logging.ERROR, "", 0, "", (), None)
+        self._has_level = "error" in inner.format(probe).lower()
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
         if record.levelno > logging.DEBUG and record.name != WARNINGS:
-            # A name of a stream or field can neither forge a line nor move a terminal's cursor.
-            record.msg, record.args = shown(record.getMessage()), ()
-        return True
-
-
-_plain = _Plain()
+            record = copy(record)
+            level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+            record.msg = ("" if self._has_level else level) + shown(record.getMessage())
+            record.args = ()
+        return self._inner.format(record)
 
 
 def keep_log_plain() -> None:
-    """Leave these lines out, and make one printable line of each message, whoever logs it.
+    """Leave lines that tell nothing out, and make one printable line of each other.
 
-    It is called when the log is set up.
+    Warnings and errors begin with their level where the log has none, as that which Meltano sets
+    up. It is called when the log is set up.
     """
+    unsaid = _Unsaid()
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_plain)
+        handler.addFilter(unsaid)
+        handler.setFormatter(_Plain(handler.formatter or logging.Formatter()))

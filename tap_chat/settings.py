@@ -71,12 +71,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class PlatformSettings(Settings, frozen=True, kw_only=True):
     """What every platform's section takes."""
 
-    api_url: Annotated[str, about("API URL", "Where the API is, without the path of a stream.")]
+    api_url: Annotated[
+        str,
+        about(
+            "API URL",
+            "Where the API is, without the path of a stream.",
+            examples=["https://api.example.com"],
+        ),
+    ]
     requests_per_minute: Annotated[
         Allowance | None,
         about(
             "Requests a minute",
             "The allowance to keep to; unset, as fast as the API answers, until it refuses.",
+            examples=[60],
         ),
     ] = None
     request_timeout: Annotated[

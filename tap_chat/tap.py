@@ -80,6 +80,7 @@ class Config(settings.Settings, frozen=True, kw_only=True):
             "Level of metrics",
             "From which level on the SDK's METRIC lines are logged, which have the level `info`; by"
             " default as all others, and on a terminal from `warning` on.",
+            examples=["warning"],
         ),
     ] = UNSET
     max_workers: Annotated[

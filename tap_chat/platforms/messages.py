@@ -119,6 +119,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             "Replication key",
             "A field that grows with every new or changed message, for incremental runs; unset,"
             " every run reads the full table.",
+            examples=["timestamp"],
         ),
     ] = None
     filter_param: Annotated[
@@ -127,6 +128,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             "Filter parameter",
             "The parameter by which the server leaves out messages older than a value of the"
             " replication key; unset, the tap reads all and leaves them out itself.",
+            examples=["since"],
         ),
     ] = None
 

@@ -19,12 +19,12 @@ from dlt_bridge.ending import explained
 WRONG = [
     ("run tap-nowhere", "There is no executable `tap-nowhere` on the PATH"),
     ("run TAP --config none.json", "config file none.json can't be read"),
-    ("run TAP --config not.json", "config file not.json is no JSON."),
+    ("run TAP --config not.json", "config file not.json is no JSON: line 1, column 1."),
     ("run TAP --config list.json", "config file list.json is no JSON object"),
     ("run TAP --select z*", "The tap has no stream `z*`. It has: a."),
     ("run TAP --full-refresh z", "no selected stream `z`. There are: a."),
     ("run '", "The command of the tap can't be read"),
-    ("run TAP --destination duckdbb", "There is no destination `duckdbb`. Did you mean `duckdb`?"),
+    ("run TAP --destination duckdbb", "There is no such destination. Did you mean `duckdb`?"),
     ("run TAP --destination snowflake", "pip install 'dlt[snowflake]'"),
     ("run TAP --credentials {x", "--credentials begins as an object, but is no JSON."),
     ("run TAP --dataset scripted_tap", "Choose another dataset"),
@@ -33,6 +33,12 @@ WRONG = [
     ("init tap-nowhere", "There is no executable `tap-nowhere`"),
     ("discover true", "--discover did not print a catalog"),
     ("run false", "failed with exit code 1"),
+    ("run --select a TAP", "Usage: dlt singer run TAP [options]"),
+    ("run --progress TAP", "--progress: it is one of bars, log,"),
+    ("state tap-nowhere", "tap_nowhere.duckdb, dataset tap_nowhere_dataset (pipeline tap_nowhere)"),
+    ("state tap-nowhere --json", "Is the tap's name right, and is this the folder of its runs?"),
+    ("state TAP --clear", "There is no duckdb:///"),
+    ("run TAP --loader-file-format model", "--loader-file-format: invalid choice"),
     ("run TAP --checkpoint-every -1", "--checkpoint-every: it must be 0 or more"),
     ("run TAP --catalog list.json", "catalog file list.json is no JSON object"),
 ]
@@ -44,8 +50,12 @@ def test_wrong_use_is_one_sentence(dlt: Command, words: str, sentence: str) -> N
     (dlt.folder / "not.json").write_text("s3cret")
     (dlt.folder / "list.json").write_text('["s3cret"]')
     done = dlt("singer", *(tap if word == "TAP" else word for word in words.split()))
-    assert done.returncode not in {0, None}
+    usage = done.stderr.startswith("Usage: dlt singer run TAP")
+    assert done.returncode == (2 if usage else 1)
     assert sentence in done.stderr
+    assert not usage or len(done.stderr.splitlines()) == 2
+    # To look for a state makes no database.
+    assert not words.startswith("state") or list(dlt.folder.glob("*.duckdb")) == []
     assert "Traceback" not in done.stderr
     assert "s3cret" not in done.stderr
     assert MESSAGE_TEXT not in done.stderr + done.stdout
