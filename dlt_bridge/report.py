@@ -172,7 +172,7 @@ class Report:
             ],
         }
 
-    def sentence(self, place: str) -> str:
+    def in_words(self, place: str) -> str:
         """Return it in a few words.
 
         Args:
@@ -185,12 +185,12 @@ class Report:
             if loaded.rows and not tables.get(name, {}).get("parent")
         }
         rows = counted(sum(streams.values()), "row")
-        said = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
+        words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
         if self.beside:
-            said.append(f"{counted(self.beside, 'value')} kept beside.")
+            words.append(f"{counted(self.beside, 'value')} kept beside.")
         if self.warnings:
-            said.append(f"{counted(self.warnings, 'warning')} of the tap.")
-        return " ".join(said)
+            words.append(f"{counted(self.warnings, 'warning')} of the tap.")
+        return " ".join(words)
 
 
 def counted(number: int, what: str) -> str:

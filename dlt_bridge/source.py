@@ -51,7 +51,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     state, and the last version of a key wins. Streams without a key are appended, or replaced if
     they are read in full::
 
-        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="raw")
+        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="tap_chat_dataset")
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:

@@ -162,7 +162,7 @@ class TargetDlt(PluginBase):
                 if package.state and package.state != written:
                     written = package.state
                     _pass_on(written)
-            self.logger.info("%s", report.sentence(where(pipeline)))
+            self.logger.info("%s", report.in_words(where(pipeline)))
 
     def _place(self, folder: str) -> Place:
         config = self.config

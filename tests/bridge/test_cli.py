@@ -231,7 +231,7 @@ def test_report_counts_warnings_and_values_beside() -> None:
     assert cells(printed.getvalue(), "warnings of the tap")[1] == "2"
     assert cells(printed.getvalue(), "values kept beside")[1] == "1,000"
     said = "Loaded 1 row of 1 stream into x. 1,000 values kept beside. 2 warnings of the tap."
-    assert report.sentence("x") == said
+    assert report.in_words("x") == said
 
 
 def test_sizes_are_as_people_read_them() -> None:
