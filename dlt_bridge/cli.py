@@ -170,7 +170,11 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="by default streams with a key are merged, and others appended or, if they are read in"
         " full, replaced",
     )
-    parser.add_argument("--table-format", help="of files: delta")
+    parser.add_argument(
+        "--table-format",
+        choices=["delta", "iceberg", "hive", "native"],
+        help="of files: delta",
+    )
     parser.add_argument(
         "--loader-file-format",
         choices=["parquet", "jsonl", "csv", "insert_values"],

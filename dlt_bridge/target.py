@@ -28,7 +28,7 @@ from dlt_bridge.private import private_folder
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.report import Report
 from dlt_bridge.source import singer
-from dlt_bridge.target_settings import SETTINGS
+from dlt_bridge.target_settings import CONTRACT, SETTINGS
 from tap_chat.environment import environment, from_environment
 from tap_chat.misfits import misfits
 from tap_chat.quiet import keep_log_plain
@@ -178,14 +178,18 @@ class TargetDlt(PluginBase):
     def _value(self, name: str) -> Any:  # noqa: ANN401
         """Return a setting; an object of a setting in `TEXTS`."""
         value = self.config.get(name)
-        if name not in TEXTS or not str(value).startswith("{"):
-            return value
-        try:
-            return json.loads(str(value))
-        except ValueError:
-            raise BridgeError(
-                f"The setting `{name}` begins as an object, but is no JSON."
-            ) from None
+        if name in TEXTS and str(value).startswith("{"):
+            try:
+                value = json.loads(str(value))
+            except ValueError:
+                raise BridgeError(
+                    f"The setting `{name}` begins as an object, but is no JSON."
+                ) from None
+        if name in CONTRACT["properties"] and value is not None:
+            errors = list(misfits({name: value}, CONTRACT, self.name))
+            if errors:
+                raise invalid(*errors)
+        return value
 
     @contextmanager
     def _folder(self) -> Iterator[str]:

@@ -8,6 +8,21 @@ from dlt_bridge.runs import CHECKPOINT_SECONDS
 
 #: Those that dlt writes of rows.
 FILE_FORMATS = ["parquet", "jsonl", "csv", "insert_values"]
+#: Those that dlt makes of files.
+TABLE_FORMATS = ["delta", "iceberg", "hive", "native"]
+#: What `schema_contract` is, which the SDK can't take as either.
+_MODE = {"enum": ["evolve", "freeze", "discard_row", "discard_value"]}
+_PARTS = {"tables": _MODE, "columns": _MODE, "data_type": _MODE}
+CONTRACT = {
+    "properties": {
+        "schema_contract": {
+            "anyOf": [
+                _MODE,
+                {"type": "object", "properties": _PARTS, "additionalProperties": False},
+            ]
+        }
+    }
+}
 
 SETTINGS = th.PropertiesList(
     th.Property(
@@ -89,7 +104,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "table_format",
-        th.StringType,
+        th.StringType(allowed_values=TABLE_FORMATS),
         title="Table format",
         description="Of `filesystem`: `delta` for Delta tables.",
     ),

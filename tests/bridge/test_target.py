@@ -563,4 +563,4 @@ def test_no_value_of_a_setting_is_in_an_error(
                     assert "Unexpected" not in said, (name, value, said)
     assert CANARY not in caplog.text
     every = set(SETTINGS.to_dict()["properties"])
-    assert refused >= (every if way == "config" else every - PLACES - {"table_format"})
+    assert refused >= (every if way == "config" else every - PLACES)
