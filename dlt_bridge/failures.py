@@ -12,7 +12,12 @@ import traceback
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigValueCannotBeCoercedException,
+    InvalidNativeValue,
+    ValueNotSecretException,
+)
 from dlt.common.destination.exceptions import (
     DestinationIncompatibleLoaderFileFormatException,
     UnsupportedDataType,
@@ -136,6 +141,19 @@ def _(error: ConfigFieldMissingException) -> str:
         f"The destination {kind.lower()} lacks {fields}. Give it as credentials (a path, a URL or"
         f" an object), in the environment ({variable}), or in dlt's secrets.toml."
     )
+
+
+@_of_kind.register
+def _(error: ConfigValueCannotBeCoercedException) -> str:
+    return (
+        f"The setting `{error.field_name}` in dlt's configuration is none of its type. The files"
+        " are config.toml and secrets.toml in .dlt; variables count more."
+    )
+
+
+@_of_kind.register
+def _(error: ValueNotSecretException) -> str:
+    return f"`{error.key}` is in config.toml, and holds secrets: it goes into secrets.toml."
 
 
 @_of_kind.register

@@ -227,5 +227,5 @@ def _streams(
 
 def _choice(name: str, value: str | None, known: Sequence[str]) -> Any:  # noqa: ANN401
     if value is not None and value not in known:
-        raise BridgeError(f"{name} is {value!r}, but can only be one of {', '.join(known)}.")
+        raise BridgeError(f"{name} can only be one of {', '.join(known)}.")
     return value or known[0]

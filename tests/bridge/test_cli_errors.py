@@ -125,3 +125,53 @@ def test_stopped_run_says_so_and_stops_the_tap(dlt: Command, signum: int) -> Non
     done = dlt.process("singer", "run", tap)
     assert done.returncode == 128 + signum
     assert "Traceback" not in done.stderr
+
+
+CANARY = "MY-REAL-SECRET"
+#: Settings of a source in dlt's configuration, by their places in TOML.
+SETTINGS = [
+    f'nested = "{CANARY}"',
+    f'nested = ["{CANARY}"]',
+    f'deletes = "{CANARY * 5000}"',
+    f'select = "{CANARY}"',
+    f'config = "{CANARY}"',
+    f'config = ["{CANARY}"]',
+    f"[sources.singer.scripted_tap.select]\nx = '{CANARY}'",
+]
+#: Arguments.
+ARGUMENTS = [
+    ["--credentials", f'{{"x": "{CANARY}"'],
+    ["--credentials", f'{{"x": "{CANARY}"}}', "--destination", "postgres"],
+    ["--credentials", CANARY, "--destination", "postgres"],
+    ["--credentials", f"postgresql://u:{CANARY}@127.0.0.1:1/d", "--destination", "postgres"],
+    ["--destination", CANARY],
+    ["--progress", CANARY],
+    ["--config", "canary.json"],
+]
+
+
+@pytest.mark.parametrize("way", ["config.toml", "secrets.toml", "environment", "arguments"])
+def test_no_value_of_a_setting_is_in_an_error(dlt: Command, way: str) -> None:
+    tap = dlt.plays([schema(), record(id=1)], exit=1)
+    (dlt.folder / "canary.json").write_text(f'{{"key": "{CANARY}", }}')
+    (dlt.folder / ".dlt").mkdir()
+    if way == "arguments":
+        for words in ARGUMENTS:
+            done = dlt("singer", "run", tap, *words)
+            assert done.returncode in {1, 2}, words
+            assert CANARY not in done.stderr + done.stdout, words
+            assert "Unexpected" not in done.stderr, (words, done.stderr)
+        return
+    for setting in SETTINGS:
+        name, _, value = setting.partition(" = ")
+        if way == "environment":
+            if name.startswith("["):
+                continue
+            dlt.environment = {f"SOURCES__SINGER__SCRIPTED_TAP__{name.upper()}": value.strip('"')}
+        else:
+            head = "" if name.startswith("[") else "[sources.singer.scripted_tap]\n"
+            (dlt.folder / ".dlt" / way).write_text(f"{head}{setting}\n")
+        done = dlt("singer", "run", tap)
+        assert done.returncode == 1, setting
+        assert CANARY not in done.stderr + done.stdout, setting
+        assert "Unexpected" not in done.stderr, (setting, done.stderr)
