@@ -180,8 +180,9 @@ def _discovered(args: Namespace) -> Any:  # noqa: ANN401
     if config is not None:
         return Tap(command, config).discover()
     name = args.name or name_of(command)
-    looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config") or {}
-    return Tap(command, looked_up, advice="" if looked_up else unconfigured(name)).discover()
+    looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config")
+    advice = "" if looked_up else unconfigured(name)
+    return Tap(command, looked_up or {}, advice=advice).discover()
 
 
 def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401

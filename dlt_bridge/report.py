@@ -110,7 +110,7 @@ class Report:
         others = dict(self.tables)
         for stream in self._streams:
             table = naming.normalize_table_identifier(stream)
-            yield stream, table, others.pop(table, None) or Loaded()
+            yield stream, table, others.pop(table, Loaded())
         for table, loaded in others.items():
             yield table, table, loaded
 

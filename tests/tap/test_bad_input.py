@@ -210,6 +210,17 @@ def test_wrong_setting_is_named_without_its_value(
     assert "Traceback" not in run.err
 
 
+def test_names_can_not_forge_a_line_of_the_log(tap: Runner, config: dict[str, Any]) -> None:
+    name = "\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
+    shown = r"\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
+    config["chat"][name] = 1
+    run = tap(config)
+    assert run.code == 1
+    assert "\x1b" not in run.err
+    assert len([line for line in run.err.splitlines() if "| ERROR" in line]) == 1
+    assert f"There is no setting `chat.{shown}`." in run.err
+
+
 def test_missing_settings_are_all_named(tap: Runner) -> None:
     run = tap({"chat": {}, "chatt": {}})
     assert run.code == 1
