@@ -270,5 +270,5 @@ def test_files_have_the_format_that_is_asked_for(dlt: Command, kind: str) -> Non
     more = [schema(v=TEXT, w=TEXT), record(id=2, w="x"), bookmark(a={"x": 2})]
     dlt.run([*lines, *more], *place, *how, "--checkpoint-every", "0")
     files = sorted((dlt.folder / "files" / DATA / "a").iterdir())
-    assert {file.suffix for file in files} == {f".{kind}"}
+    assert all(f".{kind}" in file.suffixes for file in files)
     assert len(files) == 2
