@@ -281,7 +281,7 @@ def test_wrong_setting_is_one_sentence(
     [
         (None, "can't be read: No such file or directory."),
         (b"{s3cret", "is no JSON: line 1, column 2."),
-        (b"\xff\xfe", "is no JSON."),
+        (b"\xff\xfe", "is no JSON: line 1, column 1."),
         (b"", "is no JSON: line 1, column 1."),
         (b'["s3cret"]', "is no JSON object."),
     ],
