@@ -179,7 +179,7 @@ class RecordDecoder:
         made: dict[str, pa.Array] = {}
         misfits: set[int] = set()
         for index, (column, kind) in enumerate(self._columns):
-            values = rows.values(index, column.name)
+            values = rows.values(index, column.json_name)
             if column.name in self._natives:
                 made |= self._native(column, rows.texts(values), lines)
                 continue
@@ -206,14 +206,14 @@ class RecordDecoder:
             name = f"{column.name}__v_{data_type}"
             if any(other.name == name for other in self.form.columns):
                 raise MessageError(
-                    f"Stream {self.form.stream}: a value of `{column.name}` does not fit its"
+                    f"Stream {self.form.stream}: a value of `{column.json_name}` does not fit its"
                     f" column, and can't go into `{name}`, which is another property."
                 )
             found = known.setdefault(data_type, placed.kinds[data_type])
             if name not in self._working.variants:
                 self._working.variants[name] = found
                 line = lines.numbers[placed.moved[data_type]]
-                self._working.misplaced.append(Misplaced(column.name, kind, name, line))
+                self._working.misplaced.append(Misplaced(column.json_name, kind, name, line))
             made[name] = built(found, those)
         return made
 
@@ -245,7 +245,7 @@ class RecordDecoder:
                 text.decode()
             except ValueError:
                 raise MessageError(
-                    f"Stream {self.form.stream}: `{column.name}` in line {line} is not UTF-8."
+                    f"Stream {self.form.stream}: `{column.json_name}` in line {line} is not UTF-8."
                 ) from None
 
     def _refuse_key(
@@ -255,8 +255,8 @@ class RecordDecoder:
             problem = self._problem_of_key(column, kind, value)
             if problem:
                 raise MessageError(
-                    f"Stream {self.form.stream}: `{column.name}` in line {line} {problem}. It is"
-                    " part of the key, so the record can't be loaded."
+                    f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
+                    " is part of the key, so the record can't be loaded."
                 )
         raise AssertionError(f"stream {self.form.stream}: a key is null, but no value of it")
 

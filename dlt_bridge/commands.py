@@ -68,9 +68,12 @@ def run(args: Namespace) -> None:
         _command(args),
         _config(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
-        select=args.select,
+        select=_selection(args),
         nested=args.nested,
         deletes=args.deletes,
+        naming=args.naming,
+        on_name_collision=args.on_name_collision,
+        on_bad_stream=args.on_bad_stream,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
@@ -163,6 +166,14 @@ def _config(args: Namespace) -> dict[str, Any] | None:
     for name in args.config:
         config |= json_object(name, "config")
     return config
+
+
+def _selection(args: Namespace) -> list[str] | None:
+    """Return the patterns of streams; None to have them looked up."""
+    select: list[str] | None = args.select
+    if select is None and args.exclude:
+        select = dlt.config.get(f"sources.singer.{args.name or name_of(_command(args))}.select")
+    return [*(select or ()), *(f"!{name}" for name in args.exclude)] or None
 
 
 def _state(name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 
 from dlt_bridge.arrow import SEQUENCE
+from dlt_bridge.names import HOLDER
 from dlt_bridge.plans import DELETE_INSERT, Plan, Told
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class TableHints:
         nested: The names of the columns that become child tables; None if rows are Arrow tables,
             which tell most types themselves.
         file_format: How dlt is to write files for the destination; None for its own choice.
-        table: The name of the table, if it is one of several of its resource.
+        table: The name of the table, if dlt does not make it of that of the resource.
+        stream: The stream, of which dlt's schema keeps that the table is of it.
+        holders: The properties of columns whose names do not tell, by the names of the columns.
     """
 
     plan: Plan
@@ -46,6 +49,8 @@ class TableHints:
     nested: Collection[str] | None = None
     file_format: Any = None
     table: str | None = None
+    stream: str | None = None
+    holders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def disposition(self) -> Any:  # noqa: ANN401
@@ -67,6 +72,9 @@ class TableHints:
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             columns[name] = {**self._type(name, kind), **self._key(name)}
+        for name, holder in self.holders.items():
+            if name not in (self.nested or ()):
+                columns.setdefault(name, {})[HOLDER] = holder
         if DELETED in columns:
             columns[DELETED]["hard_delete"] = self.plan.hard
         if self.plan.keys:
@@ -84,6 +92,7 @@ class TableHints:
             write_disposition=told.disposition if self.plan.ours else None,
             columns={name: {"name": name, **hint} for name, hint in told.columns.items()},
             file_format=self.file_format,
+            additional_table_hints={HOLDER: self.stream} if self.stream else None,
         )
 
     def _type(self, name: str, kind: Kind) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from dlt_bridge.conventions import fit_dataset, plain_dataset
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.working import damaged
 
@@ -64,7 +65,7 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
             place.pipeline,
             pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
             destination=destination,
-            dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
+            dataset_name=_dataset(place),  # type: ignore[arg-type]  # likewise
             progress=progress,
         )
     except json.JSONDecodeError as error:
@@ -104,6 +105,13 @@ def pipeline_here(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: A
     return pipeline
 
 
+def _dataset(place: Place) -> str | None:
+    """Return the name of the dataset; None for dlt's own choice."""
+    if place.dataset is None and fit_dataset(place.pipeline):
+        return None
+    return plain_dataset(place.dataset or f"{place.pipeline}_dataset")
+
+
 def destination_at(place: Place) -> Destination[Any, Any]:
     """Make the destination of a place; nothing is connected yet.
 
@@ -136,6 +144,11 @@ def destination_at(place: Place) -> Destination[Any, Any]:
             f"The destination {place.destination} needs packages that are not installed"
             f" ({_missing(error)}). Install them: pip install 'dlt[{place.destination}]'."
         ) from None
+    if found.destination_type == "dlt.destinations.postgres":
+        # Here, because its packages are there only now.
+        from dlt_bridge.postgres import exact  # noqa: PLC0415
+
+        return exact(found)
     return found
 
 

@@ -112,7 +112,7 @@ class Rows:
 
         Args:
             index: Where the column is among those of the stream.
-            name: Its name.
+            name: The name of its property.
         """
         if self.by_name:
             return [record.get(name, NULL) for record in self.records]
@@ -154,7 +154,7 @@ class RowDecoder:
         self._kinds = kinds
         self._known = known
         # A name that no field can have: then records are decoded as objects.
-        self._by_name = any(_UNFIT_NAME.search(column.name) for column in self._columns)
+        self._by_name = any(_UNFIT_NAME.search(column.json_name) for column in self._columns)
         # A text is a date or a number only where the SCHEMA says so: else each is looked at.
         self.slow = {
             index
@@ -212,7 +212,7 @@ class RowDecoder:
 
     def _whole(self, records: Sequence[dict[str, Raw]]) -> bool:
         """Say whether objects have what is required, and learn what is unknown."""
-        required = {column.name for column in self._columns if column.required}
+        required = {column.json_name for column in self._columns if column.required}
         self._learnt(records)
         return all(required <= record.keys() for record in records)
 
@@ -238,7 +238,7 @@ class RowDecoder:
                 yield index
 
     def _decodable(self, index: int, records: Sequence[dict[str, Raw]]) -> bool:
-        name, kind = self._columns[index].name, self._kinds[index]
+        name, kind = self._columns[index].json_name, self._kinds[index]
         texts = [record[name] for record in records if name in record]
         try:
             msgspec.json.decode(
@@ -252,7 +252,7 @@ class RowDecoder:
     def _learnt(self, records: Sequence[dict[str, Raw]]) -> bool:
         """Learn properties that the SCHEMA has not; say whether there are new ones."""
         unknown = self._known.unknown
-        known = {column.name for column in self._columns}.union(unknown)
+        known = {column.json_name for column in self._columns}.union(unknown)
         new = sorted({name for record in records for name in record} - known)
         unknown += new[: MOST_UNKNOWN - len(unknown)]
         if any(map(_UNFIT_NAME.search, new)):
@@ -263,7 +263,7 @@ class RowDecoder:
 
     def _misfit(self, lines: Lines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
-        required = [column.name for column in self._columns if column.required]
+        required = [column.json_name for column in self._columns if column.required]
         for line, number in zip(lines.text.split(b"\n"), lines.numbers, strict=True):
             where = f"Stream {self._stream}: the record in line {number}"
             try:
@@ -282,7 +282,7 @@ class RowDecoder:
     def _compiled(self) -> msgspec.json.Decoder[Any]:
         if self._by_name:
             return _envelope
-        names = [column.name for column in self._columns]
+        names = [column.json_name for column in self._columns]
         fields: list[Any] = [
             self._field(index, column) for index, column in enumerate(self._columns)
         ]

@@ -96,6 +96,33 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "naming",
+        th.StringType(min_length=1),
+        title="Naming",
+        description="The naming convention of tables and columns: one of dlt's (`snake_case`,"
+        " `duck_case`, `direct`, `sql_cs_v1`, `sql_ci_v1`), or a module. By default that with which"
+        " the pipeline began, or else `dlt_bridge.naming`: snake_case, with the letters of all"
+        " alphabets.",
+    ),
+    th.Property(
+        "on_name_collision",
+        th.StringType(allowed_values=["refuse", "suffix"]),
+        default="refuse",
+        title="On name collision",
+        description="What becomes of streams, or properties of a stream, that would have one name"
+        " in the destination: nothing is loaded, or all but the first have a suffix, which they"
+        " keep.",
+    ),
+    th.Property(
+        "on_bad_stream",
+        th.StringType(allowed_values=["fail", "skip"]),
+        default="fail",
+        title="On a bad stream",
+        description="What becomes of a stream with something that can't be loaded: it ends the run,"
+        " or the rest of it is skipped, its bookmark is left out of the STATE, and the exit code is"
+        " 1 in the end.",
+    ),
+    th.Property(
         "write_disposition",
         th.StringType(allowed_values=["append", "merge"]),
         title="Write disposition",
@@ -120,15 +147,6 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Schema contract",
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
-    ),
-    th.Property(
-        "require_final_state",
-        th.BooleanType,
-        default=True,
-        title="Require a final STATE",
-        description="Refuse input that has records after its last STATE: a tap that broke off ends"
-        " so. What came after the last checkpoint is not loaded then. Input without any STATE is"
-        " loaded.",
     ),
     additional_properties=False,
 )

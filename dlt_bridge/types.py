@@ -62,11 +62,12 @@ class Column:
     """One property of a stream, as a column.
 
     Attributes:
-        name: The property's own name.
+        name: The name that dlt is to make a column of; mostly the property's own.
         kind: Its type; None if the property can only be null, and so has no column.
         key: It is part of the key, and never null.
         required: No record may lack it.
         schema: Its JSON Schema, with references resolved.
+        original: The property's own name, if it is another.
     """
 
     name: str
@@ -74,6 +75,12 @@ class Column:
     key: bool = False
     required: bool = False
     schema: Any = None
+    original: str | None = None
+
+    @property
+    def json_name(self) -> str:
+        """The property's own name, as records have it."""
+        return self.name if self.original is None else self.original
 
 
 def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, ...]:
