@@ -138,11 +138,13 @@ class Committed:
         info: What dlt says of it.
         state: The line of the tap's last STATE before its end; None if there was none.
         last: The tap has ended.
+        warnings: How many warnings and errors the tap has logged so far.
     """
 
     info: LoadInfo
     state: bytes | None
     last: bool
+    warnings: int = 0
 
 
 def committed(
@@ -178,7 +180,7 @@ def committed(
                 _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            yield Committed(info, run.driver.kept, run.ended)
+            yield Committed(info, run.driver.kept, run.ended, run.driver.warnings)
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:

@@ -43,6 +43,8 @@ class Lines:
         self, lines: Iterable[str] | Iterable[bytes], *, ends_with_state: bool = False
     ) -> None:
         self.name = "lines"
+        # What the tap that wrote them has said is not known.
+        self.warnings = 0
         self.ends_with_state = ends_with_state
         self._lines = lines
         self._read = False
