@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from dlt_bridge import tables
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.batches import Places
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
@@ -22,6 +23,7 @@ from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
 from dlt_bridge.rows import Form
 from dlt_bridge.types import Kind, columns
 from dlt_bridge.versions import LastVersions
+from dlt_bridge.whole import RECORD, WholeRecords, completed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -50,12 +52,16 @@ class Options:
         hard: Rows with `_sdc_deleted_at` are deleted.
         everything: The one resource of all streams, if they are not known before they are read.
         told: What the bridge has told dlt of each stream.
+        places: Where the files of BATCH messages may be.
+        whole: The streams whose records are kept whole, as far as that was said.
     """
 
     nested: Nesting = "json"
     hard: bool = False
     everything: str | None = None
     told: dict[str, Told] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
+    whole: set[str] = field(default_factory=set)
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -108,7 +114,7 @@ class StreamWriter:
         self.message = message
         self._options = options
         self._first = first
-        keys = message.key_properties or ()
+        keys = message.keys
         properties = columns(message.schema, keys)
         wish = asked(options.resource(stream.name), options.told_of(stream.name))
         if options.everything and wish.table not in {None, options.everything}:
@@ -121,6 +127,12 @@ class StreamWriter:
         self._base = planned(stream, keys, wish, hard=options.hard)
         if self._base.keys != tuple(keys):
             properties = columns(message.schema, self._base.keys)
+        declared = [column.name for column in properties if column.kind]
+        self._whole: WholeRecords | None = None
+        if whole := completed(properties, self._base.keys, told=keys):
+            self._whole = WholeRecords(stream.name, whole, declared)
+            properties = whole
+            self._warn_of_whole(declared)
         tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
@@ -152,8 +164,8 @@ class StreamWriter:
         self._plan = self._base
         self._held: LastVersions | None = None
         self._reset()
-        # The table is there even if no row comes.
-        self._due = True
+        # The table is there even if no row comes; if it has properties.
+        self._due = bool(declared)
 
     def followed_by(self, message: Schema) -> StreamWriter:
         """Return what takes the lines after a new SCHEMA in the midst of a package.
@@ -214,10 +226,12 @@ class StreamWriter:
             number: The number of the first.
             count: How many they are.
         """
+        self._size += len(lines)
+        if self._whole:
+            lines = self._whole.lines(lines, number)
         self._lines.append(lines)
         self._numbers.append(range(number, number + count))
         self._rows += count
-        self._size += len(lines)
         return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
 
     def batch(self) -> Batch | None:
@@ -358,6 +372,18 @@ class StreamWriter:
         """Let go of rows that are held back."""
         if self._held:
             self._held.close()
+
+    def _warn_of_whole(self, declared: Collection[str]) -> None:
+        """Warn once of a stream whose records are kept whole."""
+        if self.stream.name not in self._options.whole:
+            self._options.whole.add(self.stream.name)
+            logger.warning(
+                "Stream %s: its SCHEMA has no %s. Its records, if there are any, are kept whole, as"
+                " JSON, in the column `%s`.",
+                self.stream.name,
+                f"property for its key {', '.join(self._base.keys)}" if declared else "properties",
+                RECORD,
+            )
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""
