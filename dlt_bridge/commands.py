@@ -65,9 +65,15 @@ def run(args: Namespace) -> None:
         _command(args),
         _config(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
+        discover=args.discover,
+        # What is not said is looked up.
+        properties=args.properties or None,
+        renamed=args.renamed or None,
         select=args.select,
         nested=args.nested,
         deletes=args.deletes,
+        batch_places=args.batch_places,
+        patience=args.patience,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)

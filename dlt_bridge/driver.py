@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from dlt_bridge.messages import (
     RECORD_NAME,
     ActivateVersion,
     Batch,
+    Other,
     Record,
     Schema,
     State,
@@ -35,10 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-    from dlt_bridge.catalog import Catalog, NoCatalog
+    from dlt_bridge.catalog import Catalog, NoCatalog, Renamed
     from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
     from dlt_bridge.streams import Options
+
+logger = logging.getLogger(__name__)
 
 #: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
 MOST_WAITING = 96 * 1024 * 1024
@@ -80,7 +84,9 @@ class Driver:
         kept: The line of the STATE that the last package has brought.
     """
 
-    def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
+    def __init__(
+        self, tap: Tap | Lines, catalog: Catalog | NoCatalog | Renamed, options: Options
+    ) -> None:
         self._tap = tap
         self._catalog = catalog
         self._options = options
@@ -98,6 +104,8 @@ class Driver:
         self._state_number = 0
         # Records came after it.
         self._stateless = False
+        # The types of messages that Singer does not have.
+        self._other_kinds: set[str] = set()
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
         self._decoder = Decoding()
@@ -135,6 +143,9 @@ class Driver:
                     yield from self._appended(known, line, number, count)
                 elif line not in self._schemas and line.strip():
                     message = None if line == self._state else decoded(line, number)
+                    if isinstance(message, Other):
+                        self._warn_of_other(message, number)
+                        continue
                     if message and not isinstance(message, State):
                         yield from self._of_stream(message, line, number)
                         continue
@@ -150,7 +161,12 @@ class Driver:
             guard.close()
             self._keep()
             self.ended = True
-            self._catalog.warn_of_missing()
+            self._catalog.warn_of_missing(self._selected, self._writers)
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings and errors the tap has logged."""
+        return self._tap.warnings
 
     def close(self) -> None:
         """Stop the tap, if it still runs."""
@@ -301,7 +317,8 @@ class Driver:
                     self._heads[head] = writer
                 yield from self._appended(writer, line, number)
             case Batch():
-                for record in lines_of_batch(stream, message, number):
+                places = self._options.places
+                for record in lines_of_batch(writer.message, message, number, places):
                     yield from self._appended(writer, record, number)
             case ActivateVersion():
                 self._decode(writer)
@@ -332,12 +349,24 @@ class Driver:
         writer.line = line
         self._writers[stream] = writer
 
+    def _warn_of_other(self, message: Other, number: int) -> None:
+        """Warn once of each type of messages that are not loaded."""
+        if message.kind not in self._other_kinds:
+            self._other_kinds.add(message.kind)
+            logger.warning(
+                "Line %d is a message of the type %s, which Singer does not have. It is left out,"
+                " and so are others like it.",
+                number,
+                message.kind,
+            )
+
     def _stream(self, name: str, line: int) -> str | None:
         """Return the selected stream that a message is of, or None if it is not selected."""
         known = self._catalog.named(name)
         if not known:
             raise MessageError(
                 f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."
+                " If the tap renames its streams, say renamed=True, or dlt singer run --renamed."
             )
         selected = [stream for stream in known if self._options.reads(stream, self._selected)]
         if len(selected) > 1:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import dlt
 from dlt.common.typing import SecretSentinel
 
-from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
+from dlt_bridge.batches import places_of
+from dlt_bridge.catalog import Catalog, NoCatalog, Renamed, checked_selection
 from dlt_bridge.checkpoints import reading
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
 from dlt_bridge.plans import Told
-from dlt_bridge.process import Tap
+from dlt_bridge.process import PATIENCE_SECONDS, Tap
 from dlt_bridge.runs import DRIVER
 from dlt_bridge.steps import HintStep
 from dlt_bridge.streams import Options
@@ -40,9 +41,13 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     *,
     catalog: Mapping[str, Any] | None = None,
     discover: bool = True,
+    properties: bool | None = None,
+    renamed: bool | None = None,
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    batch_places: Sequence[str] | None = None,
+    patience: float | None = None,
     name: str | None = None,
 ) -> DltSource:
     """Make a dlt source of a Singer tap, with one resource for each of its streams.
@@ -55,7 +60,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested` and `deletes`.
+    `config` (in secrets.toml), `properties`, `renamed`, `select`, `nested`, `deletes`,
+    `batch_places` and `patience`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -66,12 +72,20 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         discover: False for a tap that has no discovery. Then, as for lines, the streams are known
             by their messages alone: one resource brings all their tables, unless `select` names
             the streams.
+        properties: True for an older tap, which takes its catalog by `--properties`.
+        renamed: True for a tap whose messages call streams by other names than its catalog, as
+            with stream maps. Then one resource brings all their tables, named as the messages say.
         select: The streams to load; with a catalog, `*` and `?` stand for any characters.
         nested: What becomes of objects and arrays: `json` (the default) keeps their JSON text;
             `native` makes structs and lists where schema and destination can; `tables` makes
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        batch_places: Folders and addresses (`s3://bucket/folder`) that BATCH messages may name
+            files in; besides the working folder, the one for temporary files, and the root of
+            the tap's `batch_config`.
+        patience: Seconds that the tap may take to end when it has closed its output, and that what
+            it leaves behind may hold it open; 60 by default.
         name: The source's name, under which dlt keeps its state; by default the tap's.
 
     Returns:
@@ -92,19 +106,35 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "properties": properties,
+        "renamed": renamed,
+        "batch_places": _checked_places(batch_places),
+        "patience": patience,
     }
 
     resolved: dict[str, Any] = {}
 
-    def resources(
+    def resources(  # noqa: PLR0913, PLR0917 - what dlt looks up, and gives by name
         config: _Secret | None = None,
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        properties: bool = False,  # noqa: FBT001, FBT002
+        renamed: bool = False,  # noqa: FBT001, FBT002
+        batch_places: list[str] | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> Iterator[DltResource]:
-        read = _read(tap, command, config or {})
+        read: Tap | Lines = (
+            Tap(command, config or {}, properties=properties, patience=patience)
+            if command
+            else _lines(tap)
+        )
         select = checked_selection(select)
-        known = _catalog(read, catalog, select, discover=discover)
+        # A tap that is asked for its streams is asked for all of them.
+        asked_for = ["*"] if select is None and catalog is None else select
+        known: Catalog | NoCatalog | Renamed = _catalog(read, catalog, select, discover=discover)
+        if renamed and isinstance(known, Catalog):
+            known = Renamed(known, known.chosen(asked_for))
         told: dict[str, Told] = {}
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
         options = Options(
@@ -112,13 +142,12 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
             everything=source_name if known.unnamed else None,
             told=told,
+            places=places_of(config or {}, _checked_places(batch_places) or ()),
         )
         driver = _driver(read, known, options)
         yield driver
         if options.everything:
             yield _transformer_of_all(options.everything, driver, told)
-        # A tap that is asked for its streams is asked for all of them.
-        asked_for = ["*"] if select is None and catalog is None else select
         for stream, selected in _streams(known, asked_for):
             yield _transformer(stream, driver, told, selected=selected)
 
@@ -132,10 +161,19 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     return made
 
 
-def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
-    if command:
-        return Tap(command, config)
+def _lines(tap: TapLike) -> Lines:
     return tap if isinstance(tap, Lines) else Lines(tap)  # type: ignore[arg-type]
+
+
+def _checked_places(places: Sequence[str] | None) -> list[str] | None:
+    """Return places of BATCH files.
+
+    Raises:
+        BridgeError: They are one text.
+    """
+    if isinstance(places, str):
+        raise BridgeError(f'batch_places takes a list of places: batch_places=["{places}"].')
+    return None if places is None else list(places)
 
 
 def _catalog(
@@ -153,7 +191,9 @@ def _catalog(
     return Catalog(tap.discover())
 
 
-def _driver(tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> DltResource:
+def _driver(
+    tap: Tap | Lines, catalog: Catalog | NoCatalog | Renamed, options: Options
+) -> DltResource:
     def messages() -> Iterator[Parcels | None]:
         with reading(lambda: Driver(tap, catalog, options)) as packages:
             for parcels in packages:
@@ -199,10 +239,10 @@ def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -
 
 
 def _streams(
-    catalog: Catalog | NoCatalog, select: Sequence[str] | None
+    catalog: Catalog | NoCatalog | Renamed, select: Sequence[str] | None
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
-    if isinstance(catalog, NoCatalog):
+    if not isinstance(catalog, Catalog):
         for name in catalog.names:
             yield catalog.stream(name), True
         return

@@ -122,6 +122,7 @@ class TargetDlt(PluginBase):
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
+            batch_places=config.get("batch_places"),
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
         with self._folder() as folder:

@@ -97,6 +97,13 @@ SETTINGS = th.PropertiesList(
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
     ),
     th.Property(
+        "batch_places",
+        th.ArrayType(th.StringType),
+        title="Places of BATCH files",
+        description="Folders and addresses (`s3://bucket/folder`) that BATCH messages may name"
+        " files in, besides the working folder and the one for temporary files.",
+    ),
+    th.Property(
         "require_final_state",
         th.BooleanType,
         default=True,
