@@ -74,6 +74,7 @@ def run(args: Namespace) -> None:
         deletes=args.deletes,
         batch_places=args.batch_places,
         patience=args.patience,
+        on_bad_stream=args.on_bad_stream,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)

@@ -93,6 +93,7 @@ RECORD_NAME = b'"record"'
 _OTHER_TYPE = re.compile(r"Invalid value '(?![A-Z_]{1,40}').*", re.DOTALL)
 
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_states = msgspec.json.Decoder(State)
 _heads = msgspec.json.Decoder(dict[str, Any])
 _typed = msgspec.json.Decoder(_Typed)
 #: Types of what programs write beside records; of any other, it is not known what is lost with it.
@@ -142,6 +143,15 @@ def _harmless(line: bytes) -> Other | None:
         return None
     told = bytes(message.stream) or bytes(message.record)
     return Other(message.type) if message.type.upper() in HARMLESS and not told else None
+
+
+def state_text(line: bytes) -> str:
+    """Return the JSON text of the value of a STATE, as the tap wrote it.
+
+    Args:
+        line: A line with a STATE.
+    """
+    return bytes(_states.decode(line).value).decode()
 
 
 def state_value(line: bytes, number: int) -> dict[str, Any]:

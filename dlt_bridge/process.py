@@ -67,9 +67,6 @@ class Tap:
         TapError: There is no such executable.
     """
 
-    #: Its exit code says whether it has finished, so that its last message need not.
-    ends_with_state = False
-
     def __init__(
         self,
         command: str | Sequence[str],

@@ -46,6 +46,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    on_bad_stream: Literal["fail", "skip"] | None = None,
     batch_places: Sequence[str] | None = None,
     patience: float | None = None,
     name: str | None = None,
@@ -61,7 +62,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
     `config` (in secrets.toml), `properties`, `renamed`, `select`, `nested`, `deletes`,
-    `batch_places` and `patience`.
+    `on_bad_stream`, `batch_places` and `patience`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -81,6 +82,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        on_bad_stream: What becomes of a stream with something that can't be loaded: `fail` (the
+            default) ends the run, `skip` leaves out the rest of the stream, and loads the others.
+            Then the run of `load` ends with an error; `pipeline.run` logs it.
         batch_places: Folders and addresses (`s3://bucket/folder`) that BATCH messages may name
             files in; besides the working folder, the one for temporary files, and the root of
             the tap's `batch_config`.
@@ -106,6 +110,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "on_bad_stream": on_bad_stream,
         "properties": properties,
         "renamed": renamed,
         "batch_places": _checked_places(batch_places),
@@ -119,6 +124,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        on_bad_stream: str | None = None,
         properties: bool = False,  # noqa: FBT001, FBT002
         renamed: bool = False,  # noqa: FBT001, FBT002
         batch_places: list[str] | None = None,
@@ -140,6 +146,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
             places=places_of(config or {}, _checked_places(batch_places) or ()),

@@ -118,11 +118,12 @@ class TargetDlt(PluginBase):
         """
         config = self.config
         source = singer(
-            Lines(lines, ends_with_state=config["require_final_state"]),
+            Lines(lines),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
             batch_places=config.get("batch_places"),
+            on_bad_stream=config["on_bad_stream"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
         with self._folder() as folder:
@@ -190,14 +191,17 @@ def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _pass_on(state: bytes) -> None:
-    """Write a STATE.
+def _pass_on(state: str) -> None:
+    """Write the value of a STATE, as every Singer target does: it is the tap's next state file.
+
+    Args:
+        state: The JSON text of the value.
 
     Raises:
         BridgeError: Nobody takes it.
     """
     try:
-        print(state.decode(), flush=True)  # noqa: T201 - the output of a target
+        print(state, flush=True)  # noqa: T201 - the output of a target
     except OSError as error:
         # Or Python tries once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

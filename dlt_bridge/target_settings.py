@@ -78,6 +78,15 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "on_bad_stream",
+        th.StringType(allowed_values=["fail", "skip"]),
+        default="fail",
+        title="On a bad stream",
+        description="What becomes of a stream with something that can't be loaded: it ends the run,"
+        " or the rest of it is skipped, its bookmark is left out of the STATE, and the exit code is"
+        " 1 in the end.",
+    ),
+    th.Property(
         "write_disposition",
         th.StringType(allowed_values=["append", "merge"]),
         title="Write disposition",
@@ -102,15 +111,6 @@ SETTINGS = th.PropertiesList(
         title="Places of BATCH files",
         description="Folders and addresses (`s3://bucket/folder`) that BATCH messages may name"
         " files in, besides the working folder and the one for temporary files.",
-    ),
-    th.Property(
-        "require_final_state",
-        th.BooleanType,
-        default=True,
-        title="Require a final STATE",
-        description="Refuse input that has records after its last STATE: a tap that broke off ends"
-        " so. What came after the last checkpoint is not loaded then. Input without any STATE is"
-        " loaded.",
     ),
     additional_properties=False,
 )

@@ -6,14 +6,12 @@ Taps of document databases declare no properties, or no more than those that the
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
 
-from dlt_bridge.errors import MessageError
 from dlt_bridge.surrogates import guarded
 from dlt_bridge.types import Column, Kind
 
@@ -56,50 +54,41 @@ def completed(
         for key in lacking
     ]
     others = [column for column in columns if column.name not in lacking]
-    return (*added, *others, Column(RECORD, Kind("json"), schema={}))
+    # Required, so that no record goes without it.
+    return (*added, *others, Column(RECORD, Kind("json"), required=True, schema={}))
 
 
 class WholeRecords:
     """Puts whole records beside the properties that their SCHEMA has.
 
     Args:
-        stream: The stream, for errors.
         columns: What `completed` returned.
         declared: The names of the properties of the SCHEMA.
     """
 
-    def __init__(self, stream: str, columns: Sequence[Column], declared: Collection[str]) -> None:
-        self._stream = stream
+    def __init__(self, columns: Sequence[Column], declared: Collection[str]) -> None:
         self._names = {
             name: json.dumps(name).encode() for column in columns if (name := column.name) != RECORD
         }
         # A key that is no text becomes its JSON text.
         self._as_text = self._names.keys() - set(declared)
 
-    def lines(self, lines: bytes, number: int) -> bytes:
+    def lines(self, lines: bytes) -> bytes:
         """Return lines of RECORDs that have the record once more, as one of its properties.
 
         Args:
             lines: The lines, with newlines between them.
-            number: The number of the first.
-
-        Raises:
-            MessageError: A line can't be decoded.
         """
-        return b"\n".join(
-            self._line(line, at) for at, line in enumerate(lines.split(b"\n"), start=number)
-        )
+        return b"\n".join(map(self._line, lines.split(b"\n")))
 
-    def _line(self, line: bytes, number: int) -> bytes:
-        try:
+    def _line(self, line: bytes) -> bytes:
+        with suppress(ValueError, RecursionError):
             return self._made(line)
-        except (ValueError, RecursionError) as error:
-            problem = re.sub(r" - at `.*", "", str(error), flags=re.DOTALL)
         if other := guarded(line):
             with suppress(ValueError, RecursionError):
                 return other.restored(self._made(other.text))
-        where = f"Stream {self._stream}: the record in line {number}"
-        raise MessageError(f"{where} can't be decoded: {problem}.")
+        # Whoever decodes it says what is wrong with it.
+        return line
 
     def _made(self, line: bytes) -> bytes:
         decoded = _lines.decode(line)
