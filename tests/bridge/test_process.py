@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from staging import record, schema
 
 from dlt_bridge import MessageError, TapError, process
+from dlt_bridge.checkpoints import committed
 from dlt_bridge.process import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from staging import Stage
 
 TAP = """
 import fcntl, os, signal, subprocess, sys
@@ -204,6 +208,12 @@ for number in range(20_000):
         f"{made.name}: record 4 of 's4'",
         f"{made.name}: 19995 more like: record 0 of 's0'",
     ]
+
+
+def test_warnings_are_counted_with_what_is_committed(stage: Stage) -> None:
+    source = stage.source([schema(), record(id=1)], stderr="WARNING odd\nINFO even\nERROR 1")
+    [done] = committed(stage.pipeline, source)
+    assert done.warnings == 2
 
 
 def test_errors_of_a_tap_come_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

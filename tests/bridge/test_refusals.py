@@ -87,13 +87,12 @@ def test_what_no_loader_needs_may_be_anything(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As taps write that are not made with a library."""
-    for number, odd in enumerate(
-        (
-            {"key_properties": "id", "bookmark_properties": "at"},
-            {"key_properties": ["id", None, "id"], "bookmark_properties": [None]},
-            {"bookmark_properties": {"x": 1}, "time_extracted": 5, "more": []},
-        )
-    ):
+    odds: list[dict[str, Any]] = [
+        {"key_properties": "id", "bookmark_properties": "at"},
+        {"key_properties": ["id", None, "id"], "bookmark_properties": [None]},
+        {"bookmark_properties": {"x": 1}, "time_extracted": 5, "more": []},
+    ]
+    for number, odd in enumerate(odds):
         log = {"type": "LOG", "log": {"level": "INFO"}}
         row = {**record(id=number, v="x"), "time_extracted": None, "more": 1}
         stage.load([schema(v=TEXT) | odd, log, log, row, record(id=9, v=str(number))])

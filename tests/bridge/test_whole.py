@@ -31,7 +31,7 @@ def columns(stage: Stage, table: str) -> list[str]:
 
 def test_documents_without_a_schema(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """As tap-mongodb writes them: with versions, and properties only where it converted values."""
-    first = {"_id": "a1", "pages": 3, "who": {"name": "Ada"}}
+    first: dict[str, Any] = {"_id": "a1", "pages": 3, "who": {"name": "Ada"}}
     activate = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
     stage.load(
         [
