@@ -83,17 +83,9 @@ class RecordDecoder:
         form: Likewise.
         learnt: What the records of all tables so far have shown. It is never changed, but another
             takes its place, so that any thread can read it.
-
-    Raises:
-        MessageError: There is no column.
     """
 
     def __init__(self, form: Form, learnt: Learnt | None = None) -> None:
-        if not any(column.kind for column in form.columns):
-            raise MessageError(
-                f"Stream {form.stream}: the SCHEMA has no property that can hold a value, so"
-                " nothing of its records would be loaded."
-            )
         self.form = form
         self.learnt = learnt or Learnt(
             kinds={name: dict(kinds) for name, kinds in form.variants.items()}

@@ -149,12 +149,14 @@ class Committed:
         last: The tap has ended.
         beside: How many values did not fit their column so far in this run, by table and the
             column that they are in.
+        warnings: How many warnings and errors the tap has logged so far.
     """
 
     info: LoadInfo
     state: str | None
     last: bool
     beside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    warnings: int = 0
 
 
 def committed(
@@ -190,7 +192,8 @@ def committed(
                 _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            yield Committed(info, run.driver.kept, run.ended, run.driver.beside)
+            driver = run.driver
+            yield Committed(info, driver.kept, run.ended, driver.beside, driver.warnings)
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:

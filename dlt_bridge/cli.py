@@ -12,6 +12,7 @@ from dlt_bridge.ending import explained
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.escapes import shown
 from dlt_bridge.lines import as_name
+from dlt_bridge.process import PATIENCE_SECONDS
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 
 if sys.version_info >= (3, 12):
@@ -131,6 +132,22 @@ def _add_place(parser: ArgumentParser) -> None:
 def _add_loading(parser: ArgumentParser) -> None:
     parser.add_argument("--catalog", metavar="FILE", help="takes the place of --discover")
     parser.add_argument(
+        "--no-discover",
+        dest="discover",
+        action="store_false",
+        help="the tap has no discovery: its streams are known by its messages alone",
+    )
+    parser.add_argument(
+        "--properties",
+        action="store_true",
+        help="the tap is an older one, which takes its catalog by --properties",
+    )
+    parser.add_argument(
+        "--renamed",
+        action="store_true",
+        help="the tap's messages call streams by other names than its catalog (stream maps do)",
+    )
+    parser.add_argument(
         "--select",
         metavar="STREAM",
         nargs="+",
@@ -187,6 +204,22 @@ def _add_loading(parser: ArgumentParser) -> None:
         choices=["refuse", "suffix"],
         help="what becomes of streams or properties with one name in the destination: nothing is"
         " loaded (the default), or all but the first have a suffix",
+    )
+    parser.add_argument(
+        "--batch-places",
+        metavar="PLACE",
+        nargs="+",
+        action="extend",
+        help="folders and addresses (s3://bucket/folder) that BATCH messages may name files in,"
+        " besides the working folder, the one for temporary files, and the root of the tap's"
+        " batch_config",
+    )
+    parser.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=_seconds,
+        help=f"seconds that the tap may take to end when it has closed its output"
+        f" ({PATIENCE_SECONDS:g})",
     )
     parser.add_argument(
         "--on-bad-stream",

@@ -70,12 +70,18 @@ def run(args: Namespace) -> None:
         _command(args),
         _config(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
+        discover=args.discover,
+        # What is not said is looked up.
+        properties=args.properties or None,
+        renamed=args.renamed or None,
         select=_selection(args),
         nested=args.nested,
         deletes=args.deletes,
         absent=args.absent,
         naming=args.naming,
         on_name_collision=args.on_name_collision,
+        batch_places=args.batch_places,
+        patience=args.patience,
         on_bad_stream=args.on_bad_stream,
         name=args.name,
     )

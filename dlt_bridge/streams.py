@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from dlt_bridge import names, tables, unfit
 from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.batches import Places
 from dlt_bridge.catalog import matches
 from dlt_bridge.completion import Completion
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
@@ -23,13 +24,14 @@ from dlt_bridge.files import CSV, VALUES, for_values, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
-from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.plans import DELETE_INSERT, Asked, Told, asked, planned
 from dlt_bridge.refreshing import Refreshing
 from dlt_bridge.rows import Form
 from dlt_bridge.spool import Spool
-from dlt_bridge.types import Kind, columns
+from dlt_bridge.types import Column, Kind, columns
 from dlt_bridge.versions import LastVersions
 from dlt_bridge.waiting import WaitingRows
+from dlt_bridge.whole import RECORD, WholeRecords, completed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -67,6 +69,8 @@ class Options:
         refresh: The streams whose tables are to be made anew.
         refreshing: Makes them anew, in one run.
         existing: The tables that are in the destination, in one run.
+        places: Where the files of BATCH messages may be.
+        whole: The streams whose records are kept whole, as far as that was said.
     """
 
     nested: Nesting = "json"
@@ -81,6 +85,8 @@ class Options:
     refresh: Collection[str] = ()
     refreshing: Refreshing = field(default_factory=Refreshing)
     existing: Existing = field(default_factory=Existing)
+    places: Places = field(default_factory=Places)
+    whole: set[str] = field(default_factory=set)
 
     def of_a_run(self) -> Options:
         """Return these options with what holds for one run only."""
@@ -184,8 +190,7 @@ class StreamWriter:
         self._options = options
         self._first = first
         self._in_parts = in_parts
-        keys = message.key_properties or ()
-        properties = columns(message.schema, keys)
+        keys = message.keys
         wish = asked(options.resource(stream.name), options.told_of(stream.name))
         if options.everything and wish.table not in {None, options.everything}:
             raise MessageError(
@@ -195,37 +200,22 @@ class StreamWriter:
         named = stream.name if options.everything else wish.table or stream.name
         self.table = options.table(stream.name, named)
         plan = planned(stream, keys, wish, hard=options.hard)
-        if plan.keys != tuple(keys):
-            properties = columns(message.schema, plan.keys)
         options.refreshing.drop(stream.name, self.table)
+        declared = columns(message.schema, plan.keys)
+        # Puts whole records beside the properties, if the SCHEMA lacks some.
+        self._whole: WholeRecords | None = None
         properties = names.with_names(
-            stream.name, self.table, properties, options.on_name_collision
+            stream.name,
+            self.table,
+            self._whole_columns(declared, plan.keys, told=keys) or declared,
+            options.on_name_collision,
         )
         self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
         self._holders = names.holders_of(properties)
         named_columns = [column.name for column in properties if column.kind]
         options.existing.bring_in_line(stream.name, self.table, named_columns)
         unfit.refuse_many(stream.name, self.table, named_columns)
-        layout = tables.layout(stream.name, self.table, properties, wish.columns)
-        kinds = layout.kinds
-        properties = tuple(
-            replace(column, kind=layout.asked.get(column.name, column.kind))
-            for column in properties
-        )
-        if options.nested == "tables":
-            # Mixed values beside child tables are JSON in a text column: see `TableHints`.
-            mixed = {column.name for column in properties if column.kind == Kind("json")}
-            kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
-        form = Form(
-            stream.name,
-            properties,
-            kinds,
-            layout.variants,
-            tables.limits(objects=options.nested == "tables"),
-            native=options.nested == "native",
-        )
-        if options.nested != "tables":
-            form = keeping(form, self._plan, self.table, options.keep, wish.table_format)
+        form = self._form(properties, wish)
         self._decoder = RecordDecoder(form)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
@@ -247,8 +237,33 @@ class StreamWriter:
         self._incomplete: Completion | None = None
         self._file_format = tables.file_format(objects=options.nested == "tables")
         self.begin()
-        # The table is there even if no row comes.
-        self._due = True
+        # The table is there even if no row comes; if it has properties.
+        self._due = any(column.kind for column in declared)
+
+    def _form(self, properties: Sequence[Column], wish: Asked) -> Form:
+        """Return what the records become."""
+        nested = self._options.nested
+        layout = tables.layout(self.stream.name, self.table, properties, wish.columns)
+        kinds = layout.kinds
+        properties = tuple(
+            replace(column, kind=layout.asked.get(column.name, column.kind))
+            for column in properties
+        )
+        if nested == "tables":
+            # Mixed values beside child tables are JSON in a text column: see `TableHints`.
+            mixed = {column.name for column in properties if column.kind == Kind("json")}
+            kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
+        form = Form(
+            self.stream.name,
+            properties,
+            kinds,
+            layout.variants,
+            tables.limits(objects=nested == "tables"),
+            native=nested == "native",
+        )
+        if nested == "tables":
+            return form
+        return keeping(form, self._plan, self.table, self._options.keep, wish.table_format)
 
     def followed_by(self, message: Schema) -> StreamWriter:
         """Return what takes the lines after a new SCHEMA in the midst of a package.
@@ -314,10 +329,12 @@ class StreamWriter:
             number: The number of the first.
             count: How many they are.
         """
+        self._size += len(lines)
+        if self._whole:
+            lines = self._whole.lines(lines)
         self._lines.append(lines)
         self._numbers.append(range(number, number + count))
         self._rows += count
-        self._size += len(lines)
         return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
 
     def batch(self) -> Batch | None:
@@ -543,6 +560,26 @@ class StreamWriter:
         for held in (self._held, self._incomplete, self._spool, self._before):
             if held:
                 held.close()
+
+    def _whole_columns(
+        self, declared: Sequence[Column], keys: Collection[str], *, told: Collection[str]
+    ) -> tuple[Column, ...] | None:
+        """Return the columns of whole records, and warn once; None if the SCHEMA lacks nothing."""
+        found = completed(declared, keys, told)
+        if found is None:
+            return None
+        known = [column.name for column in declared if column.kind]
+        self._whole = WholeRecords(found, known)
+        if self.stream.name not in self._options.whole:
+            self._options.whole.add(self.stream.name)
+            logger.warning(
+                "Stream %s: its SCHEMA has no %s. Its records, if there are any, are kept whole, as"
+                " JSON, in the column `%s`.",
+                self.stream.name,
+                f"property for its key {', '.join(keys)}" if known else "properties",
+                RECORD,
+            )
+        return found
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""

@@ -165,5 +165,12 @@ SETTINGS = th.PropertiesList(
         " each stream, however long it stays in the list. Let the tap send everything in that run"
         " (Meltano: `--full-refresh`).",
     ),
+    th.Property(
+        "batch_places",
+        th.ArrayType(th.StringType),
+        title="Places of BATCH files",
+        description="Folders and addresses (`s3://bucket/folder`) that BATCH messages may name"
+        " files in, besides the working folder and the one for temporary files.",
+    ),
     additional_properties=False,
 )
