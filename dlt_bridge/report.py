@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
     from rich.table import Table
+
+    from dlt_bridge.checkpoints import Committed
 
 #: Names of dlt's own tables and columns.
 DLT = "_dlt_"
@@ -51,7 +53,8 @@ class Report:
         tables: What was loaded, by table.
         packages: How many packages were.
         warnings: How often the tap has warned.
-        beside: How many values were kept beside, as they are none of their column's type.
+        beside: How many values are kept beside their column, by the columns that they are in, such
+            as `orders.amount__v_text`.
     """
 
     def __init__(self, pipeline: Pipeline, streams: Iterable[str] = ()) -> None:
@@ -60,16 +63,32 @@ class Report:
         self.tables: defaultdict[str, Loaded] = defaultdict(Loaded)
         self.packages = 0
         self.warnings = 0
-        self.beside = 0
+        self.beside: Counter[str] = Counter()
+        # Of the taps that have ended: packages tell of their own run so far.
+        self._warnings = 0
+        self._beside: Counter[str] = Counter()
 
     @property
     def rows(self) -> int:
         """How many rows were loaded, into all tables."""
         return sum(loaded.rows for loaded in self.tables.values())
 
-    def add(self, info: LoadInfo) -> None:
+    def add(self, package: Committed) -> None:
         """Add a package that was just loaded."""
         self.packages += 1
+        self.warnings = self._warnings + package.warnings
+        self.beside = self._beside + Counter(
+            {
+                f"{table}.{column}": values
+                for table, columns in package.beside.items()
+                for column, values in columns.items()
+            }
+        )
+        if package.last:
+            self._warnings, self._beside = self.warnings, self.beside
+        self._add(package.info)
+
+    def _add(self, info: LoadInfo) -> None:
         for table, rows in self._counts():
             self.tables[table].rows += rows
         for metrics in info.metrics.values():
@@ -140,7 +159,7 @@ class Report:
         whole = size(sum(loaded.size for loaded in self.tables.values()))
         add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
         if self.beside:
-            add("values kept beside", f"{self.beside:,}")
+            add("values kept beside", f"{self.beside.total():,}", "", "", ", ".join(self.beside))
         if self.warnings:
             add("warnings of the tap", f"{self.warnings:,}")
         return made
@@ -156,7 +175,7 @@ class Report:
             "packages": self.packages,
             "seconds": round(seconds, 3),
             "warnings": self.warnings,
-            "values_beside": self.beside,
+            "values_beside": dict(self.beside),
             "tables": [
                 {
                     "stream": stream,
@@ -186,7 +205,8 @@ class Report:
         rows = counted(sum(streams.values()), "row")
         words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
         if self.beside:
-            words.append(f"{counted(self.beside, 'value')} kept beside.")
+            columns = ", ".join(f"`{shown(column)}`" for column in self.beside)
+            words.append(f"{counted(self.beside.total(), 'value')} kept beside, in {columns}.")
         if self.warnings:
             words.append(f"{counted(self.warnings, 'warning')} of the tap.")
         return " ".join(words)

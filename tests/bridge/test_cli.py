@@ -6,19 +6,15 @@ import json
 import re
 import subprocess
 import sys
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import duckdb
 import pytest
 from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
-from dlt import Schema
-from rich.console import Console
 from staging import bookmark, entry, record, schema
 
-from dlt_bridge.report import Loaded, Report, size
+from dlt_bridge.report import size
 
 
 def lines_of_two(number: int) -> list[Any]:
@@ -205,7 +201,12 @@ def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
     dlt.streams = ("a-1", "b")
     told = json.loads(dlt.run([schema("a-1"), record("a-1", id=1)], "--json"))
     assert told["destination"].endswith(f"scripted_tap.duckdb, dataset {DATA}")
-    assert (told["rows"], told["packages"], told["warnings"], told["values_beside"]) == (1, 1, 0, 0)
+    assert (told["rows"], told["packages"], told["warnings"], told["values_beside"]) == (
+        1,
+        1,
+        0,
+        {},
+    )
     first, second = told["tables"]
     assert first.pop("bytes") > 0
     assert first.pop("seconds") >= 0
@@ -219,19 +220,19 @@ def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
     assert (second["table"], second["rows"], second["bytes"]) == ("b", 0, 0)
 
 
-def test_report_counts_warnings_and_values_beside() -> None:
-    pipeline = Mock(default_schema=Schema("s"))
-    report = Report(pipeline)
-    report.tables["a"] = Loaded(rows=1)
-    printed = StringIO()
-    Console(file=printed).print(report.table(1))
-    assert "warnings" not in printed.getvalue()
-    report.warnings, report.beside = 2, 1000
-    Console(file=printed).print(report.table(1))
-    assert cells(printed.getvalue(), "warnings of the tap")[1] == "2"
-    assert cells(printed.getvalue(), "values kept beside")[1] == "1,000"
-    said = "Loaded 1 row of 1 stream into x. 1,000 values kept beside. 2 warnings of the tap."
-    assert report.in_words("x") == said
+def test_report_counts_warnings_and_values_beside(dlt: Command) -> None:
+    """Over all packages of the run, and each once."""
+    whole = schema(n={"type": ["integer", "null"]})
+    lines = [whole, *(record(id=number, n=number) for number in range(20)), bookmark(a={"x": 0})]
+    dlt.run(lines)
+    lines = [whole, record(id=21, n="x"), bookmark(a={"x": 1}), record(id=22, n="y")]
+    warned = {"stderr": "WARNING Something is odd.\nINFO All is well."}
+    printed = dlt.run(lines, "--checkpoint-every", "0", **warned)
+    assert cells(printed, "values kept beside")[1] == "2"
+    assert "a.n__v_text" in printed
+    assert cells(printed, "warnings of the tap")[1] == "1"
+    told = json.loads(dlt.run(lines, "--json", **warned))
+    assert (told["warnings"], told["values_beside"]) == (1, {"a.n__v_text": 2})
 
 
 def test_sizes_are_as_people_read_them() -> None:
