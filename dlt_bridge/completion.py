@@ -74,7 +74,7 @@ class Completion:
             self._lacking = True
             whole = pc.is_null(table[LACKING])
         known = table.select([*self.keys, SEQUENCE])
-        part = pa.repeat(pa.scalar(len(self._spool)), len(table))
+        part = pa.repeat(pa.scalar(self._spool.count), len(table))
         self._known.append(known.append_column(_WHOLE, whole).append_column(_PART, part))
         self._spool.add(table)
         if LACKING not in table.column_names:

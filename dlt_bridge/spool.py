@@ -19,7 +19,9 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._parts: list[tuple[int, int]] = []
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many tables it holds."""
         return len(self._parts)
 
     def add(self, table: pa.Table) -> None:
@@ -35,7 +37,7 @@ class Spool:
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the tables in the order they came, and close the file."""
-        yield from map(self.read, range(len(self)))
+        yield from map(self.read, range(self.count))
         self.close()
 
     def read(self, number: int) -> pa.Table:
