@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import names, tables
+from dlt_bridge import names, table_names, tables
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.catalog import matches
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
@@ -101,7 +101,7 @@ class Options:
             BridgeError: As for `table`.
         """
         one = self.everything is not None
-        names.settle_tables(named, self.tables, self.on_name_collision, one=one)
+        table_names.settle_tables(named, self.tables, self.on_name_collision, one=one)
 
     def names_table(self, stream: str, table: str) -> bool:
         """Say whether dlt must be told the name of a stream's table."""
