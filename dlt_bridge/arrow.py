@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from msgspec import Raw
 
-from dlt_bridge.errors import MessageError
+from dlt_bridge.choice import chosen
+from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.nested import native as native_of
 from dlt_bridge.nested import only_nested
 from dlt_bridge.places import built, place
+from dlt_bridge.presence import LACKING
 from dlt_bridge.rows import Form, Known, Lines, RowDecoder
+from dlt_bridge.surrogates import NO_NUMBERS
 from dlt_bridge.types import Column, Kind
 from dlt_bridge.values import MISFIT, NULL, array, arrow_type
 
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of a record, in streams that have versions.
 VERSION = "_sdc_table_version"
+NO_FIT = "does not fit its column"
+#: What to do about a key that does not fit its column.
+OTHER_KEY = (
+    f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
+    " is of another tap, give each tap its own dataset, and its own pipeline_name."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,14 @@ class Learnt(Known):
         misplaced: What went into variants.
         kinds: The types of the variants that each column has, by its name and their `data_type`.
         variants: The variants of this stream's tables, in order: each table has them all.
+        chosen: The types of columns that the first records have shown to be better than those of
+            the SCHEMA.
     """
 
     misplaced: list[Misplaced] = field(default_factory=list)
     kinds: dict[str, dict[str, Kind]] = field(default_factory=dict)
     variants: dict[str, Kind] = field(default_factory=dict)
+    chosen: dict[str, Kind] = field(default_factory=dict)
 
 
 class RecordDecoder:
@@ -87,15 +98,12 @@ class RecordDecoder:
         self.learnt = learnt or Learnt(
             kinds={name: dict(kinds) for name, kinds in form.variants.items()}
         )
-        self._columns = [
-            (column, form.kinds.get(column.name, column.kind)) for column in form.columns
-        ]
         self._natives = {
             column.name: found
-            for column, kind in self._columns
+            for column in form.columns
             if form.native
             and not column.key
-            and kind == Kind("json")
+            and form.kinds.get(column.name, column.kind) == Kind("json")
             and (found := native_of(column.schema))
         }
         self._learn()
@@ -108,6 +116,13 @@ class RecordDecoder:
 
     def _learn(self) -> None:
         self._working = deepcopy(self.learnt)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        kinds = {**self._working.chosen, **self.form.kinds}
+        self._columns = [
+            (column, kinds.get(column.name, column.kind)) for column in self.form.columns
+        ]
         self._rows = RowDecoder(self.form, [kind for _, kind in self._columns], self._working)
 
     @property
@@ -120,7 +135,8 @@ class RecordDecoder:
         fields += [pa.field(name, arrow_type(kind)) for name, kind in self.learnt.variants.items()]
         if self.learnt.versioned:
             fields.append(pa.field(VERSION, pa.int64()))
-        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64(), nullable=False)])
+        # It may be null: rows that another program wrote into the table have none.
+        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64())])
 
     @property
     def types(self) -> dict[str, Kind]:
@@ -144,13 +160,17 @@ class RecordDecoder:
         texts = self.json_columns
         return [c.name for c in self.form.columns if c.name in texts and only_nested(c.schema)]
 
-    def table(self, text: bytes, numbers: Sequence[range], sequence: int) -> pa.Table:
-        """Return a table of records.
+    def table(
+        self, text: bytes, numbers: Sequence[range], sequence: int, *, first: bool = False
+    ) -> pa.Table:
+        """Return a table of records; with `LACKING`, if some lack what their rows are to keep.
 
         Args:
             text: The lines of the RECORD messages, with newlines between them.
             numbers: Their numbers, for errors.
             sequence: The first value of the column `_sdc_sequence`; each row has one more.
+            first: These are the first records, so columns that are new may be of other types than
+                the SCHEMA says, if their values are.
 
         Raises:
             MessageError: A record does not fit the SCHEMA in a way that no variant can hold. The
@@ -160,7 +180,7 @@ class RecordDecoder:
         made: dict[str, pa.Array] | None = None
         while made is None:
             rows = self._rows.decoded(lines)
-            made = self._arrays(rows, lines)
+            made = None if first and self._chosen(rows) else self._arrays(rows, lines)
         count = len(rows.records)
         if self._working != self.learnt:
             self.learnt = deepcopy(self._working)
@@ -168,11 +188,42 @@ class RecordDecoder:
             made[VERSION] = pa.array(rows.versions, pa.int64())
         made[SEQUENCE] = pa.arange(sequence, sequence + count)
         schema = self.schema
-        return pa.Table.from_arrays(
+        table = pa.Table.from_arrays(
             [made[name] if name in made else pa.nulls(count, schema.field(name).type)
              for name in schema.names],
             schema=schema,
         )  # fmt: skip
+        lacking = self._lacking(made, rows.text)
+        return table if lacking is None else table.append_column(LACKING, lacking)
+
+    def _lacking(self, made: dict[str, pa.Array], text: bytes) -> pa.Array | None:
+        """Return what rows lack, if the stream is one whose rows keep the values of that."""
+        if self.form.lacking is None:
+            return None
+        held = [c for c, kind in self._columns if kind or self._working.kinds.get(c.name)]
+        return self.form.lacking.column(held, made, text)
+
+    def _chosen(self, rows: Rows) -> bool:
+        """Choose types by the values of columns that are slow, and say whether there are new ones.
+
+        A column whose values all fit is not slow, or will be looked at when it is.
+        """
+        found = {
+            column.name: kind
+            for index, (column, declared) in enumerate(self._columns)
+            if index in self._rows.slow
+            and column.name not in self._natives
+            and column.name not in self._working.chosen
+            and self.form.may_choose(column.name)
+            and (kind := chosen(column, declared, self._texts(rows, index), self.form.limits))
+        }
+        self._working.chosen |= found
+        if found:
+            self._prepare()
+        return bool(found)
+
+    def _texts(self, rows: Rows, index: int) -> list[bytes]:
+        return rows.texts(rows.values(index, self._columns[index][0].json_name))
 
     def _arrays(self, rows: Rows, lines: Lines) -> dict[str, pa.Array] | None:
         """Return the columns; or None if one must be decoded in another way first."""
@@ -190,7 +241,12 @@ class RecordDecoder:
                     made[column.name] = array(kind, values)
                 except MISFIT:
                     misfits.add(index)
+                else:
+                    if not self.form.limits.hold(kind, made[column.name]):
+                        misfits.add(index)
             if column.key and column.name in made and made[column.name].null_count:
+                if index in self._rows.slow:
+                    values = self._texts(rows, index)
                 self._refuse_key(column, kind, values, lines)
         return None if self._rows.slow_down(misfits) else made
 
@@ -254,17 +310,20 @@ class RecordDecoder:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
+                remedy = OTHER_KEY if problem.startswith(NO_FIT) else ""
                 raise MessageError(
                     f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
-                    " is part of the key, so the record can't be loaded."
+                    f" is part of the key, so the record can't be loaded.{remedy}"
                 )
         raise AssertionError(f"stream {self.form.stream}: a key is null, but no value of it")
 
     def _problem_of_key(self, column: Column, kind: Kind | None, value: object) -> str:
         if value is None or value == NULL:
             return "is null"
-        if isinstance(value, Raw):
-            placed = place(column, kind, [bytes(value)], {}, self.form.limits)
+        if value in NO_NUMBERS:
+            return f"is {value.decode()}"
+        if isinstance(value, bytes):
+            placed = place(column, kind, [value], {}, self.form.limits)
             if placed.variants:
-                return f"does not fit its column ({kind.text if kind else 'null'})"
+                return f"{NO_FIT} ({kind.text if kind else 'null'})"
         return ""

@@ -155,6 +155,11 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
     )
     parser.add_argument(
+        "--absent",
+        choices=["null", "keep"],
+        help="what a property is that a record lacks: null (the default), or what its row has",
+    )
+    parser.add_argument(
         "--naming",
         help="the naming convention of tables and columns: one of dlt's, such as snake_case or"
         " direct, or a module",

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import dlt
 
 from dlt_bridge.arrow import SEQUENCE
+from dlt_bridge.files import VALUES
 from dlt_bridge.names import HOLDER
 from dlt_bridge.plans import DELETE_INSERT, Plan, Told
+from dlt_bridge.presence import DELETED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from dlt_bridge.types import Kind
-
-#: The property by which a tap says that a record is gone at the source.
-DELETED = "_sdc_deleted_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ class TableHints:
         if name in self.variants:
             return {**_column(kind), "variant": True}
         if self.nested is None:
-            return _column(kind) if kind.data_type == "json" else {}
+            arrow_tells = kind.data_type != "json" and self.file_format != VALUES
+            return {} if arrow_tells else _column(kind)
         if name in self.nested:
             return {}
         # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.

@@ -7,6 +7,7 @@ is decoded from its texts then; an unknown property is learnt; an error names it
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -23,6 +24,7 @@ from dlt_bridge.values import NULL, TEXTUAL, decoded_type
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from dlt_bridge.presence import Lacking
     from dlt_bridge.types import Column, Kind
 
 #: Types whose values are JSON strings of a certain form.
@@ -58,6 +60,7 @@ class Form:
         variants: The types of the variants that a column has already, by name and `data_type`.
         limits: What the destination can't hold.
         native: Objects and arrays become structs and lists where their schema tells all.
+        lacking: Which records keep the values of what they lack; None if none does.
     """
 
     stream: str
@@ -66,6 +69,11 @@ class Form:
     variants: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     native: bool = False
+    lacking: Lacking | None = None
+
+    def may_choose(self, column: str) -> bool:
+        """Say whether a column is new, and nobody has asked for its type."""
+        return column not in self.kinds and not self.variants.get(column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +106,16 @@ class Rows:
     Attributes:
         records: What was decoded of each record.
         versions: Their versions.
-        guarded: What stands in for halves of surrogate pairs in texts, if there are any.
+        guarded: What stands in for halves of surrogate pairs, NaN and infinities, if there are any.
         by_name: The records are objects, whose names are those of properties.
+        text: The lines as they were decoded.
     """
 
     records: list[Any]
     versions: list[int | None]
     guarded: Guarded | None
     by_name: bool
+    text: bytes
 
     def values(self, index: int, name: str) -> list[Any]:
         """Return the values of a column.
@@ -185,17 +195,15 @@ class RowDecoder:
                     stand_in = None if stand_in else guarded(text)
                     if stand_in is None:
                         raise self._misfit(lines) from None
-                    # Only value by value can the stand-ins be told.
-                    every = {kind.data_type for kind in self._kinds if kind}
-                    self._slow_down(every - {"bigint", "double"})
                     text = stand_in.text
+                    self._slow_down_where(text, stand_in.stand_in)
                 continue
             records = list(map(_record, decoded))
             if len(records) != lines.count or (self._by_name and not self._whole(records)):
                 raise self._misfit(lines)
             versions = list(map(_version, decoded))
             self._known.versioned |= versions.count(None) != len(versions)
-            return Rows(records, versions, stand_in, self._by_name)
+            return Rows(records, versions, stand_in, self._by_name, text)
 
     def slow_down(self, indices: Collection[int]) -> bool:
         """Decode columns from their texts from now on; say whether that is new."""
@@ -209,6 +217,20 @@ class RowDecoder:
         return self.slow_down(
             {i for i, kind in enumerate(self._kinds) if kind and kind.data_type in data_types}
         )
+
+    def _slow_down_where(self, text: bytes, stand_in: bytes) -> None:
+        """Slow down columns that have stand-ins, which can be told only value by value."""
+        with suppress(ValueError, RecursionError):
+            records = [envelope.record for envelope in _envelope.decode_lines(text)]
+            self.slow_down(
+                {
+                    index
+                    for index, column in enumerate(self._columns)
+                    if any(
+                        stand_in in bytes(record.get(column.json_name, NULL)) for record in records
+                    )
+                }
+            )
 
     def _whole(self, records: Sequence[dict[str, Raw]]) -> bool:
         """Say whether objects have what is required, and learn what is unknown."""

@@ -45,6 +45,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    absent: Literal["null", "keep"] | None = None,
     naming: str | None = None,
     on_name_collision: OnNameCollision | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
@@ -60,8 +61,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested`, `deletes`, `naming`, `on_name_collision` and
-    `on_bad_stream`.
+    `config` (in secrets.toml), `select`, `nested`, `deletes`, `absent`, `naming`,
+    `on_name_collision` and `on_bad_stream`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -79,6 +80,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        absent: What a property is that a record lacks, in streams with a key: `null` (the
+            default), or what its row has (`keep`). A row that `deletes` keeps keeps its values
+            with either.
         naming: The naming convention of tables and columns: one of dlt's, such as `snake_case` or
             `direct`, or a module. By default that with which the pipeline began, or else the
             bridge's own: snake_case, with the letters of all alphabets.
@@ -108,6 +112,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "absent": absent,
         "naming": naming,
         "on_name_collision": on_name_collision,
         "on_bad_stream": on_bad_stream,
@@ -120,22 +125,31 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        absent: str | None = None,
         naming: str | None = None,
         on_name_collision: str | None = None,
         on_bad_stream: str | None = None,
     ) -> Iterator[DltResource]:
+        resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
+        keep = _choice("absent", absent, ("null", "keep")) == "keep"
+        if keep and resolved["nested"] == "tables":
+            raise BridgeError(
+                'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
+                ' read back. Choose nested="json".'
+            )
         read = _read(tap, command, config or {})
         select = checked_selection(select)
         known = _catalog(read, catalog, select, discover=discover)
         told: dict[str, Told] = {}
-        resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
+            refresh=read.refresh if isinstance(read, Lines) else (),
             excluded=tuple(known.excluded) if known.unnamed else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
         )

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import names, table_names, tables
+from dlt_bridge import names, table_names, tables, unfit
+from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.catalog import matches
+from dlt_bridge.completion import Completion
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
-from dlt_bridge.files import CSV, VALUES, needs_values
+from dlt_bridge.existing import Existing
+from dlt_bridge.files import CSV, VALUES, for_values, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.refreshing import Refreshing
 from dlt_bridge.rows import Form
 from dlt_bridge.spool import Spool
 from dlt_bridge.types import Kind, columns
@@ -52,22 +57,34 @@ class Options:
     Attributes:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
+        keep: Rows keep the values of properties that a record lacks.
         skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
         excluded: Patterns of streams that are left out then.
         told: What the bridge has told dlt of each stream.
         on_name_collision: What becomes of streams, or properties, with one name in the destination.
         tables: The tables of the streams of a run.
+        refresh: The streams whose tables are to be made anew.
+        refreshing: Makes them anew, in one run.
+        existing: The tables that are in the destination, in one run.
     """
 
     nested: Nesting = "json"
     hard: bool = False
+    keep: bool = False
     skip: bool = False
     everything: str | None = None
     excluded: Sequence[str] = ()
     told: dict[str, Told] = field(default_factory=dict)
     on_name_collision: OnNameCollision = "refuse"
     tables: dict[str, str] = field(default_factory=dict)
+    refresh: Collection[str] = ()
+    refreshing: Refreshing = field(default_factory=Refreshing)
+    existing: Existing = field(default_factory=Existing)
+
+    def of_a_run(self) -> Options:
+        """Return these options with what holds for one run only."""
+        return replace(self, refreshing=Refreshing(self.refresh), existing=Existing())
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -146,6 +163,7 @@ class StreamWriter:
         line: The line of its SCHEMA.
         table: The name of its table in the destination.
         waiting: The rows that are decoded and were not handed over.
+        beside: How many values did not fit their column in this run, by the variant they are in.
 
     Raises:
         MessageError: The SCHEMA, or what the user asks for, can't be loaded.
@@ -162,6 +180,7 @@ class StreamWriter:
     ) -> None:
         self.stream = stream
         self.message = message
+        self.beside: Counter[str] = Counter()
         self._options = options
         self._first = first
         self._in_parts = in_parts
@@ -178,11 +197,15 @@ class StreamWriter:
         plan = planned(stream, keys, wish, hard=options.hard)
         if plan.keys != tuple(keys):
             properties = columns(message.schema, plan.keys)
+        options.refreshing.drop(stream.name, self.table)
         properties = names.with_names(
             stream.name, self.table, properties, options.on_name_collision
         )
         self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
         self._holders = names.holders_of(properties)
+        named_columns = [column.name for column in properties if column.kind]
+        options.existing.bring_in_line(stream.name, self.table, named_columns)
+        unfit.refuse_many(stream.name, self.table, named_columns)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
@@ -198,15 +221,19 @@ class StreamWriter:
             properties,
             kinds,
             layout.variants,
-            tables.limits(),
+            tables.limits(objects=options.nested == "tables"),
             native=options.nested == "native",
         )
+        if options.nested != "tables":
+            form = keeping(form, self._plan, self.table, options.keep, wish.table_format)
         self._decoder = RecordDecoder(form)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
         self._size = self._rows = 0
         # Of what records have shown, how much was told.
         self._reported = self._moved = 0
+        # No record was decoded, and dlt knows nothing of the columns.
+        self._unread = True
         self.line = b""
         if self._plan.one_version:
             tables.refuse_changed_key(stream.name, self.table, self._plan.keys)
@@ -217,6 +244,7 @@ class StreamWriter:
         self._spool = Spool() if in_parts and self._plan.disposition == "replace" else None
         self._before: StreamWriter | None = None
         self._held: LastVersions | None = None
+        self._incomplete: Completion | None = None
         self._file_format = tables.file_format(objects=options.nested == "tables")
         self.begin()
         # The table is there even if no row comes.
@@ -233,17 +261,18 @@ class StreamWriter:
             self.stream, message, self._options, self._first, in_parts=self._in_parts
         )
         later._active, later._oldest = self._active, self._oldest
+        later.beside = self.beside
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
             later._decoder.learn(replace(later._decoder.learnt, versioned=True))
-        if self._held:
+        if self._held or self._incomplete:
             later.close()
             if later._plan.keys != self._plan.keys:
                 raise MessageError(
                     f"Stream {self.stream.name}: a SCHEMA changes the key. The destination can't"
                     " tell the last versions of records by two keys in one package."
                 )
-            later._held = self._held
+            later._held, later._incomplete = self._held, self._incomplete
         later._watch.give_up()
         if self._spool:
             later._before = self
@@ -261,8 +290,9 @@ class StreamWriter:
 
     def begin(self) -> None:
         """Begin a new package: dlt must be told of the table anew when rows come."""
-        if self._held:
-            self._held.close()
+        for held in (self._held, self._incomplete):
+            if held:
+                held.close()
         tables.forget_conditions(self.table)
         if not self._spool:
             self._file_format = tables.file_format(objects=self._options.nested == "tables")
@@ -273,6 +303,7 @@ class StreamWriter:
         self._active: int | None = None
         self._oldest: int | None = None
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._incomplete = Completion(self._plan.keys) if self._decoder.form.lacking else None
         self._watch = KeyWatch(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
@@ -293,7 +324,10 @@ class StreamWriter:
         """Return the lines that wait, to be decoded; None if there are none."""
         if not self._rows:
             return None
-        batch = Batch(self._decoder, self._lines, self._numbers, self._rows, self._size)
+        batch = Batch(
+            self._decoder, self._lines, self._numbers, self._rows, self._size, self._unread
+        )
+        self._unread = False
         self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
         return batch
 
@@ -316,6 +350,8 @@ class StreamWriter:
             numbers: The numbers of their lines.
         """
         self._report()
+        for name in self._decoder.learnt.variants.keys() & set(table.schema.names):
+            self.beside[name] += len(table) - table[name].null_count
         if self._spool:
             self._choose_format(table)
             self._spool.add(table)
@@ -360,14 +396,14 @@ class StreamWriter:
         taken = self.waiting.take(there if rows is None else min(rows, there))
         size = sum(table.nbytes for table in taken)
         self._activate(before)
-        for table in taken:
-            self._noticed(table)
+        taken = [self._noticed(table) for table in taken]
         self._due = bool(self.waiting or self._activations)
         parcel = Parcel([], size=size)
         if not self._told:
             parcel.hints = self._hints()
             schema = self._decoder.schema
             self._told, self._told_columns = True, set(schema.names)
+            self._unread = False
             taken = [] if self._held else taken
             if not any(table.schema.equals(schema) for table in taken):
                 # With columns that the rows so far do not have, such as that of the versions.
@@ -390,18 +426,23 @@ class StreamWriter:
         else:
             self._activations = [(at, version) for at, version in self._activations if at > before]
 
-    def _noticed(self, table: pa.Table) -> None:
-        """Notice what rows of this package tell about it."""
-        self._told &= self._told_columns.issuperset(table.schema.names)
+    def _noticed(self, table: pa.Table) -> pa.Table:
+        """Notice what rows of this package tell about it, and return those that lack nothing."""
         if VERSION in table.schema.names:
             oldest = pc.min(table[VERSION]).as_py()
             if oldest is not None:
                 self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        if self._incomplete:
+            table = self._incomplete.add(table)
+            if self._incomplete.needed:
+                self._watch.give_up()
+        self._told &= self._told_columns.issuperset(table.schema.names)
         self._choose_format(table)
         if self._held:
             self._held.add(table)
         else:
             self._watch.add(table)
+        return table
 
     def _choose_format(self, table: pa.Table) -> None:
         if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
@@ -414,14 +455,33 @@ class StreamWriter:
         Args:
             over: The tap was read to its end.
         """
+        hints: TableHints | None = None
+        for table, hints in self._completed():
+            if self._held:
+                self._held.add(table)
+            else:
+                yield Parcel([table], hints)
         if over and self._spool:
             yield from self._replacing_parcels(self._spool)
         elif self._held:
             for table in self._held.tables():
-                yield Parcel(self._converted(table))
+                yield Parcel(self._converted(table), hints)
         elif self._watch.worth_telling and self._told:
             empty = self._converted(self._decoder.schema.empty_table())
             yield Parcel(empty, replace(self._hints(), deduplicated=True))
+
+    def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
+        """Yield the rows that lacked something, and what dlt must know of their columns."""
+        if self._incomplete is None:
+            return
+        # Steps that add columns would add them to these rows a second time.
+        others = not self._options.told_of(self.stream.name).changed
+        found = complete_rows(
+            self.stream.name, self.table, self._decoder, self._incomplete, others=others
+        )
+        for table, kinds in found:
+            self._choose_format(table)
+            yield table, replace(self._hints(), columns=kinds)
 
     def _replacing_parcels(self, spool: Spool) -> Iterator[Parcel]:
         """Yield what takes the place of the table, now that all of it was read."""
@@ -433,11 +493,11 @@ class StreamWriter:
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
-            return [table]
+            return [for_values(table) if self._file_format == VALUES else table]
         return objects(table, self._decoder.nested_columns)
 
     def _hints(self) -> TableHints:
-        return TableHints(
+        hints = TableHints(
             self._plan,
             self._decoder.told_columns,
             self._decoder.learnt.variants,
@@ -449,6 +509,12 @@ class StreamWriter:
             stream=self.stream.name,
             holders=self._holders,
         )
+        if self._options.nested == "tables":
+            merged = isinstance(hints.disposition, dict)
+            unfit.refuse_unlinked(self.stream.name, self.table, merged=merged)
+        else:
+            unfit.refuse_linked(self.stream.name, self.table)
+        return hints
 
     def _conditions(self) -> dict[str, str]:
         """Return what decides which rows are in the table after a version was activated."""
@@ -474,7 +540,7 @@ class StreamWriter:
     def close(self) -> None:
         """Let go of all rows."""
         self.waiting = WaitingRows()
-        for held in (self._held, self._spool, self._before):
+        for held in (self._held, self._incomplete, self._spool, self._before):
             if held:
                 held.close()
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
 
-from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.arrow import SEQUENCE, VERSION
+from dlt_bridge.errors import ANEW, BridgeError, MessageError
 from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
 from dlt_bridge.runs import capabilities, pipeline
@@ -31,6 +32,8 @@ DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 # PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
 POSTGRES_LIKE = frozenset({"postgres", "redshift"})
+# Destinations that hold instants of any year, and NaN.
+ANY_YEAR = frozenset({"duckdb", "motherduck", "filesystem"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def layout(
             raise MessageError(
                 f"Stream {stream}: a hint asks for `{column.name}` to be {wish.text}, but its"
                 f" column holds {there.text}. Take the hint away, load into another dataset, or"
-                ' reset the stream with refresh="drop_resources".'
+                f" read the stream anew, into a new table: {ANEW}"
             )
         if kind := there or wish:
             kinds[column.name] = kind
@@ -104,6 +107,15 @@ def _kind(column: Mapping[str, Any]) -> Kind | None:
 def destination_type() -> str:
     """Return what dlt calls the kind of destination, such as `postgres`."""
     return str(pipeline().destination.destination_type.rpartition(".")[2])
+
+
+def prepare(destination: str) -> None:
+    """Let dlt load values into a kind of destination as they are, where it would not."""
+    if destination == "sqlalchemy":
+        # Whoever loads elsewhere need not have it.
+        from dlt_bridge.sqlalchemy_types import take_values_as_they_are  # noqa: PLC0415
+
+        take_values_as_they_are()
 
 
 def file_format(*, objects: bool) -> str | None:
@@ -139,7 +151,7 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
         raise MessageError(
             f"Stream {stream}: its table was loaded by the key {_listed(sorted(before)) or 'none'},"
             f" and now it is {_listed(keys)}. Rows that are the same by it would stay several here."
-            ' Reset the stream with refresh="drop_resources".'
+            f" Read the stream anew, into a new table: {ANEW}"
         )
 
 
@@ -156,15 +168,41 @@ def refuse_structs() -> None:
         )
 
 
-def limits() -> Limits:
-    """Return what the destination can't hold in a text."""
-    return Limits(nul=destination_type() not in POSTGRES_LIKE)
+def limits(*, objects: bool) -> Limits:
+    """Return what the destination can't hold, or what can't be brought to it.
+
+    Args:
+        objects: Rows are objects: dlt makes null of NaN, and Python has no other years.
+    """
+    name = destination_type()
+    return Limits(
+        nul=name not in POSTGRES_LIKE,
+        no_number=not objects and name in {"postgres", *ANY_YEAR},
+        before_year_1=not objects and name in ANY_YEAR,
+        after_year_9999=not objects and name in {"postgres", *ANY_YEAR},
+    )
 
 
 def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
     """Return the columns that dlt knows a table to have, by their names."""
     columns: Mapping[str, Mapping[str, Any]] = stored_table(table).get("columns", {})
     return columns
+
+
+def other_columns(table: str, known: Iterable[str]) -> dict[str, Kind]:
+    """Return the columns of a table that none of some names has, with their types.
+
+    Args:
+        table: The table.
+        known: Names of columns, as the tap has them.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    names = {normalize(name) for name in (*known, SEQUENCE, VERSION)}
+    return {
+        name: kind
+        for name, column in stored_columns(table).items()
+        if name not in names and not name.lower().startswith("_dlt_") and (kind := _kind(column))
+    }
 
 
 def stored_table(table: str) -> Any:  # noqa: ANN401

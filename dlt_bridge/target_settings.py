@@ -78,6 +78,15 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "absent",
+        th.StringType(allowed_values=["null", "keep"]),
+        default="null",
+        title="Absent properties",
+        description="What a property is that a record lacks, in streams with a key: `null`, or what"
+        " its row has (`keep`), as taps need that read a log of changes and leave out what did not"
+        " change. A row that `deletes` keeps keeps its values with either.",
+    ),
+    th.Property(
         "naming",
         th.StringType(min_length=1),
         title="Naming",
@@ -122,6 +131,14 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Schema contract",
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
+    ),
+    th.Property(
+        "refresh",
+        th.ArrayType(th.StringType),
+        title="Refresh",
+        description='Streams whose tables are dropped and made anew, such as `["orders"]`: once for'
+        " each stream, however long it stays in the list. Let the tap send everything in that run"
+        " (Meltano: `--full-refresh`).",
     ),
     additional_properties=False,
 )
