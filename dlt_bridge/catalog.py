@@ -218,7 +218,7 @@ def checked_selection(select: Sequence[str] | None) -> list[str] | None:
         BridgeError: There are none, or they are one text.
     """
     if isinstance(select, str):
-        raise BridgeError(f'select takes a list of streams: select=["{select}"].')
+        raise BridgeError('select takes a list of streams, as in select=["a"].')
     if select is not None and not select:
         raise BridgeError("select is empty, so nothing would be loaded. Without it, all is.")
     return None if select is None else list(select)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from dlt.common.configuration.plugins import SupportsCliCommand
 
 from dlt_bridge.ending import explained
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.escapes import shown
 from dlt_bridge.lines import as_name
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from dlt.common.configuration.plugins import TCliCommandCompose
+
+
+PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
 
 
 class SingerCommand(SupportsCliCommand):
@@ -47,6 +52,7 @@ class SingerCommand(SupportsCliCommand):
         _add_tap(run)
         _add_place(run)
         _add_loading(run)
+        run.add_argument("--json", action="store_true", help="print what was loaded as JSON")
 
         state = actions.add_parser("state", help="shows, takes or sets the bookmarks of a tap")
         _add_tap(state)
@@ -71,13 +77,25 @@ class SingerCommand(SupportsCliCommand):
         # Here, because `dlt` asks all commands for their arguments, and most runs are of others.
         from dlt_bridge import commands  # noqa: PLC0415
 
-        with explained():
-            getattr(commands, args.action)(args)
+        try:
+            with explained():
+                getattr(commands, args.action)(args)
+        except BridgeError as error:
+            # dlt itself shows it, with its notes, and ends with 255.
+            if "--debug" in sys.argv:
+                raise
+            print(shown(str(error), keep="\n\t"), file=sys.stderr)  # noqa: T201
+            sys.exit(1)
 
 
 def _add_tap(parser: ArgumentParser) -> None:
+    # In place of a list of all options, before each error.
+    parser.usage = f"{parser.prog} TAP [options]"
     parser.add_argument(
-        "tap", metavar="TAP", help="the tap's executable, or its command with arguments in quotes"
+        "tap",
+        metavar="TAP",
+        help="the tap's executable, or its command with arguments in quotes; before options that"
+        " take several words",
     )
     parser.add_argument(
         "--config",
@@ -182,14 +200,30 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="by default streams with a key are merged, and others appended or, if they are read in"
         " full, replaced",
     )
-    parser.add_argument("--table-format", help="of files: delta")
+    parser.add_argument(
+        "--table-format",
+        choices=["delta", "iceberg", "hive", "native"],
+        help="of files: delta",
+    )
+    parser.add_argument(
+        "--loader-file-format",
+        choices=["parquet", "jsonl", "csv", "insert_values"],
+        help="of the files that the destination is given, if it takes several",
+    )
     parser.add_argument(
         "--progress",
         nargs="?",
         const="bars",
-        choices=["bars", "log", "tqdm", "enlighten", "alive_progress"],
-        help="show progress: as bars, or as dlt can",
+        type=_progress,
+        metavar="KIND",
+        help=f"show progress: as bars, or as dlt can: {', '.join(PROGRESS[1:])}",
     )
+
+
+def _progress(text: str) -> str:
+    if text not in PROGRESS:
+        raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. TAP stands before it")
+    return text
 
 
 def _seconds(text: str) -> float:

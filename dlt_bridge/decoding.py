@@ -16,7 +16,7 @@ import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import cycle
 from multiprocessing.connection import wait
 from typing import IO, TYPE_CHECKING, cast

@@ -12,9 +12,15 @@ import traceback
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigValueCannotBeCoercedException,
+    InvalidNativeValue,
+    ValueNotSecretException,
+)
 from dlt.common.destination.exceptions import (
     DestinationCapabilitiesException,
+    DestinationIncompatibleLoaderFileFormatException,
     DestinationTerminalException,
     IdentifierTooLongException,
     UnsupportedDataType,
@@ -144,6 +150,19 @@ def _(error: ConfigFieldMissingException) -> str:
 
 
 @_of_kind.register
+def _(error: ConfigValueCannotBeCoercedException) -> str:
+    return (
+        f"The setting `{error.field_name}` in dlt's configuration is none of its type. The files"
+        " are config.toml and secrets.toml in .dlt; variables count more."
+    )
+
+
+@_of_kind.register
+def _(error: ValueNotSecretException) -> str:
+    return f"`{error.key}` is in config.toml, and holds secrets: it goes into secrets.toml."
+
+
+@_of_kind.register
 def _(error: InvalidNativeValue) -> str:
     how = re.search(r"`(\w+://[^`]+)`", str(error))
     like = f" They look like {how.group(1)}." if how else ""
@@ -181,6 +200,12 @@ def _(error: DestinationTerminalException) -> str | None:
 def _problem_of_dlt(error: BaseException) -> str:
     """Return what dlt says of a configuration that can't be: it holds no values of rows."""
     return f"dlt refuses to load: {' '.join(str(error).split())}"
+
+
+@_of_kind.register
+def _(error: DestinationIncompatibleLoaderFileFormatException) -> str:
+    known = ", ".join(sorted(error.supported_formats))
+    return f"{error.destination} takes no {error.file_format} files. It takes: {known}."
 
 
 @_of_kind.register

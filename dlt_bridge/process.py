@@ -39,6 +39,7 @@ class Tap:
         command: The name of an executable, on the PATH or beside the running Python, or a
             command with its arguments.
         config: The tap's settings.
+        advice: What to say besides, if it fails.
 
     Attributes:
         name: Its name.
@@ -51,7 +52,9 @@ class Tap:
     #: From an earlier STATE, it sends again what came after it.
     sends_again = True
 
-    def __init__(self, command: str | Sequence[str], config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, command: str | Sequence[str], config: Mapping[str, Any], *, advice: str = ""
+    ) -> None:
         name, *arguments = [command] if isinstance(command, str) else command
         beside = str(Path(sys.executable).parent)
         executable = shutil.which(name) or shutil.which(name, path=beside)
@@ -63,6 +66,7 @@ class Tap:
         self.name = arguments[1] if arguments[:1] == ["-m"] else Path(name).name
         self.command = [executable, *arguments]
         self._config = config
+        self._advice = advice
 
     def discover(self) -> Any:  # noqa: ANN401
         """Run the tap with `--discover` and return the JSON that it prints.
@@ -127,7 +131,7 @@ class Tap:
             end = "\n".join(tail)
             raise TapError(
                 f"{self.name} failed with exit code {code}, so nothing more of this run is loaded."
-                f" The end of what it said:\n{end}"
+                f" The end of what it said:\n{end}{self._advice}"
             ) from unfinished
 
     def _started(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -57,7 +57,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     state, and the last version of a key wins. Streams without a key are appended, or replaced if
     they are read in full::
 
-        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="raw")
+        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="tap_chat_dataset")
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
@@ -118,6 +118,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "on_bad_stream": on_bad_stream,
     }
 
+    looked_up = given["config"] is None
     resolved: dict[str, Any] = {}
 
     def resources(  # noqa: PLR0913, PLR0917 - likewise, looked up
@@ -137,7 +138,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
                 'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
                 ' read back. Choose nested="json".'
             )
-        read = _read(tap, command, config or {})
+        advice = unconfigured(source_name) if looked_up and not config else ""
+        read = _read(tap, command, config or {}, advice)
         select = checked_selection(select)
         known = _catalog(read, catalog, select, discover=discover)
         told: dict[str, Told] = {}
@@ -168,6 +170,18 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     return made
 
 
+def unconfigured(name: str) -> str:
+    """Return what to say of a tap that fails and has no settings.
+
+    Args:
+        name: The source's name.
+    """
+    return (
+        f"\nNo settings were found: give --config FILE (in Python, config=...), or fill in"
+        f" [sources.singer.{name}.config] in .dlt/secrets.toml."
+    )
+
+
 def _nest(source: DltSource, nested: Nesting) -> None:
     """Tell dlt what becomes of objects and arrays."""
     if nested == "tables":
@@ -179,9 +193,9 @@ def _nest(source: DltSource, nested: Nesting) -> None:
         source.max_table_nesting = 0
 
 
-def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
+def _read(tap: TapLike, command: list[str], config: dict[str, Any], advice: str) -> Tap | Lines:
     if command:
-        return Tap(command, config)
+        return Tap(command, config, advice=advice)
     return tap if isinstance(tap, Lines) else Lines(tap)  # type: ignore[arg-type]
 
 
@@ -266,5 +280,5 @@ def _streams(
 
 def _choice(name: str, value: str | None, known: Sequence[str]) -> Any:  # noqa: ANN401
     if value is not None and value not in known:
-        raise BridgeError(f"{name} is {value!r}, but can only be one of {', '.join(known)}.")
+        raise BridgeError(f"{name} can only be one of {', '.join(known)}.")
     return value or known[0]

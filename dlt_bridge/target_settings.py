@@ -6,6 +6,24 @@ from singer_sdk import typing as th
 
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 
+#: Those that dlt writes of rows.
+FILE_FORMATS = ["parquet", "jsonl", "csv", "insert_values"]
+#: Those that dlt makes of files.
+TABLE_FORMATS = ["delta", "iceberg", "hive", "native"]
+#: What `schema_contract` is, which the SDK can't take as either.
+_MODE = {"enum": ["evolve", "freeze", "discard_row", "discard_value"]}
+_PARTS = {"tables": _MODE, "columns": _MODE, "data_type": _MODE}
+CONTRACT = {
+    "properties": {
+        "schema_contract": {
+            "anyOf": [
+                _MODE,
+                {"type": "object", "properties": _PARTS, "additionalProperties": False},
+            ]
+        }
+    }
+}
+
 SETTINGS = th.PropertiesList(
     th.Property(
         "destination",
@@ -122,9 +140,16 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "table_format",
-        th.StringType,
+        th.StringType(allowed_values=TABLE_FORMATS),
         title="Table format",
         description="Of `filesystem`: `delta` for Delta tables.",
+    ),
+    th.Property(
+        "loader_file_format",
+        th.StringType(allowed_values=FILE_FORMATS),
+        title="File format",
+        description="Of the files that the destination is given, if it takes several; by default"
+        " the fastest. Of `filesystem`, those that stay.",
     ),
     th.Property(
         "schema_contract",
