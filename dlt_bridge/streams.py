@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import names, tables, unfit
+from dlt_bridge import names, table_names, tables, unfit
 from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
 from dlt_bridge.batches import Places
@@ -124,7 +124,7 @@ class Options:
             BridgeError: As for `table`.
         """
         one = self.everything is not None
-        names.settle_tables(named, self.tables, self.on_name_collision, one=one)
+        table_names.settle_tables(named, self.tables, self.on_name_collision, one=one)
 
     def names_table(self, stream: str, table: str) -> bool:
         """Say whether dlt must be told the name of a stream's table."""
