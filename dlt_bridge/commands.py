@@ -102,7 +102,7 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
                 **arguments,
             )
             for package in packages:
-                report.add(package.info)
+                report.add(package.info, package.beside)
                 if not package.last:
                     _say(f"Committed: {report.rows:,} rows so far.")
     finally:

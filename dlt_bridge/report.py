@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.escapes import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
@@ -51,7 +51,8 @@ class Report:
         tables: What was loaded, by table.
         packages: How many packages were.
         warnings: How often the tap has warned.
-        beside: How many values were kept beside, as they are none of their column's type.
+        kept: How many values were kept beside, as they are none of their column's type, by the
+            column that they are in.
     """
 
     def __init__(self, pipeline: Pipeline, streams: Iterable[str] = ()) -> None:
@@ -60,16 +61,27 @@ class Report:
         self.tables: defaultdict[str, Loaded] = defaultdict(Loaded)
         self.packages = 0
         self.warnings = 0
-        self.beside = 0
+        self.kept: Counter[str] = Counter()
+
+    @property
+    def beside(self) -> int:
+        """How many values were kept beside their column: what is added up there lacks them."""
+        return self.kept.total()
 
     @property
     def rows(self) -> int:
         """How many rows were loaded, into all tables."""
         return sum(loaded.rows for loaded in self.tables.values())
 
-    def add(self, info: LoadInfo) -> None:
-        """Add a package that was just loaded."""
+    def add(self, info: LoadInfo, beside: Mapping[str, int] | None = None) -> None:
+        """Add a package that was just loaded.
+
+        Args:
+            info: What dlt says of it.
+            beside: How many values were kept beside, by the column that they are in.
+        """
         self.packages += 1
+        self.kept.update(beside or {})
         for table, rows in self._counts():
             self.tables[table].rows += rows
         for metrics in info.metrics.values():
@@ -140,7 +152,7 @@ class Report:
         whole = size(sum(loaded.size for loaded in self.tables.values()))
         add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
         if self.beside:
-            add("values kept beside", f"{self.beside:,}")
+            add("values kept beside", f"{self.beside:,}", "", "", ", ".join(sorted(self.kept)))
         if self.warnings:
             add("warnings of the tap", f"{self.warnings:,}")
         return made
@@ -157,6 +169,7 @@ class Report:
             "seconds": round(seconds, 3),
             "warnings": self.warnings,
             "values_beside": self.beside,
+            "beside": dict(self.kept),
             "tables": [
                 {
                     "stream": stream,
@@ -186,7 +199,8 @@ class Report:
         rows = counted(sum(streams.values()), "row")
         words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
         if self.beside:
-            words.append(f"{counted(self.beside, 'value')} kept beside.")
+            where = ", ".join(shown(name) for name in sorted(self.kept))
+            words.append(f"{counted(self.beside, 'value')} kept beside, in {where}.")
         if self.warnings:
             words.append(f"{counted(self.warnings, 'warning')} of the tap.")
         return " ".join(words)

@@ -165,7 +165,7 @@ class TargetDlt(PluginBase):
             for package in committed(
                 pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
             ):
-                report.add(package.info)
+                report.add(package.info, package.beside)
                 if package.state and package.state != written:
                     written = package.state
                     _pass_on(written)

@@ -203,16 +203,21 @@ def test_stream_is_shown_once_with_the_name_of_its_table(dlt: Command) -> None:
 
 def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
     dlt.streams = ("a-1", "b")
-    told = json.loads(dlt.run([schema("a-1"), record("a-1", id=1)], "--json"))
+    lines = [
+        schema("a-1", v={"type": "integer"}),
+        *(record("a-1", id=n, v=v) for n, v in ((1, 1), (2, "x"))),
+    ]
+    told = json.loads(dlt.run(lines, "--json"))
     assert told["destination"].endswith(f"scripted_tap.duckdb, dataset {DATA}")
-    assert (told["rows"], told["packages"], told["warnings"], told["values_beside"]) == (1, 1, 0, 0)
+    assert (told["rows"], told["packages"], told["warnings"], told["values_beside"]) == (2, 1, 0, 1)
+    assert told["beside"] == {"a_1.v__v_text": 1}
     first, second = told["tables"]
     assert first.pop("bytes") > 0
     assert first.pop("seconds") >= 0
     assert first == {
         "stream": "a-1",
         "table": "a_1",
-        "rows": 1,
+        "rows": 2,
         "new_table": True,
         "new_columns": [],
     }
@@ -226,12 +231,16 @@ def test_report_counts_warnings_and_values_beside() -> None:
     printed = StringIO()
     Console(file=printed).print(report.table(1))
     assert "warnings" not in printed.getvalue()
-    report.warnings, report.beside = 2, 1000
+    report.warnings, report.kept["a.v__v_text"] = 2, 1000
     Console(file=printed).print(report.table(1))
     assert cells(printed.getvalue(), "warnings of the tap")[1] == "2"
     assert cells(printed.getvalue(), "values kept beside")[1] == "1,000"
-    said = "Loaded 1 row of 1 stream into x. 1,000 values kept beside. 2 warnings of the tap."
-    assert report.in_words("x") == said
+    assert "a.v__v_text" in printed.getvalue()
+    said = report.in_words("x")
+    assert said.startswith(
+        "Loaded 1 row of 1 stream into x. 1,000 values kept beside, in a.v__v_text."
+    )
+    assert said.endswith(" 2 warnings of the tap.")
 
 
 def test_sizes_are_as_people_read_them() -> None:
