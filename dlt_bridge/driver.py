@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -180,11 +180,16 @@ class Driver:
             self.ended = True
 
     @property
-    def beside(self) -> dict[str, dict[str, int]]:
-        """How many values did not fit their column so far, by table and the variant they are in."""
-        return {
-            writer.table: dict(writer.beside) for writer in self._writers.values() if writer.beside
-        }
+    def beside(self) -> Counter[str]:
+        """How many values did not fit their column so far, by the one that they are in."""
+        return Counter(
+            {
+                f"{writer.table}.{name}": count
+                for writer in self._writers.values()
+                for name, count in writer.beside.items()
+                if count
+            }
+        )
 
     @property
     def warnings(self) -> int:

@@ -54,7 +54,7 @@ class Report:
         packages: How many packages were.
         warnings: How often the tap has warned.
         beside: How many values are kept beside their column, by the columns that they are in, such
-            as `orders.amount__v_text`.
+            as `orders.amount__v_text`. What is added up in the column lacks them.
     """
 
     def __init__(self, pipeline: Pipeline, streams: Iterable[str] = ()) -> None:
@@ -64,9 +64,8 @@ class Report:
         self.packages = 0
         self.warnings = 0
         self.beside: Counter[str] = Counter()
-        # Of the taps that have ended: packages tell of their own run so far.
+        # Of taps that have ended: each tells of its own run.
         self._warnings = 0
-        self._beside: Counter[str] = Counter()
 
     @property
     def rows(self) -> int:
@@ -76,16 +75,10 @@ class Report:
     def add(self, package: Committed) -> None:
         """Add a package that was just loaded."""
         self.packages += 1
+        self.beside += package.beside
         self.warnings = self._warnings + package.warnings
-        self.beside = self._beside + Counter(
-            {
-                f"{table}.{column}": values
-                for table, columns in package.beside.items()
-                for column, values in columns.items()
-            }
-        )
         if package.last:
-            self._warnings, self._beside = self.warnings, self.beside
+            self._warnings = self.warnings
         self._add(package.info)
 
     def _add(self, info: LoadInfo) -> None:
@@ -159,7 +152,8 @@ class Report:
         whole = size(sum(loaded.size for loaded in self.tables.values()))
         add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
         if self.beside:
-            add("values kept beside", f"{self.beside.total():,}", "", "", ", ".join(self.beside))
+            columns = ", ".join(sorted(self.beside))
+            add("values kept beside", f"{self.beside.total():,}", "", "", columns)
         if self.warnings:
             add("warnings of the tap", f"{self.warnings:,}")
         return made
@@ -205,7 +199,7 @@ class Report:
         rows = counted(sum(streams.values()), "row")
         words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
         if self.beside:
-            columns = ", ".join(f"`{shown(column)}`" for column in self.beside)
+            columns = ", ".join(shown(name) for name in sorted(self.beside))
             words.append(f"{counted(self.beside.total(), 'value')} kept beside, in {columns}.")
         if self.warnings:
             words.append(f"{counted(self.warnings, 'warning')} of the tap.")

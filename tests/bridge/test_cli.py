@@ -199,21 +199,21 @@ def test_stream_is_shown_once_with_the_name_of_its_table(dlt: Command) -> None:
 
 def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
     dlt.streams = ("a-1", "b")
-    told = json.loads(dlt.run([schema("a-1"), record("a-1", id=1)], "--json"))
+    lines = [
+        schema("a-1", v={"type": "integer"}),
+        *(record("a-1", id=n, v=v) for n, v in ((1, 1), (2, "x"))),
+    ]
+    told = json.loads(dlt.run(lines, "--json"))
     assert told["destination"].endswith(f"scripted_tap.duckdb, dataset {DATA}")
-    assert (told["rows"], told["packages"], told["warnings"], told["values_beside"]) == (
-        1,
-        1,
-        0,
-        {},
-    )
+    assert (told["rows"], told["packages"], told["warnings"]) == (2, 1, 0)
+    assert told["values_beside"] == {"a_1.v__v_text": 1}
     first, second = told["tables"]
     assert first.pop("bytes") > 0
     assert first.pop("seconds") >= 0
     assert first == {
         "stream": "a-1",
         "table": "a_1",
-        "rows": 1,
+        "rows": 2,
         "new_table": True,
         "new_columns": [],
     }
