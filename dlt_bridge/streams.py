@@ -143,6 +143,11 @@ class StreamWriter:
             properties = columns(message.schema, self._plan.keys)
         declared = [column.name for column in properties if column.kind]
         self._whole: WholeRecords | None = None
+        if not self._plan.keys and not properties and "properties" not in message.schema:
+            raise MessageError(
+                f"Stream {stream.name}: the SCHEMA has no property, and no key. What its records"
+                " are is not known: an object `properties`, which may be empty, must be there."
+            )
         if whole := completed(properties, self._plan.keys, told=keys):
             self._whole = WholeRecords(whole, declared)
             properties = whole
