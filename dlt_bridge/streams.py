@@ -204,6 +204,11 @@ class StreamWriter:
         declared = columns(message.schema, plan.keys)
         # Puts whole records beside the properties, if the SCHEMA lacks some.
         self._whole: WholeRecords | None = None
+        if not plan.keys and not declared and "properties" not in message.schema:
+            raise MessageError(
+                f"Stream {stream.name}: the SCHEMA has no property, and no key. What its records"
+                " are is not known: an object `properties`, which may be empty, must be there."
+            )
         properties = names.with_names(
             stream.name,
             self.table,

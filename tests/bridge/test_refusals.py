@@ -59,6 +59,10 @@ def refusal(stage: Stage, lines: list[Any]) -> str:
         ([schema(), record(id=1), record(id=None)], ["Stream a", "line 3", "`id`", "null"]),
         ([schema(), record(id=1), record(id=2**63)], ["Stream a", "line 3", "`id`", "bigint"]),
         ([schema(), record(id="x")], ["Stream a", "line 2", "`id`", "bigint"]),
+        (
+            [{**schema(keys=()), "schema": {"type": "object"}}],
+            ["Stream a", "no property", "no key"],
+        ),
         ([schema(), '{"type": "LOG", "stream": "a"}'], ["Line 2"]),
         ([schema(), '{"type": "LOG", "record": {}}'], ["Line 2"]),
         ([schema(**named(" ", TEXT))], ["Stream a", "without a name"]),

@@ -86,7 +86,8 @@ def test_record_without_key_and_schema(stage: Stage, tmp_path: Path) -> None:
         "encoding": {"format": "jsonl", "compression": "gzip"},
         "manifest": [str(tmp_path / "1.json")],
     }
-    stage.load([bare(keys=()), record(x=1), batch, record()])
+    empty = {**schema(keys=()), "schema": {"type": "object", "properties": {}}}
+    stage.load([empty, record(x=1), batch, record()])
     # Half of a surrogate pair is no text: its place is beside, as anywhere.
     assert columns(stage, "a") == ["_sdc_record", "_sdc_record__v_binary", "_sdc_sequence"]
     query = "select _sdc_record, _sdc_record__v_binary from data.a order by _sdc_sequence"
