@@ -1,0 +1,19 @@
+"""What the pairs share: the APIs of the chats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from interop.chats import SMALL
+
+from tap_chat.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def chats() -> Iterator[Sandbox]:
+    with Sandbox(SMALL) as running:
+        yield running

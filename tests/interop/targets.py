@@ -1,0 +1,191 @@
+"""Targets, ours and others', with their settings, and what they hold."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import duckdb
+import psycopg2
+import psycopg2.extras
+from running import BIN
+
+from interop.cells import by_key
+from interop.environments import program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from interop.cells import Row
+
+DATASET = "raw"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target that loads one tap.
+
+    Attributes:
+        name: What it is called here.
+        path: Its program.
+        place: Where its rows are: a folder or file, or the address of a database.
+    """
+
+    name: str
+    path: str
+    place: str | Path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        """Return the rows that it holds of a stream."""
+        raise NotImplementedError
+
+
+def in_duckdb(path: Path, stream: str) -> list[Row]:
+    """Return the rows of a table of a DuckDB file."""
+    with duckdb.connect(str(path), read_only=True) as database:
+        database.execute("set timezone = 'UTC'")
+        found = database.execute(f'select * from "{DATASET}"."{stream}"')
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def in_postgres(url: str, table: str, schema: str = DATASET) -> list[Row]:
+    """Return the rows of a table of a PostgreSQL database."""
+    with closing(psycopg2.connect(url, options="-c timezone=UTC")) as connection:
+        cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+        cursor.execute(f'select * from "{schema}"."{table}"')
+        return [dict(row) for row in cursor.fetchall()]
+
+
+class Dlt(Target):
+    """target-dlt, into a DuckDB file or a PostgreSQL database."""
+
+    def __init__(self, place: Path | str, name: str = "target-dlt") -> None:
+        super().__init__(name, str(BIN / "target-dlt"), place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {
+            "destination": "postgres" if isinstance(self.place, str) else "duckdb",
+            "credentials": str(self.place),
+            "dataset_name": DATASET,
+        }
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        table = re.sub(r"\W", "_", stream)
+        if isinstance(self.place, str):
+            return in_postgres(self.place, table)
+        return in_duckdb(self.place, table)
+
+
+class Jsonl(Target):
+    """target-jsonl: a file a stream, with every version of a row."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("target-jsonl", program("target-jsonl", "target-jsonl"), place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"destination_path": str(self.place), "do_timestamp_file": False}
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        lines = (self.place / f"{stream}.jsonl").read_text().splitlines()
+        rows = [json.loads(line, parse_float=Decimal) for line in lines]
+        return list(by_key(keys, rows).values())
+
+
+class SingerJsonl(Target):
+    """target-singer-jsonl: files of messages as the tap wrote them."""
+
+    def __init__(self, place: Path) -> None:
+        path = program("singer-jsonl", "target-singer-jsonl")
+        super().__init__("target-singer-jsonl", path, place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"destination": "local", "local": {"folder": str(self.place)}}
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        files = sorted(self.place.rglob(f"{stream}*"), key=lambda path: path.stat().st_mtime_ns)
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        messages = [json.loads(line, parse_float=Decimal) for line in lines]
+        rows = [message["record"] for message in messages if message["type"] == "RECORD"]
+        return list(by_key(keys, rows).values())
+
+
+class MeltanoLabsPostgres(Target):
+    """meltanolabs-target-postgres."""
+
+    def __init__(self, place: str) -> None:
+        path = program("meltanolabs", "target-postgres")
+        super().__init__("target-meltanolabs", path, place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"sqlalchemy_url": self.place, "default_target_schema": DATASET}
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        return in_postgres(str(self.place), stream.rpartition("-")[2])
+
+
+class PipelineWisePostgres(Target):
+    """pipelinewise-target-postgres."""
+
+    def __init__(self, place: str) -> None:
+        path = program("pipelinewise", "target-postgres")
+        super().__init__("target-pipelinewise", path, place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        url = urlsplit(str(self.place))
+        return {
+            "host": url.hostname,
+            "port": url.port,
+            "user": url.username,
+            "password": url.password,
+            "dbname": url.path.lstrip("/"),
+            "default_target_schema": DATASET,
+        }
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        return in_postgres(str(self.place), stream.rpartition("-")[2])
+
+
+class DuckDB(Target):
+    """target-duckdb."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("target-duckdb", program("target-duckdb", "target-duckdb"), place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"filepath": str(self.place), "default_target_schema": DATASET}
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        return in_duckdb(self.place, stream.rpartition("-")[2])
+
+
+class Csv(Target):
+    """meltanolabs-target-csv: a file a stream, of the last run alone."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("target-csv", program("meltanolabs", "target-csv"), place)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"output_path": str(self.place)}
+
+    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        with (self.place / f"{stream}.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
