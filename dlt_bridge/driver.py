@@ -14,7 +14,7 @@ import pyarrow as pa
 from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
-from dlt_bridge.errors import MessageError, TapError
+from dlt_bridge.errors import MessageError
 from dlt_bridge.messages import (
     RECORD_NAME,
     ActivateVersion,
@@ -96,8 +96,6 @@ class Driver:
         self._other = re.compile(rb"\n")
         self._state: bytes | None = None
         self._state_number = 0
-        # Records came after it.
-        self._stateless = False
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
         self._decoder = Decoding()
@@ -138,13 +136,12 @@ class Driver:
                     if message and not isinstance(message, State):
                         yield from self._of_stream(message, line, number)
                         continue
-                    self._state, self._state_number, self._stateless = line, number, False
+                    self._state, self._state_number = line, number
                     if due and due():
                         yield from self._rest()
                         self._keep()
                         guard.pop_all()
                         return
-            self._refuse_unfinished()
             yield from self._rest()
             # Only now is it known that the tap did not fail.
             guard.close()
@@ -155,15 +152,6 @@ class Driver:
     def close(self) -> None:
         """Stop the tap, if it still runs."""
         self._running.close()
-
-    def _refuse_unfinished(self) -> None:
-        """Refuse lines that end before the STATE that belongs to their records."""
-        if self._stateless and self._state and self._tap.ends_with_state:
-            raise TapError(
-                "The input ended with records after its last STATE, so the tap may have broken off."
-                " What was committed before stays, and nothing after the last checkpoint is loaded:"
-                " run it again. If the tap always ends so, set require_final_state to false."
-            )
 
     def _stop_decoding(self) -> None:
         self._decoding.clear()
@@ -228,7 +216,6 @@ class Driver:
         self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
     ) -> Iterator[Parcels]:
         self._waiting += len(lines)
-        self._stateless = True
         if writer.append(lines, number, count):
             self._decode(writer, full=True)
             # While dlt writes a batch, the next is decoded.

@@ -35,15 +35,10 @@ class Lines:
 
     Args:
         lines: The lines, as text or UTF-8.
-        ends_with_state: If there is a STATE at all, the last is behind the last record; otherwise
-            the lines broke off.
     """
 
-    def __init__(
-        self, lines: Iterable[str] | Iterable[bytes], *, ends_with_state: bool = False
-    ) -> None:
+    def __init__(self, lines: Iterable[str] | Iterable[bytes]) -> None:
         self.name = "lines"
-        self.ends_with_state = ends_with_state
         self._lines = lines
         self._read = False
 

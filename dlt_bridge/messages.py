@@ -67,6 +67,7 @@ RECORD_NAME = b'"record"'
 _OTHER_TYPE = re.compile(r"Invalid value '(?![A-Z_]{1,40}').*", re.DOTALL)
 
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_states = msgspec.json.Decoder(State)
 _heads = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -96,6 +97,15 @@ def decoded(line: bytes, number: int) -> Message:
     # What stands as its type may be anything that somebody wrote.
     shown = _OTHER_TYPE.sub("an unknown type", str(problem))
     raise MessageError(f"Line {number} is no Singer message: {shown}.")
+
+
+def state_text(line: bytes) -> str:
+    """Return the JSON text of the value of a STATE, as the tap wrote it.
+
+    Args:
+        line: A line with a STATE.
+    """
+    return bytes(_states.decode(line).value).decode()
 
 
 def state_value(line: bytes, number: int) -> dict[str, Any]:

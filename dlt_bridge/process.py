@@ -48,9 +48,6 @@ class Tap:
         TapError: There is no such executable.
     """
 
-    #: Its exit code says whether it has finished, so that its last message need not.
-    ends_with_state = False
-
     def __init__(self, command: str | Sequence[str], config: Mapping[str, Any]) -> None:
         name, *arguments = [command] if isinstance(command, str) else command
         beside = str(Path(sys.executable).parent)

@@ -23,6 +23,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import Lines, as_name
+from dlt_bridge.messages import state_text
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.private import private_folder
 from dlt_bridge.quiet import one_line_logs
@@ -118,7 +119,7 @@ class TargetDlt(PluginBase):
         """
         config = self.config
         source = singer(
-            Lines(lines, ends_with_state=config["require_final_state"]),
+            Lines(lines),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
@@ -190,13 +191,16 @@ def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pass_on(state: bytes) -> None:
-    """Write a STATE.
+    """Write the value of a STATE, as every Singer target does: it is the tap's next state file.
+
+    Args:
+        state: The line of the STATE.
 
     Raises:
         BridgeError: Nobody takes it.
     """
     try:
-        print(state.decode(), flush=True)  # noqa: T201 - the output of a target
+        print(state_text(state), flush=True)  # noqa: T201 - the output of a target
     except OSError as error:
         # Or Python tries once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

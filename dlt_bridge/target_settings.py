@@ -96,14 +96,5 @@ SETTINGS = th.PropertiesList(
         title="Schema contract",
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
     ),
-    th.Property(
-        "require_final_state",
-        th.BooleanType,
-        default=True,
-        title="Require a final STATE",
-        description="Refuse input that has records after its last STATE: a tap that broke off ends"
-        " so. What came after the last checkpoint is not loaded then. Input without any STATE is"
-        " loaded.",
-    ),
     additional_properties=False,
 )

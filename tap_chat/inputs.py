@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from io import StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from tap_chat.settings import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
 
 
 def check_config(path: str) -> None:
@@ -49,6 +52,27 @@ def checked(file: IO[str] | None, name: str) -> IO[str] | None:
     return StringIO(text)
 
 
+def state_value(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state without the STATE message around it, if it has one.
+
+    Runners hand back the last line of a target. Earlier versions of target-dlt wrote the whole
+    message, so stored states have it; what a runner has merged into such a state is newer.
+
+    Args:
+        state: What was handed over as the state.
+    """
+    if state.get("type") != "STATE" or not isinstance(state.get("value"), dict):
+        return dict(state)
+    logger.warning("The state is a whole STATE message. Its value is used.")
+    value = state_value(state["value"])
+    newer = {name: part for name, part in state.items() if name not in {"type", "value"}}
+    if isinstance(older := value.get("bookmarks"), dict) and isinstance(
+        bookmarks := newer.get("bookmarks"), dict
+    ):
+        newer["bookmarks"] = {**older, **bookmarks}
+    return {**value, **newer}
+
+
 def check_state(state: Mapping[str, Any]) -> None:
     """Check the shape of a state.
 
@@ -61,8 +85,8 @@ def check_state(state: Mapping[str, Any]) -> None:
     bookmarks = state.get("bookmarks")
     if state and not isinstance(bookmarks, dict):
         raise invalid(
-            "The state has no object `bookmarks`. It must be the `value` of a STATE message,"
-            " without the message around it."
+            "The state has no object `bookmarks`. It must be the value of a STATE message of"
+            " tap-chat."
         )
     for stream, bookmark in (bookmarks or {}).items():
         if not isinstance(bookmark, dict):

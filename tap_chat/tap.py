@@ -256,8 +256,9 @@ class TapChat(TerminatingTap, ProbingTap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        inputs.check_state(state)
-        super().load_state(state)
+        value = inputs.state_value(state)
+        inputs.check_state(value)
+        super().load_state(value)
         self._has_state = True
 
     @override

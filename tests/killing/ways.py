@@ -223,6 +223,11 @@ class Piped(Way):
     """The tap, and a target that is given its output."""
 
     @override
+    def kept(self, trial: Trial) -> dict[str, Any]:
+        # Targets write the values of STATEs.
+        return trial.lines[-1] if trial.lines else {}
+
+    @override
     def start(self, trial: Trial) -> dict[str, subprocess.Popen[bytes]]:
         command = tap_command(trial, self.kept(trial))
         with trial.output() as out:
@@ -240,11 +245,6 @@ class TargetDuckDB(Piped):
 
     name, title = "target-duckdb", "`tap-chat \\| target-duckdb`"
     own = ("tap",)
-
-    @override
-    def kept(self, trial: Trial) -> dict[str, Any]:
-        # It writes the value alone.
-        return trial.lines[-1] if trial.lines else {}
 
     @override
     def target(self, trial: Trial) -> list[str]:

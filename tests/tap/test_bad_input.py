@@ -262,13 +262,14 @@ BOOKMARK = {"replication_key": "timestamp", "replication_key_value": "2025-01-01
 @pytest.mark.parametrize(
     "state",
     [
-        {"type": "STATE", "value": {"bookmarks": {"chat_messages": BOOKMARK}}},
+        {"type": "STATE", "value": None},
+        {"type": "STATE", "value": {"chat_messages": BOOKMARK}},
         {"singer_state": {"bookmarks": {"chat_messages": BOOKMARK}}},
         {"bookmarks": None},
         {"bookmarks": {"chat_messages": None}},
     ],
 )
-def test_state_in_an_envelope_is_refused(
+def test_state_of_another_shape_is_refused(
     tap: Runner, config: dict[str, Any], state: dict[str, Any]
 ) -> None:
     run = tap(config, state=state)

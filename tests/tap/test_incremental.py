@@ -54,6 +54,22 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
     assert bookmark(second) == newest(sandbox)
 
 
+def test_whole_message_given_as_state_counts_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
+    """Earlier versions of target-dlt passed whole messages on, and runners have stored them."""
+    first = tap(chat_config(sandbox, **INCREMENTAL))
+    message = first.of_type("STATE")[-1]
+    second = tap(chat_config(sandbox, **INCREMENTAL), state={"type": "STATE", "value": message})
+    assert second.code == 0
+    assert len(second.records) == 1
+    assert "The state is a whole STATE message. Its value is used." in second.err
+    assert second.state == first.state
+    # What a runner has merged into it is newer.
+    old = {"chat_messages": {"replication_key": "timestamp", "replication_key_value": "2000-01-01"}}
+    mixed = {"type": "STATE", "value": {"bookmarks": old}, **first.state}
+    third = tap(chat_config(sandbox, **INCREMENTAL), state=mixed)
+    assert (third.code, len(third.records)) == (0, 1)
+
+
 def test_server_side_filter_saves_the_requests(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **FILTERED))
     before = sandbox.requests
