@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from postgres import PostgresServer
-
     from interop.taps import Data, Tap
     from interop.targets import Target
+    from postgres import PostgresServer
+
     from tap_chat.sandbox import Sandbox
 
 #: `make interop` also tries those of which neither is ours.
@@ -153,7 +153,9 @@ def played(
         for data in sources.values():
             happens(data)
         playing = {names: pair for names, pair in found.items() if has_round(names[1], name)}
-        for (names, pair), done in zip(playing.items(), run([*playing.values()], name), strict=True):
+        for (names, pair), done in zip(
+            playing.items(), run([*playing.values()], name), strict=True
+        ):
             read, due = pair.recorded.taken(), pair.tap.data.due
             outcomes[*names, name] = Outcome(done, read, due, wrong(pair))
     return outcomes
@@ -165,7 +167,7 @@ def wrong(pair: Pair) -> dict[str, list[str]]:
     told = {}
     for stream, rows in truth.items():
         try:
-            held = pair.target.held(stream, keys[stream])
+            held = pair.target.newest(stream, keys[stream])
         except Exception as error:  # noqa: BLE001 - each client has its own for a missing table
             told[stream] = [repr(error)]
         else:

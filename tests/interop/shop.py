@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import psycopg2.extras
 
-from interop.cells import Row
+if TYPE_CHECKING:
+    from interop.cells import Row
 
 SCHEMA = "shop"
 #: Tables: their keys, and what an incremental tap reads them by.

@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from running import BIN
-
-from interop.cells import Row
 from interop.chats import Chats
 from interop.environments import program
 from interop.shop import SCHEMA, TABLES, Shop
+from running import BIN
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from interop.cells import Row
 
 
 class Data(Protocol):
@@ -66,6 +74,7 @@ class ChatTap(Tap):
         super().__init__("tap-chat", str(BIN / "tap-chat"), chats)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         assert isinstance(self.data, Chats)
         return self.data.config
@@ -75,6 +84,7 @@ class ShopTap(Tap):
     """A tap that reads the shop; each stream by its column, as a user has to choose it."""
 
     @property
+    @override
     def replication(self) -> dict[str, dict[str, str]]:
         return {
             f"{SCHEMA}-{table}": {
@@ -97,6 +107,7 @@ class MeltanoLabs(ShopTap):
         super().__init__("tap-meltanolabs", program("meltanolabs", "tap-postgres"), shop)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {"sqlalchemy_url": self.url, "filter_schemas": [SCHEMA]}
 
@@ -108,6 +119,7 @@ class PipelineWise(ShopTap):
         super().__init__("tap-pipelinewise", program("pipelinewise", "tap-postgres"), shop)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         url = urlsplit(self.url)
         return {

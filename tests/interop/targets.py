@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import duckdb
 import psycopg2
 import psycopg2.extras
-from running import BIN
-
 from interop.cells import by_key
 from interop.environments import program
+from running import BIN
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,15 +46,26 @@ class Target:
 
     name: str
     path: str
-    place: str | Path
+    place: Any
+    #: Whether every version of a row stays.
+    appends: ClassVar[bool] = False
 
     @property
     def config(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    def held(self, stream: str) -> list[Row]:
         """Return the rows that it holds of a stream."""
         raise NotImplementedError
+
+    def newest(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        """Return these rows, or the last version of each."""
+        rows = self.held(stream)
+        return list(by_key(keys, rows).values()) if self.appends else rows
+
+    def kept(self, row: Row) -> Row:
+        """Return what it makes of a row, whichever tap it comes from."""
+        return row
 
 
 def in_duckdb(path: Path, stream: str) -> list[Row]:
@@ -75,6 +92,7 @@ class Dlt(Target):
         super().__init__(name, str(BIN / "target-dlt"), place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {
             "destination": "postgres" if isinstance(self.place, str) else "duckdb",
@@ -82,7 +100,8 @@ class Dlt(Target):
             "dataset_name": DATASET,
         }
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    @override
+    def held(self, stream: str) -> list[Row]:
         table = re.sub(r"\W", "_", stream)
         if isinstance(self.place, str):
             return in_postgres(self.place, table)
@@ -92,36 +111,42 @@ class Dlt(Target):
 class Jsonl(Target):
     """target-jsonl: a file a stream, with every version of a row."""
 
+    appends = True
+
     def __init__(self, place: Path) -> None:
         super().__init__("target-jsonl", program("target-jsonl", "target-jsonl"), place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {"destination_path": str(self.place), "do_timestamp_file": False}
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    @override
+    def held(self, stream: str) -> list[Row]:
         lines = (self.place / f"{stream}.jsonl").read_text().splitlines()
-        rows = [json.loads(line, parse_float=Decimal) for line in lines]
-        return list(by_key(keys, rows).values())
+        return [json.loads(line, parse_float=Decimal) for line in lines]
 
 
 class SingerJsonl(Target):
     """target-singer-jsonl: files of messages as the tap wrote them."""
+
+    appends = True
 
     def __init__(self, place: Path) -> None:
         path = program("singer-jsonl", "target-singer-jsonl")
         super().__init__("target-singer-jsonl", path, place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {"destination": "local", "local": {"folder": str(self.place)}}
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
-        files = sorted(self.place.rglob(f"{stream}*"), key=lambda path: path.stat().st_mtime_ns)
-        lines = [line for file in files for line in file.read_text().splitlines()]
+    @override
+    def held(self, stream: str) -> list[Row]:
+        files = sorted((self.place / stream).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
         messages = [json.loads(line, parse_float=Decimal) for line in lines]
-        rows = [message["record"] for message in messages if message["type"] == "RECORD"]
-        return list(by_key(keys, rows).values())
+        return [message["record"] for message in messages if message["type"] == "RECORD"]
 
 
 class MeltanoLabsPostgres(Target):
@@ -132,10 +157,12 @@ class MeltanoLabsPostgres(Target):
         super().__init__("target-meltanolabs", path, place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {"sqlalchemy_url": self.place, "default_target_schema": DATASET}
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    @override
+    def held(self, stream: str) -> list[Row]:
         return in_postgres(str(self.place), stream.rpartition("-")[2])
 
 
@@ -147,6 +174,7 @@ class PipelineWisePostgres(Target):
         super().__init__("target-pipelinewise", path, place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         url = urlsplit(str(self.place))
         return {
@@ -158,8 +186,19 @@ class PipelineWisePostgres(Target):
             "default_target_schema": DATASET,
         }
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    @override
+    def held(self, stream: str) -> list[Row]:
         return in_postgres(str(self.place), stream.rpartition("-")[2])
+
+    @override
+    def kept(self, row: Row) -> Row:
+        # Control characters become letters, an empty text null.
+        return {
+            name.lower(): text.replace("\n", r"\n").replace("\t", r"\t") or None
+            if isinstance(text, str)
+            else text
+            for name, text in row.items()
+        }
 
 
 class DuckDB(Target):
@@ -169,23 +208,31 @@ class DuckDB(Target):
         super().__init__("target-duckdb", program("target-duckdb", "target-duckdb"), place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {"filepath": str(self.place), "default_target_schema": DATASET}
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    @override
+    def held(self, stream: str) -> list[Row]:
         return in_duckdb(self.place, stream.rpartition("-")[2])
+
+    @override
+    def kept(self, row: Row) -> Row:
+        return {name.lower(): None if value == "" else value for name, value in row.items()}
 
 
 class Csv(Target):
-    """meltanolabs-target-csv: a file a stream, of the last run alone."""
+    """meltanolabs-target-csv: a file a stream, with the records of the last run alone."""
 
     def __init__(self, place: Path) -> None:
         super().__init__("target-csv", program("meltanolabs", "target-csv"), place)
 
     @property
+    @override
     def config(self) -> dict[str, Any]:
         return {"output_path": str(self.place)}
 
-    def held(self, stream: str, keys: Sequence[str]) -> list[Row]:
+    @override
+    def held(self, stream: str) -> list[Row]:
         with (self.place / f"{stream}.csv").open(newline="") as file:
             return list(csv.DictReader(file))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tap_chat.sandbox import Sandbox
 
+#: The first test waits until all rounds are over.
+pytestmark = pytest.mark.timeout(900)
+
 
 class Project:
     """A project that `meltano init` has made.

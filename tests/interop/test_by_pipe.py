@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tap_chat.sandbox import Sandbox
 
+#: The first test waits until all rounds are over.
+pytestmark = pytest.mark.timeout(900)
+
 PIPE = """
 set -o pipefail
 "$TAP" --config config.json $(for name in catalog state; do
