@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from interop.pipe import Done
     from interop.taps import Data, Tap
     from interop.targets import Target
     from postgres import PostgresServer
@@ -71,19 +72,6 @@ class Pair:
     def folder(self) -> Path:
         """Where the files of their runs are."""
         return self.recorded.folder
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a run ended.
-
-    Attributes:
-        code: The exit code.
-        said: What was said.
-    """
-
-    code: int
-    said: str
 
 
 @dataclass(frozen=True)

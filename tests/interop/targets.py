@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import re
+import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass
@@ -62,6 +63,20 @@ class Target:
         """Return these rows, or the last version of each."""
         rows = self.held(stream)
         return list(by_key(keys, rows).values()) if self.appends else rows
+
+    def load(self, lines: bytes, folder: Path) -> list[Any]:
+        """Run it over messages, and return the states that it passed on."""
+        settings = folder / "target.json"
+        settings.write_text(json.dumps(self.config))
+        done = subprocess.run(
+            [self.path, "--config", str(settings)],
+            input=lines,
+            cwd=folder,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def kept(self, row: Row) -> Row:
         """Return what it makes of a row, whichever tap it comes from."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bridge.command_line import Command
-from interop.rounds import ROUNDS, TAPS, Done, Outcomes, Pair, pairs, played
+from interop.pipe import Done
+from interop.rounds import ROUNDS, TAPS, Outcomes, Pair, pairs, played
 from interop.targets import DATASET
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from interop.rounds import PAIRS, RUNS, Done, Outcomes, Pair, pairs, played
+from interop.pipe import Done
+from interop.rounds import PAIRS, RUNS, Outcomes, Pair, pairs, played
 from ruamel.yaml import YAML
 from running import BIN
 

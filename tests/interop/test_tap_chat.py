@@ -84,24 +84,9 @@ def runs(source: Chats, tmp_path_factory: pytest.TempPathFactory) -> list[Writte
     return found
 
 
-def load(target: Target, run: Written, folder: Path) -> list[Any]:
-    """Load what the tap wrote, and return the states that the target passed on."""
-    settings = folder / "target.json"
-    settings.write_text(json.dumps(target.config))
-    done = subprocess.run(
-        [target.path, "--config", str(settings)],
-        input=run.lines,
-        cwd=folder,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def check(target: Target, runs: list[Written], keys: dict[str, Any], folder: Path) -> None:
     for run in runs:
-        states = load(target, run, folder)
+        states = target.load(run.lines, folder)
         assert all("bookmarks" in state for state in states), states
         for stream, rows in run.truth.items():
             expected = [target.kept(row) for row in rows]
@@ -127,7 +112,7 @@ def test_target_into_postgres_holds_every_row(
 def test_target_csv_holds_the_records_of_the_last_run(runs: list[Written], tmp_path: Path) -> None:
     target = Csv(tmp_path / "out")
     for run in runs:
-        load(target, run, tmp_path)
+        target.load(run.lines, tmp_path)
         for stream in run.truth:
             records, held = run.records(stream), target.held(stream)
             assert len(held) == len(records), stream
