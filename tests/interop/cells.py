@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,8 +80,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        try:
-            return Decimal(str(value)).normalize()
-        except InvalidOperation:
-            return str(value)
+        number = Decimal(str(value))
+        return number if number.is_finite() else str(number)
     return value

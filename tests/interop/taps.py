@@ -185,7 +185,7 @@ class Recorded:
         catalog = json.loads(found.stdout)
         for stream in catalog["streams"]:
             [top] = [item for item in stream["metadata"] if not item["breadcrumb"]]
-            top["metadata"]["selected"] = True
+            top["metadata"] |= {"selected": True, "replication-method": "FULL_TABLE"}
             top["metadata"] |= self.tap.replication.get(stream["tap_stream_id"], {})
         return self._written("catalog", catalog)
 

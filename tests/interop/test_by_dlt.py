@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_chat.sandbox import Sandbox
 
 #: The first test waits until all rounds are over.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 INTO = "dlt"
 
