@@ -136,12 +136,12 @@ class Committed:
 
     Attributes:
         info: What dlt says of it.
-        state: The line of the tap's last STATE before its end; None if there was none.
+        state: The value of the STATE that is kept with it, as JSON text; None if there is none.
         last: The tap has ended.
     """
 
     info: LoadInfo
-    state: bytes | None
+    state: str | None
     last: bool
 
 

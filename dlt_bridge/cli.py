@@ -147,6 +147,12 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
     )
     parser.add_argument(
+        "--on-bad-stream",
+        choices=["fail", "skip"],
+        help="what becomes of a stream with something that can't be loaded: it ends the run (the"
+        " default), or the rest of it is skipped, and the exit code is 1 in the end",
+    )
+    parser.add_argument(
         "--write-disposition",
         choices=["append", "merge", "replace"],
         help="by default streams with a key are merged, and others appended or, if they are read in"

@@ -68,6 +68,7 @@ def run(args: Namespace) -> None:
         select=args.select,
         nested=args.nested,
         deletes=args.deletes,
+        on_bad_stream=args.on_bad_stream,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)

@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, cast
 import pyarrow as pa
 
 from dlt_bridge.arrow import Learnt, RecordDecoder
-from dlt_bridge.errors import BridgeError
+from dlt_bridge.errors import BridgeError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,41 @@ class Batch:
             MessageError: A record does not fit.
         """
         return self.decoder.table(b"\n".join(self.lines), self.numbers, sequence)
+
+    def can_be_decoded(self, sequence: int, before: int) -> bool:
+        """Say whether the lines before another line can be decoded.
+
+        Args:
+            sequence: As for `table`.
+            before: As for `before`.
+        """
+        part = self.before(before)
+        try:
+            _ = part and part.table(sequence)
+        except MessageError:
+            return False
+        return True
+
+    @property
+    def first(self) -> int:
+        """The number of the first line."""
+        return self.numbers[0].start
+
+    def before(self, number: int) -> Batch | None:
+        """Return the lines before another line; None if there are none.
+
+        Args:
+            number: The number of a line that is no RECORD, so that it parts no block of lines.
+        """
+        parts = [
+            (lines, numbers)
+            for lines, numbers in zip(self.lines, self.numbers, strict=True)
+            if numbers.stop <= number
+        ]
+        if not parts:
+            return None
+        lines, numbers = map(list, zip(*parts, strict=True))
+        return Batch(self.decoder, lines, numbers, sum(map(len, numbers)), sum(map(len, lines)))
 
 
 class Decoding:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
+import json
+import logging
+import math
 import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pyarrow as pa
 
 from dlt_bridge import saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
-from dlt_bridge.errors import MessageError
+from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.heads import Heads
 from dlt_bridge.messages import (
-    RECORD_NAME,
     ActivateVersion,
     Batch,
     Record,
@@ -24,21 +27,26 @@ from dlt_bridge.messages import (
     State,
     StreamMessage,
     decoded,
-    record_head,
+    state_text,
     state_value,
 )
 from dlt_bridge.quiet import expect_meant_hints
+from dlt_bridge.read_states import ReadState, ReadStates
 from dlt_bridge.runs import streams_to_read
+from dlt_bridge.state import BOOKMARKS
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
     from dlt_bridge.catalog import Catalog, NoCatalog
+    from dlt_bridge.decoding import Batch as LineBatch
     from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
     from dlt_bridge.streams import Options
+
+logger = logging.getLogger(__name__)
 
 #: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
 MOST_WAITING = 96 * 1024 * 1024
@@ -65,10 +73,21 @@ class Parcels:
         return self.by_stream.pop(stream, None)
 
 
+class _Asked(NamedTuple):
+    """A batch that is being decoded."""
+
+    writer: StreamWriter
+    batch: LineBatch
+    sequence: int
+    table: Future[pa.Table] | None = None
+
+
 class Driver:
     """Reads a tap, and turns its messages into packages; within a dlt resource.
 
-    The tap is started with the first package, and goes on running between packages.
+    The tap is started with the first package, and goes on running between packages. Where packages
+    may end before the tap does, what stands before its last STATE is committed whatever happens
+    after it, and a table is replaced only when all that replaces it was read.
 
     Args:
         tap: The tap.
@@ -77,7 +96,7 @@ class Driver:
 
     Attributes:
         ended: The tap was read to its end.
-        kept: The line of the STATE that the last package has brought.
+        kept: The value of the STATE that the last package has brought, as JSON text.
     """
 
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
@@ -85,33 +104,39 @@ class Driver:
         self._catalog = catalog
         self._options = options
         self._running = ExitStack()
-        self._lines: Iterator[tuple[int, int, bytes]] | None = None
+        self._messages: Iterator[Parcels | None] | None = None
         self._selected: set[str] = set()
         self._writers: dict[str, StreamWriter] = {}
         # The last SCHEMA line of each stream, and what the records of a stream begin with.
         self._schemas: dict[bytes, str] = {}
-        self._heads: dict[bytes, StreamWriter] = {}
-        self._head = b""
-        # A line that begins in another way than the last RECORD.
-        self._other = re.compile(rb"\n")
-        self._state: bytes | None = None
-        self._state_number = 0
+        self._heads: Heads[StreamWriter] = Heads()
+        # The last STATE; and those of the package at which it may end.
+        self._state = ReadState()
+        self._states = ReadStates()
+        self._due: Callable[[], bool] | None = None
+        # Why no more can be read.
+        self._failure: BridgeError | None = None
+        # Streams that are skipped, and why.
+        self._bad: dict[str, BridgeError] = {}
+        # The write dispositions of resources whose tables are replaced in the end.
+        self._replacing: dict[str, Any] = {}
         # The stream that each table is of.
         self._tables: dict[str, str] = {}
         self._decoder = Decoding()
-        self._decoding: deque[tuple[StreamWriter, int, Future[pa.Table]]] = deque()
+        self._decoding: deque[_Asked] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
         self._waiting = 0
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = time.time_ns() // 1000
         self.ended = False
-        self.kept: bytes | None = None
+        self.kept: str | None = None
 
     def package(self, due: Callable[[], bool] | None = None) -> Iterator[Parcels]:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
 
         Args:
-            due: Says whether it is time for a checkpoint; never by default.
+            due: Says whether it is time for a checkpoint. By default the package is all that the
+                tap gives, and is committed only if the tap does not fail.
 
         Yields:
             The rows of the streams in the tap's order. When the package ends, the STATE is kept
@@ -119,87 +144,148 @@ class Driver:
 
         Raises:
             BridgeError: Two streams would be one table.
-            TapError: The tap failed. dlt then commits nothing of this package.
+            TapError: The tap failed. dlt then commits nothing of this package; with checkpoints, an
+                earlier one has what stands before the tap's last STATE.
             MessageError: It wrote something that can't be loaded; likewise.
         """
+        if self._failure:
+            raise self._failure
+        self._due = due
         with ExitStack() as guard:
-            guard.push(self._running)
-            lines = self._started()
-            for writer in self._writers.values():
-                writer.begin()
-            for number, count, line in lines:
-                known = self._known(line)
-                if known:
-                    yield from self._appended(known, line, number, count)
-                elif line not in self._schemas and line.strip():
-                    message = None if line == self._state else decoded(line, number)
-                    if message and not isinstance(message, State):
-                        yield from self._of_stream(message, line, number)
-                        continue
-                    self._state, self._state_number = line, number
-                    if due and due():
-                        yield from self._rest()
-                        self._keep()
-                        guard.pop_all()
-                        return
-            yield from self._rest()
-            # Only now is it known that the tap did not fail.
-            guard.close()
-            self._keep()
+            guard.push(self._stopped)
+            self._begin()
+            try:
+                over = yield from self._filled()
+            except BridgeError as error:
+                if not self._salvaged():
+                    raise
+                over, self._failure = False, self._stop(error)
+            yield from self._rest(over=over)
+            self._keep(over=over)
+            if not over:
+                self._postpone_replacing()
+                guard.pop_all()
+                return
+        self._catalog.warn_of_missing()
+        if self._bad and due:
+            # dlt would commit nothing of the package if it were raised now.
+            self._failure = self._skipped()
+        else:
             self.ended = True
-            self._catalog.warn_of_missing()
 
     def close(self) -> None:
-        """Stop the tap, if it still runs."""
-        self._running.close()
+        """Stop the tap, if it still runs, and let go of what waits."""
+        with self._running:
+            self._let_go()
 
-    def _stop_decoding(self) -> None:
+    def _begin(self) -> None:
+        """Begin a package."""
+        self._states.clear()
+        for writer in self._writers.values():
+            writer.begin()
+        for name, disposition in self._replacing.items():
+            self._options.resource(name).apply_hints(write_disposition=disposition)
+        self._replacing = {}
+
+    def _filled(self) -> Generator[Parcels, None, bool]:
+        """Yield the rows of a package, until it is to end; return whether the tap has ended."""
+        if self._messages is None:
+            self._messages = self._read()
+        for parcels in self._messages:
+            if parcels is None:
+                self._decode_all()
+                return False
+            yield parcels
+        self._decode_all()
+        # Only now is it known that the tap did not fail.
+        self._running.close()
+        return True
+
+    def _stop(self, error: BridgeError) -> BridgeError:
+        """Stop the tap because of an error; return what says the most about it."""
+        try:
+            with self._running:
+                raise error
+        except BridgeError as said:
+            return said
+
+    def _stopped(self, *problem: Any) -> Any:  # noqa: ANN401
+        """Stop the tap as the end of a `with` does: it may know better what the problem is."""
+        try:
+            return self._running.__exit__(*problem)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         self._decoding.clear()
         self._decoder.close()
         for writer in self._writers.values():
             writer.close()
 
-    def _known(self, line: bytes) -> StreamWriter | None:
-        """Return what takes a line, if it is a RECORD that begins as others did."""
-        head = line[: line.find(RECORD_NAME)]
-        known = self._heads.get(head)
-        if known is not None and head != self._head:
-            self._head = head
-            self._other = re.compile(rb"\n(?!" + re.escape(head) + rb")")
-        return known
+    def _read(self) -> Iterator[Parcels | None]:
+        """Yield the rows of the tap as they come; None where a package is to end."""
+        for number, count, line in self._started():
+            known = self._heads.known(line)
+            if known:
+                yield from self._appended(known, line, number, count)
+            elif line not in self._schemas and line.strip():
+                message = None if line == self._state.line else decoded(line, number)
+                if message and not isinstance(message, State):
+                    yield from self._of_stream(message, line, number)
+                    continue
+                self._state = ReadState(number, line)
+                if self._due:
+                    self._states.add(self._state)
+                    if self._due():
+                        yield None
 
-    def _pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
-        """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
+    def _salvaged(self) -> bool:
+        """Decode what stands before the last STATE before which all can be decoded.
 
-        Yields:
-            The number of the first line, how many lines there are, and the lines.
+        Returns:
+            Whether the package has such a STATE: the last of those that are left.
         """
-        number = 1
-        for block in blocks:
-            text = block.removesuffix(b"\n")
-            head = self._head
-            if head and text.startswith(head) and not self._other.search(text):
-                count = text.count(b"\n" + head) + 1
-                yield number, count, text
-            else:
-                lines = text.split(b"\n")
-                count = len(lines)
-                yield from _runs(lines, head, number)
-            number += count
+        asked = list(self._decoding)
+        self._decoding.clear()
+        for writer in self._writers.values():
+            if batch := writer.batch():
+                asked.append(_Asked(writer, batch, self._sequence))
+                self._sequence += batch.rows
+        for writer, batch, sequence, table in asked:
+            if writer.stream.name in self._bad:
+                continue
+            # A decoder does one thing at a time, so that all must have ended.
+            if table and not table.exception():
+                self._waiting += writer.take(table.result(), batch.numbers)
+                continue
+            self._states.keep_while(partial(batch.can_be_decoded, sequence))
+            if self._states and (whole := batch.before(self._states.last.number)):
+                self._waiting += writer.take(whole.table(sequence), whole.numbers)
+        return bool(self._states)
+
+    def _postpone_replacing(self) -> None:
+        """Let dlt empty no table in a package that ends before the tap does."""
+        for name in self._selected:
+            resource = self._options.resource(name)
+            disposition = resource.write_disposition
+            if disposition == "replace" or (
+                isinstance(disposition, dict) and disposition.get("disposition") == "replace"
+            ):
+                self._replacing[name] = disposition
+                resource.apply_hints(write_disposition="append")
 
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
-        if self._lines is None:
-            known = self._options.everything
-            self._selected = streams_to_read([known] if known else self._catalog.names)
-            catalog = self._catalog.selection(self._selected)
-            running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
+        """Start the tap, and return its lines as `Heads.pieces` does."""
+        known = self._options.everything
+        self._selected = streams_to_read([known] if known else self._catalog.names)
+        catalog = self._catalog.selection(self._selected)
+        running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
+        if not self._options.skip:
             self._refuse_shared_tables()
-            if self._options.nested == "native":
-                tables.refuse_structs()
-            self._lines = self._pieces(self._running.enter_context(running))
-            self._running.callback(self._stop_decoding)
+        if self._options.nested == "native":
+            tables.refuse_structs()
         expect_meant_hints(self._selected)
-        return self._lines
+        return self._heads.pieces(self._running.enter_context(running))
 
     def _refuse_shared_tables(self) -> None:
         """Refuse, before anything is read, streams that would be one table."""
@@ -214,44 +300,86 @@ class Driver:
 
     def _appended(
         self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
-    ) -> Iterator[Parcels]:
+    ) -> Iterator[Parcels | None]:
+        if writer.stream.name in self._bad:
+            return
         self._waiting += len(lines)
         if writer.append(lines, number, count):
             self._decode(writer, full=True)
             # While dlt writes a batch, the next is decoded.
             self._take(leave=self._decoder.ahead)
-            if writer.decoded >= ROWS_TOGETHER:
-                yield from self._handed_over([writer], ROWS_TOGETHER)
+            if writer.waiting.rows >= ROWS_TOGETHER:
+                yield from self._row_group(writer)
         if self._waiting >= MOST_WAITING:
             self._decode_all()
-            yield from self._handed_over(self._writers.values())
+            yield from self._handed_over(self._writers.values(), before=self._reached())
+            if self._states and self._waiting >= MOST_WAITING // 2:
+                # What waits is not whole before the next STATE, and there is no place for more.
+                yield None
+
+    def _row_group(self, writer: StreamWriter) -> Iterator[Parcels]:
+        """Hand over so many rows of a stream as are best together, if as many may go."""
+        for other in self._writers.values():
+            # Streams of few records keep no other back.
+            if self._states and (other.first_line or math.inf) < self._states.last.number:
+                self._decode(other)
+        before = self._reached()
+        if writer.waiting.before(before) >= ROWS_TOGETHER:
+            yield from self._handed_over([writer], ROWS_TOGETHER, before=before)
+
+    def _reached(self) -> int | None:
+        """Return the number of the line before which rows may be handed over; None for all rows."""
+        undecoded = [part.batch.first for part in self._decoding]
+        undecoded += [
+            number for writer in self._writers.values() if (number := writer.first_line) is not None
+        ]
+        return self._states.reached(min(undecoded, default=None))
 
     def _decode(self, writer: StreamWriter, *, full: bool = False) -> None:
         """Begin to decode what waits of a stream: a full batch, or the rest."""
         batch = writer.batch()
         if batch:
             table = self._decoder.submit(batch, self._sequence, full=full)
-            self._decoding.append((writer, batch.size, table))
+            self._decoding.append(_Asked(writer, batch, self._sequence, table))
             self._sequence += batch.rows
 
     def _take(self, *, leave: int = 0) -> None:
         """Take what is decoded, in order, but for so many batches."""
         while len(self._decoding) > leave:
-            writer, size, table = self._decoding.popleft()
-            self._waiting += writer.take(table.result()) - size
+            writer, batch, _, asked = self._decoding[0]
+            stream, table = writer.stream.name, cast("Future[pa.Table]", asked)
+            error = table.exception()
+            if isinstance(error, MessageError) and stream not in self._bad:
+                self._skip(stream, error)
+            self._decoding.popleft()
+            self._waiting -= batch.size
+            if stream not in self._bad:
+                self._waiting += writer.take(table.result(), batch.numbers)
 
     def _decode_all(self) -> None:
-        for writer in self._writers.values():
+        for writer in list(self._writers.values()):
             self._decode(writer)
             self._take(leave=self._decoder.ahead)
         self._take()
 
     def _handed_over(
-        self, writers: Iterable[StreamWriter], rows: int | None = None
+        self,
+        writers: Iterable[StreamWriter],
+        rows: int | None = None,
+        *,
+        before: int | None = None,
     ) -> Iterator[Parcels]:
-        """Hand over what is decoded of some streams: so many rows of each, or all."""
+        """Hand over what is decoded of some streams: so many rows of each, or all.
+
+        Args:
+            writers: The streams.
+            rows: How many rows of each at most.
+            before: The number of the line before which they must be.
+        """
         found = {
-            writer.stream.name: parcel for writer in writers if (parcel := writer.parcel(rows))
+            writer.stream.name: parcel
+            for writer in writers
+            if (parcel := writer.parcel(rows, before=before))
         }
         self._waiting -= sum(parcel.size for parcel in found.values())
         if self._options.everything:
@@ -261,21 +389,50 @@ class Driver:
         elif found:
             yield Parcels(found, len(self._selected))
 
-    def _rest(self) -> Iterator[Parcels]:
-        """Hand over everything: a package ends."""
-        self._decode_all()
-        yield from self._handed_over(self._writers.values())
+    def _rest(self, *, over: bool) -> Iterator[Parcels]:
+        """Hand over what belongs to the package: it ends."""
+        before = None if over else self._states.last.number
+        yield from self._handed_over(self._writers.values(), before=before)
+        takers = 1 if self._options.everything else len(self._selected)
         for stream, writer in self._writers.items():
-            for parcel in writer.last_parcels():
-                takers = 1 if self._options.everything else len(self._selected)
+            for parcel in writer.last_parcels(over=over):
                 yield Parcels({stream: parcel}, takers)
         # What Arrow keeps for later, the destination needs now.
         pa.default_memory_pool().release_unused()
 
-    def _of_stream(self, message: StreamMessage, line: bytes, number: int) -> Iterator[Parcels]:
+    def _of_stream(
+        self, message: StreamMessage, line: bytes, number: int
+    ) -> Iterator[Parcels | None]:
         stream = self._stream(message.stream, number)
-        if stream is None:
+        if stream is None or stream in self._bad:
             return
+        try:
+            yield from self._of_good_stream(stream, message, line, number)
+        except BridgeError as error:
+            self._skip(stream, error)
+
+    def _skip(self, stream: str, error: BridgeError) -> None:
+        """Skip the rest of a stream because of an error, if that is asked for; or raise it."""
+        if not self._options.skip:
+            raise error
+        logger.error("%s The stream is skipped from here on.", error)
+        self._bad[stream] = error
+        writer = self._writers.pop(stream, None)
+        self._schemas = {line: known for line, known in self._schemas.items() if known != stream}
+        if writer:
+            self._waiting -= writer.size
+            writer.close()
+
+    def _skipped(self) -> BridgeError:
+        """Return the error of a run that has skipped streams."""
+        return BridgeError(
+            f"These streams are not loaded whole: {', '.join(self._bad)}. All others are. The first"
+            f" error: {next(iter(self._bad.values()))}"
+        )
+
+    def _of_good_stream(
+        self, stream: str, message: StreamMessage, line: bytes, number: int
+    ) -> Iterator[Parcels | None]:
         if isinstance(message, Schema):
             yield from self._schema(stream, message, line)
             return
@@ -284,8 +441,7 @@ class Driver:
             raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
         match message:
             case Record():
-                if head := record_head(line, message.stream):
-                    self._heads[head] = writer
+                self._heads.learn(line, message.stream, writer)
                 yield from self._appended(writer, line, number)
             case Batch():
                 for record in lines_of_batch(stream, message, number):
@@ -295,11 +451,13 @@ class Driver:
                 self._take()
                 writer.activate(message.version, number)
 
-    def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[Parcels]:
+    def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[Parcels | None]:
         earlier = self._writers.get(stream)
         if earlier is None:
             known = self._catalog.stream(stream)
-            writer = StreamWriter(known, message, self._options, self._first)
+            writer = StreamWriter(
+                known, message, self._options, self._first, in_parts=self._due is not None
+            )
             holder = self._tables.setdefault(writer.table, stream)
             if holder != stream:
                 tables.refuse_shared({stream: writer.table, holder: writer.table})
@@ -309,11 +467,11 @@ class Driver:
             # dlt must know the columns so far before it is told of others.
             self._decode(earlier)
             self._take()
+            if self._states and earlier.has_after(self._states.last.number):
+                yield None
             yield from self._handed_over([earlier])
             writer = earlier.followed_by(message)
-            for head, known_writer in self._heads.items():
-                if known_writer is earlier:
-                    self._heads[head] = writer
+            self._heads.replace(earlier, writer)
         self._schemas.pop(writer.line, None)
         self._schemas[line] = stream
         writer.line = line
@@ -334,35 +492,43 @@ class Driver:
             )
         return selected[0] if selected else None
 
-    def _keep(self) -> None:
+    def _keep(self, *, over: bool) -> None:
         """Put the last STATE into dlt's state: it is committed with the rows before it."""
-        if self._state is None:
+        state = self._state if over else self._states.last
+        if not state.line:
             return
-        self.kept = self._state
-        value = state_value(self._state, self._state_number)
+        value = state_value(state.line, state.number)
+        self.kept = state_text(state.line)
+        if self._bad:
+            value, self.kept = self._without_bad(value)
+            if self.kept is None:
+                return
         if not saved.can_keep(value):
             raise MessageError(
-                f"The STATE in line {self._state_number} can't be kept: it has an integer of more"
+                f"The STATE in line {state.number} can't be kept: it has an integer of more"
                 " than 64 bits, a number beyond a double, a text that is none, or too many levels."
             )
-        saved.keep(value, self._selected, self._owner)
+        # What is replaced in the end was not loaded so far.
+        later = {name for name, writer in self._writers.items() if writer.is_replaced and not over}
+        saved.keep(value, self._selected - later - self._bad.keys(), self._owner)
+
+    def _without_bad(self, value: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+        """Return a STATE that does not go on behind what was skipped, and its text.
+
+        The streams that are skipped lose their bookmarks, so that the next run reads them from the
+        beginning. In a STATE of another shape it is not known what is theirs: it is not kept.
+        """
+        if not isinstance(value.get(BOOKMARKS), dict):
+            return value, None
+        kept = {
+            key: bookmark
+            for key, bookmark in value[BOOKMARKS].items()
+            if self._bad.keys().isdisjoint({key, *self._catalog.named(key)})
+        }
+        value = {**value, BOOKMARKS: kept}
+        return value, json.dumps(value)
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""
         streams = self._catalog.named(key)
         return streams[0] if len(streams) == 1 and not self._options.everything else None
-
-
-def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield lines that begin alike together, and the others one at a time; as `_pieces` does."""
-    run: list[bytes] = []
-    for index, line in enumerate(lines, start=number):
-        if head and line.startswith(head):
-            run.append(line)
-            continue
-        if run:
-            yield index - len(run), len(run), b"\n".join(run)
-            run = []
-        yield index, 1, line
-    if run:
-        yield number + len(lines) - len(run), len(run), b"\n".join(run)

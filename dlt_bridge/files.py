@@ -1,7 +1,7 @@
 """Which files a destination loads exactly: dlt's CSV files for PostgreSQL can't tell all values.
 
-There, an empty text becomes NULL, because a nullable column is loaded with FORCE_NULL, and bytes
-are read as text (found with dlt 1.31). INSERT statements are exact, and slower.
+There, an empty text becomes NULL, and bytes are read as text (found with dlt 1.31). INSERT
+statements are exact, and several times slower.
 """
 
 from __future__ import annotations
@@ -14,11 +14,18 @@ VALUES = "insert_values"
 PARQUET = "parquet"
 
 
-def needs_values(table: pa.Table) -> bool:
-    """Say whether rows have a value that a CSV file would change."""
+def needs_values(table: pa.Table, *, empty_texts: bool) -> bool:
+    """Say whether rows have a value that a CSV file would change.
+
+    Args:
+        table: The rows.
+        empty_texts: The destination tells empty texts from nulls.
+    """
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_binary(field.type) and column.null_count < len(column):
             return True
-        if pa.types.is_string(field.type) and pc.any(pc.equal(column, "")).as_py():
+        if empty_texts or not pa.types.is_string(field.type):
+            continue
+        if pc.any(pc.equal(column, "")).as_py():
             return True
     return False

@@ -104,6 +104,11 @@ def destination_at(place: Place) -> Destination[Any, Any]:
             f"The destination {place.destination} needs packages that are not installed"
             f" ({_missing(error)}). Install them: pip install 'dlt[{place.destination}]'."
         ) from None
+    if found.destination_type == "dlt.destinations.postgres":
+        # Here, because its packages are there only now.
+        from dlt_bridge.postgres import exact  # noqa: PLC0415
+
+        return exact(found)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
@@ -93,12 +93,6 @@ class Plan:
     def one_version(self) -> bool:
         """Say whether a package must have no more than one version of a key."""
         return self.strategy in NEEDING_ONE_VERSION
-
-    def later(self) -> Plan:
-        """Return the plan for a later package of the same run: what was replaced is added to."""
-        if self.disposition == "replace":
-            return replace(self, disposition="append", ours=True)
-        return self
 
 
 def asked(resource: DltResource, told: Told) -> Asked:

@@ -22,6 +22,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> DltSource:
@@ -40,6 +41,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         select: Likewise.
         nested: Likewise.
         deletes: Likewise.
+        on_bad_stream: Likewise.
         name: The source's name, under which dlt keeps its state: give each account its own.
         settings: Of tap-chat (`tap-chat --about` lists them all): those of the platform, if it is
             one, by their names; those of several in a mapping for each, by its name.
@@ -61,5 +63,6 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         select=select,
         nested=nested,
         deletes=deletes,
+        on_bad_stream=on_bad_stream,
         name=name,
     )

@@ -53,6 +53,7 @@ OPTIONS: dict[str, Any] = {
         "select": {"type": "array", "examples": [["*"]]},
         "nested": {"type": "string", "examples": ["json"]},
         "deletes": {"type": "string", "examples": ["soft"]},
+        "on_bad_stream": {"type": "string", "examples": ["fail"]},
     }
 }
 #: Settings that each tap of the SDK has, and that few need.

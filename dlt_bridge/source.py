@@ -43,6 +43,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
 ) -> DltSource:
     """Make a dlt source of a Singer tap, with one resource for each of its streams.
@@ -55,7 +56,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested` and `deletes`.
+    `config` (in secrets.toml), `select`, `nested`, `deletes` and `on_bad_stream`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -72,6 +73,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        on_bad_stream: What becomes of a stream with something that can't be loaded: `fail` (the
+            default) ends the run, `skip` leaves out the rest of the stream, and loads the others.
+            Then the run of `load` ends with an error; `pipeline.run` logs it.
         name: The source's name, under which dlt keeps its state; by default the tap's.
 
     Returns:
@@ -92,6 +96,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "on_bad_stream": on_bad_stream,
     }
 
     resolved: dict[str, Any] = {}
@@ -101,6 +106,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        on_bad_stream: str | None = None,
     ) -> Iterator[DltResource]:
         read = _read(tap, command, config or {})
         select = checked_selection(select)
@@ -110,6 +116,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
         )

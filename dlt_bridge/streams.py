@@ -20,11 +20,13 @@ from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
 from dlt_bridge.rows import Form
+from dlt_bridge.spool import Spool
 from dlt_bridge.types import Kind, columns
 from dlt_bridge.versions import LastVersions
+from dlt_bridge.waiting import WaitingRows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     import pyarrow as pa
     from dlt.extract import DltResource
@@ -48,12 +50,14 @@ class Options:
     Attributes:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
+        skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
         told: What the bridge has told dlt of each stream.
     """
 
     nested: Nesting = "json"
     hard: bool = False
+    skip: bool = False
     everything: str | None = None
     told: dict[str, Told] = field(default_factory=dict)
 
@@ -93,21 +97,31 @@ class StreamWriter:
         message: Its SCHEMA.
         options: How streams are loaded.
         first: The value of `_sdc_sequence` with which the run began.
+        in_parts: The run may commit packages before the tap has ended.
 
     Attributes:
         line: The line of its SCHEMA.
         table: The name of its table in the destination.
-        decoded: How many rows are decoded and were not handed over.
+        waiting: The rows that are decoded and were not handed over.
 
     Raises:
         MessageError: The SCHEMA, or what the user asks for, can't be loaded.
     """
 
-    def __init__(self, stream: Stream, message: Schema, options: Options, first: int) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        message: Schema,
+        options: Options,
+        first: int,
+        *,
+        in_parts: bool = False,
+    ) -> None:
         self.stream = stream
         self.message = message
         self._options = options
         self._first = first
+        self._in_parts = in_parts
         keys = message.key_properties or ()
         properties = columns(message.schema, keys)
         wish = asked(options.resource(stream.name), options.told_of(stream.name))
@@ -118,10 +132,10 @@ class StreamWriter:
             )
         named = stream.name if options.everything else wish.table or stream.name
         self.table = tables.name_of(stream.name, named)
-        self._base = planned(stream, keys, wish, hard=options.hard)
-        if self._base.keys != tuple(keys):
-            properties = columns(message.schema, self._base.keys)
-        tables.refuse_unfit(stream.name, self.table, properties, self._base.keys)
+        self._plan = planned(stream, keys, wish, hard=options.hard)
+        if self._plan.keys != tuple(keys):
+            properties = columns(message.schema, self._plan.keys)
+        tables.refuse_unfit(stream.name, self.table, properties, self._plan.keys)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
@@ -147,11 +161,17 @@ class StreamWriter:
         # Of what records have shown, how much was told.
         self._reported = self._moved = 0
         self.line = b""
-        if self._base.one_version:
-            tables.refuse_changed_key(stream.name, self.table, self._base.keys)
-        self._plan = self._base
+        if self._plan.one_version:
+            tables.refuse_changed_key(stream.name, self.table, self._plan.keys)
+        self.waiting = WaitingRows()
+        # The lines of ACTIVATE_VERSIONs that wait, and their versions.
+        self._activations: list[tuple[int, int]] = []
+        # What replaces a table, where packages are committed before all of it was read.
+        self._spool = Spool() if in_parts and self._plan.disposition == "replace" else None
+        self._before: StreamWriter | None = None
         self._held: LastVersions | None = None
-        self._reset()
+        self._file_format = tables.file_format(objects=options.nested == "tables")
+        self.begin()
         # The table is there even if no row comes.
         self._due = True
 
@@ -162,9 +182,9 @@ class StreamWriter:
             MessageError: As for a first SCHEMA; or the key is another, and the destination needs
                 the last versions of the whole package by one key.
         """
-        later = StreamWriter(self.stream, message, self._options, self._first)
-        if self._plan != self._base:
-            later._plan = later._base.later()
+        later = StreamWriter(
+            self.stream, message, self._options, self._first, in_parts=self._in_parts
+        )
         later._active, later._oldest = self._active, self._oldest
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
@@ -178,27 +198,29 @@ class StreamWriter:
                 )
             later._held = self._held
         later._watch.give_up()
+        if self._spool:
+            later._before = self
         return later
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory: of lines that are not decoded, and of rows that were not handed over."""
+        return self._size + self.waiting.size
+
+    @property
+    def is_replaced(self) -> bool:
+        """Its rows take the place of the table when the tap has ended, and not before."""
+        return self._spool is not None
 
     def begin(self) -> None:
         """Begin a new package: dlt must be told of the table anew when rows come."""
-        self._plan = self._base.later()
-        if self._plan != self._base and not self._options.everything:
-            # Without rows in this package, dlt would empty the table for it.
-            resource = self._options.resource(self.stream.name)
-            resource.apply_hints(write_disposition="append")
-            self._options.told_of(self.stream.name).disposition = "append"
-        self._reset()
-
-    def _reset(self) -> None:
         if self._held:
             self._held.close()
         tables.forget_conditions(self.table)
-        self._file_format = tables.file_format(objects=self._options.nested == "tables")
-        self._tables: list[pa.Table] = []
-        self.decoded = 0
+        if not self._spool:
+            self._file_format = tables.file_format(objects=self._options.nested == "tables")
         # There is something to tell dlt, even without rows.
-        self._due = False
+        self._due = bool(self.waiting or self._activations)
         self._told = False
         self._told_columns: set[str] = set()
         self._active: int | None = None
@@ -228,24 +250,31 @@ class StreamWriter:
         self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
         return batch
 
-    def take(self, table: pa.Table) -> int:
-        """Take a batch that is decoded, and return how many bytes of it are held in memory."""
+    @property
+    def first_line(self) -> int | None:
+        """The number of the first line that is not decoded; None if there is none."""
+        return self._numbers[0].start if self._numbers else None
+
+    def has_after(self, number: int) -> bool:
+        """Say whether something waits that came after a line."""
+        return self.waiting.before(number) < self.waiting.rows or any(
+            line > number for line, _ in self._activations
+        )
+
+    def take(self, table: pa.Table, numbers: Sequence[range]) -> int:
+        """Take rows that are decoded, and return how many bytes of them are held in memory.
+
+        Args:
+            table: The rows.
+            numbers: The numbers of their lines.
+        """
         self._report()
-        self._due = True
-        self._told &= self._told_columns.issuperset(table.schema.names)
-        if VERSION in table.schema.names:
-            oldest = pc.min(table[VERSION]).as_py()
-            if oldest is not None:
-                self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
-        if self._file_format == CSV and needs_values(table):
-            self._file_format = VALUES
-            self._told = False
-        if self._held:
-            self._held.add(table)
+        if self._spool:
+            self._choose_format(table)
+            self._spool.add(table)
             return 0
-        self._watch.add(table)
-        self._tables.append(table)
-        self.decoded += len(table)
+        self._due = True
+        self.waiting.add(table, numbers)
         return int(table.nbytes)
 
     def activate(self, version: int, number: int) -> None:
@@ -258,7 +287,7 @@ class StreamWriter:
         Raises:
             MessageError: The destination can't delete rows.
         """
-        if self._base.disposition == "replace" or not self._base.ours:
+        if self._plan.disposition == "replace" or not self._plan.ours:
             # Nothing older is in the table; or the user has said what is to be there.
             return
         if self._plan.strategy not in {None, DELETE_INSERT}:
@@ -268,53 +297,92 @@ class StreamWriter:
                 ' the whole stream, load it with write_disposition="replace".'
             )
         self._decoder.learn(replace(self._decoder.learnt, versioned=True))
-        self._active = version if self._active is None else max(version, self._active)
-        self._told = False
+        self._activations.append((number, version))
         self._due = True
-        # With the column of the versions, which the rows so far may not have.
-        self._tables.append(self._decoder.schema.empty_table())
 
-    def parcel(self, rows: int | None = None) -> Parcel | None:
+    def parcel(self, rows: int | None = None, *, before: int | None = None) -> Parcel | None:
         """Return what is decoded, for dlt to take, if there is anything.
 
         Args:
             rows: How many rows at most; by default, all.
+            before: The number of the line before which they must be; by default, any.
         """
-        if not self._due:
+        if not self._due or self._spool:
             return None
-        taken = self._taken(self.decoded if rows is None else rows)
-        parcel = Parcel([], size=sum(table.nbytes for table in taken))
-        self._due = bool(self._tables)
+        there = self.waiting.before(before)
+        taken = self.waiting.take(there if rows is None else min(rows, there))
+        size = sum(table.nbytes for table in taken)
+        self._activate(before)
+        for table in taken:
+            self._noticed(table)
+        self._due = bool(self.waiting or self._activations)
+        parcel = Parcel([], size=size)
         if not self._told:
             parcel.hints = self._hints()
             schema = self._decoder.schema
-            taken = taken or [schema.empty_table()]
             self._told, self._told_columns = True, set(schema.names)
+            taken = [] if self._held else taken
+            if not any(table.schema.equals(schema) for table in taken):
+                # With columns that the rows so far do not have, such as that of the versions.
+                taken.append(schema.empty_table())
+        elif self._held:
+            taken = []
         for table in taken:
             parcel.rows += self._converted(table)
         return parcel
 
-    def _taken(self, rows: int) -> list[pa.Table]:
-        """Take so many decoded rows from those that wait; all, if there are no more."""
-        taken: list[pa.Table] = []
-        while self._tables and (rows or not len(self._tables[0])):
-            table = self._tables.pop(0)
-            if len(table) > rows:
-                self._tables.insert(0, table.slice(rows))
-                table = table.slice(0, rows)
-            taken.append(table)
-            rows -= len(table)
-            self.decoded -= len(table)
-        return taken
+    def _activate(self, before: int | None) -> None:
+        """Activate the versions whose lines are before a line."""
+        for number, version in self._activations:
+            if before is None or number < before:
+                self._active = version if self._active is None else max(version, self._active)
+                # With the column of the versions, which the rows so far may not have.
+                self._told = False
+        if before is None:
+            self._activations = []
+        else:
+            self._activations = [(at, version) for at, version in self._activations if at > before]
 
-    def last_parcels(self) -> Iterator[Parcel]:
-        """Yield what can be told only at the end of a package, after `parcel`."""
+    def _noticed(self, table: pa.Table) -> None:
+        """Notice what rows of this package tell about it."""
+        self._told &= self._told_columns.issuperset(table.schema.names)
+        if VERSION in table.schema.names:
+            oldest = pc.min(table[VERSION]).as_py()
+            if oldest is not None:
+                self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        self._choose_format(table)
         if self._held:
+            self._held.add(table)
+        else:
+            self._watch.add(table)
+
+    def _choose_format(self, table: pa.Table) -> None:
+        if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
+            self._file_format = VALUES
+            self._told = False
+
+    def last_parcels(self, *, over: bool) -> Iterator[Parcel]:
+        """Yield what can be told only at the end of a package, after `parcel`.
+
+        Args:
+            over: The tap was read to its end.
+        """
+        if over and self._spool:
+            yield from self._replacing_parcels(self._spool)
+        elif self._held:
             for table in self._held.tables():
                 yield Parcel(self._converted(table))
         elif self._watch.worth_telling and self._told:
             empty = self._converted(self._decoder.schema.empty_table())
             yield Parcel(empty, replace(self._hints(), deduplicated=True))
+
+    def _replacing_parcels(self, spool: Spool) -> Iterator[Parcel]:
+        """Yield what takes the place of the table, now that all of it was read."""
+        if self._before:
+            yield from self._before.last_parcels(over=True)
+        yield Parcel(self._converted(self._decoder.schema.empty_table()), self._hints())
+        for table in spool.tables():
+            yield Parcel(self._converted(table))
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
@@ -355,9 +423,11 @@ class StreamWriter:
         )
 
     def close(self) -> None:
-        """Let go of rows that are held back."""
-        if self._held:
-            self._held.close()
+        """Let go of all rows."""
+        self.waiting = WaitingRows()
+        for held in (self._held, self._spool, self._before):
+            if held:
+                held.close()
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""

@@ -127,6 +127,11 @@ def file_format(*, objects: bool) -> str | None:
     return CSV if destination_type() == "postgres" and not objects else None
 
 
+def has_exact_csv() -> bool:
+    """Say whether the destination tells empty texts from nulls in CSV files."""
+    return getattr(pipeline().destination, "exact_csv", False)
+
+
 def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
     """Refuse a key by which rows that are stored may be the same, where a merge can't mend that.
 

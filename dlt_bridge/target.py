@@ -23,7 +23,6 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import Lines, as_name
-from dlt_bridge.messages import state_text
 from dlt_bridge.pipelines import Place, pipeline_at
 from dlt_bridge.private import private_folder
 from dlt_bridge.quiet import one_line_logs
@@ -123,6 +122,7 @@ class TargetDlt(PluginBase):
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
+            on_bad_stream=config["on_bad_stream"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
         with self._folder() as folder:
@@ -190,17 +190,17 @@ def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _pass_on(state: bytes) -> None:
+def _pass_on(state: str) -> None:
     """Write the value of a STATE, as every Singer target does: it is the tap's next state file.
 
     Args:
-        state: The line of the STATE.
+        state: The JSON text of the value.
 
     Raises:
         BridgeError: Nobody takes it.
     """
     try:
-        print(state_text(state), flush=True)  # noqa: T201 - the output of a target
+        print(state, flush=True)  # noqa: T201 - the output of a target
     except OSError as error:
         # Or Python tries once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -78,6 +78,15 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "on_bad_stream",
+        th.StringType(allowed_values=["fail", "skip"]),
+        default="fail",
+        title="On a bad stream",
+        description="What becomes of a stream with something that can't be loaded: it ends the run,"
+        " or the rest of it is skipped, its bookmark is left out of the STATE, and the exit code is"
+        " 1 in the end.",
+    ),
+    th.Property(
         "write_disposition",
         th.StringType(allowed_values=["append", "merge"]),
         title="Write disposition",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bridge.arrow import SEQUENCE
+from dlt_bridge.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 class LastVersions:
     """Holds the rows of a package back, on disk, until it is known which of them are the last.
 
-    Only keys and sequence numbers are in memory. The file has no name, so nothing of it stays.
+    Only keys and sequence numbers are in memory.
 
     Args:
         keys: The names of the key columns.
@@ -27,38 +26,25 @@ class LastVersions:
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
         self._known: list[pa.Table] = []
-        self._file: IO[bytes] | None = None
-        self._parts: list[tuple[int, int]] = []
+        self._spool = Spool()
 
     def add(self, table: pa.Table) -> None:
         """Hold the rows of a table back."""
         self._known.append(table.select([*self._keys, SEQUENCE]))
-        if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - see `close`
-        start = self._file.tell()
-        with pa.ipc.new_stream(self._file, table.schema) as writer:
-            writer.write_table(table)
-        # It is read by another way than it is written.
-        self._file.flush()
-        self._parts.append((start, self._file.tell()))
+        self._spool.add(table)
 
     def close(self) -> None:
-        """Let the file go, with the rows that were not asked for."""
-        self._known, self._parts = [], []
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Let the rows go that were not asked for."""
+        self._known = []
+        self._spool.close()
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the rows that are the last of their key, in the order they came."""
-        if self._file is None:
+        if not self._known:
             return
         known = pa.concat_tables(self._known, promote_options="default")
         last = known.group_by(self._keys).aggregate([(SEQUENCE, "max")])
         chosen = last[f"{SEQUENCE}_max"].combine_chunks()
         self._known = []
-        for start, end in self._parts:
-            part = os.pread(self._file.fileno(), end - start, start)
-            table = pa.ipc.open_stream(part).read_all()
+        for table in self._spool.tables():
             yield table.filter(pc.is_in(table[SEQUENCE], value_set=chosen))
-        self.close()

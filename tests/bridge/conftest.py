@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bridge.command_line import Command
-from bridge.destinations import EVERY, Delta, DuckDB, Parquet, Postgres, Warehouse
+from bridge.destinations import EVERY, Delta, DuckDB, ExactPostgres, Parquet, Postgres, Warehouse
 from staging import Stage
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture(params=EVERY)
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A destination with nothing in it; `indirect` names those that a test is for."""
-    if request.param != "postgres":
+    if "postgres" not in request.param:
         folders: dict[str, type[DuckDB | Parquet]] = {
             "duckdb": DuckDB,
             "parquet": Parquet,
@@ -29,7 +29,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
         return
     server: PostgresServer = request.getfixturevalue("postgres")
     with server.database() as url:
-        yield Postgres(url)
+        yield Postgres(url) if request.param == "postgres" else ExactPostgres(url)
 
 
 @pytest.fixture

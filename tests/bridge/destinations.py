@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from dlt_bridge.postgres import postgres
+
 if sys.version_info >= (3, 12):
     from typing import override
 else:
@@ -109,6 +111,14 @@ class Postgres(Warehouse):
             return [column.name for column in cursor.description], rows
 
 
+class ExactPostgres(Postgres):
+    """One PostgreSQL database, loaded as by `dlt singer` and target-dlt."""
+
+    @override
+    def destination(self) -> Destination[Any, Any]:
+        return postgres(self.url)
+
+
 def _rows(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]]]:
     columns = [column.to_pylist() for column in table.columns]
     return table.column_names, list(zip(*columns, strict=True))
@@ -154,3 +164,5 @@ SQL = ("duckdb", "postgres")
 #: Destinations that hold one row a key.
 MERGING = (*SQL, "delta")
 EVERY = (*MERGING, "parquet")
+#: Those whose files tell texts and nulls apart in ways of their own.
+EVERY_FILE = (*EVERY, "exact postgres")

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bridge.destinations import Delta, Postgres
-from staging import schema
+from bridge.destinations import EVERY_FILE, Delta, ExactPostgres, Postgres
+from staging import record, schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.parametrize("warehouse", EVERY_FILE, indirect=True)
 @pytest.mark.parametrize("more", [[], [""]], ids=["texts", "with an empty one"])
 def test_texts_arrive_as_they_are(anywhere: Stage, more: list[str]) -> None:
     texts = TEXTS + more
@@ -73,6 +74,37 @@ def test_texts_arrive_as_they_are(anywhere: Stage, more: list[str]) -> None:
     assert objects[len(texts) :] == [None, "{}"]
     assert [json.loads(text) for text in objects[: len(texts)]] == [
         {text: [text]} for text in texts
+    ]
+
+
+def file_formats(stage: Stage) -> set[Any]:
+    """Return the formats of the files that the last package brought into the table."""
+    trace = stage.pipeline.last_trace
+    assert trace is not None
+    info = trace.last_load_info
+    assert info is not None
+    [package] = info.load_packages
+    jobs = package.jobs["completed_jobs"]
+    return {
+        job.job_file_info.file_format for job in jobs if job.job_file_info.table_name == "a"
+    } - {"sql"}
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "exact postgres"], indirect=True)
+def test_empty_texts_need_no_insert_statements(anywhere: Stage) -> None:
+    """These are several times slower; dlt's own destination can't do without."""
+    exact = isinstance(anywhere.into, ExactPostgres)
+    head = [schema(v=TEXT, w=TEXT, b=BYTES)]
+    anywhere.load([*head, record(id=1, v="", w="x"), record(id=2, w="")])
+    assert file_formats(anywhere) == {"csv" if exact else "insert_values"}
+    anywhere.load([*head, record(id=2, v=""), record(id=3)])
+    anywhere.load([*head, record(id=4, v="", b="AAE=")])
+    assert file_formats(anywhere) == {"insert_values"}
+    assert anywhere.into.read("a", "id", "v", "w", "b") == [
+        (1, "", "x", None),
+        (2, "", None, None),
+        (3, None, None, None),
+        (4, "", None, b"\0\1"),
     ]
 
 

@@ -80,7 +80,7 @@ def test_target_that_loads_is_stopped(tmp_path: Path, step: str, signum: str) ->
     config.write_text(json.dumps(settings | {"checkpoint_every": 0}))
     run = stopped(tmp_path, TARGET, step, signum, "--config", str(config))
     assert run.returncode == 128 + getattr(signal, signum), run.stderr
-    assert [json.loads(line) for line in run.stdout.splitlines()] == [bookmark(a={"x": 1})]
+    assert [json.loads(line) for line in run.stdout.splitlines()] == [bookmark(a={"x": 1})["value"]]
     assert (3,) not in rows(tmp_path)
     assert b"Traceback" not in run.stderr
 

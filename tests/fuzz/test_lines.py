@@ -25,11 +25,10 @@ from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
 from dlt_bridge.arrow import SEQUENCE, RecordDecoder
-from dlt_bridge.driver import Driver
+from dlt_bridge.heads import Heads
 from dlt_bridge.messages import Record, State, decoded, record_head, state_value
 from dlt_bridge.process import blocks
 from dlt_bridge.rows import Form
-from dlt_bridge.streams import Options
 from dlt_bridge.types import columns
 
 #: What somebody wrote.
@@ -227,16 +226,16 @@ def test_borders_of_blocks_make_no_difference(
     for size in borders:
         chunks, rest = [*chunks, rest[:size]], rest[size:]
     file: Any = Chunks([chunk for chunk in (*chunks, rest) if chunk])
-    driver: Any = Driver(None, None, Options())  # type: ignore[arg-type]
+    heads: Heads[str] = Heads()
     found: list[tuple[int, bytes]] = []
-    for number, count, piece in driver._pieces(blocks(file)):
+    for number, count, piece in heads.pieces(blocks(file)):
         split = piece.split(b"\n")
         assert len(split) == count
         found += enumerate(split, start=number)
+        heads.learn(split[0], "a", "writer")
         if head := record_head(split[0], "a"):
-            driver._heads[head] = "writer"
             assert count == 1 or all(line.startswith(head) for line in split)
-        driver._known(piece)
+        heads.known(piece)
     expected = text.removesuffix(b"\n").split(b"\n") if text else []
     assert [(number, line) for number, line in found if line] == [
         (number, line) for number, line in enumerate(expected, start=1) if line

@@ -1,0 +1,74 @@
+"""The STATEs of a package, by their lines: up to which of them a tap's output can be committed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: STATEs that are remembered; of more, every other one is forgotten.
+MOST_STATES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """A STATE that was read.
+
+    Attributes:
+        number: The number of its line.
+        line: The line.
+    """
+
+    number: int = 0
+    line: bytes = b""
+
+
+class ReadStates:
+    """The STATEs at which a package may end, in order. It is true if there is one."""
+
+    def __init__(self) -> None:
+        self._states: list[ReadState] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._states)
+
+    @property
+    def last(self) -> ReadState:
+        """The last of them."""
+        return self._states[-1]
+
+    def clear(self) -> None:
+        """Forget them all: a package begins."""
+        self._states = []
+
+    def add(self, state: ReadState) -> None:
+        """Add a STATE that was read."""
+        self._states.append(state)
+        if len(self._states) > MOST_STATES:
+            del self._states[1:-1:2]
+
+    def reached(self, undecoded: int | None) -> int | None:
+        """Return the number of the line before which rows may be handed over; None for all rows.
+
+        Before the first STATE, nothing can be committed without the rest up to it, so these rows
+        may go ahead.
+
+        Args:
+            undecoded: The number of the first line that is not decoded, if there is one.
+        """
+        if not self._states:
+            return None
+        whole = len(self._states)
+        if undecoded is not None:
+            whole = bisect_left(self._states, undecoded, key=lambda state: state.number)
+        # Rows that are handed over can't be taken back, so the package can't end at earlier ones.
+        del self._states[: max(0, whole - 1)]
+        return self._states[0].number
+
+    def keep_while(self, holds: Callable[[int], bool]) -> None:
+        """Keep the first of them: those for whose numbers something holds."""
+        held = bisect_left(self._states, True, key=lambda state: not holds(state.number))
+        del self._states[held:]

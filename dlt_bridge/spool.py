@@ -1,0 +1,46 @@
+"""Rows that wait on disk: in Arrow's stream format, in a file without a name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Spool:
+    """Holds tables on disk until they are wanted. Nothing of it stays when the process ends."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._parts: list[tuple[int, int]] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Write a table."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - see `close`
+        start = self._file.tell()
+        with pa.ipc.new_stream(self._file, table.schema) as writer:
+            writer.write_table(table)
+        # It is read by another way than it is written.
+        self._file.flush()
+        self._parts.append((start, self._file.tell()))
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the tables in the order they came, and close the file."""
+        if self._file is not None:
+            for start, end in self._parts:
+                part = os.pread(self._file.fileno(), end - start, start)
+                yield pa.ipc.open_stream(part).read_all()
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go, with the tables that were not asked for."""
+        self._parts = []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
