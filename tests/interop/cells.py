@@ -62,6 +62,9 @@ def same(expected: Any, found: Any) -> bool:
         return expected == found
     if isinstance(expected, datetime) or isinstance(found, datetime):
         return _moment(expected) == _moment(found)
+    if isinstance(expected, Decimal) and isinstance(found, float) and expected == found:
+        # All the digits of a double, and not the least that tell it from others.
+        return True
     return bool(_plain(expected) == _plain(found))
 
 

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from interop.chats import SMALL
+from interop.rounds import WHOLE
 
 from tap_chat.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+#: What needs more than PostgreSQL: `make interop`.
+collect_ignore = [] if WHOLE else ["test_mariadb.py", "test_log_based.py"]
 
 
 @pytest.fixture(scope="module")

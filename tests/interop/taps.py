@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -162,14 +163,20 @@ class Recorded:
         runs.mkdir(exist_ok=True)
         return runs
 
-    def taken(self) -> Counter[str]:
-        """Return how many records of each stream its runs wrote since the last call."""
-        files = sorted(self._runs.iterdir())
+    def written(self) -> list[dict[str, Any]]:
+        """Return the messages that its runs wrote since the last call."""
+        files = sorted(self._runs.iterdir(), key=lambda path: path.stat().st_mtime_ns)
         # The rest are catalogs.
         texts = [text for file in files if (text := file.read_text()).startswith('{"type"')]
         for file in files:
             file.unlink()
-        return sum(map(_records, texts), Counter())
+        lines = [line for text in texts for line in text.splitlines()]
+        return [json.loads(line, parse_float=Decimal) for line in lines]
+
+    def taken(self) -> Counter[str]:
+        """Return how many records of each stream its runs wrote since the last call."""
+        messages = self.written()
+        return Counter(message["stream"] for message in messages if message["type"] == "RECORD")
 
     def config(self) -> str:
         """Write the settings as they are now, and return their file."""
@@ -185,8 +192,8 @@ class Recorded:
         catalog = json.loads(found.stdout)
         for stream in catalog["streams"]:
             [top] = [item for item in stream["metadata"] if not item["breadcrumb"]]
-            top["metadata"] |= {"selected": True, "replication-method": "FULL_TABLE"}
-            top["metadata"] |= self.tap.replication.get(stream["tap_stream_id"], {})
+            chosen = {"selected": True, "replication-method": "FULL_TABLE"}
+            top["metadata"] |= chosen | self.tap.replication.get(stream["tap_stream_id"], {})
         return self._written("catalog", catalog)
 
     def _written(self, name: str, content: Any) -> str:
@@ -194,8 +201,3 @@ class Recorded:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
         return str(path)
-
-
-def _records(text: str) -> Counter[str]:
-    messages = map(json.loads, text.splitlines())
-    return Counter(message["stream"] for message in messages if message["type"] == "RECORD")

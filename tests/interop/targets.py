@@ -103,14 +103,18 @@ def in_postgres(url: str, table: str, schema: str = DATASET) -> list[Row]:
 class Dlt(Target):
     """target-dlt, into a DuckDB file or a PostgreSQL database."""
 
-    def __init__(self, place: Path | str, name: str = "target-dlt") -> None:
-        super().__init__(name, str(BIN / "target-dlt"), place)
+    def __init__(self, place: Path | str, path: str = str(BIN / "target-dlt")) -> None:
+        super().__init__("target-dlt", path, place)
+
+    @property
+    def destination(self) -> str:
+        return "postgres" if isinstance(self.place, str) else "duckdb"
 
     @property
     @override
     def config(self) -> dict[str, Any]:
         return {
-            "destination": "postgres" if isinstance(self.place, str) else "duckdb",
+            "destination": self.destination,
             "credentials": str(self.place),
             "dataset_name": DATASET,
         }
