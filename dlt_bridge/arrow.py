@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from msgspec import Raw
 
-from dlt_bridge.errors import MessageError
+from dlt_bridge.choice import chosen
+from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.nested import native as native_of
 from dlt_bridge.nested import only_nested
 from dlt_bridge.places import built, place
 from dlt_bridge.rows import Form, Known, Lines, RowDecoder
+from dlt_bridge.surrogates import NO_NUMBERS
 from dlt_bridge.types import Column, Kind
 from dlt_bridge.values import MISFIT, NULL, array, arrow_type
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of a record, in streams that have versions.
 VERSION = "_sdc_table_version"
+NO_FIT = "does not fit its column"
+#: What to do about a key that does not fit its column.
+OTHER_KEY = (
+    f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
+    " is of another tap, give each tap its own dataset, and its own pipeline_name."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +61,14 @@ class Learnt(Known):
         misplaced: What went into variants.
         kinds: The types of the variants that each column has, by its name and their `data_type`.
         variants: The variants of this stream's tables, in order: each table has them all.
+        chosen: The types of columns that the first records have shown to be better than those of
+            the SCHEMA.
     """
 
     misplaced: list[Misplaced] = field(default_factory=list)
     kinds: dict[str, dict[str, Kind]] = field(default_factory=dict)
     variants: dict[str, Kind] = field(default_factory=dict)
+    chosen: dict[str, Kind] = field(default_factory=dict)
 
 
 class RecordDecoder:
@@ -87,15 +97,12 @@ class RecordDecoder:
         self.learnt = learnt or Learnt(
             kinds={name: dict(kinds) for name, kinds in form.variants.items()}
         )
-        self._columns = [
-            (column, form.kinds.get(column.name, column.kind)) for column in form.columns
-        ]
         self._natives = {
             column.name: found
-            for column, kind in self._columns
+            for column in form.columns
             if form.native
             and not column.key
-            and kind == Kind("json")
+            and form.kinds.get(column.name, column.kind) == Kind("json")
             and (found := native_of(column.schema))
         }
         self._learn()
@@ -108,6 +115,13 @@ class RecordDecoder:
 
     def _learn(self) -> None:
         self._working = deepcopy(self.learnt)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        kinds = {**self._working.chosen, **self.form.kinds}
+        self._columns = [
+            (column, kinds.get(column.name, column.kind)) for column in self.form.columns
+        ]
         self._rows = RowDecoder(self.form, [kind for _, kind in self._columns], self._working)
 
     @property
@@ -120,7 +134,8 @@ class RecordDecoder:
         fields += [pa.field(name, arrow_type(kind)) for name, kind in self.learnt.variants.items()]
         if self.learnt.versioned:
             fields.append(pa.field(VERSION, pa.int64()))
-        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64(), nullable=False)])
+        # It may be null: rows that another program wrote into the table have none.
+        return pa.schema([*fields, pa.field(SEQUENCE, pa.int64())])
 
     @property
     def types(self) -> dict[str, Kind]:
@@ -144,13 +159,17 @@ class RecordDecoder:
         texts = self.json_columns
         return [c.name for c in self.form.columns if c.name in texts and only_nested(c.schema)]
 
-    def table(self, text: bytes, numbers: Sequence[range], sequence: int) -> pa.Table:
+    def table(
+        self, text: bytes, numbers: Sequence[range], sequence: int, *, first: bool = False
+    ) -> pa.Table:
         """Return a table of records.
 
         Args:
             text: The lines of the RECORD messages, with newlines between them.
             numbers: Their numbers, for errors.
             sequence: The first value of the column `_sdc_sequence`; each row has one more.
+            first: These are the first records, so columns that are new may be of other types than
+                the SCHEMA says, if their values are.
 
         Raises:
             MessageError: A record does not fit the SCHEMA in a way that no variant can hold. The
@@ -160,7 +179,7 @@ class RecordDecoder:
         made: dict[str, pa.Array] | None = None
         while made is None:
             rows = self._rows.decoded(lines)
-            made = self._arrays(rows, lines)
+            made = None if first and self._chosen(rows) else self._arrays(rows, lines)
         count = len(rows.records)
         if self._working != self.learnt:
             self.learnt = deepcopy(self._working)
@@ -174,12 +193,34 @@ class RecordDecoder:
             schema=schema,
         )  # fmt: skip
 
+    def _chosen(self, rows: Rows) -> bool:
+        """Choose types by the values of columns that are slow, and say whether there are new ones.
+
+        A column whose values all fit is not slow, or will be looked at when it is.
+        """
+        found = {
+            column.name: kind
+            for index, (column, declared) in enumerate(self._columns)
+            if index in self._rows.slow
+            and column.name not in self._natives
+            and column.name not in self._working.chosen
+            and self.form.may_choose(column.name)
+            and (kind := chosen(column, declared, self._texts(rows, index), self.form.limits))
+        }
+        self._working.chosen |= found
+        if found:
+            self._prepare()
+        return bool(found)
+
+    def _texts(self, rows: Rows, index: int) -> list[bytes]:
+        return rows.texts(rows.values(index, self._columns[index][0].json_name))
+
     def _arrays(self, rows: Rows, lines: Lines) -> dict[str, pa.Array] | None:
         """Return the columns; or None if one must be decoded in another way first."""
         made: dict[str, pa.Array] = {}
         misfits: set[int] = set()
         for index, (column, kind) in enumerate(self._columns):
-            values = rows.values(index, column.name)
+            values = rows.values(index, column.json_name)
             if column.name in self._natives:
                 made |= self._native(column, rows.texts(values), lines)
                 continue
@@ -190,7 +231,12 @@ class RecordDecoder:
                     made[column.name] = array(kind, values)
                 except MISFIT:
                     misfits.add(index)
+                else:
+                    if not self.form.limits.hold(kind, made[column.name]):
+                        misfits.add(index)
             if column.key and column.name in made and made[column.name].null_count:
+                if index in self._rows.slow:
+                    values = self._texts(rows, index)
                 self._refuse_key(column, kind, values, lines)
         return None if self._rows.slow_down(misfits) else made
 
@@ -206,14 +252,14 @@ class RecordDecoder:
             name = f"{column.name}__v_{data_type}"
             if any(other.name == name for other in self.form.columns):
                 raise MessageError(
-                    f"Stream {self.form.stream}: a value of `{column.name}` does not fit its"
+                    f"Stream {self.form.stream}: a value of `{column.json_name}` does not fit its"
                     f" column, and can't go into `{name}`, which is another property."
                 )
             found = known.setdefault(data_type, placed.kinds[data_type])
             if name not in self._working.variants:
                 self._working.variants[name] = found
                 line = lines.numbers[placed.moved[data_type]]
-                self._working.misplaced.append(Misplaced(column.name, kind, name, line))
+                self._working.misplaced.append(Misplaced(column.json_name, kind, name, line))
             made[name] = built(found, those)
         return made
 
@@ -245,7 +291,7 @@ class RecordDecoder:
                 text.decode()
             except ValueError:
                 raise MessageError(
-                    f"Stream {self.form.stream}: `{column.name}` in line {line} is not UTF-8."
+                    f"Stream {self.form.stream}: `{column.json_name}` in line {line} is not UTF-8."
                 ) from None
 
     def _refuse_key(
@@ -254,17 +300,20 @@ class RecordDecoder:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
+                remedy = OTHER_KEY if problem.startswith(NO_FIT) else ""
                 raise MessageError(
-                    f"Stream {self.form.stream}: `{column.name}` in line {line} {problem}. It is"
-                    " part of the key, so the record can't be loaded."
+                    f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
+                    f" is part of the key, so the record can't be loaded.{remedy}"
                 )
         raise AssertionError(f"stream {self.form.stream}: a key is null, but no value of it")
 
     def _problem_of_key(self, column: Column, kind: Kind | None, value: object) -> str:
         if value is None or value == NULL:
             return "is null"
-        if isinstance(value, Raw):
-            placed = place(column, kind, [bytes(value)], {}, self.form.limits)
+        if value in NO_NUMBERS:
+            return f"is {value.decode()}"
+        if isinstance(value, bytes):
+            placed = place(column, kind, [value], {}, self.form.limits)
             if placed.variants:
-                return f"does not fit its column ({kind.text if kind else 'null'})"
+                return f"{NO_FIT} ({kind.text if kind else 'null'})"
         return ""

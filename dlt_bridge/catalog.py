@@ -74,12 +74,14 @@ class Catalog:
     Attributes:
         names: Of the streams that have a resource of their own.
         unnamed: Whether others may be read, too.
+        excluded: Patterns of those that are left out then.
 
     Raises:
         BridgeError: It is not what Singer asks for.
     """
 
     unnamed = False
+    excluded: Sequence[str] = ()
 
     def __init__(self, value: Any) -> None:  # noqa: ANN401
         try:
@@ -96,24 +98,37 @@ class Catalog:
             self._named.setdefault(stream.called, []).append(stream.name)
         self._named |= {name: [name] for name in self.streams}
 
-    def chosen(self, select: Sequence[str] | None) -> list[str]:
+    def chosen(self, select: Sequence[str] | None, *, every: bool) -> list[str]:
         """Return the streams to read.
 
         Args:
-            select: Their names, which may have `*` and `?` for any characters; None for those that
-                the catalog does not deselect.
+            select: Their names, which may have `*` and `?` for any characters, and those of
+                streams to leave out, which begin with `!`.
+            every: Whether they are all of them if none is named, or only those that the catalog
+                does not deselect.
 
         Raises:
-            BridgeError: A name is of no stream.
+            BridgeError: A name is of no stream, or no stream is left.
         """
-        if select is None:
-            return [stream.name for stream in self.streams.values() if not stream.deselected]
-        for pattern in select:
-            if pattern != "*" and not any(_matches(name, pattern) for name in self.streams):
+        wanted, unwanted = selected_and_excluded(select)
+        for pattern in [*wanted, *unwanted]:
+            if pattern != "*" and not any(matches(name, pattern) for name in self.streams):
                 raise BridgeError(
                     f"The tap has no stream `{pattern}`. It has: {', '.join(self.streams)}."
                 )
-        return [name for name in self.streams if any(_matches(name, pattern) for pattern in select)]
+        found = [
+            stream.name
+            for stream in self.streams.values()
+            if (
+                any(matches(stream.name, pattern) for pattern in wanted)
+                if wanted
+                else every or not stream.deselected
+            )
+        ]
+        left = [name for name in found if not any(matches(name, out) for out in unwanted)]
+        if found and not left:
+            raise BridgeError("select leaves out every stream, so nothing would be loaded.")
+        return left
 
     def named(self, name: str) -> list[str]:
         """Return the streams that a message or a bookmark may mean by a name.
@@ -147,19 +162,25 @@ class NoCatalog:
     """The streams of a tap, or of lines, that are known by their messages alone.
 
     Args:
-        names: The streams to read; None for all.
+        select: The streams to read, and with `!` those to leave out; None for all.
 
     Attributes:
         names: Of the streams that have a resource of their own.
         unnamed: Whether others may be read, too.
+        excluded: Patterns of those that are left out then.
 
     Raises:
         BridgeError: A name is a pattern.
     """
 
-    def __init__(self, names: Sequence[str] | None) -> None:
-        self.names = list(dict.fromkeys(names or ()))
-        self.unnamed = names is None
+    def __init__(self, select: Sequence[str] | None) -> None:
+        wanted, self.excluded = selected_and_excluded(select)
+        self.names = [
+            name
+            for name in dict.fromkeys(wanted)
+            if not any(matches(name, pattern) for pattern in self.excluded)
+        ]
+        self.unnamed = not wanted
         self._met: set[str] = set()
         if pattern := next((name for name in self.names if _PATTERN.search(name)), None):
             raise BridgeError(
@@ -203,7 +224,14 @@ def checked_selection(select: Sequence[str] | None) -> list[str] | None:
     return None if select is None else list(select)
 
 
-def _matches(name: str, pattern: str) -> bool:
+def selected_and_excluded(select: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Return the patterns of streams to read, and of those to leave out, without their `!`."""
+    given = select or ()
+    wanted = [pattern for pattern in given if not pattern.startswith("!")]
+    return wanted, [pattern.removeprefix("!") for pattern in given if pattern.startswith("!")]
+
+
+def matches(name: str, pattern: str) -> bool:
     """Say whether a name is what a pattern says, in which only `*` and `?` are special."""
     return name == pattern or fnmatchcase(name, pattern.replace("[", "[[]"))
 

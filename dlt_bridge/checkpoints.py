@@ -5,22 +5,26 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from dlt_bridge.alone import alone
+from dlt_bridge.belonging import point, settle
 from dlt_bridge.discretion import discreet, forgetting
 from dlt_bridge.ending import stoppable
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.leftovers import gave_up
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
-from dlt_bridge.tables import destination_type
+from dlt_bridge.stagings import separate
+from dlt_bridge.tables import destination_type, prepare
 from dlt_bridge.working import explained, forget_if_restarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
@@ -70,6 +74,8 @@ class Run:
             self.driver.close()
 
 
+#: Arguments of `pipeline.run` that say where to load.
+WHERE = ("destination", "dataset_name", "credentials")
 _run: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
@@ -120,8 +126,11 @@ def load(
             shows no values of rows, which a database may quote; `pipeline.run` would show them.
     """
     try:
-        with one_line_logs(), stoppable():
-            infos = finish(pipeline, destination=arguments.get("destination"))
+        with one_line_logs(), stoppable(), alone(pipeline):
+            infos = finish(pipeline, **{name: arguments.get(name) for name in WHERE})
+            # The pipeline has them; dlt would look for its state without credentials.
+            for name in ("destination", "credentials"):
+                arguments.pop(name, None)
             packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
@@ -138,11 +147,14 @@ class Committed:
         info: What dlt says of it.
         state: The value of the STATE that is kept with it, as JSON text; None if there is none.
         last: The tap has ended.
+        beside: How many values did not fit their column so far in this run, by table and the
+            column that they are in.
     """
 
     info: LoadInfo
     state: str | None
     last: bool
+    beside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def committed(
@@ -178,7 +190,7 @@ def committed(
                 _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            yield Committed(info, run.driver.kept, run.ended)
+            yield Committed(info, run.driver.kept, run.ended, run.driver.beside)
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:
@@ -189,10 +201,14 @@ def committed(
         run.close()
 
 
-def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  # noqa: ANN401
+def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     """Load the packages that an earlier run left, and return what was loaded.
 
     Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+
+    Args:
+        pipeline: The pipeline.
+        where: Where it is to load, if it was not made so: arguments of `pipeline.run` in `WHERE`.
 
     Raises:
         BridgeError: They can't be loaded.
@@ -200,10 +216,19 @@ def finish(pipeline: Pipeline, *, destination: Any = None) -> list[LoadInfo]:  #
     """
     infos = []
     forget_if_restarted(pipeline)
+    point(pipeline, **where)
+    settle(pipeline)
+    separate(pipeline)
+    if pipeline.destination is not None:
+        prepare(pipeline.destination.destination_type.rpartition(".")[2])
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
         while pipeline.has_pending_data:
-            pipeline.normalize()
-            infos.append(pipeline.load(destination))
+            try:
+                pipeline.normalize()
+                infos.append(pipeline.load(**where))
+            except PipelineStepFailed as failed:
+                if not gave_up(pipeline, failed):
+                    raise
     return infos
 
 

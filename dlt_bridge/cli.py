@@ -120,6 +120,14 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="streams to load; * and ? stand for any characters. By default, all",
     )
     parser.add_argument(
+        "--exclude",
+        metavar="STREAM",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="streams to leave out; likewise",
+    )
+    parser.add_argument(
         "--full-refresh",
         metavar="STREAM",
         nargs="+",
@@ -145,6 +153,17 @@ def _add_loading(parser: ArgumentParser) -> None:
         "--deletes",
         choices=["soft", "hard"],
         help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
+    )
+    parser.add_argument(
+        "--naming",
+        help="the naming convention of tables and columns: one of dlt's, such as snake_case or"
+        " direct, or a module",
+    )
+    parser.add_argument(
+        "--on-name-collision",
+        choices=["refuse", "suffix"],
+        help="what becomes of streams or properties with one name in the destination: nothing is"
+        " loaded (the default), or all but the first have a suffix",
     )
     parser.add_argument(
         "--on-bad-stream",

@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from dlt_bridge import saved, scaffold
+from dlt_bridge.alone import alone
+from dlt_bridge.belonging import settle, state_of
 from dlt_bridge.catalog import Catalog
 from dlt_bridge.checkpoints import committed, finish
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import name_of
-from dlt_bridge.pipelines import Place, pipeline_at
+from dlt_bridge.pipelines import Place, pipeline_at, where
 from dlt_bridge.process import Tap
 from dlt_bridge.progress import Bars
 from dlt_bridge.report import Report
@@ -65,13 +67,20 @@ def run(args: Namespace) -> None:
         _command(args),
         _config(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
-        select=args.select,
+        select=_selection(args),
         nested=args.nested,
         deletes=args.deletes,
+        naming=args.naming,
+        on_name_collision=args.on_name_collision,
         on_bad_stream=args.on_bad_stream,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
+    with alone(pipeline):
+        _load(pipeline, source, args)
+
+
+def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
     begun = time.monotonic()
     for info in finish(pipeline):
         _say(f"Loaded {len(info.loads_ids)} package that an earlier run left.")
@@ -94,14 +103,13 @@ def run(args: Namespace) -> None:
     finally:
         if report.packages:
             Console().print(report.table(time.monotonic() - begun))
-    _say(f"Everything is in {_where(pipeline)}.")
+    _say(f"Everything is in {where(pipeline)}.")
 
 
 def state(args: Namespace) -> None:
     """Show what a pipeline keeps of a tap's STATE, or put another in its place."""
     source = args.name or name_of(_command(args))
     pipeline = _pipeline(args)
-    pipeline.sync_destination()
     if args.new or args.clear:
         value = _state(args.new) if args.new else {}
         catalog = Catalog(_discovered(args))
@@ -110,16 +118,20 @@ def state(args: Namespace) -> None:
             streams = catalog.named(key)
             return streams[0] if len(streams) == 1 else None
 
-        saved.replace(pipeline, source, value, catalog.names, owner)
+        with alone(pipeline):
+            settle(pipeline)
+            pipeline.sync_destination()
+            saved.replace(pipeline, source, value, catalog.names, owner)
         _say(f"The next run of {source} begins {'from this state' if args.new else 'anew'}.")
         return
-    kept = saved.kept_in(pipeline, source)
+    pipeline.sync_destination()
+    kept = saved.kept_in(state_of(pipeline), source)
     if args.json:
         json.dump(kept, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
     if not kept:
-        _say(f"There is no state of {source} in {_where(pipeline)}: the next run reads everything.")
+        _say(f"There is no state of {source} in {where(pipeline)}: the next run reads everything.")
         return
     table = Table("stream", "bookmark")
     bookmarks = kept.get("bookmarks", {})
@@ -155,6 +167,14 @@ def _config(args: Namespace) -> dict[str, Any] | None:
     for name in args.config:
         config |= json_object(name, "config")
     return config
+
+
+def _selection(args: Namespace) -> list[str] | None:
+    """Return the patterns of streams; None to have them looked up."""
+    select: list[str] | None = args.select
+    if select is None and args.exclude:
+        select = dlt.config.get(f"sources.singer.{args.name or name_of(_command(args))}.select")
+    return [*(select or ()), *(f"!{name}" for name in args.exclude)] or None
 
 
 def _state(name: str) -> dict[str, Any]:
@@ -208,11 +228,6 @@ def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
     rest = [name for name in streams if name not in anew]
     refreshed = (source.with_resources(*anew), "drop_resources")
     return [refreshed, (source.with_resources(*rest), None)] if rest else [refreshed]
-
-
-def _where(pipeline: Pipeline) -> str:
-    # As text, the configuration is the address without what is secret in it.
-    return f"{pipeline.destination_client().config}, dataset {pipeline.dataset_name}"
 
 
 def _say(text: str) -> None:

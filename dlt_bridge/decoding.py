@@ -57,6 +57,7 @@ class Batch:
         numbers: Their numbers.
         rows: How many they are.
         size: Their bytes.
+        opening: They are the first of the stream, and may show of what types its columns are.
     """
 
     decoder: RecordDecoder
@@ -64,6 +65,7 @@ class Batch:
     numbers: list[range]
     rows: int
     size: int
+    opening: bool = False
 
     def table(self, sequence: int) -> pa.Table:
         """Decode the lines here and now.
@@ -74,7 +76,8 @@ class Batch:
         Raises:
             MessageError: A record does not fit.
         """
-        return self.decoder.table(b"\n".join(self.lines), self.numbers, sequence)
+        text = b"\n".join(self.lines)
+        return self.decoder.table(text, self.numbers, sequence, first=self.opening)
 
     def can_be_decoded(self, sequence: int, before: int) -> bool:
         """Say whether the lines before another line can be decoded.
@@ -109,7 +112,8 @@ class Batch:
         if not parts:
             return None
         lines, numbers = map(list, zip(*parts, strict=True))
-        return Batch(self.decoder, lines, numbers, sum(map(len, numbers)), sum(map(len, lines)))
+        rows, size = sum(map(len, numbers)), sum(map(len, lines))
+        return Batch(self.decoder, lines, numbers, rows, size, self.opening)
 
 
 class Decoding:
@@ -176,12 +180,12 @@ def serve() -> None:
         answers.write(READY)
         answers.flush()
         while True:
-            form, known, lines, numbers, sequence = pickle.load(requests)  # noqa: S301
+            form, known, lines, numbers, sequence, first = pickle.load(requests)  # noqa: S301
             decoder = decoders.get(form.stream)
             if decoder is None or (decoder.form, decoder.learnt) != (form, known):
                 decoder = decoders[form.stream] = RecordDecoder(form, known)
             try:
-                table = decoder.table(b"\n".join(lines), numbers, sequence)
+                table = decoder.table(b"\n".join(lines), numbers, sequence, first=first)
             except Exception as error:  # noqa: BLE001 - raised where the table is waited for
                 pickle.dump(error, answers)
             else:
@@ -251,8 +255,8 @@ class _Process:
     def _send(self, batch: Batch, known: Learnt, sequence: int) -> None:
         # If there is no process any more, that is said where the answer is waited for.
         with suppress(BrokenPipeError):
-            request = (batch.decoder.form, known, batch.lines, batch.numbers, sequence)
-            pickle.dump(request, self._requests)
+            of_batch = (batch.lines, batch.numbers, sequence, batch.opening)
+            pickle.dump((batch.decoder.form, known, *of_batch), self._requests)
             self._requests.flush()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pyarrow as pa
 
-from dlt_bridge import saved, tables
+from dlt_bridge import belonging, saved, tables
 from dlt_bridge.batches import lines_of_batch
 from dlt_bridge.decoding import Decoding
 from dlt_bridge.errors import BridgeError, MessageError
@@ -32,7 +32,9 @@ from dlt_bridge.messages import (
 )
 from dlt_bridge.quiet import expect_meant_hints
 from dlt_bridge.read_states import ReadState, ReadStates
+from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.runs import streams_to_read
+from dlt_bridge.stagings import separate
 from dlt_bridge.state import BOOKMARKS
 from dlt_bridge.streams import Parcel, StreamWriter
 
@@ -102,7 +104,7 @@ class Driver:
     def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
         self._tap = tap
         self._catalog = catalog
-        self._options = options
+        self._options = options.of_a_run()
         self._running = ExitStack()
         self._messages: Iterator[Parcels | None] | None = None
         self._selected: set[str] = set()
@@ -120,14 +122,12 @@ class Driver:
         self._bad: dict[str, BridgeError] = {}
         # The write dispositions of resources whose tables are replaced in the end.
         self._replacing: dict[str, Any] = {}
-        # The stream that each table is of.
-        self._tables: dict[str, str] = {}
         self._decoder = Decoding()
         self._decoding: deque[_Asked] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
         self._waiting = 0
-        # Rising from run to run: the clock is faster than any tap.
-        self._sequence = self._first = time.time_ns() // 1000
+        # The number of the next row, and of the run's first.
+        self._sequence = self._first = 0
         self.ended = False
         self.kept: str | None = None
 
@@ -167,11 +167,19 @@ class Driver:
                 guard.pop_all()
                 return
         self._catalog.warn_of_missing()
+        self._options.refreshing.warn_of_missing()
         if self._bad and due:
             # dlt would commit nothing of the package if it were raised now.
             self._failure = self._skipped()
         else:
             self.ended = True
+
+    @property
+    def beside(self) -> dict[str, dict[str, int]]:
+        """How many values did not fit their column so far, by table and the variant they are in."""
+        return {
+            writer.table: dict(writer.beside) for writer in self._writers.values() if writer.beside
+        }
 
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of what waits."""
@@ -245,6 +253,8 @@ class Driver:
         Returns:
             Whether the package has such a STATE: the last of those that are left.
         """
+        if not self._states:
+            return False
         asked = list(self._decoding)
         self._decoding.clear()
         for writer in self._writers.values():
@@ -277,25 +287,34 @@ class Driver:
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
         """Start the tap, and return its lines as `Heads.pieces` does."""
         known = self._options.everything
-        self._selected = streams_to_read([known] if known else self._catalog.names)
+        self._selected = streams_to_read(
+            [known] if known else self._catalog.names, again=self._tap.sends_again
+        )
+        belonging.adopt()
+        separate(running_pipeline())
+        # Rising from run to run: the clock is faster than any tap.
+        self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
         catalog = self._catalog.selection(self._selected)
         running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
-        if not self._options.skip:
-            self._refuse_shared_tables()
+        self._settle_tables()
+        self._options.refreshing.begin()
+        tables.prepare(tables.destination_type())
         if self._options.nested == "native":
             tables.refuse_structs()
         expect_meant_hints(self._selected)
         return self._heads.pieces(self._running.enter_context(running))
 
-    def _refuse_shared_tables(self) -> None:
-        """Refuse, before anything is read, streams that would be one table."""
-        if not self._options.everything:
-            names = {
+    def _settle_tables(self) -> None:
+        """Decide, before anything is read, which tables the streams have."""
+        self._options.tables.clear()
+        # A stream that is to be skipped, if its table is another's, is known by its SCHEMA.
+        if not self._options.everything and not self._options.skip:
+            named = {
                 stream: self._options.resource(stream).table_name
                 for stream in sorted(self._selected)
             }
-            tables.refuse_shared(
-                {stream: name for stream, name in names.items() if isinstance(name, str)}
+            self._options.settle(
+                {stream: name for stream, name in named.items() if isinstance(name, str)}
             )
 
     def _appended(
@@ -458,9 +477,6 @@ class Driver:
             writer = StreamWriter(
                 known, message, self._options, self._first, in_parts=self._due is not None
             )
-            holder = self._tables.setdefault(writer.table, stream)
-            if holder != stream:
-                tables.refuse_shared({stream: writer.table, holder: writer.table})
         elif earlier.message == message:
             writer = earlier
         else:
@@ -494,6 +510,8 @@ class Driver:
 
     def _keep(self, *, over: bool) -> None:
         """Put the last STATE into dlt's state: it is committed with the rows before it."""
+        if self._sequence > self._first:
+            saved.keep_number(self._sequence - 1)
         state = self._state if over else self._states.last
         if not state.line:
             return

@@ -1,5 +1,11 @@
 """What can go wrong between a tap and dlt, as sentences for who must act."""
 
+#: How to read streams anew, into new tables.
+ANEW = (
+    "name it in the setting `refresh` of target-dlt, in --full-refresh of `dlt singer run`, or load"
+    ' it alone with refresh="drop_resources" in Python.'
+)
+
 
 class BridgeError(Exception):
     """The output of a tap can't be loaded; nothing after the last checkpoint is."""

@@ -13,12 +13,18 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
-from dlt.common.destination.exceptions import UnsupportedDataType
+from dlt.common.destination.exceptions import (
+    DestinationCapabilitiesException,
+    DestinationTerminalException,
+    IdentifierTooLongException,
+    UnsupportedDataType,
+)
 from dlt.common.schema.exceptions import DataValidationError
-from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.exceptions import DestinationConnectionError, MergeDispositionException
 from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +75,14 @@ def sentence(error: BaseException) -> str:
             f"The destination can't be used: {_first_line(chain[-1])} Check its name, address,"
             " credentials and rights."
         )
+    if said := refusal(chain):
+        return said
     step = next((cause.step for cause in chain if isinstance(cause, PipelineStepFailed)), None)
-    where = f" in dlt's step {step}" if step else ""
+    what = f"dlt's step {step}" if step else "The bridge"
     return (
-        f"Unexpected {type(chain[-1]).__name__}{where}; its text may hold values of rows, and is"
-        " not shown. What was committed before stays. --debug shows where it happened; of"
-        " target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
+        f"{what} failed ({type(chain[-1]).__name__}), and what it said may hold values of rows, so"
+        " it is not shown. What was committed before stays: run it again. If it fails again, tell"
+        " us where it happened: --debug shows that; of target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
     )
 
 
@@ -158,6 +166,21 @@ def _(error: UnsupportedDataType) -> str:
         f" table `{error.table_name}` from {error.file_format} files. Child tables have no such"
         ' columns: set nested to "tables".'
     )
+
+
+@_of_kind.register
+def _(error: DestinationTerminalException) -> str | None:
+    # Those of its subclasses may quote a database.
+    own = type(error) is DestinationTerminalException
+    return _problem_of_dlt(error) if own and not error.__cause__ else None
+
+
+@_of_kind.register(DestinationCapabilitiesException)
+@_of_kind.register(IdentifierTooLongException)
+@_of_kind.register(MergeDispositionException)
+def _problem_of_dlt(error: BaseException) -> str:
+    """Return what dlt says of a configuration that can't be: it holds no values of rows."""
+    return f"dlt refuses to load: {' '.join(str(error).split())}"
 
 
 @_of_kind.register

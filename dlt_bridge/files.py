@@ -29,3 +29,16 @@ def needs_values(table: pa.Table, *, empty_texts: bool) -> bool:
         if pc.any(pc.equal(column, "")).as_py():
             return True
     return False
+
+
+def for_values(table: pa.Table) -> pa.Table:
+    """Return rows for INSERT statements, with doubles and instants as texts.
+
+    dlt makes Python values of the others: it would write NaN as the name of a column, and Python
+    has no year 10,000. The database reads the texts as what its columns are.
+    """
+    for index, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type) or pa.types.is_timestamp(field.type):
+            texts = table.column(index).cast(pa.string())
+            table = table.set_column(index, field.with_type(pa.string()), texts)
+    return table

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dlt
 
 from dlt_bridge.arrow import SEQUENCE
+from dlt_bridge.files import VALUES
+from dlt_bridge.names import HOLDER
 from dlt_bridge.plans import DELETE_INSERT, Plan, Told
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ class TableHints:
         nested: The names of the columns that become child tables; None if rows are Arrow tables,
             which tell most types themselves.
         file_format: How dlt is to write files for the destination; None for its own choice.
-        table: The name of the table, if it is one of several of its resource.
+        table: The name of the table, if dlt does not make it of that of the resource.
+        stream: The stream, of which dlt's schema keeps that the table is of it.
+        holders: The properties of columns whose names do not tell, by the names of the columns.
     """
 
     plan: Plan
@@ -46,6 +50,8 @@ class TableHints:
     nested: Collection[str] | None = None
     file_format: Any = None
     table: str | None = None
+    stream: str | None = None
+    holders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def disposition(self) -> Any:  # noqa: ANN401
@@ -67,6 +73,9 @@ class TableHints:
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             columns[name] = {**self._type(name, kind), **self._key(name)}
+        for name, holder in self.holders.items():
+            if name not in (self.nested or ()):
+                columns.setdefault(name, {})[HOLDER] = holder
         if DELETED in columns:
             columns[DELETED]["hard_delete"] = self.plan.hard
         if self.plan.keys:
@@ -84,6 +93,7 @@ class TableHints:
             write_disposition=told.disposition if self.plan.ours else None,
             columns={name: {"name": name, **hint} for name, hint in told.columns.items()},
             file_format=self.file_format,
+            additional_table_hints={HOLDER: self.stream} if self.stream else None,
         )
 
     def _type(self, name: str, kind: Kind) -> dict[str, Any]:
@@ -91,7 +101,8 @@ class TableHints:
         if name in self.variants:
             return {**_column(kind), "variant": True}
         if self.nested is None:
-            return _column(kind) if kind.data_type == "json" else {}
+            arrow_tells = kind.data_type != "json" and self.file_format != VALUES
+            return {} if arrow_tells else _column(kind)
         if name in self.nested:
             return {}
         # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.

@@ -35,10 +35,17 @@ class Lines:
 
     Args:
         lines: The lines, as text or UTF-8.
+        refresh: Streams whose tables are dropped and made anew.
     """
 
-    def __init__(self, lines: Iterable[str] | Iterable[bytes]) -> None:
+    #: They may be gone when they are read.
+    sends_again = False
+
+    def __init__(
+        self, lines: Iterable[str] | Iterable[bytes], *, refresh: Sequence[str] = ()
+    ) -> None:
         self.name = "lines"
+        self.refresh = refresh
         self._lines = lines
         self._read = False
 

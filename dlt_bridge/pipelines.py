@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt import destinations
+from dlt.common.configuration.resolve import inject_section
+from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from dlt_bridge.conventions import fit_dataset, plain_dataset
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.working import damaged
 
@@ -64,12 +67,39 @@ def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN
             place.pipeline,
             pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
             destination=destination,
-            dataset_name=place.dataset,  # type: ignore[arg-type]  # likewise
+            dataset_name=_dataset(place),  # type: ignore[arg-type]  # likewise
             progress=progress,
         )
     except json.JSONDecodeError as error:
         folder = Path(place.folder or get_dlt_pipelines_dir(), place.pipeline)
         raise damaged(place.pipeline, str(folder), error) from error
+
+
+def where(pipeline: Pipeline) -> str:
+    """Return where a pipeline loads to, for people to read."""
+    # As text, the configuration is the address without what is secret in it.
+    return f"{configuration(pipeline)}, dataset {pipeline.dataset_name}"
+
+
+def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
+    """Return the configuration of a pipeline's destination; of what is missing, without it.
+
+    A client of the pipeline has it, too; but dlt makes none where the pipeline's name is no name of
+    a schema.
+    """
+    destination = pipeline.destination
+    begun = destination.spec()
+    if "dataset_name" in begun:
+        begun["dataset_name"] = pipeline.dataset_name
+    with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
+        return destination.configuration(begun, accept_partial=True)
+
+
+def _dataset(place: Place) -> str | None:
+    """Return the name of the dataset; None for dlt's own choice."""
+    if place.dataset is None and fit_dataset(place.pipeline):
+        return None
+    return plain_dataset(place.dataset or f"{place.pipeline}_dataset")
 
 
 def destination_at(place: Place) -> Destination[Any, Any]:

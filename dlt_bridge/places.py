@@ -8,21 +8,32 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from dlt_bridge.types import DECIMAL_PRECISION, Column, Kind
-from dlt_bridge.values import MISFIT, array, arrow_type
+from dlt_bridge.surrogates import NO_NUMBERS, has_no_number
+from dlt_bridge.types import DECIMAL_PRECISION, ROOMY, Column, Kind, takes_strings
+from dlt_bridge.values import (
+    LONGEST_NUMBER,
+    MISFIT,
+    TICKS,
+    YEAR_1,
+    YEAR_10000,
+    array,
+    arrow_type,
+    exact_double,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+#: A JSON number.
+NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _DIGITS_OF_BIGINT = 19
 #: Types that stay as they are written until they are an array.
 WRITTEN = frozenset({"timestamp", "date", "time"})
@@ -39,9 +50,27 @@ class Limits:
 
     Attributes:
         nul: It holds the character NUL, in texts and in JSON.
+        no_number: Its doubles hold NaN and the infinities.
+        before_year_1: It holds instants before the year 1; a time with an offset may be one.
+        after_year_9999: It holds instants after the year 9999, likewise.
     """
 
     nul: bool = True
+    no_number: bool = True
+    before_year_1: bool = True
+    after_year_9999: bool = True
+
+    def hold(self, kind: Kind, values: pa.Array) -> bool:
+        """Say whether it holds instants; other values are looked at one by one."""
+        if kind.data_type != "timestamp" or (self.before_year_1 and self.after_year_9999):
+            return True
+        ticks = TICKS[values.type.unit]
+        found = pc.min_max(values.cast(pa.int64())).as_py()
+        first, last = found["min"], found["max"]
+        return first is None or not (
+            (first < YEAR_1 * ticks and not self.before_year_1)
+            or (last >= YEAR_10000 * ticks and not self.after_year_9999)
+        )
 
 
 @dataclass(slots=True)
@@ -91,7 +120,7 @@ def place(
                 pass
             else:
                 continue
-        variant, value = _variant(natural, text, known, limits)
+        variant, value = _variant(kind, natural, text, known, limits)
         name = variant.data_type
         known.setdefault(name, variant)
         placed.kinds.setdefault(name, variant)
@@ -109,8 +138,7 @@ def _takes_texts(column: Column, kind: Kind) -> bool:
         return True
     if column.kind is None or column.kind.data_type != kind.data_type:
         return False
-    types = column.schema.get("type") if isinstance(column.schema, dict) else None
-    return kind.data_type != "decimal" or "string" in (types or ())
+    return kind.data_type != "decimal" or takes_strings(column.schema)
 
 
 def fitted(kind: Kind, text: bytes, limits: Limits) -> Any:  # noqa: ANN401
@@ -139,22 +167,28 @@ def built(kind: Kind, values: Sequence[Any]) -> pa.Array:
 
 
 def _variant(
-    natural: Kind | None, text: bytes, known: Mapping[str, Kind], limits: Limits
+    column: Kind | None,
+    natural: Kind | None,
+    text: bytes,
+    known: Mapping[str, Kind],
+    limits: Limits,
 ) -> tuple[Kind, Any]:
-    for kind in _candidates(natural, text):
+    candidates = [*([natural] if natural else []), *_candidates(column, text)]
+    # One that is there already is better than one more.
+    candidates.sort(key=lambda kind: kind != natural and kind.data_type not in known)
+    for kind in candidates:
         there = known.get(kind.data_type, kind)
         try:
             return there, fitted(there, text, limits)
         except MISFIT:
             continue
-    # What is no number here is a text that the destination can't hold.
-    return (Kind("text"), text.decode()) if _NUMBER.fullmatch(text) else (Kind("binary"), text)
+    # What is no number here has a text that the destination can't hold.
+    beyond = NUMBER.fullmatch(text) or has_no_number(text)
+    return (Kind("text"), text.decode()) if beyond else (Kind("binary"), text)
 
 
-def _candidates(natural: Kind | None, text: bytes) -> Iterator[Kind]:
+def _candidates(column: Kind | None, text: bytes) -> Iterator[Kind]:
     """Yield the types that may hold a value exactly, the most telling first."""
-    if natural:
-        yield natural
     match text[:1]:
         case b'"':
             yield Kind("text")
@@ -162,20 +196,15 @@ def _candidates(natural: Kind | None, text: bytes) -> Iterator[Kind]:
             yield Kind("bool")
         case b"{" | b"[":
             yield Kind("json")
-        case _:
-            yield Kind("bigint")
+        case _ if text not in NO_NUMBERS:
+            # Beside decimals, all are to be decimals, so that they can be added up.
+            if column is None or column.data_type != "decimal":
+                yield Kind("bigint")
+                if not text.lstrip(b"-").isdigit():
+                    yield Kind("double")
+            yield ROOMY
             yield Kind("decimal", DECIMAL_PRECISION, 0)
-            if _is_double(text):
-                yield Kind("double")
-
-
-def _is_double(text: bytes) -> bool:
-    """Say whether a number is what a double shows, such as 0.1."""
-    try:
-        number = float(text)
-        return math.isfinite(number) and Decimal(repr(number)) == Decimal(text.decode())
-    except (ArithmeticError, ValueError):  # an exponent that no decimal has, or no number
-        return False
+            yield Kind("double")
 
 
 def _string(text: bytes) -> str:
@@ -186,7 +215,7 @@ def _string(text: bytes) -> str:
 
 
 def _number(text: bytes) -> Decimal:
-    if not _NUMBER.fullmatch(text):
+    if len(text) > LONGEST_NUMBER or not NUMBER.fullmatch(text):
         raise ValueError("no number")
     return Decimal(text.decode())
 
@@ -200,17 +229,14 @@ def _bigint(_: Kind, text: bytes, __: Limits) -> int:
     return value
 
 
-def _double(_: Kind, text: bytes, __: Limits) -> float:
-    exact = _number(text)
-    if text.lstrip(b"-").isdigit():
-        number = float(int(exact))
-        if Decimal(number) != exact:
-            raise ValueError("no exact double")
-        return number
-    number = float(exact)
-    if math.isinf(number):
-        raise ValueError("beyond doubles")
-    return number
+def _double(_: Kind, text: bytes, limits: Limits) -> float:
+    if text in NO_NUMBERS:
+        if not limits.no_number:
+            raise ValueError("no number")
+        return float(text)
+    if not NUMBER.fullmatch(text):
+        raise ValueError("no number")
+    return exact_double(text.decode())
 
 
 def _decimal(kind: Kind, text: bytes, _: Limits) -> Decimal:
@@ -237,7 +263,8 @@ def _bool(_: Kind, text: bytes, __: Limits) -> bool:
 
 
 def _text(_: Kind, text: bytes, limits: Limits) -> str:
-    value = _string(text)
+    # What is no string is its JSON text.
+    value = _string(text) if text[:1] == b'"' else text.decode()
     value.encode()  # a lone surrogate is no text
     if "\0" in value and not limits.nul:
         raise ValueError("NUL")
@@ -245,6 +272,8 @@ def _text(_: Kind, text: bytes, limits: Limits) -> str:
 
 
 def _json(_: Kind, text: bytes, limits: Limits) -> str:
+    if has_no_number(text):
+        raise ValueError("no number")
     if b"\\u" in text:
         for escape in _ESCAPE.finditer(text):
             if (escape.group(1) and not limits.nul) or escape.group(2):
@@ -252,9 +281,10 @@ def _json(_: Kind, text: bytes, limits: Limits) -> str:
     return text.decode()
 
 
-def _written(kind: Kind, text: bytes, _: Limits) -> str:
+def _written(kind: Kind, text: bytes, limits: Limits) -> str:
     value = _string(text)
-    array(kind, [value])
+    if not limits.hold(kind, array(kind, [value])):
+        raise ValueError("an instant that the destination can't hold")
     return value
 
 

@@ -48,6 +48,9 @@ class Tap:
         TapError: There is no such executable.
     """
 
+    #: From an earlier STATE, it sends again what came after it.
+    sends_again = True
+
     def __init__(self, command: str | Sequence[str], config: Mapping[str, Any]) -> None:
         name, *arguments = [command] if isinstance(command, str) else command
         beside = str(Path(sys.executable).parent)

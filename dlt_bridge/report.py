@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from dlt_bridge.arrow import SEQUENCE
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
 #: Names of dlt's own tables and columns.
 DLT = "_dlt_"
-#: Columns that a table has from its first load on, of streams and of child tables.
-OF_EVERY_TABLE = frozenset({SEQUENCE, "_dlt_id"})
 
 
 @dataclass(slots=True)
@@ -83,7 +79,8 @@ class Report:
                     self.tables[table].size += done.file_size
             for table, update in package.schema_update.items():
                 if not table.startswith(DLT):
-                    self._changed(table, update["columns"])
+                    known = package.schema.get_table_columns(table)
+                    self._changed(table, update["columns"], known)
 
     def _counts(self) -> Iterator[tuple[str, int]]:
         trace = self._pipeline.last_trace
@@ -92,9 +89,10 @@ class Report:
             if not table.startswith(DLT):
                 yield table, rows
 
-    def _changed(self, table: str, columns: Collection[str]) -> None:
+    def _changed(self, table: str, columns: Collection[str], known: Collection[str]) -> None:
         loaded = self.tables[table]
-        if not OF_EVERY_TABLE.isdisjoint(columns):
+        # Whoever made a table, it had some of its columns before.
+        if set(columns) >= set(known):
             loaded.created = True
         elif not loaded.created:
             loaded.columns += (name for name in columns if not name.startswith(DLT))

@@ -7,6 +7,7 @@ is decoded from its texts then; an unknown property is learnt; an error names it
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -67,6 +68,10 @@ class Form:
     limits: Limits = field(default_factory=Limits)
     native: bool = False
 
+    def may_choose(self, column: str) -> bool:
+        """Say whether a column is new, and nobody has asked for its type."""
+        return column not in self.kinds and not self.variants.get(column)
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -98,7 +103,7 @@ class Rows:
     Attributes:
         records: What was decoded of each record.
         versions: Their versions.
-        guarded: What stands in for halves of surrogate pairs in texts, if there are any.
+        guarded: What stands in for halves of surrogate pairs, NaN and infinities, if there are any.
         by_name: The records are objects, whose names are those of properties.
     """
 
@@ -112,7 +117,7 @@ class Rows:
 
         Args:
             index: Where the column is among those of the stream.
-            name: Its name.
+            name: The name of its property.
         """
         if self.by_name:
             return [record.get(name, NULL) for record in self.records]
@@ -154,7 +159,7 @@ class RowDecoder:
         self._kinds = kinds
         self._known = known
         # A name that no field can have: then records are decoded as objects.
-        self._by_name = any(_UNFIT_NAME.search(column.name) for column in self._columns)
+        self._by_name = any(_UNFIT_NAME.search(column.json_name) for column in self._columns)
         # A text is a date or a number only where the SCHEMA says so: else each is looked at.
         self.slow = {
             index
@@ -185,10 +190,8 @@ class RowDecoder:
                     stand_in = None if stand_in else guarded(text)
                     if stand_in is None:
                         raise self._misfit(lines) from None
-                    # Only value by value can the stand-ins be told.
-                    every = {kind.data_type for kind in self._kinds if kind}
-                    self._slow_down(every - {"bigint", "double"})
                     text = stand_in.text
+                    self._slow_down_where(text, stand_in.stand_in)
                 continue
             records = list(map(_record, decoded))
             if len(records) != lines.count or (self._by_name and not self._whole(records)):
@@ -210,9 +213,23 @@ class RowDecoder:
             {i for i, kind in enumerate(self._kinds) if kind and kind.data_type in data_types}
         )
 
+    def _slow_down_where(self, text: bytes, stand_in: bytes) -> None:
+        """Slow down columns that have stand-ins, which can be told only value by value."""
+        with suppress(ValueError, RecursionError):
+            records = [envelope.record for envelope in _envelope.decode_lines(text)]
+            self.slow_down(
+                {
+                    index
+                    for index, column in enumerate(self._columns)
+                    if any(
+                        stand_in in bytes(record.get(column.json_name, NULL)) for record in records
+                    )
+                }
+            )
+
     def _whole(self, records: Sequence[dict[str, Raw]]) -> bool:
         """Say whether objects have what is required, and learn what is unknown."""
-        required = {column.name for column in self._columns if column.required}
+        required = {column.json_name for column in self._columns if column.required}
         self._learnt(records)
         return all(required <= record.keys() for record in records)
 
@@ -238,7 +255,7 @@ class RowDecoder:
                 yield index
 
     def _decodable(self, index: int, records: Sequence[dict[str, Raw]]) -> bool:
-        name, kind = self._columns[index].name, self._kinds[index]
+        name, kind = self._columns[index].json_name, self._kinds[index]
         texts = [record[name] for record in records if name in record]
         try:
             msgspec.json.decode(
@@ -252,7 +269,7 @@ class RowDecoder:
     def _learnt(self, records: Sequence[dict[str, Raw]]) -> bool:
         """Learn properties that the SCHEMA has not; say whether there are new ones."""
         unknown = self._known.unknown
-        known = {column.name for column in self._columns}.union(unknown)
+        known = {column.json_name for column in self._columns}.union(unknown)
         new = sorted({name for record in records for name in record} - known)
         unknown += new[: MOST_UNKNOWN - len(unknown)]
         if any(map(_UNFIT_NAME.search, new)):
@@ -263,7 +280,7 @@ class RowDecoder:
 
     def _misfit(self, lines: Lines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
-        required = [column.name for column in self._columns if column.required]
+        required = [column.json_name for column in self._columns if column.required]
         for line, number in zip(lines.text.split(b"\n"), lines.numbers, strict=True):
             where = f"Stream {self._stream}: the record in line {number}"
             try:
@@ -282,7 +299,7 @@ class RowDecoder:
     def _compiled(self) -> msgspec.json.Decoder[Any]:
         if self._by_name:
             return _envelope
-        names = [column.name for column in self._columns]
+        names = [column.json_name for column in self._columns]
         fields: list[Any] = [
             self._field(index, column) for index, column in enumerate(self._columns)
         ]

@@ -12,7 +12,7 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from dlt_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from dlt.common.destination import DestinationCapabilitiesContext
 
@@ -21,11 +21,16 @@ CHECKPOINT_SECONDS = 120.0
 #: The resource that reads the tap; no stream's.
 DRIVER = "_singer"
 
+#: Where dlt's load packages say which tables are dropped before they are loaded.
+DROPPED = "dropped_tables"
+
 # The destination that was asked last, and what it said.
 _DESTINATION, _CAPABILITIES = "destination", "capabilities"
 _asked: dict[str, Any] = {}
 # Where the state of a package says which streams were read into it, by source.
 _READ = "dlt_bridge"
+# Where it says whether what was read comes again, in a run from an earlier STATE.
+_AGAIN = "dlt_bridge_again"
 
 
 def pipeline() -> Any:  # noqa: ANN401
@@ -49,11 +54,12 @@ def capabilities() -> DestinationCapabilitiesContext:
     return found
 
 
-def streams_to_read(known: Collection[str]) -> set[str]:
+def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
     """Return the streams that the run wants, of the source that is being read.
 
     Args:
         known: The resources that the source was made with.
+        again: What is read now comes again in a run from an earlier STATE.
 
     Raises:
         BridgeError: There is no destination, a resource has another name or takes rows from a
@@ -78,19 +84,33 @@ def streams_to_read(known: Collection[str]) -> set[str]:
             f"A transformer takes rows from the stream {piped[0]}, which is not loaded then. Change"
             " rows with add_map or add_yield_map, or transform them in the destination."
         )
-    _refuse_second_reading(takers)
+    _refuse_second_reading(takers, again=again)
     return takers
 
 
-def _refuse_second_reading(streams: Collection[str]) -> None:
-    """Refuse a stream that was read into the package: its bookmark may be of another account."""
-    source = dlt.current.source().name
+def package_state() -> dict[str, Any]:
+    """Return the state of the package that is being extracted; of none if a source is looked at."""
     try:
-        package: dict[str, Any] = dict(dlt.current.load_package_state())
+        package: Any = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
-        # The source is looked at, not loaded.
-        return
-    read = package["state"].setdefault(_READ, {})
+        return {}
+    state: dict[str, Any] = package["state"]
+    return state
+
+
+def is_sent_again(package: Mapping[str, Any]) -> bool:
+    """Say whether all that a package has comes again in a run from an earlier STATE.
+
+    Args:
+        package: The state of the package.
+    """
+    return bool(package.get(_AGAIN))
+
+
+def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
+    """Refuse a stream that was read into the package: its bookmark may be of another account."""
+    source, package = dlt.current.source().name, package_state()
+    read = package.setdefault(_READ, {})
     before = read.setdefault(source, [])
     if twice := sorted(set(before).intersection(streams)):
         raise BridgeError(
@@ -98,3 +118,4 @@ def _refuse_second_reading(streams: Collection[str]) -> None:
             " on from the bookmark of the first. Give them different names: singer(..., name=...)."
         )
     before.extend(sorted(streams))
+    package[_AGAIN] = package.get(_AGAIN, True) and again

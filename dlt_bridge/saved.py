@@ -24,6 +24,23 @@ MARK = "singer_mark"
 #: In dlt's state, more than are around what the bridge keeps.
 LEVELS = 10
 BOOKMARKS = "bookmarks"
+# The greatest number that the rows of the source have in `_sdc_sequence`.
+NUMBER = "singer_number"
+
+
+def first_number(clock: int) -> int:
+    """Return what to number rows from: the clock, unless it has gone back since the last run.
+
+    Args:
+        clock: The time in microseconds: numbers of it are left over for the next run.
+    """
+    last: int = dlt.current.source_state().get(NUMBER, 0)
+    return max(clock, last + 1)
+
+
+def keep_number(number: int) -> None:
+    """Put the number of the last row into the state of the source that is being read."""
+    dlt.current.source_state()[NUMBER] = number
 
 
 def keep(
@@ -71,14 +88,14 @@ def kept_for(streams: Collection[str]) -> dict[str, Any]:
     return state.join(bookmarks, rest if whole else {})
 
 
-def kept_in(pipeline: Pipeline, source: str) -> dict[str, Any]:
+def kept_in(kept_state: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return the value of the last STATE that a pipeline keeps of a tap.
 
     Args:
-        pipeline: The pipeline.
+        kept_state: The state of the pipeline.
         source: The name of the tap's source.
     """
-    kept: Mapping[str, Any] = pipeline.state.get("sources", {}).get(source, {})
+    kept: Mapping[str, Any] = kept_state.get("sources", {}).get(source, {})
     bookmarks = {
         key: bookmark
         for resource in kept.get("resources", {}).values()

@@ -13,6 +13,7 @@ from dlt.common.typing import SecretSentinel
 
 from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
 from dlt_bridge.checkpoints import reading
+from dlt_bridge.conventions import is_convention, refuse_other, schema_named
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource, DltSource
 
     from dlt_bridge.catalog import Stream
+    from dlt_bridge.names import OnNameCollision
     from dlt_bridge.nested import Nesting
 
 # dlt keeps what it has looked up in a file, but for what is secret.
@@ -43,6 +45,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    naming: str | None = None,
+    on_name_collision: OnNameCollision | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
 ) -> DltSource:
@@ -56,7 +60,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested`, `deletes` and `on_bad_stream`.
+    `config` (in secrets.toml), `select`, `nested`, `deletes`, `naming`, `on_name_collision` and
+    `on_bad_stream`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -67,12 +72,19 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         discover: False for a tap that has no discovery. Then, as for lines, the streams are known
             by their messages alone: one resource brings all their tables, unless `select` names
             the streams.
-        select: The streams to load; with a catalog, `*` and `?` stand for any characters.
+        select: The streams to load; with a catalog, `*` and `?` stand for any characters. Those
+            that begin with `!` are left out, such as `["!orders"]` for all but one.
         nested: What becomes of objects and arrays: `json` (the default) keeps their JSON text;
             `native` makes structs and lists where schema and destination can; `tables` makes
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        naming: The naming convention of tables and columns: one of dlt's, such as `snake_case` or
+            `direct`, or a module. By default that with which the pipeline began, or else the
+            bridge's own: snake_case, with the letters of all alphabets.
+        on_name_collision: What becomes of streams, or properties of a stream, that would have one
+            name in the destination: `refuse` (the default) loads nothing, `suffix` gives all but
+            the first a suffix that they keep.
         on_bad_stream: What becomes of a stream with something that can't be loaded: `fail` (the
             default) ends the run, `skip` leaves out the rest of the stream, and loads the others.
             Then the run of `load` ends with an error; `pipeline.run` logs it.
@@ -96,16 +108,20 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "naming": naming,
+        "on_name_collision": on_name_collision,
         "on_bad_stream": on_bad_stream,
     }
 
     resolved: dict[str, Any] = {}
 
-    def resources(
+    def resources(  # noqa: PLR0913, PLR0917 - likewise, looked up
         config: _Secret | None = None,
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        naming: str | None = None,
+        on_name_collision: str | None = None,
         on_bad_stream: str | None = None,
     ) -> Iterator[DltResource]:
         read = _read(tap, command, config or {})
@@ -113,30 +129,41 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         known = _catalog(read, catalog, select, discover=discover)
         told: dict[str, Told] = {}
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
+        resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
+            refresh=read.refresh if isinstance(read, Lines) else (),
+            excluded=tuple(known.excluded) if known.unnamed else (),
+            on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
         )
-        driver = _driver(read, known, options)
+        driver = _driver(read, known, options, naming)
         yield driver
         if options.everything:
             yield _transformer_of_all(options.everything, driver, told)
         # A tap that is asked for its streams is asked for all of them.
-        asked_for = ["*"] if select is None and catalog is None else select
-        for stream, selected in _streams(known, asked_for):
+        for stream, selected in _streams(known, select, every=catalog is None):
             yield _transformer(stream, driver, told, selected=selected)
 
     arguments: dict[str, Any] = {name: part for name, part in given.items() if part is not None}
     made: DltSource = dlt.source(resources, name=source_name, section="singer")(**arguments)
-    if resolved["nested"] == "tables":
-        # Texts within objects stay texts, whatever they look like.
-        made.schema.remove_type_detection("iso_timestamp")
-    else:
-        made.max_table_nesting = 0
+    made.schema = schema_named(source_name, resolved["naming"])
+    _nest(made, resolved["nested"])
     return made
+
+
+def _nest(source: DltSource, nested: Nesting) -> None:
+    """Tell dlt what becomes of objects and arrays."""
+    if nested == "tables":
+        # Texts within objects stay texts, whatever they look like.
+        source.schema.remove_type_detection("iso_timestamp")
+        if source.max_table_nesting == 0:
+            source.max_table_nesting = None  # type: ignore[assignment]  # takes it away
+    else:
+        source.max_table_nesting = 0
 
 
 def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
@@ -160,8 +187,14 @@ def _catalog(
     return Catalog(tap.discover())
 
 
-def _driver(tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> DltResource:
+def _driver(
+    tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options, naming: str | None
+) -> DltResource:
     def messages() -> Iterator[Parcels | None]:
+        refuse_other(naming)
+        if not is_convention(naming):
+            # A pipeline that began with another one takes no settings of the source.
+            _nest(dlt.current.source(), options.nested)
         with reading(lambda: Driver(tap, catalog, options)) as packages:
             for parcels in packages:
                 yield parcels
@@ -206,14 +239,14 @@ def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -
 
 
 def _streams(
-    catalog: Catalog | NoCatalog, select: Sequence[str] | None
+    catalog: Catalog | NoCatalog, select: Sequence[str] | None, *, every: bool
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
     if isinstance(catalog, NoCatalog):
         for name in catalog.names:
             yield catalog.stream(name), True
         return
-    chosen = set(catalog.chosen(select))
+    chosen = set(catalog.chosen(select, every=every))
     for stream in catalog.streams.values():
         yield stream, stream.name in chosen
 

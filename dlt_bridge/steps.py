@@ -65,6 +65,11 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         stream = meta.table_name if isinstance(meta, TableNameMeta) else None
         # Who changes rows may give two the same key.
         self._changed |= item is not self._rows
+        if isinstance(item, list) and any(row is None for row in item):
+            # A map says so that they are dropped; dlt would make rows of them, without values.
+            item = [row for row in item if row is not None]
+            if not item:
+                return None
         hints = self._waiting.pop(stream, None)
         if hints is None:
             return item if stream is None else dlt.mark.with_table_name(item, self._tables[stream])

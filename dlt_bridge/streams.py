@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import tables
+from dlt_bridge import names, tables, unfit
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.catalog import matches
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
-from dlt_bridge.files import CSV, VALUES, needs_values
+from dlt_bridge.existing import Existing
+from dlt_bridge.files import CSV, VALUES, for_values, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.refreshing import Refreshing
 from dlt_bridge.rows import Form
 from dlt_bridge.spool import Spool
 from dlt_bridge.types import Kind, columns
@@ -26,13 +30,14 @@ from dlt_bridge.versions import LastVersions
 from dlt_bridge.waiting import WaitingRows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from dlt.extract import DltResource
 
     from dlt_bridge.catalog import Stream
     from dlt_bridge.messages import Schema
+    from dlt_bridge.names import OnNameCollision
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +57,30 @@ class Options:
         hard: Rows with `_sdc_deleted_at` are deleted.
         skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
+        excluded: Patterns of streams that are left out then.
         told: What the bridge has told dlt of each stream.
+        on_name_collision: What becomes of streams, or properties, with one name in the destination.
+        tables: The tables of the streams of a run.
+        refresh: The streams whose tables are to be made anew.
+        refreshing: Makes them anew, in one run.
+        existing: The tables that are in the destination, in one run.
     """
 
     nested: Nesting = "json"
     hard: bool = False
     skip: bool = False
     everything: str | None = None
+    excluded: Sequence[str] = ()
     told: dict[str, Told] = field(default_factory=dict)
+    on_name_collision: OnNameCollision = "refuse"
+    tables: dict[str, str] = field(default_factory=dict)
+    refresh: Collection[str] = ()
+    refreshing: Refreshing = field(default_factory=Refreshing)
+    existing: Existing = field(default_factory=Existing)
+
+    def of_a_run(self) -> Options:
+        """Return these options with what holds for one run only."""
+        return replace(self, refreshing=Refreshing(self.refresh), existing=Existing())
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""
@@ -69,9 +90,44 @@ class Options:
         """Return what the bridge has told dlt of a stream's resource."""
         return self.told.setdefault(self.everything or stream, Told())
 
+    def table(self, stream: str, named: str) -> str:
+        """Return the name of a stream's table, which stays in a run.
+
+        Args:
+            stream: The stream.
+            named: What the table is to be called.
+
+        Raises:
+            BridgeError: No table can have the name, or it is another's.
+        """
+        if stream not in self.tables:
+            self.settle({stream: named})
+        return self.tables[stream]
+
+    def settle(self, named: Mapping[str, str]) -> None:
+        """Decide which tables streams have.
+
+        Args:
+            named: What they are to be called, by stream.
+
+        Raises:
+            BridgeError: As for `table`.
+        """
+        one = self.everything is not None
+        names.settle_tables(named, self.tables, self.on_name_collision, one=one)
+
+    def names_table(self, stream: str, table: str) -> bool:
+        """Say whether dlt must be told the name of a stream's table."""
+        if self.everything:
+            return True
+        normalize = dlt.current.source_schema().naming.normalize_tables_path
+        return bool(normalize(str(self.resource(stream).table_name)) != table)
+
     def reads(self, stream: str, selected: Collection[str]) -> bool:
         """Say whether a stream is to be loaded."""
-        return self.everything is not None or stream in selected
+        if self.everything is None:
+            return stream in selected
+        return not any(matches(stream, pattern) for pattern in self.excluded)
 
 
 @dataclass(slots=True)
@@ -103,6 +159,7 @@ class StreamWriter:
         line: The line of its SCHEMA.
         table: The name of its table in the destination.
         waiting: The rows that are decoded and were not handed over.
+        beside: How many values did not fit their column in this run, by the variant they are in.
 
     Raises:
         MessageError: The SCHEMA, or what the user asks for, can't be loaded.
@@ -119,6 +176,7 @@ class StreamWriter:
     ) -> None:
         self.stream = stream
         self.message = message
+        self.beside: Counter[str] = Counter()
         self._options = options
         self._first = first
         self._in_parts = in_parts
@@ -131,11 +189,19 @@ class StreamWriter:
                 " them by their names, and give each its own."
             )
         named = stream.name if options.everything else wish.table or stream.name
-        self.table = tables.name_of(stream.name, named)
-        self._plan = planned(stream, keys, wish, hard=options.hard)
-        if self._plan.keys != tuple(keys):
-            properties = columns(message.schema, self._plan.keys)
-        tables.refuse_unfit(stream.name, self.table, properties, self._plan.keys)
+        self.table = options.table(stream.name, named)
+        plan = planned(stream, keys, wish, hard=options.hard)
+        if plan.keys != tuple(keys):
+            properties = columns(message.schema, plan.keys)
+        options.refreshing.drop(stream.name, self.table)
+        properties = names.with_names(
+            stream.name, self.table, properties, options.on_name_collision
+        )
+        self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
+        self._holders = names.holders_of(properties)
+        named_columns = [column.name for column in properties if column.kind]
+        options.existing.bring_in_line(stream.name, self.table, named_columns)
+        unfit.refuse_many(stream.name, self.table, named_columns)
         layout = tables.layout(stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
@@ -151,7 +217,7 @@ class StreamWriter:
             properties,
             kinds,
             layout.variants,
-            tables.limits(),
+            tables.limits(objects=options.nested == "tables"),
             native=options.nested == "native",
         )
         self._decoder = RecordDecoder(form)
@@ -160,6 +226,8 @@ class StreamWriter:
         self._size = self._rows = 0
         # Of what records have shown, how much was told.
         self._reported = self._moved = 0
+        # No record was decoded, and dlt knows nothing of the columns.
+        self._unread = True
         self.line = b""
         if self._plan.one_version:
             tables.refuse_changed_key(stream.name, self.table, self._plan.keys)
@@ -186,6 +254,7 @@ class StreamWriter:
             self.stream, message, self._options, self._first, in_parts=self._in_parts
         )
         later._active, later._oldest = self._active, self._oldest
+        later.beside = self.beside
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
             later._decoder.learn(replace(later._decoder.learnt, versioned=True))
@@ -246,7 +315,10 @@ class StreamWriter:
         """Return the lines that wait, to be decoded; None if there are none."""
         if not self._rows:
             return None
-        batch = Batch(self._decoder, self._lines, self._numbers, self._rows, self._size)
+        batch = Batch(
+            self._decoder, self._lines, self._numbers, self._rows, self._size, self._unread
+        )
+        self._unread = False
         self._lines, self._numbers, self._size, self._rows = [], [], 0, 0
         return batch
 
@@ -269,6 +341,8 @@ class StreamWriter:
             numbers: The numbers of their lines.
         """
         self._report()
+        for name in self._decoder.learnt.variants.keys() & set(table.schema.names):
+            self.beside[name] += len(table) - table[name].null_count
         if self._spool:
             self._choose_format(table)
             self._spool.add(table)
@@ -321,6 +395,7 @@ class StreamWriter:
             parcel.hints = self._hints()
             schema = self._decoder.schema
             self._told, self._told_columns = True, set(schema.names)
+            self._unread = False
             taken = [] if self._held else taken
             if not any(table.schema.equals(schema) for table in taken):
                 # With columns that the rows so far do not have, such as that of the versions.
@@ -386,11 +461,11 @@ class StreamWriter:
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
-            return [table]
+            return [for_values(table) if self._file_format == VALUES else table]
         return objects(table, self._decoder.nested_columns)
 
     def _hints(self) -> TableHints:
-        return TableHints(
+        hints = TableHints(
             self._plan,
             self._decoder.told_columns,
             self._decoder.learnt.variants,
@@ -398,8 +473,16 @@ class StreamWriter:
             conditions=self._conditions(),
             nested=self._decoder.nested_columns if self._options.nested == "tables" else None,
             file_format=self._file_format,
-            table=self.table if self._options.everything else None,
+            table=self.table if self._options.names_table(self.stream.name, self.table) else None,
+            stream=self.stream.name,
+            holders=self._holders,
         )
+        if self._options.nested == "tables":
+            merged = isinstance(hints.disposition, dict)
+            unfit.refuse_unlinked(self.stream.name, self.table, merged=merged)
+        else:
+            unfit.refuse_linked(self.stream.name, self.table)
+        return hints
 
     def _conditions(self) -> dict[str, str]:
         """Return what decides which rows are in the table after a version was activated."""

@@ -1,27 +1,38 @@
-"""Lines with half of a surrogate pair, which JSON allows to be written, but no text can hold.
+"""Lines that no JSON decoder takes whole: with half of a surrogate pair, NaN or an infinity.
 
-They are decoded with a stand-in for it, so that only the value that has it is special.
+JSON allows the half of a pair to be written, but no text can hold it. NaN is no JSON, but Python
+writes it, and so do many taps. Lines are decoded with stand-ins for such, so that only the value
+that has one is special.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u([dD][89a-fA-F][\da-fA-F]{2})|.)"
 )
+# A string, or what Python writes for a double that is no number. No string goes on in another line.
+_NO_NUMBER = re.compile(rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|(-?Infinity|NaN)')
+#: What Python writes for doubles that are no numbers.
+NO_NUMBERS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 #: Code points that are no characters (Unicode 23.7): the first that a text does not have stands in.
 STAND_INS = range(0xFDD0, 0xFDF0)
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A JSON text without halves of surrogate pairs.
+    """A JSON text without halves of surrogate pairs, NaN and infinities.
 
     Attributes:
         text: The text, with stand-ins.
-        stand_in: The escape that stands before the four digits of each half.
+        stand_in: The escape that stands before the four digits of each half, and, in a string of
+            its own, before what is no number.
     """
 
     text: bytes
@@ -29,20 +40,35 @@ class Guarded:
 
     def restored(self, part: bytes) -> bytes:
         """Return a part of the text as it was."""
+        if self.stand_in not in part:
+            return part
+        for word in NO_NUMBERS:
+            part = part.replace(b'"%b%b"' % (self.stand_in, word), word)
         return part.replace(self.stand_in, b"\\u")
 
 
 def guarded(text: bytes) -> Guarded | None:
-    """Return a JSON text with stand-ins for halves of surrogate pairs; None if it has none."""
-    if not any(escape.group(1) for escape in _ESCAPE.finditer(text)):
+    """Return a JSON text with stand-ins; None if it needs none."""
+    halves = any(escape.group(1) for escape in _ESCAPE.finditer(text))
+    if not halves and not has_no_number(text):
         return None
     lower = text.lower()
     for code in STAND_INS:
         stand_in = b"\\u%04x" % code
         if stand_in not in lower:
-            made = _ESCAPE.sub(
-                lambda escape: stand_in + escape.group(1) if escape.group(1) else escape.group(),  # noqa: B023
-                text,
-            )
+            made = _replaced(_ESCAPE, text, lambda half: stand_in + half) if halves else text  # noqa: B023
+            made = _replaced(_NO_NUMBER, made, lambda word: b'"%b%b"' % (stand_in, word))  # noqa: B023
             return Guarded(made, stand_in)
     return None
+
+
+def has_no_number(text: bytes) -> bool:
+    """Say whether a JSON text has NaN or an infinity."""
+    return (b"NaN" in text or b"Infinity" in text) and any(
+        found.group(1) for found in _NO_NUMBER.finditer(text)
+    )
+
+
+def _replaced(form: re.Pattern[bytes], text: bytes, made: Callable[[bytes], bytes]) -> bytes:
+    """Replace what a form has as its group, and nothing of what it matches else."""
+    return form.sub(lambda found: made(found.group(1)) if found.group(1) else found.group(), text)

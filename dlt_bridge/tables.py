@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
 
-from dlt_bridge.arrow import SEQUENCE, VERSION
-from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.errors import ANEW, BridgeError, MessageError
 from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
 from dlt_bridge.runs import capabilities, pipeline
 from dlt_bridge.types import DataType, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dlt_bridge.types import Column
 
@@ -32,14 +31,8 @@ DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 # PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
 POSTGRES_LIKE = frozenset({"postgres", "redshift"})
-# Names that PostgreSQL keeps for itself in every table.
-POSTGRES_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
-# dlt's files beside the tables, in destinations of files.
-FILES = frozenset({"init"})
-# Bytes; dlt adds its own to it, and no file's name has more than 255.
-LONGEST_NAME = 180
-# Characters of a name that is too long.
-SHOWN_NAME = 60
+# Destinations that hold instants of any year, and NaN.
+ANY_YEAR = frozenset({"duckdb", "motherduck", "filesystem"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +77,7 @@ def layout(
             raise MessageError(
                 f"Stream {stream}: a hint asks for `{column.name}` to be {wish.text}, but its"
                 f" column holds {there.text}. Take the hint away, load into another dataset, or"
-                ' reset the stream with refresh="drop_resources".'
+                f" read the stream anew, into a new table: {ANEW}"
             )
         if kind := there or wish:
             kinds[column.name] = kind
@@ -113,6 +106,15 @@ def _kind(column: Mapping[str, Any]) -> Kind | None:
 def destination_type() -> str:
     """Return what dlt calls the kind of destination, such as `postgres`."""
     return str(pipeline().destination.destination_type.rpartition(".")[2])
+
+
+def prepare(destination: str) -> None:
+    """Let dlt load values into a kind of destination as they are, where it would not."""
+    if destination == "sqlalchemy":
+        # Whoever loads elsewhere need not have it.
+        from dlt_bridge.sqlalchemy_types import take_values_as_they_are  # noqa: PLC0415
+
+        take_values_as_they_are()
 
 
 def file_format(*, objects: bool) -> str | None:
@@ -148,7 +150,7 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
         raise MessageError(
             f"Stream {stream}: its table was loaded by the key {_listed(sorted(before)) or 'none'},"
             f" and now it is {_listed(keys)}. Rows that are the same by it would stay several here."
-            ' Reset the stream with refresh="drop_resources".'
+            f" Read the stream anew, into a new table: {ANEW}"
         )
 
 
@@ -165,9 +167,19 @@ def refuse_structs() -> None:
         )
 
 
-def limits() -> Limits:
-    """Return what the destination can't hold in a text."""
-    return Limits(nul=destination_type() not in POSTGRES_LIKE)
+def limits(*, objects: bool) -> Limits:
+    """Return what the destination can't hold, or what can't be brought to it.
+
+    Args:
+        objects: Rows are objects: dlt makes null of NaN, and Python has no other years.
+    """
+    name = destination_type()
+    return Limits(
+        nul=name not in POSTGRES_LIKE,
+        no_number=not objects and name in {"postgres", *ANY_YEAR},
+        before_year_1=not objects and name in ANY_YEAR,
+        after_year_9999=not objects and name in {"postgres", *ANY_YEAR},
+    )
 
 
 def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
@@ -178,8 +190,7 @@ def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
 
 def stored_table(table: str) -> Any:  # noqa: ANN401
     """Return what dlt knows of a table, to be read or changed; empty if nothing."""
-    schema = dlt.current.source_schema()
-    return schema.tables.get(schema.naming.normalize_table_identifier(table), {})
+    return dlt.current.source_schema().tables.get(table, {})
 
 
 def forget_conditions(table: str) -> None:
@@ -187,115 +198,6 @@ def forget_conditions(table: str) -> None:
     stored = stored_table(table)
     for condition in CONDITIONS:
         stored.pop(condition, None)
-
-
-def refuse_shared(tables: Mapping[str, str]) -> None:
-    """Refuse streams that would be one table.
-
-    Args:
-        tables: The names of the tables by stream.
-
-    Raises:
-        BridgeError: Two of them have one name in the destination.
-    """
-    schema = dlt.current.source_schema()
-    normalize = schema.naming.normalize_table_identifier
-    for table, names in _shared(tables, lambda name: normalize(tables[name])).items():
-        raise BridgeError(
-            f"The streams {_listed(names)} would be one table, `{table}`. Load them into different"
-            " datasets, with one of them selected in each."
-        )
-
-
-def name_of(stream: str, named: str) -> str:
-    """Return the name of a table in the destination.
-
-    Args:
-        stream: The stream, for errors.
-        named: The name that the table is to have.
-
-    Raises:
-        MessageError: It is no name of a table.
-    """
-    try:
-        made: str = dlt.current.source_schema().naming.normalize_table_identifier(named)
-    except ValueError:
-        made = ""
-    if not made or len(made.encode()) > LONGEST_NAME:
-        raise MessageError(
-            f"Stream {stream[:SHOWN_NAME]}: no table can have this name, which is"
-            f" {'too long' if made else 'empty'}. Give it another: apply_hints(table_name=...)."
-        )
-    return made
-
-
-def refuse_unfit(stream: str, table: str, columns: Sequence[Column], keys: Collection[str]) -> None:
-    """Refuse a SCHEMA whose columns can't be told apart, or whose table is another stream's.
-
-    Raises:
-        MessageError: A key is no column, a name is empty or kept for others, or two names meet.
-    """
-    _refuse_table(stream, table)
-    known = {column.name for column in columns if column.kind}
-    if missing := set(keys) - known:
-        raise MessageError(
-            f"Stream {stream}: the SCHEMA has no property for its key {_listed(sorted(missing))}."
-        )
-    normalize = dlt.current.source_schema().naming.normalize_path
-    if any(not column.name.strip() for column in columns):
-        raise MessageError(f"Stream {stream}: the SCHEMA has a property without a name.")
-    named = {column.name: normalize(column.name) for column in columns}
-    for name, made in named.items():
-        if made in {normalize(SEQUENCE), normalize(VERSION)}:
-            raise MessageError(
-                f"Stream {stream}: `{name}` can't be loaded, because the bridge adds a column"
-                f" `{made}`."
-            )
-        if made.startswith("_dlt_") or (
-            made in POSTGRES_COLUMNS and destination_type() in POSTGRES_LIKE
-        ):
-            raise MessageError(
-                f"Stream {stream}: `{name}` can't be loaded: the name of the column is kept for"
-                f" {'dlt' if made.startswith('_dlt_') else 'the database'} itself. Deselect the"
-                " property in the tap's catalog."
-            )
-    for made, names in _shared(named, named.__getitem__).items():
-        raise MessageError(
-            f"Stream {stream}: the properties {_listed(names)} would be one column, `{made}`."
-        )
-    holder = stored_table(table).get("resource", stream)
-    # Without a catalog, one resource is of all streams: it has the name of the source.
-    if holder not in {stream, dlt.current.source_schema().name}:
-        raise MessageError(
-            f"Stream {stream}: its table `{table}` holds the stream {holder}. Load it into another"
-            " dataset."
-        )
-
-
-def _refuse_table(stream: str, table: str) -> None:
-    schema, running = dlt.current.source_schema(), pipeline()
-    made = schema.naming.normalize_table_identifier(table)
-    for other in running.schemas.values() if running.config.use_single_dataset else ():
-        if other.name != schema.name and other.tables.get(made, {}).get("resource"):
-            raise MessageError(
-                f"Stream {stream}: its table `{made}` is one of the source {other.name}, whose rows"
-                " it would replace. Load it into another dataset, or into another table:"
-                " apply_hints(table_name=...)."
-            )
-    files = destination_type() == "filesystem"
-    if made.startswith("_dlt") or (files and made in FILES):
-        raise MessageError(
-            f"Stream {stream}: it would be the table `{made}`, a name that dlt keeps for itself."
-            " Give it another: apply_hints(table_name=...)."
-        )
-
-
-def _shared(names: Iterable[str], normalize: Callable[[str], str]) -> dict[str, list[str]]:
-    """Return the names in the destination that several names would share, and these."""
-    sharing: dict[str, list[str]] = {}
-    for name in names:
-        sharing.setdefault(normalize(name), []).append(name)
-    return {made: those for made, those in sharing.items() if len(those) > 1}
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
+from dlt_bridge.alone import alone, in_turn
 from dlt_bridge.checkpoints import committed
 from dlt_bridge.ending import STOPPING, end, exit_code, exit_if_signalled
 from dlt_bridge.errors import BridgeError
@@ -118,15 +119,19 @@ class TargetDlt(PluginBase):
         """
         config = self.config
         source = singer(
-            Lines(lines),
+            Lines(lines, refresh=config.get("refresh") or ()),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
+            naming=config.get("naming"),
+            on_name_collision=config["on_name_collision"],
             on_bad_stream=config["on_bad_stream"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
-        with self._folder() as folder:
+        with self._folder() as folder, ExitStack() as held:
             pipeline = pipeline_at(self._place(folder))
+            held.enter_context(in_turn(pipeline))
+            held.enter_context(alone(pipeline))
             # What a killed run left was never acknowledged: the tap sends it again.
             pipeline.drop()
             written = None

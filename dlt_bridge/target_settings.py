@@ -78,6 +78,24 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "naming",
+        th.StringType(min_length=1),
+        title="Naming",
+        description="The naming convention of tables and columns: one of dlt's (`snake_case`,"
+        " `duck_case`, `direct`, `sql_cs_v1`, `sql_ci_v1`), or a module. By default that with which"
+        " the pipeline began, or else `dlt_bridge.naming`: snake_case, with the letters of all"
+        " alphabets.",
+    ),
+    th.Property(
+        "on_name_collision",
+        th.StringType(allowed_values=["refuse", "suffix"]),
+        default="refuse",
+        title="On name collision",
+        description="What becomes of streams, or properties of a stream, that would have one name"
+        " in the destination: nothing is loaded, or all but the first have a suffix, which they"
+        " keep.",
+    ),
+    th.Property(
         "on_bad_stream",
         th.StringType(allowed_values=["fail", "skip"]),
         default="fail",
@@ -104,6 +122,14 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Schema contract",
         description='As dlt takes it: `freeze`, or an object such as `{"data_type": "freeze"}`.',
+    ),
+    th.Property(
+        "refresh",
+        th.ArrayType(th.StringType),
+        title="Refresh",
+        description='Streams whose tables are dropped and made anew, such as `["orders"]`: once for'
+        " each stream, however long it stays in the list. Let the tap send everything in that run"
+        " (Meltano: `--full-refresh`).",
     ),
     additional_properties=False,
 )

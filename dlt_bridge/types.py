@@ -6,6 +6,7 @@ its own there (objects, arrays, mixed and untyped values) is kept as its JSON te
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
@@ -24,6 +25,10 @@ DEEPEST = 60
 MOST_PARTS = 10_000
 LARGEST_BIGINT = 2**63 - 1
 DECIMAL_PRECISION = 38
+#: Digits after the point of a decimal that is to hold any number: it leaves 20 before the point.
+ROOMY_SCALE = 18
+# Digits before the point that a decimal leaves room for, if its SCHEMA says nothing of them.
+_WHOLE_DIGITS = 12
 FORMATS: dict[str, DataType] = {"date-time": "timestamp", "date": "date", "time": "time"}
 TYPES: dict[str, DataType] = {
     "integer": "bigint",
@@ -35,6 +40,13 @@ TYPES: dict[str, DataType] = {
 }
 #: Types whose values are JSON strings: a text column can hold them all.
 STRINGS = frozenset({"text", "timestamp", "date", "time", "binary"})
+#: Types whose values are JSON numbers.
+NUMERIC = frozenset({"bigint", "double", "decimal"})
+#: What JSON Schema calls the limits of a number.
+BOUNDS = ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum")
+
+# Of a `singer.decimal`, as some taps have it.
+_PRECISION = re.compile(r"\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +69,21 @@ class Kind:
         return f"{self.data_type} with scale {self.scale}" if self.scale else self.data_type
 
 
+#: What holds almost any number exactly.
+ROOMY = Kind("decimal", DECIMAL_PRECISION, ROOMY_SCALE)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One property of a stream, as a column.
 
     Attributes:
-        name: The property's own name.
+        name: The name that dlt is to make a column of; mostly the property's own.
         kind: Its type; None if the property can only be null, and so has no column.
         key: It is part of the key, and never null.
         required: No record may lack it.
         schema: Its JSON Schema, with references resolved.
+        original: The property's own name, if it is another.
     """
 
     name: str
@@ -74,6 +91,12 @@ class Column:
     key: bool = False
     required: bool = False
     schema: Any = None
+    original: str | None = None
+
+    @property
+    def json_name(self) -> str:
+        """The property's own name, as records have it."""
+        return self.name if self.original is None else self.original
 
 
 def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, ...]:
@@ -90,9 +113,30 @@ def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, .
     required = schema.get("required")
     needed = {*keys, *(map(str, required) if isinstance(required, list) else ())}
     return tuple(
-        Column(name, column_type(prop), name in keys, name in needed, prop)
+        Column(
+            name,
+            _key_type(column_type(prop)) if name in keys else column_type(prop),
+            name in keys,
+            name in needed,
+            prop,
+        )
         for name, prop in properties.items()
     )
+
+
+def takes_strings(prop: Any) -> bool:  # noqa: ANN401
+    """Say whether the JSON Schema of a property allows strings."""
+    if not isinstance(prop, dict):
+        return True
+    names = prop.get("type")
+    if names:
+        return "string" in (names if isinstance(names, list) else [names])
+    return any(map(takes_strings, _options(prop)))
+
+
+def _key_type(kind: Kind | None) -> Kind | None:
+    """Return the type of a key: many taps declare ids as numbers, and no double holds long ones."""
+    return ROOMY if kind == Kind("double") else kind
 
 
 def column_type(prop: Any) -> Kind | None:  # noqa: ANN401
@@ -108,12 +152,12 @@ def column_type(prop: Any) -> Kind | None:  # noqa: ANN401
     types = {str(name) for name in (names if isinstance(names, list) else [names] if names else [])}
     if not types:
         kinds = {column_type(option): None for option in _options(prop)}
-        return _common(kinds) if kinds else Kind("json")
+        return common(kinds) if kinds else Kind("json")
     types.discard("null")
-    return _common({_single_type(name, prop): None for name in types})
+    return common({_single_type(name, prop): None for name in types})
 
 
-def _common(kinds: Iterable[Kind | None]) -> Kind | None:
+def common(kinds: Iterable[Kind | None]) -> Kind | None:
     """Return the type that holds the values of all of these exactly."""
     several = {kind for kind in kinds if kind}
     if len(several) < 2:  # noqa: PLR2004
@@ -121,8 +165,11 @@ def _common(kinds: Iterable[Kind | None]) -> Kind | None:
     names = {kind.data_type for kind in several}
     if names == {"bigint", "double"}:
         return Kind("double")
-    if names == {"bigint", "decimal"}:
-        return Kind("decimal", DECIMAL_PRECISION, max(kind.scale or 0 for kind in several))
+    if names <= NUMERIC:
+        least = ROOMY_SCALE if "double" in names else 0
+        return Kind(
+            "decimal", DECIMAL_PRECISION, max(least, *(kind.scale or 0 for kind in several))
+        )
     return Kind("text") if names <= STRINGS else Kind("json")
 
 
@@ -137,30 +184,45 @@ def _options(prop: Mapping[str, Any]) -> list[Any]:
 
 
 def _single_type(name: str, prop: Mapping[str, Any]) -> Kind:
+    if prop.get("format") == "singer.decimal" and name in {"string", "number"}:
+        return _singer_decimal(prop)
     if name == "string":
-        return _string_type(prop)
+        if prop.get("contentEncoding") == "base64":
+            return Kind("binary")
+        return Kind(FORMATS.get(str(prop.get("format")), "text"))
+    bounds = [_number(prop, word) for word in BOUNDS]
     if name == "number" and (step := _number(prop, "multipleOf")):
         scale = max(0, -int(step.normalize().as_tuple().exponent))
-        # More digits than a decimal has: only the text is exact.
-        fits = scale <= DECIMAL_PRECISION
-        return Kind("decimal", DECIMAL_PRECISION, scale) if fits else Kind("json")
-    if name == "integer" and (
-        _number(prop, "maximum") > LARGEST_BIGINT or _number(prop, "minimum") < -LARGEST_BIGINT - 1
-    ):
+        return _decimal(scale, max(map(_whole_digits, bounds)) or _WHOLE_DIGITS)
+    if name == "integer" and (max(bounds) > LARGEST_BIGINT or min(bounds) < -LARGEST_BIGINT - 1):
         return Kind("decimal", DECIMAL_PRECISION, 0)
     return Kind(TYPES.get(name, "json"))
 
 
-def _string_type(prop: Mapping[str, Any]) -> Kind:
-    if prop.get("contentEncoding") == "base64":
-        return Kind("binary")
-    # The SDK's decimals, which stand in JSON as strings.
-    if prop.get("format") == "singer.decimal":
-        precision, scale = prop.get("precision"), prop.get("scale")
-        if type(precision) is int and type(scale) is int and 0 <= scale <= DECIMAL_PRECISION:
-            return Kind("decimal", DECIMAL_PRECISION, scale)
-        return Kind("text")
-    return Kind(FORMATS.get(str(prop.get("format")), "text"))
+def _singer_decimal(prop: Mapping[str, Any]) -> Kind:
+    """Return the type of the SDK's decimals, which stand in JSON as strings, or as numbers."""
+    precision, scale = prop.get("precision"), prop.get("scale")
+    more = prop.get("additionalProperties")
+    if isinstance(more, dict) and (both := _PRECISION.fullmatch(str(more.get("scale_precision")))):
+        precision, scale = map(int, both.groups())
+    if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision:
+        return ROOMY
+    return _decimal(scale, precision - scale)
+
+
+def _decimal(scale: int, whole: int) -> Kind:
+    """Return a decimal with these digits, if there is one; or one with room before the point."""
+    fits = scale + whole <= DECIMAL_PRECISION
+    return Kind("decimal", DECIMAL_PRECISION, scale if fits else min(scale, ROOMY_SCALE))
+
+
+def _whole_digits(bound: Decimal) -> int:
+    """Return how many digits numbers within a bound have before the point; 10 is as good as 9.9."""
+    return (
+        0
+        if not bound
+        else max(0, bound.adjusted() + (abs(bound) != Decimal(10) ** bound.adjusted()))
+    )
 
 
 def _number(prop: Mapping[str, Any], keyword: str) -> Decimal:

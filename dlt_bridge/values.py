@@ -6,6 +6,8 @@ import base64
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, time
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -26,12 +28,24 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "binary": pa.binary(),
     "json": pa.string(),
 }
-#: What msgspec decodes for each type. Numbers of decimals stay text, which is exact and fastest.
-PYTHON_TYPES: dict[str, Any] = {"bigint": int, "double": int | float, "bool": bool}
-TEXTUAL = frozenset({"decimal", "json"})
+#: What msgspec decodes for each type. Other numbers stay text: a float would not tell whether it is
+#: what was written.
+PYTHON_TYPES: dict[str, Any] = {"bigint": int, "bool": bool}
+TEXTUAL = frozenset({"decimal", "double", "json"})
 #: What is raised for a value that does not fit.
 MISFIT = (pa.ArrowException, ArithmeticError, ValueError)
 NULL = Raw(b"null")
+
+#: A number of no more characters is a double, if it has no exponent.
+DIGITS_OF_DOUBLE = 15
+#: Digits of the longest double.
+MOST_DIGITS = 767
+#: Characters of a number. Longer ones fit no column, and to look at each digit would take long.
+LONGEST_NUMBER = 2_000
+#: Seconds since 1970.
+YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
+#: Of a timestamp, in a second.
+TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 _MICROSECONDS = 6
@@ -40,9 +54,7 @@ _OFFSET = r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?" + _OFFSET)
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]" + _TIME.pattern + ")?")
 _BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
-_YEAR_1 = -62_135_596_800  # seconds since 1970
 _DAY = 86_400  # seconds
-_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Nothing in JSON can be this byte.
 _APART = "\x00"
 
@@ -94,7 +106,7 @@ def array(kind: Kind, values: Sequence[Any]) -> pa.Array:  # noqa: PLR0911 - a c
         case "json":
             return texts(values)
         case "decimal":
-            return _decimals(texts(values), kind)
+            return _decimals(values, kind)
     return pa.array(values, arrow)
 
 
@@ -104,20 +116,32 @@ def texts(values: Sequence[Raw]) -> pa.Array:
     Raises:
         MISFIT: A text is no UTF-8.
     """
-    if not values:
-        return pa.array([], pa.string())
-    # One string, taken apart by Arrow: a third of the time that a string for each needs.
-    whole = _APART.encode().join(values).decode()
-    made = pc.split_pattern(pa.array([whole], pa.large_string()), _APART).flatten()
+    return _apart(_joined(values)) if values else pa.array([], pa.string())
+
+
+def _joined(values: Sequence[Raw]) -> bytes:
+    # One text, taken apart by Arrow: a third of the time that a string for each needs.
+    return _APART.encode().join(values)
+
+
+def _apart(joined: bytes) -> pa.Array:
+    made = pc.split_pattern(pa.array([joined.decode()], pa.large_string()), _APART).flatten()
     made = made.cast(pa.string())
     return pc.if_else(pc.equal(made, "null"), pa.scalar(None, pa.string()), made)
 
 
-def _decimals(written: pa.Array, kind: Kind) -> pa.Array:
+def _has_powers(joined: bytes) -> bool:
+    """Say whether a number may have an exponent."""
+    return b"e" in joined or b"E" in joined
+
+
+def _decimals(values: Sequence[Raw], kind: Kind) -> pa.Array:
     """Return decimals, if none can have too many digits: Arrow would lose the first of them."""
+    joined = _joined(values)
+    written = texts(values) if not joined else _apart(joined)
     longest = pc.max(pc.binary_length(written)).as_py() or 0
-    powers = pc.any(pc.match_substring(written, "e", ignore_case=True)).as_py()
-    if powers or longest > (kind.precision or DECIMAL_PRECISION) - (kind.scale or 0):
+    most = (kind.precision or DECIMAL_PRECISION) - (kind.scale or 0)
+    if _has_powers(joined) or longest > most:
         raise ValueError("perhaps too many digits")
     return written.cast(arrow_type(kind))
 
@@ -126,18 +150,50 @@ def _digits(kind: Kind) -> int:
     return _MICROSECONDS if kind.precision is None else kind.precision
 
 
-def _doubles(values: Sequence[float | None]) -> pa.Array:
-    kind = ARROW_TYPES["double"]
-    try:
-        return pa.array(values, kind)
-    except pa.ArrowInvalid:
-        # Arrow refuses every integer beyond 2^53; of these, some are exact.
-        return pa.array([value and _exact_float(value) for value in values], kind)
+def _doubles(values: Sequence[Raw]) -> pa.Array:
+    """Return doubles, if each is what is written."""
+    joined = _joined(values)
+    written = texts(values) if not joined else _apart(joined)
+    numbers = written.cast(ARROW_TYPES["double"])
+    lengths = pc.binary_length(written)
+    powers = _has_powers(joined)
+    if not powers and (pc.max(lengths).as_py() or 0) <= DIGITS_OF_DOUBLE:
+        return numbers
+    unsure = pc.greater(lengths, DIGITS_OF_DOUBLE)
+    if powers:
+        for letter in "eE":
+            unsure = pc.or_(unsure, pc.match_substring(written, letter))
+    # Most are written as Arrow writes them, too: a look at the others alone costs little.
+    other = pc.not_equal(numbers.cast(pa.string()), written)
+    for text in written.filter(pc.and_(unsure, other)).to_pylist():
+        exact_double(text)
+    return numbers
 
 
-def _exact_float(value: float) -> float:
-    number = float(value)
-    if number != value:
+def exact_double(text: str) -> float:
+    """Return the double that a JSON number is.
+
+    So it is if the double, written with as many digits, is the same text. An integer must be just
+    the same: 2^53 + 1 is none.
+
+    Args:
+        text: The number.
+
+    Raises:
+        MISFIT: No double is just that number.
+    """
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("too long a number")
+    number = float(text)
+    if repr(number) == text:
+        return number
+    exact = Decimal(text)
+    if text.lstrip("-").isdigit():
+        same = isfinite(number) and Decimal(number) == exact
+    else:
+        digits = len("".join(map(str, exact.as_tuple().digits)).strip("0"))
+        same = Decimal(f"{number:.{min(max(1, digits), MOST_DIGITS) - 1}e}") == exact
+    if not same:
         raise ValueError("no exact double")
     return number
 
@@ -145,7 +201,7 @@ def _exact_float(value: float) -> float:
 def _dates(values: Sequence[str | None]) -> pa.Array:
     dates = pa.array(values, pa.string()).cast(pa.date32())
     first = pc.min(dates.cast(pa.int32())).as_py()
-    if first is not None and first < _YEAR_1 // _DAY:
+    if first is not None and first < YEAR_1 // _DAY:
         raise ValueError("no such year")
     return dates
 
@@ -157,7 +213,7 @@ def _instants(values: Sequence[str | None], arrow: pa.DataType) -> pa.Array:
         with suppress(pa.ArrowInvalid):
             instants = written.cast(kind)
             first = pc.min(instants.cast(pa.int64())).as_py()
-            if first is None or first >= _YEAR_1 * _TICKS[arrow.unit]:
+            if first is None or first >= YEAR_1 * TICKS[arrow.unit]:
                 return instants.cast(arrow)
     # Some with an offset, some without; in lower case; with many digits; of a year that there is
     # not.

@@ -43,8 +43,24 @@ def forget_if_restarted(pipeline: Pipeline) -> None:
             " may be damaged. They are given up: the tap goes on from what is committed.",
             pipeline.pipeline_name,
         )
-        pipeline.drop()
-    if now:
+        forget(pipeline)
+    else:
+        _write_mark(pipeline)
+
+
+def forget(pipeline: Pipeline) -> None:
+    """Give up the working files of a pipeline: it goes on from the destination.
+
+    Args:
+        pipeline: The pipeline.
+    """
+    pipeline.drop()
+    _write_mark(pipeline)
+
+
+def _write_mark(pipeline: Pipeline) -> None:
+    if now := _machine_start():
+        mark = Path(pipeline.working_dir, MARK)
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text(now)
 

@@ -167,7 +167,7 @@ def refusing(place: Place) -> None:
     """Let the table take no texts any more; DuckDB then quotes the first."""
     with duckdb.connect(str(place.folder / "w.duckdb")) as database:
         database.execute("delete from data.chat_messages")
-        database.execute("alter table data.chat_messages alter message type integer using null")
+        database.execute("alter table data.chat_messages alter message type uuid using null")
 
 
 def test_destination_that_quotes_what_it_refuses(place: Place, api: Sandbox) -> None:
@@ -175,12 +175,10 @@ def test_destination_that_quotes_what_it_refuses(place: Place, api: Sandbox) -> 
     command = [sys.executable, "-c", LOAD, "load"]
     assert place.run(command, config).returncode == 0
     refusing(place)
-    for words in (
-        b"its text may hold values of rows, and is not shown",
-        b"What an earlier run of the pipeline secrets has left can't be loaded",
-    ):
+    for words in (b"", b"What an earlier run of the pipeline secrets has left can't be loaded"):
         done = place.run(command, config)
         assert done.returncode == 1
+        assert b"so a value does not fit its column" in done.stderr
         assert words in done.stderr
         assert b"Conversion Error" not in done.stderr
         # Where it happened is shown.
@@ -265,7 +263,7 @@ def test_target(place: Place, api: Sandbox) -> None:
     refusing(place)
     done = place.run(target, written.stdout)
     assert done.returncode == 1
-    assert b"is not shown" in done.stderr
+    assert b"so a value does not fit its column" in done.stderr
     half = written.stdout[: len(written.stdout) // 2]
     assert place.run(target, half).returncode == 1
 

@@ -64,7 +64,20 @@ class Warehouse(ABC):
         return {name for name in names if not name.startswith(OWN)}
 
 
-class DuckDB(Warehouse):
+class Database(Warehouse):
+    """A destination whose tables may be changed by hand."""
+
+    @abstractmethod
+    def execute(self, *statements: str) -> None:
+        """Do what somebody does in the database by hand."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return what target-dlt must be told to load there."""
+
+
+class DuckDB(Database):
     """One DuckDB file.
 
     Args:
@@ -79,14 +92,29 @@ class DuckDB(Warehouse):
         return dlt.destinations.duckdb(self.path)
 
     @override
+    def execute(self, *statements: str) -> None:
+        with duckdb.connect(self.path) as database:
+            for statement in statements:
+                database.execute(statement)
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"destination": "duckdb", "credentials": self.path, "dataset_name": DATASET}
+
+    @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return _rows(self.table(table))
+
+    def table(self, table: str) -> pa.Table:
+        """Return a table as Arrow has it."""
         with duckdb.connect(self.path, read_only=True) as database:
             database.execute("set timezone = 'UTC'")
             query = f'select * from {DATASET}."{table}"'
-            return _rows(database.execute(query).to_arrow_table())
+            return database.execute(query).to_arrow_table()
 
 
-class Postgres(Warehouse):
+class Postgres(Database):
     """One PostgreSQL database.
 
     Args:
@@ -99,6 +127,18 @@ class Postgres(Warehouse):
     @override
     def destination(self) -> Destination[Any, Any]:
         return dlt.destinations.postgres(self.url)
+
+    @override
+    def execute(self, *statements: str) -> None:
+        with closing(psycopg2.connect(self.url)) as connection:
+            connection.autocommit = True
+            for statement in statements:
+                connection.cursor().execute(statement)
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"destination": "postgres", "credentials": self.url, "dataset_name": DATASET}
 
     @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -144,9 +184,13 @@ class Parquet(Warehouse):
 
     @override
     def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        return _rows(self.table(table))
+
+    def table(self, table: str) -> pa.Table:
+        """Return a table as Arrow has it."""
         files = (self.folder / DATASET / table).glob("*.parquet")
         tables = [pq.read_table(file) for file in files]
-        return _rows(pa.concat_tables(tables, promote_options="default"))
+        return pa.concat_tables(tables, promote_options="default")
 
 
 class Delta(Parquet):
@@ -155,8 +199,8 @@ class Delta(Parquet):
     options: ClassVar[Mapping[str, Any]] = {"table_format": "delta"}
 
     @override
-    def fetched(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        return _rows(DeltaTable(self.folder / DATASET / table).to_pyarrow_table())
+    def table(self, table: str) -> pa.Table:
+        return DeltaTable(self.folder / DATASET / table).to_pyarrow_table()
 
 
 #: Destinations whose rows can be deleted and counted by SQL.

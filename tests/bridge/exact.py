@@ -17,10 +17,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 BIGINTS = range(-(2**63), 2**63)
 DIGITS = 38
+NOTHING_BUT_DIGITS = str.maketrans("", "", "(), ")
+# Digits after the point where the SCHEMA asks for more than there are, or for any number.
+ROOMY = 18
+NUMERIC = frozenset({"bigint", "double", "decimal"})
 STRINGS = frozenset({"text", "timestamp", "date", "time", "binary"})
 MICROSECONDS = {"day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "s": 1_000_000}
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000  # microseconds since 1970
@@ -67,11 +71,27 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class NoNumber:
+    """What Python writes for a double that is no number."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """A property of a record: its JSON text, and what Python makes of it."""
 
     text: str
     parsed: Any
+
+    @property
+    def proper(self) -> bool:
+        """Say whether it is JSON."""
+        try:
+            json.loads(self.text, parse_constant=_refused)
+        except Misfit:
+            return False
+        return True
 
     @property
     def storable(self) -> bool:
@@ -83,7 +103,12 @@ class Value:
         return True
 
 
+def _refused(text: str) -> None:
+    raise Misfit(text)
+
+
 _decoder = json.JSONDecoder(
+    parse_constant=NoNumber,
     parse_int=lambda text: Number(text, whole=True),
     parse_float=lambda text: Number(text, whole=False),
 )
@@ -122,10 +147,41 @@ def record(line: bytes) -> dict[str, Value]:
 # -- Types: facts about dlt, 2b.
 
 
-def types(schema: Mapping[str, Any]) -> dict[str, Type | None]:
+def types(schema: Mapping[str, Any], keys: Collection[str] = ()) -> dict[str, Type | None]:
     """Return the types of the columns of a JSON Schema; None for what can only be null."""
     properties = schema["properties"]
-    return {name: type_of(part, schema) for name, part in properties.items()}
+    found = {name: type_of(part, schema) for name, part in properties.items()}
+    # Ids are often declared as numbers, and then they are no doubles.
+    ids = {name for name in keys if found[name] == Type("double")}
+    return found | dict.fromkeys(ids, Type("decimal", ROOMY))
+
+
+def may_be_chosen(declared: Type | None, other: Type, first: Sequence[Value]) -> bool:
+    """Say whether a column may be of another type than its SCHEMA says.
+
+    Args:
+        declared: What its SCHEMA says.
+        other: The other type.
+        first: The first values, with nulls.
+    """
+    values = [v for v in first if v.parsed is not None and not isinstance(v.parsed, NoNumber)]
+    if declared and declared.name in NUMERIC:
+        numbers = [v for v in values if isinstance(v.parsed, Number)]
+        # Those of a `singer.decimal`, which the type does not tell.
+        texts = [v for v in values if isinstance(v.parsed, str) and fits(other, v)]
+        odd = [v for v in [*numbers, *texts] if not fits(declared, v)]
+        if odd and other.name in NUMERIC and all(fits(other, v) for v in numbers):
+            return True
+    if len(values) < 10 or any(fits(declared, v) for v in values):
+        return False
+    return all(fits(other, v) for v in values)
+
+
+def fits(kind: Type | None, value: Value) -> bool:
+    try:
+        return kind is not None and held(kind, value) is not None
+    except Misfit:
+        return False
 
 
 def type_of(part: Any, root: Mapping[str, Any]) -> Type | None:
@@ -152,8 +208,8 @@ def _common(several: Sequence[Type | None]) -> Type | None:
         return next(iter(kinds), None)
     if names == {"bigint", "double"}:
         return Type("double")
-    if names == {"bigint", "decimal"}:
-        return Type("decimal", max(kind.scale for kind in kinds))
+    if names <= NUMERIC:
+        return Type("decimal", max(ROOMY if k.name == "double" else k.scale for k in kinds))
     return Type("text") if names <= STRINGS else JSON
 
 
@@ -170,14 +226,16 @@ def _single(name: str, part: Mapping[str, Any]) -> Type | None:
         return Type("double")
     step = Decimal(str(part["multipleOf"]))
     scale = next(n for n in range(100) if step.scaleb(n) % 1 == 0)
-    return Type("decimal", scale) if scale <= DIGITS else JSON
+    bound = Decimal(max(abs(part.get(word, 0)) for word in ("maximum", "minimum")))
+    before = next(n for n in range(100) if Decimal(10) ** n >= bound) if bound else 12
+    return Type("decimal", scale if scale + before <= DIGITS else min(scale, ROOMY))
 
 
 def _of_string(part: Mapping[str, Any]) -> Type:
     if part.get("contentEncoding") == "base64":
         return Type("binary")
     if part.get("format") == "singer.decimal":
-        return Type("decimal", part["scale"]) if "scale" in part else Type("text")
+        return Type("decimal", part.get("scale", ROOMY))
     formats = {"date-time": "timestamp", "date": "date", "time": "time"}
     return Type(formats.get(part.get("format", ""), "text"))
 
@@ -200,7 +258,7 @@ class Held:
     sure: bool = True
 
 
-def held(kind: Type, value: Value) -> Held:
+def held(kind: Type, value: Value) -> Held:  # noqa: PLR0911 - a case a type
     """Return what a column holds for a value that is not null.
 
     Raises:
@@ -208,8 +266,12 @@ def held(kind: Type, value: Value) -> Held:
     """
     parsed = value.parsed
     match kind.name:
-        case "json" if value.storable:
+        case "json" if value.storable and value.proper:
             return Held(value.text)
+        case "text" if not isinstance(parsed, str):
+            return Held(value.text)
+        case "double" if isinstance(parsed, NoNumber):
+            return Held(float(parsed.text))
         case "bool" if isinstance(parsed, bool):
             return Held(parsed)
         case "bigint" | "double" | "decimal" if isinstance(parsed, Number):
@@ -226,10 +288,9 @@ def held(kind: Type, value: Value) -> Held:
 def _number(kind: Type, number: Number) -> Held:
     exact = number.exact
     if kind.name == "double":
-        nearest = float(number.text)
-        if math.isinf(nearest) or (number.whole and int(number.text) != int(nearest)):
+        if not is_double(number):
             raise Misfit
-        return Held(nearest)
+        return Held(float(number.text))
     scale = kind.scale if kind.name == "decimal" else 0
     if exact and exact.adjusted() >= DIGITS - scale:
         raise Misfit
@@ -244,6 +305,17 @@ def _number(kind: Type, number: Number) -> Held:
     if int(exact) not in BIGINTS:
         raise Misfit
     return Held(int(exact))
+
+
+def is_double(number: Number) -> bool:
+    """Say whether a double, written with as many digits as a number has, is that number."""
+    nearest = float(number.text)
+    if math.isinf(nearest):
+        return False
+    if number.whole:
+        return int(number.text) == int(nearest)
+    digits = str(number.exact.as_tuple().digits).translate(NOTHING_BUT_DIGITS).strip("0")
+    return Decimal(f"{nearest:.{max(1, len(digits)) - 1}e}") == number.exact
 
 
 def _string(kind: Type, text: str) -> Held:

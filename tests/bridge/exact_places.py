@@ -7,7 +7,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bridge.exact import Held, Misfit, Number, Type, Value, held
+from bridge.exact import Held, Misfit, Number, Type, Value, held, is_double
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -54,6 +54,9 @@ def _in_variant(place: str, natural: Type | None, value: Value) -> Iterator[Any]
         yield found.stored
     if isinstance(parsed, Number):
         yield from _of_number(place, parsed)
+    elif not value.proper:
+        if place == "text":
+            yield value.text
     elif not value.storable:
         if place == "binary":
             yield value.text.encode()
@@ -66,16 +69,15 @@ def _of_number(place: str, number: Number) -> Iterator[Any]:
         yield number.exact
     if place == "text":
         yield number.text
-    if place == "double":
-        nearest = float(number.text)
-        if math.isfinite(nearest) and Decimal(repr(nearest)) == number.exact:
-            yield nearest
+    if place == "double" and is_double(number):
+        yield float(number.text)
 
 
 def same(expected: Any, stored: Any) -> bool:
-    """Say whether two values are the same, of one type; -0.0 is not 0.0."""
+    """Say whether two values are the same, of one type; -0.0 is not 0.0, and NaN is NaN."""
     if isinstance(expected, float) and isinstance(stored, float):
-        return expected == stored and math.copysign(1, expected) == math.copysign(1, stored)
+        alike = expected == stored or (math.isnan(expected) and math.isnan(stored))
+        return alike and math.copysign(1, expected) == math.copysign(1, stored)
     if isinstance(expected, Decimal) and type(stored) is int:
         return expected == stored
     return type(expected) is type(stored) and bool(expected == stored)

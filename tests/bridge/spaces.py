@@ -23,6 +23,7 @@ WHOLE = [
     *("18446744073709551615", "18446744073709551616", "36893488147419103232"),
     *("36893488147419103233", "9" * 38, "1" + "0" * 38, "-" + "9" * 38, "9" * 39, "1" + "0" * 400),
 ]
+NO_NUMBERS = ["NaN", "Infinity", "-Infinity"]
 FRACTIONS = [
     *("0.1", "-0.0", "0.0", "1E+2", "1e2", "12.0", "1.50", "12345678901234567.89", "0.123456000"),
     *("1e400", "-1e400", "1E400", "1e-400", "5e-324", "2e-324", "1.7976931348623157e308", "1e22"),
@@ -35,7 +36,16 @@ STRINGS = [
     *('""', '" "', r'"\u0000"', r'"a\u0000b"', r'"\ud800"', r'"a\uDFFFb"', r'"\udc00\ud800"'),
     *(r'"\ud83d\ude00"', r'"\uD83D\uDE00"', r'"\ud83d\ud83d\ude00"', r'"\\ud800"', r'"\\\ud800"'),
     *('"😀"', '"é"', r'"\u00e9"', '"null"', '"5"', '"1.50"', '"true"', r'"\/\b\f\n\r\t\"\\"'),
-    *('"1e400"', r'"\ufdef"', r'"\ufffe"', '"\u2028"', '"\x7f"', '"{}"', r'"\ud83d\u0041"'),
+    *(
+        '"1e400"',
+        '"NaN"',
+        r'"\ufdef"',
+        r'"\ufffe"',
+        '"\u2028"',
+        '"\x7f"',
+        '"{}"',
+        r'"\ud83d\u0041"',
+    ),
 ]
 INSTANTS = [
     *(
@@ -86,6 +96,7 @@ BASE64 = ["", "AA==", "YQ==", "YR==", "YWI=", "YWJj", "a", "YWJj\n", "-_-_", "+/
 NESTED = [
     *("{}", "[]", '{"a": 1.10}', '{"a":1,"a":2}', "[1e400]", r'["\u0000"]', r'{"\ud800": 1}'),
     *(r'["\ud83d\ude00"]', "[9223372036854775808, 0.10, 1E+2]", '{ "a" :\t[ ] }', "[null]"),
+    *('{"a": NaN}', "[-Infinity , 1]", '["NaN", "Infinity", "\\"NaN"]', '{"NaN": Infinity}'),
     *("[" * 100 + "]" * 100, '{"a":' * 50 + "null" + "}" * 50, '{"": {"": ""}}', '[" , ", "}"]'),
 ]
 
@@ -113,12 +124,13 @@ STRING_VALUES = st.text(max_size=8)
 NUMBERS: Texts = st.one_of(
     st.sampled_from(WHOLE),
     st.sampled_from(FRACTIONS),
+    st.sampled_from(NO_NUMBERS),
     st.integers().map(str),
     st.integers(-(2**66), 2**66).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.decimals(allow_nan=False, allow_infinity=False).map(str),
     st.decimals(-(10**6), 10**6, places=2).map(str),
-).filter(lambda text: text != "-0")
+)
 POOLS: dict[str, Texts] = {
     "whole": st.sampled_from(WHOLE) | st.integers(-(2**64), 2**64).map(str),
     "number": NUMBERS,
@@ -163,6 +175,8 @@ PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "number", "multipleOf": 1e-10}, "money"),
     ({"type": "number", "multipleOf": 5}, "whole"),
     ({"type": "number", "multipleOf": 1e-50}, "number"),
+    ({"type": "number", "multipleOf": 1e-38, "maximum": 1e62, "minimum": -1e62}, "money"),
+    ({"type": "number", "multipleOf": 1e-30, "maximum": 1e7}, "number"),
     ({"type": "string", "format": "singer.decimal", "precision": 10, "scale": 2}, "number_text"),
     ({"type": "string", "format": "singer.decimal"}, "number_text"),
     ({"type": "string"}, "string"),
@@ -196,6 +210,7 @@ KEYS: list[tuple[dict[str, Any], list[str]]] = [
     ({"type": "integer"}, ["1", "2", "9223372036854775807", "-1"]),
     ({"type": "string"}, ['"a"', '"b"', '""', r'"\u0061"', '"A"', '"ä"', r'"\u0000"']),
     ({"type": "number", "multipleOf": 0.01}, ["1", "1.0", "1.00", "2.5", "2.50"]),
+    ({"type": "number"}, ["1", "2.5", "123456789012345678", "123456789012345679", "1.0"]),
     (
         {"type": "string", "format": "date-time"},
         ['"2026-01-31T10:00:00Z"', '"2026-01-31T12:00:00+02:00"', '"2026-01-31T10:00:00.5Z"'],
@@ -238,7 +253,7 @@ def moderate(text: str) -> bool:
 
 def decimals(stream: Stream) -> frozenset[str]:
     """Return the names of the properties that are decimals."""
-    types = exact.types(stream.schema)
+    types = exact.types(stream.schema, stream.keys)
     return frozenset(name for name, kind in types.items() if kind and kind.name == "decimal")
 
 

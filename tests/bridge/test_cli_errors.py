@@ -74,7 +74,7 @@ def test_what_an_error_says_of_rows_is_in_no_traceback() -> None:
         load()
     shown = "".join(traceback.format_exception(failed.value))
     assert MESSAGE_TEXT not in shown
-    assert "Unexpected KeyError" in shown
+    assert "The bridge failed (KeyError)" in shown
     assert "ValueError" in shown
     assert "test_cli_errors.py" in shown
 

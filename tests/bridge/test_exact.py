@@ -96,7 +96,7 @@ def arrow_type(kind: exact.Type) -> pa.DataType:
 
 
 def compared(given: Given, tables: Sequence[pa.Table], kinds: Mapping[str, Any]) -> None:
-    natural = exact.types(given.stream.schema)
+    natural = exact.types(given.stream.schema, given.stream.keys)
     there = rows(tables)
     assert [row[SEQUENCE] for row in there] == list(range(FIRST, FIRST + len(given.lines)))
     for line, row in zip(given.lines, there, strict=True):
@@ -110,12 +110,15 @@ def compared(given: Given, tables: Sequence[pa.Table], kinds: Mapping[str, Any])
         assert row.keys() <= known
 
 
-def decoded(given: Given, made: RecordDecoder, batches: Sequence[range]) -> list[pa.Table]:
+def decoded(
+    given: Given, made: RecordDecoder, batches: Sequence[range], *, choose: bool = False
+) -> list[pa.Table]:
     return [
         made.table(
             b"\n".join(given.lines[index] for index in batch),
             [range(given.numbers[index], given.numbers[index] + 1) for index in batch],
             FIRST + batch.start,
+            first=choose and not batch.start,
         )
         for batch in batches
     ]
@@ -124,7 +127,7 @@ def decoded(given: Given, made: RecordDecoder, batches: Sequence[range]) -> list
 @FAST
 @given(given_lines())
 def test_every_value_is_in_its_place(given: Given) -> None:
-    kinds = exact.types(given.stream.schema)
+    kinds = exact.types(given.stream.schema, given.stream.keys)
     if not any(kinds.values()):
         return
     bad = [
@@ -149,9 +152,30 @@ def test_every_value_is_in_its_place(given: Given) -> None:
 
 @FAST
 @given(given_lines(refused=False))
+def test_types_that_the_first_records_choose_hold_them(given: Given) -> None:
+    declared = exact.types(given.stream.schema, given.stream.keys)
+    if not any(declared.values()):
+        return
+    made = decoder(given.stream)
+    tables = decoded(given, made, given.batches, choose=True)
+    kinds: dict[str, exact.Type | None] = dict.fromkeys(declared)
+    kinds |= {
+        name: exact.Type(kind.data_type, kind.scale or 0) for name, kind in made.types.items()
+    }
+    first = [exact.record(given.lines[index]) for index in given.batches[0]]
+    for name, kind in kinds.items():
+        if kind != declared[name]:
+            values = [record[name] for record in first if name in record]
+            assert kind
+            assert exact.may_be_chosen(declared[name], kind, values)
+    compared(given, tables, kinds)
+
+
+@FAST
+@given(given_lines(refused=False))
 def test_batches_make_no_difference(given: Given) -> None:
     """What the decoder has learnt from earlier records changes nothing in later ones."""
-    if not any(exact.types(given.stream.schema).values()):
+    if not any(exact.types(given.stream.schema, given.stream.keys).values()):
         return
     whole = rows(decoded(given, decoder(given.stream), [range(len(given.lines))]))
     split = rows(decoded(given, decoder(given.stream), given.batches))
@@ -183,7 +207,7 @@ def changed(draw: st.DrawFn) -> tuple[Given, Given]:
 def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
     """The column keeps its type, and what it can't hold goes beside it."""
     first, second = pair
-    before, now = exact.types(first.stream.schema), exact.types(second.stream.schema)
+    before, now = (exact.types(part.stream.schema, part.stream.keys) for part in pair)
     if not any(before.values()) or not any(now.values()):
         return
     earlier = decoder(first.stream)

@@ -103,9 +103,7 @@ def test_text_that_is_no_utf8_is_refused(stage: Stage, text: str) -> None:
     ("properties", "words"),
     [
         (("userId", "user_id"), "`userId`, `user_id` would be one column, `user_id`"),
-        (("_sdc_sequence",), "`_sdc_sequence` can't be loaded"),
-        (("_SDC_Sequence",), "`_SDC_Sequence` can't be loaded"),
-        (("_dlt_id",), "`_dlt_id` can't be loaded"),
+        (("_sdc_sequence", "_SDC_Sequence"), "would be one column, `source_sdc_sequence`"),
     ],
 )
 def test_properties_that_meet_in_a_column_are_refused(
@@ -113,13 +111,6 @@ def test_properties_that_meet_in_a_column_are_refused(
 ) -> None:
     columns: dict[str, Any] = dict.fromkeys(properties, TEXT)
     assert words in refusal(stage, [schema(**columns)])
-
-
-@pytest.mark.parametrize("stream", ["_dlt_loads", "_dlt_mine"])
-def test_name_of_a_table_of_dlt_is_refused(stage: Stage, stream: str) -> None:
-    """dlt would write the rows among its own, or forget them at a refresh."""
-    stage.streams = {stream: "INCREMENTAL"}
-    assert "keeps for itself" in refusal(stage, [schema(stream), record(stream, id=1)])
 
 
 def test_key_needs_a_destination_that_merges(stage: Stage) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bridge.types import Kind, column_type, columns
+from dlt_bridge.types import ROOMY, Kind, column_type, columns
 
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
@@ -41,13 +41,32 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ({"type": ["integer", "number", "null"]}, Kind("double")),
         ({"type": "number", "multipleOf": 0.001}, Kind("decimal", 38, 3)),
         ({"type": "number", "multipleOf": 5}, Kind("decimal", 38, 0)),
-        ({"type": "number", "multipleOf": 1e-50}, Kind("json")),
+        # More digits than there are in a decimal: it has room for whole numbers.
+        ({"type": "number", "multipleOf": 1e-50}, ROOMY),
+        ({"type": "number", "multipleOf": 1e-38, "maximum": 10**62, "minimum": -(10**62)}, ROOMY),
+        ({"type": "number", "multipleOf": 1e-34}, ROOMY),
+        ({"type": "number", "multipleOf": 1e-30, "maximum": 1e35}, ROOMY),
+        ({"type": "number", "multipleOf": 1e-30, "maximum": 1e8}, Kind("decimal", 38, 30)),
+        ({"type": "number", "multipleOf": 1e-10, "maximum": 10**28}, Kind("decimal", 38, 10)),
+        ({"anyOf": [{"type": "number"}, {"type": "number", "multipleOf": 0.01}]}, ROOMY),
         ({"type": "integer", "maximum": None}, Kind("bigint")),
         ({"type": "integer", "minimum": -(2**64)}, Kind("decimal", 38, 0)),
         ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, Kind("bool")),
         (True, Kind("json")),
         ({"type": "string", "format": "uuid"}, Kind("text")),
-        ({"type": "string", "format": "singer.decimal"}, Kind("text")),
+        ({"type": "string", "format": "singer.decimal"}, ROOMY),
+        (
+            {
+                "type": ["null", "number", "string"],
+                "format": "singer.decimal",
+                "additionalProperties": {"scale_precision": "(38,20)"},
+            },
+            Kind("decimal", 38, 20),
+        ),
+        (
+            {"type": "string", "format": "singer.decimal", "precision": 65, "scale": 30},
+            ROOMY,
+        ),
         (
             {"type": "string", "format": "singer.decimal", "precision": 10, "scale": 2},
             Kind("decimal", 38, 2),
@@ -91,6 +110,12 @@ def test_reference_to_itself_within_an_object_ends() -> None:
     node = {"type": "object", "properties": {side: {"$ref": "#/definitions/node"} for side in "lr"}}
     [column] = columns({"definitions": {"node": node}, "properties": {"v": node}}, ())
     assert column.kind == Kind("json")
+
+
+def test_key_that_is_a_number_is_a_decimal() -> None:
+    """No double holds long ids, which some taps declare so."""
+    schema = {"properties": {"id": {"type": ["number", "null"]}, "v": {"type": "number"}}}
+    assert [c.kind for c in columns(schema, ["id"])] == [ROOMY, Kind("double")]
 
 
 def test_key_and_required_properties_are_told_apart() -> None:

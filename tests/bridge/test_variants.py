@@ -29,16 +29,12 @@ def columns(stage: Stage) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("prop", "text", "variant", "kind", "expected"),
     [
-        (INTEGER, "1.5", "v__v_double", "DOUBLE", "1.5"),
-        (INTEGER, "9223372036854775808", "v__v_decimal", "DECIMAL(38,0)", "9223372036854775808"),
         (INTEGER, "1e400", "v__v_text", "VARCHAR", "1e400"),
-        (INTEGER, "0.1000000000000000055", "v__v_text", "VARCHAR", "0.1000000000000000055"),
         (INTEGER, '"5"', "v__v_text", "VARCHAR", "5"),
         (INTEGER, "true", "v__v_bool", "BOOLEAN", "true"),
         (INTEGER, '{"x": 1.10}', "v__v_json", "JSON", '{"x": 1.10}'),
-        (NUMBER, "9007199254740993", "v__v_bigint", "BIGINT", "9007199254740993"),
+        (NUMBER, "1e-400", "v__v_text", "VARCHAR", "1e-400"),
         (NUMBER, "1e400", "v__v_text", "VARCHAR", "1e400"),
-        ({"type": "number", "multipleOf": 0.1}, "0.123", "v__v_double", "DOUBLE", "0.123"),
         ({"type": "number", "multipleOf": 0.1}, '"x"', "v__v_text", "VARCHAR", "x"),
         # Arrow's own cast would lose the first digits.
         (
@@ -51,8 +47,6 @@ def columns(stage: Stage) -> dict[str, str]:
         ({"type": "integer", "maximum": 10**30}, "9" * 39, "v__v_text", "VARCHAR", "9" * 39),
         ({"type": "number", "multipleOf": 0.01}, '"1.5"', "v__v_text", "VARCHAR", "1.5"),
         ({"type": "boolean"}, "0", "v__v_bigint", "BIGINT", "0"),
-        (TEXT, "5", "v__v_bigint", "BIGINT", "5"),
-        (TEXT, "[1]", "v__v_json", "JSON", "[1]"),
         (TEXT, r'"a\ud800b"', "v__v_binary", "BLOB", r"\x22a\x5Cud800b\x22"),
         ({"type": "null"}, "5", "v__v_bigint", "BIGINT", "5"),
         (INSTANT, '"yesterday"', "v__v_text", "VARCHAR", "yesterday"),
@@ -105,6 +99,7 @@ def test_value_that_does_not_fit_is_kept_in_a_variant(
 def test_variant_is_found_in_any_batch_and_run(stage: Stage) -> None:
     """Columns come in different orders, files and packages."""
     rows = [LINE % (number, number) for number in range(20_000)]
+    stage.load([schema(v=INTEGER), rows[0]])
     stage.load([schema(v=INTEGER), *rows, LINE % (20_000, "1.5"), LINE % (20_001, '"x"')])
     stage.load([schema(v=INTEGER), LINE % (20_002, '"y"'), LINE % (20_003, "2.5")])
     stage.load([schema(v=INTEGER), LINE % (20_004, "7")])
@@ -160,8 +155,8 @@ def test_variant_is_found_in_any_batch_and_run(stage: Stage) -> None:
             TEXT,
             '"x"',
             {"type": "object"},
-            ['{"a": 1}'],
-            {"v": ["x", None], "v__v_json": [None, '{"a": 1}']},
+            ['{"a": 1}', "5", "true"],
+            {"v": ["x", '{"a": 1}', "5", "true"]},
         ),
         (TEXT, '"x"', INSTANT, ['"2026-01-01T00:00:00Z"'], {"v": ["x", "2026-01-01T00:00:00Z"]}),
         (
@@ -274,7 +269,7 @@ def test_stream_that_loses_its_key_is_appended(stage: Stage) -> None:
             '"1.5"',
             "1.50",
         ),
-        (NUMBER, "-0", "0.0"),
+        (NUMBER, "-0", "-0.0"),
         (TEXT, r'"\\ud800"', r"\ud800"),
         (TEXT, '1, "v": "x"', "x"),
     ],

@@ -289,7 +289,7 @@ class Bridge(Way):
         if not found:
             return {}
         pipeline: Any = SimpleNamespace(state=decompress_state(found[0]))
-        return saved.kept_in(pipeline, self.source)
+        return saved.kept_in(pipeline.state, self.source)
 
 
 LOADER = """

@@ -1,0 +1,75 @@
+"""Databases that dlt knows by SQLAlchemy, with SQLite as one of them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from staging import schema
+
+from dlt_bridge import singer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROPERTIES: dict[str, Any] = {
+    "o": {"type": "object"},
+    "any": {},
+    "ref": {"type": "number"},
+    "n": {"type": "number"},
+    "at": {"type": "string", "format": "date-time"},
+    "i": {"type": "integer"},
+}
+#: Of values, and what SQLite has for them.
+QUERY = """
+select o, json_extract(o, '$.a'), json_extract("any", '$'), ref, typeof(ref), n__v_text,
+    at__v_text, json_extract(i__v_json, '$.z') from t order by id
+"""
+
+
+def test_values_are_the_same_and_json_is_json(tmp_path: Path) -> None:
+    """Not a JSON string with an object in it; in tables that are there, too."""
+    ids = [123456789012345678, 123456789012345679]
+    for run in range(3):
+        first = (
+            f'{{"id": {run}, "o": {{"a": 1.10}}, "any": "x", "ref": {ids[0]}, "n": NaN,'
+            ' "at": "9999-12-31T23:59:59-05:00", "i": 1}'
+        )
+        other = (
+            f'{{"id": {run + 10}, "o": {{"a": [2]}}, "any": {{"b": "5"}}, "ref": {ids[1]},'
+            ' "n": 1.5, "at": null, "i": {"z": 3}}'
+        )
+        lines = [json.dumps(schema("t", **PROPERTIES))]
+        lines += [f'{{"type": "RECORD", "stream": "t", "record": {row}}}' for row in (first, other)]
+        pipeline = dlt.pipeline(
+            "lite",
+            pipelines_dir=str(tmp_path),
+            destination=dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/w.db"),
+            dataset_name="data",
+        )
+        pipeline.run(singer(lines))
+    with closing(sqlite3.connect(tmp_path / "w__data.db")) as database:
+        rows = database.execute(QUERY).fetchall()
+    late = "9999-12-31T23:59:59-05:00"
+    assert rows == [
+        *[('{"a": 1.10}', 1.1, "x", ids[0], "integer", "NaN", late, None)] * 3,
+        *[('{"a": [2]}', "[2]", '{"b":"5"}', ids[1], "integer", None, None, 3)] * 3,
+    ]
+
+
+def test_tables_of_others_stay_as_they_are(tmp_path: Path) -> None:
+    """In one process, another pipeline may have texts that are to be JSON strings."""
+    pipeline = dlt.pipeline(
+        "other",
+        pipelines_dir=str(tmp_path),
+        destination=dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/w.db"),
+        dataset_name="data",
+    )
+    pipeline.run(singer([json.dumps(schema("t"))]))
+    rows: list[dict[str, Any]] = [{"x": {"a": 1}}, {"x": None}]
+    pipeline.run(rows, table_name="own", columns={"x": {"data_type": "json"}})
+    with closing(sqlite3.connect(tmp_path / "w__data.db")) as database:
+        assert database.execute("select x from own").fetchall() == [('{"a": 1}',), (None,)]
