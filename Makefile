@@ -4,13 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz faults kills check audit lock tables docs linkcheck dist clean
+.PHONY: demo test interop fuzz faults kills check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
 
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile
+
+# Taps and targets that others wrote: all pairs, and what needs MariaDB or wal2json.
+interop: $(VENV)/installed
+	INTEROP=1 $(BIN)/pytest --timeout=0 tests/interop
 
 # What is tried with made-up input, with a hundred times as much of it as `make test` takes.
 fuzz: $(VENV)/installed
@@ -40,10 +44,14 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Write the pins of the development environment anew; `make lock LOCK=--upgrade` takes newer ones.
+# Write the pins of the development environment and of tests/interop anew; `make lock LOCK=--upgrade` takes newer ones.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
+	for name in $(basename $(wildcard tests/interop/requirements/*.in)); do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --override tests/interop/requirements/overrides.txt $$name.in -o $$name.txt $(LOCK) || exit 1; \
+	done
 
 # Write the settings of README.md, docs/, meltano.yml and hub/ anew from the plugins' `--about`.
 tables: $(VENV)/installed
@@ -69,4 +77,4 @@ linkcheck: $(VENV)/installed
 	$(BIN)/python -m sphinx -W -n --keep-going -b linkcheck docs docs/_build/linkcheck
 
 clean:
-	rm -rf $(VENV) .meltano dist docs/_build output/*.duckdb
+	rm -rf $(VENV) .venv-interop .meltano dist docs/_build output/*.duckdb

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import fuzz.effort  # noqa: F401 - its profile must be known before any test is
 import pytest
+from postgres import PostgresServer, postgres_server
 from running import Runner, chat_config
 from staging import Project, Stage
 
@@ -42,6 +43,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(World(messages=450)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from bridge.command_line import Command
 from bridge.destinations import EVERY, Delta, DuckDB, ExactPostgres, Parquet, Postgres, Warehouse
-from postgres import PostgresServer, postgres_server
 from staging import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
+    from postgres import PostgresServer
 
 
 @pytest.fixture(params=EVERY)

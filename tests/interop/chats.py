@@ -1,0 +1,91 @@
+"""The accounts of the sandbox as they change, for tap-chat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from running import full_config
+
+from tap_chat.sandbox import World
+from tap_chat.tap import TapChat
+
+if TYPE_CHECKING:
+    from interop.cells import Row
+
+    from tap_chat.sandbox import Sandbox
+
+MESSAGES = "chat_messages"
+SMALL = World(messages=200, users=12, conversations=24, dixa_conversations=40, chats=30)
+
+
+@dataclass
+class Chats:
+    """The accounts, and how tap-chat is to read them.
+
+    Attributes:
+        sandbox: The APIs.
+        sections: The platforms; all, if none is named.
+    """
+
+    sandbox: Sandbox
+    sections: tuple[str, ...] = ()
+    _maps: dict[str, Any] = field(default_factory=dict)
+    _before: World = SMALL
+
+    @property
+    def config(self) -> dict[str, Any]:
+        by_time = {"replication_key": "timestamp", "filter_param": "since"}
+        config = full_config(self.sandbox, *self.sections, chat=by_time)
+        return config | ({"stream_maps": self._maps} if self._maps else {})
+
+    @property
+    def keys(self) -> dict[str, tuple[str, ...]]:
+        streams = TapChat(config=self.config).catalog_dict["streams"]
+        return {stream["tap_stream_id"]: tuple(stream["key_properties"]) for stream in streams}
+
+    def begin(self) -> None:
+        """Open the accounts."""
+        self.sandbox.world = self._before = SMALL
+
+    def stay(self) -> None:
+        """Let nothing happen."""
+        self._before = self.sandbox.world
+
+    def move_on(self) -> None:
+        """Let ten days pass, with new messages and chats, and changes of old ones."""
+        self._before = world = self.sandbox.world
+        later = world.now + timedelta(days=10)
+        self.sandbox.world = replace(world, now=later, messages=world.messages + 100)
+
+    def add_column(self) -> None:
+        """Let the messages have one more column from now on."""
+        self.move_on()
+        self._maps = {MESSAGES: {"user_of_message": "user_id"}}
+
+    @property
+    def truth(self) -> dict[str, list[Row]]:
+        """The rows of each stream, as they are now."""
+        found = {
+            stream: rows for stream, rows in self.sandbox.world.truth.items() if stream in self.keys
+        }
+        if self._maps:
+            found[MESSAGES] = [
+                # What was read before has nothing in the new column.
+                row | {"user_of_message": row["user_id"] if self._is_due(row) else None}
+                for row in found[MESSAGES]
+            ]
+        return found
+
+    @property
+    def due(self) -> dict[str, int]:
+        """How many records the tap has to write that knows all but the last change."""
+        return {MESSAGES: sum(map(self._is_due, self.sandbox.world.chat_messages))}
+
+    def _is_due(self, row: Row) -> bool:
+        before = self._before
+        if before is self.sandbox.world and before is SMALL:
+            return True
+        newest: str = max(row["timestamp"] for row in before.chat_messages)
+        return bool(row["timestamp"] >= newest)

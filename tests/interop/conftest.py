@@ -1,0 +1,23 @@
+"""What the pairs share: the APIs of the chats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from interop.chats import SMALL
+from interop.rounds import WHOLE
+
+from tap_chat.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What needs more than PostgreSQL: `make interop`.
+collect_ignore = [] if WHOLE else ["test_mariadb.py", "test_log_based.py"]
+
+
+@pytest.fixture(scope="module")
+def chats() -> Iterator[Sandbox]:
+    with Sandbox(SMALL) as running:
+        yield running

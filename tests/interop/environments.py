@@ -1,0 +1,58 @@
+"""Taps and targets that others wrote, each in an environment of its own that is built once.
+
+`requirements/<name>.in` names what an environment is for, `<name>.txt` pins all of it, with hashes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import sys
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from dist import ROOT
+from running import BIN
+
+REQUIREMENTS = Path(__file__).parent / "requirements"
+FOLDER = ROOT / ".venv-interop"
+
+
+@cache
+def program(environment: str, name: str) -> str:
+    """Return the path of a program of an environment, which is built if it is not there.
+
+    Args:
+        environment: The name of a file in `requirements/`.
+        name: The program.
+    """
+    return str(_built(environment) / "bin" / name)
+
+
+def _built(name: str) -> Path:
+    pins = REQUIREMENTS / f"{name}.txt"
+    place = FOLDER / name
+    wanted = sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / f"{name}.lock").open("w") as lock:
+        # The workers of a test run share the folder.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = place / "built-from"
+        if not done.exists() or done.read_text() != wanted:
+            shutil.rmtree(place, ignore_errors=True)
+            _uv("venv", "--python", sys.executable, str(place))
+            _uv("pip", "sync", "--require-hashes", "--python", str(place), str(pins))
+            done.write_text(wanted)
+    return place
+
+
+def _uv(*words: str) -> None:
+    done = subprocess.run(
+        [str(BIN / "uv"), *words, "--quiet", "--no-config"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,257 @@
+"""Targets, ours and others', with their settings, and what they hold."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+import duckdb
+import psycopg2
+import psycopg2.extras
+from interop.cells import by_key
+from interop.environments import program
+from running import BIN
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from interop.cells import Row
+
+DATASET = "raw"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target that loads one tap.
+
+    Attributes:
+        name: What it is called here.
+        path: Its program.
+        place: Where its rows are: a folder or file, or the address of a database.
+    """
+
+    name: str
+    path: str
+    place: Any
+    #: Whether every version of a row stays.
+    appends: ClassVar[bool] = False
+
+    @property
+    def config(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def held(self, stream: str) -> list[Row]:
+        """Return the rows that it holds of a stream."""
+        raise NotImplementedError
+
+    def newest(self, stream: str, keys: Sequence[str]) -> list[Row]:
+        """Return these rows, or the last version of each."""
+        rows = self.held(stream)
+        return list(by_key(keys, rows).values()) if self.appends else rows
+
+    def load(self, lines: bytes, folder: Path) -> list[Any]:
+        """Run it over messages, and return the states that it passed on."""
+        settings = folder / "target.json"
+        settings.write_text(json.dumps(self.config))
+        done = subprocess.run(
+            [self.path, "--config", str(settings)],
+            input=lines,
+            cwd=folder,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def kept(self, row: Row) -> Row:
+        """Return what it makes of a row, whichever tap it comes from."""
+        return row
+
+
+def in_duckdb(path: Path, stream: str) -> list[Row]:
+    """Return the rows of a table of a DuckDB file."""
+    with duckdb.connect(str(path), read_only=True) as database:
+        database.execute("set timezone = 'UTC'")
+        found = database.execute(f'select * from "{DATASET}"."{stream}"')
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def in_postgres(url: str, table: str, schema: str = DATASET) -> list[Row]:
+    """Return the rows of a table of a PostgreSQL database."""
+    with closing(psycopg2.connect(url, options="-c timezone=UTC")) as connection:
+        cursor = connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+        cursor.execute(f'select * from "{schema}"."{table}"')
+        return [dict(row) for row in cursor.fetchall()]
+
+
+class Dlt(Target):
+    """target-dlt, into a DuckDB file or a PostgreSQL database."""
+
+    def __init__(self, place: Path | str, path: str = str(BIN / "target-dlt")) -> None:
+        super().__init__("target-dlt", path, place)
+
+    @property
+    def destination(self) -> str:
+        return "postgres" if isinstance(self.place, str) else "duckdb"
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {
+            "destination": self.destination,
+            "credentials": str(self.place),
+            "dataset_name": DATASET,
+        }
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        table = re.sub(r"\W", "_", stream)
+        if isinstance(self.place, str):
+            return in_postgres(self.place, table)
+        return in_duckdb(self.place, table)
+
+
+class Jsonl(Target):
+    """target-jsonl: a file a stream, with every version of a row."""
+
+    appends = True
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("target-jsonl", program("target-jsonl", "target-jsonl"), place)
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {"destination_path": str(self.place), "do_timestamp_file": False}
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        lines = (self.place / f"{stream}.jsonl").read_text().splitlines()
+        return [json.loads(line, parse_float=Decimal) for line in lines]
+
+
+class SingerJsonl(Target):
+    """target-singer-jsonl: files of messages as the tap wrote them."""
+
+    appends = True
+
+    def __init__(self, place: Path) -> None:
+        path = program("singer-jsonl", "target-singer-jsonl")
+        super().__init__("target-singer-jsonl", path, place)
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {"destination": "local", "local": {"folder": str(self.place)}}
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        files = sorted((self.place / stream).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
+        messages = [json.loads(line, parse_float=Decimal) for line in lines]
+        return [message["record"] for message in messages if message["type"] == "RECORD"]
+
+
+class MeltanoLabsPostgres(Target):
+    """meltanolabs-target-postgres."""
+
+    def __init__(self, place: str) -> None:
+        path = program("meltanolabs", "target-postgres")
+        super().__init__("target-meltanolabs", path, place)
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {"sqlalchemy_url": self.place, "default_target_schema": DATASET}
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        return in_postgres(str(self.place), stream.rpartition("-")[2])
+
+
+class PipelineWisePostgres(Target):
+    """pipelinewise-target-postgres."""
+
+    def __init__(self, place: str) -> None:
+        path = program("pipelinewise", "target-postgres")
+        super().__init__("target-pipelinewise", path, place)
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        url = urlsplit(str(self.place))
+        return {
+            "host": url.hostname,
+            "port": url.port,
+            "user": url.username,
+            "password": url.password,
+            "dbname": url.path.lstrip("/"),
+            "default_target_schema": DATASET,
+        }
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        return in_postgres(str(self.place), stream.rpartition("-")[2])
+
+    @override
+    def kept(self, row: Row) -> Row:
+        # Control characters become letters, an empty text null.
+        return {
+            name.lower(): text.replace("\n", r"\n").replace("\t", r"\t") or None
+            if isinstance(text, str)
+            else text
+            for name, text in row.items()
+        }
+
+
+class DuckDB(Target):
+    """target-duckdb."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("target-duckdb", program("target-duckdb", "target-duckdb"), place)
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {"filepath": str(self.place), "default_target_schema": DATASET}
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        return in_duckdb(self.place, stream.rpartition("-")[2])
+
+    @override
+    def kept(self, row: Row) -> Row:
+        return {name.lower(): None if value == "" else value for name, value in row.items()}
+
+
+class Csv(Target):
+    """meltanolabs-target-csv: a file a stream, with the records of the last run alone."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__("target-csv", program("meltanolabs", "target-csv"), place)
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {"output_path": str(self.place)}
+
+    @override
+    def held(self, stream: str) -> list[Row]:
+        with (self.place / f"{stream}.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
