@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of a record, in streams that have versions.
 VERSION = "_sdc_table_version"
-NO_FIT = "does not fit its column"
 #: What to do about a key that does not fit its column.
 OTHER_KEY = (
     f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
@@ -302,7 +301,7 @@ class RecordDecoder:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
-                remedy = OTHER_KEY if problem.startswith(NO_FIT) else ""
+                remedy = OTHER_KEY if problem.startswith("does not fit") else ""
                 raise MessageError(
                     f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
                     f" is part of the key, so the record can't be loaded.{remedy}"
@@ -317,5 +316,5 @@ class RecordDecoder:
         if isinstance(value, bytes):
             placed = place(column, kind, [value], {}, self.form.limits)
             if placed.variants:
-                return f"{NO_FIT} ({kind.text if kind else 'null'})"
+                return f"does not fit its column ({kind.text if kind else 'null'})"
         return ""
