@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bridge.alone import alone
@@ -17,6 +18,7 @@ from dlt_bridge.discretion import discreet, forgetting
 from dlt_bridge.ending import stoppable
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.leftovers import gave_up
+from dlt_bridge.pipelines import client_of
 from dlt_bridge.quiet import one_line_logs
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
@@ -66,7 +68,8 @@ class Run:
         if destination_type() == "duckdb":
             # Each job of dlt's opens the file, which takes the longer the more tables are in it,
             # unless the process has it open already.
-            self._held.enter_context(running_pipeline().sql_client())
+            client = client_of(running_pipeline(), dlt.current.source_schema())
+            self._held.enter_context(client.sql_client)
 
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of the destination."""

@@ -16,6 +16,7 @@ import dlt
 from dlt.common.schema.utils import get_nested_tables, get_root_table, new_table
 
 from dlt_bridge.errors import ANEW, MessageError
+from dlt_bridge.pipelines import client_of
 from dlt_bridge.runs import DROPPED, capabilities, package_state, pipeline
 from dlt_bridge.tables import destination_type
 
@@ -107,17 +108,11 @@ class Existing:
 def _found() -> tuple[_Tables, _Tables]:
     """Return the tables of the dataset, and those of its staging dataset."""
     found: defaultdict[str, _Tables] = defaultdict(dict)
-    with pipeline().sql_client(_schema_name()) as client:
+    with client_of(pipeline(), dlt.current.source_schema()).sql_client as client:
         datasets = client.dataset_name, client.staging_dataset_name
         for dataset, table, column, *kind in client.execute_sql(QUERY, *datasets) or ():
             found[dataset].setdefault(table, {})[_folded(column)] = _type(*kind)
     return found[datasets[0]], found[datasets[1]]
-
-
-def _schema_name() -> str | None:
-    """Return the name of the schema, if the pipeline has it; it may say which the dataset is."""
-    name: str = dlt.current.source_schema().name
-    return name if name in pipeline().schemas else None
 
 
 def _folded(name: str) -> str:
@@ -228,5 +223,8 @@ def _drop_staged(names: list[str]) -> None:
     """Drop tables of the staging dataset: dlt makes them anew as the others are now."""
     if not names:
         return
-    with pipeline().destination_client(_schema_name()) as client, client.with_staging_dataset():
+    with (
+        client_of(pipeline(), dlt.current.source_schema()) as client,
+        client.with_staging_dataset(),
+    ):
         client.drop_tables(*names, delete_schema=False)

@@ -24,7 +24,7 @@ from dlt_bridge.working import damaged
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlt import Pipeline
+    from dlt import Pipeline, Schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,22 @@ def where(pipeline: Pipeline) -> str:
     """Return where a pipeline loads to, for people to read."""
     # As text, the configuration is the address without what is secret in it.
     return f"{configuration(pipeline)}, dataset {pipeline.dataset_name}"
+
+
+def client_of(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
+    """Return a client of a pipeline's destination for a schema.
+
+    The pipeline makes one itself, but not if it has no such schema yet, and its own name is no name
+    of a schema.
+
+    Args:
+        pipeline: The pipeline.
+        schema: The schema.
+    """
+    if schema.name in pipeline.schemas:
+        return pipeline.destination_client(schema.name)
+    destination: Any = pipeline.destination
+    return destination.client(schema, configuration(pipeline))
 
 
 def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401

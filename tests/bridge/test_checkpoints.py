@@ -235,3 +235,17 @@ def test_replacing_on_request_is_remembered_by_the_source(stage: Stage) -> None:
     for _ in range(2):
         load(stage.pipeline, source, checkpoint_every=0)
         assert stage.rows("select id from data.a order by id") == [(1,), (2,), (3,)]
+
+
+def test_name_of_a_pipeline_need_not_be_one_of_a_schema(tmp_path: Path) -> None:
+    pipeline = dlt.pipeline(
+        "my-chats",
+        pipelines_dir=str(tmp_path / "pipelines"),
+        destination=dlt.destinations.duckdb(str(tmp_path / "w.duckdb")),
+        dataset_name="data",
+    )
+    for number in (1, 2):
+        load(pipeline, singer([json.dumps(line) for line in counting(number, number)], name="n"))
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as database:
+        found = database.execute("select id from data.a order by id").fetchall()
+    assert found == [(1,), (2,)]
