@@ -192,7 +192,9 @@ def exact_double(text: str) -> float:
         same = isfinite(number) and Decimal(number) == exact
     else:
         digits = len("".join(map(str, exact.as_tuple().digits)).strip("0"))
-        same = Decimal(f"{number:.{min(max(1, digits), MOST_DIGITS) - 1}e}") == exact
+        as_long = f"{number:.{min(max(1, digits), MOST_DIGITS) - 1}e}"
+        # Of two that are as near, the shortest that Python and others write may be another.
+        same = exact in {Decimal(as_long), Decimal(repr(number))}
     if not same:
         raise ValueError("no exact double")
     return number

@@ -315,7 +315,9 @@ def is_double(number: Number) -> bool:
     if number.whole:
         return int(number.text) == int(nearest)
     digits = str(number.exact.as_tuple().digits).translate(NOTHING_BUT_DIGITS).strip("0")
-    return Decimal(f"{nearest:.{max(1, len(digits)) - 1}e}") == number.exact
+    as_long = f"{nearest:.{max(1, len(digits)) - 1}e}"
+    # Of two that are as near, the shortest that Python writes may be another.
+    return number.exact in {Decimal(as_long), Decimal(repr(nearest))}
 
 
 def _string(kind: Type, text: str) -> Held:

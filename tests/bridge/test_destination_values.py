@@ -210,6 +210,7 @@ NUMBERS = [
     (NUMBER, "1e-400", "text", "1e-400"),
     (NUMBER, "1234567890123456.78", "decimal", Decimal("1234567890123456.78")),
     (NUMBER, "0.10000000000000001", "", 0.1),
+    (NUMBER, "5.960464477539063E-8", "", 2.0**-24),
     (HUNDREDTHS, "0.001", "decimal", Decimal("0.001")),
     (HUNDREDTHS, "1e400", "text", "1e400"),
     ({"type": "integer", "maximum": 10**20}, "100000000000000000000", "", Decimal(10**20)),
