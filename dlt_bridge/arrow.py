@@ -13,6 +13,7 @@ from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.nested import native as native_of
 from dlt_bridge.nested import only_nested
 from dlt_bridge.places import built, place
+from dlt_bridge.presence import LACKING
 from dlt_bridge.rows import Form, Known, Lines, RowDecoder
 from dlt_bridge.surrogates import NO_NUMBERS
 from dlt_bridge.types import Column, Kind
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of a record, in streams that have versions.
 VERSION = "_sdc_table_version"
-NO_FIT = "does not fit its column"
 #: What to do about a key that does not fit its column.
 OTHER_KEY = (
     f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
@@ -82,17 +82,9 @@ class RecordDecoder:
         form: Likewise.
         learnt: What the records of all tables so far have shown. It is never changed, but another
             takes its place, so that any thread can read it.
-
-    Raises:
-        MessageError: There is no column.
     """
 
     def __init__(self, form: Form, learnt: Learnt | None = None) -> None:
-        if not any(column.kind for column in form.columns):
-            raise MessageError(
-                f"Stream {form.stream}: the SCHEMA has no property that can hold a value, so"
-                " nothing of its records would be loaded."
-            )
         self.form = form
         self.learnt = learnt or Learnt(
             kinds={name: dict(kinds) for name, kinds in form.variants.items()}
@@ -162,7 +154,7 @@ class RecordDecoder:
     def table(
         self, text: bytes, numbers: Sequence[range], sequence: int, *, first: bool = False
     ) -> pa.Table:
-        """Return a table of records.
+        """Return a table of records; with `LACKING`, if some lack what their rows are to keep.
 
         Args:
             text: The lines of the RECORD messages, with newlines between them.
@@ -187,11 +179,20 @@ class RecordDecoder:
             made[VERSION] = pa.array(rows.versions, pa.int64())
         made[SEQUENCE] = pa.arange(sequence, sequence + count)
         schema = self.schema
-        return pa.Table.from_arrays(
+        table = pa.Table.from_arrays(
             [made[name] if name in made else pa.nulls(count, schema.field(name).type)
              for name in schema.names],
             schema=schema,
         )  # fmt: skip
+        lacking = self._lacking(made, rows.text)
+        return table if lacking is None else table.append_column(LACKING, lacking)
+
+    def _lacking(self, made: dict[str, pa.Array], text: bytes) -> pa.Array | None:
+        """Return what rows lack, if the stream is one whose rows keep the values of that."""
+        if self.form.lacking is None:
+            return None
+        held = [c for c, kind in self._columns if kind or self._working.kinds.get(c.name)]
+        return self.form.lacking.column(held, made, text)
 
     def _chosen(self, rows: Rows) -> bool:
         """Choose types by the values of columns that are slow, and say whether there are new ones.
@@ -300,7 +301,7 @@ class RecordDecoder:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
-                remedy = OTHER_KEY if problem.startswith(NO_FIT) else ""
+                remedy = OTHER_KEY if problem.startswith("does not fit") else ""
                 raise MessageError(
                     f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
                     f" is part of the key, so the record can't be loaded.{remedy}"
@@ -315,5 +316,5 @@ class RecordDecoder:
         if isinstance(value, bytes):
             placed = place(column, kind, [value], {}, self.form.limits)
             if placed.variants:
-                return f"{NO_FIT} ({kind.text if kind else 'null'})"
+                return f"does not fit its column ({kind.text if kind else 'null'})"
         return ""

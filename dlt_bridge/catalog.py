@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FULL_TABLE = "FULL_TABLE"
+SELECTED, INCLUSION, UNSUPPORTED = "selected", "inclusion", "unsupported"
+PROPERTIES = "properties"
 _PATTERN = re.compile(r"[*?]")
 
 
@@ -32,14 +34,30 @@ class _Entry(Struct):
     tap_stream_id: str
     stream: str | None = None
     replication_method: str | None = None
-    key_properties: list[str] | None = None
+    key_properties: list[str | None] | str | None = None
     metadata: list[_Metadata] | None = None
+    # Older catalogs select a stream in the entry itself, or in its schema.
+    selected: Any = None
+    schema: Any = None
 
     @property
     def root(self) -> dict[str, Any]:
         """The metadata of the stream itself, not of a property."""
         own = [item.metadata for item in self.metadata or () if not item.breadcrumb]
         return own[0] if own else {}
+
+    @property
+    def deselected(self) -> bool:
+        """The entry says not to read the stream; what newer taps look at counts first."""
+        in_schema = self.schema.get(SELECTED) if isinstance(self.schema, dict) else None
+        said = [self.root.get(SELECTED), self.selected, in_schema]
+        return next((flag is False for flag in said if isinstance(flag, bool)), False)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the key properties."""
+        named = self.key_properties or self.root.get("table-key-properties") or ()
+        return (named,) if isinstance(named, str) else tuple(name for name in named if name)
 
 
 class _Catalog(Struct):
@@ -142,20 +160,67 @@ class Catalog:
         """Return the stream of this `tap_stream_id`."""
         return self.streams[name]
 
-    def warn_of_missing(self) -> None:
-        """Do nothing: a stream that the tap has need not have something new."""
+    def warn_of_missing(self, selected: Collection[str], read: Collection[str]) -> None:
+        """Warn if the tap said nothing of any stream: a single one need not have something new.
+
+        Args:
+            selected: The streams to read.
+            read: Those of which a SCHEMA came.
+        """
+        if selected and not read:
+            logger.warning(
+                "The tap was asked for the streams %s, and wrote no SCHEMA of any: nothing was"
+                " loaded. Older taps take their catalog by --properties, not by --catalog: if this"
+                " is one, say properties=True, or dlt singer run --properties.",
+                ", ".join(sorted(selected)),
+            )
 
     def selection(self, selected: Collection[str]) -> dict[str, Any]:
         """Return the catalog for a run that reads these streams and no others."""
         entries: list[dict[str, Any]] = deepcopy([dict(entry) for entry in self._entries])
         for entry in entries:
-            entry["metadata"] = metadata = entry.get("metadata") or []
-            if not any(not item["breadcrumb"] for item in metadata):
-                metadata.append({"breadcrumb": [], "metadata": {}})
-            for item in metadata:
-                if not item["breadcrumb"]:
-                    item["metadata"]["selected"] = entry["tap_stream_id"] in selected
+            _select(entry, selected=entry["tap_stream_id"] in selected)
         return {"streams": entries}
+
+
+class Renamed:
+    """The streams of a tap whose messages call them by other names than its catalog.
+
+    Args:
+        catalog: What the tap is given.
+        chosen: The streams to read, by their names in the catalog.
+
+    Attributes:
+        names: Of the streams that have a resource of their own: none, as the names are not known.
+        unnamed: Whether others may be read, too.
+        excluded: Patterns of those that are left out then: none, as the catalog tells.
+    """
+
+    unnamed = True
+    excluded: Sequence[str] = ()
+
+    def __init__(self, catalog: Catalog, chosen: Collection[str]) -> None:
+        self.names: list[str] = []
+        self._catalog = catalog
+        self._chosen = chosen
+
+    def named(self, name: str) -> list[str]:
+        """Return the streams that a message or a bookmark may mean by a name: itself."""
+        return [name]
+
+    def warn_of_missing(self, _: Collection[str], read: Collection[str]) -> None:
+        """Warn if the tap said nothing of any stream."""
+        self._catalog.warn_of_missing(self._chosen, read)
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of this name; how it is read may be known all the same."""
+        known = self._catalog.named(name)
+        methods = {self._catalog.stream(stream).method for stream in known or self._chosen}
+        return Stream(name, name, method=methods.pop() if len(methods) == 1 else None)
+
+    def selection(self, _: Collection[str]) -> dict[str, Any]:
+        """Return the catalog for a run that reads the streams that were chosen."""
+        return self._catalog.selection(self._chosen)
 
 
 class NoCatalog:
@@ -193,7 +258,7 @@ class NoCatalog:
         self._met.add(name)
         return [name]
 
-    def warn_of_missing(self) -> None:
+    def warn_of_missing(self, _: Collection[str], __: Collection[str]) -> None:
         """Warn of streams to read of which no message came: a name may be misspelled."""
         if missing := [name for name in self.names if name not in self._met]:
             logger.warning(
@@ -218,7 +283,7 @@ def checked_selection(select: Sequence[str] | None) -> list[str] | None:
         BridgeError: There are none, or they are one text.
     """
     if isinstance(select, str):
-        raise BridgeError(f'select takes a list of streams: select=["{select}"].')
+        raise BridgeError('select takes a list of streams, as in select=["a"].')
     if select is not None and not select:
         raise BridgeError("select is empty, so nothing would be loaded. Without it, all is.")
     return None if select is None else list(select)
@@ -247,6 +312,34 @@ def _stream(entry: _Entry) -> Stream:
         name=entry.tap_stream_id,
         called=entry.stream or entry.tap_stream_id,
         method=method,
-        keys=tuple(entry.key_properties or entry.root.get("table-key-properties") or ()),
-        deselected=entry.root.get("selected") is False,
+        keys=entry.keys,
+        deselected=entry.deselected,
     )
+
+
+def _select(entry: dict[str, Any], *, selected: bool) -> None:
+    """Select a stream in an entry of a catalog, with all its properties; or deselect it.
+
+    Wherever taps look for it: in the metadata; older ones in the entry, and in the schema.
+    """
+    entry["metadata"] = metadata = entry.get("metadata") or []
+    schema = entry.get("schema")
+    schema = schema if isinstance(schema, dict) else {}
+    properties = schema.get(PROPERTIES)
+    entry[SELECTED] = selected
+    if SELECTED in schema:
+        schema[SELECTED] = selected
+    described = {tuple(item["breadcrumb"]) for item in metadata}
+    if () not in described:
+        metadata.append({"breadcrumb": [], "metadata": {}})
+    for name in properties if selected and isinstance(properties, dict) else ():
+        if (PROPERTIES, name) not in described:
+            known = {INCLUSION: "available"}
+            metadata.append({"breadcrumb": [PROPERTIES, name], "metadata": known})
+    for item in metadata:
+        own = item["metadata"]
+        if not item["breadcrumb"]:
+            own[SELECTED] = selected
+        # Some taps read only the properties that are selected. What the user says of one counts.
+        elif selected and own.get(INCLUSION) != UNSUPPORTED:
+            own.setdefault(SELECTED, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from dlt_bridge.tables import destination_type, prepare
 from dlt_bridge.working import explained, forget_if_restarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
@@ -147,14 +148,16 @@ class Committed:
         info: What dlt says of it.
         state: The value of the STATE that is kept with it, as JSON text; None if there is none.
         last: The tap has ended.
-        beside: How many values did not fit their column so far in this run, by table and the
-            column that they are in.
+        beside: How many values did not fit their column since the package before, by the one that
+            they are in: `table.column`.
+        warnings: How many warnings and errors the tap has logged so far.
     """
 
     info: LoadInfo
     state: str | None
     last: bool
-    beside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    beside: Counter[str] = field(default_factory=Counter)
+    warnings: int = 0
 
 
 def committed(
@@ -178,7 +181,7 @@ def committed(
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed.
     """
-    run = Run(checkpoint_every)
+    run, known = Run(checkpoint_every), Counter[str]()
     asked = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:
@@ -190,7 +193,10 @@ def committed(
                 _run.reset(token)
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
-            yield Committed(info, run.driver.kept, run.ended, run.driver.beside)
+            driver = run.driver
+            beside = driver.beside
+            yield Committed(info, driver.kept, run.ended, beside - known, driver.warnings)
+            known = beside
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from dlt.common.configuration.plugins import SupportsCliCommand
 
 from dlt_bridge.ending import explained
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.escapes import shown
 from dlt_bridge.lines import as_name
+from dlt_bridge.process import PATIENCE_SECONDS
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 
 if sys.version_info >= (3, 12):
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from dlt.common.configuration.plugins import TCliCommandCompose
+
+
+PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
 
 
 class SingerCommand(SupportsCliCommand):
@@ -47,6 +53,7 @@ class SingerCommand(SupportsCliCommand):
         _add_tap(run)
         _add_place(run)
         _add_loading(run)
+        run.add_argument("--json", action="store_true", help="print what was loaded as JSON")
 
         state = actions.add_parser("state", help="shows, takes or sets the bookmarks of a tap")
         _add_tap(state)
@@ -71,13 +78,25 @@ class SingerCommand(SupportsCliCommand):
         # Here, because `dlt` asks all commands for their arguments, and most runs are of others.
         from dlt_bridge import commands  # noqa: PLC0415
 
-        with explained():
-            getattr(commands, args.action)(args)
+        try:
+            with explained():
+                getattr(commands, args.action)(args)
+        except BridgeError as error:
+            # dlt itself shows it, with its notes, and ends with 255.
+            if "--debug" in sys.argv:
+                raise
+            print(shown(str(error), keep="\n\t"), file=sys.stderr)  # noqa: T201
+            sys.exit(1)
 
 
 def _add_tap(parser: ArgumentParser) -> None:
+    # In place of a list of all options, before each error.
+    parser.usage = f"{parser.prog} TAP [options]"
     parser.add_argument(
-        "tap", metavar="TAP", help="the tap's executable, or its command with arguments in quotes"
+        "tap",
+        metavar="TAP",
+        help="the tap's executable, or its command with arguments in quotes; before options that"
+        " take several words",
     )
     parser.add_argument(
         "--config",
@@ -112,6 +131,22 @@ def _add_place(parser: ArgumentParser) -> None:
 
 def _add_loading(parser: ArgumentParser) -> None:
     parser.add_argument("--catalog", metavar="FILE", help="takes the place of --discover")
+    parser.add_argument(
+        "--no-discover",
+        dest="discover",
+        action="store_false",
+        help="the tap has no discovery: its streams are known by its messages alone",
+    )
+    parser.add_argument(
+        "--properties",
+        action="store_true",
+        help="the tap is an older one, which takes its catalog by --properties",
+    )
+    parser.add_argument(
+        "--renamed",
+        action="store_true",
+        help="the tap's messages call streams by other names than its catalog (stream maps do)",
+    )
     parser.add_argument(
         "--select",
         metavar="STREAM",
@@ -155,6 +190,11 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
     )
     parser.add_argument(
+        "--absent",
+        choices=["null", "keep"],
+        help="what a property is that a record lacks: null (the default), or what its row has",
+    )
+    parser.add_argument(
         "--naming",
         help="the naming convention of tables and columns: one of dlt's, such as snake_case or"
         " direct, or a module",
@@ -164,6 +204,22 @@ def _add_loading(parser: ArgumentParser) -> None:
         choices=["refuse", "suffix"],
         help="what becomes of streams or properties with one name in the destination: nothing is"
         " loaded (the default), or all but the first have a suffix",
+    )
+    parser.add_argument(
+        "--batch-places",
+        metavar="PLACE",
+        nargs="+",
+        action="extend",
+        help="folders and addresses (s3://bucket/folder) that BATCH messages may name files in,"
+        " besides the working folder, the one for temporary files, and the root of the tap's"
+        " batch_config",
+    )
+    parser.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=_seconds,
+        help=f"seconds that the tap may take to end when it has closed its output"
+        f" ({PATIENCE_SECONDS:g})",
     )
     parser.add_argument(
         "--on-bad-stream",
@@ -177,14 +233,30 @@ def _add_loading(parser: ArgumentParser) -> None:
         help="by default streams with a key are merged, and others appended or, if they are read in"
         " full, replaced",
     )
-    parser.add_argument("--table-format", help="of files: delta")
+    parser.add_argument(
+        "--table-format",
+        choices=["delta", "iceberg", "hive", "native"],
+        help="of files: delta",
+    )
+    parser.add_argument(
+        "--loader-file-format",
+        choices=["parquet", "jsonl", "csv", "insert_values"],
+        help="of the files that the destination is given, if it takes several",
+    )
     parser.add_argument(
         "--progress",
         nargs="?",
         const="bars",
-        choices=["bars", "log", "tqdm", "enlighten", "alive_progress"],
-        help="show progress: as bars, or as dlt can",
+        type=_progress,
+        metavar="KIND",
+        help=f"show progress: as bars, or as dlt can: {', '.join(PROGRESS[1:])}",
     )
+
+
+def _progress(text: str) -> str:
+    if text not in PROGRESS:
+        raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. TAP stands before it")
+    return text
 
 
 def _seconds(text: str) -> float:

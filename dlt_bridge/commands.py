@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dlt_bridge import saved, scaffold
 from dlt_bridge.alone import alone
@@ -19,14 +20,15 @@ from dlt_bridge.belonging import settle, state_of
 from dlt_bridge.catalog import Catalog
 from dlt_bridge.checkpoints import committed, finish
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.escapes import shown
 from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import name_of
-from dlt_bridge.pipelines import Place, pipeline_at, where
+from dlt_bridge.pipelines import Place, pipeline_here, where
 from dlt_bridge.process import Tap
 from dlt_bridge.progress import Bars
-from dlt_bridge.report import Report
+from dlt_bridge.report import Report, counted
 from dlt_bridge.runs import DRIVER
-from dlt_bridge.source import singer
+from dlt_bridge.source import singer, unconfigured
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -35,15 +37,14 @@ if TYPE_CHECKING:
     from dlt.extract import DltSource
 
 #: Arguments that are those of `pipeline.run`, too.
-RUN = ("write_disposition", "table_format")
+RUN = ("write_disposition", "table_format", "loader_file_format")
 
 
 def discover(args: Namespace) -> None:
     """Show the streams of a tap: their keys, how they are read, and whether they are selected."""
     found = _discovered(args)
     if args.json:
-        json.dump(found, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        _write(found)
         return
     catalog = Catalog(found)
     fields = {
@@ -57,8 +58,10 @@ def discover(args: Namespace) -> None:
     for stream in catalog.streams.values():
         selected = "no" if stream.deselected else "yes"
         keys, method = ", ".join(stream.keys), stream.method or ""
-        table.add_row(stream.name, keys, method, str(fields[stream.name]), selected)
-    Console().print(table)
+        cells = (stream.name, keys, method, str(fields[stream.name]), selected)
+        # As text, names are not read as rich's markup.
+        table.add_row(*(Text(shown(cell)) for cell in cells))
+    _show(table)
 
 
 def run(args: Namespace) -> None:
@@ -67,11 +70,18 @@ def run(args: Namespace) -> None:
         _command(args),
         _config(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
+        discover=args.discover,
+        # What is not said is looked up.
+        properties=args.properties or None,
+        renamed=args.renamed or None,
         select=_selection(args),
         nested=args.nested,
         deletes=args.deletes,
+        absent=args.absent,
         naming=args.naming,
         on_name_collision=args.on_name_collision,
+        batch_places=args.batch_places,
+        patience=args.patience,
         on_bad_stream=args.on_bad_stream,
         name=args.name,
     )
@@ -82,8 +92,9 @@ def run(args: Namespace) -> None:
 
 def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
     begun = time.monotonic()
+    _say(f"Loading into {where(pipeline)}.")
     for info in finish(pipeline):
-        _say(f"Loaded {len(info.loads_ids)} package that an earlier run left.")
+        _say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
     streams = [name for name in source.resources.selected if name != DRIVER]
     report = Report(pipeline, streams)
     arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
@@ -97,21 +108,28 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
                 **arguments,
             )
             for package in packages:
-                report.add(package.info)
+                report.add(package)
                 if not package.last:
                     _say(f"Committed: {report.rows:,} rows so far.")
     finally:
         if report.packages:
-            Console().print(report.table(time.monotonic() - begun))
+            seconds = time.monotonic() - begun
+            if args.json:
+                _write({"destination": where(pipeline), **report.summary(seconds)})
+            else:
+                _show(report.table(seconds))
     _say(f"Everything is in {where(pipeline)}.")
 
 
 def state(args: Namespace) -> None:
     """Show what a pipeline keeps of a tap's STATE, or put another in its place."""
     source = args.name or name_of(_command(args))
+    value = _state(args.new) if args.new else {}
     pipeline = _pipeline(args)
+    place = f"{where(pipeline)} (pipeline {pipeline.pipeline_name})"
+    if not args.new:
+        _require_file(pipeline, place)
     if args.new or args.clear:
-        value = _state(args.new) if args.new else {}
         catalog = Catalog(_discovered(args))
 
         def owner(key: str) -> str | None:
@@ -126,21 +144,19 @@ def state(args: Namespace) -> None:
         return
     pipeline.sync_destination()
     kept = saved.kept_in(state_of(pipeline), source)
-    if args.json:
-        json.dump(kept, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-        return
     if not kept:
-        _say(f"There is no state of {source} in {where(pipeline)}: the next run reads everything.")
+        raise BridgeError(f"There is no state of {source} in {place}.")
+    if args.json:
+        _write(kept)
         return
     table = Table("stream", "bookmark")
     bookmarks = kept.get("bookmarks", {})
     for stream, bookmark in bookmarks.items():
-        table.add_row(stream, json.dumps(bookmark))
+        table.add_row(Text(shown(stream)), Text(json.dumps(bookmark)))
     for name, value in kept.items():
         if name != "bookmarks":
-            table.add_row(f"({name})", json.dumps(value))
-    Console().print(table)
+            table.add_row(Text(f"({shown(name)})"), Text(json.dumps(value)))
+    _show(table)
 
 
 def init(args: Namespace) -> None:
@@ -189,10 +205,12 @@ def _state(name: str) -> dict[str, Any]:
 def _discovered(args: Namespace) -> Any:  # noqa: ANN401
     command = _command(args)
     config = _config(args)
-    if config is None:
-        looked_up: Any = dlt.secrets.get(f"sources.singer.{args.name or name_of(command)}.config")
-        config = looked_up or {}
-    return Tap(command, config).discover()
+    if config is not None:
+        return Tap(command, config).discover()
+    name = args.name or name_of(command)
+    looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config")
+    advice = "" if looked_up else unconfigured(name)
+    return Tap(command, looked_up or {}, advice=advice).discover()
 
 
 def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
@@ -209,7 +227,20 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
         credentials=credentials,
         folder=args.pipelines_dir,
     )
-    return pipeline_at(place, progress=progress)
+    return pipeline_here(place, progress=progress)
+
+
+def _require_file(pipeline: Pipeline, place: str) -> None:
+    """Refuse to look into a database that is a file and is not there: to open it would make it.
+
+    Raises:
+        BridgeError: It is not there.
+    """
+    _, is_file, path = str(pipeline.destination_client().config).partition(":///")
+    if is_file and Path(path).is_absolute() and not Path(path).exists():
+        raise BridgeError(
+            f"There is no {place}. Is the tap's name right, and is this the folder of its runs?"
+        )
 
 
 def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
@@ -230,5 +261,14 @@ def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
     return [refreshed, (source.with_resources(*rest), None)] if rest else [refreshed]
 
 
+def _show(table: Table) -> None:
+    Console().print(table)
+
+
+def _write(value: Any) -> None:  # noqa: ANN401
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
 def _say(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
+    Console(stderr=True, soft_wrap=True).print(shown(text), markup=False, highlight=False)

@@ -31,8 +31,8 @@ def schema_named(source: str, convention: str | None) -> Schema:
         return Schema(source, normalizers={"names": convention or OURS})
     except (ImportError, NormalizersException):
         raise BridgeError(
-            f"There is no naming convention `{convention}`. dlt has snake_case, duck_case, direct,"
-            f" sql_cs_v1 and sql_ci_v1; that of the bridge is {OURS}."
+            "There is no such naming convention. dlt has snake_case, duck_case, direct, sql_cs_v1"
+            f" and sql_ci_v1; that of the bridge is {OURS}."
         ) from None
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from dlt_bridge.heads import Heads
 from dlt_bridge.messages import (
     ActivateVersion,
     Batch,
+    Other,
     Record,
     Schema,
     State,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
-    from dlt_bridge.catalog import Catalog, NoCatalog
+    from dlt_bridge.catalog import Catalog, NoCatalog, Renamed
     from dlt_bridge.decoding import Batch as LineBatch
     from dlt_bridge.lines import Lines
     from dlt_bridge.process import Tap
@@ -101,7 +102,9 @@ class Driver:
         kept: The value of the STATE that the last package has brought, as JSON text.
     """
 
-    def __init__(self, tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options) -> None:
+    def __init__(
+        self, tap: Tap | Lines, catalog: Catalog | NoCatalog | Renamed, options: Options
+    ) -> None:
         self._tap = tap
         self._catalog = catalog
         self._options = options.of_a_run()
@@ -122,6 +125,8 @@ class Driver:
         self._bad: dict[str, BridgeError] = {}
         # The write dispositions of resources whose tables are replaced in the end.
         self._replacing: dict[str, Any] = {}
+        # The types of messages that Singer does not have.
+        self._other_kinds: set[str] = set()
         self._decoder = Decoding()
         self._decoding: deque[_Asked] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
@@ -166,7 +171,7 @@ class Driver:
                 self._postpone_replacing()
                 guard.pop_all()
                 return
-        self._catalog.warn_of_missing()
+        self._catalog.warn_of_missing(self._selected, {*self._writers, *self._bad})
         self._options.refreshing.warn_of_missing()
         if self._bad and due:
             # dlt would commit nothing of the package if it were raised now.
@@ -175,11 +180,21 @@ class Driver:
             self.ended = True
 
     @property
-    def beside(self) -> dict[str, dict[str, int]]:
-        """How many values did not fit their column so far, by table and the variant they are in."""
-        return {
-            writer.table: dict(writer.beside) for writer in self._writers.values() if writer.beside
-        }
+    def beside(self) -> Counter[str]:
+        """How many values did not fit their column so far, by the one that they are in."""
+        return Counter(
+            {
+                f"{writer.table}.{name}": count
+                for writer in self._writers.values()
+                for name, count in writer.beside.items()
+                if count
+            }
+        )
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings and errors the tap has logged."""
+        return self._tap.warnings
 
     def close(self) -> None:
         """Stop the tap, if it still runs, and let go of what waits."""
@@ -238,6 +253,9 @@ class Driver:
                 yield from self._appended(known, line, number, count)
             elif line not in self._schemas and line.strip():
                 message = None if line == self._state.line else decoded(line, number)
+                if isinstance(message, Other):
+                    self._warn_of_other(message, number)
+                    continue
                 if message and not isinstance(message, State):
                     yield from self._of_stream(message, line, number)
                     continue
@@ -463,7 +481,8 @@ class Driver:
                 self._heads.learn(line, message.stream, writer)
                 yield from self._appended(writer, line, number)
             case Batch():
-                for record in lines_of_batch(stream, message, number):
+                places = self._options.places
+                for record in lines_of_batch(writer.message, message, number, places):
                     yield from self._appended(writer, record, number)
             case ActivateVersion():
                 self._decode(writer)
@@ -493,12 +512,24 @@ class Driver:
         writer.line = line
         self._writers[stream] = writer
 
+    def _warn_of_other(self, message: Other, number: int) -> None:
+        """Warn once of each type of messages that are not loaded."""
+        if message.kind not in self._other_kinds:
+            self._other_kinds.add(message.kind)
+            logger.warning(
+                "Line %d is a message of the type %s, which Singer does not have. It is left out,"
+                " and so are others like it.",
+                number,
+                message.kind,
+            )
+
     def _stream(self, name: str, line: int) -> str | None:
         """Return the selected stream that a message is of, or None if it is not selected."""
         known = self._catalog.named(name)
         if not known:
             raise MessageError(
                 f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."
+                " If the tap renames its streams, say renamed=True, or dlt singer run --renamed."
             )
         selected = [stream for stream in known if self._options.reads(stream, self._selected)]
         if len(selected) > 1:

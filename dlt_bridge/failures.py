@@ -12,9 +12,15 @@ import traceback
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigValueCannotBeCoercedException,
+    InvalidNativeValue,
+    ValueNotSecretException,
+)
 from dlt.common.destination.exceptions import (
     DestinationCapabilitiesException,
+    DestinationIncompatibleLoaderFileFormatException,
     DestinationTerminalException,
     IdentifierTooLongException,
     UnsupportedDataType,
@@ -24,7 +30,7 @@ from dlt.destinations.exceptions import DestinationConnectionError, MergeDisposi
 from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
 
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.refusals import refusal
+from dlt_bridge.refusals import lasts, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,9 +94,11 @@ def sentence(error: BaseException) -> str:
 
 def understood(error: BaseException) -> bool:
     """Say whether it is known what to do about an error of a pipeline."""
-    return any(
-        isinstance(cause, BridgeError) or _known(cause) or _before_rows(cause)
-        for cause in causes_of(error)
+    chain = list(causes_of(error))
+    # A lock, a lack of memory: later it may go well.
+    passes = refusal(chain) is not None and not lasts(chain)
+    return passes or any(
+        isinstance(cause, BridgeError) or _known(cause) or _before_rows(cause) for cause in chain
     )
 
 
@@ -144,6 +152,19 @@ def _(error: ConfigFieldMissingException) -> str:
 
 
 @_of_kind.register
+def _(error: ConfigValueCannotBeCoercedException) -> str:
+    return (
+        f"The setting `{error.field_name}` in dlt's configuration is none of its type. The files"
+        " are config.toml and secrets.toml in .dlt; variables count more."
+    )
+
+
+@_of_kind.register
+def _(error: ValueNotSecretException) -> str:
+    return f"`{error.key}` is in config.toml, and holds secrets: it goes into secrets.toml."
+
+
+@_of_kind.register
 def _(error: InvalidNativeValue) -> str:
     how = re.search(r"`(\w+://[^`]+)`", str(error))
     like = f" They look like {how.group(1)}." if how else ""
@@ -181,6 +202,12 @@ def _(error: DestinationTerminalException) -> str | None:
 def _problem_of_dlt(error: BaseException) -> str:
     """Return what dlt says of a configuration that can't be: it holds no values of rows."""
     return f"dlt refuses to load: {' '.join(str(error).split())}"
+
+
+@_of_kind.register
+def _(error: DestinationIncompatibleLoaderFileFormatException) -> str:
+    known = ", ".join(sorted(error.supported_formats))
+    return f"{error.destination} takes no {error.file_format} files. It takes: {known}."
 
 
 @_of_kind.register

@@ -11,14 +11,12 @@ from dlt_bridge.arrow import SEQUENCE
 from dlt_bridge.files import VALUES
 from dlt_bridge.names import HOLDER
 from dlt_bridge.plans import DELETE_INSERT, Plan, Told
+from dlt_bridge.presence import DELETED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from dlt_bridge.types import Kind
-
-#: The property by which a tap says that a record is gone at the source.
-DELETED = "_sdc_deleted_at"
 
 
 @dataclass(frozen=True, slots=True)

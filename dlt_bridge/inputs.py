@@ -23,6 +23,11 @@ def json_object(name: str, what: str) -> dict[str, Any]:
         value = json.loads(Path(name).read_bytes())
     except OSError as error:
         raise BridgeError(f"The {what} file {name} can't be read: {error.strerror}.") from None
+    except json.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+        raise BridgeError(
+            f"The {what} file {name} is no JSON: line {line}, column {column}."
+        ) from None
     except (ValueError, RecursionError):
         raise BridgeError(f"The {what} file {name} is no JSON.") from None
     if not isinstance(value, dict):

@@ -46,6 +46,8 @@ class Lines:
     ) -> None:
         self.name = "lines"
         self.refresh = refresh
+        # What the tap that wrote them has said is not known.
+        self.warnings = 0
         self._lines = lines
         self._read = False
 

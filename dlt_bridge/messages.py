@@ -18,8 +18,16 @@ class Schema(Struct, frozen=True, tag_field="type", tag="SCHEMA"):
 
     stream: str
     schema: dict[str, Any]
-    key_properties: tuple[str, ...] | None = None
-    bookmark_properties: tuple[str, ...] | None = None
+    # Taps write a text for one key, and null for a key that they don't have.
+    key_properties: tuple[str | None, ...] | str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the key properties, in order."""
+        named = self.key_properties or ()
+        if isinstance(named, str):
+            return (named,)
+        return tuple(dict.fromkeys(name for name in named if name))
 
 
 class Record(Struct, frozen=True, tag_field="type", tag="RECORD"):
@@ -58,6 +66,24 @@ class Batch(Struct, frozen=True, tag_field="type", tag="BATCH"):
     version: int | None = None
 
 
+class Other(Struct, frozen=True):
+    """A message of a type that Singer does not have, and that tells of no record, such as a log.
+
+    Attributes:
+        kind: Its type, as the tap wrote it.
+    """
+
+    kind: str
+
+
+class _Typed(Struct):
+    """What any message has; the rest says whether it can be a record."""
+
+    type: str
+    stream: Raw = Raw()
+    record: Raw = Raw()
+
+
 StreamMessage = Schema | Record | ActivateVersion | Batch
 Message = StreamMessage | State
 
@@ -69,14 +95,22 @@ _OTHER_TYPE = re.compile(r"Invalid value '(?![A-Z_]{1,40}').*", re.DOTALL)
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _states = msgspec.json.Decoder(State)
 _heads = msgspec.json.Decoder(dict[str, Any])
+_typed = msgspec.json.Decoder(_Typed)
+#: Types of what programs write beside records; of any other, it is not known what is lost with it.
+HARMLESS = frozenset(
+    {"DEBUG", "HEARTBEAT", "INFO", "LOG", "METRIC", "METRICS", "TRACE", "WARN", "WARNING"}
+)
 
 
-def decoded(line: bytes, number: int) -> Message:
+def decoded(line: bytes, number: int) -> Message | Other:
     """Decode a line of a tap.
 
     Args:
         line: The line.
         number: Its number, for errors.
+
+    Returns:
+        The message; `Other` if nothing is lost without it.
 
     Raises:
         MessageError: It is no message. The error names its number and shows none of its text.
@@ -94,9 +128,21 @@ def decoded(line: bytes, number: int) -> Message:
             message = None
         if isinstance(message, Record):
             return message
+    if harmless := _harmless(line):
+        return harmless
     # What stands as its type may be anything that somebody wrote.
     shown = _OTHER_TYPE.sub("an unknown type", str(problem))
     raise MessageError(f"Line {number} is no Singer message: {shown}.")
+
+
+def _harmless(line: bytes) -> Other | None:
+    """Return what a line is that is no message, but that can be left out."""
+    try:
+        message = _typed.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    told = bytes(message.stream) or bytes(message.record)
+    return Other(message.type) if message.type.upper() in HARMLESS and not told else None
 
 
 def state_text(line: bytes) -> str:

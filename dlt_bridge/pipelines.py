@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt import destinations
+from dlt import current, destinations
 from dlt.common.configuration.resolve import inject_section
 from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.destination import Destination
@@ -95,6 +95,32 @@ def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
         return destination.configuration(begun, accept_partial=True)
 
 
+def pipeline_here(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make a pipeline whose relative paths are of the working folder.
+
+    dlt takes them for those of the folder of the pipeline's first run. What is known of another
+    place is forgotten: each has its own state.
+
+    Args:
+        place: The place.
+        progress: As `dlt.pipeline` takes it.
+
+    Raises:
+        BridgeError: As for `pipeline_at`.
+    """
+    pipeline = pipeline_at(place, progress=progress)
+    here = str(Path(current.run_context().local_dir).absolute())
+    if pipeline.get_local_state_val("initial_cwd") == here:
+        return pipeline
+    before = where(pipeline)
+    pipeline.set_local_state_val("initial_cwd", here)
+    # Made anew, as a destination keeps what it has looked up.
+    pipeline = pipeline_at(place, progress=progress)
+    if where(pipeline) != before:
+        pipeline.drop()
+    return pipeline
+
+
 def _dataset(place: Place) -> str | None:
     """Return the name of the dataset; None for dlt's own choice."""
     if place.dataset is None and fit_dataset(place.pipeline):
@@ -121,11 +147,11 @@ def destination_at(place: Place) -> Destination[Any, Any]:
         known = [name for name in destinations.__all__ if name != "destination"]
         near = get_close_matches(place.destination, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"dlt has: {', '.join(sorted(known))}."
-        raise BridgeError(f"There is no destination `{place.destination}`. {hint}") from None
+        raise BridgeError(f"There is no such destination. {hint}") from None
     except TypeError as error:
         raise BridgeError(f"The destination {place.destination}: {error}.") from None
     if not isinstance(found, Destination):
-        raise BridgeError(f"`{place.destination}` is no destination.")
+        raise BridgeError("What is named as the destination is none.")
     try:
         # What it imports, it needs before anything else.
         _ = found.client_class

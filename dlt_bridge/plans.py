@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from dlt_bridge.catalog import Stream
 
 DELETE_INSERT = "delete-insert"
+INSERT_ONLY = "insert-only"
 #: What can become of rows in a table.
 DISPOSITIONS = frozenset({"append", "replace", "merge"})
 #: Strategies that fail, or keep any version, if a package has a key twice.
-NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", "insert-only"})
+NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", INSERT_ONLY})
 
 
 @dataclass(slots=True)
@@ -33,6 +34,8 @@ class Told:
     disposition: Any = field(default_factory=lambda: {"disposition": "append"})
     keys: tuple[str, ...] = ()
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Steps of the user change its rows.
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlt_bridge.arrow import SEQUENCE
+from dlt_bridge.escapes import shown
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -64,7 +65,9 @@ class _Meant(logging.Filter):
         resource = text.removeprefix("In resource: ").partition(", when merging arrow schema")[0]
         different = "several column hints were different" in text and resource in self.resources
         sorted_out = SEQUENCE in text and "declared as already deduplicated" in text
-        return not different and not sorted_out
+        # Of a format that is chosen for what a value or a user asks for.
+        slower = "native writer could not be found" in text
+        return not different and not sorted_out and not slower
 
 
 _meant = _Meant()
@@ -82,7 +85,7 @@ class _OneLine(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage().partition("Traceback (most recent call last)")[0]
-        record.msg = text.partition(" with message ")[0].partition("\n")[0].rstrip()
+        record.msg = shown(text.partition(" with message ")[0].partition("\n")[0].rstrip())
         record.args = ()
         record.exc_info = record.exc_text = None
         return not _FAILING.match(str(record.msg))

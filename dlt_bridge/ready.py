@@ -22,6 +22,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    absent: Literal["null", "keep"] | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
@@ -41,6 +42,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         select: Likewise.
         nested: Likewise.
         deletes: Likewise.
+        absent: Likewise.
         on_bad_stream: Likewise.
         name: The source's name, under which dlt keeps its state: give each account its own.
         settings: Of tap-chat (`tap-chat --about` lists them all): those of the platform, if it is
@@ -63,6 +65,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         select=select,
         nested=nested,
         deletes=deletes,
+        absent=absent,
         on_bad_stream=on_bad_stream,
         name=name,
     )

@@ -1,21 +1,26 @@
-"""What a run has loaded, as the table at its end."""
+"""What a run has loaded: as a table for people, as JSON for programs, as a sentence for a log."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+from dlt_bridge.escapes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
+    from rich.table import Table
+
+    from dlt_bridge.checkpoints import Committed
 
 #: Names of dlt's own tables and columns.
 DLT = "_dlt_"
+THOUSAND = 1000
+UNITS = ("kB", "MB", "GB", "TB")
 
 
 @dataclass(slots=True)
@@ -42,28 +47,41 @@ class Report:
 
     Args:
         pipeline: The pipeline that runs.
-        streams: The tables that are shown even if nothing comes for them.
+        streams: The streams that are shown even if nothing comes for them.
 
     Attributes:
         tables: What was loaded, by table.
         packages: How many packages were.
+        warnings: How often the tap has warned.
+        beside: How many values are kept beside their column, by the columns that they are in, such
+            as `orders.amount__v_text`. What is added up in the column lacks them.
     """
 
     def __init__(self, pipeline: Pipeline, streams: Iterable[str] = ()) -> None:
         self._pipeline = pipeline
+        self._streams = list(streams)
         self.tables: defaultdict[str, Loaded] = defaultdict(Loaded)
-        for stream in streams:
-            self.tables[stream] = Loaded()
         self.packages = 0
+        self.warnings = 0
+        self.beside: Counter[str] = Counter()
+        # Of taps that have ended: each tells of its own run.
+        self._warnings = 0
 
     @property
     def rows(self) -> int:
         """How many rows were loaded, into all tables."""
         return sum(loaded.rows for loaded in self.tables.values())
 
-    def add(self, info: LoadInfo) -> None:
+    def add(self, package: Committed) -> None:
         """Add a package that was just loaded."""
         self.packages += 1
+        self.beside += package.beside
+        self.warnings = self._warnings + package.warnings
+        if package.last:
+            self._warnings = self.warnings
+        self._add(package.info)
+
+    def _add(self, info: LoadInfo) -> None:
         for table, rows in self._counts():
             self.tables[table].rows += rows
         for metrics in info.metrics.values():
@@ -97,23 +115,109 @@ class Report:
         elif not loaded.created:
             loaded.columns += (name for name in columns if not name.startswith(DLT))
 
+    def entries(self) -> Iterator[tuple[str, str, Loaded]]:
+        """Yield each stream with the name of its table and what was loaded, then other tables."""
+        naming = self._pipeline.default_schema.naming
+        others = dict(self.tables)
+        for stream in self._streams:
+            table = naming.normalize_table_identifier(stream)
+            yield stream, table, others.pop(table, Loaded())
+        for table, loaded in others.items():
+            yield table, table, loaded
+
     def table(self, seconds: float) -> Table:
         """Return the table, for rich.
 
         Args:
             seconds: How long the whole run took.
         """
-        shown = Table(title_justify="left")
-        shown.add_column("stream", overflow="fold")
-        for name in ("rows", "bytes", "seconds"):
-            shown.add_column(name, justify="right")
-        shown.add_column("new columns", overflow="fold")
-        for name, loaded in self.tables.items():
+        from rich.table import Table  # noqa: PLC0415 - only a person looks at it
+        from rich.text import Text  # noqa: PLC0415
+
+        made = Table(title_justify="left")
+        made.add_column("stream", overflow="fold")
+        for name in ("rows", "size", "seconds"):
+            made.add_column(name, justify="right")
+        made.add_column("new columns", overflow="fold")
+
+        def add(*cells: str) -> None:
+            # As text, names are not read as rich's markup.
+            made.add_row(*(Text(shown(cell)) for cell in cells))
+
+        for stream, table, loaded in self.entries():
+            name = stream if stream == table else f"{stream} (table {table})"
             new = "new table" if loaded.created else ", ".join(loaded.columns)
-            cells = (f"{loaded.rows:,}", f"{loaded.size:,}", f"{loaded.seconds:.1f}")
-            shown.add_row(name, *cells, new)
-        shown.add_section()
-        size = sum(loaded.size for loaded in self.tables.values())
-        what = f"{self.packages} package{'' if self.packages == 1 else 's'}"
-        shown.add_row("all", f"{self.rows:,}", f"{size:,}", f"{seconds:.1f}", what)
-        return shown
+            add(name, f"{loaded.rows:,}", size(loaded.size), f"{loaded.seconds:.1f}", new)
+        made.add_section()
+        whole = size(sum(loaded.size for loaded in self.tables.values()))
+        add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
+        if self.beside:
+            columns = ", ".join(sorted(self.beside))
+            add("values kept beside", f"{self.beside.total():,}", "", "", columns)
+        if self.warnings:
+            add("warnings of the tap", f"{self.warnings:,}")
+        return made
+
+    def summary(self, seconds: float) -> dict[str, Any]:
+        """Return all of it, for JSON.
+
+        Args:
+            seconds: How long the whole run took.
+        """
+        return {
+            "rows": self.rows,
+            "packages": self.packages,
+            "seconds": round(seconds, 3),
+            "warnings": self.warnings,
+            "values_beside": dict(self.beside),
+            "tables": [
+                {
+                    "stream": stream,
+                    "table": table,
+                    "rows": loaded.rows,
+                    "bytes": loaded.size,
+                    "seconds": round(loaded.seconds, 3),
+                    "new_table": loaded.created,
+                    "new_columns": loaded.columns,
+                }
+                for stream, table, loaded in self.entries()
+            ],
+        }
+
+    def in_words(self, place: str) -> str:
+        """Return it in a few words.
+
+        Args:
+            place: Where the rows are.
+        """
+        tables = self._pipeline.default_schema.tables if self.packages else {}
+        streams = {
+            name: loaded.rows
+            for name, loaded in self.tables.items()
+            if loaded.rows and not tables.get(name, {}).get("parent")
+        }
+        rows = counted(sum(streams.values()), "row")
+        words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
+        if self.beside:
+            columns = ", ".join(shown(name) for name in sorted(self.beside))
+            words.append(f"{counted(self.beside.total(), 'value')} kept beside, in {columns}.")
+        if self.warnings:
+            words.append(f"{counted(self.warnings, 'warning')} of the tap.")
+        return " ".join(words)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, such as `1 row` and `2,000 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """Return a number of bytes as people read it, such as `1.5 MB`."""
+    if number < THOUSAND:
+        return f"{number} B"
+    value = float(number)
+    for unit in UNITS:
+        value /= THOUSAND
+        if round(value, 1) < THOUSAND or unit == UNITS[-1]:
+            break
+    return f"{value:,.1f} {unit}"

@@ -24,6 +24,7 @@ from dlt_bridge.values import NULL, TEXTUAL, decoded_type
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from dlt_bridge.presence import Lacking
     from dlt_bridge.types import Column, Kind
 
 #: Types whose values are JSON strings of a certain form.
@@ -59,6 +60,7 @@ class Form:
         variants: The types of the variants that a column has already, by name and `data_type`.
         limits: What the destination can't hold.
         native: Objects and arrays become structs and lists where their schema tells all.
+        lacking: Which records keep the values of what they lack; None if none does.
     """
 
     stream: str
@@ -67,6 +69,7 @@ class Form:
     variants: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     native: bool = False
+    lacking: Lacking | None = None
 
     def may_choose(self, column: str) -> bool:
         """Say whether a column is new, and nobody has asked for its type."""
@@ -105,12 +108,14 @@ class Rows:
         versions: Their versions.
         guarded: What stands in for halves of surrogate pairs, NaN and infinities, if there are any.
         by_name: The records are objects, whose names are those of properties.
+        text: The lines as they were decoded.
     """
 
     records: list[Any]
     versions: list[int | None]
     guarded: Guarded | None
     by_name: bool
+    text: bytes
 
     def values(self, index: int, name: str) -> list[Any]:
         """Return the values of a column.
@@ -198,7 +203,7 @@ class RowDecoder:
                 raise self._misfit(lines)
             versions = list(map(_version, decoded))
             self._known.versioned |= versions.count(None) != len(versions)
-            return Rows(records, versions, stand_in, self._by_name)
+            return Rows(records, versions, stand_in, self._by_name, text)
 
     def slow_down(self, indices: Collection[int]) -> bool:
         """Decode columns from their texts from now on; say whether that is new."""

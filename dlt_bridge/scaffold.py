@@ -17,6 +17,7 @@ from dlt.common.configuration.specs.base_configuration import (
 from dlt.common.typing import is_optional_type
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.escapes import shown
 from dlt_bridge.lines import name_of
 from dlt_bridge.pipelines import Place, destination_at
 from dlt_bridge.process import Tap
@@ -26,27 +27,44 @@ if TYPE_CHECKING:
 
     from dlt.common.configuration.specs import BaseConfiguration
 
-SCRIPT = '''"""Load {tap} into {destination}: python {script}."""
+SCRIPT = '''"""Load {name} into {destination}: python {script}."""
 
+import sys
+{imports}
 import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dlt_bridge import load, singer
+from dlt_bridge import BridgeError, load, sentence, singer
 
+{made}
 
 def main() -> None:
     """Load what is new since the last run, and commit every two minutes."""
-    pipeline = dlt.pipeline("{name}", destination="{destination}", dataset_name="{name}_data")
+    pipeline = dlt.pipeline("{name}", destination=DESTINATION, dataset_name="{name}_dataset")
     # The tap's settings are in .dlt/secrets.toml, in [sources.singer.{name}.config].
-    source = singer("{tap}")
+    source = singer({tap})
     for info in load(pipeline, source):
         print(info)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BridgeError, PipelineStepFailed) as error:
+        sys.exit(sentence(error))
 '''
+#: Of destinations that are files: else dlt goes on with that of the folder of the first run.
+FILES = {
+    "duckdb": """# Beside this script, from whatever folder it is run.
+DESTINATION = dlt.destinations.duckdb(str(Path(__file__).resolve().with_name("{name}.duckdb")))
+""",
+}
 IGNORED = (".dlt/secrets.toml", "*.duckdb")
-REQUIREMENTS = ("tap-chat[dlt]", "dlt[{destination}]>=1.31")
+REQUIREMENTS = (
+    "# There is no release of tap-chat, which has the bridge, at PyPI yet.",
+    "tap-chat[dlt] @ git+https://github.com/tap-chat/tap-chat",
+    "dlt[{destination}]>=1.31",
+)
 #: What can be said of any tap: see `singer`.
 OPTIONS: dict[str, Any] = {
     "properties": {
@@ -80,14 +98,14 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     script = folder / f"{name}_pipeline.py"
     if script.exists():
         raise BridgeError(f"{script} is there already. Move it away to have a new one.")
-    words = {"tap": tap, "name": name, "destination": destination, "script": script.name}
-    script.write_text(SCRIPT.format(**words), encoding="utf-8")
+    words = {"name": name, "destination": destination, "script": script.name}
+    script.write_text(_script(tap, words), encoding="utf-8")
     yield f"{script}: the pipeline."
     (folder / ".dlt").mkdir(exist_ok=True)
     secrets, config = folder / ".dlt" / "secrets.toml", folder / ".dlt" / "config.toml"
     secrets.touch(mode=0o600)
     if _add(secrets, f"sources.singer.{name}.config", settings):
-        yield f"{secrets}: the settings of {tap}. Fill them in; see `{tap} --about`."
+        yield f"{secrets}: the settings of {shown(tap)}. Fill them in; see `{shown(tap)} --about`."
     if credentials and _add(secrets, f"destination.{destination}", credentials):
         yield f"{secrets}: the credentials of {destination}. Fill them in."
     if _add(config, f"sources.singer.{name}", OPTIONS):
@@ -101,10 +119,26 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     if not requirements.exists():
         lines = [line.format(**words) for line in REQUIREMENTS]
         if name != "tap_chat":
-            lines.append(Path(tap).name)
+            # No name to be installed: at a registry, that of a path may be another package. And
+            # the tap's pins may clash with those of dlt.
+            lines.append(
+                f"# {shown(Path(tap).name)} is not here: install it in an environment of its own"
+                " (uv tool install, pipx)."
+            )
         requirements.write_text("\n".join([*lines, ""]), encoding="utf-8")
         yield f"{requirements}: what to install."
     yield f"Then: python {script.name}"
+
+
+def _script(tap: str, words: Mapping[str, str]) -> str:
+    """Return the pipeline script."""
+    file = FILES.get(words["destination"])
+    return SCRIPT.format(
+        **words,
+        tap=json.dumps(tap),
+        imports="from pathlib import Path\n" if file else "",
+        made=(file or 'DESTINATION = "{destination}"\n').format(**words),
+    )
 
 
 def _settings(tap: str) -> Mapping[str, Any]:
@@ -171,22 +205,30 @@ def _lines(table: str, settings: Mapping[str, Any], mark: str = "") -> Iterator[
         if setting.get("additionalProperties") is False and "properties" in setting:
             sections[name] = setting
         elif name in required:
-            yield f"{mark}{name} = {_example(setting)}"
+            yield f"{mark}{_key(name)} = {_example(setting)}"
         elif "default" not in setting or setting["default"] is None:
             # Those with a default are for `--about`.
-            yield f"# {name} = {_example(setting)}"
+            yield f"# {_key(name)} = {_example(setting)}"
     for name, section in sections.items():
         yield ""
-        yield from _lines(f"{table}.{name}", section, mark if name in required else "# ")
+        yield from _lines(f"{table}.{_key(name)}", section, mark if name in required else "# ")
+
+
+def _key(name: str) -> str:
+    """Return a name as a key of TOML."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def _example(setting: Mapping[str, Any]) -> str:
-    """Return a value to be replaced, as TOML."""
-    for example in setting.get("examples", ()):
+    """Return a value that the setting may have, to be replaced, as TOML."""
+    for example in (*setting.get("examples", ()), *setting.get("enum", ())):
         if isinstance(example, (str, int, float, bool, list)):
             return json.dumps(example)
-    kinds = (setting.get("anyOf") or [setting])[0].get("type", "string")
+    if parts := setting.get("anyOf") or setting.get("oneOf"):
+        return _example(parts[0])
+    kinds = setting.get("type", "string")
     kind = kinds if isinstance(kinds, str) else kinds[0]
-    return {"integer": "0", "number": "0.0", "boolean": "false", "object": "{}", "array": "[]"}.get(
-        kind, '"..."'
-    )
+    if kind in {"integer", "number"}:
+        least = setting.get("minimum", setting.get("exclusiveMinimum", -1) + 1)
+        return json.dumps(least if kind == "integer" else float(least))
+    return {"boolean": "false", "object": "{}", "array": "[]"}.get(kind, '"..."')

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import dlt
 from dlt.common.typing import SecretSentinel
 
-from dlt_bridge.catalog import Catalog, NoCatalog, checked_selection
+from dlt_bridge.batches import places_of
+from dlt_bridge.catalog import Catalog, NoCatalog, Renamed, checked_selection
 from dlt_bridge.checkpoints import reading
 from dlt_bridge.conventions import is_convention, refuse_other, schema_named
 from dlt_bridge.driver import Driver, Parcels
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.lines import Lines, TapLike, command_of, name_of
 from dlt_bridge.plans import Told
-from dlt_bridge.process import Tap
+from dlt_bridge.process import PATIENCE_SECONDS, Tap
 from dlt_bridge.runs import DRIVER
 from dlt_bridge.steps import HintStep
 from dlt_bridge.streams import Options
@@ -42,12 +43,17 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     *,
     catalog: Mapping[str, Any] | None = None,
     discover: bool = True,
+    properties: bool | None = None,
+    renamed: bool | None = None,
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
     deletes: Literal["soft", "hard"] | None = None,
+    absent: Literal["null", "keep"] | None = None,
     naming: str | None = None,
     on_name_collision: OnNameCollision | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
+    batch_places: Sequence[str] | None = None,
+    patience: float | None = None,
     name: str | None = None,
 ) -> DltSource:
     """Make a dlt source of a Singer tap, with one resource for each of its streams.
@@ -56,12 +62,12 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     state, and the last version of a key wins. Streams without a key are appended, or replaced if
     they are read in full::
 
-        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="raw")
+        pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="tap_chat_dataset")
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `select`, `nested`, `deletes`, `naming`, `on_name_collision` and
-    `on_bad_stream`.
+    `config` (in secrets.toml), `properties`, `renamed`, `select`, `nested`, `deletes`, `absent`,
+    `naming`, `on_name_collision`, `on_bad_stream`, `batch_places` and `patience`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -72,6 +78,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         discover: False for a tap that has no discovery. Then, as for lines, the streams are known
             by their messages alone: one resource brings all their tables, unless `select` names
             the streams.
+        properties: True for an older tap, which takes its catalog by `--properties`.
+        renamed: True for a tap whose messages call streams by other names than its catalog, as
+            with stream maps. Then one resource brings all their tables, named as the messages say.
         select: The streams to load; with a catalog, `*` and `?` stand for any characters. Those
             that begin with `!` are left out, such as `["!orders"]` for all but one.
         nested: What becomes of objects and arrays: `json` (the default) keeps their JSON text;
@@ -79,6 +88,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             dlt's child tables.
         deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
             `hard` deletes the row.
+        absent: What a property is that a record lacks, in streams with a key: `null` (the
+            default), or what its row has (`keep`). A row that `deletes` keeps keeps its values
+            with either.
         naming: The naming convention of tables and columns: one of dlt's, such as `snake_case` or
             `direct`, or a module. By default that with which the pipeline began, or else the
             bridge's own: snake_case, with the letters of all alphabets.
@@ -88,6 +100,11 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         on_bad_stream: What becomes of a stream with something that can't be loaded: `fail` (the
             default) ends the run, `skip` leaves out the rest of the stream, and loads the others.
             Then the run of `load` ends with an error; `pipeline.run` logs it.
+        batch_places: Folders and addresses (`s3://bucket/folder`) that BATCH messages may name
+            files in; besides the working folder, the one for temporary files, and the root of
+            the tap's `batch_config`.
+        patience: Seconds that the tap may take to end when it has closed its output, and that what
+            it leaves behind may hold it open; 60 by default.
         name: The source's name, under which dlt keeps its state; by default the tap's.
 
     Returns:
@@ -108,43 +125,68 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "select": checked_selection(select),
         "nested": nested,
         "deletes": deletes,
+        "absent": absent,
         "naming": naming,
         "on_name_collision": on_name_collision,
         "on_bad_stream": on_bad_stream,
+        "properties": properties,
+        "renamed": renamed,
+        "batch_places": _checked_places(batch_places),
+        "patience": patience,
     }
 
+    looked_up = given["config"] is None
     resolved: dict[str, Any] = {}
 
-    def resources(  # noqa: PLR0913, PLR0917 - likewise, looked up
+    def resources(  # noqa: PLR0913, PLR0917 - what dlt looks up, and gives by name
         config: _Secret | None = None,
         select: list[str] | None = None,
         nested: str | None = None,
         deletes: str | None = None,
+        absent: str | None = None,
         naming: str | None = None,
         on_name_collision: str | None = None,
         on_bad_stream: str | None = None,
+        properties: bool = False,  # noqa: FBT001, FBT002
+        renamed: bool = False,  # noqa: FBT001, FBT002
+        batch_places: list[str] | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> Iterator[DltResource]:
-        read = _read(tap, command, config or {})
-        select = checked_selection(select)
-        known = _catalog(read, catalog, select, discover=discover)
-        told: dict[str, Told] = {}
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
+        keep = _choice("absent", absent, ("null", "keep")) == "keep"
+        if keep and resolved["nested"] == "tables":
+            raise BridgeError(
+                'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
+                ' read back. Choose nested="json".'
+            )
+        advice = unconfigured(source_name) if looked_up and not config else ""
+        read: Tap | Lines = (
+            Tap(command, config or {}, advice=advice, properties=properties, patience=patience)
+            if command
+            else _lines(tap)
+        )
+        select = checked_selection(select)
+        known: Catalog | NoCatalog | Renamed = _catalog(read, catalog, select, discover=discover)
+        if renamed and isinstance(known, Catalog):
+            known = Renamed(known, known.chosen(select, every=catalog is None))
+        told: dict[str, Told] = {}
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
             hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
             refresh=read.refresh if isinstance(read, Lines) else (),
             excluded=tuple(known.excluded) if known.unnamed else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
+            places=places_of(config or {}, _checked_places(batch_places) or ()),
         )
         driver = _driver(read, known, options, naming)
         yield driver
         if options.everything:
             yield _transformer_of_all(options.everything, driver, told)
-        # A tap that is asked for its streams is asked for all of them.
         for stream, selected in _streams(known, select, every=catalog is None):
             yield _transformer(stream, driver, told, selected=selected)
 
@@ -153,6 +195,18 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     made.schema = schema_named(source_name, resolved["naming"])
     _nest(made, resolved["nested"])
     return made
+
+
+def unconfigured(name: str) -> str:
+    """Return what to say of a tap that fails and has no settings.
+
+    Args:
+        name: The source's name.
+    """
+    return (
+        f"\nNo settings were found: give --config FILE (in Python, config=...), or fill in"
+        f" [sources.singer.{name}.config] in .dlt/secrets.toml."
+    )
 
 
 def _nest(source: DltSource, nested: Nesting) -> None:
@@ -166,10 +220,19 @@ def _nest(source: DltSource, nested: Nesting) -> None:
         source.max_table_nesting = 0
 
 
-def _read(tap: TapLike, command: list[str], config: dict[str, Any]) -> Tap | Lines:
-    if command:
-        return Tap(command, config)
+def _lines(tap: TapLike) -> Lines:
     return tap if isinstance(tap, Lines) else Lines(tap)  # type: ignore[arg-type]
+
+
+def _checked_places(places: Sequence[str] | None) -> list[str] | None:
+    """Return places of BATCH files.
+
+    Raises:
+        BridgeError: They are one text.
+    """
+    if isinstance(places, str):
+        raise BridgeError(f'batch_places takes a list of places: batch_places=["{places}"].')
+    return None if places is None else list(places)
 
 
 def _catalog(
@@ -188,7 +251,10 @@ def _catalog(
 
 
 def _driver(
-    tap: Tap | Lines, catalog: Catalog | NoCatalog, options: Options, naming: str | None
+    tap: Tap | Lines,
+    catalog: Catalog | NoCatalog | Renamed,
+    options: Options,
+    naming: str | None,
 ) -> DltResource:
     def messages() -> Iterator[Parcels | None]:
         refuse_other(naming)
@@ -239,10 +305,10 @@ def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -
 
 
 def _streams(
-    catalog: Catalog | NoCatalog, select: Sequence[str] | None, *, every: bool
+    catalog: Catalog | NoCatalog | Renamed, select: Sequence[str] | None, *, every: bool
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
-    if isinstance(catalog, NoCatalog):
+    if not isinstance(catalog, Catalog):
         for name in catalog.names:
             yield catalog.stream(name), True
         return
@@ -253,5 +319,5 @@ def _streams(
 
 def _choice(name: str, value: str | None, known: Sequence[str]) -> Any:  # noqa: ANN401
     if value is not None and value not in known:
-        raise BridgeError(f"{name} is {value!r}, but can only be one of {', '.join(known)}.")
+        raise BridgeError(f"{name} can only be one of {', '.join(known)}.")
     return value or known[0]

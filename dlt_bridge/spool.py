@@ -19,6 +19,11 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._parts: list[tuple[int, int]] = []
 
+    @property
+    def count(self) -> int:
+        """How many tables it holds."""
+        return len(self._parts)
+
     def add(self, table: pa.Table) -> None:
         """Write a table."""
         if self._file is None:
@@ -32,11 +37,15 @@ class Spool:
 
     def tables(self) -> Iterator[pa.Table]:
         """Yield the tables in the order they came, and close the file."""
-        if self._file is not None:
-            for start, end in self._parts:
-                part = os.pread(self._file.fileno(), end - start, start)
-                yield pa.ipc.open_stream(part).read_all()
+        yield from map(self.read, range(self.count))
         self.close()
+
+    def read(self, number: int) -> pa.Table:
+        """Return one of the tables; the first has the number 0."""
+        if self._file is None:
+            raise IndexError(number)
+        start, end = self._parts[number]
+        return pa.ipc.open_stream(os.pread(self._file.fileno(), end - start, start)).read_all()
 
     def close(self) -> None:
         """Let the file go, with the tables that were not asked for."""

@@ -45,6 +45,7 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         self._tables: dict[str, str] = {}
         self._rows: Any = None
         self._changed = False
+        self._format: Any = None
 
     def take(self, parcel: Parcel, stream: str | None = None) -> Any:  # noqa: ANN401
         """Take what is to be told with the rows of a parcel, and return the rows.
@@ -65,6 +66,7 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         stream = meta.table_name if isinstance(meta, TableNameMeta) else None
         # Who changes rows may give two the same key.
         self._changed |= item is not self._rows
+        self._told[self._name].changed = self._changed
         if isinstance(item, list) and any(row is None for row in item):
             # A map says so that they are dropped; dlt would make rows of them, without values.
             item = [row for row in item if row is not None]
@@ -73,7 +75,20 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         hints = self._waiting.pop(stream, None)
         if hints is None:
             return item if stream is None else dlt.mark.with_table_name(item, self._tables[stream])
-        hints = replace(hints, deduplicated=hints.deduplicated and not self._changed)
+        hints = replace(
+            hints,
+            deduplicated=hints.deduplicated and not self._changed,
+            file_format=self._told_format(hints.file_format),
+        )
         if stream is None:
-            self._told[self._name] = hints.told()
+            self._told[self._name] = replace(hints.told(), changed=self._changed)
         return dlt.mark.with_hints(item, hints.made(), create_table_variant=stream is not None)
+
+    def _told_format(self, ours: Any) -> Any:  # noqa: ANN401
+        """Return the file format to tell dlt: none where `pipeline.run` was given one."""
+        resource = dlt.current.source().resources[self._name]
+        stated = resource.compute_table_schema().get("file_format")
+        if stated is not None and stated != self._format:
+            return None
+        self._format = ours
+        return ours

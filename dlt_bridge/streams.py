@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge import names, tables, unfit
+from dlt_bridge import names, table_names, tables, unfit
+from dlt_bridge.absent import complete_rows, keeping
 from dlt_bridge.arrow import VERSION, RecordDecoder
+from dlt_bridge.batches import Places
 from dlt_bridge.catalog import matches
+from dlt_bridge.completion import Completion
 from dlt_bridge.conditions import brought_anew, older_versions, this_version
 from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
@@ -21,13 +24,14 @@ from dlt_bridge.files import CSV, VALUES, for_values, needs_values
 from dlt_bridge.hints import TableHints
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
-from dlt_bridge.plans import DELETE_INSERT, Told, asked, planned
+from dlt_bridge.plans import DELETE_INSERT, Asked, Told, asked, planned
 from dlt_bridge.refreshing import Refreshing
 from dlt_bridge.rows import Form
 from dlt_bridge.spool import Spool
-from dlt_bridge.types import Kind, columns
+from dlt_bridge.types import Column, Kind, columns
 from dlt_bridge.versions import LastVersions
 from dlt_bridge.waiting import WaitingRows
+from dlt_bridge.whole import RECORD, WholeRecords, completed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -55,6 +59,7 @@ class Options:
     Attributes:
         nested: What becomes of objects and arrays.
         hard: Rows with `_sdc_deleted_at` are deleted.
+        keep: Rows keep the values of properties that a record lacks.
         skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
         excluded: Patterns of streams that are left out then.
@@ -64,10 +69,13 @@ class Options:
         refresh: The streams whose tables are to be made anew.
         refreshing: Makes them anew, in one run.
         existing: The tables that are in the destination, in one run.
+        places: Where the files of BATCH messages may be.
+        whole: The streams whose records are kept whole, as far as that was said.
     """
 
     nested: Nesting = "json"
     hard: bool = False
+    keep: bool = False
     skip: bool = False
     everything: str | None = None
     excluded: Sequence[str] = ()
@@ -77,6 +85,8 @@ class Options:
     refresh: Collection[str] = ()
     refreshing: Refreshing = field(default_factory=Refreshing)
     existing: Existing = field(default_factory=Existing)
+    places: Places = field(default_factory=Places)
+    whole: set[str] = field(default_factory=set)
 
     def of_a_run(self) -> Options:
         """Return these options with what holds for one run only."""
@@ -114,7 +124,7 @@ class Options:
             BridgeError: As for `table`.
         """
         one = self.everything is not None
-        names.settle_tables(named, self.tables, self.on_name_collision, one=one)
+        table_names.settle_tables(named, self.tables, self.on_name_collision, one=one)
 
     def names_table(self, stream: str, table: str) -> bool:
         """Say whether dlt must be told the name of a stream's table."""
@@ -180,8 +190,7 @@ class StreamWriter:
         self._options = options
         self._first = first
         self._in_parts = in_parts
-        keys = message.key_properties or ()
-        properties = columns(message.schema, keys)
+        keys = message.keys
         wish = asked(options.resource(stream.name), options.told_of(stream.name))
         if options.everything and wish.table not in {None, options.everything}:
             raise MessageError(
@@ -191,35 +200,27 @@ class StreamWriter:
         named = stream.name if options.everything else wish.table or stream.name
         self.table = options.table(stream.name, named)
         plan = planned(stream, keys, wish, hard=options.hard)
-        if plan.keys != tuple(keys):
-            properties = columns(message.schema, plan.keys)
         options.refreshing.drop(stream.name, self.table)
+        declared = columns(message.schema, plan.keys)
+        # Puts whole records beside the properties, if the SCHEMA lacks some.
+        self._whole: WholeRecords | None = None
+        if not plan.keys and not declared and "properties" not in message.schema:
+            raise MessageError(
+                f"Stream {stream.name}: the SCHEMA has no property, and no key. What its records"
+                " are is not known: an object `properties`, which may be empty, must be there."
+            )
         properties = names.with_names(
-            stream.name, self.table, properties, options.on_name_collision
+            stream.name,
+            self.table,
+            self._whole_columns(declared, plan.keys, told=keys) or declared,
+            options.on_name_collision,
         )
         self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
         self._holders = names.holders_of(properties)
         named_columns = [column.name for column in properties if column.kind]
         options.existing.bring_in_line(stream.name, self.table, named_columns)
         unfit.refuse_many(stream.name, self.table, named_columns)
-        layout = tables.layout(stream.name, self.table, properties, wish.columns)
-        kinds = layout.kinds
-        properties = tuple(
-            replace(column, kind=layout.asked.get(column.name, column.kind))
-            for column in properties
-        )
-        if options.nested == "tables":
-            # Mixed values beside child tables are JSON in a text column: see `TableHints`.
-            mixed = {column.name for column in properties if column.kind == Kind("json")}
-            kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
-        form = Form(
-            stream.name,
-            properties,
-            kinds,
-            layout.variants,
-            tables.limits(objects=options.nested == "tables"),
-            native=options.nested == "native",
-        )
+        form = self._form(properties, wish)
         self._decoder = RecordDecoder(form)
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
@@ -238,10 +239,36 @@ class StreamWriter:
         self._spool = Spool() if in_parts and self._plan.disposition == "replace" else None
         self._before: StreamWriter | None = None
         self._held: LastVersions | None = None
+        self._incomplete: Completion | None = None
         self._file_format = tables.file_format(objects=options.nested == "tables")
         self.begin()
-        # The table is there even if no row comes.
-        self._due = True
+        # The table is there even if no row comes; if it has properties.
+        self._due = any(column.kind for column in declared)
+
+    def _form(self, properties: Sequence[Column], wish: Asked) -> Form:
+        """Return what the records become."""
+        nested = self._options.nested
+        layout = tables.layout(self.stream.name, self.table, properties, wish.columns)
+        kinds = layout.kinds
+        properties = tuple(
+            replace(column, kind=layout.asked.get(column.name, column.kind))
+            for column in properties
+        )
+        if nested == "tables":
+            # Mixed values beside child tables are JSON in a text column: see `TableHints`.
+            mixed = {column.name for column in properties if column.kind == Kind("json")}
+            kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
+        form = Form(
+            self.stream.name,
+            properties,
+            kinds,
+            layout.variants,
+            tables.limits(objects=nested == "tables"),
+            native=nested == "native",
+        )
+        if nested == "tables":
+            return form
+        return keeping(form, self._plan, self.table, self._options.keep, wish.table_format)
 
     def followed_by(self, message: Schema) -> StreamWriter:
         """Return what takes the lines after a new SCHEMA in the midst of a package.
@@ -258,14 +285,14 @@ class StreamWriter:
         later._file_format = self._file_format
         if self._decoder.learnt.versioned:
             later._decoder.learn(replace(later._decoder.learnt, versioned=True))
-        if self._held:
+        if self._held or self._incomplete:
             later.close()
             if later._plan.keys != self._plan.keys:
                 raise MessageError(
                     f"Stream {self.stream.name}: a SCHEMA changes the key. The destination can't"
                     " tell the last versions of records by two keys in one package."
                 )
-            later._held = self._held
+            later._held, later._incomplete = self._held, self._incomplete
         later._watch.give_up()
         if self._spool:
             later._before = self
@@ -283,8 +310,9 @@ class StreamWriter:
 
     def begin(self) -> None:
         """Begin a new package: dlt must be told of the table anew when rows come."""
-        if self._held:
-            self._held.close()
+        for held in (self._held, self._incomplete):
+            if held:
+                held.close()
         tables.forget_conditions(self.table)
         if not self._spool:
             self._file_format = tables.file_format(objects=self._options.nested == "tables")
@@ -295,6 +323,7 @@ class StreamWriter:
         self._active: int | None = None
         self._oldest: int | None = None
         self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._incomplete = Completion(self._plan.keys) if self._decoder.form.lacking else None
         self._watch = KeyWatch(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
@@ -305,10 +334,12 @@ class StreamWriter:
             number: The number of the first.
             count: How many they are.
         """
+        self._size += len(lines)
+        if self._whole:
+            lines = self._whole.lines(lines)
         self._lines.append(lines)
         self._numbers.append(range(number, number + count))
         self._rows += count
-        self._size += len(lines)
         return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
 
     def batch(self) -> Batch | None:
@@ -387,8 +418,7 @@ class StreamWriter:
         taken = self.waiting.take(there if rows is None else min(rows, there))
         size = sum(table.nbytes for table in taken)
         self._activate(before)
-        for table in taken:
-            self._noticed(table)
+        taken = [self._noticed(table) for table in taken]
         self._due = bool(self.waiting or self._activations)
         parcel = Parcel([], size=size)
         if not self._told:
@@ -418,18 +448,23 @@ class StreamWriter:
         else:
             self._activations = [(at, version) for at, version in self._activations if at > before]
 
-    def _noticed(self, table: pa.Table) -> None:
-        """Notice what rows of this package tell about it."""
-        self._told &= self._told_columns.issuperset(table.schema.names)
+    def _noticed(self, table: pa.Table) -> pa.Table:
+        """Notice what rows of this package tell about it, and return those that lack nothing."""
         if VERSION in table.schema.names:
             oldest = pc.min(table[VERSION]).as_py()
             if oldest is not None:
                 self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        if self._incomplete:
+            table = self._incomplete.add(table)
+            if self._incomplete.needed:
+                self._watch.give_up()
+        self._told &= self._told_columns.issuperset(table.schema.names)
         self._choose_format(table)
         if self._held:
             self._held.add(table)
         else:
             self._watch.add(table)
+        return table
 
     def _choose_format(self, table: pa.Table) -> None:
         if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
@@ -442,14 +477,33 @@ class StreamWriter:
         Args:
             over: The tap was read to its end.
         """
+        hints: TableHints | None = None
+        for table, hints in self._completed():
+            if self._held:
+                self._held.add(table)
+            else:
+                yield Parcel([table], hints)
         if over and self._spool:
             yield from self._replacing_parcels(self._spool)
         elif self._held:
             for table in self._held.tables():
-                yield Parcel(self._converted(table))
+                yield Parcel(self._converted(table), hints)
         elif self._watch.worth_telling and self._told:
             empty = self._converted(self._decoder.schema.empty_table())
             yield Parcel(empty, replace(self._hints(), deduplicated=True))
+
+    def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
+        """Yield the rows that lacked something, and what dlt must know of their columns."""
+        if self._incomplete is None:
+            return
+        # Steps that add columns would add them to these rows a second time.
+        others = not self._options.told_of(self.stream.name).changed
+        found = complete_rows(
+            self.stream.name, self.table, self._decoder, self._incomplete, others=others
+        )
+        for table, kinds in found:
+            self._choose_format(table)
+            yield table, replace(self._hints(), columns=kinds)
 
     def _replacing_parcels(self, spool: Spool) -> Iterator[Parcel]:
         """Yield what takes the place of the table, now that all of it was read."""
@@ -508,9 +562,29 @@ class StreamWriter:
     def close(self) -> None:
         """Let go of all rows."""
         self.waiting = WaitingRows()
-        for held in (self._held, self._spool, self._before):
+        for held in (self._held, self._incomplete, self._spool, self._before):
             if held:
                 held.close()
+
+    def _whole_columns(
+        self, declared: Sequence[Column], keys: Collection[str], *, told: Collection[str]
+    ) -> tuple[Column, ...] | None:
+        """Return the columns of whole records, and warn once; None if the SCHEMA lacks nothing."""
+        found = completed(declared, keys, told)
+        if found is None:
+            return None
+        known = [column.name for column in declared if column.kind]
+        self._whole = WholeRecords(found, known)
+        if self.stream.name not in self._options.whole:
+            self._options.whole.add(self.stream.name)
+            logger.warning(
+                "Stream %s: its SCHEMA has no %s. Its records, if there are any, are kept whole, as"
+                " JSON, in the column `%s`.",
+                self.stream.name,
+                f"property for its key {', '.join(keys)}" if known else "properties",
+                RECORD,
+            )
+        return found
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
 
+from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.errors import ANEW, BridgeError, MessageError
 from dlt_bridge.files import CSV, PARQUET
 from dlt_bridge.places import Limits
@@ -186,6 +187,22 @@ def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
     """Return the columns that dlt knows a table to have, by their names."""
     columns: Mapping[str, Mapping[str, Any]] = stored_table(table).get("columns", {})
     return columns
+
+
+def other_columns(table: str, known: Iterable[str]) -> dict[str, Kind]:
+    """Return the columns of a table that none of some names has, with their types.
+
+    Args:
+        table: The table.
+        known: Names of columns, as the tap has them.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    names = {normalize(name) for name in (*known, SEQUENCE, VERSION)}
+    return {
+        name: kind
+        for name, column in stored_columns(table).items()
+        if name not in names and not name.lower().startswith("_dlt_") and (kind := _kind(column))
+    }
 
 
 def stored_table(table: str) -> Any:  # noqa: ANN401

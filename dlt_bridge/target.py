@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 
@@ -24,11 +24,16 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
 from dlt_bridge.lines import Lines, as_name
-from dlt_bridge.pipelines import Place, pipeline_at
+from dlt_bridge.pipelines import Place, pipeline_at, where
 from dlt_bridge.private import private_folder
 from dlt_bridge.quiet import one_line_logs
+from dlt_bridge.report import Report
 from dlt_bridge.source import singer
-from dlt_bridge.target_settings import SETTINGS
+from dlt_bridge.target_settings import CONTRACT, SETTINGS
+from tap_chat.environment import environment, from_environment
+from tap_chat.misfits import misfits
+from tap_chat.quiet import keep_log_plain
+from tap_chat.settings import invalid, without_nulls
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
 #: Settings that may be objects. The SDK can't read such ones from the environment, unless as texts.
 TEXTS = ("credentials", "schema_contract")
 #: Settings that are arguments of `pipeline.run`.
-RUN = ("write_disposition", "table_format", "schema_contract")
+RUN = ("write_disposition", "table_format", "loader_file_format", "schema_contract")
 
 
 class TargetDlt(PluginBase):
@@ -57,17 +62,31 @@ class TargetDlt(PluginBase):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    def __init__(self, *, config: dict[str, Any] | None = None, **plugin: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        parse_env_config: bool = False,
+        **plugin: Any,  # noqa: ANN401
+    ) -> None:
         """Create the target.
 
         Args:
             config: The settings.
-            plugin: What the SDK's class takes: `parse_env_config`, `validate_config`.
+            parse_env_config: Whether environment variables are settings too.
+            plugin: What the SDK's class takes: `validate_config`.
 
         Raises:
             ConfigValidationError: A setting is wrong or missing.
         """
-        super().__init__(config=_with_texts(config or {}), **plugin)
+        schema, given = self.config_jsonschema, dict(config or {})
+        if parse_env_config:
+            given |= from_environment(schema, "TARGET_DLT_", environment())
+        given = _with_texts(without_nulls(given, schema))
+        # The SDK would show values.
+        if errors := list(misfits(given, schema, self.name)):
+            raise invalid(*errors)
+        super().__init__(config=given, **plugin)
         for signum in STOPPING:
             # The SDK's own handler says 0, as if everything were written.
             signal.signal(signum, end)
@@ -104,6 +123,12 @@ class TargetDlt(PluginBase):
         **about: Any,
     ) -> None:
         super().invoke(**about)
+        if sys.stdout is None:  # as in `target-dlt >&-`
+            raise BridgeError(
+                "Standard output is closed: there is nowhere to pass the STATE on to."
+            )
+        if file_input is None and sys.stdin is None:
+            raise BridgeError("Standard input is closed: there is nothing to load.")
         target = cls(config=config.config, parse_env_config=config.parse_env)
         target.load(file_input or sys.stdin.buffer)
 
@@ -123,8 +148,10 @@ class TargetDlt(PluginBase):
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],
+            absent=config["absent"],
             naming=config.get("naming"),
             on_name_collision=config["on_name_collision"],
+            batch_places=config.get("batch_places"),
             on_bad_stream=config["on_bad_stream"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
@@ -134,13 +161,16 @@ class TargetDlt(PluginBase):
             held.enter_context(alone(pipeline))
             # What a killed run left was never acknowledged: the tap sends it again.
             pipeline.drop()
+            report = Report(pipeline)
             written = None
             for package in committed(
                 pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
             ):
+                report.add(package)
                 if package.state and package.state != written:
                     written = package.state
                     _pass_on(written)
+            self.logger.info("%s", report.in_words(where(pipeline)))
 
     def _place(self, folder: str) -> Place:
         config = self.config
@@ -156,14 +186,18 @@ class TargetDlt(PluginBase):
     def _value(self, name: str) -> Any:  # noqa: ANN401
         """Return a setting; an object of a setting in `TEXTS`."""
         value = self.config.get(name)
-        if name not in TEXTS or not str(value).startswith("{"):
-            return value
-        try:
-            return json.loads(str(value))
-        except ValueError:
-            raise BridgeError(
-                f"The setting `{name}` begins as an object, but is no JSON."
-            ) from None
+        if name in TEXTS and str(value).startswith("{"):
+            try:
+                value = json.loads(str(value))
+            except ValueError:
+                raise BridgeError(
+                    f"The setting `{name}` begins as an object, but is no JSON."
+                ) from None
+        if name in CONTRACT["properties"] and value is not None:
+            errors = list(misfits({name: value}, CONTRACT, self.name))
+            if errors:
+                raise invalid(*errors)
+        return value
 
     @contextmanager
     def _folder(self) -> Iterator[str]:
@@ -190,8 +224,7 @@ def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             found[name] = json.dumps(value)
         elif not isinstance(value, (str, type(None))):
-            wrong = f"The setting `{name}` is neither a text nor an object."
-            raise ConfigValidationError(wrong, errors=[wrong])
+            raise invalid(f"The setting `{name}` is neither a text nor an object.")
     return found
 
 
@@ -217,6 +250,12 @@ def _pass_on(state: str) -> None:
 
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
+    if sys.stderr is None:  # as in `target-dlt 2>&-`: no file may take its number
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        sys.exit("The working folder is not there any more. Change to another, and run it again.")
     if isinstance(sys.stdout, TextIOWrapper):
         # As Singer wants it, whatever the locale. And with a buffer, though Python was told to do
         # without: else a write may end early, when the disk gets full, and say nothing.
@@ -224,7 +263,9 @@ def main() -> None:
         sys.stdout = TextIOWrapper(BufferedWriter(raw), encoding="utf-8")
     try:
         with one_line_logs():
-            TargetDlt.cli()
+            command = TargetDlt.cli  # sets up the log
+            keep_log_plain()
+            command()
     except KeyboardInterrupt as interrupt:
         sys.exit(exit_code(interrupt))
     except SingerSDKError as error:

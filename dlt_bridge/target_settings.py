@@ -6,6 +6,24 @@ from singer_sdk import typing as th
 
 from dlt_bridge.runs import CHECKPOINT_SECONDS
 
+#: Those that dlt writes of rows.
+FILE_FORMATS = ["parquet", "jsonl", "csv", "insert_values"]
+#: Those that dlt makes of files.
+TABLE_FORMATS = ["delta", "iceberg", "hive", "native"]
+#: What `schema_contract` is, which the SDK can't take as either.
+_MODE = {"enum": ["evolve", "freeze", "discard_row", "discard_value"]}
+_PARTS = {"tables": _MODE, "columns": _MODE, "data_type": _MODE}
+CONTRACT = {
+    "properties": {
+        "schema_contract": {
+            "anyOf": [
+                _MODE,
+                {"type": "object", "properties": _PARTS, "additionalProperties": False},
+            ]
+        }
+    }
+}
+
 SETTINGS = th.PropertiesList(
     th.Property(
         "destination",
@@ -78,6 +96,15 @@ SETTINGS = th.PropertiesList(
         " deleted.",
     ),
     th.Property(
+        "absent",
+        th.StringType(allowed_values=["null", "keep"]),
+        default="null",
+        title="Absent properties",
+        description="What a property is that a record lacks, in streams with a key: `null`, or what"
+        " its row has (`keep`), as taps need that read a log of changes and leave out what did not"
+        " change. A row that `deletes` keeps keeps its values with either.",
+    ),
+    th.Property(
         "naming",
         th.StringType(min_length=1),
         title="Naming",
@@ -113,9 +140,16 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "table_format",
-        th.StringType,
+        th.StringType(allowed_values=TABLE_FORMATS),
         title="Table format",
         description="Of `filesystem`: `delta` for Delta tables.",
+    ),
+    th.Property(
+        "loader_file_format",
+        th.StringType(allowed_values=FILE_FORMATS),
+        title="File format",
+        description="Of the files that the destination is given, if it takes several; by default"
+        " the fastest. Of `filesystem`, those that stay.",
     ),
     th.Property(
         "schema_contract",
@@ -130,6 +164,13 @@ SETTINGS = th.PropertiesList(
         description='Streams whose tables are dropped and made anew, such as `["orders"]`: once for'
         " each stream, however long it stays in the list. Let the tap send everything in that run"
         " (Meltano: `--full-refresh`).",
+    ),
+    th.Property(
+        "batch_places",
+        th.ArrayType(th.StringType),
+        title="Places of BATCH files",
+        description="Folders and addresses (`s3://bucket/folder`) that BATCH messages may name"
+        " files in, besides the working folder and the one for temporary files.",
     ),
     additional_properties=False,
 )

@@ -7,13 +7,13 @@ its own there (objects, arrays, mixed and untyped values) is kept as its JSON te
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 DataType = Literal[
     "bigint", "double", "decimal", "bool", "text", "timestamp", "date", "time", "binary", "json"
@@ -106,22 +106,49 @@ def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, .
         schema: Its JSON Schema.
         keys: Its key properties.
     """
-    properties = _Resolver(schema).target(schema.get("properties"))
-    if not isinstance(properties, dict):
-        return ()
-    properties = {name: _Resolver(schema).resolved(prop) for name, prop in properties.items()}
-    required = schema.get("required")
-    needed = {*keys, *(map(str, required) if isinstance(required, list) else ())}
-    return tuple(
-        Column(
-            name,
-            _key_type(column_type(prop)) if name in keys else column_type(prop),
-            name in keys,
-            name in needed,
-            prop,
-        )
-        for name, prop in properties.items()
+    parts = list(_objects(_Resolver(schema), schema))
+    found: dict[str, list[Any]] = {}
+    for part in parts:
+        for name, prop in part.properties.items():
+            found.setdefault(name, []).append(_Resolver(schema).resolved(prop))
+    needed = {*keys, *(name for part in parts for name in part.required)}
+    made = []
+    for name, props in found.items():
+        prop = props[0] if all(other == props[0] for other in props) else {"anyOf": props}
+        kind = _key_type(column_type(prop)) if name in keys else column_type(prop)
+        made.append(Column(name, kind, name in keys, name in needed, prop))
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """A part of a stream's schema that says what records have.
+
+    Attributes:
+        properties: The schemas of properties, with references.
+        required: The names of those that no record may lack.
+    """
+
+    properties: Mapping[str, Any]
+    required: frozenset[str]
+
+
+def _objects(resolver: _Resolver, schema: Any, depth: int = 0) -> Iterator[_Object]:  # noqa: ANN401
+    """Yield what a schema says of records: itself, and what it is said to be one or all of."""
+    schema = resolver.target(schema)
+    if not isinstance(schema, dict) or depth > DEEPEST or not resolver.has_more():
+        return
+    properties, required = resolver.target(schema.get("properties")), schema.get("required")
+    yield _Object(
+        properties if isinstance(properties, dict) else {},
+        frozenset(map(str, required) if isinstance(required, list) else ()),
     )
+    for word in ("allOf", "anyOf", "oneOf"):
+        options = schema.get(word)
+        for option in options if isinstance(options, list) else ():
+            for part in _objects(resolver, option, depth + 1):
+                # One of several need not be true of a record.
+                yield part if word == "allOf" else replace(part, required=frozenset())
 
 
 def takes_strings(prop: Any) -> bool:  # noqa: ANN401
@@ -245,6 +272,11 @@ class _Resolver:
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
         self._left = MOST_PARTS
+
+    def has_more(self) -> bool:
+        """Count one part, and say whether it is not too many."""
+        self._left -= 1
+        return self._left >= 0
 
     def resolved(self, value: Any, within: tuple[str, ...] = (), depth: int = 0) -> Any:  # noqa: ANN401
         """Return a part of the schema without references."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 
 from singer_sdk.exceptions import SingerSDKError
 
+from tap_chat.quiet import keep_log_plain
 from tap_chat.tap import TapChat
 from tap_chat.writer import buffer_output, flush
 
@@ -38,12 +41,16 @@ def main() -> None:
         # Until the tap is made, and handles them itself.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
     keep_heap_small()
+    if sys.stderr is None:  # as in `tap-chat 2>&-`: no file may take its number
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     if sys.stdout is None:  # as in `tap-chat >&-`
         sys.exit("Standard output is closed: there is nowhere to write the records to.")
     buffer_output()
     try:
         try:
-            TapChat.cli()
+            command = TapChat.cli  # sets up the log
+            keep_log_plain()
+            command()
         finally:
             flush()
     except SingerSDKError as error:

@@ -11,8 +11,8 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 def url_problem(url: str) -> str | None:
     """Say why a URL can't be the address of an API, as the predicate of a sentence, or None."""
-    if not url.isprintable() or " " in url:
-        return "holds a space or a character that can't be seen"
+    if problem := path_problem(url):
+        return problem
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # reading the port checks it
@@ -22,11 +22,13 @@ def url_problem(url: str) -> str | None:
         return "must begin with https:// or http:// and a host"
     if "@" in parts.netloc:
         return "must not hold a user or password: credentials have settings of their own"
-    return path_problem(url)
+    return None
 
 
 def path_problem(path: str) -> str | None:
     """Say why a text can't be a path, as the predicate of a sentence, or None."""
+    if not path.isprintable() or " " in path:
+        return "holds a space or a character that can't be seen"
     if "?" in path or "#" in path:
         return "must end before `?` and `#`: parameters have settings of their own"
     return None

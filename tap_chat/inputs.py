@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from io import StringIO
 from pathlib import Path
@@ -103,7 +104,12 @@ def check_state(state: Mapping[str, Any]) -> None:
 def _check(body: bytes, subject: str) -> None:
     try:
         value = answers.decode(body)
+    except json.JSONDecodeError as error:
+        if not body.strip():
+            raise invalid(f"{subject} is empty.") from None
+        line, column = error.lineno, error.colno
+        raise invalid(f"{subject} is no JSON: line {line}, column {column}.") from None
     except (ValueError, answers.UnreadableError):
-        raise invalid(f"{subject} is {'no JSON' if body.strip() else 'empty'}.") from None
+        raise invalid(f"{subject} is no JSON.") from None
     if not isinstance(value, dict):
         raise invalid(f"{subject} is {answers.shape(value)}, not an object.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
-from singer_sdk.exceptions import MappingError
+from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.mapper import CustomStreamMap, PluginMapper, StreamMap
 
 if sys.version_info >= (3, 12):
@@ -69,7 +69,14 @@ class Mapper(PluginMapper):
     def register_raw_stream_schema(
         self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
     ) -> None:
-        super().register_raw_stream_schema(stream_name, schema, key_properties)
+        try:
+            super().register_raw_stream_schema(stream_name, schema, key_properties)
+        except MapExpressionError:
+            # Its text has the expression in it.
+            raise MappingError(
+                f"Stream {stream_name}: an expression of its stream map can't be read. Check the"
+                " expressions in the setting stream_maps."
+            ) from None
         self.stream_maps[stream_name] = [
             GuardedMap(mapped, stream_name) if isinstance(mapped, CustomStreamMap) else mapped
             for mapped in self.stream_maps[stream_name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
 import time
 from collections import Counter
@@ -16,12 +17,40 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from tap_chat.throttle import Throttle
 
 # How often it is drawn anew, in a second.
 REFRESHES = 4
+
+
+def watched() -> bool:
+    """Say whether standard error is a terminal, where a person looks."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class Above:
+    """A stream whose lines are shown whole, above what a console shows at the moment.
+
+    Args:
+        console: The console.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> None:
+        """Show a text.
+
+        Args:
+            text: One line or several, with their ends.
+        """
+        self._console.out(text, end="", highlight=False)
+
+    def flush(self) -> None:
+        """Do nothing: what is shown is shown at once."""
 
 
 class Progress:
@@ -42,19 +71,28 @@ class Progress:
         if self._started is not None:
             return
         self._started = time.monotonic()
-        if not sys.stderr.isatty():
+        if not watched() or sys.stdout.isatty():
+            # Records would tear it.
             return
         # Only here, as it takes longer to import than a small run.
         from rich.console import Console  # noqa: PLC0415
         from rich.live import Live  # noqa: PLC0415
 
+        console = Console(stderr=True)
         live = Live(
-            console=Console(stderr=True),
+            console=console,
             get_renderable=self.table,
             refresh_per_second=REFRESHES,
             redirect_stdout=False,
         )
+        log = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        ]
         live.start()
+        for handler in log:
+            handler.setStream(Above(console))
         atexit.register(live.stop)
 
     def table(self) -> Table:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
-from dotenv import dotenv_values, find_dotenv
 from msgspec import UNSET, Meta, Struct, UnsetType
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_chat.checks import url_problem
+from tap_chat.misfits import is_section, misnamed, part_of, wrong
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -25,7 +23,15 @@ if TYPE_CHECKING:
 
 ConfigT = TypeVar("ConfigT", bound=Struct)
 
-Positive = Annotated[float, Meta(gt=0)]
+#: Ends of what settings may be: far from what anyone wants, and so that times can be counted with.
+MOST_A_MINUTE = 1_000_000
+MOST_RETRIES = 100
+MOST_ON_A_PAGE = 1_000_000
+DAY_OF_SECONDS = 24 * 60 * 60
+LONGEST_LOOKBACK = 100 * 365
+EARLIEST_YEAR = 1900
+
+Allowance = Annotated[float, Meta(gt=0, le=MOST_A_MINUTE)]
 
 
 def about(
@@ -65,12 +71,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class PlatformSettings(Settings, frozen=True, kw_only=True):
     """What every platform's section takes."""
 
-    api_url: Annotated[str, about("API URL", "Where the API is, without the path of a stream.")]
+    api_url: Annotated[
+        str,
+        about(
+            "API URL",
+            "Where the API is, without the path of a stream.",
+            examples=["https://api.example.com"],
+        ),
+    ]
     requests_per_minute: Annotated[
-        Positive | None,
+        Allowance | None,
         about(
             "Requests a minute",
             "The allowance to keep to; unset, as fast as the API answers, until it refuses.",
+            examples=[60],
         ),
     ] = None
     request_timeout: Annotated[
@@ -79,14 +93,26 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
             "Request timeout",
             "Seconds to wait for an answer to begin, and for each 64 KiB of it then.",
             gt=0,
+            le=DAY_OF_SECONDS,
         ),
     ] = 60.0
     connect_timeout: Annotated[
-        float, about("Connect timeout", "Seconds to wait for a connection, TLS included.", gt=0)
+        float,
+        about(
+            "Connect timeout",
+            "Seconds to wait for a connection, TLS included.",
+            gt=0,
+            le=DAY_OF_SECONDS,
+        ),
     ] = 15.0
     max_retries: Annotated[
         int,
-        about("Retries", "How often a request is sent again after a passing failure.", ge=0),
+        about(
+            "Retries",
+            "How often a request is sent again after a passing failure.",
+            ge=0,
+            le=MOST_RETRIES,
+        ),
     ] = 3
     backoff_factor: Annotated[
         float,
@@ -95,6 +121,7 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
             "Seconds before the first retry; each further wait is twice as long. A Retry-After"
             " of the server wins.",
             ge=0,
+            le=DAY_OF_SECONDS,
         ),
     ] = 2.0
 
@@ -150,14 +177,15 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
     """
     schema = json_schema(config)
     values = dict(raw) if complete else _with_blanks(raw, schema)
-    if errors := list(_misnamed(values, schema)):
+    if errors := list(misnamed(values, schema, "tap-chat")):
         raise invalid(*errors)
     try:
         typed = msgspec.convert(values, config)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at ")
-        name = path.strip("`").removeprefix("$.")
-        raise invalid(f"The setting `{name}` is wrong: {problem}.") from None
+        # What msgspec says before it may hold the value.
+        _, _, path = str(error).rpartition(" - at ")
+        name = path.strip("`").removeprefix("$.").partition("[")[0]
+        raise invalid(wrong(name, part_of(schema, name.split(".")))) from None
     if complete and (errors := list(_problems(typed))):
         raise invalid(*errors)
     return typed
@@ -182,39 +210,12 @@ def moment(name: str, value: str | UnsetType) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(value)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise invalid(f"The setting `{name}` is wrong: it is no ISO 8601 date-time.") from None
-
-
-def from_environment(
-    schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str]
-) -> dict[str, Any]:
-    """Read a config from environment variables, as `--config=ENV` does.
-
-    Args:
-        schema: The JSON Schema of the config.
-        prefix: What every variable's name starts with, such as `TAP_CHAT_`. The setting
-            `chat.api_key` is then `TAP_CHAT_CHAT_API_KEY`, the name Meltano gives it too.
-        environ: The variables.
-
-    Returns:
-        The settings that have a variable that is not empty, sections as objects.
-
-    Raises:
-        ConfigValidationError: The variable of a setting that is no text is not JSON.
-    """
-    found: dict[str, Any] = {}
-    for name, setting in schema["properties"].items():
-        variable = f"{prefix}{name}".upper()
-        text = environ.get(variable)
-        value: Any = _from_text(variable, text, setting) if text else None
-        if _is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
-            whole = {} if value is None else value
-            value = whole | within if isinstance(whole, dict) else whole
-        if value is not None:
-            found[name] = value
-    return found
+    if time.year < EARLIEST_YEAR:
+        raise invalid(f"The setting `{name}` is wrong: it is before the year {EARLIEST_YEAR}.")
+    return time
 
 
 def merged(
@@ -231,7 +232,7 @@ def merged(
     for name, value in over.items():
         below = joined.get(name)
         if isinstance(below, dict) and isinstance(value, dict):
-            joined[name] = below | value if _is_section(schema["properties"][name]) else value
+            joined[name] = below | value if is_section(schema["properties"][name]) else value
         else:
             joined[name] = value
     return joined
@@ -246,53 +247,11 @@ def without_nulls(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
     """
     return {
         name: without_nulls(value, schema["properties"][name])
-        if isinstance(value, dict) and _is_section(schema["properties"].get(name, {}))
+        if isinstance(value, dict) and is_section(schema["properties"].get(name, {}))
         else value
         for name, value in config.items()
         if value is not None
     }
-
-
-def environment() -> dict[str, str]:
-    """Return the variables of the process over those of the nearest `.env` file."""
-    dotenv = dotenv_values(find_dotenv(usecwd=True))
-    return {name: value for name, value in dotenv.items() if value is not None} | dict(os.environ)
-
-
-def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    kinds = _kinds(setting)
-    if "string" in kinds:
-        return text
-    try:
-        return msgspec.json.decode(text.lower() if "boolean" in kinds else text)
-    except msgspec.DecodeError:
-        raise invalid(f"The environment variable {variable} must hold JSON.") from None
-
-
-def _kinds(setting: Mapping[str, Any]) -> set[str]:
-    """Return the JSON types that a setting may have."""
-    kinds = {kind for choice in setting.get("anyOf", ()) for kind in _kinds(choice)}
-    kinds |= {"string" for value in setting.get("enum", ()) if isinstance(value, str)}
-    declared = setting.get("type", ())
-    return kinds | ({declared} if isinstance(declared, str) else set(declared))
-
-
-def _is_section(setting: Mapping[str, Any]) -> bool:
-    return setting.get("additionalProperties") is False
-
-
-def _misnamed(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
-    known = schema["properties"]
-    for name in sorted(values.keys() - known.keys()):
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean `{at}{near[0]}`?" if near else "`tap-chat --about` lists them all."
-        yield f"There is no setting `{at}{name}`. {hint}"
-    for name in schema.get("required", ()):
-        if name not in values:
-            yield f"The setting `{at}{name}` is missing."
-    for name, value in values.items():
-        if isinstance(value, dict) and _is_section(known.get(name, {})):
-            yield from _misnamed(value, known[name], f"{at}{name}.")
 
 
 def _problems(settings: Struct, at: str = "") -> Iterator[str]:
@@ -309,7 +268,7 @@ def _with_blanks(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
     """Fill in "" for what is required and missing; all required settings are texts."""
     filled = {
         name: _with_blanks(value, schema["properties"][name])
-        if isinstance(value, dict) and _is_section(schema["properties"].get(name, {}))
+        if isinstance(value, dict) and is_section(schema["properties"].get(name, {}))
         else value
         for name, value in values.items()
     }

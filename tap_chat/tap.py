@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -15,15 +16,17 @@ from tap_chat import inputs, settings
 from tap_chat._sdk import ProbingTap, TerminatingTap
 from tap_chat.catalog import check_catalog
 from tap_chat.checks import header_problem
+from tap_chat.environment import environment, from_environment
 from tap_chat.fan_out import FanOut
 from tap_chat.mapping import Mapper
+from tap_chat.misfits import misfits
 from tap_chat.platforms import freshchat, freshchat_conversations, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
 from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
 from tap_chat.probes import verdict
-from tap_chat.progress import Progress
+from tap_chat.progress import Progress, watched
 from tap_chat.settings import about
 from tap_chat.throttle import Throttle
 from tap_chat.transport import Transport
@@ -70,6 +73,15 @@ class Config(settings.Settings, frozen=True, kw_only=True):
     user_agent: Annotated[
         str | UnsetType,
         about("User agent", "The User-Agent of every request; by default `tap-chat/<version>`."),
+    ] = UNSET
+    metrics_log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | UnsetType,
+        about(
+            "Level of metrics",
+            "From which level on the SDK's METRIC lines are logged, which have the level `info`; by"
+            " default as all others, and on a terminal from `warning` on.",
+            examples=["warning"],
+        ),
     ] = UNSET
     max_workers: Annotated[
         int,
@@ -154,11 +166,14 @@ class TapChat(TerminatingTap, ProbingTap):
         builtin: dict[str, Any] = {"properties": {}}
         self.append_builtin_config(builtin)
         if parse_env_config:
-            environ = settings.environment()
+            environ = environment()
             for schema in (self.config_jsonschema, builtin):
-                variables = settings.from_environment(schema, "TAP_CHAT_", environ)
+                variables = from_environment(schema, "TAP_CHAT_", environ)
                 config = settings.merged(config, variables, schema)
         config = settings.without_nulls(config, self.config_jsonschema)
+        given = {name: value for name, value in config.items() if name in builtin["properties"]}
+        if errors := list(misfits(given, builtin, "tap-chat")):
+            raise settings.invalid(*errors)
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
         self.settings = settings.parse(own, Config, complete=validate_config)
         self.starts = settings.moment("start_date", self.settings.start_date)
@@ -172,6 +187,12 @@ class TapChat(TerminatingTap, ProbingTap):
         if catalog is not None:
             check_catalog(catalog)
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
+        level = self.settings.metrics_log_level
+        if level is UNSET and watched() and "SINGER_SDK_LOG_CONFIG" not in os.environ:
+            # There the progress says as much.
+            level = "warning"
+        if level is not UNSET:
+            self.metrics_logger.setLevel(level.upper())
         if validate_config:
             self._require_sections()
 
@@ -289,12 +310,19 @@ class TapChat(TerminatingTap, ProbingTap):
                 f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
                 f" streams are {', '.join(sections)}."
             )
-        errors = [
-            f"The catalog selects {name}, but the setting `{sections[name]}` is missing."
-            for name in selected
-            if sections[name] not in self._configured
-        ]
-        if not self._configured and not errors:
-            errors = [f"No platform is configured. Add a section: {', '.join(STREAMS)}."]
-        if errors:
-            raise settings.invalid(*errors)
+        if not self._configured:
+            raise settings.invalid(
+                f"No platform is configured. Add a section: {', '.join(STREAMS)}."
+            )
+        lacking: dict[str, list[str]] = {}
+        for name in selected:
+            if sections[name] not in self._configured:
+                lacking.setdefault(sections[name], []).append(name)
+        if lacking:
+            raise settings.invalid(
+                *(
+                    f"The catalog selects {', '.join(names)}, but the setting `{section}` is"
+                    " missing."
+                    for section, names in lacking.items()
+                )
+            )

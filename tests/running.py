@@ -63,12 +63,8 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        """The lines of standard error that are errors, without the SDK's own announcement."""
-        return [
-            line.rpartition("| ")[2]
-            for line in self.err.splitlines()
-            if "| ERROR" in line and "An unhandled error occurred" not in line
-        ]
+        """The lines of standard error that are errors."""
+        return [line.rpartition("| ")[2] for line in self.err.splitlines() if "| ERROR" in line]
 
 
 @dataclass(frozen=True)

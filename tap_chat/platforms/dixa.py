@@ -25,7 +25,13 @@ from tap_chat.exchange import BrokenOffError
 from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
-from tap_chat.settings import PlatformSettings, Positive, about
+from tap_chat.settings import (
+    DAY_OF_SECONDS,
+    LONGEST_LOOKBACK,
+    Allowance,
+    PlatformSettings,
+    about,
+)
 from tap_chat.verbatim import in_one_line
 from tap_chat.windows import Window, Windows
 
@@ -44,6 +50,8 @@ if TYPE_CHECKING:
     from tap_chat.records import Block
 
 MEBIBYTE = 1024 * 1024
+MOST_MEBIBYTES = 1024 * 1024
+MOST_MINUTES = 366 * 24 * 60
 
 # So many are decoded, or found not to need it, before they are written.
 RECORDS_AT_ONCE = 500
@@ -91,6 +99,7 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
             "MiB of an answer that are held in memory; a larger one is written in parts while it is"
             " read. If it breaks off, its window is halved and read again.",
             ge=1,
+            le=MOST_MEBIBYTES,
         ),
     ] = 8
     lookback_days: Annotated[
@@ -99,6 +108,7 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
             "Lookback",
             "Days before the bookmark to read again, for changes that do not count as such.",
             ge=0,
+            le=LONGEST_LOOKBACK,
         ),
     ] = 0.0
     lag_minutes: Annotated[
@@ -107,15 +117,21 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
             "Lag",
             "Minutes before now that a run ends at, so that what Dixa writes late is not missed.",
             ge=0,
+            le=MOST_MINUTES,
         ),
     ] = 5.0
     requests_per_minute: Annotated[
-        Positive | None,
+        Allowance | None,
         about("Requests a minute", "The allowance to keep to; Dixa allows an organisation 10."),
     ] = 10.0
     backoff_factor: Annotated[
         float,
-        about("Backoff factor", "Seconds before each retry. A Retry-After wins.", ge=0),
+        about(
+            "Backoff factor",
+            "Seconds before each retry. A Retry-After wins.",
+            ge=0,
+            le=DAY_OF_SECONDS,
+        ),
     ] = 60.0
 
     @override

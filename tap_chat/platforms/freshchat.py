@@ -21,7 +21,7 @@ from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
-from tap_chat.settings import PlatformSettings, about
+from tap_chat.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -83,6 +83,7 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
             "Items per page",
             "Records to ask for in a request; 50 is what other connectors found safe.",
             ge=1,
+            le=MOST_ON_A_PAGE,
         ),
     ] = 50
     mode: Annotated[
@@ -99,6 +100,7 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
             "Lookback",
             "Days before the last run from which messages and updated users are read again.",
             ge=0,
+            le=LONGEST_LOOKBACK,
         ),
     ] = 1.0
 

@@ -24,7 +24,7 @@ from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
-from tap_chat.settings import PlatformSettings, about
+from tap_chat.settings import LONGEST_LOOKBACK, PlatformSettings, about
 from tap_chat.windows import Window, Windows
 
 if sys.version_info >= (3, 12):
@@ -53,6 +53,10 @@ UNASSIGNED = "unassigned"
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
+
+#: Days, and rows: the most that the settings may say.
+LARGEST_WINDOW = 10 * 366
+MOST_ROWS = 1_000_000_000
 
 
 REMEDIES = Remedies(
@@ -91,10 +95,16 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
     ] = 0
     batch_size: Annotated[
         int,
-        about("Batch size", "Days of a window; one with too many chats is halved.", ge=1),
+        about(
+            "Batch size",
+            "Days of a window; one with too many chats is halved.",
+            ge=1,
+            le=LARGEST_WINDOW,
+        ),
     ] = 31
     max_rows: Annotated[
-        int, about("Reachable rows", "How many chats a query of LiveChat reaches.", ge=1)
+        int,
+        about("Reachable rows", "How many chats a query of LiveChat reaches.", ge=1, le=MOST_ROWS),
     ] = 25_000
     lookback_days: Annotated[
         float,
@@ -102,6 +112,7 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
             "Lookback",
             "Days before the bookmark to read again, for chats that ended or changed since.",
             ge=0,
+            le=LONGEST_LOOKBACK,
         ),
     ] = 2.0
 

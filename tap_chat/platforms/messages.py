@@ -16,10 +16,11 @@ from singer_sdk.streams.rest import PageContext
 from tap_chat.bookmarks import just_before, markable
 from tap_chat.checks import header_name_problem, header_problem, path_problem
 from tap_chat.client import ChatStream
+from tap_chat.escapes import shown
 from tap_chat.pagination import OffsetPaginator, SinglePage
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
-from tap_chat.settings import PlatformSettings, about, invalid
+from tap_chat.settings import MOST_ON_A_PAGE, PlatformSettings, about, invalid
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -94,7 +95,9 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             " at once.",
         ),
     ] = "offset"
-    page_size: Annotated[int, about("Page size", "Messages to ask for in a request.", ge=1)] = 100
+    page_size: Annotated[
+        int, about("Page size", "Messages to ask for in a request.", ge=1, le=MOST_ON_A_PAGE)
+    ] = 100
     offset_param: Annotated[
         str, about("Offset parameter", "The parameter with the number of messages to skip.")
     ] = "offset"
@@ -116,6 +119,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             "Replication key",
             "A field that grows with every new or changed message, for incremental runs; unset,"
             " every run reads the full table.",
+            examples=["timestamp"],
         ),
     ] = None
     filter_param: Annotated[
@@ -124,6 +128,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
             "Filter parameter",
             "The parameter by which the server leaves out messages older than a value of the"
             " replication key; unset, the tap reads all and leaves them out itself.",
+            examples=["since"],
         ),
     ] = None
 
@@ -245,18 +250,20 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
+            where = ".".join(map(str, (name, *error.absolute_path)))
             raise invalid(
-                f"The setting `chat.fields.{name}` is no JSON Schema: {error.message}"
+                f"The setting `chat.fields.{shown(where)}` is no JSON Schema. One is, for example,"
+                ' {"type": ["string", "null"]}.'
             ) from None
     if replication_key and replication_key not in fields:
         raise invalid(
-            f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
-            " not declared. Declare it in `chat.fields`."
+            "The setting `chat.replication_key` names a field that is not declared. Declare it in"
+            " `chat.fields`."
         )
     if replication_key and not markable(fields[replication_key]):
         raise invalid(
-            f"The setting `chat.replication_key` names the field `{replication_key}`, which is"
-            " neither a number nor a date-time, so that it is not known which values are later."
+            "The setting `chat.replication_key` names a field that is neither a number nor a"
+            " date-time, so that it is not known which values are later."
             " Declare it in `chat.fields` as integer, number, or string with the format date-time;"
             " if it is another text, read the full table."
         )

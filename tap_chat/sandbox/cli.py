@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +35,13 @@ def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa:
 
 
 @click.command()
-@click.option("--port", default=0, show_default=True, help="Port on 127.0.0.1; 0 for a free one.")
+@click.option(
+    "--port",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port on 127.0.0.1; 0 for a free one.",
+)
 @setting("--seed", "The same seed gives the same data.")
 @setting("--messages", "Messages of the messages API.")
 @setting("--users", "Users of Freshchat.")
@@ -77,7 +84,13 @@ def main(*, port: int, faults: list[Fault], **settings: object) -> None:
     except msgspec.ValidationError as error:
         raise click.UsageError(str(error)) from None
     options.faults = faults
-    sandbox = Sandbox(world, options, port)
+    try:
+        sandbox = Sandbox(world, options, port)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise click.ClickException(
+            f"Port {port} can't be used: {why}. Choose another, or 0 for a free one."
+        ) from None
     click.echo(sandbox.url)
     click.echo(f"The API key is {API_KEY}, LiveChat's entity {ENTITY_ID}.", err=True)
     click.echo("Stop with Ctrl-C.", err=True)

@@ -2,6 +2,7 @@
 
 The script is JSON: {"catalog": {...}, "lines": [...], "exit": 0, "stderr": "..."}. A line is a
 message, or a text that is written as it is. What the tap was given is written beside the script.
+With "old": true, it reads what a catalog selects that comes by --properties, and no other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("script", type=Path)
 parser.add_argument("--discover", action="store_true")
-for name in ("config", "state", "catalog"):
+for name in ("config", "state", "catalog", "properties"):
     parser.add_argument(f"--{name}", type=Path)
 arguments = parser.parse_args()
 script = json.loads(arguments.script.read_text())
@@ -27,13 +28,14 @@ if arguments.discover:
 
 given = {
     name: json.loads(path.read_text())
-    for name in ("config", "state", "catalog")
+    for name in ("config", "state", "catalog", "properties")
     if (path := getattr(arguments, name))
 }
 given["config_path"] = str(arguments.config)
 given["config_mode"] = oct(arguments.config.parent.stat().st_mode & 0o777)
 arguments.script.with_suffix(".given.json").write_text(json.dumps(given))
-for line in script["lines"]:
+nothing = script.get("old") and "properties" not in given
+for line in [] if nothing else script["lines"]:
     print(line if isinstance(line, str) else json.dumps(line))
 print(script.get("stderr", ""), file=sys.stderr)
 sys.stdout.flush()

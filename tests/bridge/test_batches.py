@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import tempfile
+import traceback
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bridge.test_target import Target
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
+
+from dlt_bridge import BridgeError, singer
+from dlt_bridge.batches import Places, places_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +28,12 @@ if TYPE_CHECKING:
     from staging import Stage
 
 TEXT = {"type": ["string", "null"]}
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    return Target(tmp_path)
 
 
 def batch(encoding: dict[str, Any], *paths: Path) -> dict[str, Any]:
@@ -89,6 +103,132 @@ def test_file_that_cannot_be_read_is_named(
     with pytest.raises(PipelineStepFailed, match=words) as failed:
         stage.load([schema(), record(id=1), batch(encoding, tmp_path / name)])
     assert "line 3" in str(failed.value)
+
+
+@pytest.mark.parametrize("keys", [("id",), ()])
+def test_file_of_messages_is_refused(stage: Stage, tmp_path: Path, keys: tuple[str, ...]) -> None:
+    (tmp_path / "1.json").write_text(json.dumps(record(id=1)))
+    words = r"the file 1.json of the BATCH in line 2 has RECORD messages"
+    with pytest.raises(PipelineStepFailed, match=words):
+        stage.load([schema(keys=keys), batch({"format": "jsonl"}, tmp_path / "1.json")])
+    # Records that look like one, as their SCHEMA says, are records.
+    head = schema(keys=())
+    head["schema"]["properties"] = {"type": TEXT, "stream": TEXT, "record": {}}
+    stage.load([head, batch({"format": "jsonl"}, tmp_path / "1.json")])
+    assert stage.rows("select type, stream, record from data.a") == [("RECORD", "a", '{"id": 1}')]
+
+
+def named(name: str) -> list[dict[str, Any]]:
+    encoding = {"format": "jsonl"}
+    return [
+        schema(v=TEXT),
+        {"type": "BATCH", "stream": "a", "encoding": encoding, "manifest": [name]},
+    ]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is neither the working folder nor the temporary one, and has a file."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "1.json").write_text('{"id": 1}')
+    for other in ("work", "temporary"):
+        (tmp_path / other).mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return folder
+
+
+def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
+    file = elsewhere / "1.json"
+    link = elsewhere.parent / "work" / "link.json"
+    link.symlink_to(file)
+    names = [str(file), file.as_uri(), "link.json", "../elsewhere/1.json"]
+    names += [f"file://{link}", "https://x.example/1.json?sig=SIGNATURE", "s3://bucket/1.json"]
+    names += [f"simplecache::{file.as_uri()}", f"zip://1.json::{file.as_uri()}"]
+    for name in names:
+        with pytest.raises(Exception, match="in no place that is allowed"):
+            Places().opened(name)
+    with pytest.raises(PipelineStepFailed, match="by batch_places") as failed:
+        stage.load(named(f"{file}?sig=SIGNATURE"))
+    assert "SIGNATURE" not in str(failed.value)
+    for place in (elsewhere, elsewhere.as_uri()):
+        Places([str(place)]).opened(str(file)).close()
+    for place, name in (("work", "2.json"), ("temporary", "3 %.json")):
+        (elsewhere.parent / place / name).write_text(json.dumps({"id": int(name[0])}))
+    manifest = ["2.json", (elsewhere.parent / "temporary" / "3 %.json").as_uri(), str(file)]
+    head, message = named("")
+    places = [str(elsewhere)]
+    stage.load([head, message | {"manifest": manifest}], options={"batch_places": places})
+    assert stage.rows("select id from data.a order by id") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "allowed"),
+    [
+        ("memory://bucket/a", "memory://bucket/a/1.json", True),
+        ("memory://bucket/a/", "memory://bucket/a/b/1.json", True),
+        ("memory://bucket/a", "memory://bucket/ab/1.json", False),
+        ("memory://bucket/a", "memory://bucket/a/../1.json", False),
+        ("memory://bucket/a", "memory://bucket/a/%2e%2e/1.json", False),
+        ("memory://bucket/a", "memory://bucket/a/x::file:///etc/passwd", False),
+    ],
+)
+def test_address_is_within_one_that_is_allowed(place: str, name: str, *, allowed: bool) -> None:
+    fsspec.filesystem("memory").pipe(name.removeprefix("memory:/"), b"{}")
+    if allowed:
+        with Places([place]).opened(name) as file:
+            assert file.read() == b"{}"
+    else:
+        with pytest.raises(Exception, match="in no place"):
+            Places([place]).opened(name)
+
+
+def test_root_of_the_taps_own_settings_is_allowed(elsewhere: Path) -> None:
+    config = {"batch_config": {"storage": {"root": elsewhere.as_uri()}}}
+    with places_of(config, []).opened(str(elsewhere / "1.json")) as file:
+        assert file.read() == b'{"id": 1}'
+    with pytest.raises(Exception, match="in no place"):
+        places_of({"batch_config": "x"}, []).opened(str(elsewhere / "1.json"))
+
+
+def test_file_that_never_ends_is_refused(stage: Stage, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(PipelineStepFailed, match="is no ordinary file"):
+            stage.load(named(name), options={"batch_places": ["/dev"]})
+
+
+def test_key_of_an_address_is_never_shown(stage: Stage, tmp_path: Path) -> None:
+    """Not even as the library's own error has it; and a package that is missing is named."""
+    names = {
+        "s3://bucket/1.json?X-Amz-Signature=SIGNATURE": "pip install s3fs",
+        "memory://bucket/1.json?sig=SIGNATURE": "FileNotFoundError",
+        f"{tmp_path}/1.json?sig=SIGNATURE": "No such file",
+    }
+    for name, words in names.items():
+        places = ["s3://bucket", "memory://bucket"]
+        with pytest.raises(PipelineStepFailed) as failed:
+            stage.load(named(name), options={"batch_places": places})
+        text = "".join(traceback.format_exception(failed.value))
+        assert "the file 1.json of the BATCH in line 2" in text
+        assert words in text
+        # dlt keeps what it was given in the trace, too.
+        assert "SIGNATURE" not in text + str(stage.pipeline.last_trace)
+
+
+def test_places_are_a_list() -> None:
+    with pytest.raises(BridgeError, match="batch_places takes a list"):
+        singer("tap-chat", {}, catalog={"streams": []}, batch_places="/data")
+
+
+def test_target_has_places_too(target: Target, elsewhere: Path, tmp_path: Path) -> None:
+    """The temporary folder is that of the machine, not the one of its own that a target makes."""
+    (tmp_path / "temporary" / "2.json").write_text('{"id": 2}')
+    lines = named(str(elsewhere / "1.json"))
+    lines[1]["manifest"].append(str(tmp_path / "temporary" / "2.json"))
+    assert target(lines, batch_places=[str(elsewhere)]).returncode == 0
+    assert target.rows("select id from data.a order by id") == [(1,), (2,)]
 
 
 def test_record_of_a_file_that_does_not_fit_is_refused(stage: Stage, tmp_path: Path) -> None:

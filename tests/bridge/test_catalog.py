@@ -11,6 +11,7 @@ from staging import bookmark, entry, record, schema
 from dlt_bridge import BridgeError, singer
 
 if TYPE_CHECKING:
+    from bridge.command_line import Command
     from staging import Stage
 
 ALIAS = {**entry("public-a", "INCREMENTAL"), "stream": "a"}
@@ -85,6 +86,104 @@ def test_what_a_given_catalog_deselects_is_not_read(stage: Stage) -> None:
     assert names(stage) == {"a"}
     stage.pipeline.run(stage.source(lines, given_catalog=catalog).with_resources("b"))
     assert names(stage) == {"a", "b"}
+
+
+@pytest.mark.parametrize("older", [{"selected": False}, {"schema": {"selected": False}}])
+def test_older_catalog_deselects_in_other_places(stage: Stage, older: dict[str, Any]) -> None:
+    catalog = {"streams": [entry("a", "INCREMENTAL"), entry("b", "INCREMENTAL") | older]}
+    assert set(stage.source([], given_catalog=catalog).selected_resources) == {"a"}
+    stage.load([schema("b")], given_catalog=catalog, options={"select": ["b"]})
+    a, b = stage.given["catalog"]["streams"]
+    assert (a["selected"], b["selected"]) == (False, True)
+    assert b["schema"].get("selected", True) is True
+
+
+def test_each_property_is_selected_as_meltano_does(stage: Stage) -> None:
+    """Some taps read only the properties whose own metadata selects them."""
+    stream = entry("a", "INCREMENTAL")
+    stream["schema"] = {"properties": {name: {} for name in ("id", "v", "off", "odd", "new")}}
+    stream["metadata"] += [
+        {"breadcrumb": ["properties", name], "metadata": metadata}
+        for name, metadata in {
+            "id": {"inclusion": "automatic"},
+            "v": {"inclusion": "available", "selected-by-default": False},
+            "off": {"inclusion": "available", "selected": False},
+            "odd": {"inclusion": "unsupported"},
+        }.items()
+    ]
+    other = {**stream, "tap_stream_id": "b", "stream": "b"}
+    catalog = {"streams": [stream, other]}
+    stage.load([schema()], catalog=catalog, options={"select": ["a"]})
+    found = [
+        {item["breadcrumb"][-1]: item["metadata"].get("selected") for item in one["metadata"][1:]}
+        for one in stage.given["catalog"]["streams"]
+    ]
+    assert found[0] == {"id": True, "v": True, "off": False, "odd": None, "new": True}
+    assert found[1] == {"id": None, "v": None, "off": False, "odd": None}
+
+
+@pytest.mark.parametrize("select", [None, ["a"]])
+def test_tap_that_takes_properties_only(
+    stage: Stage, caplog: pytest.LogCaptureFixture, select: list[str] | None
+) -> None:
+    lines = [schema(), record(id=1), bookmark(a=1)]
+    stage.load(lines, old=True, options={"select": select})
+    assert "wrote no SCHEMA of any" in caplog.text
+    assert "properties=True" in caplog.text
+    caplog.clear()
+    for number in (1, 2):
+        lines = [schema(), record(id=number), bookmark(a=number)]
+        stage.load(lines, old=True, options={"select": select, "properties": True})
+    assert stage.given["state"] == {"bookmarks": {"a": 1}}
+    assert "catalog" not in stage.given
+    assert stage.rows("select id from data.a order by id") == [(1,), (2,)]
+    assert "no SCHEMA" not in caplog.text
+
+
+def test_streams_that_the_tap_renames(stage: Stage) -> None:
+    """As with stream maps, or with schemas in the names of tables: bookmarks have other names."""
+    stage.streams = {"shop-public-cow": "INCREMENTAL", "shop-public-pig": "INCREMENTAL"}
+    for number in (1, 2, 3):
+        lines = [
+            schema("public_cow"),
+            record("public_cow", id=number),
+            record("public_cow", id=9),
+            schema("public_log", keys=()),
+            record("public_log", id=number),
+            bookmark(**{"shop-public-cow": number}),
+        ]
+        options = {"renamed": True, "select": ["*-cow"]}
+        stage.load(lines, options=options)
+        state = stage.given.get("state")
+        assert state == ({"bookmarks": {"shop-public-cow": number - 1}} if number > 1 else None)
+    assert [one["selected"] for one in stage.given["catalog"]["streams"]] == [True, False]
+    assert stage.rows("select id from data.public_cow order by id") == [(1,), (2,), (3,), (9,)]
+    assert stage.rows("select id from data.public_log order by id") == [(1,), (2,), (3,)]
+    stage.load(lines, options=options, refresh="drop_resources")
+    assert "state" not in stage.given
+    assert stage.rows("select id from data.public_log") == [(3,)]
+
+
+def test_renamed_stream_that_is_read_in_full_is_replaced(stage: Stage) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    for number in (1, 2):
+        lines = [schema("x", keys=()), record("x", id=number)]
+        stage.load(lines, options={"renamed": True})
+    assert stage.rows("select id from data.x") == [(2,)]
+
+
+def test_command_line_has_ways_for_odd_taps(dlt: Command, caplog: pytest.LogCaptureFixture) -> None:
+    lines = [schema(), record(id=1), bookmark(a=1)]
+    dlt.run(lines, old=True)
+    assert "dlt singer run --properties" in caplog.text
+    dlt.run(lines, "--properties", old=True)
+    done = dlt("singer", "run", dlt.plays([schema("x"), record("x", id=2)]))
+    assert "dlt singer run --renamed" in done.stderr
+    dlt.run([schema("x"), record("x", id=2)], "--renamed")
+    dlt.run([schema("y"), record("y", id=3)], "--no-discover")
+    assert "catalog" not in dlt.given
+    query = "select a.id, x.id, y.id from {0}.a, {0}.x, {0}.y"
+    assert dlt.rows(query.format("scripted_tap_dataset")) == [(1, 2, 3)]
 
 
 @pytest.mark.parametrize(

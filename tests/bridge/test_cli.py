@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import duckdb
 import pytest
 from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
 from staging import bookmark, entry, record, schema
+
+from dlt_bridge.report import size
 
 
 def lines_of_two(number: int) -> list[Any]:
@@ -50,9 +53,9 @@ def test_run_loads_and_says_what(dlt: Command) -> None:
     printed = dlt.run(lines_of_two(1))
     name, rows, size, seconds, new = cells(printed, "a")
     assert (name, rows, new) == ("a", "1", "new table")
-    assert int(size.replace(",", "")) > 0
+    assert re.fullmatch(r"\d+ B|[\d.]+ kB", size)
     assert float(seconds) >= 0
-    assert cells(printed, "c")[:3] == ["c", "0", "0"]
+    assert cells(printed, "c")[:3] == ["c", "0", "0 B"]
     assert cells(printed, "all")[1] == "2"
     assert dlt.rows(f"select id, v from {DATA}.a") == [(1, MESSAGE_TEXT)]
     # What is new is so for the destination, whatever this machine knows of it.
@@ -117,7 +120,7 @@ def test_config_comes_from_files_or_from_dlt(dlt: Command) -> None:
 def test_state_can_be_seen_taken_set_and_cleared(dlt: Command) -> None:
     dlt.streams = ("a", "b")
     tap = dlt.plays([])
-    assert "There is no state" in dlt("singer", "state", tap).stderr
+    assert dlt("singer", "state", tap).returncode == 1
     dlt.run(lines_of_two(7))
     assert cells(dlt("singer", "state", tap).stdout, "a") == ["a", '{"x": 7}']
     taken = dlt("singer", "state", tap, "--json").stdout
@@ -172,3 +175,101 @@ def test_progress_is_shown_on_standard_error(dlt: Command) -> None:
     assert "Load scripted_tap" in done.stderr
     assert "Load scripted_tap" not in done.stdout
     assert "Extract" not in dlt.process("singer", "run", tap).stderr
+
+
+def test_stream_is_shown_once_with_the_name_of_its_table(dlt: Command) -> None:
+    names = ("public-Incr", "[bold]x", "\x1b[31mred\r\n", "quiet one")
+    dlt.streams = names
+    lines: list[Any] = []
+    for name in names[:3]:
+        lines += [schema(name, v=TEXT), record(name, id=1, v=MESSAGE_TEXT)]
+    shown = ["public-Incr", "[bold]x", r"\x1b[31mred\r\n", "quiet one"]
+    discovered = dlt("singer", "discover", dlt.plays([])).stdout
+    for name in shown:
+        assert cells(discovered, name)[2] == "INCREMENTAL"
+    printed = dlt.run(lines)
+    assert cells(printed, "public-Incr (table public_incr)")[1::3] == ["1", "new table"]
+    assert cells(printed, "[bold]x (table _bold_x)")[1] == "1"
+    assert cells(printed, r"\x1b[31mred\r\n (table _31mred)")[1] == "1"
+    assert cells(printed, "quiet one (table quiet_one)")[1:3] == ["0", "0 B"]
+    assert cells(printed, "all")[1::3] == ["3", "1 package"]
+    assert len([line for line in printed.splitlines() if "│" in line]) == 5
+    assert "\x1b" not in discovered + printed
+
+
+def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
+    dlt.streams = ("a-1", "b")
+    lines = [
+        schema("a-1", v={"type": "integer"}),
+        *(record("a-1", id=n, v=v) for n, v in ((1, 1), (2, "x"))),
+    ]
+    told = json.loads(dlt.run(lines, "--json"))
+    assert told["destination"].endswith(f"scripted_tap.duckdb, dataset {DATA}")
+    assert (told["rows"], told["packages"], told["warnings"]) == (2, 1, 0)
+    assert told["values_beside"] == {"a_1.v__v_text": 1}
+    first, second = told["tables"]
+    assert first.pop("bytes") > 0
+    assert first.pop("seconds") >= 0
+    assert first == {
+        "stream": "a-1",
+        "table": "a_1",
+        "rows": 2,
+        "new_table": True,
+        "new_columns": [],
+    }
+    assert (second["table"], second["rows"], second["bytes"]) == ("b", 0, 0)
+
+
+def test_report_counts_warnings_and_values_beside(dlt: Command) -> None:
+    """Over all packages of the run, and each once."""
+    whole = schema(n={"type": ["integer", "null"]})
+    lines = [whole, *(record(id=number, n=number) for number in range(20)), bookmark(a={"x": 0})]
+    dlt.run(lines)
+    lines = [whole, record(id=21, n="x"), bookmark(a={"x": 1}), record(id=22, n="y")]
+    warned = {"stderr": "WARNING Something is odd.\nINFO All is well."}
+    printed = dlt.run(lines, "--checkpoint-every", "0", **warned)
+    assert cells(printed, "values kept beside")[1] == "2"
+    assert "a.n__v_text" in printed
+    assert cells(printed, "warnings of the tap")[1] == "1"
+    told = json.loads(dlt.run(lines, "--json", **warned))
+    assert (told["warnings"], told["values_beside"]) == (1, {"a.n__v_text": 2})
+
+
+def test_sizes_are_as_people_read_them() -> None:
+    sizes = {0: "0 B", 999: "999 B", 1000: "1.0 kB", 1_531_886: "1.5 MB", 999_960: "1.0 MB"}
+    assert {number: size(number) for number in sizes} == sizes
+    assert size(5 * 10**15) == "5,000.0 TB"
+
+
+def test_file_is_that_of_the_working_folder(dlt: Command) -> None:
+    """dlt goes on with that of the folder in which a pipeline of the name had its first run."""
+    lines = [schema(), record(id=1), bookmark(a={"x": 1})]
+    dlt.run(lines)
+    other = Command(dlt.folder / "other", environment={"DLT_DATA_DIR": str(dlt.folder / "dlt")})
+    other.folder.mkdir()
+    for number in (2, 3):
+        tap = other.plays([schema(), record(id=number), bookmark(a={"x": number})])
+        done = other("singer", "run", tap)
+        where = f"duckdb:///{other.folder}/scripted_tap.duckdb, dataset {DATA}."
+        # It is said before anything is written.
+        assert done.stderr.startswith(f"Loading into {where}")
+        assert done.stderr.endswith(f"Everything is in {where}\n")
+        # The state is that of the place, too.
+        known = {"bookmarks": {"a": {"x": number - 1}}} if number > 2 else None
+        assert other.given.get("state") == known
+    assert other.rows(f"select id from {DATA}.a order by id") == [(2,), (3,)]
+    assert dlt.rows(f"select id from {DATA}.a") == [(1,)]
+    assert json.loads(dlt("singer", "state", dlt.plays([]), "--json").stdout) == lines[-1]["value"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_files_have_the_format_that_is_asked_for(dlt: Command, kind: str) -> None:
+    place = ["--destination", "filesystem", "--credentials", "files"]
+    lines = [schema(v=TEXT), record(id=1, v=MESSAGE_TEXT), bookmark(a={"x": 1})]
+    how = ["--write-disposition", "append", "--loader-file-format", kind]
+    # Several packages: what was told of the first counts for the next, too.
+    more = [schema(v=TEXT, w=TEXT), record(id=2, w="x"), bookmark(a={"x": 2})]
+    dlt.run([*lines, *more], *place, *how, "--checkpoint-every", "0")
+    files = sorted((dlt.folder / "files" / DATA / "a").iterdir())
+    assert all(f".{kind}" in file.suffixes for file in files)
+    assert len(files) == 2

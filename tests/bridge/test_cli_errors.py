@@ -19,12 +19,12 @@ from dlt_bridge.ending import explained
 WRONG = [
     ("run tap-nowhere", "There is no executable `tap-nowhere` on the PATH"),
     ("run TAP --config none.json", "config file none.json can't be read"),
-    ("run TAP --config not.json", "config file not.json is no JSON."),
+    ("run TAP --config not.json", "config file not.json is no JSON: line 1, column 1."),
     ("run TAP --config list.json", "config file list.json is no JSON object"),
     ("run TAP --select z*", "The tap has no stream `z*`. It has: a."),
     ("run TAP --full-refresh z", "no selected stream `z`. There are: a."),
     ("run '", "The command of the tap can't be read"),
-    ("run TAP --destination duckdbb", "There is no destination `duckdbb`. Did you mean `duckdb`?"),
+    ("run TAP --destination duckdbb", "There is no such destination. Did you mean `duckdb`?"),
     ("run TAP --destination snowflake", "pip install 'dlt[snowflake]'"),
     ("run TAP --credentials {x", "--credentials begins as an object, but is no JSON."),
     ("run TAP --dataset scripted_tap", "Choose another dataset"),
@@ -33,6 +33,12 @@ WRONG = [
     ("init tap-nowhere", "There is no executable `tap-nowhere`"),
     ("discover true", "--discover did not print a catalog"),
     ("run false", "failed with exit code 1"),
+    ("run --select a TAP", "Usage: dlt singer run TAP [options]"),
+    ("run --progress TAP", "--progress: it is one of bars, log,"),
+    ("state tap-nowhere", "tap_nowhere.duckdb, dataset tap_nowhere_dataset (pipeline tap_nowhere)"),
+    ("state tap-nowhere --json", "Is the tap's name right, and is this the folder of its runs?"),
+    ("state TAP --clear", "There is no duckdb:///"),
+    ("run TAP --loader-file-format model", "--loader-file-format: invalid choice"),
     ("run TAP --checkpoint-every -1", "--checkpoint-every: it must be 0 or more"),
     ("run TAP --catalog list.json", "catalog file list.json is no JSON object"),
 ]
@@ -44,8 +50,12 @@ def test_wrong_use_is_one_sentence(dlt: Command, words: str, sentence: str) -> N
     (dlt.folder / "not.json").write_text("s3cret")
     (dlt.folder / "list.json").write_text('["s3cret"]')
     done = dlt("singer", *(tap if word == "TAP" else word for word in words.split()))
-    assert done.returncode not in {0, None}
+    usage = done.stderr.startswith("Usage: dlt singer run TAP")
+    assert done.returncode == (2 if usage else 1)
     assert sentence in done.stderr
+    assert not usage or len(done.stderr.splitlines()) == 2
+    # To look for a state makes no database.
+    assert not words.startswith("state") or list(dlt.folder.glob("*.duckdb")) == []
     assert "Traceback" not in done.stderr
     assert "s3cret" not in done.stderr
     assert MESSAGE_TEXT not in done.stderr + done.stdout
@@ -115,3 +125,53 @@ def test_stopped_run_says_so_and_stops_the_tap(dlt: Command, signum: int) -> Non
     done = dlt.process("singer", "run", tap)
     assert done.returncode == 128 + signum
     assert "Traceback" not in done.stderr
+
+
+CANARY = "MY-REAL-SECRET"
+#: Settings of a source in dlt's configuration, by their places in TOML.
+SETTINGS = [
+    f'nested = "{CANARY}"',
+    f'nested = ["{CANARY}"]',
+    f'deletes = "{CANARY * 5000}"',
+    f'select = "{CANARY}"',
+    f'config = "{CANARY}"',
+    f'config = ["{CANARY}"]',
+    f"[sources.singer.scripted_tap.select]\nx = '{CANARY}'",
+]
+#: Arguments.
+ARGUMENTS = [
+    ["--credentials", f'{{"x": "{CANARY}"'],
+    ["--credentials", f'{{"x": "{CANARY}"}}', "--destination", "postgres"],
+    ["--credentials", CANARY, "--destination", "postgres"],
+    ["--credentials", f"postgresql://u:{CANARY}@127.0.0.1:1/d", "--destination", "postgres"],
+    ["--destination", CANARY],
+    ["--progress", CANARY],
+    ["--config", "canary.json"],
+]
+
+
+@pytest.mark.parametrize("way", ["config.toml", "secrets.toml", "environment", "arguments"])
+def test_no_value_of_a_setting_is_in_an_error(dlt: Command, way: str) -> None:
+    tap = dlt.plays([schema(), record(id=1)], exit=1)
+    (dlt.folder / "canary.json").write_text(f'{{"key": "{CANARY}", }}')
+    (dlt.folder / ".dlt").mkdir()
+    if way == "arguments":
+        for words in ARGUMENTS:
+            done = dlt("singer", "run", tap, *words)
+            assert done.returncode in {1, 2}, words
+            assert CANARY not in done.stderr + done.stdout, words
+            assert "Unexpected" not in done.stderr, (words, done.stderr)
+        return
+    for setting in SETTINGS:
+        name, _, value = setting.partition(" = ")
+        if way == "environment":
+            if name.startswith("["):
+                continue
+            dlt.environment = {f"SOURCES__SINGER__SCRIPTED_TAP__{name.upper()}": value.strip('"')}
+        else:
+            head = "" if name.startswith("[") else "[sources.singer.scripted_tap]\n"
+            (dlt.folder / ".dlt" / way).write_text(f"{head}{setting}\n")
+        done = dlt("singer", "run", tap)
+        assert done.returncode == 1, setting
+        assert CANARY not in done.stderr + done.stdout, setting
+        assert "Unexpected" not in done.stderr, (setting, done.stderr)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 import tomllib
+from contextlib import chdir
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from dlt import pipeline
 from running import full_config
 
 from tap_chat.sandbox import Sandbox, World
+from tap_chat.tap import STREAMS, TapChat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +44,24 @@ def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None
     lines = ["[sources.singer.tap_chat.config.chat]"]
     lines += [f"{name} = {json.dumps(config[name])}" for name in ("api_url", "api_key")]
     assert f"# {lines[0]}" in text
+    # Before, it ends in sentences.
+    script = [sys.executable, "tap_chat_pipeline.py"]
+    run = subprocess.run(script, cwd=dlt.folder, env=dlt.env, capture_output=True, check=False)
+    *_, error, advice = run.stderr.decode().splitlines()
+    assert error.endswith("Add a section: chat, freshchat, dixa, livechat.")
+    assert advice.startswith("No settings were found: give --config FILE (in Python, config=...)")
+    assert "[sources.singer.tap_chat.config] in .dlt/secrets.toml" in advice
+    assert (run.returncode, b"Traceback" in run.stderr) == (1, False)
     secrets.write_text(text.replace(f"# {lines[0]}", "\n".join(lines)))
+    # The pipeline had its first run in another folder.
+    (dlt.folder / "elsewhere").mkdir()
+    with chdir(dlt.folder / "elsewhere"):
+        pipeline("tap_chat", pipelines_dir=str(dlt.folder / "dlt" / "pipelines"))
     script = [sys.executable, "tap_chat_pipeline.py"]
     run = subprocess.run(script, cwd=dlt.folder, env=dlt.env, capture_output=True, check=False)
     assert run.returncode == 0, run.stderr.decode()
     with duckdb.connect(str(dlt.folder / "tap_chat.duckdb"), read_only=True) as database:
-        count = "select count(*) from tap_chat_data.chat_messages"
+        count = "select count(*) from tap_chat_dataset.chat_messages"
         assert database.execute(count).fetchall() == [(450,)]
 
 
@@ -55,7 +71,7 @@ def test_init_asks_for_what_the_destination_needs(dlt: Command) -> None:
     credentials = found["destination"]["postgres"]["credentials"]
     assert credentials.keys() >= {"database", "username", "password", "host"}
     assert credentials["port"] == 5432
-    assert 'destination="postgres"' in (dlt.folder / "tap_chat_pipeline.py").read_text()
+    assert 'DESTINATION = "postgres"' in (dlt.folder / "tap_chat_pipeline.py").read_text()
 
 
 def test_init_leaves_what_is_there(dlt: Command) -> None:
@@ -83,3 +99,44 @@ def test_init_of_a_tap_that_tells_nothing_of_itself(dlt: Command) -> None:
     assert dlt("singer", "init", str(tap)).returncode == 0
     text = (dlt.folder / ".dlt" / "secrets.toml").read_text()
     assert text.startswith("[sources.singer.tap_plain.config]")
+
+
+def test_every_setting_that_init_shows_may_be_uncommented(dlt: Command) -> None:
+    assert dlt("singer", "init", "tap-chat").returncode == 0
+    text = (dlt.folder / ".dlt" / "secrets.toml").read_text()
+    lines = [line.removeprefix("# ") for line in text.splitlines()]
+    assert sum(" = " in line for line in lines) > 10
+    config = tomllib.loads("\n".join(lines))["sources"]["singer"]["tap_chat"]["config"]
+    assert config.keys() >= set(STREAMS)
+    TapChat(config=config)
+    for name in STREAMS:
+        TapChat(config={name: config[name]})
+
+
+@pytest.mark.parametrize("name", ['tap-x"); print("INJECTED"); ("', "tap-'y\n\\n", "tap-{z}"])
+def test_name_of_a_tap_is_a_text_in_the_script(dlt: Command, name: str) -> None:
+    tap = dlt.folder / name
+    about = {
+        "settings": {
+            "properties": {
+                'a "key"': {"type": "string"},
+                "a section\n[b]": {"properties": {"x": {}}, "additionalProperties": False},
+            }
+        }
+    }
+    tap.write_text(f"#!{sys.executable}\nprint({json.dumps(about)!r})\n")
+    tap.chmod(0o700)
+    done = dlt("singer", "init", str(tap))
+    assert done.returncode == 0, done.stderr
+    [script] = dlt.folder.glob("*_pipeline.py")
+    tree = ast.parse(script.read_text())
+    assert str(tap) in [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    assert "INJECTED" not in [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)
+    ]
+    text = (dlt.folder / ".dlt" / "secrets.toml").read_text()
+    [config] = tomllib.loads(text.replace("# ", ""))["sources"]["singer"].values()
+    assert config["config"].keys() == {'a "key"', "a section\n[b]"}
+    requirements = (dlt.folder / "requirements.txt").read_text().splitlines()
+    assert [line.startswith("#") for line in requirements] == [True, False, False, True]
+    assert requirements[-1].endswith("environment of its own (uv tool install, pipx).")

@@ -109,7 +109,7 @@ def test_setting_that_is_wrong_is_named(
     tap: list[str], monkeypatch: pytest.MonkeyPatch, setting: str, value: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__SINGER__TAP_X__{setting}", value)
-    with pytest.raises(BridgeError, match=f"{setting.lower()} is '{value}', but can only be one"):
+    with pytest.raises(BridgeError, match=f"{setting.lower()} can only be one of"):
         singer(tap, name=NAME)
 
 

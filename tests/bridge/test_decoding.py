@@ -16,6 +16,7 @@ from staging import bookmark, record, schema
 from dlt_bridge import BridgeError, decoding, streams
 from dlt_bridge.arrow import RecordDecoder
 from dlt_bridge.decoding import Batch, Decoding
+from dlt_bridge.presence import LACKING, Lacking
 from dlt_bridge.rows import Form
 from dlt_bridge.types import columns
 
@@ -69,6 +70,13 @@ def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool:
     assert [table.schema for table in made] == [table.schema for table in expected]
     assert decoder.learnt == alone.learnt
     assert set(alone.learnt.variants) == {"v__v_text", "v__v_double", "v__v_bool", "v__v_decimal"}
+
+
+def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: Decoding) -> None:
+    decoder = RecordDecoder(Form("a", columns(SCHEMA, ()), lacking=Lacking(living=True, gone=True)))
+    lines = [b'{"record":{"id":1,"v":null}}\n{"record":{"id":2}}']
+    [table] = tables(pool, [Batch(decoder, lines, [range(2)], 2, len(lines[0]))])
+    assert table[LACKING].to_pylist() == [None, '["v"]']
 
 
 def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: Decoding) -> None:

@@ -24,7 +24,7 @@ from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
 from dlt_bridge.ending import STOPPING
-from dlt_bridge.failures import sentence
+from dlt_bridge.failures import sentence, understood
 from dlt_bridge.target import TargetDlt
 
 if TYPE_CHECKING:
@@ -392,3 +392,8 @@ def test_leftovers_of_which_rows_are_there_are_kept(tmp_path: Path, into: Databa
     with pytest.raises(BridgeError, match="delete the folder"):
         load(stage.pipeline, stage.source(lines))
     assert look(into, "id") == [(1,)]
+
+
+def test_refusal_that_passes_is_no_reason_to_give_up() -> None:
+    assert understood(duckdb.TransactionException("TransactionContext Error: Conflict on t!"))
+    assert not understood(duckdb.ConversionException(f"Conversion Error: Could not cast {SECRET}"))

@@ -105,3 +105,11 @@ def test_rows_that_are_gone_at_the_source_go_although_keys_rise(stage: Stage) ->
     stage.load([head, *gone, record(id=4, v=2)], options={"deletes": "hard"})
     assert told(stage)
     assert stage.rows("select id, v from data.a order by id") == [(0, 1), (2, 1), (4, 2), (5, 1)]
+
+
+def test_row_that_is_completed_is_no_second_one_although_keys_rise(stage: Stage) -> None:
+    head = schema(v=NUMBER, w=NUMBER)
+    rows = [record(id=n, v=n, w=n) for n in range(6)]
+    stage.load([head, *rows, record(id=3, v=7)], options={"absent": "keep"})
+    assert not told(stage)
+    assert stage.rows("select count(*), sum(v), sum(w) from data.a") == [(6, 19, 15)]

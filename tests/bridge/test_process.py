@@ -7,16 +7,20 @@ import signal
 import stat
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from staging import record, schema
 
 from dlt_bridge import MessageError, TapError, process
+from dlt_bridge.checkpoints import committed
 from dlt_bridge.process import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from staging import Stage
 
 TAP = """
 import fcntl, os, signal, subprocess, sys
@@ -31,7 +35,7 @@ def lock(tmp_path: Path) -> Path:
     return tmp_path / "lock"
 
 
-def tap(folder: Path, code: str, *, shell: bool = False) -> Tap:
+def tap(folder: Path, code: str, *, shell: bool = False, **options: Any) -> Tap:
     """Return a tap that runs this code; within a shell, as wrappers do that are no `exec`."""
     script = folder / "code.py"
     script.write_text(TAP.format(lock=str(folder / "lock")) + code)
@@ -39,7 +43,7 @@ def tap(folder: Path, code: str, *, shell: bool = False) -> Tap:
     if shell:
         text = f'{sys.executable} {script} "$@"\nexit $?'
         command = ["sh", "-c", text, "tap"]
-    return Tap(command, {"password": "s3cret"})
+    return Tap(command, {"password": "s3cret-s3cret", "url": "https://x.example/a"}, **options)
 
 
 @contextmanager
@@ -154,3 +158,151 @@ def test_script_without_a_first_line_is_refused(tmp_path: Path) -> None:
     script.chmod(stat.S_IRWXU)
     with pytest.raises(TapError, match="tap-text can't be run"):
         Tap(str(script), {}).discover()
+
+
+#: Lines as loggers of several kinds write them, and what is passed on of each.
+LOGGED = {
+    "WARNING waits 42 s": "waits 42 s",
+    "2026-11-28 09:59:27,359 | WARNING  | tap-x.stream   | a | b": "a | b",
+    "time=2026-11-28 09:59:27 name=singer level=WARNING message=slow": "slow",
+    "WARNING:root:plain": "plain",
+    "[WARN] (main) java": "(main) java",
+    '{"level": "warning", "event": "of structlog"}': "of structlog",
+    '{"level": 40, "msg": "of pino"}': "of pino",
+    "2026-11-28 | ERROR    | tap-x | went on": "went on",
+    "INFO METRIC: {'value': 'WARNING'}": "",
+    "2026-11-28 | INFO     | tap-x | no WARNING": "",
+    '{"level": "info", "message": "WARNING"}': "",
+    "  File ERRORS.py": "",
+    "{'no': 'json', WARNING_x": "",
+}
+
+
+def test_warnings_of_a_tap_arrive(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Errors, too, of a tap that goes on: those of one that fails are in its error."""
+    made = tap(tmp_path, f'print({chr(10).join(LOGGED)!r}, file=sys.stderr); print("first")')
+    assert read(made) == [b"first\n"]
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    expected = [text for text in LOGGED.values() if text]
+    name = made.name
+    assert said == [f"{name}: {text}" for text in expected]
+    assert made.warnings == len(expected)
+    caplog.clear()
+    # What discovery has said is not said once more.
+    read(made)
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+def test_warnings_that_are_alike_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = """
+for number in range(20_000):
+    print(f"WARNING record {number} of 's{number}'", file=sys.stderr)
+"""
+    made = tap(tmp_path, code)
+    read(made)
+    assert made.warnings == 20_000
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said[4:] == [
+        f"{made.name}: record 4 of 's4'",
+        f"{made.name}: 19995 more like: record 0 of 's0'",
+    ]
+
+
+def test_warnings_are_counted_with_what_is_committed(stage: Stage) -> None:
+    source = stage.source([schema(), record(id=1)], stderr="WARNING odd\nINFO even\nERROR 1")
+    [done] = committed(stage.pipeline, source)
+    assert done.warnings == 2
+
+
+def test_errors_of_a_tap_come_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = """
+print("2026-11-28 | ERROR | tap-x | the key is wrong", file=sys.stderr)
+for _ in range(50): print("INFO METRIC: {}", file=sys.stderr)
+sys.exit("that was it")
+"""
+    with pytest.raises(TapError) as failed:
+        read(tap(tmp_path, code))
+    said = str(failed.value).partition("what it said:\n")[2].splitlines()
+    assert said == ["2026-11-28 | ERROR | tap-x | the key is wrong", "that was it"]
+    assert "the key" not in "".join(
+        record.getMessage() for record in caplog.records if record.levelname == "WARNING"
+    )
+
+
+def test_values_of_settings_are_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = """
+print("WARNING bad s3cret-s3cret", file=sys.stderr)
+sys.exit("https://x.example/a?key=s3cret-s3cret was refused")
+"""
+    with caplog.at_level("DEBUG"), pytest.raises(TapError) as failed:
+        read(tap(tmp_path, code))
+    assert "https://x.example/a?key=*** was refused" in str(failed.value)
+    assert "bad ***" in caplog.text
+    assert "s3cret" not in caplog.text + str(failed.value)
+
+
+def test_credentials_of_destinations_are_not_for_taps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {"TAP_X_PASSWORD": "1", "GOOGLE_APPLICATION_CREDENTIALS": "2", "RESOURCES": "3"}
+    dropped = [
+        "DESTINATION__POSTGRES__CREDENTIALS",
+        "MY_PIPELINE__DESTINATION__CREDENTIALS__PASSWORD",
+        "SOURCES__SINGER__OTHER__CONFIG",
+        "CREDENTIALS",
+        "DLT_SECRETS_TOML",
+        "TARGET_DLT_CREDENTIALS",
+    ]
+    for name in [*kept, *dropped]:
+        monkeypatch.setenv(name, kept.get(name, "secret"))
+    code = f"print([os.environ.get(name) for name in {[*kept, *dropped]!r}])"
+    assert read(tap(tmp_path, code)) == [f"{[*kept.values(), *([None] * len(dropped))]}\n".encode()]
+
+
+def test_tap_that_closes_its_output_and_goes_on_has_a_limit(
+    tmp_path: Path, lock: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = """
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.write(1, b"first\\n"); os.close(1)
+signal.pause()
+"""
+    with pytest.raises(TapError, match=r"has closed its output, and has not ended in 0.2 s"):
+        read(tap(tmp_path, code, patience=0.2))
+    assert "has not ended. Waiting 0.2 s for it." in caplog.text
+    with locked(lock):
+        pass
+
+
+def test_process_that_holds_the_output_open_has_a_limit(
+    tmp_path: Path, lock: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    code = """
+wait = f"import fcntl; fcntl.flock(open({lock.name!r}), fcntl.LOCK_SH)"
+subprocess.Popen([sys.executable, "-c", wait])
+print("first")
+"""
+    with locked(lock):
+        assert read(tap(tmp_path, code, patience=0.2)) == [b"first\n"]
+    assert "a process that it has started holds its output open" in caplog.text
+    assert "taken as whole" in caplog.text
+
+
+def test_tap_that_refuses_a_catalog_is_told_of_properties(tmp_path: Path) -> None:
+    code = """
+import argparse
+parser = argparse.ArgumentParser()
+for name in ("--config", "--properties"): parser.add_argument(name)
+parser.parse_args()
+"""
+
+    def read_with_catalog(**options: Any) -> None:
+        with tap(tmp_path, code, **options).running(catalog={"streams": []}) as lines:
+            list(lines)
+
+    with pytest.raises(TapError, match="say properties=True"):
+        read_with_catalog()
+    read_with_catalog(properties=True)

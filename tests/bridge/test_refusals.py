@@ -59,12 +59,16 @@ def refusal(stage: Stage, lines: list[Any]) -> str:
         ([schema(), record(id=1), record(id=None)], ["Stream a", "line 3", "`id`", "null"]),
         ([schema(), record(id=1), record(id=2**63)], ["Stream a", "line 3", "`id`", "bigint"]),
         ([schema(), record(id="x")], ["Stream a", "line 2", "`id`", "bigint"]),
-        ([{**schema(), "schema": {}}], ["Stream a", "no property"]),
-        ([schema(keys=(), id={"type": "null"})], ["Stream a", "no property"]),
+        (
+            [{**schema(keys=()), "schema": {"type": "object"}}],
+            ["Stream a", "no property", "no key"],
+        ),
+        ([schema(), '{"type": "LOG", "stream": "a"}'], ["Line 2"]),
+        ([schema(), '{"type": "LOG", "record": {}}'], ["Line 2"]),
         ([schema(**named(" ", TEXT))], ["Stream a", "without a name"]),
         ([schema(keys=("k",), k={}), record(id=1, k=1), record(id=2)], ["line 3", "`k`"]),
         ([schema(keys=("k",), k={}), record(id=1, k=None)], ["line 2", "`k`", "null"]),
-        ([schema(keys=("nope",))], ["Stream a", "nope"]),
+        ([schema(keys=("nope",)), record(id=1)], ["Stream a", "line 2", "`nope`"]),
         ([requiring("v"), record(id=1, v="x"), record(id=2)], ["Stream a", "line 3", "`v`"]),
         ([requiring('v"'), record(id=1)], ["Stream a", "line 2", '`v"`']),
         ([schema(), {"type": "BATCH", "stream": "a", "manifest": []}], ["Line 2", "encoding"]),
@@ -81,6 +85,27 @@ def test_bad_line_is_refused_by_stream_and_line(
     for word in words:
         assert word in sentence
     assert "yesterday" not in sentence
+
+
+def test_what_no_loader_needs_may_be_anything(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As taps write that are not made with a library."""
+    odds: list[dict[str, Any]] = [
+        {"key_properties": "id", "bookmark_properties": "at"},
+        {"key_properties": ["id", None, "id"], "bookmark_properties": [None]},
+        {"bookmark_properties": {"x": 1}, "time_extracted": 5, "more": []},
+    ]
+    for number, odd in enumerate(odds):
+        log = {"type": "LOG", "log": {"level": "INFO"}}
+        row = {**record(id=number, v="x"), "time_extracted": None, "more": 1}
+        stage.load([schema(v=TEXT) | odd, log, log, row, record(id=9, v=str(number))])
+    assert stage.rows("select id, v from data.a order by id") == [
+        *((number, "x") for number in range(3)),
+        (9, "2"),
+    ]
+    assert caplog.text.count("Line 2 is a message of the type LOG") == 3
+    assert "Line 3" not in caplog.text
 
 
 @pytest.mark.parametrize(

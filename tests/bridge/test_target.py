@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -18,9 +19,13 @@ import pytest
 from bridge.destinations import DATASET, Postgres
 from deltalake import DeltaTable
 from running import BIN
+from singer_sdk.exceptions import SingerSDKError
 from staging import bookmark, record, schema
 
+from dlt_bridge import sentence as sentence_of
 from dlt_bridge import singer
+from dlt_bridge.target import TargetDlt
+from dlt_bridge.target_settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -239,8 +244,13 @@ def test_closed_output_is_an_error_after_the_commit(target: Target) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"destination": None}, "None is not of type 'string'"),
-        ({"destination": "duckdbb"}, "There is no destination `duckdbb`. Did you mean `duckdb`?"),
+        (
+            {"destination": None},
+            "| The setting `destination` is missing.",
+        ),
+        ({"destination": "duckdbb"}, "There is no such destination. Did you mean `duckdb`?"),
+        ({"destination": "s3cret"}, "There is no such destination. dlt has: athena,"),
+        ({"loader_file_format": "csv"}, "takes no csv files. It takes: insert_values, "),
         ({"destination": "bigquery"}, "pip install 'dlt[bigquery]'"),
         ({"destination": "postgres", "credentials": "s3cret"}, "can't be read. They look like"),
         ({"destination": "postgres", "credentials": None}, "DESTINATION__POSTGRES__CREDENTIALS"),
@@ -251,9 +261,9 @@ def test_closed_output_is_an_error_after_the_commit(target: Target) -> None:
         ({"credentials": "/nowhere/s3cret.duckdb"}, "No such file or directory"),
         ({"credentials": 5}, "The setting `credentials` is neither a text nor an object."),
         ({"credentials": "{s3cret"}, "The setting `credentials` begins as an object"),
-        ({"pipeline_name": ""}, "'' should be non-empty in config['pipeline_name']"),
-        ({"checkpoints": 5}, "'checkpoints' was unexpected"),
-        ({"nested": "yes"}, "'yes' is not one of"),
+        ({"pipeline_name": ""}, "`pipeline_name` is wrong: it must be a text that is not empty."),
+        ({"checkpoints": 5}, "There is no setting `checkpoints`. Did you mean `checkpoint_every`?"),
+        ({"nested": "s3cret"}, "`nested` is wrong: it must be `json` or `native` or `tables`."),
         (
             {"destination": "filesystem", "credentials": "/tmp/x"},
             'take the rows as they come (write_disposition="append")',
@@ -277,9 +287,9 @@ def test_wrong_setting_is_one_sentence(
     ("content", "sentence"),
     [
         (None, "can't be read: No such file or directory."),
-        (b"{s3cret", "is no JSON."),
-        (b"\xff\xfe", "is no JSON."),
-        (b"", "is no JSON."),
+        (b"{s3cret", "is no JSON: line 1, column 2."),
+        (b"\xff\xfe", "is no JSON: line 1, column 1."),
+        (b"", "is no JSON: line 1, column 1."),
         (b'["s3cret"]', "is no JSON object."),
     ],
 )
@@ -436,3 +446,128 @@ def test_full_disk_is_one_sentence(target: Target, full: str) -> None:
     assert b"No space is left on the disk." in run.stderr
     assert b"Traceback" not in run.stderr
     assert rows[0]["record"]["v"].encode() not in run.stderr
+
+
+def closing(
+    target: Target, redirection: str, before: str = ""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the target with something closed."""
+    command = " ".join(target.command())
+    return subprocess.run(
+        ["bash", "-c", f"{before} {command} {redirection}"],
+        input=as_bytes(counting(1, 1)),
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirection", "before", "sentence"),
+    [
+        (">&-", "", b"Standard output is closed: there is nowhere to pass the STATE on to."),
+        ("<&-", "", b"Standard input is closed: there is nothing to load."),
+        ("", "mkdir $TMPDIR/x; cd $TMPDIR/x; rmdir $TMPDIR/x;", b"The working folder is not there"),
+    ],
+)
+def test_what_is_closed_or_gone_is_said(
+    target: Target, redirection: str, before: str, sentence: bytes
+) -> None:
+    run = closing(target, redirection, before)
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert sentence in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert not target.file.exists()
+
+
+def test_closed_standard_error_keeps_no_row_from_being_loaded(target: Target) -> None:
+    run = closing(target, "2>&-")
+    assert run.returncode == 0
+    assert states(run) == [{"bookmarks": {"a": {"x": 1}}}]
+    assert target.rows("select id from data.a") == [(1,)]
+
+
+#: As Meltano sets up the log of a plugin of which it does not know that it can tell levels.
+LOG_OF_MELTANO = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"default": {"format": "%(message)s"}},
+    "handlers": {
+        "default": {
+            "class": "logging.StreamHandler",
+            "formatter": "default",
+            "stream": "ext://sys.stderr",
+        }
+    },
+    "root": {"level": "INFO", "handlers": ["default"]},
+}
+
+
+def test_log_says_what_was_loaded_and_where_and_names_an_error_one(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = target.folder / "log.json"
+    path.write_text(json.dumps(LOG_OF_MELTANO))
+    monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", str(path))
+    lines = [*counting(1, 2), schema("b"), *(record("b", id=number) for number in range(1000))]
+    run = target([*lines, bookmark(a={"x": 3})])
+    where = f"duckdb:///{target.file}, dataset {DATASET}."
+    assert run.stderr.decode() == f"Loaded 1,002 rows of 2 streams into {where}\n"
+    run = target([schema("b\x1b[1m\nERROR: forged"), record("c", id=1)])
+    [said] = run.stderr.decode().splitlines()
+    assert said.startswith("ERROR: ")
+    assert "\x1b" not in said
+
+
+CANARY = "MY-REAL-SECRET"
+#: Settings in which a text is the name of a place, where it may be, and is not seen to be wrong.
+PLACES = {"credentials", "dataset_name", "pipelines_dir", "pipeline_name"}
+#: By the type of a setting, what is wrong for it.
+WRONG_VALUES: dict[str, list[Any]] = {
+    "string": [[CANARY], {"inner": CANARY}, 10**400, CANARY, CANARY * 5000],
+    "integer": [[CANARY], {"inner": CANARY}, CANARY, CANARY * 5000],
+    "boolean": [[CANARY], {"inner": CANARY}, CANARY, CANARY * 5000],
+    "object": [[CANARY], CANARY, CANARY * 5000, {"inner": CANARY}],
+}
+
+
+@pytest.mark.parametrize("way", ["config", "environment", ".env"])
+def test_no_value_of_a_setting_is_in_an_error(
+    target: Target,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    way: str,
+) -> None:
+    """Within this process, as a process for each would take minutes."""
+    monkeypatch.chdir(target.folder)
+    caplog.set_level("INFO")
+    # The target's handlers are for a process of its own.
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    refused = set()
+    for name, setting in SETTINGS.to_dict()["properties"].items():
+        kind = next(kind for kind in setting["type"] if kind != "null")
+        for value in WRONG_VALUES[kind]:
+            if name in PLACES and (way != "config" or isinstance(value, (str, dict))):
+                continue
+            given = {"destination": "duckdb", "credentials": "w.duckdb"}
+            text = value if isinstance(value, str) else json.dumps(value)
+            variable = f"TARGET_DLT_{name}".upper()
+            with monkeypatch.context() as changed:
+                if way == "config":
+                    given[name] = value
+                elif way == "environment":
+                    changed.setenv(variable, text)
+                else:
+                    (target.folder / ".env").write_text(f"{variable}='{text}'\n")
+                try:
+                    TargetDlt(config=given, parse_env_config=way != "config").load(
+                        BytesIO(as_bytes([schema(), record(id=1)]))
+                    )
+                except Exception as error:  # noqa: BLE001 - what the command would say of it
+                    refused.add(name)
+                    refusal = isinstance(error, SingerSDKError)
+                    said = str(error) if refusal else sentence_of(error)
+                    assert CANARY not in said, (name, value)
+                    assert "Unexpected" not in said, (name, value, said)
+    assert CANARY not in caplog.text
+    every = set(SETTINGS.to_dict()["properties"])
+    assert refused >= (every if way == "config" else every - PLACES)

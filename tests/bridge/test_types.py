@@ -122,3 +122,43 @@ def test_key_and_required_properties_are_told_apart() -> None:
     schema = {"properties": {"a": {}, "b": {}, "c": {}}, "required": ["b"]}
     made = [(c.name, c.key, c.required) for c in columns(schema, ["a"])]
     assert made == [("a", True, True), ("b", False, True), ("c", False, False)]
+
+
+PARTS = {
+    "base": {"properties": {"id": {"type": "integer"}}, "required": ["id"]},
+    "more": {"properties": {"v": {"type": "string"}, "w": {"type": "integer"}}, "required": ["v"]},
+    "other": {"properties": {"v": {"type": "string"}, "w": {"type": "number"}}},
+    "loop": {"allOf": [{"$ref": "#/definitions/loop"}, {"$ref": "#/definitions/base"}]},
+}
+BASE, MORE, OTHER, LOOP = ({"$ref": f"#/definitions/{name}"} for name in PARTS)
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected", "required"),
+    [
+        (BASE, {"id": Kind("bigint")}, {"id"}),
+        (
+            {"allOf": [BASE, MORE]},
+            {"id": Kind("bigint"), "v": Kind("text"), "w": Kind("bigint")},
+            {"id", "v"},
+        ),
+        (
+            {**BASE, "anyOf": [MORE, OTHER]},
+            {"id": Kind("bigint"), "v": Kind("text"), "w": Kind("double")},
+            {"id"},
+        ),
+        ({"oneOf": [{"type": "null"}, {"allOf": [BASE]}]}, {"id": Kind("bigint")}, set()),
+        (
+            {"properties": {"id": {}}, "anyOf": [{"required": ["id"]}, 1]},
+            {"id": Kind("json")},
+            set(),
+        ),
+        (LOOP, {"id": Kind("bigint")}, {"id"}),
+    ],
+)
+def test_properties_are_found_wherever_the_root_has_them(
+    schema: dict[str, Any], expected: dict[str, Kind], required: set[str]
+) -> None:
+    made = columns({**schema, "definitions": PARTS}, ())
+    assert {column.name: column.kind for column in made} == expected
+    assert {column.name for column in made if column.required} == required

@@ -35,7 +35,9 @@ MAKERS: dict[str, int | None] = {
     "__init__": 0,
 }
 #: Functions that return or yield what is wrong.
-TELLERS = re.compile(r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit|sentence)|_")
+TELLERS = re.compile(
+    r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit|wrong|sentence)|_"
+)
 #: Names that sentences have before they are raised.
 NAMES = {
     *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),

@@ -10,8 +10,9 @@ from pages.sentences import collected, plain
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 #: What is so short, or so made of parts, that the page shows it in other words.
 SHOWN_AS = {
-    # Of a file.
-    "… is …": "is no JSON",
+    # Where no place in the file is known.
+    "… is no JSON": "is no JSON",
+    "The … file … is no JSON": "The … file … is no JSON",
     # A problem of the catalog and its remedy, each collected on its own.
     "… …": "mended by discovering the catalog again",
     # Subject, request and what went wrong, each collected on its own.

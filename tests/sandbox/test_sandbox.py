@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from click.testing import CliRunner
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
+from tap_chat.sandbox.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,3 +265,14 @@ def test_next_link_is_the_one_asked_for(sandbox: Sandbox) -> None:
     headers = {"Authorization": f"Bearer {API_KEY}"}
     body = requests.get(f"{sandbox.url}/v2/agents", headers=headers, timeout=10).json()
     assert body["links"]["next_page"]["href"] == "//elsewhere.invalid/v2/agents?page=2"
+
+
+def test_port_in_use_is_one_sentence() -> None:
+    with Sandbox() as sandbox:
+        port = sandbox.url.rpartition(":")[2]
+        done = CliRunner().invoke(main, ["--port", port])
+    assert done.exit_code == 1
+    assert done.output == (
+        f"Error: Port {port} can't be used: Address already in use. Choose another, or 0 for a"
+        " free one.\n"
+    )

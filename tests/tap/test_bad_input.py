@@ -183,11 +183,17 @@ def test_nothing_is_put_into_the_path(tap: Runner, sandbox: Sandbox) -> None:
     ("settings", "words"),
     [
         ({"api_keyy": "s3cret"}, ["`chat.api_keyy`", "`chat.api_key`"]),
-        ({"api_key": 735353}, ["`chat.api_key`", "Expected `str`"]),
-        ({"page_size": "s3cret"}, ["`chat.page_size`", "Expected `int`"]),
-        ({"page_size": 0}, ["`chat.page_size`", ">= 1"]),
-        ({"api_key_in": "body"}, ["`chat.api_key_in`"]),
-        ({"fields": {"x": {"type": "strin"}}}, ["`chat.fields.x`"]),
+        ({"api_key": 735353}, ["`chat.api_key`", "it must be a text."]),
+        (
+            {"page_size": "s3cret"},
+            ["`chat.page_size`", "it must be a whole number from 1 to 1000000."],
+        ),
+        ({"page_size": 0}, ["`chat.page_size`", "from 1 to"]),
+        ({"api_key_in": "s3cret"}, ["`chat.api_key_in`", "it must be `header` or `query`."]),
+        ({"path": "/s3cret\r\n"}, ["`chat.path` holds a space or a character"]),
+        ({"path": "/s 3cret"}, ["`chat.path` holds a space or a character"]),
+        ({"requests_per_minute": 1e300}, ["not above 1000000"]),
+        ({"fields": {"x": {"type": "strin"}}}, ["`chat.fields.x.type` is no JSON Schema"]),
     ],
 )
 def test_wrong_setting_is_named_without_its_value(
@@ -202,6 +208,17 @@ def test_wrong_setting_is_named_without_its_value(
     assert "s3cret" not in run.err
     assert "735353" not in run.err
     assert "Traceback" not in run.err
+
+
+def test_names_can_not_forge_a_line_of_the_log(tap: Runner, config: dict[str, Any]) -> None:
+    name = "\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
+    shown = r"\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
+    config["chat"][name] = 1
+    run = tap(config)
+    assert run.code == 1
+    assert "\x1b" not in run.err
+    assert len([line for line in run.err.splitlines() if "| ERROR" in line]) == 1
+    assert f"There is no setting `chat.{shown}`." in run.err
 
 
 def test_missing_settings_are_all_named(tap: Runner) -> None:
@@ -222,11 +239,13 @@ def test_run_without_any_platform_says_what_to_add(tap: Runner) -> None:
 
 def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) -> None:
     catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
-    run = tap({}, catalog=catalog)
+    run = tap({"dixa": {"api_token": API_KEY}}, catalog=catalog)
     assert run.code == 1
-    assert run.errors[0] == (
-        "The catalog selects chat_messages, but the setting `chat` is missing."
-    )
+    # One for each platform, not for each stream.
+    chat, freshchat, livechat = run.errors
+    assert chat == "The catalog selects chat_messages, but the setting `chat` is missing."
+    assert freshchat.count("freshchat_") == 10
+    assert livechat.endswith("livechat_events, but the setting `livechat` is missing.")
 
 
 @pytest.mark.parametrize("name", ["config", "state", "catalog"])
@@ -234,7 +253,8 @@ def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) ->
     ("text", "words"),
     [
         ("", "is empty"),
-        ('{"chat": {"api_key": "hunter2", }', "is no JSON"),
+        ('{"chat":\n {"api_key": "hunter2", }', "is no JSON: line 2, column"),
+        ('{"chat": "\xff', "is no JSON: line 1, column"),
         ("[" * 100_000, "is no JSON"),
         ("[]", "is a list, not an object"),
         ('"hunter2"', "is a text, not an object"),

@@ -152,3 +152,12 @@ def test_output_that_can_not_be_written_is_said(
     assert words in run.err
     assert "Traceback" not in run.err
     assert "Exception ignored" not in run.err
+
+
+def test_closed_standard_error_keeps_no_record_from_being_written(
+    tap: Runner, sandbox: Sandbox
+) -> None:
+    command = " ".join(tap.command(chat_config(sandbox)))
+    run = tap.run(["bash", "-c", f"{command} 2>&-"])
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import threading
 from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import chat_config
+from terminal import on_terminal
+
+from tap_chat.sandbox import Fault
 
 if TYPE_CHECKING:
     from running import Runner
 
+    from tap_chat.sandbox import Sandbox
 
-def test_progress_is_shown_on_a_terminal(tap: Runner, config: dict[str, Any]) -> None:
-    ours, theirs = pty.openpty()
-    seen = bytearray()
 
-    def look() -> None:
-        try:
-            while part := os.read(ours, 4096):
-                seen.extend(part)
-        except OSError:  # the end of a terminal
-            pass
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    env = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
-    done = subprocess.run(
-        tap.command(config), stdout=subprocess.PIPE, stderr=theirs, env=env, check=True
-    )
-    os.close(theirs)
-    watcher.join()
-    os.close(ours)
-    shown = seen.decode()
-    assert "450 records" in shown
-    assert "6 requests" in shown
-    assert "for the allowance" in shown
+def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
+    tap: Runner, sandbox: Sandbox
+) -> None:
+    # The table is drawn anew while it waits, so that the second warning comes when it is there.
+    asked = {"Retry-After": "0.6"}
+    sandbox.options.faults = [
+        Fault(kind="status", status=429, headers=asked, after=requests) for requests in (2, 3)
+    ]
+    screen, done = on_terminal(tap.command(chat_config(sandbox)))
+    assert done.returncode == 0
     assert b"requests" not in done.stdout
+    warnings = [line for line in screen.text.splitlines() if "| WARNING" in line]
+    for warning, offset in zip(warnings, (200, 300), strict=True):
+        url = f"{sandbox.url}/v1/messages?limit=100&offset={offset}"
+        assert warning.startswith("20")
+        assert f"Stream chat_messages: GET {url} answered 429 Too Many Requests" in warning
+        assert warning.endswith(" s.")
+    # The table is there once, whole, below all lines.
+    *log, first, second = [line for line in screen.text.splitlines() if line]
+    assert first.split() == ["chat_messages", "450", "records"]
+    assert second.split()[2:4] == ["8", "requests,"]
+    assert second.endswith("for the allowance")
+    assert log
+    assert all("records" not in line or " | " in line for line in log)
+    # They tell what it tells.
+    assert "METRIC" not in screen.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment"),
+    [
+        ({"metrics_log_level": "info"}, {}),
+        ({}, {"SINGER_SDK_LOG_CONFIG": "/nowhere/to/be/found.yml"}),
+    ],
+)
+def test_metrics_are_shown_on_a_terminal_if_that_is_said(
+    tap: Runner, config: dict[str, Any], settings: dict[str, str], environment: dict[str, str]
+) -> None:
+    screen, done = on_terminal(tap.command(config | settings), **environment)
+    assert done.returncode == 0
+    assert "METRIC" in screen.text
 
 
 def test_progress_is_not_shown_on_a_pipe(tap: Runner, config: dict[str, Any]) -> None:
@@ -44,3 +64,5 @@ def test_progress_is_not_shown_on_a_pipe(tap: Runner, config: dict[str, Any]) ->
     assert run.code == 0
     assert "for the allowance" not in run.err
     assert "\x1b" not in run.err
+    assert "METRIC" in run.err
+    assert "METRIC" not in tap(config | {"metrics_log_level": "warning"}).err

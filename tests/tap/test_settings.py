@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import assert_complete, chat_config
+from running import Runner, assert_complete, chat_config, full_config
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
-    from running import Runner
-
     from tap_chat.sandbox import Sandbox
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -83,6 +82,52 @@ def test_choice_of_numbers_is_a_number_in_the_environment(tap: Runner, sandbox: 
     command = [*tap.command({"livechat": livechat}), "--config=ENV"]
     run = tap.run(command, {"TAP_CHAT_LIVECHAT_INCLUDE_PENDING": "1"})
     assert "include_pending=1" in run.errors[0]
+
+
+def test_dotenv_of_the_working_folder_counts_and_none_above(tap: Runner, sandbox: Sandbox) -> None:
+    """Another user could have put one there, and would be sent the key."""
+    (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_URL={sandbox.url}\n")
+    (tap.folder / "within").mkdir()
+    key = {"TAP_CHAT_CHAT_API_KEY": API_KEY}
+    command = [tap.command({})[0], "--config=ENV"]
+    assert tap.run(command, key).code == 0
+    run = Runner(tap.folder / "within").run(command, key)
+    assert run.errors == ["The setting `chat.api_url` is missing."]
+    (tap.folder / ".env").write_bytes(b"TAP_CHAT_CHAT_API_URL=\xff")
+    assert tap.run(command, key).errors == ["The file .env is no text in UTF-8."]
+
+
+def test_example_as_it_is_has_no_platform(tap: Runner) -> None:
+    (tap.folder / ".env").write_text(EXAMPLE.read_text())
+    run = tap.run([tap.command({})[0], "--config=ENV"])
+    sentence = "No platform is configured. Add a section: chat, freshchat, dixa, livechat."
+    assert run.errors == [sentence]
+    # Nor if a catalog, as of a discovery, selects all streams.
+    found = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
+    run = tap({}, catalog=found)
+    assert run.errors == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"start_date": "0001-01-01"}, "`start_date` is wrong: it is before the year 1900."),
+        ({"livechat": {"lookback_days": 1e9}}, "it must be a number from 0 to 36500."),
+        ({"freshchat": {"lookback_days": 1e9}}, "it must be a number from 0 to 36500."),
+        ({"dixa": {"lag_minutes": 1e300}}, "it must be a number from 0 to 527040."),
+        ({"livechat": {"batch_size": 10**30}}, "it must be a whole number from 1 to 3660."),
+        ({"max_workers": 1e300}, "it must be a whole number from 1 to 1024."),
+    ],
+)
+def test_absurd_value_is_refused_before_anything_is_asked(
+    tap: Runner, sandbox: Sandbox, settings: dict[str, Any], sentence: str
+) -> None:
+    config = full_config(sandbox)
+    for name, value in settings.items():
+        config[name] = config[name] | value if isinstance(value, dict) else value
+    [error] = tap(config).errors
+    assert error.endswith(sentence)
+    assert sandbox.requests == 0
 
 
 @pytest.mark.parametrize("section", ['"s3cret"', "[]", "5"])

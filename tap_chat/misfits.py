@@ -1,0 +1,116 @@
+"""Where settings are not what their JSON Schema says, in sentences without any value."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+
+from tap_chat.escapes import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+KINDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "a list",
+}
+NULL = ("null", ["null"])
+LIMITS = {
+    "exclusiveMinimum": "above {}",
+    "minimum": "not below {}",
+    "exclusiveMaximum": "below {}",
+    "maximum": "not above {}",
+}
+
+
+def misfits(values: Mapping[str, Any], schema: Mapping[str, Any], program: str) -> Iterator[str]:
+    """Yield what is wrong with settings, as sentences.
+
+    Args:
+        values: The settings.
+        schema: Their JSON Schema.
+        program: The program that takes them, whose `--about` lists them.
+    """
+    yield from misnamed(values, schema, program)
+    for error in Draft202012Validator(schema).iter_errors(values):
+        if error.validator not in {"required", "additionalProperties"}:
+            yield wrong(".".join(map(str, error.absolute_path)), error.schema)
+
+
+def misnamed(
+    values: Mapping[str, Any], schema: Mapping[str, Any], program: str, at: str = ""
+) -> Iterator[str]:
+    """Yield which settings are not known or missing, as sentences.
+
+    Args:
+        values: The settings of a section, or of the whole.
+        schema: Its JSON Schema.
+        program: The program that takes them, whose `--about` lists them.
+        at: What stands before their names.
+    """
+    known = schema["properties"]
+    for name in sorted(values.keys() - known.keys()):
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean `{at}{near[0]}`?" if near else f"`{program} --about` lists them all."
+        yield f"There is no setting `{shown(at + name)}`. {hint}"
+    for name in schema.get("required", ()):
+        if name not in values:
+            yield f"The setting `{at}{name}` is missing."
+    for name, value in values.items():
+        if isinstance(value, dict) and is_section(known.get(name, {})):
+            yield from misnamed(value, known[name], program, f"{at}{name}.")
+
+
+def wrong(name: str, schema: Mapping[str, Any]) -> str:
+    """Return the sentence for a setting that is not what its JSON Schema says.
+
+    Args:
+        name: The setting's name, with those of its sections.
+        schema: The setting's JSON Schema.
+    """
+    return f"The setting `{shown(name)}` is wrong: it must be {allowed(schema)}."
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """Return what a JSON Schema allows besides null, in words: `a whole number not below 1`."""
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if choices := schema.get("enum"):
+        return " or ".join(f"`{choice}`" for choice in choices if choice is not None)
+    if parts := schema.get("anyOf") or schema.get("oneOf"):
+        said = [allowed(part) for part in parts if part.get("type") not in NULL]
+        return " or ".join(dict.fromkeys(said))
+    declared = schema.get("type", ())
+    kinds = [declared] if isinstance(declared, str) else declared
+    words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS) or "something else"
+    if schema.get("minLength"):
+        words += " that is not empty"
+    if isinstance(of_each := schema.get("additionalProperties"), dict) and "type" in of_each:
+        words += f", in which each value is {allowed(of_each)}"
+    if schema.keys() >= {"minimum", "maximum"}:
+        return f"{words} from {schema['minimum']} to {schema['maximum']}"
+    limits = [said.format(schema[name]) for name, said in LIMITS.items() if name in schema]
+    return " ".join([words, " and ".join(limits)]).rstrip()
+
+
+def part_of(schema: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    """Return the part of a JSON Schema that is of a setting.
+
+    Args:
+        schema: The JSON Schema of the whole.
+        path: The names of its sections and its own.
+    """
+    for name in path:
+        schema = schema["properties"][name]
+    return schema
+
+
+def is_section(setting: Mapping[str, Any]) -> bool:
+    """Say whether a setting is an object of settings that are all known."""
+    return setting.get("additionalProperties") is False

@@ -1,0 +1,132 @@
+"""What records lack, and rows that are completed by it: without a destination."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlt_bridge.arrow import SEQUENCE, RecordDecoder
+from dlt_bridge.completion import Completion, Layout
+from dlt_bridge.presence import DELETED, LACKING, Lacking
+from dlt_bridge.rows import Form
+from dlt_bridge.types import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TEXT = {"type": ["string", "null"]}
+SCHEMA = {"properties": {"id": {"type": "integer"}, "a": TEXT, "b": {}, DELETED: TEXT}}
+
+
+def decoder(lacking: Lacking, schema: Any = SCHEMA) -> RecordDecoder:
+    return RecordDecoder(Form("s", columns(schema, ("id",)), lacking=lacking))
+
+
+def decoded(decoder: RecordDecoder, records: Sequence[str], sequence: int = 0) -> pa.Table:
+    lines = b"\n".join(b'{"record":%s}' % text.encode() for text in records)
+    return decoder.table(lines, [range(len(records))], sequence)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [
+        (Lacking(living=True, gone=True), [None, '["a", "b"]', '["b"]', '["a", "b"]', '["a"]']),
+        (Lacking(living=True, gone=False), [None, '["a", "b"]', '["b"]', None, None]),
+        (
+            Lacking(living=True, gone=True, others=True),
+            ["[]", '["a", "b"]', '["b"]', '["a", "b"]', '["a"]'],
+        ),
+        (Lacking(living=False, gone=True), [None, None, None, '["a", "b"]', '["a"]']),
+    ],
+)
+def test_what_records_lack(lacking: Lacking, expected: list[str | None]) -> None:
+    records = [
+        '{"id": 1, "a": null, "b": "\\ud800"}',
+        '{"id": 2}',
+        '{"id": 3, "a": "x", "_sdc_deleted_at": null}',
+        '{"id": 4, "_sdc_deleted_at": "2026"}',
+        '{"id": 5, "b": null, "_sdc_deleted_at": 1}',  # beside its column
+    ]
+    assert decoded(decoder(lacking), records)[LACKING].to_pylist() == expected
+
+
+def test_nothing_is_said_where_nothing_lacks() -> None:
+    whole = ['{"id": 1, "a": "x", "b": null}', '{"id": 2, "a": null, "b": 1}']
+    assert LACKING not in decoded(decoder(Lacking(living=True, gone=True)), whole).column_names
+    assert (
+        LACKING
+        not in decoded(decoder(Lacking(living=False, gone=True)), ['{"id": 1}']).column_names
+    )
+
+
+def test_names_that_only_objects_have() -> None:
+    schema = {"properties": {"id": {"type": "integer"}, 'a "b"': TEXT, "c": TEXT}}
+    table = decoded(decoder(Lacking(living=True, gone=True), schema), ['{"id": 1, "c": "x"}'])
+    assert table[LACKING].to_pylist() == ['["a \\"b\\""]']
+
+
+values = st.fixed_dictionaries(
+    {"id": st.integers(1, 4)},
+    optional={
+        "a": st.sampled_from([None, "", "x"]),
+        "b": st.sampled_from([None, 1, "y"]),
+        DELETED: st.sampled_from([None, "2026"]),
+    },
+)
+
+
+@given(
+    records=st.lists(values, min_size=1, max_size=12),
+    stored=st.dictionaries(st.integers(1, 4), st.sampled_from([None, "old"])),
+    living=st.booleans(),
+    gone=st.booleans(),
+    size=st.integers(1, 5),
+)
+@settings(deadline=None, max_examples=60)
+def test_rows_are_as_dicts_that_are_updated(
+    records: list[dict[str, Any]],
+    stored: dict[int, str | None],
+    living: bool,  # noqa: FBT001
+    gone: bool,  # noqa: FBT001
+    size: int,
+) -> None:
+    expected: dict[int, dict[str, Any]] = {
+        number: {"id": number, "a": old, "b": None, DELETED: None} for number, old in stored.items()
+    }
+    for record in records:
+        keeps = living if record.get(DELETED) is None else gone
+        nothing = {"id": record["id"], "a": None, "b": None}
+        before = expected.get(record["id"], nothing) if keeps else nothing
+        expected[record["id"]] = {**before, DELETED: None, **record}
+    source = decoder(Lacking(living=living, gone=gone))
+    waiting = Completion(["id"])
+    found = []
+    for start in range(0, len(records), size):
+        batch = decoded(source, list(map(json.dumps, records[start : start + size])), start)
+        found += waiting.add(batch).to_pylist()
+
+    def before_package(keys: pa.Table) -> pa.Table:
+        numbers = sorted(set(keys["id"].to_pylist()) & stored.keys())
+        olds = [stored[number] for number in numbers]
+        return pa.table({"id": pa.array(numbers, pa.int64()), "a": pa.array(olds, pa.string())})
+
+    layout = Layout(["id"], source.schema, {"a": ["a"], "b": ["b"]}, [])
+    for table in waiting.tables(layout, before_package):
+        assert pc.all(pc.is_valid(table[SEQUENCE])).as_py()
+        found += table.to_pylist()
+    waiting.close()
+    found.sort(key=lambda row: row[SEQUENCE])
+    touched = {record["id"] for record in records}
+    assert {
+        row["id"]: {name: row[name] for name in ("id", "a", "b", DELETED)} for row in found
+    } == {
+        number: {**row, "b": None if row["b"] is None else json.dumps(row["b"])}
+        for number, row in expected.items()
+        if number in touched
+    }

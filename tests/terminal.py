@@ -1,0 +1,84 @@
+"""A terminal: what a program has written to it, as a person sees it in the end."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+COLUMNS = 80
+#: A sequence that moves the cursor, erases or colours; or a character.
+PART = re.compile(r"\x1b\[(?P<numbers>[\d;?]*)(?P<what>[A-Za-z])|(?P<text>.)", re.DOTALL)
+
+
+@dataclass
+class Screen:
+    """Lines of so many columns, without an end below: nothing scrolls away.
+
+    Attributes:
+        lines: The lines.
+    """
+
+    lines: list[str] = field(default_factory=lambda: [""])
+    row: int = 0
+    column: int = 0
+
+    def take(self, written: str) -> None:
+        for part in PART.finditer(written):
+            if part["what"] == "A":
+                self.row -= int(part["numbers"] or 1)
+            elif part["what"] == "K":
+                self.lines[self.row] = ""
+            elif part["text"] == "\n":
+                self._to(self.row + 1, self.column)
+            elif part["text"] == "\r":
+                self.column = 0
+            elif part["text"]:
+                self._put(part["text"])
+
+    def _put(self, character: str) -> None:
+        if self.column == COLUMNS:
+            self._to(self.row + 1, 0)
+        line = self.lines[self.row].ljust(self.column)
+        self.lines[self.row] = line[: self.column] + character + line[self.column + 1 :]
+        self.column += 1
+
+    def _to(self, row: int, column: int) -> None:
+        self.row, self.column = row, column
+        while len(self.lines) <= row:
+            self.lines.append("")
+
+    @property
+    def text(self) -> str:
+        """All lines, those that were too long in one again."""
+        return "".join(
+            line if len(line) == COLUMNS else f"{line.rstrip()}\n" for line in self.lines
+        )
+
+
+def on_terminal(command: list[str], **environment: str) -> tuple[Screen, Any]:
+    """Run a command whose standard error is a terminal; return it, and the finished process."""
+    ours, theirs = pty.openpty()
+    seen = bytearray()
+
+    def look() -> None:
+        try:
+            while part := os.read(ours, 4096):
+                seen.extend(part)
+        except OSError:  # the end of a terminal
+            pass
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    env = os.environ | {"TERM": "xterm", "COLUMNS": str(COLUMNS)} | environment
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=env, check=False)
+    os.close(theirs)
+    watcher.join()
+    os.close(ours)
+    screen = Screen()
+    screen.take(seen.decode())
+    return screen, done
