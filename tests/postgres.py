@@ -64,8 +64,11 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(*settings: str) -> Iterator[PostgresServer]:
     """Give a server with an empty data folder; in the end both are gone.
+
+    Args:
+        settings: Of the server, such as `wal_level=logical`.
 
     Raises:
         ServerError: There is no PostgreSQL, or it does not start.
@@ -86,7 +89,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         )
         if made.returncode:
             raise ServerError(f"initdb failed: {made.stderr.decode()}")
-        with _started(data, user) as port:
+        with _started(data, user, settings) as port:
             yield PostgresServer(port)
 
 
@@ -107,10 +110,10 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def _started(data: str, user: dict[str, Any]) -> Iterator[int]:
+def _started(data: str, user: dict[str, Any], settings: tuple[str, ...]) -> Iterator[int]:
     port = _free_port()
     command = [program("postgres"), "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-    for setting in ("unix_socket_directories=", "fsync=off", "full_page_writes=off"):
+    for setting in ("unix_socket_directories=", "fsync=off", "full_page_writes=off", *settings):
         command += ["-c", setting]
     if setpriv := shutil.which("setpriv"):
         # Linux: it also stops when the tests are killed.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: What needs more than PostgreSQL: `make interop`.
-collect_ignore = [] if WHOLE else ["test_mariadb.py", "test_log_based.py"]
+collect_ignore = [] if WHOLE else ["test_lakes.py", "test_log_based.py", "test_mariadb.py"]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import fcntl
 import shutil
 import subprocess
 import sys
+import sysconfig
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +30,11 @@ def program(environment: str, name: str) -> str:
         name: The program.
     """
     return str(_built(environment) / "bin" / name)
+
+
+def packages(environment: str) -> str:
+    """Return the folder of an environment's packages."""
+    return sysconfig.get_path("purelib", vars={"base": str(_built(environment))})
 
 
 def _built(name: str) -> Path:

@@ -6,13 +6,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import sysconfig
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from interop.environments import program
+from interop.environments import packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,16 +50,10 @@ def mariadb_server() -> Iterator[int]:
                 process.kill()
 
 
-def packages() -> str:
-    """Return the folder with the client's packages."""
-    base = Path(program("mariadb", "python")).parents[1]
-    return sysconfig.get_path("purelib", vars={"base": str(base)})
-
-
 def query(port: int, *statements: str) -> list[Row]:
     """Execute statements, and return the rows of the last."""
-    if packages() not in sys.path:
-        sys.path.append(packages())
+    if packages("mariadb") not in sys.path:
+        sys.path.append(packages("mariadb"))
     import pymysql.cursors  # noqa: PLC0415 - of an environment of its own
 
     given: dict[str, Any] = {"host": "127.0.0.1", "port": port, "charset": "utf8mb4"}

@@ -192,8 +192,13 @@ class Recorded:
         catalog = json.loads(found.stdout)
         for stream in catalog["streams"]:
             [top] = [item for item in stream["metadata"] if not item["breadcrumb"]]
-            chosen = {"selected": True, "replication-method": "FULL_TABLE"}
-            top["metadata"] |= chosen | self.tap.replication.get(stream["tap_stream_id"], {})
+            chosen: dict[str, Any] = {"selected": True, "replication-method": "FULL_TABLE"}
+            chosen |= self.tap.replication.get(stream["tap_stream_id"], {})
+            top["metadata"] |= chosen
+            # Where older taps look.
+            stream["replication_method"] = chosen["replication-method"]
+            if "replication-key" in chosen:
+                stream["replication_key"] = chosen["replication-key"]
         return self._written("catalog", catalog)
 
     def _written(self, name: str, content: Any) -> str:

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from interop.cells import Row, by_key, differences
-from interop.environments import program
-from interop.mariadb import mariadb_server, packages, query
+from interop.environments import packages, program
+from interop.mariadb import mariadb_server, query
 from interop.pipe import piped
 from interop.shop import Shop
 from interop.taps import MeltanoLabs, Recorded, Tap
@@ -75,7 +75,7 @@ class Sqlalchemy(Dlt):
 
     def __init__(self, port: int, folder: Path) -> None:
         script = folder / "with-pymysql"
-        script.write_text(f'#!/bin/sh\nPYTHONPATH={packages()} exec {BIN}/target-dlt "$@"')
+        script.write_text(f'#!/bin/sh\nPYTHONPATH={packages("mariadb")} exec {BIN}/target-dlt "$@"')
         script.chmod(0o755)
         super().__init__(f"mysql+pymysql://loader:loader@127.0.0.1:{port}/{DATASET}", str(script))
 
