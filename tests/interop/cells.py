@@ -50,7 +50,8 @@ def by_key(keys: Sequence[str], rows: list[Row]) -> dict[tuple[Any, ...], Row]:
 
 def same(expected: Any, found: Any) -> bool:
     """Say whether a cell holds the value of the source: the same moment, number, text or object."""
-    if isinstance(found, str) and isinstance(expected, (dict, list)):
+    if isinstance(found, str) and isinstance(expected, (dict, list, int, Decimal)):
+        # Objects, and what is in a text column, as JSON.
         found = json.loads(found, parse_float=Decimal)
     if isinstance(expected, dict) and isinstance(found, dict):
         return expected.keys() == found.keys() and all(

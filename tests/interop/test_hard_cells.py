@@ -103,19 +103,19 @@ def checked(written: Path, stage: Stage) -> list[str]:
         f"{name} of {record['id']}": (value, found)
         for record in records
         for name, value in record.items()
-        if not same(value, found := cell(held[record["id"]], name, type(value)))
+        if not same(value, found := cell(held[record["id"]], name))
     }
     assert wrong == {}
     return names
 
 
-def cell(row: Row, name: str, kind: type[Any]) -> Any:
-    """Return a value, which may be in a column beside; a number also as its JSON text."""
+def cell(row: Row, name: str) -> Any:
+    """Return a value, which may be in a column beside."""
     beside = f"{name}__v_"
     columns = [name, *(column for column in row if column.startswith(beside))]
     values = [row[column] for column in columns if row[column] is not None]
     assert len(values) <= 1, name
     value = values[0] if values else None
-    if isinstance(value, str) and (name in JSON or kind in {int, Decimal}):
+    if isinstance(value, str) and name in JSON:
         return json.loads(value, parse_float=Decimal)
     return value

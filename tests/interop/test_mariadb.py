@@ -53,7 +53,13 @@ update shop.orders set customer = 'changed', amount = 0.5, updated_at = '2025-02
 
 @dataclass(frozen=True)
 class MySql(Tap):
-    """A tap that reads the shop; `data` is the port."""
+    """A tap that reads the shop of a server.
+
+    Attributes:
+        data: The server's port.
+    """
+
+    data: Any
 
     @property
     @override

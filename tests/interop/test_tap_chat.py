@@ -70,7 +70,8 @@ def runs(source: Chats, tmp_path_factory: pytest.TempPathFactory) -> list[Writte
     """Two runs; the second goes on where the first ended."""
     folder = tmp_path_factory.mktemp("tap-chat")
     state = folder / "state.json"
-    found, words = [], []
+    found: list[Written] = []
+    words: list[str] = []
     for happens in (source.begin, source.move_on):
         happens()
         (folder / "config.json").write_text(json.dumps(source.config))
