@@ -55,8 +55,9 @@ def _built(name: str) -> Path:
 
 
 def _uv(*words: str) -> None:
+    # Whom pip trusts, who may stand between the machine and the registry.
     done = subprocess.run(
-        [str(BIN / "uv"), *words, "--quiet", "--no-config"],
+        [str(BIN / "uv"), *words, "--quiet", "--no-config", "--system-certs"],
         capture_output=True,
         text=True,
         check=False,
