@@ -40,7 +40,7 @@ from dlt_bridge.state import BOOKMARKS
 from dlt_bridge.streams import Parcel, StreamWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
     from dlt_bridge.catalog import Catalog, NoCatalog, Renamed
@@ -168,9 +168,10 @@ class Driver:
             yield from self._rest(over=over)
             self._keep(over=over)
             if not over:
-                self._postpone_replacing()
+                self._postpone_replacing(self._selected)
                 guard.pop_all()
                 return
+            self._postpone_replacing(self._selected & self._bad.keys())
         self._catalog.warn_of_missing(self._selected, {*self._writers, *self._bad})
         self._options.refreshing.warn_of_missing()
         if self._bad and due:
@@ -217,9 +218,11 @@ class Driver:
         for parcels in self._messages:
             if parcels is None:
                 self._decode_all()
+                self._value(self._states.last)
                 return False
             yield parcels
         self._decode_all()
+        self._value(self._state)
         # Only now is it known that the tap did not fail.
         self._running.close()
         return True
@@ -275,6 +278,7 @@ class Driver:
             return False
         asked = list(self._decoding)
         self._decoding.clear()
+        self._drop_unfit()
         for writer in self._writers.values():
             if batch := writer.batch():
                 asked.append(_Asked(writer, batch, self._sequence))
@@ -287,13 +291,24 @@ class Driver:
                 self._waiting += writer.take(table.result(), batch.numbers)
                 continue
             self._states.keep_while(partial(batch.can_be_decoded, sequence))
+            self._drop_unfit()
             if self._states and (whole := batch.before(self._states.last.number)):
                 self._waiting += writer.take(whole.table(sequence), whole.numbers)
         return bool(self._states)
 
-    def _postpone_replacing(self) -> None:
-        """Let dlt empty no table in a package that ends before the tap does."""
-        for name in self._selected:
+    def _drop_unfit(self) -> None:
+        """Drop STATEs that can't be kept from the end of those at which the package may end."""
+        while self._states:
+            try:
+                self._value(self._states.last)
+            except MessageError:
+                self._states.drop_last()
+            else:
+                return
+
+    def _postpone_replacing(self, streams: Iterable[str]) -> None:
+        """Let dlt empty no table of these streams in this package, though no rows come for it."""
+        for name in streams:
             resource = self._options.resource(name)
             disposition = resource.write_disposition
             if disposition == "replace" or (
@@ -370,7 +385,12 @@ class Driver:
         undecoded += [
             number for writer in self._writers.values() if (number := writer.first_line) is not None
         ]
-        return self._states.reached(min(undecoded, default=None))
+        state = self._states.reached(min(undecoded, default=None))
+        if state is None:
+            return None
+        self._value(state)
+        self._states.forget_before(state)
+        return state.number
 
     def _decode(self, writer: StreamWriter, *, full: bool = False) -> None:
         """Begin to decode what waits of a stream: a full batch, or the rest."""
@@ -502,12 +522,15 @@ class Driver:
             # dlt must know the columns so far before it is told of others.
             self._decode(earlier)
             self._take()
-            if self._states and earlier.has_after(self._states.last.number):
+            reached = self._reached()
+            if reached is not None and earlier.has_after(reached):
                 yield None
+            if stream in self._bad:
+                return
             yield from self._handed_over([earlier])
             writer = earlier.followed_by(message)
             self._heads.replace(earlier, writer)
-        self._schemas.pop(writer.line, None)
+        self._schemas.pop(earlier.line if earlier else b"", None)
         self._schemas[line] = stream
         writer.line = line
         self._writers[stream] = writer
@@ -546,36 +569,45 @@ class Driver:
         state = self._state if over else self._states.last
         if not state.line:
             return
-        value = state_value(state.line, state.number)
-        self.kept = state_text(state.line)
-        if self._bad:
-            value, self.kept = self._without_bad(value)
-            if self.kept is None:
+        value = self._value(state)
+        text = state_text(state.line)
+        left_out = set(self._bad)
+        if not over and isinstance(value.get(BOOKMARKS), dict):
+            # What is replaced in the end was not loaded so far.
+            left_out |= {name for name, writer in self._writers.items() if writer.is_replaced}
+        if left_out and self._options.everything:
+            if not isinstance(value.get(BOOKMARKS), dict):
+                # It is not known what in it is theirs.
                 return
+            value = self._without(value, left_out)
+            text = json.dumps(value)
+        self.kept = text
+        saved.keep(value, self._selected - left_out, self._owner)
+
+    def _value(self, state: ReadState) -> dict[str, Any]:
+        """Return the value of a STATE.
+
+        Raises:
+            MessageError: It can't be kept.
+        """
+        if not state.line:
+            return {}
+        value = state_value(state.line, state.number)
         if not saved.can_keep(value):
             raise MessageError(
                 f"The STATE in line {state.number} can't be kept: it has an integer of more"
                 " than 64 bits, a number beyond a double, a text that is none, or too many levels."
             )
-        # What is replaced in the end was not loaded so far.
-        later = {name for name, writer in self._writers.items() if writer.is_replaced and not over}
-        saved.keep(value, self._selected - later - self._bad.keys(), self._owner)
+        return value
 
-    def _without_bad(self, value: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-        """Return a STATE that does not go on behind what was skipped, and its text.
-
-        The streams that are skipped lose their bookmarks, so that the next run reads them from the
-        beginning. In a STATE of another shape it is not known what is theirs: it is not kept.
-        """
-        if not isinstance(value.get(BOOKMARKS), dict):
-            return value, None
+    def _without(self, value: dict[str, Any], streams: Collection[str]) -> dict[str, Any]:
+        """Return a STATE without the bookmarks of streams, which are then read from the start."""
         kept = {
             key: bookmark
             for key, bookmark in value[BOOKMARKS].items()
-            if self._bad.keys().isdisjoint({key, *self._catalog.named(key)})
+            if not {key, *self._catalog.named(key)}.intersection(streams)
         }
-        value = {**value, BOOKMARKS: kept}
-        return value, json.dumps(value)
+        return {**value, BOOKMARKS: kept}
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""

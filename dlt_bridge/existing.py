@@ -63,6 +63,10 @@ class Existing:
         self._found: tuple[_Tables, _Tables] | None = None
         self._done: set[str] = set()
 
+    def has(self, table: str) -> bool:
+        """Say whether a table was there when it was asked what is there; if it was."""
+        return self._found is not None and table in self._found[0]
+
     def bring_in_line(self, stream: str, table: str, properties: Iterable[str]) -> None:
         """Bring what dlt knows of a table, and of its child tables, in line with what is there.
 

@@ -97,14 +97,14 @@ class TableHints:
     def _type(self, name: str, kind: Kind) -> dict[str, Any]:
         """Return what is told of the type of a column."""
         if name in self.variants:
-            return {**_column(kind), "variant": True}
+            return {**column_of(kind), "variant": True}
         if self.nested is None:
             arrow_tells = kind.data_type != "json" and self.file_format != VALUES
-            return {} if arrow_tells else _column(kind)
+            return {} if arrow_tells else column_of(kind)
         if name in self.nested:
             return {}
         # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
-        return {"data_type": "text"} if kind.data_type == "json" else _column(kind)
+        return {"data_type": "text"} if kind.data_type == "json" else column_of(kind)
 
     def _key(self, name: str) -> dict[str, Any]:
         """Return whether a column is of the key: dlt keeps what it was told in earlier runs.
@@ -118,7 +118,8 @@ class TableHints:
         return {"primary_key": False} if stored.get("primary_key") else {}
 
 
-def _column(kind: Kind) -> dict[str, Any]:
+def column_of(kind: Kind) -> dict[str, Any]:
+    """Return what dlt is told of a column of a type."""
     hint: dict[str, Any] = {"data_type": kind.data_type}
     if kind.data_type == "decimal":
         hint |= {"precision": kind.precision, "scale": kind.scale or 0}

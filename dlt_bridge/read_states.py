@@ -50,8 +50,8 @@ class ReadStates:
         if len(self._states) > MOST_STATES:
             del self._states[1:-1:2]
 
-    def reached(self, undecoded: int | None) -> int | None:
-        """Return the number of the line before which rows may be handed over; None for all rows.
+    def reached(self, undecoded: int | None) -> ReadState | None:
+        """Return the STATE before which rows may be handed over; None if there is none.
 
         Before the first STATE, nothing can be committed without the rest up to it, so these rows
         may go ahead.
@@ -64,11 +64,17 @@ class ReadStates:
         whole = len(self._states)
         if undecoded is not None:
             whole = bisect_left(self._states, undecoded, key=lambda state: state.number)
-        # Rows that are handed over can't be taken back, so the package can't end at earlier ones.
-        del self._states[: max(0, whole - 1)]
-        return self._states[0].number
+        return self._states[max(0, whole - 1)]
+
+    def forget_before(self, state: ReadState) -> None:
+        """Forget the STATEs before one: rows that came after them are handed over."""
+        del self._states[: self._states.index(state)]
 
     def keep_while(self, holds: Callable[[int], bool]) -> None:
         """Keep the first of them: those for whose numbers something holds."""
         held = bisect_left(self._states, True, key=lambda state: not holds(state.number))
         del self._states[held:]
+
+    def drop_last(self) -> None:
+        """Forget the last of them."""
+        del self._states[-1]

@@ -21,7 +21,7 @@ from dlt_bridge.decoding import Batch
 from dlt_bridge.errors import MessageError
 from dlt_bridge.existing import Existing
 from dlt_bridge.files import CSV, VALUES, for_values, needs_values
-from dlt_bridge.hints import TableHints
+from dlt_bridge.hints import TableHints, column_of
 from dlt_bridge.keys import KeyWatch
 from dlt_bridge.nested import Nesting, objects
 from dlt_bridge.plans import DELETE_INSERT, Asked, Told, asked, planned
@@ -277,6 +277,8 @@ class StreamWriter:
             MessageError: As for a first SCHEMA; or the key is another, and the destination needs
                 the last versions of the whole package by one key.
         """
+        if self._spool:
+            self._tell()
         later = StreamWriter(
             self.stream, message, self._options, self._first, in_parts=self._in_parts
         )
@@ -297,6 +299,18 @@ class StreamWriter:
         if self._spool:
             later._before = self
         return later
+
+    def _tell(self) -> None:
+        """Tell dlt of the columns of rows that wait on disk: later ones are to have their types."""
+        hints = self._hints()
+        columns = hints.told().columns
+        if hints.nested is None:
+            # Arrow tables would tell these types themselves.
+            kinds = {**self._decoder.told_columns, **self._decoder.learnt.variants}
+            for name, kind in kinds.items():
+                columns[name] = {**columns.get(name, {}), **column_of(kind)}
+        resource = self._options.everything or self.stream.name
+        tables.tell(self.table, resource, columns)
 
     @property
     def size(self) -> int:
@@ -533,7 +547,9 @@ class StreamWriter:
         )
         if self._options.nested == "tables":
             merged = isinstance(hints.disposition, dict)
-            unfit.refuse_unlinked(self.stream.name, self.table, merged=merged)
+            unfit.refuse_unlinked(
+                self.stream.name, self.table, self._options.existing, merged=merged
+            )
         else:
             unfit.refuse_linked(self.stream.name, self.table)
         return hints

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
+from dlt.common.schema.utils import new_table
 
 from dlt_bridge.arrow import SEQUENCE, VERSION
 from dlt_bridge.errors import ANEW, BridgeError, MessageError
@@ -208,6 +209,25 @@ def other_columns(table: str, known: Iterable[str]) -> dict[str, Kind]:
 def stored_table(table: str) -> Any:  # noqa: ANN401
     """Return what dlt knows of a table, to be read or changed; empty if nothing."""
     return dlt.current.source_schema().tables.get(table, {})
+
+
+def tell(table: str, resource: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
+    """Tell dlt of columns of a table, though no rows come for them yet.
+
+    Args:
+        table: The name of the table.
+        resource: The name of its resource.
+        columns: Hints of the columns, by their names.
+    """
+    schema = dlt.current.source_schema()
+    normalize = schema.naming.normalize_path
+    made: Any = {
+        normalize(name): {**hints, "name": normalize(name)} for name, hints in columns.items()
+    }
+    part: Any = {"name": table, "columns": made}
+    if table not in schema.tables:
+        part = new_table(table, resource=resource, columns=list(made.values()))
+    schema.update_table(part, normalize_identifiers=False)
 
 
 def forget_conditions(table: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import dlt
-from dlt.common.schema.utils import get_nested_tables
+from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
 
 from dlt_bridge.arrow import SEQUENCE
 from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.tables import destination_type, stored_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Iterable
+
+    from dlt_bridge.existing import Existing
 
 #: How many columns a table can have at most, where it is not many thousands.
 MOST_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
@@ -44,12 +45,13 @@ def refuse_many(stream: str, table: str, properties: Iterable[str]) -> None:
         )
 
 
-def refuse_unlinked(stream: str, table: str, *, merged: bool) -> None:
+def refuse_unlinked(stream: str, table: str, existing: Existing, *, merged: bool) -> None:
     """Refuse child tables whose rows can't be known by those of the table.
 
     Args:
         stream: The stream, for the error.
         table: The name of its table.
+        existing: The tables that are in the destination.
         merged: Rows that are there make way for others.
 
     Raises:
@@ -59,7 +61,8 @@ def refuse_unlinked(stream: str, table: str, *, merged: bool) -> None:
     row, root = map(schema.naming.normalize_identifier, (ROW, ROOT))
     for known in get_nested_tables(schema.tables, table):
         lacking = row if known["name"] == table else root if merged else None
-        if lacking and _filled(known) and lacking not in known["columns"]:
+        filled = has_table_seen_data(known) or existing.has(str(known["name"]))
+        if lacking and filled and lacking not in known["columns"]:
             raise MessageError(
                 f"Stream {stream}: its table `{known['name']}` was loaded without the column"
                 f" `{lacking}`, by which rows of child tables are known. Set nested, or the key, as"
@@ -85,8 +88,3 @@ def refuse_linked(stream: str, table: str) -> None:
             f" column `{row}` can't be null. Set nested as it was before; or read the stream anew,"
             f" into a new table: {ANEW}"
         )
-
-
-def _filled(table: Mapping[str, Any]) -> bool:
-    """Say whether dlt has made a table."""
-    return any(column.get("data_type") for column in table["columns"].values())

@@ -19,6 +19,8 @@ UNSAID = frozenset(
         "Skipping parse of env var settings...",
         "Parsing env var for settings config...",
         "Added '%s' as child stream to '%s'",
+        # Of what the SDK's bookmarks can do; those of tap-chat go on where a run was stopped.
+        "Stream is assumed to be unsorted, progress is not resumable if interrupted",
         # After the sentences that say what is wrong with it.
         "Config validation failed",
         # Before the sentence that says what happened.

@@ -38,7 +38,7 @@ def tap(stage: Stage, project: Project) -> list[str]:
 
 def config_of_run(stage: Stage, tap: list[str], **options: Any) -> Any:
     """Return the config that the tap is run with."""
-    stage.pipeline.extract(singer(tap, name=NAME, **options))
+    stage.pipeline.run(singer(tap, name=NAME, **options))
     return stage.given["config"]
 
 

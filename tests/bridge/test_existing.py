@@ -163,7 +163,7 @@ def test_columns_that_were_dropped_are_made_anew(
     assert look(into, "id", "v") == [(1, None), (2, 7)]
     [warning] = [text for text in caplog.messages if "has lost the columns" in text]
     assert "`v`, `_sdc_sequence`" in warning
-    into.execute("drop table data_staging.a")
+    into.execute("drop table data_staging_p.a")
     target(schema(v=INTEGER), record(id=2, v=8))
     assert look(into, "id", "v") == [(1, None), (2, 8)]
 

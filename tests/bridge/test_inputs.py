@@ -333,7 +333,7 @@ def test_one_name_is_not_taken_for_its_letters(stage: Stage) -> None:
     """`select="ab"` would be the streams a and b."""
     path = scripted(stage.folder, "tap-scripted")
     for tap in (path, TEXTS):
-        with pytest.raises(BridgeError, match=r"select.*\[\"ab\"\]"):
+        with pytest.raises(BridgeError, match="select takes a list of streams"):
             singer(tap, select="ab")
 
 

@@ -152,12 +152,23 @@ def test_package_of_a_machine_that_goes_on_is_loaded_first(
     assert "The machine was restarted since" in caplog.text
 
 
-@pytest.mark.parametrize("step", ["extract", "normalize"])
+@pytest.mark.parametrize("cut", [emptied, halved])
+def test_damage_that_the_destination_meets_is_given_up(
+    machine: Machine, cut: Callable[[Path], None]
+) -> None:
+    """The tap sends the rows of the package again."""
+    [rows] = [path for path in machine.left("normalize") if path.name.startswith("a.")]
+    cut(rows)
+    for _ in range(2):
+        machine.run()
+        assert machine.rows == ALL
+
+
 @pytest.mark.parametrize("cut", [emptied, halved])
 def test_damage_that_is_met_is_one_sentence_with_its_remedy(
-    machine: Machine, step: str, cut: Callable[[Path], None]
+    machine: Machine, cut: Callable[[Path], None]
 ) -> None:
-    [rows] = [path for path in machine.left(step) if path.name.startswith("a.")]
+    [rows] = [path for path in machine.left("extract") if path.name.startswith("a.")]
     cut(rows)
     for _ in range(2):
         with pytest.raises(BridgeError, match=f"delete the folder {machine.working}, and run"):

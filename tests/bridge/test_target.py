@@ -527,6 +527,7 @@ WRONG_VALUES: dict[str, list[Any]] = {
     "integer": [[CANARY], {"inner": CANARY}, CANARY, CANARY * 5000],
     "boolean": [[CANARY], {"inner": CANARY}, CANARY, CANARY * 5000],
     "object": [[CANARY], CANARY, CANARY * 5000, {"inner": CANARY}],
+    "array": [{"inner": CANARY}, [[CANARY]], [{"inner": CANARY}]],
 }
 
 

@@ -236,7 +236,7 @@ def raised(error: BaseException) -> NoReturn:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("", "empty"), (" ", "empty"), ("x" * 300, "too long"), ("é" * 300, "")]
+    ("name", "words"), [("", "empty"), (" ", "empty"), ("x" * 300, ""), ("é" * 300, "")]
 )
 def test_stream_that_can_not_name_a_table_is_a_sentence(
     tmp_path: Path, name: str, words: str

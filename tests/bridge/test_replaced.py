@@ -1,0 +1,169 @@
+"""Tables that are replaced by what waits on disk until the tap has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import bookmark, record, schema
+
+from dlt_bridge import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from staging import Stage
+
+INTEGER = {"type": ["integer", "null"]}
+NUMBER = {"type": ["number", "null"]}
+TEXT = {"type": ["string", "null"]}
+DAY = {"type": ["string", "null"], "format": "date"}
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+SKIP = {"on_bad_stream": "skip"}
+BROKEN = '{"type": "RECORD", "stream": "b", "record": {"id": [,]}}'
+BOTH = pytest.mark.parametrize("every", [0, 600])
+
+
+def go(
+    stage: Stage,
+    lines: list[Any],
+    every: float = 600,
+    *,
+    run: Mapping[str, Any] | None = None,
+    **script: Any,
+) -> None:
+    load(stage.pipeline, stage.source(lines, **script), checkpoint_every=every, **(run or {}))
+
+
+def ids(stage: Stage, stream: str) -> list[Any]:
+    return [key for (key,) in stage.rows(f"select id from data.{stream} order by id")]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("first", "values", "later", "others"),
+    [
+        (INTEGER, [1.5], INTEGER, [2]),
+        (INTEGER, [True] * 12, INTEGER, [5] * 12),
+        (INTEGER, ["x"] * 12, INTEGER, [2] * 12),
+        (INTEGER, [10**25], INTEGER, [1]),
+        (NUMBER, [0.5], INTEGER, [2]),
+        (TEXT, ["x"], INTEGER, [2]),
+        (INTEGER, [2], TEXT, ["x"]),
+        (MOMENT, ["2026-01-01T12:00:00Z"], DAY, ["2026-01-02"]),
+    ],
+)
+def test_changed_schema_changes_no_value(
+    stage: Stage, every: float, first: Any, values: list[Any], later: Any, others: list[Any]
+) -> None:
+    """What waits is as it is in the table of a stream that does not wait."""
+    lines = [schema("a", (), v=first)]
+    lines += [record("a", id=number, v=value) for number, value in enumerate(values)]
+    lines += [bookmark(a={"x": 1}), schema("a", (), v=later, z=TEXT)]
+    lines += [record("a", id=100 + number, v=value) for number, value in enumerate(others)]
+    lines += [{**line, "stream": "b"} if "stream" in line else line for line in lines]
+    lines += [bookmark(a={"x": 2}, b={"x": 2})]
+    stage.streams = {"a": "FULL_TABLE", "b": "INCREMENTAL"}
+    for _ in range(2):
+        go(stage, lines, every)
+        whole = stage.rows("select * exclude (_sdc_sequence) from data.a order by id")
+        assert len(whole) == len(values) + len(others)
+        other = stage.rows("select distinct * exclude (_sdc_sequence) from data.b order by id")
+        assert whole == other
+
+
+def test_names_that_meet_after_a_changed_schema_keep_their_columns(stage: Stage) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    lines = [schema("a", (), V=TEXT), record("a", id=1, V="big"), schema("a", (), V=TEXT, v=TEXT)]
+    lines += [record("a", id=2, V="big", v="small"), bookmark(a={})]
+    for _ in range(2):
+        go(stage, lines, options={"on_name_collision": "suffix"})
+        rows = stage.rows("select id, v, v_4c9448 from data.a order by id")
+        assert rows == [(1, "big", None), (2, "big", "small")]
+
+
+@BOTH
+def test_child_tables_after_a_changed_schema(stage: Stage, every: float) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    items = {"type": "array", "items": {"type": "object"}}
+    lines = [schema("a", (), items=items), record("a", id=1, items=[{"q": 1}])]
+    lines += [schema("a", (), z=TEXT, items=items), record("a", id=3, items=[{"q": 2}], z="z")]
+    for _ in range(2):
+        go(stage, [*lines, bookmark(a={})], every, options={"nested": "tables"})
+        assert stage.rows("select id, z from data.a order by id") == [(1, None), (3, "z")]
+        assert stage.rows("select q from data.a__items order by q") == [(1,), (2,)]
+
+
+@BOTH
+@pytest.mark.parametrize("changed", [False, True])
+def test_skipped_stream_keeps_its_table(stage: Stage, every: float, *, changed: bool) -> None:
+    stage.streams = {"a": "INCREMENTAL", "b": "FULL_TABLE"}
+    lines = [schema("a"), schema("b", ()), record("a", id=1), record("b", id=1), record("b", id=2)]
+    go(stage, [*lines, bookmark(a={"x": 1})], every, options=SKIP)
+    bad: list[Any] = [schema("a"), schema("b", ()), record("a", id=2), record("b", id=3), BROKEN]
+    if changed:
+        bad.append(schema("b", (), v=TEXT))
+    for _ in range(2):
+        with pytest.raises(PipelineStepFailed, match="not loaded whole: b"):
+            go(stage, [*bad, bookmark(a={"x": 2})], every, options=SKIP)
+        assert (ids(stage, "a"), ids(stage, "b")) == ([1, 2], [1, 2])
+
+
+def test_skipped_stream_that_is_replaced_on_request_keeps_its_table(stage: Stage) -> None:
+    stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
+    replacing = {"write_disposition": "replace"}
+    lines = [schema("a"), schema("b"), record("a", id=1), record("b", id=1), bookmark(a={})]
+    go(stage, lines, run=replacing, options=SKIP)
+    bad = [schema("a"), schema("b"), record("a", id=2), record("b", id=3), BROKEN, bookmark(a={})]
+    with pytest.raises(PipelineStepFailed, match="not loaded whole: b"):
+        go(stage, bad, run=replacing, options=SKIP)
+    assert (ids(stage, "a"), ids(stage, "b")) == ([2], [1])
+
+
+def test_schema_that_comes_again_counts_again(stage: Stage) -> None:
+    whole, part = schema(v=TEXT, w=TEXT), schema(w=TEXT)
+    lines = [whole, record(id=1, v="1", w="1"), part, record(id=2, w="2")]
+    go(stage, [*lines, whole, record(id=3, v="3", w="3"), bookmark(a={})])
+    found = stage.rows("select id, v, w from data.a order by id")
+    assert found == [(1, "1", "1"), (2, None, "2"), (3, "3", "3")]
+
+
+@BOTH
+def test_state_is_not_ahead_of_what_waits_under_another_name(stage: Stage, every: float) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    options = {"renamed": True}
+    head = schema("a", ())
+    go(stage, [head, record("a", id=1), bookmark(a={})], every, options=options)
+    broken = [head, record("a", id=11), bookmark(a={"page": 1}), record("a", id=12)]
+    with pytest.raises(PipelineStepFailed):
+        go(stage, broken, every, options=options, exit=1)
+    assert ids(stage, "a") == [1]
+    go(stage, [head, record("a", id=11), record("a", id=12)], every, options=options)
+    assert "a" not in stage.given.get("state", {}).get("bookmarks", {})
+    assert ids(stage, "a") == [11, 12]
+
+
+def test_rows_before_a_changed_schema_stay_behind_the_state_that_is_kept(stage: Stage) -> None:
+    """A bad record of a slow stream takes the package back to an earlier STATE."""
+    stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
+    lines: list[Any] = [schema("a", ()), schema("b", ()), record("b", id=0), record("a", id=0)]
+    lines += [bookmark(a={"x": 0}), BROKEN, record("a", id=1), bookmark(a={"x": 1})]
+    lines += [schema("a", (), v=TEXT), record("a", id=2, v="q")]
+    with pytest.raises(PipelineStepFailed):
+        go(stage, lines)
+    assert ids(stage, "a") == [0]
+    go(stage, [schema("a", ()), schema("b", ()), record("a", id=1), bookmark(a={"x": 1})])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 0}}}
+    assert ids(stage, "a") == [0, 1]
+
+
+@pytest.mark.parametrize("unfit", [{"type": "STATE", "value": 5}, bookmark(a={"x": 2**70})])
+def test_state_that_can_not_be_kept_undoes_none_before_it(stage: Stage, unfit: Any) -> None:
+    lines = [schema("a", ()), record("a", id=1), bookmark(a={"x": 1}), record("a", id=2), unfit]
+    with pytest.raises(PipelineStepFailed, match="STATE in line 5"):
+        go(stage, [*lines, record("a", id=3)])
+    assert ids(stage, "a") == [1]
+    go(stage, [schema("a", ()), record("a", id=2), bookmark(a={"x": 2})])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+    assert ids(stage, "a") == [1, 2]
