@@ -29,7 +29,7 @@ _ASKING_NOTHING = re.compile(
     r"|did not receive any data during this load"
     r"|with NOT NULL are being added to existing table"
     r"|You are adding a root_key in column"
-    r"|Due to normalization dataset name got changed from '.*_staging(_\\w+)?' to"
+    r"|Due to normalization dataset name got changed from '.*_staging(_\w+)?' to"
 )
 #: What dlt says again and again, so that once is enough.
 _ONCE = "Due to normalization dataset name got changed"

@@ -161,7 +161,7 @@ def test_damage_that_the_destination_meets_is_given_up(
     cut(rows)
     for _ in range(2):
         machine.run()
-        assert machine.rows == ALL
+    assert machine.rows == ALL
 
 
 @pytest.mark.parametrize("cut", [emptied, halved])
