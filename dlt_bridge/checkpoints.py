@@ -24,7 +24,7 @@ from dlt_bridge.runs import CHECKPOINT_SECONDS
 from dlt_bridge.runs import pipeline as running_pipeline
 from dlt_bridge.stagings import separate
 from dlt_bridge.tables import destination_type, prepare
-from dlt_bridge.working import explained, forget_if_restarted
+from dlt_bridge.working import after_kill, explained, forget_if_restarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -231,6 +231,7 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     if pipeline.destination is not None:
         prepare(pipeline.destination.destination_type.rpartition(".")[2])
     with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
+        after_kill(pipeline)
         while pipeline.has_pending_data:
             try:
                 pipeline.normalize()

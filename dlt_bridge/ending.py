@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Signals that end a run. Python's own answer to Ctrl-C, dlt would take for an error of the tap.
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOPPED = "Stopped. What was committed before stays."
+# After which a signal comes again that was lost: Python is done with what it was doing then.
+_SOON = 0.05
 _received: list[int] = []
 
 
@@ -63,9 +65,24 @@ def stoppable() -> Iterator[None]:
 
 
 def end(signum: int, _: object) -> None:
-    """Handle a signal: exit with its number, as a shell would say it."""
+    """Handle a signal: exit with its number, as a shell would say it.
+
+    Python ignores what is raised while it deletes an object, as dlt's connections to DuckDB. Then
+    the signal comes again, or the run would go on, and wait for a tap that may never write again.
+    """
     _received.append(signum)
-    sys.exit(128 + signum)
+    said, before = SystemExit(128 + signum), sys.unraisablehook
+
+    def come_again(ignored: Any) -> None:  # noqa: ANN401
+        if ignored.exc_value is said:
+            sys.unraisablehook = before
+            main: Any = threading.main_thread().ident
+            threading.Timer(_SOON, signal.pthread_kill, (main, signum)).start()
+        else:
+            before(ignored)
+
+    sys.unraisablehook = come_again
+    raise said
 
 
 def exit_if_signalled() -> None:

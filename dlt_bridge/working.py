@@ -8,10 +8,11 @@ taken for none, while the state goes on. State and schema are in the destination
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import causes_of, frames, understood
@@ -56,6 +57,27 @@ def forget(pipeline: Pipeline) -> None:
     """
     pipeline.drop()
     _write_mark(pipeline)
+
+
+def after_kill(pipeline: Pipeline) -> None:
+    """Put right what dlt leaves if it is killed in the midst of a step.
+
+    It normalizes a package, and then deletes what was extracted: what is left of it keeps the
+    package from being loaded. And it commits its first package before it saves the state: without
+    the name of a schema there, it takes it that nothing waits.
+
+    Args:
+        pipeline: The pipeline.
+    """
+    normalized = pipeline.list_normalized_load_packages()
+    for package in set(normalized).intersection(pipeline.list_extracted_load_packages()):
+        shutil.rmtree(Path(pipeline.working_dir, "normalize", "extracted", package))
+    waiting = [*pipeline.list_extracted_load_packages(), *normalized]
+    if waiting and pipeline.default_schema_name is None:
+        # Kept, as dlt reads its state anew before it loads.
+        with pipeline.managed_state():
+            name: Any = pipeline.get_load_package_info(waiting[0]).schema_name
+            pipeline.default_schema_name = name
 
 
 def _write_mark(pipeline: Pipeline) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,26 +30,26 @@ flag = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 state = json.load(open(flag["--state"])) if "--state" in flag else {}
 seen = state.get("bookmarks", {}).get("a", {}).get("x", 0)
 schema = {"properties": {"id": {"type": "integer"}, "v": {"type": "string"}}}
-print(json.dumps({"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": ["id"]}))
+print(json.dumps({"type": "SCHEMA", "stream": "a", "schema": schema, "key_properties": KEYS}))
 for number in range(seen + 1, min(seen + 31, 91)):
     print(json.dumps({"type": "RECORD", "stream": "a", "record": {"id": number, "v": "x"}}))
 print(json.dumps({"type": "STATE", "value": {"bookmarks": {"a": {"x": min(seen + 30, 90)}}}}))
 """
 Nested = Literal["json", "tables"]
-CATALOG = {"streams": [{"tap_stream_id": "a", "key_properties": ["id"]}]}
 ALL = [(number,) for number in range(1, 91)]
 
 
 class Machine:
     """A machine with a pipeline, of which thirty rows are committed and thirty are on the way."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "tap.py").write_text(COUNTING_TAP)
+    def __init__(self, folder: Path, keys: str = "id") -> None:
+        self.folder, self.keys = folder, keys.split()
+        (folder / "tap.py").write_text(COUNTING_TAP.replace("KEYS", json.dumps(self.keys)))
 
     def source(self, nested: Nested) -> DltSource:
         command = [sys.executable, str(self.folder / "tap.py")]
-        return singer(command, catalog=CATALOG, name="counting", nested=nested)
+        catalog = {"streams": [{"tap_stream_id": "a", "key_properties": self.keys}]}
+        return singer(command, catalog=catalog, name="counting", nested=nested)
 
     def pipeline(self) -> dlt.Pipeline:
         """Return the pipeline as a new process sees it."""
@@ -180,24 +179,51 @@ def test_damage_that_is_met_is_one_sentence_with_its_remedy(
     assert machine.rows == ALL
 
 
+# Two runs, each of which is killed before or after a step of dlt.
 KILLED = """
 import os, signal, sys
+from importlib import import_module
 from pathlib import Path
-from dlt import Pipeline
-
-Pipeline.load = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 from bridge.test_power_loss import Machine
-Machine(Path(sys.argv[1])).run()
+
+folder, module, owner, step, when = sys.argv[1:]
+
+def killed(*arguments, going_on, **options):
+    if when == "after":
+        going_on(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+for _ in range(2):
+    if (child := os.fork()) == 0:
+        owner = getattr(import_module(module), owner)
+        going_on = getattr(owner, step)
+        setattr(owner, step, lambda *a, **o: killed(*a, going_on=going_on, **o))
+        Machine(Path(folder), keys="").run()
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
 """
 
 
-def test_kill_between_normalize_and_load_loses_nothing(machine: Machine) -> None:
-    for _ in range(2):
-        command = [sys.executable, "-c", KILLED, str(machine.folder)]
-        path = os.pathsep.join(map(str, sys.path))
-        run = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=False)
-        assert run.returncode == -signal.SIGKILL
-        assert any((machine.working / "load" / "normalized").iterdir())
+@pytest.mark.parametrize(
+    ("place", "when"),
+    [
+        # The package is there, but not yet in dlt's state.
+        ("dlt.extract.extract Extract commit_packages", "after"),
+        # It is normalized, and what was extracted is there, too.
+        ("dlt.common.storages LoadStorage commit_new_load_package", "after"),
+        ("dlt Pipeline load", "before"),
+        ("dlt.load.load Load complete_package", "before"),
+        ("dlt.load.load Load complete_package", "after"),
+    ],
+)
+def test_kill_between_two_steps_loses_nothing_and_brings_nothing_twice(
+    tmp_path: Path, place: str, when: str
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path), *place.split(), when]
+    path = os.pathsep.join(map(str, sys.path))
+    # Each run ends.
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=True, timeout=100)
+    machine = Machine(tmp_path, keys="")
     for _ in range(3):
         machine.run()
     assert machine.rows == ALL

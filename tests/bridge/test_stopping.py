@@ -141,3 +141,46 @@ def test_script_that_loads_is_stopped(tmp_path: Path, step: str) -> None:
     run = stopped(tmp_path, SCRIPT, step, "SIGTERM")
     assert run.returncode == 128 + signal.SIGTERM
     assert (3,) not in rows(tmp_path)
+
+
+LOST = """
+import os, signal, sys
+from dlt.destinations.impl.duckdb.configuration import DuckDbConnectionPool
+
+deleted = []
+
+def lost(pool, going_on=DuckDbConnectionPool.__del__):
+    deleted.append(1)
+    if len(deleted) == 1:
+        os.kill(os.getpid(), signal.{signum})
+    going_on(pool)
+
+DuckDbConnectionPool.__del__ = lost
+{program}
+"""
+
+
+@pytest.mark.parametrize("signum", ["SIGTERM", "SIGINT"])
+def test_signal_that_comes_while_an_object_is_deleted_is_heeded(
+    tmp_path: Path, signum: str
+) -> None:
+    """Python ignores the exit that is raised there, and the target waits for a tap that waits."""
+    config = tmp_path / "config.json"
+    settings = {"destination": "duckdb", "credentials": "w.duckdb", "checkpoint_every": 0}
+    config.write_text(json.dumps(settings))
+    code = LOST.format(signum=signum, program=TARGET)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "--config", str(config)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write(b"".join(json.dumps(line).encode() + b"\n" for line in LINES))
+        process.stdin.flush()
+        try:
+            assert process.wait(60) == 128 + getattr(signal, signum)
+        finally:
+            process.kill()
+        assert b"Traceback" not in process.stderr.read()

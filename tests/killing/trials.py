@@ -62,6 +62,7 @@ class Verdict:
 
     Attributes:
         kills: What was done.
+        another_machine: The runs after a kill had none of the working files.
         runs: How many runs it took after the first.
         lost: Rows of the truth that are missing in the end, or have other values.
         twice: Rows that are there once more than they should.
@@ -70,6 +71,7 @@ class Verdict:
     """
 
     kills: list[Kill] = field(default_factory=list)
+    another_machine: bool = False
     runs: int = 0
     lost: int = 0
     twice: int = 0
@@ -127,14 +129,14 @@ def killed(way: Way, trial: Trial, calm: Undisturbed, number: int) -> Verdict:
     plan = [_kill(way, calm, dice, number)]
     if dice.random() < 1 / 3:
         plan.append(_kill(way, calm, dice, dice.randrange(2)))
-    another_machine = dice.random() < 1 / 3
+    verdict.another_machine = dice.random() < 1 / 3
     for kill in (*plan, None):
         verdict.kills += [kill] if kill else []
         _run(way, trial, kill, verdict)
         if kill:
             verdict.ahead += ahead(way.kept(trial), way.rows(trial), calm.rows)
             verdict.runs += 1
-            if another_machine:
+            if verdict.another_machine:
                 trial.to_another_machine()
     found = way.rows(trial)
     for stream, rows in calm.rows.items():
