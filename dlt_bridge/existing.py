@@ -19,6 +19,7 @@ from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.pipelines import client_of
 from dlt_bridge.runs import DROPPED, capabilities, package_state, pipeline
 from dlt_bridge.tables import destination_type
+from dlt_bridge.types import DECIMAL_PRECISION, ROOMY_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -128,8 +129,10 @@ def _type(named: str, precision: int | None, scale: int | None) -> dict[str, Any
     name = named.partition("(")[0].lower()
     if name in ROUNDING:
         return {"rounding": name}
-    if TYPES.get(name) == "decimal" and precision:
-        return {"data_type": "decimal", "precision": precision, "scale": scale}
+    if TYPES.get(name) == "decimal":
+        # PostgreSQL's numeric may have any digits: as many as dlt takes, some for each side.
+        bounds = (precision, scale) if precision else (DECIMAL_PRECISION, ROOMY_SCALE)
+        return {"data_type": "decimal", **dict(zip(("precision", "scale"), bounds, strict=True))}
     if name in ZONELESS:
         return {"data_type": "timestamp", "timezone": False}
     return {"data_type": TYPES[name]} if name in TYPES else {}

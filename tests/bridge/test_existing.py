@@ -168,6 +168,16 @@ def test_columns_that_were_dropped_are_made_anew(
     assert look(into, "id", "v") == [(1, None), (2, 8)]
 
 
+@POSTGRES
+def test_numeric_of_another_program_takes_decimals(target: Target, into: Database) -> None:
+    into.execute("create schema data", "create table data.a (id bigint, v numeric)")
+    into.execute("insert into data.a values (1, 0.1)")
+    number = {"type": ["null", "number"]}
+    for _ in range(2):
+        target(schema(v=number), record(id=2, v=0.12345678901234))
+    assert look(into, "id", "v") == [(1, Decimal("0.1")), (2, Decimal("0.12345678901234"))]
+
+
 @BOTH
 def test_table_of_another_program_is_loaded_into(target: Target, into: Database) -> None:
     """Its rows stay, its types hold, and a time without a zone is that of UTC."""
