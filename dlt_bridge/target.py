@@ -19,7 +19,7 @@ from singer_sdk.plugin_base import PluginBase
 
 from dlt_bridge.alone import alone, in_turn
 from dlt_bridge.checkpoints import committed
-from dlt_bridge.ending import STOPPING, end, exit_code, exit_if_signalled
+from dlt_bridge.ending import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.failures import frames, sentence
 from dlt_bridge.inputs import json_object
@@ -276,6 +276,8 @@ def main() -> None:
         TargetDlt.logger.error(sentence(error))
         TargetDlt.logger.debug("It happened here:\n%s", frames(error))
         sys.exit(1)
+    finally:
+        leave_if_signalled()
 
 
 if __name__ == "__main__":
