@@ -203,7 +203,7 @@ def committed(
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
     finally:
-        # What was to be replaced is added to by later packages: see `StreamWriter.begin`.
+        # Packages that end before the tap replace nothing: see `Driver._postpone_replacing`.
         for name, disposition in asked.items():
             if disposition == "replace":
                 source.resources[name].apply_hints(write_disposition=disposition)

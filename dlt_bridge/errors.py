@@ -8,7 +8,7 @@ ANEW = (
 
 
 class BridgeError(Exception):
-    """The output of a tap can't be loaded; nothing after the last checkpoint is."""
+    """The output of a tap can't be loaded; nothing after the last STATE is."""
 
 
 class TapError(BridgeError):
