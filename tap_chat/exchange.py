@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
@@ -24,6 +23,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tap_chat import answers
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
+from tap_chat.clocks import ServerClock
 from tap_chat.connections import LARGEST_ANSWER, Timeouts, TooLargeError
 from tap_chat.transport import CutOffError
 
@@ -34,6 +34,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from datetime import datetime
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context
@@ -104,7 +105,7 @@ class ExchangeStream(BlockStream):
         self._user_agent = tap.user_agent
         self._transport = tap.transport
         self._counting = threading.Lock()
-        self._date = ""
+        self.clock = ServerClock()
         super().__init__(tap)
 
     @property
@@ -138,7 +139,7 @@ class ExchangeStream(BlockStream):
 
         What a bookmark passes must be over there: this clock may be ahead of the server's.
         """
-        return answers.http_date(self._date) or datetime.max.replace(tzinfo=UTC)
+        return self.clock.last
 
     def exchange(
         self,
@@ -212,13 +213,13 @@ class ExchangeStream(BlockStream):
         with self._counting:
             self.request_counter.increment()
         answer, body = self._send(request, largest)
-        self._date = answer.headers.get("Date", "")
         if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
             self.throttle.accepted()
         if answer.status == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         if answer.status != HTTPStatus.OK:
             self._refuse(request, answer, sent)
+        self.clock.saw(answer.headers.get("Date", ""))
         if answers.is_html(body):
             raise self.fatal(
                 request,
