@@ -35,7 +35,7 @@ class StarvedError(Exception):
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The server has refused every request for {seconds:.0f} s.")
+        super().__init__()
         self.seconds = seconds
 
 
@@ -74,6 +74,7 @@ class Throttle:
         self._clock = clock
         self._changed = threading.Condition()
         self._someone_waits = False
+        self._summarised = False
         # Since the last accepted request:
         self._first_refusal: float | None = None
         self._starving_since = 0.0
@@ -148,14 +149,17 @@ class Throttle:
         with self._changed:
             self._pacer.pause(self._clock(), seconds)
 
-    def summary(self) -> str | None:
-        """Return a sentence for the end of the run; None if there is nothing to say."""
-        if not self.refused_count:
-            return None
-        return (
-            f"{self._name}: {self.refused_count:,} of {self.sent:,} requests were over the rate"
-            f" limit; waited {self.waited:.0f} s for it."
-        )
+    def log_summary(self) -> None:
+        """Log at the end of the run, once, what the rate limit cost, if there was one."""
+        if self.refused_count and not self._summarised:
+            self._summarised = True
+            logger.info(
+                "%s: %d of %d requests were over the rate limit; waited %.0f s for it.",
+                self._name,
+                self.refused_count,
+                self.sent,
+                self.waited,
+            )
 
     def _check_starved(self, now: float) -> None:
         if self._first_refusal is not None and now >= self._starving_since + self._max_wait:
