@@ -1,4 +1,4 @@
-"""What fails is sent again for as long as an outage may last, and what is refused until it passes."""
+"""What fails is sent again while an outage may last, and what is refused until it passes."""
 
 from __future__ import annotations
 
