@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.limits import Limit
 from tap_chat.sandbox.livechat import ENTITY_ID
 from tap_chat.sandbox.made_up import API_KEY
 from tap_chat.sandbox.options import Options
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def read_fault(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Fault]:
-    """Read the faults of the command line."""
-    try:
-        return [msgspec.json.decode(text, type=Fault) for text in texts]
-    except msgspec.DecodeError as error:
-        raise click.BadParameter(str(error)) from None
+def listed(flag: str, name: str, kind: type, text: str) -> Callable[[Any], Any]:
+    """Return the flag of a list of Options, whose items are JSON, one for each time it is given."""
+
+    def read(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
+        try:
+            return [msgspec.json.decode(text, type=kind) for text in texts]
+        except msgspec.DecodeError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return click.option(flag, name, multiple=True, callback=read, help=text)
 
 
 def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa: ANN401
@@ -64,14 +69,19 @@ def setting(name: str, text: str, **more: Any) -> Callable[[Any], Any]:  # noqa:
 @setting("--livechat-date", "Which end of a chat LiveChat's dates select by: ended or started.")
 @setting("--livechat-drift", "Pages of LiveChat after which one more chat has ended.", type=int)
 @setting("--clock", "Seconds by which the server's clock is ahead.")
-@click.option(
+@listed(
+    "--limit",
+    "limits",
+    Limit,
+    'A limit, as JSON: \'{"kind": "token", "count": 20, "window": 1, "told": ["seconds"]}\'.',
+)
+@listed(
     "--fault",
     "faults",
-    multiple=True,
-    callback=read_fault,
-    help='A fault, as JSON: \'{"kind": "status", "status": 503, "after": 3, "times": 2}\'.',
+    Fault,
+    'A fault, as JSON: \'{"kind": "status", "status": 503, "after": 3, "times": 2}\'.',
 )
-def main(*, port: int, faults: list[Fault], **settings: object) -> None:
+def main(*, port: int, **settings: object) -> None:
     """Serve the chat APIs on loopback, with made-up data. Its address is the first line printed.
 
     GET /_sandbox tells the rows of every stream, the requests so far and all settings; PATCH
@@ -83,7 +93,6 @@ def main(*, port: int, faults: list[Fault], **settings: object) -> None:
         world, options = World().changed(of_world), msgspec.convert(settings, Options)
     except msgspec.ValidationError as error:
         raise click.UsageError(str(error)) from None
-    options.faults = faults
     try:
         sandbox = Sandbox(world, options, port)
     except OSError as error:

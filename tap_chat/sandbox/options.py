@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.limits import Limit
 
 
 class Options(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -14,8 +15,10 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         latency: Seconds before each answer.
-        rate_limit: Requests allowed in a window; None for no limit.
+        rate_limit: Requests allowed in a window; None for no limit. The rest get a 429 with an
+            exact Retry-After.
         rate_window: The length of a window, in seconds.
+        limits: Further limits, of any kind; a request must pass all of them.
         max_page_size: The most records that any page has, whatever is asked for.
         faults: What goes wrong, the first that strikes wins.
         clock: Seconds by which the server's clock is ahead; behind, if negative.
@@ -34,6 +37,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     latency: Annotated[float, Meta(ge=0)] = 0.0
     rate_limit: Annotated[int, Meta(ge=1)] | None = None
     rate_window: Annotated[float, Meta(gt=0)] = 60.0
+    limits: list[Limit] = []
     max_page_size: Annotated[int, Meta(ge=1)] = 100
     faults: list[Fault] = []
     clock: float = 0.0
@@ -45,3 +49,17 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     livechat_cap: Annotated[int, Meta(ge=1)] = 25_000
     livechat_date: Literal["ended", "started"] = "ended"
     livechat_drift: Annotated[int, Meta(ge=1)] | None = None
+
+    def all_limits(self) -> tuple[Limit, ...]:
+        """Return the limits that these options put on requests."""
+        usual, dixa = self.rate_limit, self.dixa_rate_limit
+        limits = list(self.limits)
+        if usual is not None:
+            limits.append(Limit(count=usual, window=self.rate_window, told=("exact",)))
+        if dixa is not None:
+            # Dixa: nothing is known of a Retry-After; connectors wait for a constant minute.
+            limits.append(Limit(count=dixa, window=self.rate_window, path=DIXA))
+        return tuple(limits)
+
+
+DIXA = "/v1/conversation_export"
