@@ -126,6 +126,9 @@ class Gate:
         faults = self.options.faults
         fault = next((fault for fault in faults if fault.strikes(path, query)), None)
         answer = dialect(request, self.world, self.options, fault)
+        for drift in self.options.drifts:
+            if drift.strikes(path):
+                self.world = drift.changed(self.world, self.options.users_order)
         return await self._spoilt(answer, request, fault) if fault else answer
 
     async def _spoilt(self, answer: Response, request: Request, fault: Fault) -> Response:
