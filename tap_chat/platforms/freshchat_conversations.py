@@ -62,6 +62,7 @@ class FreshchatUsersConversations(FreshchatStream):
     primary_keys = ("user_id", "id")
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
+    remembers = True
 
     def __init__(self, tap: TapChat, settings: FreshchatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
@@ -163,6 +164,7 @@ class FreshchatConversations(ChildStream, SingleObject):
     records_path = "conversation"
     primary_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS
+    remembers = True
 
 
 class FreshchatConversationsMessages(ChildStream, FreshchatStream):
@@ -175,6 +177,7 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
+    remembers = True
     #: From when on messages are asked for; None for all.
     since: str | None = None
 
