@@ -205,7 +205,12 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
         streams: list[ChatStream] = []
         for name, kinds in STREAMS.items():
             if (section := getattr(config, name)) is not UNSET:
-                throttle = Throttle(section.requests_per_minute)
+                throttle = Throttle(
+                    section.requests_per_minute,
+                    workers=self.settings.max_workers,
+                    max_wait=section.max_wait,
+                    name=name,
+                )
                 self.progress.throttles.append(throttle)
                 streams += [kind(self, section, throttle) for kind in kinds]
         return streams
