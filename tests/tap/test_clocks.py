@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import Run, by_stream, chat_config, full_config, merged, missing
-from serving import Server, paged, rows
+from serving import Server, paged
 
 from tap_chat.clocks import FAR, ServerClock, unit_of
 from tap_chat.sandbox import Sandbox, World
@@ -94,7 +94,7 @@ def test_number_that_is_a_time_to_come_moves_no_bookmark_there(
     good = [{"id": f"m{n}", "seq": (now - 1000 + n) * unit} for n in range(5)]
     bad = {"id": "bad", "seq": (now * 1000 if unit < 10**9 else now + 80 * 365 * 86400) * unit}
     messages = [*good, bad] if first_of_all else [*good]
-    with Server(lambda request: paged(messages)(request)) as api:
+    with Server(paged(messages)) as api:
         config = chat_config(api, fields={"seq": {"type": "integer"}}, replication_key="seq")
         first = tap(config)
         if not first_of_all:
