@@ -20,7 +20,15 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat import catalog as catalogs
-from tap_chat.bookmarks import DATETIMES, NUMBERS, Bookmark, Bookmarks, Kind, normalise_datetime
+from tap_chat.bookmarks import (
+    DATETIMES,
+    NUMBERS,
+    Bookmark,
+    Bookmarks,
+    Kind,
+    normalise_datetime,
+    write_datetime,
+)
 from tap_chat.exchange import ExchangeStream
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
@@ -110,6 +118,7 @@ class ChatStream(ExchangeStream):
         for page in self.pages(context, verbatim=verbatim):
             yield page.block
         if context is None:
+            self.hold_back()
             self.report()
 
     def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
@@ -471,6 +480,16 @@ class ChatStream(ExchangeStream):
         if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
             self.state_manager.reach(self.replication_key, bookmark)
             self._state_writer.write_state(self.tap_state)
+
+    def hold_back(self) -> None:
+        """Let the bookmark not pass the first answer, by the server's clock.
+
+        The SDK's signpost is of this clock, which may be ahead.
+        """
+        signpost = self.get_replication_key_signpost()
+        if signpost and self.replication_method == REPLICATION_INCREMENTAL:
+            began = write_datetime(self.began)
+            self.state_manager.write_replication_key_signpost(min(signpost, began))
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> str | None:

@@ -104,7 +104,7 @@ class ExchangeStream(BlockStream):
         self._user_agent = tap.user_agent
         self._transport = tap.transport
         self._counting = threading.Lock()
-        self._date = ""
+        self._date = self._first_date = ""
         super().__init__(tap)
 
     @property
@@ -139,6 +139,11 @@ class ExchangeStream(BlockStream):
         What a bookmark passes must be over there: this clock may be ahead of the server's.
         """
         return answers.http_date(self._date) or datetime.max.replace(tzinfo=UTC)
+
+    @property
+    def began(self) -> datetime:
+        """When the first answer was sent, likewise: what changes later may be in none of them."""
+        return answers.http_date(self._first_date) or datetime.max.replace(tzinfo=UTC)
 
     def exchange(
         self,
@@ -213,6 +218,7 @@ class ExchangeStream(BlockStream):
             self.request_counter.increment()
         answer, body = self._send(request, largest)
         self._date = answer.headers.get("Date", "")
+        self._first_date = self._first_date or self._date
         if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
             self.throttle.accepted()
         if answer.status == HTTPStatus.NOT_FOUND and skippable:

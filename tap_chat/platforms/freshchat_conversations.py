@@ -201,7 +201,7 @@ class FreshchatUsersConversations(FreshchatStream):
         for step in self._users.users(since):
             # By the server's clock, of which `from_time` is; and of its first answer, as what comes
             # while the list is read is a matter of the next pass.
-            asked = asked or write_datetime(min(self.ends, self._users.server_time))
+            asked = asked or write_datetime(min(self.ends, self._users.began))
             ids |= dict.fromkeys(user["id"] for user in step.value)
             yield Step(Users(asked))
         left = remaining(ids, found)

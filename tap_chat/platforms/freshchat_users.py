@@ -47,6 +47,7 @@ class FreshchatUsers(FreshchatStream):
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
+        self.hold_back()
         self.report()
 
     @override

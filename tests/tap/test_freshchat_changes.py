@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import by_stream
 from serving import Server
-from talking import GONE, LONG_AGO, NO_BACKEND, Account, talking_config
+from starlette.responses import Response
+from talking import GONE, LONG_AGO, NO_BACKEND, Account, moment, talking_config
 
 if TYPE_CHECKING:
     from running import Run, Runner
-    from starlette.responses import Response
 
 MESSAGES = "freshchat_conversations_messages"
 TALKS = "freshchat_conversations"
@@ -84,7 +84,7 @@ def test_user_who_leaves_pulls_nobody_past_the_reader(
 
     account.before = Once("/users", change, page="2")
     others = [PARENTS, TALKS, MESSAGES] if stream == USERS else [USERS]
-    maps = {name: None for name in others}
+    maps = dict.fromkeys(others)
     with serving(account) as server:
         config = talking_config(server) | ({"stream_maps": maps} if stream == USERS else {})
         first = tap(config)
@@ -316,17 +316,17 @@ def test_many_that_are_gone_fail_one_run_and_no_further(tap: Runner) -> None:
 def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: Runner) -> None:
     account = Account()
     account.add(*(f"v{number}" for number in range(100)))
-    seen: list[str] = []
+    talks: list[str] = []
 
     def before(path: str, _: dict[str, str]) -> Response | None:
-        if path.endswith("/messages") and path not in seen:
-            seen.append(path)
-        failed = len(seen) == 80
-        if failed:
-            seen.append("")
-        return Failed if failed else GONE if path.endswith("/messages") and seen.index(path) < 3 else None
+        if path.endswith("/messages"):
+            talks.append(path)
+            if len(talks) <= 3:
+                return GONE
+            if len(talks) == 80:
+                return Response("{}", 400)
+        return None
 
-    Failed = type(GONE)('{"code": 400}', 400)
     account.before = before
     with serving(account) as server:
         first = tap(talking_config(server))
@@ -336,3 +336,73 @@ def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: R
     assert "Going on with the pass" in second.err
     assert ids(MESSAGES, first, second) == all_messages(account)
     assert len(ids(MESSAGES, second)) < 60
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_clock_that_is_ahead_of_the_servers_loses_nothing(tap: Runner, mode: str) -> None:
+    behind = timedelta(days=-3)
+    account = Account(clock=behind)
+    account.add("a", "b")
+    now = datetime.now(UTC) + behind
+    with serving(account) as server:
+        config = talking_config(server, mode=mode, lookback_days=0)
+        first = tap(config)
+        later = now + timedelta(hours=5)
+        account.say("b", "later", later)
+        account.users["b"]["updated_time"] = moment(later)
+        account.clock += timedelta(hours=6)
+        second = tap(config, state=first.state)
+        # Its clock goes back, and no mark does.
+        account.clock -= timedelta(days=30)
+        third = tap(config, state=second.state)
+    assert "later" in ids(MESSAGES, second)
+    assert "b" in ids(USERS, second)
+    marks = [state_of(run, PARENTS)["users_until"] for run in (first, second, third)]
+    assert abs(datetime.fromisoformat(marks[0]) - now) < timedelta(minutes=5)
+    assert marks[0] < marks[1] == marks[2]
+
+
+def test_server_that_tells_no_time_is_read_by_this_clock(tap: Runner) -> None:
+    account = Account(clock=None)
+    account.add("a")
+    with serving(account) as server:
+        first = tap(talking_config(server))
+        second = tap(talking_config(server), state=first.state)
+    assert (first.code, second.code) == (0, 0)
+    until = datetime.fromisoformat(state_of(first, PARENTS)["all_until"])
+    assert abs(until - datetime.now(UTC)) < timedelta(minutes=5)
+    assert ids(MESSAGES, second) == []
+
+
+@pytest.mark.parametrize("stored", ["2999-01-01T00:00:00Z", "0001-01-01", "soon", 12, None])
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_mark_that_is_no_moment_until_now_leaves_out_nothing(
+    tap: Runner, stored: Any, mode: str
+) -> None:
+    account = Account()
+    account.add("a")
+    with serving(account) as server:
+        first = tap(talking_config(server, mode=mode))
+        state = first.state
+        for stream in (PARENTS, TALKS, MESSAGES):
+            state["bookmarks"][stream] |= {"users_until": stored, "all_until": stored}
+        second = tap(talking_config(server, mode=mode), state=state)
+    assert second.code == 0, second.err
+    assert ids(MESSAGES, second) == ["m-a"]
+    assert ("is no moment until now" in second.err) == (stored not in (None, "0001-01-01"))
+    assert state_of(second, PARENTS)["users_until"][:4] == str(datetime.now(UTC).year)
+
+
+def test_bookmark_of_users_does_not_pass_the_servers_clock(tap: Runner) -> None:
+    account = Account(clock=timedelta(days=-3))
+    now = datetime.now(UTC) - timedelta(days=3)
+    account.add("odd", updated=now + timedelta(days=1))
+    with serving(account) as server:
+        first = tap(talking_config(server, lookback_days=0))
+        account.add("b", at=now + timedelta(hours=5))
+        account.clock += timedelta(hours=6)
+        second = tap(talking_config(server, lookback_days=0), state=first.state)
+    assert "b" in ids(USERS, second)
