@@ -70,7 +70,8 @@ class Account:
         """Answer a request."""
         path, query = request.url.path.removeprefix("/v2"), dict(request.query_params)
         self.asked.append((path, query))
-        answer = self.before(path, query) or self.answer(path, query)
+        answer = self.before(path, query)
+        answer = self.answer(path, query) if answer is None else answer
         if not isinstance(answer, Response):
             answer = Response(json.dumps(answer), media_type="application/json")
         dated = Response(answer.body, answer.status_code, media_type=answer.media_type)
@@ -80,25 +81,26 @@ class Account:
 
     def answer(self, path: str, query: dict[str, str]) -> Any:
         """Return the body of an answer, or the answer that there is none."""
+        body: Any = GONE
         match path.strip("/").split("/"):
             case ["users"]:
-                return self.listing(query)
+                body = self.listing(query)
             case ["accounts", _]:
-                return {"account_id": 1}
+                body = {"account_id": 1}
             case ["conversations", "fields"]:
-                return []
+                body = []
             case [name]:
-                return {name: []}
+                body = {name: []}
             case ["users", user, "conversations"] if user in self.users:
-                return {"conversations": [{"id": f"c-{user}"}]}
+                body = {"conversations": [{"id": f"c-{user}"}]}
             case ["conversations", talk, "messages"] if talk in self.messages:
                 since = query.get("from_time", "")
                 rows = [row for row in self.messages[talk] if row["created_time"] > since]
                 page, size = (int(query[name]) for name in ("page", "items_per_page"))
-                return {"messages": rows[(page - 1) * size : page * size]}
+                body = {"messages": rows[(page - 1) * size : page * size]}
             case ["conversations", talk] if talk in self.messages:
-                return {"conversation_id": talk}
-        return GONE
+                body = {"conversation_id": talk}
+        return body
 
     def listing(self, query: dict[str, str]) -> Any:
         """Return a page of the list of users."""

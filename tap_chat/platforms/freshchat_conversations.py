@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import FatalAPIError
 
+from tap_chat import truths
 from tap_chat.bookmarks import just_before, write_datetime
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
@@ -86,6 +87,7 @@ class FreshchatUsersConversations(FreshchatStream):
     primary_keys = ("user_id", "id")
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
+    remembers = True
 
     def __init__(self, tap: TapChat, settings: FreshchatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
@@ -95,7 +97,7 @@ class FreshchatUsersConversations(FreshchatStream):
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         kind = self._kind
         found = find_mark(self.known_state, kind)
-        self._tell(found)
+        self._announce(found)
         mark = found
         unsaved = 0
         for users in self.ahead(self._plan_of_users()):
@@ -210,15 +212,16 @@ class FreshchatUsersConversations(FreshchatStream):
 
     @property
     def _kind(self) -> str:
-        """A digest of what this pass reads, and from when on."""
-        streams = [
-            (stream.name, stream.known_state.get(ALL_UNTIL), stream.known_state.get(MISSED))
-            for stream in self._family
-        ]
-        lookback = self.settings.lookback_days
-        return digest_of(self.url_base, self.settings.mode, lookback, self._since, streams)
+        """A digest of what this pass reads, into which tables, and from when on."""
+        streams = []
+        for stream in self._family:
+            known = stream.known_state
+            truth = truths.stored(known)
+            about = (truth.account, truth.written) if truth else None
+            streams.append((stream.name, known.get(ALL_UNTIL), known.get(MISSED), about))
+        return digest_of(self.settings.mode, self.settings.lookback_days, self._since, streams)
 
-    def _tell(self, found: Mark | None) -> None:
+    def _announce(self, found: Mark | None) -> None:
         """Log whether an interrupted pass is gone on with."""
         if found is not None:
             self.logger.info("Going on with the pass that began at %s.", found.started)
@@ -287,6 +290,7 @@ class FreshchatConversations(ChildStream, SingleObject):
     records_path = "conversation"
     primary_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS
+    remembers = True
 
 
 class FreshchatConversationsMessages(ChildStream, FreshchatStream):
@@ -299,6 +303,7 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
+    remembers = True
     #: From when on messages are asked for; None for all.
     since: str | None = None
     #: The users of whom all are asked for nevertheless.

@@ -68,18 +68,17 @@ class Once:
 # Users who leave the list while it is paged
 
 
-@pytest.mark.parametrize("totals", [True, False])
+@pytest.mark.parametrize("list_says", ["no total", "a total", "the same total"])
 @pytest.mark.parametrize("stream", [PARENTS, USERS])
-@pytest.mark.parametrize("newcomer", [False, True])
 def test_user_who_leaves_pulls_nobody_past_the_reader(
-    tap: Runner, stream: str, totals: bool, newcomer: bool
+    tap: Runner, stream: str, list_says: str
 ) -> None:
-    account = Account(totals=totals)
+    account = Account(totals=list_says != "no total")
     account.add(*NAMES)
 
     def change() -> None:
         del account.users["u03"]
-        if newcomer:  # the total is the same
+        if list_says == "the same total":
             account.add("u99", at=datetime.now(UTC))
 
     account.before = Once("/users", change, page="2")
@@ -263,7 +262,7 @@ def test_second_page_that_is_not_found_once_loses_nothing(tap: Runner) -> None:
 
 @pytest.mark.parametrize("part", ["/users/u04", "c-u04"])
 def test_no_mark_passes_what_was_not_found(tap: Runner, part: str) -> None:
-    """It is there again in the third run: all of it is read, and only new messages of the others."""
+    """It is there again in the third run: all of it is read, and of the others what is new."""
     account = Account()
     account.add(*NAMES)
     with serving(account) as server:
@@ -353,10 +352,10 @@ def test_clock_that_is_ahead_of_the_servers_loses_nothing(tap: Runner, mode: str
         later = now + timedelta(hours=5)
         account.say("b", "later", later)
         account.users["b"]["updated_time"] = moment(later)
-        account.clock += timedelta(hours=6)
+        account.clock = behind + timedelta(hours=6)
         second = tap(config, state=first.state)
         # Its clock goes back, and no mark does.
-        account.clock -= timedelta(days=30)
+        account.clock = behind - timedelta(days=30)
         third = tap(config, state=second.state)
     assert "later" in ids(MESSAGES, second)
     assert "b" in ids(USERS, second)
@@ -403,6 +402,6 @@ def test_bookmark_of_users_does_not_pass_the_servers_clock(tap: Runner) -> None:
     with serving(account) as server:
         first = tap(talking_config(server, lookback_days=0))
         account.add("b", at=now + timedelta(hours=5))
-        account.clock += timedelta(hours=6)
+        account.clock = timedelta(days=-3, hours=6)
         second = tap(talking_config(server, lookback_days=0), state=first.state)
     assert "b" in ids(USERS, second)

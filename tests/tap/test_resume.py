@@ -121,8 +121,8 @@ def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) 
         while not runs or runs[-1].code:
             assert len(runs) < 6
             budget[0] = 50
-            state = {"state": runs[-1].state} if runs else {}
-            runs.append(tap(talking_config(server, lookback_days=0), **state))
+            state = runs[-1].state if runs else {}
+            runs.append(tap(talking_config(server, lookback_days=0), state=state))
             found = {row["id"] for row in by_stream(runs[-1]).get(MESSAGES, [])}
             assert found - read
             read |= found
