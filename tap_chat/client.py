@@ -78,9 +78,11 @@ class ChatStream(ExchangeStream):
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.starts = tap.starts
         self.ends = tap.ends
-        self.skipped = 0
         self._doubted = False
         self._began = datetime.now(UTC)
+        #: The contexts whose parents were asked for in vain, and the number of all contexts.
+        self.missed: list[Context] = []
+        self.asked = 0
         self._state_writer = tap.state_writer
         self._fan_out = tap.fan_out
         self._progress = tap.progress
@@ -124,15 +126,16 @@ class ChatStream(ExchangeStream):
             verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
-            Each page; none if the parent is gone, which is counted.
+            Each page; none if the parent is gone, which is noted.
 
         Raises:
             FatalAPIError: A page can't be had, or came before.
         """
+        self.asked += 1
         for page in self.ahead(self.plan(context, verbatim=verbatim)):
-            if page is None:
-                self.skipped += 1
-            else:
+            if page is None and context is not None:
+                self.missed.append(dict(context))
+            elif page is not None:
                 yield page
 
     def ahead(self, plan: Plan[T]) -> Iterator[T]:
@@ -380,10 +383,10 @@ class ChatStream(ExchangeStream):
     def report(self) -> None:
         """Log what there is to say when all is read: requests, parents gone, missing bookmarks."""
         self.request_counter.exit()
-        if self.skipped:
+        if self.missed:
             self.logger.warning(
                 "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
-                self.skipped,
+                len(self.missed),
                 self.path,
             )
         if self.replication_key and (unmarked := self.state_manager.unmarked):

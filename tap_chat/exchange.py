@@ -245,7 +245,10 @@ class ExchangeStream(BlockStream):
             raise
         told = self._tell(turn, answer)
         if answer.status == HTTPStatus.NOT_FOUND and skippable:
-            raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
+            if self.says_gone(body):
+                raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
+            said = "answered 404 Not Found, but not as the API does"
+            raise PassingError(self.sentence(request, said))
         if answer.status != HTTPStatus.OK:
             self._refuse(request, answer, told)
         self.clock.saw(answer.headers.get("Date", ""))
@@ -268,6 +271,16 @@ class ExchangeStream(BlockStream):
             remedy = self.remedies.check_address_at_last
             raise BrokenOffError(self.sentence(request, said), remedy=remedy)
         raise self.unreadable(request)
+
+    def says_gone(self, body: Body | Beginning) -> bool:  # noqa: ARG002 - any does by default
+        """Say whether the body of a 404 is the API's word that something is gone.
+
+        Others that stand before it, such as a gateway without a backend, answer 404, too.
+
+        Args:
+            body: The body.
+        """
+        return True
 
     def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
         began = False
