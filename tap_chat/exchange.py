@@ -33,7 +33,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context
@@ -79,6 +79,18 @@ class PassingError(RetriableAPIError):
 
 class BrokenOffError(PassingError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
+
+
+class MissingPageError(Exception):
+    """A status that says that there is no such page.
+
+    Args:
+        said: What the server did, as the predicate of a sentence.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 class ExchangeStream(BlockStream):
@@ -147,6 +159,7 @@ class ExchangeStream(BlockStream):
         *,
         largest: int | None = None,
         skippable: bool = False,
+        missing: Collection[int] = (),
     ) -> T:
         """Send a request until it is answered.
 
@@ -156,6 +169,7 @@ class ExchangeStream(BlockStream):
             largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
                 one `read` gets the `Beginning`; one that breaks off is given up at once.
             skippable: True if a 404 only says that this one is gone.
+            missing: Statuses that only say that there is no such page.
 
         Returns:
             What `read` made of the body.
@@ -163,6 +177,7 @@ class ExchangeStream(BlockStream):
         Raises:
             BrokenOffError: The answer broke off, and less can be asked for. Reading the rest of a
                 larger one raises it, too.
+            MissingPageError: One of those statuses.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or too often. The message names the
                 stream, the request and the remedy.
@@ -172,7 +187,9 @@ class ExchangeStream(BlockStream):
             return largest is not None and isinstance(error, BrokenOffError)
 
         try:
-            return self.attempt(request, read, largest=largest, skippable=skippable)
+            return self.attempt(
+                request, read, largest=largest, skippable=skippable, missing=missing
+            )
         except PassingError as error:
             failed = [error]
 
@@ -180,7 +197,9 @@ class ExchangeStream(BlockStream):
             # Retries cost more than most requests to prepare, so the first failure comes with them.
             if failed:
                 raise failed.pop()
-            return self.attempt(request, read, largest=largest, skippable=skippable)
+            return self.attempt(
+                request, read, largest=largest, skippable=skippable, missing=missing
+            )
 
         try:
             return self.retrying(again, give_up)()
@@ -200,11 +219,13 @@ class ExchangeStream(BlockStream):
         *,
         largest: int | None = None,
         skippable: bool = False,
+        missing: Collection[int] = (),
     ) -> T:
         """Send a request once; arguments and value as for `exchange`.
 
         Raises:
             PassingError: There is no good answer, but there may be one later.
+            MissingPageError: One of the statuses that say that there is no such page.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: There is no good answer.
         """
@@ -215,6 +236,9 @@ class ExchangeStream(BlockStream):
         self._date = answer.headers.get("Date", "")
         if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
             self.throttle.accepted()
+        # A web page is not the API's, and says nothing of its pages.
+        if answer.status in missing and not answers.is_html(body):
+            raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
         if answer.status == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         if answer.status != HTTPStatus.OK:

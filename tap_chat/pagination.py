@@ -1,7 +1,7 @@
 """Paginators: from a page to the place of the next, each ending for a reason.
 
 They are shaped like the SDK's, but read a page that is decoded already instead of a response
-that every reader decodes again.
+that every reader decodes again. That of lists by offset is in `offsets`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
+
+from tap_chat.records import Block
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -21,12 +24,17 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from tap_chat.records import Block
-
 TokenT = TypeVar("TokenT")
 
 # The last so many pages are remembered, by the hashes of their keys.
 REMEMBERED_PAGES = 10_000
+
+#: Pages in a row that may be empty though the server says that more follow.
+MOST_EMPTY_PAGES = 20
+
+#: Statuses that say that a list is empty; and those that servers answer with beyond its end.
+NO_CONTENT = frozenset({204})
+BEYOND = NO_CONTENT | {400, 404, 416, 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,26 @@ class Page:
     def records(self) -> Sequence[Any]:
         """The records."""
         return self.block.records
+
+    def after(self, count: int) -> Page:
+        """Return the page without its first records.
+
+        Args:
+            count: The number of records that are left out.
+        """
+        return Page(self.body, self.block.split(count)[1], self.keys[count:])
+
+    def only(self, chosen: Sequence[bool]) -> Page:
+        """Return the page with some of its records.
+
+        Args:
+            chosen: For each record whether it is one of them.
+        """
+        return Page(self.body, self.block.only(chosen), list(compress(self.keys, chosen)))
+
+
+#: A page without records; what an answer is taken for that says that nothing is there.
+NOTHING = Page(None, Block([]), [])
 
 
 class PagingError(Exception):
@@ -79,28 +107,61 @@ class Paginator(ABC, Generic[TokenT]):
     Attributes:
         current_value: The token of the page to ask for next.
         finished: True when there is none.
-        confirming: True when that page is expected to be empty, or not to be there at all.
+        missing: Statuses by which the server may say that this page is not there. Where 404 is
+            one, so may be a null in place of the list, or an empty body.
     """
 
     def __init__(self, start: TokenT) -> None:
         self.current_value = start
         self.finished = False
-        self.confirming = False
+        self.missing: frozenset[int] = frozenset()
         self._count = 0
+        self._empty = 0
         self._last: list[tuple[Any, ...]] | None = None
         self._landmark: list[tuple[Any, ...]] | None = None
         self._seen: set[int] = set()
         self._order: deque[int] = deque()
 
-    def advance(self, page: Page) -> None:
+    def advance(self, page: Page) -> Page:
         """Move on from a page.
 
         Args:
             page: The page of `current_value`.
 
+        Returns:
+            What is new of it.
+
         Raises:
-            RepeatedPageError: It, or one like it, came before.
+            PagingError: It, or one like it, came before; or there is no end of empty ones.
         """
+        self._check_new(page)
+        following = self.get_next(page)
+        if following is None:
+            self.finished = True
+        else:
+            self.current_value = following
+        self._empty = 0 if page.records else self._empty + 1
+        if self._empty > MOST_EMPTY_PAGES and not self.finished:
+            raise PagingError(f"gave the last of {self._empty} empty pages in a row")
+        return page
+
+    def miss(self, said: str) -> Page:  # noqa: ARG002 - by default it does not matter
+        """Move on from a page that is not there, which the server may say by one of `missing`.
+
+        Args:
+            said: What it said, as the predicate of a sentence.
+
+        Returns:
+            The page that it is taken for, which has no records.
+
+        Raises:
+            PagingError: It should be there.
+        """
+        self.finished = True
+        return NOTHING
+
+    def _check_new(self, page: Page) -> None:
+        """Remember a page, and raise an error if it came before."""
         if page.records and (page.keys in (self._last, self._landmark) or self._saw(page)):
             raise RepeatedPageError
         self._count += 1
@@ -108,11 +169,6 @@ class Paginator(ABC, Generic[TokenT]):
         # Brent's cycle detection: a loop of any length is found with one remembered page.
         if self._count & (self._count - 1) == 0:
             self._landmark = page.keys
-        following = self.get_next(page)
-        if following is None:
-            self.finished = True
-        else:
-            self.current_value = following
 
     def _saw(self, page: Page) -> bool:
         """Say whether a page is one of the last before, and remember it."""
@@ -123,6 +179,11 @@ class Paginator(ABC, Generic[TokenT]):
         self._order.append(known)
         if len(self._order) > REMEMBERED_PAGES:
             self._seen.discard(self._order.popleft())
+        return False
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether rows that leave the list meanwhile may pull others past the reader."""
         return False
 
     def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
@@ -143,30 +204,6 @@ class SinglePage(Paginator[None]):
     @override
     def get_next(self, page: Page) -> None:
         return None
-
-
-class OffsetPaginator(Paginator[int]):
-    """Pages by the number of records to skip, until a page is empty.
-
-    A short page is not taken for the last one: a server that gives fewer records than it is asked
-    for would lose the rest in silence. The price is one more request, to see the empty page.
-
-    Args:
-        page_size: The number of records asked for, in rows.
-    """
-
-    def __init__(self, page_size: int) -> None:
-        super().__init__(0)
-        self._page_size = page_size
-        self._largest = 0
-
-    @override
-    def get_next(self, page: Page) -> int | None:
-        # As large as the largest: then it is the server that gives no more than that.
-        full = min(self._page_size, self._largest or self._page_size)
-        self.confirming = len(page.records) < full
-        self._largest = max(self._largest, len(page.records))
-        return self.current_value + len(page.records) if page.records else None
 
 
 class NumberPaginator(Paginator[int]):
