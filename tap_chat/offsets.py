@@ -8,9 +8,6 @@ begins with a row that is known, nothing was skipped.
 from __future__ import annotations
 
 import sys
-from collections import deque
-from itertools import chain
-from typing import TYPE_CHECKING, Any
 
 from tap_chat.pagination import (
     BEYOND,
@@ -21,19 +18,12 @@ from tap_chat.pagination import (
     PagingError,
     RepeatedPageError,
 )
+from tap_chat.trail import REMEMBERED_ROWS, Trail
 
 if sys.version_info >= (3, 12):
     from typing import override
 else:
     from typing_extensions import override
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    Key = tuple[Any, ...]
-
-# Rows that are known by their keys, of the pages read last. What is older may come twice.
-REMEMBERED_ROWS = 20_000
 
 # How often the walk goes back without a row that is new.
 MOST_RETURNS = 3
@@ -140,10 +130,10 @@ class OffsetPaginator(Paginator[int]):
                 return page.after(1)
             if not self._moved:
                 return self._take(page, page.after(1))
-        new = self._unknown(page)
+        new = self._trail.new(page)
         if not new.records and not self._overlaps:
             return self._refused()
-        if not joined and (not keys or keys[0] not in self._trail):
+        if not joined and not self._trail.joins(page):
             self._count_mixed(page, new)
             return self._go_back(self._largest)
         self._moved = True
@@ -159,7 +149,7 @@ class OffsetPaginator(Paginator[int]):
 
     def _beside(self, page: Page) -> Page:
         """Move on from a page that should have no row of the one before."""
-        new = self._unknown(page)
+        new = self._trail.new(page)
         if page.records and not new.records:
             if page.keys != self._last or not self._moves or self._next % ROUND == 0:
                 raise RepeatedPageError
@@ -175,9 +165,9 @@ class OffsetPaginator(Paginator[int]):
         """Move on from a page that the walk has gone back to."""
         if self.current_value == 0 and not page.keys:
             raise PagingError("gave an empty list, which had rows a moment ago")
-        if self.current_value == 0 or (page.keys and page.keys[0] in self._trail):
+        if self.current_value == 0 or self._trail.joins(page):
             self._back = 0
-            return self._take(page, self._unknown(page))
+            return self._take(page, self._trail.new(page))
         return self._go_back(2 * self._back)
 
     def _take(self, page: Page, new: Page) -> Page:
@@ -245,39 +235,7 @@ class OffsetPaginator(Paginator[int]):
         if self._mixed >= MOST_MIXED_PAGES:
             raise PagingError(f"gave {self._mixed} pages in a row of which most came before")
 
-    def _unknown(self, page: Page) -> Page:
-        """Return what is new of a page."""
-        return page.only([key not in self._trail for key in page.keys])
-
     @property
     def _full(self) -> bool:
         """Whether the page before is as large as pages are."""
         return len(self._last or ()) >= min(self._page_size, self._largest)
-
-
-class Trail:
-    """The keys of the rows read last."""
-
-    def __init__(self) -> None:
-        self._pages: deque[Sequence[Key]] = deque()
-        self._rows = 0
-        self._keys: set[Key] | None = None
-
-    def add(self, keys: Sequence[Key]) -> None:
-        """Add the keys of further rows, and forget the oldest."""
-        self._pages.append(keys)
-        self._rows += len(keys)
-        # Most walks never look, so that the set is made when one does.
-        if self._keys is not None:
-            self._keys.update(keys)
-        while self._rows - len(self._pages[0]) >= REMEMBERED_ROWS:
-            oldest = self._pages.popleft()
-            self._rows -= len(oldest)
-            if self._keys is not None:
-                self._keys.difference_update(oldest)
-
-    def __contains__(self, key: Key) -> bool:
-        """Say whether a row is known."""
-        if self._keys is None:
-            self._keys = set(chain.from_iterable(self._pages))
-        return key in self._keys

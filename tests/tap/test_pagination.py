@@ -64,7 +64,7 @@ def test_empty_pages_end_though_more_are_said_to_follow() -> None:
 
 @pytest.mark.parametrize("host", ["http://API.example", "//api.example", ""])
 def test_next_link_may_spell_the_host_in_any_case(host: str) -> None:
-    paginator = NextLinkPaginator("http://api.EXAMPLE/v2", 2)
+    paginator = NextLinkPaginator("http://api.EXAMPLE/v2")
     link = {"links": {"next_page": {"href": f"{host}/v2/users?page=2"}}}
     paginator.advance(Page(link, Block([{"id": 1}]), [(1,)]))
     assert paginator.current_value == 2
