@@ -18,7 +18,6 @@ from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import NumberPaginator, WholeOrPaged
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import (
-    SERVER_PAGE_SIZES,
     FreshchatSettings,
     FreshchatStream,
     SingleObject,
@@ -251,7 +250,7 @@ class FreshchatUsersConversations(FreshchatStream):
     @override
     def new_paginator(self) -> WholeOrPaged:
         # Freshchat: no pages are documented here; whether there are some is not known.
-        return WholeOrPaged(self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES)
+        return WholeOrPaged(self.settings.api_url, self.page_sizes)
 
     def _of_users(self, users: Users) -> Iterator[Plan[Page | None]]:
         for user in users.ids:
@@ -318,8 +317,8 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
 
     @override
     def new_paginator(self) -> NumberPaginator:
-        # Freshchat: there may be a link object here, but it can't be depended upon.
-        return NumberPaginator(self.settings.items_per_page, SERVER_PAGE_SIZES)
+        # Freshchat: there may be a link object here, but that there is none says nothing.
+        return NumberPaginator(self.page_sizes)
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
