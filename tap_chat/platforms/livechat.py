@@ -333,16 +333,16 @@ class LiveChatChats(LiveChatStream):
         if found.more:
             raise self.fatal(
                 found.listing.request,
-                self._counts(found),
+                self._problem_of(found),
                 "Try again later; if it is so each time, ask LiveChat.",
             )
         # Each page came twice, and the same: there is no more to be had.
         self.logger.warning("%s", self._told(found))
 
     def _told(self, found: Found) -> str:
-        return self.sentence(found.listing.request, self._counts(found))
+        return self.sentence(found.listing.request, self._problem_of(found))
 
-    def _counts(self, found: Found) -> str:
+    def _problem_of(self, found: Found) -> str:
         total, given = found.listing.total, found.given
         return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
 
