@@ -12,6 +12,7 @@ from pathlib import Path
 
 from singer_sdk.exceptions import SingerSDKError
 
+from tap_chat.ending import STOPPING, watch_signals
 from tap_chat.quiet import keep_log_plain
 from tap_chat.tap import TapChat
 from tap_chat.writer import buffer_output, flush
@@ -37,7 +38,8 @@ def keep_heap_small() -> None:
 
 def main() -> None:
     """Run the tap; exit with 0 only if every record was written."""
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    watch_signals()
+    for signum in STOPPING:
         # Until the tap is made, and handles them itself.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
     keep_heap_small()
