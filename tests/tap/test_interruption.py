@@ -230,10 +230,32 @@ def test_output_that_can_not_be_written_is_said(
     assert "Exception ignored" not in run.err
 
 
-def test_closed_standard_error_keeps_no_record_from_being_written(
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
+def test_closed_file_keeps_no_record_from_being_written(
+    tap: Runner, sandbox: Sandbox, closed: str
+) -> None:
+    command = " ".join(tap.command(chat_config(sandbox)))
+    run = tap.run(["bash", "-c", f"{command} {closed}"])
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+
+
+def test_closed_file_leaves_its_number_to_no_other(tap: Runner) -> None:
+    program = """
+import os, sys
+import tap_chat.__main__ as tap
+
+tap.watch_signals = lambda: sys.exit(str(os.dup(1)) if os.dup(1) > 2 else 'taken')
+tap.main()
+"""
+    run = tap.run(["bash", "-c", f'exec {sys.executable} -c "$0" <&- 2>&1', program])
+    assert run.out.strip().isdigit()
+
+
+def test_deleted_working_folder_keeps_no_record_from_being_written(
     tap: Runner, sandbox: Sandbox
 ) -> None:
     command = " ".join(tap.command(chat_config(sandbox)))
-    run = tap.run(["bash", "-c", f"{command} 2>&-"])
-    assert run.code == 0
+    run = tap.run(["bash", "-c", f"mkdir gone; cd gone; rmdir ../gone; {command}"])
+    assert run.code == 0, run.err
     assert run.records == sandbox.world.chat_messages
