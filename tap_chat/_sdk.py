@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tap_chat.records import Block, Record
 
 __all__ = [
+    "BeginningTap",
     "BlockStream",
     "OneSchemaStream",
     "ProbingTap",
@@ -203,6 +204,19 @@ class ProbingTap(Tap):
         Returns:
             Whether all is right.
         """
+        raise NotImplementedError
+
+
+class BeginningTap(Tap):
+    """A tap that does something after all is set up, and before the first stream is read."""
+
+    @override
+    def _set_compatible_replication_methods(self) -> None:
+        super()._set_compatible_replication_methods()
+        self.begin()
+
+    def begin(self) -> None:
+        """Do what comes before the first STATE and the first stream."""
         raise NotImplementedError
 
 

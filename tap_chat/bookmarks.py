@@ -237,8 +237,9 @@ class Bookmarks(StreamStateManager):
             bookmark: Where everything before is written.
         """
         state = self.stream_state
-        if state.get("replication_key") == replication_key:
-            bookmark = max(bookmark, state.get("replication_key_value", bookmark))
+        before = state.get("replication_key_value")
+        if before is not None and state.get("replication_key") == replication_key:
+            bookmark = max(bookmark, before)
         state |= {"replication_key": replication_key, "replication_key_value": bookmark}
 
     @override

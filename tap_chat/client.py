@@ -36,7 +36,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
@@ -71,6 +71,8 @@ class ChatStream(ExchangeStream):
     parent_keys: ClassVar[tuple[str, ...]] = ()
     #: How the bookmark moves.
     bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
+    #: The settings that name the account, and what of it is read, besides `api_url`.
+    account_settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.starts = tap.starts
@@ -430,6 +432,21 @@ class ChatStream(ExchangeStream):
         return ""
 
     # Incremental
+
+    @property
+    def is_read(self) -> bool:
+        """Whether this run reads the stream, for itself or for what is reached through it."""
+        return bool(self.selected or self.has_selected_descendents)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the STATE has marks of the stream, by which a run leaves out records."""
+        return self.replication_method == REPLICATION_INCREMENTAL
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What the settings leave out of the stream, as words that stay the same."""
+        return ()
 
     @cached_property
     @override

@@ -6,13 +6,17 @@ carries the requests. That takes half of the CPU.
 
 from __future__ import annotations
 
+import socket
 import ssl
+import sys
+import time
 import weakref
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http import client
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from urllib3 import HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -24,7 +28,12 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from tap_chat.pace import PacedResponse
+from tap_chat.pace import PacedResponse, SilentError
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,9 +57,82 @@ class Timeouts:
 #: Bytes of an answer that has to be held as a whole; no API that pages comes near.
 LARGEST_ANSWER = 256 * 1024 * 1024
 
+#: Seconds; a connection that was idle for longer is not used again. Servers close theirs about
+#: then: AWS's load balancers after 60 s (https://docs.aws.amazon.com/elasticloadbalancing/latest/
+#: application/application-load-balancers.html), nginx after 75 s
+#: (https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_timeout). And what lies
+#: between, forgets them some day without a word.
+LONGEST_IDLE = 50.0
+
+#: What lets the system find out that nobody is at the other end any more (tcp(7)): it asks after 20
+#: s without a packet, 3 times, and waits for no more than 20 s until a packet is acknowledged. Each
+#: is seconds, a number, or milliseconds. Some systems have other names, or not all.
+KEPT_ALIVE = {
+    "TCP_KEEPIDLE": 20,
+    "TCP_KEEPALIVE": 20,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 20_000,
+}
+
 
 class TooLargeError(Exception):
     """An answer is larger than any that is held."""
+
+
+class Reusable(HTTPConnection):
+    """A part of connections: it says which of them are used again.
+
+    The class of the connections to a host is made of it, and belongs to that host alone.
+
+    Attributes:
+        void_until: Connections that were opened before are not used again.
+        opened: When the connection was.
+        answered: When the last answer on it began; None before the first.
+    """
+
+    response_class = PacedResponse
+    void_until: ClassVar[float] = 0.0
+    opened = 0.0
+    answered: float | None = None
+
+    @override
+    def connect(self) -> None:
+        super().connect()
+        self.opened, self.answered = time.monotonic(), None
+
+    @property
+    @override
+    def is_connected(self) -> bool:
+        void = self.opened < self.void_until
+        return not void and not self.is_old(time.monotonic()) and super().is_connected
+
+    def is_old(self, now: float) -> bool:
+        """Say whether it was idle for too long."""
+        return self.answered is not None and self.answered < now - LONGEST_IDLE
+
+    def fail(self) -> None:
+        """Note that it failed: what it met, the others that are open may have met."""
+        # Once for all that were open then: those that were opened since are no worse for it.
+        if self.opened >= self.void_until:
+            type(self).void_until = time.monotonic()
+
+    @override
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        """Read the head of an answer; raises a `StaleError` if the connection was gone before."""
+        try:
+            response = super().getresponse()
+        except Exception as error:
+            self.fail()
+            if isinstance(error, SilentError) and self.answered is not None:
+                raise StaleError(*error.args) from error
+            raise
+        self.answered = time.monotonic()
+        return response
+
+
+class StaleError(ConnectionError):
+    """A connection that was used before was gone, when it was to be used again."""
 
 
 class Connections:
@@ -62,7 +144,11 @@ class Connections:
 
     def __init__(self, pool: HTTPConnectionPool) -> None:
         self._pool = pool
-        self._kept: deque[HTTPConnection] = deque()
+        encrypted = isinstance(pool, HTTPSConnectionPool)
+        self._class: type[Reusable] = type(
+            "Direct", (Reusable, HTTPSConnection if encrypted else HTTPConnection), {}
+        )
+        self._kept: deque[Reusable] = deque()
         weakref.finalize(self, _close_all, self._kept)
 
     def ask(
@@ -80,23 +166,22 @@ class Connections:
             HTTPError: There is no answer.
         """
         with self.errors(target):
-            connection = self._kept_one() or self._opened(timeouts.connect)
-            # Platforms of one host may wait for different times.
-            connection.timeout = timeouts.read
-            connection.sock.settimeout(timeouts.read)
-            try:
-                # Not urllib3's methods of these names, but those beneath.
-                client.HTTPConnection.request(connection, method, target, headers=headers)
-                response = client.HTTPConnection.getresponse(connection)
-            except BaseException:
-                connection.close()
-                raise
-        return Exchange(self, connection, response, target)
+            if kept := self._kept_one():
+                try:
+                    return self._asked(kept, method, target, headers, timeouts)
+                except SilentError:
+                    # The connection was gone before the request, which has not failed. A GET may
+                    # be sent again in any case (RFC 9110, 9.2.2); so do browsers, and Go's
+                    # net/http (https://pkg.go.dev/net/http#Transport).
+                    pass
+            opened = self._opened(timeouts.connect)
+            return self._asked(opened, method, target, headers, timeouts)
 
-    def release(self, connection: HTTPConnection, *, usable: bool) -> None:
+    def release(self, connection: Reusable, *, usable: bool) -> None:
         """Take back a connection, on which nothing is to be read any more."""
         if usable:
             self._kept.append(connection)
+            self._close_old()
         else:
             connection.close()
 
@@ -110,14 +195,41 @@ class Connections:
         try:
             yield
         except TimeoutError as error:
+            if error.errno:  # by the system, which has no acknowledgement of what was sent
+                raise ProtocolError("The connection broke.", error) from error
             raise ReadTimeoutError(self._pool, target, "Read timed out.") from error
         except ssl.SSLError as error:
             raise SSLError(error) from error
         except (client.HTTPException, OSError) as error:
             raise ProtocolError("The connection broke.", error) from error
 
-    def _kept_one(self) -> HTTPConnection | None:
-        """Return a connection that the server has not closed meanwhile."""
+    def _asked(
+        self,
+        connection: Reusable,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+    ) -> Exchange:
+        # Platforms of one host may wait for different times.
+        connection.timeout = timeouts.read
+        connection.sock.settimeout(timeouts.read)
+        try:
+            # Not urllib3's methods of these names, but those beneath.
+            try:
+                client.HTTPConnection.request(connection, method, target, headers=headers)
+            except OSError as error:
+                raise SilentError.of(error) from error
+            response = client.HTTPConnection.getresponse(connection)
+        except BaseException:
+            connection.close()
+            connection.fail()
+            raise
+        connection.answered = time.monotonic()
+        return Exchange(self, connection, response, target)
+
+    def _kept_one(self) -> Reusable | None:
+        """Return a connection that is fresh, and that the server has not closed meanwhile."""
         while self._kept:
             try:
                 connection = self._kept.pop()
@@ -128,21 +240,27 @@ class Connections:
             connection.close()
         return None
 
-    def _opened(self, timeout: float) -> HTTPConnection:
+    def _close_old(self) -> None:
+        """Close the connections that were idle for too long; they are the first."""
+        now = time.monotonic()
+        try:
+            while self._kept[0].is_old(now):
+                self._kept.popleft().close()
+        except IndexError:  # another thread has taken it
+            return
+
+    def _opened(self, timeout: float) -> Reusable:
         pool = self._pool
-        connection = (
-            HTTPSConnection(
-                pool.host,
-                pool.port,
-                timeout=timeout,
-                cert_reqs=pool.cert_reqs,
-                ca_certs=pool.ca_certs,
-                ca_cert_dir=pool.ca_cert_dir,
-            )
-            if isinstance(pool, HTTPSConnectionPool)
-            else HTTPConnection(pool.host, pool.port, timeout=timeout)
+        certificates: dict[str, Any] = {}
+        if isinstance(pool, HTTPSConnectionPool):
+            certificates = {
+                "cert_reqs": pool.cert_reqs,
+                "ca_certs": pool.ca_certs,
+                "ca_cert_dir": pool.ca_cert_dir,
+            }
+        connection = self._class(
+            pool.host, pool.port, timeout=timeout, socket_options=socket_options(), **certificates
         )
-        connection.response_class = PacedResponse
         try:
             connection.connect()
         except TimeoutError as error:
@@ -163,7 +281,7 @@ class Exchange:
     """
 
     connections: Connections
-    connection: HTTPConnection
+    connection: Reusable
     response: client.HTTPResponse
     target: str
 
@@ -189,6 +307,7 @@ class Exchange:
                 body = b"" if (length or 0) > LARGEST_ANSWER else self.response.read(*bound)
         except HTTPError:
             self.connection.close()
+            self.connection.fail()
             raise
         if max(length or 0, len(body)) > LARGEST_ANSWER:
             self.connection.close()
@@ -212,6 +331,25 @@ class Exchange:
         self.connections.release(self.connection, usable=not self.response.will_close)
 
 
-def _close_all(connections: deque[HTTPConnection]) -> None:
+@cache
+def socket_options() -> list[tuple[int, int, int | bytes]]:
+    """Return the options of a socket whose other end may be gone without a word."""
+    options = list(HTTPConnection.default_socket_options)
+    named = {name: getattr(socket, name, None) for name in KEPT_ALIVE}
+    wanted = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    wanted += [
+        (socket.IPPROTO_TCP, number, KEPT_ALIVE[name]) for name, number in named.items() if number
+    ]
+    for option in wanted:
+        try:
+            with socket.socket() as probe:
+                probe.setsockopt(*option)
+        except OSError:
+            continue  # systems may know the name of an option, and not have it
+        options.append(option)
+    return options
+
+
+def _close_all(connections: deque[Reusable]) -> None:
     while connections:
         connections.pop().close()

@@ -1,30 +1,32 @@
 """One request and its checked answer: what is retried, what is fatal, and how it is told.
 
 The SDK's parts are used as they are: `get_http_request` builds a request, `authenticator` signs
-it, the `backoff_*` hooks pace the retries.
+it. Its `backoff_*` hooks are not: they bound the retries of a request by their number, so that a
+short outage or a rate limit that is used up ends a run.
 """
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import backoff
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from tap_chat import answers
+from tap_chat import answers, limits
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
 from tap_chat.connections import LARGEST_ANSWER, Timeouts, TooLargeError
+from tap_chat.retries import Limits, Retries
+from tap_chat.throttle import StarvedError
 from tap_chat.transport import CutOffError
 
 if sys.version_info >= (3, 12):
@@ -33,25 +35,28 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
-    from backoff.types import Details
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.limits import Told
+    from tap_chat.pacing import Turn
     from tap_chat.remedies import Remedies
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
     from tap_chat.throttle import Throttle
     from tap_chat.transport import Answer
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 Body = bytes | bytearray
 
-PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+PASSING_STATUSES = frozenset({408, 500, 502, 503, 504})
+
+# Bytes; the body of a refusal is looked into for what it says of the wait.
+LARGEST_REFUSAL = 16 * 1024
 
 
 class PassingError(RetriableAPIError):
@@ -60,21 +65,18 @@ class PassingError(RetriableAPIError):
     Args:
         message: The sentence.
         asked: Seconds that the server asked to wait, or None.
-        refused: When the request was sent, if it was over the server's allowance; or None.
         remedy: What to do if it does not pass.
     """
 
-    def __init__(
-        self,
-        message: str,
-        asked: float | None = None,
-        refused: float | None = None,
-        remedy: str = "",
-    ) -> None:
+    def __init__(self, message: str, asked: float | None = None, remedy: str = "") -> None:
         super().__init__(message)
         self.asked = asked
-        self.refused = refused
         self.remedy = remedy
+        self.took = 0.0  # seconds
+
+
+class RefusedError(PassingError):
+    """The request was over the server's rate limit: it is no failure, and is sent again."""
 
 
 class BrokenOffError(PassingError):
@@ -107,8 +109,6 @@ class ExchangeStream(BlockStream):
     section: ClassVar[str]
     #: What to do about requests to the platform that fail.
     remedies: ClassVar[Remedies]
-    #: By how much each wait is longer than the one before.
-    backoff_growth: ClassVar[float] = 2
 
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.settings = settings
@@ -143,6 +143,11 @@ class ExchangeStream(BlockStream):
     def timeouts(self) -> Timeouts:
         """How long the server may take."""
         return Timeouts(self.settings.connect_timeout, self.settings.request_timeout)
+
+    @override
+    def log_sync_costs(self) -> None:
+        super().log_sync_costs()
+        self.throttle.log_summary()
 
     @property
     def server_time(self) -> datetime:
@@ -179,38 +184,37 @@ class ExchangeStream(BlockStream):
                 larger one raises it, too.
             MissingPageError: One of those statuses.
             SkippableAPIError: A 404 of what may be gone.
-            FatalAPIError: The request failed for good, or too often. The message names the
+            FatalAPIError: The request failed for good, or for too long. The message names the
                 stream, the request and the remedy.
         """
-
-        def give_up(error: Exception) -> bool:
-            return largest is not None and isinstance(error, BrokenOffError)
-
-        try:
-            return self.attempt(
-                request, read, largest=largest, skippable=skippable, missing=missing
+        retries: Retries | None = None
+        while True:
+            try:
+                return self.attempt(
+                    request, read, largest=largest, skippable=skippable, missing=missing
+                )
+            except RefusedError as error:
+                self.logger.debug("%s It is sent again when the limit lets it.", error)
+                continue
+            except BrokenOffError as error:
+                if largest is not None:
+                    raise
+                failed: PassingError = error
+            except PassingError as error:
+                failed = error
+            retries = retries or Retries(self._limits)
+            wait = retries.wait(failed.took, failed.asked)
+            if wait is None:
+                raise self._given_up(failed, retries) from None
+            failed.__traceback__ = None  # it holds the answer
+            self.logger.warning(
+                "%s It was sent %d times in %.0f s; again in %.1f s.",
+                failed,
+                retries.sent,
+                retries.seconds,
+                wait,
             )
-        except PassingError as error:
-            failed = [error]
-
-        def again() -> T:
-            # Retries cost more than most requests to prepare, so the first failure comes with them.
-            if failed:
-                raise failed.pop()
-            return self.attempt(
-                request, read, largest=largest, skippable=skippable, missing=missing
-            )
-
-        try:
-            return self.retrying(again, give_up)()
-        except PassingError as error:
-            if give_up(error):
-                raise
-            tries = self.backoff_max_tries()
-            raise FatalAPIError(
-                f"{error} Gave up after {tries} tries (setting {self.section}.max_retries)."
-                f" {error.remedy}".rstrip()
-            ) from None
+            time.sleep(wait)
 
     def attempt(
         self,
@@ -229,20 +233,44 @@ class ExchangeStream(BlockStream):
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: There is no good answer.
         """
-        sent = self.throttle.wait()
+        try:
+            turn = self.throttle.enter()
+        except StarvedError as error:
+            raise self._starved(request, error.seconds) from None
         with self._counting:
             self.request_counter.increment()
-        answer, body = self._send(request, largest)
+        started = time.monotonic()
+        try:
+            return self._ask(request, turn, read, largest, skippable=skippable, missing=missing)
+        except PassingError as error:
+            error.took = time.monotonic() - started
+            raise
+
+    def _ask(  # noqa: PLR0913 - what a request needs
+        self,
+        request: HTTPRequest,
+        turn: Turn,
+        read: Callable[[Any], T],
+        largest: int | None,
+        *,
+        skippable: bool,
+        missing: Collection[int],
+    ) -> T:
+        """Send a request in its turn, and read the answer."""
+        try:
+            answer, body = self._send(request, largest)
+        except BaseException:
+            self.throttle.failed(turn)
+            raise
         self._date = answer.headers.get("Date", "")
-        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
-            self.throttle.accepted()
+        told = self._tell(turn, answer)
         # A web page is not the API's, and says nothing of its pages.
         if answer.status in missing and not answers.is_html(body):
             raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
         if answer.status == HTTPStatus.NOT_FOUND and skippable:
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         if answer.status != HTTPStatus.OK:
-            self._refuse(request, answer, sent)
+            self._refuse(request, answer, told)
         if answers.is_html(body):
             raise self.fatal(
                 request,
@@ -324,13 +352,26 @@ class ExchangeStream(BlockStream):
     def _sign(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
         return self.authenticator
 
-    def _refuse(self, request: HTTPRequest, answer: Answer, sent: float) -> None:
+    def _tell(self, turn: Turn, answer: Answer) -> Told:
+        """Tell the throttle how a request was answered; return what it says of the limit."""
+        told = limits.read(answer.status, answer.headers, _refusal(answer))
+        if limits.is_refusal(answer.status, told):
+            self.throttle.refused(turn, told)
+        elif answer.status in PASSING_STATUSES:
+            self.throttle.failed(turn)
+            if told.wait is not None:
+                self.throttle.pause(told.wait)
+        else:
+            self.throttle.accepted(turn, told)
+        return told
+
+    def _refuse(self, request: HTTPRequest, answer: Answer, told: Told) -> None:
         said = f"answered {answers.describe_status(answer.status)}"
-        asked = answers.retry_after(answer.headers)
-        remedy = self.remedies.of_status(answer.status, asked)
+        remedy = self.remedies.of_status(answer.status, told.wait)
+        if limits.is_refusal(answer.status, told):
+            raise RefusedError(self.sentence(request, said), told.wait, remedy)
         if answer.status in PASSING_STATUSES:
-            refused = sent if answer.status == HTTPStatus.TOO_MANY_REQUESTS else None
-            raise PassingError(self.sentence(request, said), asked, refused, remedy)
+            raise PassingError(self.sentence(request, said), told.wait, remedy)
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BrokenOffError(self.sentence(request, said))
         redirected = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
@@ -339,62 +380,23 @@ class ExchangeStream(BlockStream):
             remedy = f"If that is the API, put it into the setting {self.section}.api_url."
         raise self.fatal(request, said, remedy)
 
-    def retrying(
-        self, func: Callable[P, T], give_up: Callable[[Exception], bool]
-    ) -> Callable[P, T]:
-        """Return a function that calls this one again after a `PassingError`.
+    @cached_property
+    def _limits(self) -> Limits:
+        settings = self.settings
+        return Limits(settings.max_outage, settings.max_retries, settings.backoff_factor)
 
-        Unlike the SDK's `request_decorator` it logs a wait once, not twice.
-
-        Args:
-            func: What to call.
-            give_up: From an error to True if it is not worth another try.
-        """
-        decorate: Callable[[Callable[P, T]], Callable[P, T]] = backoff.on_exception(
-            self.backoff_wait_generator,
-            PassingError,
-            max_tries=self.backoff_max_tries,
-            jitter=self.backoff_jitter,
-            on_backoff=self.backoff_handler,
-            giveup=give_up,
-            logger=None,
+    def _given_up(self, failed: PassingError, retries: Retries) -> FatalAPIError:
+        return FatalAPIError(
+            f"{failed} Gave up after {retries.sent} tries in {retries.seconds:.0f} s (setting"
+            f" {self.section}.{retries.ended}). {failed.remedy}".rstrip()
         )
-        return decorate(func)
 
-    @override
-    def backoff_max_tries(self) -> int:
-        return self.settings.max_retries + 1
-
-    @override
-    def backoff_wait_generator(self) -> Generator[float, Any, None]:
-        wait = self.settings.backoff_factor
-        error = yield 0.0
-        while True:
-            asked = refused = None
-            if isinstance(error, PassingError):
-                asked, refused = error.asked, error.refused
-            if refused is not None:
-                self.throttle.refused(
-                    refused, wait if asked is None else asked, told=asked is not None
-                )
-            elif asked is not None:
-                self.throttle.pause(asked)
-            error = yield wait if asked is None else asked
-            wait *= self.backoff_growth
-
-    @override
-    def backoff_jitter(self, value: float) -> float:
-        # Never less than a server asked for; a little more, so that workers spread.
-        return value * random.uniform(1, 1.1)  # noqa: S311
-
-    @override
-    def backoff_handler(self, details: Details) -> None:
-        self.logger.warning(
-            "%s Try %d of %d; the next in %.1f s.",
-            details.get("exception"),
-            details["tries"],
-            self.backoff_max_tries(),
-            details.get("wait") or 0.0,
+    def _starved(self, request: HTTPRequest, seconds: float) -> FatalAPIError:
+        return self.fatal(
+            request,
+            f"waits for the rate limit, and no request was accepted for {seconds:.0f} s",
+            f"Try again later; the setting {self.section}.max_wait waits longer, and"
+            f" {self.section}.requests_per_minute keeps to the limit.",
         )
 
     def sentence(self, request: HTTPRequest, said: str) -> str:
@@ -423,3 +425,11 @@ class ExchangeStream(BlockStream):
     def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:
         """Return the error of a failure that will not pass; arguments as for `sentence`."""
         return FatalAPIError(f"{self.sentence(request, said)} {remedy}".strip())
+
+
+def _refusal(answer: Answer) -> bytes | None:
+    """Return the body of a refusal, if it is small."""
+    body = answer.body
+    if answer.status < HTTPStatus.BAD_REQUEST or isinstance(body, Beginning):
+        return None
+    return bytes(body) if len(body) <= LARGEST_REFUSAL else None

@@ -1,11 +1,12 @@
-"""How slowly an answer may come: a server that sends a byte now and then is one that hangs."""
+"""How an answer may come: what drips is one that hangs, and what is no part of it has an end."""
 
 from __future__ import annotations
 
 import io
+import ssl
 import sys
 import time
-from http import client
+from http import HTTPStatus, client
 from typing import TYPE_CHECKING, Any
 
 if sys.version_info >= (3, 12):
@@ -19,6 +20,32 @@ if TYPE_CHECKING:
 # Once an answer has begun, for so many bytes no longer is waited than for its beginning.
 SLOWEST = 64 * 1024
 
+# Bytes of all that comes before a body, and of all that comes after one; browsers take as much.
+LARGEST_HEAD = LARGEST_TRAILER = 256 * 1024
+
+# What follows it is no HTTP.
+SWITCHED = HTTPStatus.SWITCHING_PROTOCOLS
+
+# Interim answers (1xx) before the answer itself; Go takes 5.
+MOST_INTERIM = 10
+
+
+class SilentError(ConnectionError):
+    """A connection ended without a byte of an answer."""
+
+    @classmethod
+    def of(cls, error: OSError) -> OSError:
+        """Return the error for one that came before the first byte."""
+        match error:
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                pass
+            case ssl.SSLError():  # the server has answered, if by refusing TLS
+                return error
+            # The system's own has a number: nothing that was sent was acknowledged.
+            case TimeoutError(errno=None):
+                return error
+        return cls(*error.args)
+
 
 class PacedReader(io.RawIOBase):
     """Reads from a socket while enough comes.
@@ -29,13 +56,18 @@ class PacedReader(io.RawIOBase):
     Args:
         raw: The reader of the socket.
         timeout: Seconds for so many bytes; each read alone has no more by the socket itself.
+
+    Attributes:
+        bytes: How many came so far.
+        most: How many may come, while the head is read; None for the body.
     """
 
     def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
         self._raw = raw
         self._timeout = timeout
         self._waited = 0.0
-        self._bytes = 0
+        self.bytes = 0
+        self.most: int | None = LARGEST_HEAD
 
     @override
     def readable(self) -> bool:
@@ -43,14 +75,21 @@ class PacedReader(io.RawIOBase):
 
     @override
     def readinto(self, buffer: Any) -> int | None:
-        """Read; raises `TimeoutError` when too little came in too long."""
+        """Read.
+
+        Raises:
+            TimeoutError: Too little came in too long.
+            HTTPException: The head does not end.
+        """
         started = time.monotonic()
         count = self._raw.readinto(buffer)
-        if self._bytes:
+        if self.bytes:
             self._waited += time.monotonic() - started
-        self._bytes += count or 0
-        if self._waited > self._timeout * (1 + self._bytes // SLOWEST):
+        self.bytes += count or 0
+        if self._waited > self._timeout * (1 + self.bytes // SLOWEST):
             raise TimeoutError
+        if self.most is not None and self.bytes > self.most:
+            raise client.HTTPException
         return count
 
     @override
@@ -60,9 +99,39 @@ class PacedReader(io.RawIOBase):
 
 
 class PacedResponse(client.HTTPResponse):
-    """An answer that must not come too slowly."""
+    """An answer that must not come too slowly, with a head and a trailer that end."""
 
     def __init__(self, sock: socket, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(sock, *args, **options)
         raw = self.fp.detach()
-        self.fp = io.BufferedReader(PacedReader(raw, sock.gettimeout() or 0.0))
+        self._paced = PacedReader(raw, sock.gettimeout() or 0.0)
+        self.fp = io.BufferedReader(self._paced)
+
+    @override
+    def begin(self) -> None:
+        """Read the head; raises a `SilentError` if the connection ends before."""
+        try:
+            super().begin()
+        except OSError as error:
+            if self._paced.bytes:
+                raise
+            raise SilentError.of(error) from error
+        self._paced.most = None
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the status of the answer, and pass over interim ones.
+
+        A client must be able to, and may ignore them (RFC 9110, 15.2). `http.client` passes over
+        `100 Continue` alone, and over any number of them.
+        """
+        for _ in range(MOST_INTERIM + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # http.client's own
+            if not HTTPStatus.CONTINUE <= status < HTTPStatus.OK or status == SWITCHED:
+                return version, status, reason
+            client.parse_headers(self.fp)
+        raise client.HTTPException
+
+    def _read_and_discard_trailer(self) -> None:
+        """Read what follows the last chunk, which `http.client` does without an end."""
+        self._paced.most = self._paced.bytes + LARGEST_TRAILER
+        super()._read_and_discard_trailer()  # type: ignore[misc]  # as above

@@ -32,6 +32,7 @@ LONGEST_LOOKBACK = 100 * 365
 EARLIEST_YEAR = 1900
 
 Allowance = Annotated[float, Meta(gt=0, le=MOST_A_MINUTE)]
+RetryCount = Annotated[int, Meta(ge=0, le=MOST_RETRIES)]
 
 
 def about(
@@ -105,15 +106,35 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
             le=DAY_OF_SECONDS,
         ),
     ] = 15.0
+    max_wait: Annotated[
+        float,
+        about(
+            "Longest wait",
+            "Seconds for which a run waits while the rate limit lets no request pass; what the"
+            " server asks to wait first does not count.",
+            ge=0,
+            le=DAY_OF_SECONDS,
+        ),
+    ] = 900.0
+    max_outage: Annotated[
+        float,
+        about(
+            "Longest outage",
+            "Seconds for which a request may fail before the run ends: by a status such as 503, a"
+            " broken connection, no answer.",
+            ge=0,
+            le=DAY_OF_SECONDS,
+        ),
+    ] = 300.0
     max_retries: Annotated[
-        int,
+        RetryCount | None,
         about(
             "Retries",
-            "How often a request is sent again after a passing failure.",
-            ge=0,
-            le=MOST_RETRIES,
+            "How often such a request is sent again at most; unset, as often as `max_outage` has"
+            " time for.",
+            examples=[3],
         ),
-    ] = 3
+    ] = None
     backoff_factor: Annotated[
         float,
         about(

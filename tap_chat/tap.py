@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
-from tap_chat import inputs, settings
-from tap_chat._sdk import ProbingTap, TerminatingTap
+from tap_chat import inputs, settings, truths
+from tap_chat._sdk import BeginningTap, ProbingTap, TerminatingTap
 from tap_chat.catalog import check_catalog
 from tap_chat.checks import header_problem
 from tap_chat.environment import environment, from_environment
@@ -38,7 +38,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from click import Context, Option
     from singer_sdk import Stream
@@ -119,7 +119,7 @@ STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
 }
 
 
-class TapChat(TerminatingTap, ProbingTap):
+class TapChat(TerminatingTap, ProbingTap, BeginningTap):
     """Every conversation of your chat platforms, as a Singer tap."""
 
     name = "tap-chat"
@@ -205,7 +205,12 @@ class TapChat(TerminatingTap, ProbingTap):
         streams: list[ChatStream] = []
         for name, kinds in STREAMS.items():
             if (section := getattr(config, name)) is not UNSET:
-                throttle = Throttle(section.requests_per_minute)
+                throttle = Throttle(
+                    section.requests_per_minute,
+                    workers=self.settings.max_workers,
+                    max_wait=section.max_wait,
+                    name=name,
+                )
                 self.progress.throttles.append(throttle)
                 streams += [kind(self, section, throttle) for kind in kinds]
         return streams
@@ -232,6 +237,10 @@ class TapChat(TerminatingTap, ProbingTap):
         self.logger.debug("The streams are %s.", ", ".join(self.streams))
         self.mapper = Mapper(plugin_config=dict(self.config), logger=self.logger)
         self.mapper.register_raw_streams_from_catalog(self.catalog)
+
+    @override
+    def begin(self) -> None:
+        truths.settle(cast("Collection[ChatStream]", self.streams.values()), self.mapper)
 
     @override
     def run_discovery(self) -> str:

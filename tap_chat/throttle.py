@@ -1,125 +1,144 @@
-"""One allowance for all requests to one host with one credential.
+"""One throttle for all requests to one host with one credential: who waits, and for how long.
 
-An allowance is a number of requests in any stretch of time of some length. The one of the settings
-may be used up at once, as servers that count by the minute let it be. A server that refuses (429)
-teaches a smaller or shorter one, which then grows again, slowly.
+What is waited for is decided by `pacing`; here are the threads.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING
+
+from tap_chat.pacing import Pacer, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds. Servers count by the second, by ten, or by the minute; what is counted over longer times
-# can't be learned from a refusal, only waited for.
-SPANS = (1.0, 10.0, 60.0)
+    from tap_chat.limits import Told
 
-# A server may count a request somewhat earlier or later than it was sent: windows are longer by
-# this part, and by no less than so many seconds.
-MARGIN, LEAST_MARGIN = 0.02, 0.03
+logger = logging.getLogger(__name__)
 
-# After so many windows, and so many requests, without a refusal, a learned allowance grows; by this
-# part of itself first, and twice as much each further time.
-CLEAN_WINDOWS, CLEAN_REQUESTS = 10, 200
-GROWTH, LARGEST_GROWTH = 0.02, 0.32
-# By this part it gets smaller with each refusal that does not tell how large it is.
-SHRINKING = 0.05
+# Seconds after which a thread that waits looks at the clock, whatever happens: where a lock can't
+# be interrupted, it is how long a signal has to wait.
+LONGEST_SLEEP = 1.0
+
+# Seconds: a longer wait is said when it begins, and again as often as this while it goes on.
+WORTH_SAYING, SAID_EVERY = 5.0, 60.0
 
 
-class Window:
-    """No more than so many requests in any stretch of so many seconds.
+class StarvedError(Exception):
+    """The server refuses each request, and has done so for too long.
 
     Args:
-        count: The number of requests.
-        span: The seconds.
-        sent: When the last requests were sent, oldest first, by the same clock as later.
+        seconds: Since the first of the refusals.
     """
 
-    def __init__(self, count: int, span: float, sent: tuple[float, ...] = ()) -> None:
-        self.count = count
-        self.span = span
-        self._length = span + max(LEAST_MARGIN, MARGIN * span)
-        self._sent = deque(sent, maxlen=count)
-
-    def delay(self, now: float) -> float:
-        """Return the seconds until a request may be sent."""
-        full = len(self._sent) == self.count
-        return max(0.0, self._sent[0] + self._length - now) if full else 0.0
-
-    def count_in(self, now: float) -> None:
-        """Count a request that is sent now."""
-        self._sent.append(now)
-
-    def resized(self, count: int) -> Window:
-        """Return a window of the same span for more or fewer requests."""
-        return Window(count, self.span, tuple(self._sent))
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class Throttle:
     """Lets requests pass as fast as they are allowed, and no faster.
 
-    Shared by all streams of a platform and safe to use from several threads.
+    Shared by all streams of a platform and safe to use from several threads. Each turn that `enter`
+    gives is closed once: by `accepted`, `refused` or `failed`.
 
     Args:
-        requests_per_minute: The allowance; None if it is not known.
+        requests_per_minute: The allowance of the settings; None if it is not known.
+        workers: The most requests at once.
+        max_wait: Seconds without an accepted request after which refusals end the run. What the
+            first refusal that tells it asks to wait comes on top of it, once.
+        name: Whose limit it is, for the log.
         clock: Returns seconds that never go back.
-        sleep: Waits for so many seconds.
 
     Attributes:
         sent: The number of requests so far.
+        refused_count: How many of them were refused.
         waited: Seconds for which the allowance held back requests.
     """
 
     def __init__(
         self,
         requests_per_minute: float | None,
+        *,
+        workers: int,
+        max_wait: float,
+        name: str,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._pacer = Pacer(requests_per_minute, workers)
+        self._max_wait = max_wait
+        self._name = name
         self._clock = clock
-        self._sleep = sleep
-        self._given = _given(requests_per_minute)
-        self._learned: Window | None = None
-        self._growth = GROWTH
-        self._clean_since = 0.0
-        self._bound = False  # whether the learned allowance held anything back since
-        self._paused_until = 0.0
-        self._noticed = float("-inf")
-        self._accepted: deque[float] = deque()
-        self._lock = threading.Lock()
-        self._turnstile = threading.Lock()
+        self._changed = threading.Condition()
+        self._someone_waits = False
+        self._summarised = False
+        # Since the last accepted request:
+        self._first_refusal: float | None = None
+        self._starving_since = 0.0
+        self._told_once = False
+        self._said = float("-inf")
         self.sent = 0
+        self.refused_count = 0
         self.waited = 0.0
 
-    def wait(self) -> float:
+    def enter(self) -> Turn:
         """Block until the next request may be sent.
 
         Returns:
-            When it is sent, by the clock; `refused` wants to know it.
-        """
-        with self._turnstile:  # one waits for its turn, the others for theirs
-            while True:
-                with self._lock:
-                    now = self._clock()
-                    delay = self._delay(now)
-                    if delay <= 0:
-                        self._count_in(now)
-                        return now
-                    self.waited += delay
-                self._sleep(delay)
+            What the request is closed with.
 
-    def accepted(self) -> None:
-        """Note that a request was answered, and not refused."""
-        with self._lock:
+        Raises:
+            StarvedError: No request was accepted for too long, while some were refused.
+        """
+        with self._changed:
+            while True:
+                now = self._clock()
+                if (delay := self._pacer.delay(now)) <= 0:
+                    self.sent += 1
+                    # The next one may pass, too, or is the one to watch the clock.
+                    self._changed.notify()
+                    return self._pacer.send(now)
+                self._check_starved(now)
+                self._wait(now, delay)
+
+    def accepted(self, turn: Turn, told: Told) -> None:
+        """Note that a request was answered, and not refused.
+
+        Args:
+            turn: What `enter` returned.
+            told: What the response says of the limit.
+        """
+        with self._changed:
+            self._pacer.accepted(self._clock(), turn, told)
+            self._first_refusal = None
+            self._changed.notify()
+
+    def refused(self, turn: Turn, told: Told) -> None:
+        """Note that a request was over the limit; arguments as for `accepted`."""
+        with self._changed:
             now = self._clock()
-            self._accepted.append(now)
-            while self._accepted[0] < now - SPANS[-1]:
-                self._accepted.popleft()
+            self.refused_count += 1
+            self._pacer.refused(now, turn, told)
+            if self._first_refusal is None:
+                self._first_refusal = self._starving_since = now
+                self._told_once = False
+            if told.wait and not self._told_once:
+                self._told_once = True
+                self._starving_since = now + told.wait
+            self._changed.notify()
+
+    def failed(self, turn: Turn) -> None:
+        """Note that a request had no answer, or an error of the server.
+
+        Args:
+            turn: What `enter` returned.
+        """
+        with self._changed:
+            self._pacer.failed(self._clock(), turn)
+            self._changed.notify()
 
     def pause(self, seconds: float) -> None:
         """Let nobody send a request for a while, as a server asks with Retry-After.
@@ -127,67 +146,39 @@ class Throttle:
         Args:
             seconds: From now on.
         """
-        with self._lock:
-            self._paused_until = max(self._paused_until, self._clock() + seconds)
+        with self._changed:
+            self._pacer.pause(self._clock(), seconds)
 
-    def refused(self, sent: float, seconds: float, *, told: bool = True) -> None:
-        """Note that a request was over the server's allowance: pause, and learn from it.
+    def log_summary(self) -> None:
+        """Log at the end of the run, once, what the rate limit cost, if there was one."""
+        if self.refused_count and not self._summarised:
+            self._summarised = True
+            logger.info(
+                "%s: %d of %d requests were over the rate limit; waited %.0f s for it.",
+                self._name,
+                self.refused_count,
+                self.sent,
+                self.waited,
+            )
 
-        Args:
-            sent: When it was sent, as `wait` returned it.
-            seconds: What the server asked to wait, or what will be waited.
-            told: Whether the server asked for it.
-        """
-        self.pause(seconds)
-        with self._lock:
-            now = self._clock()
-            span = next((span for span in SPANS if span >= seconds), None)
-            # Those that were under way when the first was refused say the same.
-            if sent <= self._noticed or span is None:
-                return
-            self._noticed = now
-            # Fractions of a second tell when the server's window began. Whole seconds are rounded,
-            # or are the same each time, and then the window may have begun at any time.
-            exact = told and seconds % 1 > 0
-            begun = now - span + (seconds if exact else 0)
-            count = sum(moment >= begun for moment in self._accepted)
-            if self._learned and self._learned.span == span:
-                known = self._learned.count
-                count = min(count, known - 1 if exact else int(known * (1 - SHRINKING)))
-            count = max(count, 1)
-            self._learned = Window(count, span, tuple(self._accepted)[-count:])
-            self._growth = GROWTH
-            self._clean_since = now + seconds
-            self._bound = False
+    def _check_starved(self, now: float) -> None:
+        if self._first_refusal is not None and now >= self._starving_since + self._max_wait:
+            raise StarvedError(now - self._first_refusal)
 
-    def _delay(self, now: float) -> float:
-        delays = [self._paused_until - now]
-        if self._given:
-            delays.append(self._given.delay(now))
-        if self._learned:
-            held_back = self._learned.delay(now)
-            self._bound = self._bound or held_back > 0
-            delays.append(held_back)
-        return max(delays)
+    def _wait(self, now: float, delay: float) -> None:
+        """Wait until something may have changed; one thread watches the clock for all."""
+        if self._someone_waits or delay == float("inf"):
+            self._changed.wait(LONGEST_SLEEP)
+            return
+        self._say(now, delay)
+        self._someone_waits = True
+        try:
+            self._changed.wait(min(delay, LONGEST_SLEEP))
+        finally:
+            self._someone_waits = False
+            self.waited += self._clock() - now
 
-    def _count_in(self, now: float) -> None:
-        self.sent += 1
-        if self._given:
-            self._given.count_in(now)
-        if learned := self._learned:
-            learned.count_in(now)
-            windows = max(CLEAN_WINDOWS, CLEAN_REQUESTS / learned.count)
-            if self._bound and now >= self._clean_since + windows * learned.span:
-                more = max(1, int(learned.count * self._growth))
-                self._learned = learned.resized(learned.count + more)
-                self._growth = min(2 * self._growth, LARGEST_GROWTH)
-                self._clean_since = now
-                self._bound = False
-
-
-def _given(requests_per_minute: float | None) -> Window | None:
-    if not requests_per_minute:
-        return None
-    # Less than one in a minute is one in a longer time.
-    count = max(1, int(requests_per_minute))
-    return Window(count, 60.0 * count / requests_per_minute)
+    def _say(self, now: float, delay: float) -> None:
+        if delay > WORTH_SAYING and now >= self._said + SAID_EVERY:
+            self._said = now
+            logger.info("%s: waiting %.0f s for the rate limit.", self._name, delay)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -15,11 +16,17 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
 from urllib3 import Timeout
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
 
 from tap_chat.answers import Beginning
-from tap_chat.connections import LARGEST_ANSWER, Connections, TooLargeError
-from tap_chat.pace import PacedResponse
+from tap_chat.connections import (
+    LARGEST_ANSWER,
+    Connections,
+    Reusable,
+    StaleError,
+    TooLargeError,
+    socket_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -135,7 +142,8 @@ class Transport(HTTPAdapter):
         timeouts: Timeouts,
         largest: int | None,
     ) -> Answer:
-        response = pool.urlopen(
+        ask = partial(
+            pool.urlopen,
             str(request.method),
             target,
             headers=request.headers,
@@ -145,12 +153,20 @@ class Transport(HTTPAdapter):
             assert_same_host=False,
             preload_content=False,
         )
+        try:
+            response = ask()
+        except (ProtocolError, ProxyError) as error:
+            if not any(isinstance(cause, StaleError) for cause in error.args):
+                raise
+            response = ask()  # as `Connections.ask` does
         return Answer(
             response.status, response.headers, read(response, largest, response.release_conn)
         )
 
     def _find_route(self, origin: str) -> Route:
         with self._lock:
+            if route := self._routes.get(origin):  # found by another thread meanwhile
+                return route
             request = requests.Request("GET", origin).prepare()
             # Certificates and proxies that the environment names.
             environment = self._session.merge_environment_settings(
@@ -163,10 +179,11 @@ class Transport(HTTPAdapter):
             made = cast("HTTPConnectionPool", pool)
             proxied = select_proxy(origin, proxies)
             if proxied:
-                paced = {"response_class": PacedResponse}
-                made.ConnectionCls = type("Paced", (made.ConnectionCls,), paced)
+                made.ConnectionCls = type("Proxied", (Reusable, made.ConnectionCls), {})
+                made.conn_kw["socket_options"] = socket_options()
             direct = None if proxied else Connections(made)
-            return self._routes.setdefault(origin, Route(made, prefix, direct))
+            route = self._routes[origin] = Route(made, prefix, direct)
+            return route
 
 
 def read(
@@ -187,6 +204,8 @@ def read(
         TooLargeError: It is larger than any that is held.
     """
     body = bytearray()
+    # Then the chunks are undone by http.client, with the bounds of `PacedResponse`.
+    response.chunked = False
     chunks = response.stream(READ_BYTES, decode_content=True)
     try:
         for chunk in chunks:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 
+#: What fails for ever shall do so in a moment.
+QUICK = {"backoff_factor": 0.01, "max_retries": 3}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -100,7 +103,7 @@ class Runner:
 
 
 def chat_config(server: Sandbox | Server, **settings: Any) -> dict[str, Any]:
-    return {"chat": {"api_url": server.url, "api_key": API_KEY, "backoff_factor": 0.01, **settings}}
+    return {"chat": {"api_url": server.url, "api_key": API_KEY, **QUICK, **settings}}
 
 
 def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> dict[str, Any]:
@@ -111,19 +114,18 @@ def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> 
         sections: The platforms; all, if none is named.
         changes: Further settings by section.
     """
-    fast = {"backoff_factor": 0.01}
     platforms: dict[str, dict[str, Any]] = {
-        "chat": {"api_url": sandbox.url, "api_key": API_KEY} | fast,
-        "freshchat": {"api_url": f"{sandbox.url}/v2", "api_key": API_KEY} | fast,
+        "chat": {"api_url": sandbox.url, "api_key": API_KEY} | QUICK,
+        "freshchat": {"api_url": f"{sandbox.url}/v2", "api_key": API_KEY} | QUICK,
         "dixa": {
             "api_url": f"{sandbox.url}/v1",
             "api_token": API_KEY,
             "requests_per_minute": 100_000,
             "lag_minutes": 0,
         }
-        | fast,
+        | QUICK,
         "livechat": {"api_url": sandbox.url, "entity_id": ENTITY_ID, "access_token": API_KEY}
-        | fast,
+        | QUICK,
     }
     return {
         "start_date": "2025-01-01",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from singer_sdk.authenticators import BearerTokenAuthenticator
@@ -26,7 +26,6 @@ from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import (
-    DAY_OF_SECONDS,
     LONGEST_LOOKBACK,
     Allowance,
     PlatformSettings,
@@ -124,15 +123,6 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         Allowance | None,
         about("Requests a minute", "The allowance to keep to; Dixa allows an organisation 10."),
     ] = 10.0
-    backoff_factor: Annotated[
-        float,
-        about(
-            "Backoff factor",
-            "Seconds before each retry. A Retry-After wins.",
-            ge=0,
-            le=DAY_OF_SECONDS,
-        ),
-    ] = 60.0
 
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:
@@ -153,8 +143,6 @@ class DixaConversationExport(ChatStream):
     replication_key = "updated_at"
     schema = CONVERSATION_EXPORT
     settings: DixaSettings
-    # Dixa: the allowance is counted by the minute, so a retry waits for a whole one each time.
-    backoff_growth: ClassVar[float] = 1
     bookmarks_class = WindowBookmarks
 
     @property

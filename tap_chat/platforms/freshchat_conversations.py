@@ -61,6 +61,7 @@ class FreshchatUsersConversations(FreshchatStream):
     primary_keys = ("user_id", "id")
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
+    remembers = True
 
     def __init__(self, tap: TapChat, settings: FreshchatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
@@ -162,6 +163,7 @@ class FreshchatConversations(ChildStream, SingleObject):
     records_path = "conversation"
     primary_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS
+    remembers = True
 
 
 class FreshchatConversationsMessages(ChildStream, FreshchatStream):
@@ -174,6 +176,7 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
+    remembers = True
     #: From when on messages are asked for; None for all.
     since: str | None = None
 

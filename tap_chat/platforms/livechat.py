@@ -136,18 +136,34 @@ class Listing:
     size: int
 
 
-class LiveChatChats(ChatStream):
-    """The chats, one row for each agent of a chat."""
+class LiveChatStream(ChatStream):
+    """A stream of LiveChat: all of them are in the chats."""
 
-    name = "livechat_chats"
     path = "/chats"
     section = "livechat"
     remedies = REMEDIES
+    account_settings = ("entity_id",)
+    settings: LiveChatSettings
+
+    @property
+    @override
+    def first_bookmark(self) -> int:
+        return int((self.starts or BEGINNING).timestamp())
+
+    @property
+    @override
+    def left_out(self) -> tuple[str, ...]:
+        return () if self.settings.include_pending else ("pending chats",)
+
+
+class LiveChatChats(LiveChatStream):
+    """The chats, one row for each agent of a chat."""
+
+    name = "livechat_chats"
     records_path = "chats"
     primary_keys = ("id", "agent_email")
     replication_key = "ended_timestamp"
     schema = fields.CHATS
-    settings: LiveChatSettings
     bookmarks_class = WindowBookmarks
 
     def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
@@ -160,11 +176,6 @@ class LiveChatChats(ChatStream):
         return BasicAuthenticator(
             username=self.settings.entity_id, password=self.settings.access_token
         )
-
-    @property
-    @override
-    def first_bookmark(self) -> int:
-        return int((self.starts or BEGINNING).timestamp())
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
@@ -277,13 +288,10 @@ class LiveChatChats(ChatStream):
             yield {"chat_id": record["id"]}
 
 
-class ChatPart(ChildStream):
+class ChatPart(ChildStream, LiveChatStream):
     """Records that are nested in a chat."""
 
-    section = "livechat"
-    remedies = REMEDIES
     parent_stream_type = LiveChatChats
-    path = "/chats"
     primary_keys = ("chat_id", "event_id")
 
     def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:

@@ -155,6 +155,7 @@ class ChatMessages(ChatStream):
     section = "chat"
     remedies = REMEDIES
     primary_keys = ("id",)
+    account_settings = ("path", "records_path")
     settings: MessagesSettings
 
     def __init__(self, tap: TapChat, settings: MessagesSettings, throttle: Throttle) -> None:

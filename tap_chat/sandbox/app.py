@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from tap_chat.sandbox.answers import BrokenResponse, SlowResponse, json_answer
 from tap_chat.sandbox.dixa import conversation_export
+from tap_chat.sandbox.door import Door
 from tap_chat.sandbox.faults import http_date
 from tap_chat.sandbox.freshchat import freshchat
 from tap_chat.sandbox.livechat import chats
@@ -28,28 +29,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from tap_chat.sandbox.door import Passage
     from tap_chat.sandbox.faults import Fault
 
     Dialect = Callable[[Request, World, Options, Fault | None], Response]
     Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-class Allowance:
-    """A count of requests that begins anew with each window of time."""
-
-    def __init__(self) -> None:
-        self._start = 0.0
-        self._count = 0
-
-    def over(self, limit: int | None, window: float) -> float | None:
-        """Count a request; return the seconds to the next window if this one is used up."""
-        if limit is None:
-            return None
-        now = time.monotonic()
-        if now >= self._start + window:
-            self._start, self._count = now, 0
-        self._count += 1
-        return None if self._count <= limit else self._start + window - now
 
 
 class Gate:
@@ -61,7 +45,9 @@ class Gate:
 
     Attributes:
         requests: The number of requests to the APIs so far.
-        refused: Those of them that were over the rate limit.
+        refused: Those of them that a limit refused.
+        longest_stall: The most seconds between two requests that were let pass, since it was
+            steered.
         most_at_once: The most requests that were under way at the same time.
     """
 
@@ -70,11 +56,12 @@ class Gate:
         self.options = options
         self.requests = 0
         self.refused = 0
+        self.longest_stall = 0.0
         self.most_at_once = 0
         self._first = self._last = 0.0
         self._at_once = 0
-        self._allowance = Allowance()
-        self._dixa_allowance = Allowance()
+        self._passed: float | None = None
+        self._door = Door(())
         self._livechat_pages = 0
 
     @property
@@ -89,7 +76,7 @@ class Gate:
                 Route("/v1/messages", self._endpoint(messages)),
                 Route("/v2/{path:path}", self._endpoint(freshchat)),
                 Route("/chats", self._endpoint(self._livechat)),
-                Route("/v1/conversation_export", self._endpoint(self._dixa)),
+                Route("/v1/conversation_export", self._endpoint(conversation_export)),
                 Route("/_sandbox", self._report, methods=["GET"]),
                 Route("/_sandbox", self._steer, methods=["PATCH"]),
             ]
@@ -100,25 +87,49 @@ class Gate:
             self.requests += 1
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            self._first = self._first or time.monotonic()
-            await asyncio.sleep(self.options.latency)
-            self._at_once -= 1
-            self._last = time.monotonic()
-            wait = self._allowance.over(self.options.rate_limit, self.options.rate_window)
-            if wait is not None:
-                self.refused += 1
-                return Response(status_code=429, headers={"Retry-After": f"{wait:.3f}"})
-            # Not that of request.url, which ends at an encoded question mark.
-            path, query = request.scope["path"], request.query_params
-            faults = self.options.faults
-            fault = next((fault for fault in faults if fault.strikes(path, query)), None)
-            answer = dialect(request, self.world, self.options, fault)
-            if fault:
-                answer = await self._spoilt(answer, request, fault)
+            now = time.monotonic()
+            self._first = self._first or now
+            door, passage = self._ask(request, now)
+            try:
+                await asyncio.sleep(self.options.latency + passage.delay)
+                self._last = time.monotonic()
+                if passage.refused:
+                    answer = json_answer(passage.body, passage.status)
+                else:
+                    answer = await self._answer(dialect, request)
+            finally:
+                self._at_once -= 1
+                door.leave(passage)
             answer.headers["Date"] = http_date(self.options.clock)
+            answer.headers.update(passage.headers(time.time() + self.options.clock))
             return answer
 
         return endpoint
+
+    def _ask(self, request: Request, now: float) -> tuple[Door, Passage]:
+        """Ask whether a request may pass, and count it."""
+        limits = self.options.all_limits()
+        if self._door.limits != limits:
+            self._door = Door(limits)
+        passage = self._door.ask(now, request.scope["path"])
+        if passage.refused:
+            self.refused += 1
+        else:
+            if self._passed is not None:
+                self.longest_stall = max(self.longest_stall, now - self._passed)
+            self._passed = now
+        return self._door, passage
+
+    async def _answer(self, dialect: Dialect, request: Request) -> Response:
+        # Not that of request.url, which ends at an encoded question mark.
+        path, query = request.scope["path"], request.query_params
+        faults = self.options.faults
+        fault = next((fault for fault in faults if fault.strikes(path, query)), None)
+        answer = dialect(request, self.world, self.options, fault)
+        for drift in self.options.drifts:
+            if drift.strikes(path):
+                self.world = drift.changed(self.world, self.options.users_order)
+        return await self._spoilt(answer, request, fault) if fault else answer
 
     async def _spoilt(self, answer: Response, request: Request, fault: Fault) -> Response:
         match fault.kind:
@@ -131,16 +142,6 @@ class Gate:
                 return answer
             case _:
                 return fault.spoil_answer(answer, self.options.clock)
-
-    def _dixa(
-        self, request: Request, world: World, options: Options, fault: Fault | None
-    ) -> Response:
-        limit, window = options.dixa_rate_limit, options.rate_window
-        if self._dixa_allowance.over(limit, window) is not None:
-            self.refused += 1
-            # Dixa: nothing is known of a Retry-After; connectors wait for a constant minute.
-            return json_answer({"message": "Too many requests"}, 429)
-        return conversation_export(request, world, options, fault)
 
     def _livechat(
         self, request: Request, world: World, options: Options, fault: Fault | None
@@ -157,6 +158,7 @@ class Gate:
             "rows": self.world.rows,
             "requests": self.requests,
             "refused": self.refused,
+            "longest_stall": self.longest_stall,
             "most_at_once": self.most_at_once,
             "busy": self.busy,
             "options": self.options,
@@ -176,5 +178,6 @@ class Gate:
             setattr(self.options, name, getattr(options, name))
         self._first = self._last = 0.0
         self.most_at_once = self._at_once
-        self._allowance = Allowance()
+        self._door = Door(())
+        self._passed, self.longest_stall = None, 0.0
         return await self._report(request)

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tap_chat.sandbox.made_up import (
     DAY,
@@ -51,11 +51,13 @@ class DixaWorld:
         seed: Decides every value.
         conversations: Their number at NOW.
         now: What was created or changed later is not there yet.
+        odd: How the `updated_at` of one conversation is wrong: in seconds, or far ahead.
     """
 
     seed: int = 7
     conversations: int = 200
     now: datetime = NOW
+    odd: Literal["seconds", "ahead"] | None = None
 
     @cached_property
     def lives(self) -> list[Life]:
@@ -90,6 +92,8 @@ class DixaWorld:
         }
         for change, moment in zip(CHANGES, life.changes, strict=False):
             row |= change(life.created, moment, life.number)
+        if self.odd and life.number == self.conversations // 2:
+            row["updated_at"] = ODD[self.odd](life.updated)
         return row
 
     @property
@@ -173,6 +177,11 @@ def _anonymized(_: int, moment: int, __: int) -> dict[str, Any]:
     return {"anonymized_at": moment, "requester_name": None, "requester_email": None}
 
 
+#: Moments that are no milliseconds, or of another time.
+ODD: dict[str, Callable[[int], int]] = {
+    "seconds": lambda moment: moment // SECOND,
+    "ahead": lambda moment: moment + 1000 * DAY,
+}
 #: What the first change of a conversation does, the second, ...
 CHANGES: tuple[Callable[[int, int, int], dict[str, Any]], ...] = (
     _assigned,

@@ -6,6 +6,7 @@ import gzip
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zlib import crc32
 
 from msgspec import Meta, Raw, Struct
 from starlette.responses import Response
@@ -34,6 +35,8 @@ Kind = Literal[
     "self_link",  # a page of Freshchat whose next link leads to itself
     "foreign_link",  # a page of Freshchat whose next link leads to another host
     "link",  # a page of Freshchat whose next link is `literal`
+    "empty_page",  # a page without records, and with a next link if it is one of Freshchat
+    "many_pages",  # a page of Freshchat or LiveChat that counts `number` pages
 ]
 
 
@@ -46,7 +49,10 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         query: Only requests with these parameters.
         after: The number of such requests to answer well first.
         times: The number of requests to spoil then; None for all.
+        lasts: Only so many seconds from the first of them on; None for ever.
+        share: Only this part of the paths, from 0 to 1, the same each time.
         status: The status of `status`.
+        page: Whether `status` has a web page as its body, as a gateway sends, instead of JSON.
         headers: Further headers of `status`, such as Retry-After.
         until: Seconds from now to the moment that `status` has as Retry-After, by the server's
             clock; None for no such header.
@@ -55,6 +61,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         field: The field of `drop` and `replace`, in the last record of a page.
         literal: The value of `replace`, the body of `body` or the address of `link`: text that is
             sent as it is.
+        number: The pages of `many_pages`.
+        ends: When `lasts` is over, by this machine's monotonic clock; the first request sets it.
     """
 
     kind: Kind
@@ -62,13 +70,18 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     query: dict[str, str] = {}
     after: Annotated[int, Meta(ge=0)] = 0
     times: Annotated[int, Meta(ge=0)] | None = 1
+    lasts: Annotated[float, Meta(ge=0)] | None = None
+    share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     status: int = 500
+    page: bool = False
     headers: dict[str, str] = {}
     until: float | None = None
     seconds: Annotated[float, Meta(ge=0)] = 1.0
     charset: str = "latin-1"
     field: str = "id"
     literal: str = "null"
+    number: int = 10**12
+    ends: float | None = None
 
     def strikes(self, path: str, query: Mapping[str, str]) -> bool:
         """Say whether this request is to be spoilt, and count it."""
@@ -76,15 +89,23 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             return False
         if not self.query.items() <= dict(query).items():
             return False
+        if crc32(path.encode()) >= self.share * 2**32:
+            return False
         if self.after:
             self.after -= 1
             return False
+        if self.lasts is not None:
+            self.ends = self.ends or time.monotonic() + self.lasts
+            if time.monotonic() >= self.ends:
+                return False
         if self.times is not None:
             self.times -= 1
         return True
 
     def spoil_records(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the records of a page with the last one spoilt."""
+        """Return the records of a page with the last one spoilt, or none of them."""
+        if self.kind == "empty_page":
+            return []
         if self.kind not in {"drop", "replace"} or not records:
             return records
         last = {name: value for name, value in records[-1].items() if name != self.field}
@@ -101,13 +122,14 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         """
         if self.kind == "status":
             until = {} if self.until is None else {"Retry-After": http_date(clock + self.until)}
-            return Response(b'{"error":"made up"}', self.status, {**self.headers, **until}, JSON)
+            body, kind = (PAGE, "text/html") if self.page else (b'{"error":"made up"}', JSON)
+            return Response(body, self.status, {**self.headers, **until}, kind)
         body = bytes(answer.body)
         whole = gzip.compress(body) if self.kind == "gzip_cut" else body
         wrong: dict[str, tuple[bytes, str]] = {
             "truncate": (body[: len(body) // 2], JSON),
             "empty": (b"", JSON),
-            "html": (b"<!doctype html><title>Sign in</title>", "text/html"),
+            "html": (PAGE, "text/html"),
             "null": (b"null", JSON),
             "body": (self.literal.encode(), JSON),
             "gzip_junk": (b"no gzip", JSON),
@@ -129,3 +151,4 @@ def http_date(seconds: float) -> str:
 
 
 JSON = "application/json"
+PAGE = b"<!doctype html><title>Sign in</title>"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from tap_chat.sandbox.answers import bearer_token, json_answer
 from tap_chat.sandbox.freshchat_rows import LISTS
-from tap_chat.sandbox.made_up import API_KEY
+from tap_chat.sandbox.made_up import API_KEY, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.freshchat_world import FreshchatWorld, User
+    from tap_chat.sandbox.freshchat_world import Conversation, FreshchatWorld, User
     from tap_chat.sandbox.options import Options
     from tap_chat.sandbox.world import World
 
@@ -86,7 +86,7 @@ class Answerer:
             case ["conversations", "fields"]:
                 return self.spoil(self.world.fields)
             case ["users"]:
-                found = select(self.world, *read_filters(self.request.query_params))
+                found = select(self.world, self.options.users_order, read_filters(self.query))
                 return self.listing("users", found, self.world.user)
             case [name] if name in LISTS:
                 return self.listing(name, self.world.listing(name), lambda row: row)
@@ -104,18 +104,31 @@ class Answerer:
             case ["conversations", key] if talk := world.talks_by_id.get(key):
                 return self.spoil([world.conversation(talk)])[0]
             case ["conversations", key, "messages"] if talk := world.talks_by_id.get(key):
-                after = read_moment(self.request.query_params, "from_time")
-                # Freshchat: there is nothing to tell the last page by but its length.
-                return {"messages": self.spoil(world.messages(talk, after, *self.bounds()))}
+                return self.messages(talk)
         raise RefusalError(404, f"{path[0][:-1].upper()}_NOT_FOUND", "there is no such one")
+
+    def messages(self, talk: Conversation) -> Row:
+        """Return a page of the messages of a conversation."""
+        after = read_moment(self.query, "from_time")
+        start, stop = self.bounds()
+        found = self.world.messages(talk, after, start, stop + 1)
+        body: Row = {"messages": self.shown(found[: stop - start])}
+        # Freshchat: there is nothing to tell the last page by but its length; but samples have a
+        # link.
+        if self.options.message_links and (len(found) > stop - start or self.endless):
+            name = f"conversations/{quote(talk.id, safe='')}/messages"
+            body["link"] = self.link(name, "next_page", self.page + 1) | {"rel": "next"}
+        return body
 
     def listing(self, name: str, items: list[Any], row: Callable[[Any], Row]) -> Row:
         """Return a page of a list, with its numbers and links."""
         start, stop = self.bounds()
         page, size = self.page, self.page_size
         last = max(-(-len(items) // size), 1)
+        if self.fault and self.fault.kind == "many_pages":
+            last = self.fault.number
         body: Row = {
-            name: self.spoil([row(item) for item in items[start:stop]]),
+            name: self.shown([row(item) for item in items[start:stop]]),
             "pagination": {
                 "total_items": len(items),
                 "total_pages": last,
@@ -125,7 +138,7 @@ class Answerer:
         }
         if self.options.links != "absent":
             links = {"first_page": 1, "last_page": last}
-            if page < last:
+            if page < last or self.endless:
                 links["next_page"] = page + 1
             if self.fault and self.fault.kind == "self_link":
                 links["next_page"] = page
@@ -155,13 +168,27 @@ class Answerer:
     @property
     def page(self) -> int:
         """The number of the page that is asked for."""
-        return read_number(self.request.query_params, "page", 1)
+        return read_number(self.query, "page", 1)
 
     @property
     def page_size(self) -> int:
         """The size of the pages."""
-        asked = read_number(self.request.query_params, "items_per_page", PAGE)
+        asked = read_number(self.query, "items_per_page", PAGE)
         return min(asked, LARGEST_PAGE, self.options.max_page_size)
+
+    @property
+    def query(self) -> QueryParams:
+        """The parameters of the request."""
+        return self.request.query_params
+
+    @property
+    def endless(self) -> bool:
+        """Whether each page has a next one, whatever is there."""
+        return self.fault is not None and self.fault.kind == "empty_page"
+
+    def shown(self, records: list[Row]) -> list[Row]:
+        """Return what a page shows of the records that have their place in it."""
+        return self.spoil(self.world.shown(records))
 
     def spoil(self, records: list[Row]) -> list[Row]:
         """Return the records of an answer, with the last one spoilt if it is to be."""
@@ -193,16 +220,17 @@ def read_filters(query: QueryParams) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def select(
-    world: FreshchatWorld, created_from: str, created_to: str, updated_from: str, updated_to: str
-) -> list[User]:
-    """Return the users that all filters let pass; an absent filter is empty.
+def select(world: FreshchatWorld, order: str, filters: tuple[str, ...]) -> list[User]:
+    """Return the users that all filters let pass, in an order; an absent filter is empty.
 
     A user who never changed and has no `updated_time` is not updated at any time.
     """
+    created_from, created_to, updated_from, updated_to = filters
+    users = world.in_order(order)
+    times = [(timestamp(user.created), user.updated_time or "") for user in users]
     return [
         user
-        for user, (created, updated) in zip(world.people, world.times, strict=True)
+        for user, (created, updated) in zip(users, times, strict=True)
         if created >= created_from
         and (not created_to or created <= created_to)
         and (not updated_from or updated >= updated_from)

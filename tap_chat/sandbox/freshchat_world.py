@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_chat.sandbox import freshchat_rows as rows
+from tap_chat.sandbox.drifts import Drifted
 from tap_chat.sandbox.made_up import (
     DAY,
     HOUR,
@@ -20,6 +21,7 @@ from tap_chat.sandbox.made_up import (
     births,
     epoch_ms,
     pick,
+    shown,
     timestamp,
 )
 
@@ -75,6 +77,8 @@ class FreshchatWorld:
         conversations: The number of their conversations at NOW.
         now: What came or changed later is not there yet.
         deleted: The part of users and conversations that are listed but gone, from 0 to 1.
+        hidden: Of about so many rows one is not shown in its list; 0 for none.
+        drifted: What has happened since.
     """
 
     seed: int = 7
@@ -82,10 +86,43 @@ class FreshchatWorld:
     conversations: int = 60
     now: datetime = NOW
     deleted: float = 0.0
+    hidden: int = 0
+    drifted: Drifted = field(default_factory=Drifted)
 
     @cached_property
     def people(self) -> list[User]:
         """The users by creation. The first is as old as the account."""
+        now = epoch_ms(self.now)
+        came = [
+            User(number, rows.user_id(number), now + 1 + place, [])
+            for place, number in enumerate(
+                range(len(self._founders), len(self._founders) + self.drifted.users)
+            )
+        ]
+        gone, updated = set(self.drifted.removed), self.drifted.updated
+        moments = {key: now + SECOND * (1 + place) for place, key in enumerate(updated)}
+        return [
+            user._replace(changes=[*user.changes, moments[user.id]]) if user.id in moments else user
+            for user in [*self._founders, *came]
+            if user.id not in gone
+        ]
+
+    def in_order(self, order: str) -> list[User]:
+        """Return the users ordered by `created_time` or `updated_time`, descending after a minus.
+
+        Args:
+            order: One of these.
+        """
+        by_update = order.endswith("updated_time")
+        return sorted(
+            self.people,
+            key=lambda user: user.changes[-1] if by_update and user.changes else user.created,
+            reverse=order.startswith("-"),
+        )
+
+    @cached_property
+    def _founders(self) -> list[User]:
+        """The users that were there when the world was made."""
         now = epoch_ms(self.now)
         dice = random.Random(f"{self.seed} freshchat changes")
         moments = list(births(self._dice("users"), self.users, now))
@@ -102,19 +139,18 @@ class FreshchatWorld:
         return people
 
     @cached_property
-    def times(self) -> list[tuple[str, str]]:
-        """The texts `created_time` and `updated_time` of the users; an absent one is empty."""
-        return [(timestamp(user.created), user.updated_time or "") for user in self.people]
-
-    @cached_property
     def talks(self) -> list[Conversation]:
         """The conversations by creation."""
         now = epoch_ms(self.now)
         born = births(self._dice("conversations"), self.conversations if self.users else 0, now)
-        talkers = [user for user in self.people if user.number % 10 != rows.SILENT]
+        talkers = [user for user in self._founders if user.number % 10 != rows.SILENT]
         known = [user.created for user in talkers]
         talks = []
+        gone = set(self.drifted.removed)
         for number, moment in enumerate(born):
+            key = rows.conversation_id(number)
+            if key in gone:
+                continue
             dice = self._dice(f"conversation {number}")
             user = talkers[dice.randrange(bisect_right(known, moment))]
             first, late = _messages(dice, number, moment)
@@ -126,7 +162,7 @@ class FreshchatWorld:
             talks.append(
                 Conversation(
                     number,
-                    rows.conversation_id(number),
+                    key,
                     user,
                     moment,
                     [at for at in first + late if at <= now],
@@ -179,6 +215,10 @@ class FreshchatWorld:
         """Return all roles, agents, groups or channels."""
         return rows.LISTS[name](self.seed)
 
+    def shown(self, found: list[Row]) -> list[Row]:
+        """Return those of some rows that are shown."""
+        return [row for row in found if shown(str(row["id"]), self.hidden)]
+
     @cached_property
     def account(self) -> Row:
         """The account's configuration."""
@@ -195,6 +235,7 @@ class FreshchatWorld:
         return [
             (user, talk)
             for user in self.people_by_id.values()
+            if shown(user.id, self.hidden)
             for talk in self.talks_by_user.get(user.id, ())
         ]
 
@@ -204,11 +245,14 @@ class FreshchatWorld:
         kept = [talk for _, talk in self.reachable if talk.id in self.talks_by_id]
         return {
             "freshchat_account": 1,
-            **{f"freshchat_{name}": len(self.listing(name)) for name in rows.LISTS},
-            "freshchat_users": len(self.people),
+            **{f"freshchat_{name}": len(self.shown(self.listing(name))) for name in rows.LISTS},
+            "freshchat_users": sum(shown(user.id, self.hidden) for user in self.people),
             "freshchat_users_conversations": len(self.reachable),
             "freshchat_conversations": len(kept),
-            "freshchat_conversations_messages": sum(len(talk.messages) for talk in kept),
+            "freshchat_conversations_messages": sum(
+                len(self.shown(self.messages(talk))) if self.hidden else len(talk.messages)
+                for talk in kept
+            ),
             "freshchat_conversations_properties": len(self.fields),
         }
 
@@ -218,8 +262,8 @@ class FreshchatWorld:
         kept = [talk for _, talk in self.reachable if talk.id in self.talks_by_id]
         return {
             "freshchat_account": [self.account],
-            **{f"freshchat_{name}": self.listing(name) for name in rows.LISTS},
-            "freshchat_users": [self.user(user) for user in self.people],
+            **{f"freshchat_{name}": self.shown(self.listing(name)) for name in rows.LISTS},
+            "freshchat_users": self.shown([self.user(user) for user in self.people]),
             "freshchat_users_conversations": [
                 {"id": talk.id, "user_id": user.id} for user, talk in self.reachable
             ],
@@ -227,7 +271,7 @@ class FreshchatWorld:
             "freshchat_conversations_messages": [
                 message | {"conversation_id": talk.id}
                 for talk in kept
-                for message in self.messages(talk)
+                for message in self.shown(self.messages(talk))
             ],
             "freshchat_conversations_properties": self.fields,
         }

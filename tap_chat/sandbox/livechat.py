@@ -42,19 +42,25 @@ def chats(request: Request, world: World, options: Options, fault: Fault | None)
         return _refusal(400, str(error))
     size = options.livechat_page_size
     # LiveChat: only the newest 25,000 chats of a query can be reached.
-    if not 1 <= page <= max(options.livechat_cap // size, 1):
+    beyond = page > max(options.livechat_cap // size, 1)
+    if page < 1 or (beyond and options.livechat_beyond == "refused"):
         return _refusal(400, "The page is out of range")
     found = select(world.livechat, since, until, options.livechat_date)
     if pending:
         waiting = [chat for chat in world.livechat.open if since <= chat.started < until]
         found = [*waiting, *found]
-    total = min(len(found), options.livechat_cap)
+    if every := options.livechat_twice:
+        # Whether it comes twice does not depend on the query.
+        found = [chat for chat in found for _ in range(1 + (chat.number % every == 0))]
+    reached = min(len(found), options.livechat_cap)
+    total = reached if options.livechat_count == "capped" else len(found)
+    total += options.livechat_excess if found else 0
     start = 0 if fault and fault.kind == "repeat" else (page - 1) * size
-    rows = [world.livechat.chat(chat) for chat in found[start : min(start + size, total)]]
+    rows = [world.livechat.chat(chat) for chat in found[start : min(start + size, reached)]]
     body = {
         "chats": fault.spoil_records(rows) if fault else rows,
         "total": total,
-        "pages": -(-total // size),
+        "pages": fault.number if fault and fault.kind == "many_pages" else -(-total // size),
     }
     answer = json_answer(body)
     # LiveChat: this version is deprecated, and its answers say so.
@@ -85,10 +91,9 @@ def read_day(text: str, zone: ZoneInfo, days: int = 0) -> int:
 def select(world: LiveChatWorld, since: int, until: int, by: str) -> Sequence[Chat]:
     """Return the chats that ended, or started, in a stretch of seconds and have ended by now."""
     if by == "started":
-        ended = world.lives[: world.ended]
-        return [chat for chat in reversed(ended) if since <= chat.started < until]
+        return [chat for chat in reversed(world.kept) if since <= chat.started < until]
     first, last = bisect_left(world.ends, since), bisect_left(world.ends, until)
-    return world.lives[first : min(last, world.ended)][::-1]
+    return world.but_removed(world.lives[first : min(last, world.ended)][::-1])
 
 
 def _refusal(status: int, message: str) -> Response:

@@ -7,9 +7,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from tap_chat.sandbox.livechat_rows import Chat, Row, Writer
 from tap_chat.sandbox.made_up import DAY, HOUR, NOW, OPENED, SECOND, births, epoch_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: What the tap writes as the agent of a chat without one.
 NOBODY = "unassigned"
@@ -26,17 +30,29 @@ class LiveChatWorld:
         chats: The number of chats that have ended by NOW, or were missed.
         now: What ended later is not there yet, or still open.
         timezone: The account's time zone.
+        removed: The ids of chats that are gone.
     """
 
     seed: int = 7
     chats: int = 150
     now: datetime = NOW
     timezone: str = "Europe/Berlin"
+    removed: tuple[str, ...] = ()
 
     @cached_property
     def ended(self) -> int:
         """The number of chats that have ended; they are the first ones of `lives`."""
         return bisect_right(self.ends, self._seconds)
+
+    @cached_property
+    def kept(self) -> list[Chat]:
+        """The chats that have ended and are not gone, in the order in which they ended."""
+        return self.but_removed(self.lives[: self.ended])
+
+    def but_removed(self, chats: Sequence[Chat]) -> list[Chat]:
+        """Return those of some chats that are not gone."""
+        gone = set(self.removed)
+        return [chat for chat in chats if chat.id not in gone] if gone else [*chats]
 
     @property
     def lives(self) -> list[Chat]:
@@ -71,7 +87,7 @@ class LiveChatWorld:
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        chats = self.lives[: self.ended]
+        chats = self.kept
         return {
             "livechat_chats": sum(chat.agents or 1 for chat in chats),
             "livechat_messages": sum(chat.messages for chat in chats),
@@ -81,7 +97,7 @@ class LiveChatWorld:
     @cached_property
     def truth(self) -> dict[str, list[Row]]:
         """The rows that each stream must bring, of the chats that have ended, oldest first."""
-        chats = [self.chat(chat) for chat in self.lives[: self.ended]]
+        chats = [self.chat(chat) for chat in self.kept]
         return {
             "livechat_chats": [
                 {**chat, "agent_email": agent["email"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
+from zlib import crc32
 
 if TYPE_CHECKING:
     import random
@@ -70,6 +71,16 @@ def births(
             return
         yield moment
         start = end
+
+
+def shown(key: str, hidden: int) -> bool:
+    """Say whether a row is shown where about each `hidden`-th is not; all are, if that is 0.
+
+    Args:
+        key: What the row is known by.
+        hidden: How many rows have one that is not shown among them.
+    """
+    return not hidden or crc32(key.encode()) % hidden > 0
 
 
 def sentence(dice: random.Random, most: int = 12) -> str:

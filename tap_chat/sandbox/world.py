@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
 from tap_chat.sandbox.dixa_world import DixaWorld
+from tap_chat.sandbox.drifts import Drifted
 from tap_chat.sandbox.freshchat_world import FreshchatWorld
 from tap_chat.sandbox.livechat_world import LiveChatWorld
-from tap_chat.sandbox.made_up import API_KEY, NOW, sentence, timestamp
+from tap_chat.sandbox.made_up import API_KEY, NOW, sentence, shown, timestamp
 
 __all__ = ["API_KEY", "World"]
 
@@ -44,6 +45,11 @@ class World:
         chats: The ended or missed chats of the LiveChat account.
         livechat_timezone: The time zone of this account.
         now: The moment at which the accounts are seen.
+        hidden: Of about so many rows of the messages API and of Freshchat's lists one has its place
+            in a page, and is not shown; 0 for none.
+        dixa_odd: One conversation of Dixa has an `updated_at` in seconds, or far ahead of its time,
+            and is listed where it belongs; None if there is none.
+        drifted: What has happened since the world was made.
     """
 
     seed: int = 7
@@ -55,6 +61,9 @@ class World:
     chats: Size = 150
     livechat_timezone: str = "Europe/Berlin"
     now: Annotated[datetime, Meta(tz=True)] = NOW
+    hidden: Size = 0
+    dixa_odd: Literal["seconds", "ahead"] | None = None
+    drifted: Drifted = field(default_factory=Drifted)
 
     def __post_init__(self) -> None:
         """Refuse a time zone that does not exist."""
@@ -66,7 +75,7 @@ class World:
     @classmethod
     def names(cls) -> set[str]:
         """Return the names of the settings."""
-        return {field.name for field in fields(cls)}
+        return {one.name for one in fields(cls)}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -84,35 +93,51 @@ class World:
         A larger world of the same seed has the same messages first, and then newer ones if the
         smaller one had whole blocks.
         """
-        dice = random.Random(f"{self.seed} messages")
-        return [_message(dice, number) for number in range(self.messages)]
+        drifted, dice = self.drifted, random.Random(f"{self.seed} messages")
+        rows = [_message(dice, number) for number in range(self.messages + drifted.end)]
+        front = [_message_in_front(self.messages, number) for number in range(drifted.front)]
+        gone = set(drifted.removed)
+        return [row for row in [*reversed(front), *rows] if row["id"] not in gone]
 
     @cached_property
     def freshchat(self) -> FreshchatWorld:
         """The Freshchat account."""
-        return FreshchatWorld(self.seed, self.users, self.conversations, self.now, self.deleted)
+        sizes = self.users, self.conversations
+        return FreshchatWorld(self.seed, *sizes, self.now, self.deleted, self.hidden, self.drifted)
 
     @cached_property
     def dixa(self) -> DixaWorld:
         """The Dixa organisation."""
-        return DixaWorld(self.seed, self.dixa_conversations, self.now)
+        return DixaWorld(self.seed, self.dixa_conversations, self.now, self.dixa_odd)
 
     @cached_property
     def livechat(self) -> LiveChatWorld:
         """The LiveChat account."""
-        return LiveChatWorld(self.seed, self.chats, self.now, self.livechat_timezone)
+        settings = self.seed, self.chats, self.now, self.livechat_timezone
+        return LiveChatWorld(*settings, self.drifted.removed)
 
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        chat = {"chat_messages": self.messages}
+        chat = {"chat_messages": len(self._shown_messages)}
         return chat | self.freshchat.rows | self.dixa.rows | self.livechat.rows
 
     @property
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that each stream must bring, as the API gives them, with what the tap adds."""
-        chat = {"chat_messages": self.chat_messages}
+        chat = {"chat_messages": self._shown_messages}
         return chat | self.freshchat.truth | self.dixa.truth | self.livechat.truth
+
+    @property
+    def _shown_messages(self) -> list[dict[str, Any]]:
+        return [row for row in self.chat_messages if shown(row["id"], self.hidden)]
+
+
+def _message_in_front(others: int, number: int) -> dict[str, Any]:
+    """Return a message that is newer than so many others, the later ones still newer."""
+    moment = EPOCH + timedelta(seconds=37 * (others + 1000 * BLOCK + number))
+    message = _message(random.Random(f"front {number}"), number)
+    return message | {"id": f"m-front-{number:06d}", "timestamp": timestamp(moment)}
 
 
 def _message(dice: random.Random, number: int) -> dict[str, Any]:

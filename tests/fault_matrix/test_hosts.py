@@ -82,7 +82,9 @@ def test_who_is_never_there_is_said(tap: Runner) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        run = tap({"chat": {"api_url": url, "api_key": API_KEY, "backoff_factor": 0.01}})
+        run = tap(
+            {"chat": {"api_url": url, "api_key": API_KEY, "backoff_factor": 0.01, "max_retries": 3}}
+        )
     assert run.code == 1
     assert "could not be sent: no connection to that host and port" in run.errors[0]
     assert "Gave up after 4 tries" in run.errors[0]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from click.testing import CliRunner
+from demo import ROOT
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 from tap_chat.sandbox.cli import main
@@ -186,10 +187,42 @@ def test_rows_count_the_truth() -> None:
         assert world.rows == {stream: len(rows) for stream, rows in world.truth.items()}
 
 
+def test_every_option_is_a_flag_and_on_the_page() -> None:
+    flags = {flag for parameter in main.params for flag in parameter.opts}
+    page = (ROOT / "docs" / "sandbox.md").read_text()
+    lists = {"limits": "limit", "faults": "fault", "drifts": "drift"}
+    # What has happened is no setting.
+    names = World.names() - {"drifted"} | set(Options.__struct_fields__)
+    for name in names:
+        flag = f"--{lists.get(name, name).replace('_', '-')}"
+        assert flag in flags
+        assert f"`{flag}`" in page
+
+
+def test_command_takes_limits_and_drifts() -> None:
+    options = ["--message-links", "--messages-end=404", "--hidden=9", "--dixa-odd=ahead"]
+    options += ['--limit={"kind": "leaky", "told": ["date"]}', '--limit={"kind": "at_once"}']
+    options += ['--drift={"kind": "delete", "of": "chats"}']
+    command = [COMMAND, *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        report = requests.get(f"{process.stdout.readline().strip()}/_sandbox", timeout=10).json()
+        process.terminate()
+    assert [limit["kind"] for limit in report["options"]["limits"]] == ["leaky", "at_once"]
+    assert report["options"]["drifts"][0]["of"] == "chats"
+    assert report["options"]["message_links"] is True
+    assert report["options"]["messages_end"] == "404"
+    assert (report["world"]["hidden"], report["world"]["dixa_odd"]) == (9, "ahead")
+
+
 @pytest.mark.parametrize(
     ("flag", "word"),
     [
         ('--fault={"kind": "flood"}', "flood"),
+        ('--limit={"kind": "fixed", "count": 0}', "count"),
+        ('--drift={"kind": "update", "of": "chats"}', "not possible of chats"),
         ("--now=yesterday", "now"),
         ("--dixa-bounds=<>", "dixa_bounds"),
         ("--links=none", "links"),

@@ -246,14 +246,6 @@ def test_allowance_is_kept(tap: Runner) -> None:
         assert sandbox.gate.refused == 0
 
 
-def test_retries_wait_equally_long(tap: Runner, sandbox: Sandbox) -> None:
-    sandbox.options.faults = [Fault(kind="status", status=429, times=3)]
-    run = tap(full_config(sandbox, "dixa", dixa={"backoff_factor": 0.1}))
-    assert_complete(run, sandbox, STREAM)
-    waits = [line.rpartition(" in ")[2] for line in run.err.splitlines() if "429" in line]
-    assert waits == ["0.1 s."] * 3
-
-
 @pytest.mark.parametrize(
     ("fault", "words"),
     [

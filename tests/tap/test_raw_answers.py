@@ -23,6 +23,14 @@ BODY = json.dumps({"data": rows(3)}).encode()
 HALF, REST = BODY[: len(BODY) // 2], BODY[len(BODY) // 2 :]
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: %d\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+INTERIM = (
+    CONTINUE
+    + b"HTTP/1.1 102 Processing\r\n\r\n"
+    + b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+)
+CHUNKS = b"Transfer-Encoding: chunked\r\n"
+FIELD = b"X: y\r\n"
 
 
 def chunked(body: bytes) -> bytes:
@@ -75,7 +83,6 @@ def read(tap: Runner, answer: bytes, endless: bytes = b"") -> Run:
         (OK + b"Content-Encoding: gzip\r\n" + LENGTH % len(BODY) + BODY, "broken compression"),
         (OK + b"X: y\r\n" * 1000 + LENGTH % len(BODY) + BODY, "the connection broke"),
         (OK + b"X: " + b"y" * 100_000 + b"\r\n" + LENGTH % len(BODY) + BODY, "connection broke"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000, "connection broke"),
         (b"HTTP/1.1 2xx OK\r\n\r\n" + BODY, "connection broke"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "connection broke"),
         (b"", "connection broke"),
@@ -90,7 +97,6 @@ def read(tap: Runner, answer: bytes, endless: bytes = b"") -> Run:
         "not-compressed",
         "too-many-headers",
         "header-too-long",
-        "nothing-but-continue",
         "status-of-letters",
         "another-protocol",
         "nothing",
@@ -114,8 +120,11 @@ def test_answer_that_is_none_is_an_error(tap: Runner, answer: bytes, words: str)
         + b"0\r\n\r\n",
         OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(HALF) + gzip.compress(REST),
         OK + LENGTH % len(BODY) + BODY + b"more",
+        INTERIM + OK + LENGTH % len(BODY) + BODY,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY) + b"0\r\nX: y\r\n\r\n",
     ],
-    ids=["until-close", "strange-encoding", "chunks", "gzip-twice", "more-after"],
+    ids=["until-close", "strange-encoding", "chunks", "gzip-twice", "more-after", "interim",
+         "trailer"],
 )  # fmt: skip
 def test_unusual_answer_that_is_whole_is_read(tap: Runner, answer: bytes) -> None:
     run = read(tap, answer)
@@ -141,3 +150,29 @@ def test_answer_without_an_end_is_refused(tap: Runner, answer: bytes, endless: b
     run = read(tap, answer, endless)
     assert run.code == 1
     assert "answered with more than 256 MiB" in run.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "endless", "words"),
+    [
+        (b"", CONTINUE, "connection broke"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n" + FIELD + b"\r\n", "connection broke"),
+        (OK, FIELD, "connection broke"),
+        (OK, b"X: " + b"y" * 60_000 + b"\r\n", "connection broke"),
+        (OK + CHUNKS + b"\r\n" + chunked(BODY) + b"0\r\n", FIELD, "cut off"),
+        (
+            OK + CHUNKS + b"Content-Encoding: gzip\r\n\r\n" + chunked(gzip.compress(BODY))
+            + b"0\r\n",
+            FIELD,
+            "cut off",
+        ),
+    ],
+    ids=["continue", "hints", "headers", "long headers", "trailers", "compressed, trailers"],
+)  # fmt: skip
+def test_what_goes_on_around_an_answer_has_an_end(
+    tap: Runner, answer: bytes, endless: bytes, words: str
+) -> None:
+    run = read(tap, answer, endless)
+    assert run.code == 1
+    assert words in run.errors[0]
+    assert "after 2 tries" in run.errors[0]

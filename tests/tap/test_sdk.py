@@ -40,6 +40,13 @@ def test_termination_is_handled_where_the_tap_overrides_it() -> None:
     assert "_handle_termination" in inspect.getsource(Tap._setup_signal_handlers)
 
 
+def test_run_begins_after_what_the_tap_overrides() -> None:
+    name = "_set_compatible_replication_methods"
+    assert parameters(getattr(Tap, name)) == parameters(getattr(TapChat, name)) == ["self"]
+    loop = inspect.getsource(Tap.sync_all)
+    assert loop.index(name) < loop.index("write_state") < loop.index("stream.sync()")
+
+
 def test_config_of_the_command_line_is_as_the_connection_test_reads_it() -> None:
     assert parameters(Tap.cb_test) == parameters(ProbingTap.cb_test)
     given = _ConfigInput.from_cli_args("ENV")

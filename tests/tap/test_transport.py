@@ -6,17 +6,24 @@ import asyncio
 import gzip
 import json
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from running import chat_config
+import requests
+from firewall import Firewall
+from running import assert_complete, by_stream, chat_config, full_config
 from serving import Server, paged, rows
 from starlette.responses import Response, StreamingResponse
 from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import ReadTimeoutError
 
 from tap_chat.connections import Connections, Timeouts
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
+from tap_chat.transport import Answer, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -140,3 +147,96 @@ def test_connection_waits_as_long_as_the_request_that_it_carries() -> None:
             assert exchange.whole(None) == b"{}"
         assert len({request.client for request in api.requests}) == 1
     assert timeouts == [5.0, 7.0]
+
+
+# Connections that are kept, and gone when they are used again.
+
+
+@pytest.mark.parametrize("by", ["itself", "proxy"])
+def test_connections_that_a_firewall_forgot_cost_no_try(tap: Runner, by: str) -> None:
+    with (
+        Sandbox(World(users=30, conversations=60)) as sandbox,
+        Firewall(sandbox.url, "reset", after=40) as firewall,
+    ):
+        config = full_config(sandbox, "freshchat", freshchat={"max_retries": 0})
+        environment = {"no_proxy": ""}
+        if by == "proxy":
+            environment["http_proxy"] = firewall.url
+        else:
+            config["freshchat"]["api_url"] = f"{firewall.url}/v2"
+        run = tap.run(tap.command(config | {"max_workers": 8}), environment)
+        assert_complete(run, sandbox, *(name for name in by_stream(run)))
+        assert by_stream(run)["freshchat_conversations_messages"]
+        # No more than one for each worker, and then a new one.
+        assert 1 <= firewall.hits <= 8
+        assert firewall.connections <= 8 + 8
+    assert "the connection broke" not in run.err
+
+
+def kept(api: Server | Firewall, count: int) -> Connections:
+    """Return connections of which so many are open, and idle."""
+    connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
+    under_way = [connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)) for _ in range(count)]
+    assert [exchange.whole(None) for exchange in under_way] == [b"{}"] * count
+    return connections
+
+
+def test_first_connection_that_is_gone_takes_all_that_were_kept_with_it() -> None:
+    with Server(lambda _: {}) as api, Firewall(api.url, "reset") as firewall:
+        connections = kept(firewall, 5)
+        firewall.forget()
+        for _ in range(3):
+            assert connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)).whole(None) == b"{}"
+        assert (firewall.hits, firewall.connections) == (1, 6)
+
+
+@pytest.mark.parametrize("by", ["itself", "proxy"])
+def test_swallowed_request_costs_one_timeout(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: {}) as api, Firewall(api.url, "swallow") as firewall:
+        monkeypatch.setenv("http_proxy", firewall.url if by == "proxy" else "")
+        monkeypatch.setenv("no_proxy", "")
+        transport = Transport(5)
+        url = "http://api.invalid/" if by == "proxy" else firewall.url
+        request = requests.Request("GET", url).prepare()
+
+        def ask(seconds: float = 5.0) -> Answer:
+            return transport.carry(request, Timeouts(1.0, seconds), None)
+
+        together = Barrier(5)
+
+        def ask_at_once(_: int) -> object:
+            together.wait()
+            return ask().body
+
+        with ThreadPoolExecutor(5) as threads:
+            assert list(threads.map(ask_at_once, range(5))) == [b"{}"] * 5
+        opened = firewall.connections
+        firewall.forget()
+        with pytest.raises(ReadTimeoutError):
+            ask(0.1)
+        for _ in range(5):
+            assert ask().body == b"{}"
+        assert (firewall.hits, firewall.connections) == (1, opened + 1)
+
+
+def test_connection_that_was_idle_for_long_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Server(lambda _: {}) as api:
+        connections = kept(api, 3)
+        now = time.monotonic()
+        monkeypatch.setattr("tap_chat.connections.LONGEST_IDLE", time.monotonic() - now)
+        assert connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)).whole(None) == b"{}"
+        assert len({request.client for request in api.requests}) == 4
+
+
+def test_system_looks_after_connections() -> None:
+    """One that swallows packets is found out by the system, long before `request_timeout`."""
+    with Server(lambda _: {}) as api:
+        exchange = kept(api, 1).ask("GET", "/", {}, Timeouts(1.0, 5.0))
+        socket_ = exchange.connection.sock
+        assert socket_.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert socket_.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert socket_.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+        exchange.whole(None)

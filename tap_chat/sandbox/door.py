@@ -1,0 +1,222 @@
+"""The door that every request passes: all limits together, and what answers tell of them.
+
+A client is simulated against them without a server and without waiting:
+
+    door = Door([Limit(kind="token", count=20, window=1, told=("seconds",))])
+    passage = door.ask(now)
+    print(passage.refused, passage.headers(epoch))
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from tap_chat.sandbox.limits import LIMITERS, TINY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_chat.sandbox.limits import Limit, Limiter, Verdict
+
+#: Requests of the other client in one of its bursts, as a part of what it takes in a window.
+BURST = 1 / 4
+
+
+class Other:
+    """Another client of the same limit. What is refused to it, it tries again before anyone else.
+
+    Args:
+        limiter: The limit.
+        now: The first moment.
+    """
+
+    def __init__(self, limiter: Limiter, now: float) -> None:
+        self._limiter = limiter
+        self._moments = moments_of_other(limiter.limit, now)
+        self._next = next(self._moments)
+        self._refused = 0
+
+    def come(self, now: float) -> None:
+        """Let it send what it has sent by a moment."""
+        ask, strict = self._limiter.ask_for_other, self._limiter.limit.strict
+        while self._next <= now:
+            self._refused += not ask(self._next)
+            self._next = next(self._moments)
+        # Where refusals are counted, it does not try again.
+        while self._refused and not strict and ask(now):
+            self._refused -= 1
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What all limits say of one request.
+
+    Attributes:
+        verdicts: What each of them says that was asked, in their order.
+    """
+
+    verdicts: list[tuple[Limit, Verdict]]
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last of them refuses it."""
+        return bool(self.verdicts) and not self.verdicts[-1][1].allowed
+
+    @property
+    def delay(self) -> float:
+        """Seconds for which the server holds the request before it is answered."""
+        return max((verdict.delay for _, verdict in self.verdicts), default=0.0)
+
+    @property
+    def status(self) -> int:
+        """The status of the answer, as far as the limits decide it."""
+        return self.verdicts[-1][0].status if self.refused else HTTPStatus.OK
+
+    @property
+    def retry_after(self) -> float | None:
+        """What a refusal tells as Retry-After, in seconds; None if it is not told."""
+        if not self.refused:
+            return None
+        limit, verdict = self.verdicts[-1]
+        if "constant" in limit.told:
+            return limit.constant
+        if "seconds" in limit.told:
+            return math.ceil(verdict.wait - TINY)
+        exact = math.ceil(verdict.wait * 1000 - TINY) / 1000
+        return exact if {"exact", "date"} & set(limit.told) else None
+
+    def headers(self, epoch: float) -> dict[str, str]:
+        """Return what the answer tells of the limits.
+
+        Args:
+            epoch: The server's clock, in seconds since 1970.
+        """
+        headers: dict[str, str] = {}
+        for limit, verdict in self.verdicts:
+            headers |= _allowance(limit, verdict, epoch)
+        if (seconds := self.retry_after) is not None:
+            told = self.verdicts[-1][0].told
+            # A moment is told in whole seconds; the next, so that nobody comes too early.
+            moment = formatdate(math.ceil(epoch + seconds), usegmt=True)
+            headers["Retry-After"] = moment if "date" in told else _number(seconds)
+        return headers
+
+    @property
+    def body(self) -> dict[str, object]:
+        """The JSON of a refusal."""
+        limit, verdict = self.verdicts[-1]
+        wait = limit.constant if "constant" in limit.told else verdict.wait
+        ms = {"retry_after_ms": math.ceil(wait * 1000)} if "retry_after_ms" in limit.told else {}
+        return {"message": "Too many requests", **ms}
+
+
+class Door:
+    """Where requests meet several limits: the first that refuses one decides.
+
+    Args:
+        limits: The limits.
+    """
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self.limits = tuple(limits)
+        self._limiters: list[tuple[Limiter, Other]] | None = None
+
+    def ask(self, now: float, path: str = "") -> Passage:
+        """Count a request.
+
+        Args:
+            now: When it comes, in seconds of a clock that never goes back.
+            path: Its path.
+        """
+        if self._limiters is None:
+            limiters = [LIMITERS[limit.kind](limit, now) for limit in self.limits]
+            self._limiters = [(limiter, Other(limiter, now)) for limiter in limiters]
+        verdicts = []
+        for limiter, other in self._limiters:
+            other.come(now)
+            if limiter.limit.path in path:
+                verdicts.append((limiter.limit, limiter.ask(now)))
+                if not verdicts[-1][1].allowed:
+                    break
+        passage = Passage(verdicts)
+        if passage.refused:
+            self.leave(passage)
+        return passage
+
+    def leave(self, passage: Passage) -> None:
+        """Note that a request is answered, which frees its place among those at once."""
+        passed = [limit for limit, verdict in passage.verdicts if verdict.allowed]
+        for limiter, _ in self._limiters or ():
+            if any(limiter.limit is limit for limit in passed):
+                limiter.leave()
+
+
+def moments_of_other(limit: Limit, now: float) -> Iterator[float]:
+    """Yield when the other client sends its requests: in bursts, at irregular times.
+
+    Args:
+        limit: What it takes a part of.
+        now: The first moment.
+    """
+    dice = random.Random(f"{limit.seed} other")
+    taken = limit.shared * limit.count
+    burst = max(1, round(BURST * taken))
+    while taken:
+        now += dice.expovariate(limit.shared * limit.rate / burst)
+        yield from [now] * dice.randrange(1, 2 * burst)
+    while True:
+        yield math.inf
+
+
+def least_seconds(limit: Limit, requests: int) -> float:
+    """Return how long so many requests take at least: by one who knows when each is let pass.
+
+    Args:
+        limit: The limit; not one of those at once, which depends on how long a request takes.
+        requests: Their number.
+    """
+    door, now = Door([limit]), 0.0
+    for _ in range(requests):
+        while (passage := door.ask(now)).refused:
+            now += max(passage.verdicts[-1][1].wait, TINY)
+        last = now + passage.delay
+    return last if requests else 0.0
+
+
+def _allowance(limit: Limit, verdict: Verdict, epoch: float) -> dict[str, str]:
+    """Return the headers that every answer has."""
+    left, size, window = verdict.remaining, limit.count, math.ceil(limit.window)
+    reset = math.ceil(verdict.reset - TINY)
+    policy = f"{size};w={window}"
+    headers: dict[str, str] = {}
+    if {"x_ratelimit", "x_ratelimit_epoch"} & set(limit.told):
+        at = math.ceil(epoch + verdict.reset) if "x_ratelimit_epoch" in limit.told else reset
+        headers |= {
+            "X-RateLimit-Limit": str(size),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": str(at),
+        }
+    if "draft_6" in limit.told:
+        headers |= {
+            "RateLimit-Policy": policy,
+            "RateLimit-Limit": str(size),
+            "RateLimit-Remaining": str(left),
+            "RateLimit-Reset": str(reset),
+        }
+    if "draft_7" in limit.told:
+        headers["RateLimit-Policy"] = policy
+        headers["RateLimit"] = f"limit={size}, remaining={left}, reset={reset}"
+    if "draft_8" in limit.told:
+        headers["RateLimit-Policy"] = f'"default";q={size};w={window}'
+        headers["RateLimit"] = f'"default";r={left};t={reset}'
+    return headers
+
+
+def _number(seconds: float) -> str:
+    """Return seconds without needless digits."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")

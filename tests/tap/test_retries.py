@@ -1,0 +1,125 @@
+"""What fails is sent again while an outage may last, and what is refused until it passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import assert_complete, chat_config, full_config
+
+from tap_chat.retries import LONGEST_BACKOFF, Limits, Retries
+from tap_chat.sandbox import Fault, Sandbox
+
+if TYPE_CHECKING:
+    from running import Runner
+
+DEFAULT = Limits(seconds=300, retries=None, backoff=2)
+#: As users have it: no bound but time.
+PATIENT: dict[str, Any] = {"max_retries": None}
+
+
+def waits(retries: Retries, took: float, asked: float | None = None) -> list[float]:
+    """Return the waits between tries that all fail alike, until the request is given up."""
+    found: list[float] = []
+    while (wait := retries.wait(took, asked)) is not None:
+        found.append(wait)
+        assert len(found) < 1000
+    return found
+
+
+def test_outage_is_bounded_by_time_and_not_by_tries() -> None:
+    retries = Retries(DEFAULT)
+    found = waits(retries, took=0)
+    assert retries.seconds == pytest.approx(300)
+    assert retries.ended == "max_outage"
+    assert 8 <= len(found) <= 12
+    assert found[:3] == pytest.approx([2, 4, 8], rel=0.11)
+    assert max(found) <= LONGEST_BACKOFF * 1.1
+
+
+def test_slow_failures_use_up_the_time_too() -> None:
+    retries = Retries(DEFAULT)
+    waits(retries, took=60)
+    assert 300 <= retries.seconds <= 361
+    assert retries.sent == 5
+
+
+def test_server_that_fails_at_once_is_not_asked_in_a_tight_loop() -> None:
+    assert len(waits(Retries(Limits(300, None, backoff=0)), took=0)) < 25
+
+
+@pytest.mark.parametrize("asked", [0.5, 30, 3600])
+def test_first_wait_that_is_asked_for_is_on_top(asked: float) -> None:
+    retries = Retries(DEFAULT)
+    first, *others = waits(retries, took=1, asked=asked)
+    assert asked <= first <= asked * 1.1
+    assert all(wait >= asked for wait in others)
+    assert sum(others) <= 300
+
+
+def test_number_of_retries_may_be_bounded() -> None:
+    retries = Retries(Limits(300, retries=2, backoff=2))
+    assert len(waits(retries, took=0)) == 2
+    assert (retries.sent, retries.ended) == (3, "max_retries")
+
+
+@pytest.mark.parametrize("kind", ["status", "reset", "truncate"])
+def test_outage_longer_than_a_few_tries_is_survived(
+    tap: Runner, sandbox: Sandbox, kind: Any
+) -> None:
+    sandbox.options.faults = [Fault(kind=kind, status=503, after=2, times=7)]
+    run = tap(chat_config(sandbox, **PATIENT) | {"max_workers": 1})
+    assert run.code == 0, run.errors
+    assert run.records == sandbox.world.chat_messages
+
+
+def test_outage_that_lasts_ends_the_run_in_its_time(tap: Runner, sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", status=503, times=None, after=3)]
+    config = chat_config(sandbox, max_outage=0.5, **PATIENT)
+    run = tap(config)
+    assert run.code == 1
+    assert "answered 503 Service Unavailable. Gave up after " in run.errors[0]
+    assert "(setting chat.max_outage). The trouble is the server's" in run.errors[0]
+    # What came before is written, and the next run has the rest.
+    assert run.records == sandbox.world.chat_messages[:300]
+    sandbox.options.faults = []
+    again = tap(config, state=run.state)
+    assert again.code == 0
+    assert again.records == sandbox.world.chat_messages
+
+
+def test_refusals_use_up_no_try(tap: Runner, sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", status=429, after=2, times=4)]
+    run = tap(full_config(sandbox, "dixa", dixa={"max_retries": 0}))
+    assert_complete(run, sandbox, "dixa_conversation_export")
+
+
+@pytest.mark.parametrize("workers", [1, 16])
+def test_server_that_refuses_for_ever_ends_the_run(
+    tap: Runner, sandbox: Sandbox, workers: int
+) -> None:
+    sandbox.options.faults = [Fault(kind="status", status=429, times=None, after=3)]
+    config = chat_config(sandbox, max_wait=0.5, **PATIENT) | {"max_workers": workers}
+    run = tap(config)
+    assert run.code == 1
+    assert "waits for the rate limit, and no request was accepted for 1 s" in run.errors[0]
+    assert "chat.max_wait" in run.errors[0]
+    assert run.records == sandbox.world.chat_messages[:300]
+
+
+def test_first_told_wait_is_on_top_of_the_longest(tap: Runner, sandbox: Sandbox) -> None:
+    told = {"Retry-After": "1.2"}
+    sandbox.options.faults = [Fault(kind="status", status=429, headers=told, after=3)]
+    run = tap(chat_config(sandbox, max_wait=0.1, **PATIENT))
+    assert run.code == 0, run.errors
+    assert run.records == sandbox.world.chat_messages
+    assert sandbox.gate.busy >= 1.2
+
+
+def test_what_the_rate_limit_cost_is_said_at_the_end(tap: Runner, sandbox: Sandbox) -> None:
+    told = {"Retry-After": "0.5"}
+    sandbox.options.faults = [Fault(kind="status", status=429, headers=told, after=3)]
+    run = tap(full_config(sandbox, "chat", "freshchat"))
+    assert run.code == 0
+    [said] = [line for line in run.err.splitlines() if "over the rate limit" in line]
+    assert "1 of " in said
