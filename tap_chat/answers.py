@@ -122,6 +122,16 @@ def is_html(body: bytes | bytearray | Beginning) -> bool:
     return first[:64].lstrip().startswith(b"<")
 
 
+def is_object(body: bytes | bytearray | Beginning) -> bool:
+    """Say whether the body is a JSON object."""
+    if isinstance(body, Beginning):
+        return False
+    try:
+        return isinstance(decode(body), dict)
+    except (ValueError, UnreadableError):
+        return False
+
+
 def find(body: Any, path: str) -> Any:  # noqa: ANN401
     """Return what is at a path of names with dots between them, or None."""
     for name in path.split(".") if path else ():

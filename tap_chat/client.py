@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -22,6 +23,7 @@ from singer_sdk.streams.rest import PageContext
 from tap_chat import answers
 from tap_chat import catalog as catalogs
 from tap_chat.bookmarks import DATETIMES, NUMBERS, Bookmark, Bookmarks, Kind, normalise_datetime
+from tap_chat.clocks import FAR, is_behind
 from tap_chat.exchange import ExchangeStream, MissingPageError
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
@@ -77,7 +79,11 @@ class ChatStream(ExchangeStream):
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.starts = tap.starts
         self.ends = tap.ends
-        self.skipped = 0
+        self._doubted = False
+        self._began = datetime.now(UTC)
+        #: The contexts whose parents were asked for in vain, and the number of all contexts.
+        self.missed: list[Context] = []
+        self.asked = 0
         self._state_writer = tap.state_writer
         self._fan_out = tap.fan_out
         self._progress = tap.progress
@@ -121,15 +127,16 @@ class ChatStream(ExchangeStream):
             verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
-            Each page; none if the parent is gone, which is counted.
+            Each page; none if the parent is gone, which is noted.
 
         Raises:
             FatalAPIError: A page can't be had, or came before.
         """
+        self.asked += 1
         for page in self.ahead(self.plan(context, verbatim=verbatim)):
-            if page is None:
-                self.skipped += 1
-            else:
+            if page is None and context is not None:
+                self.missed.append(dict(context))
+            elif page is not None:
                 yield page
 
     def ahead(self, plan: Plan[T]) -> Iterator[T]:
@@ -397,10 +404,10 @@ class ChatStream(ExchangeStream):
     def report(self) -> None:
         """Log what there is to say when all is read: requests, parents gone, missing bookmarks."""
         self.request_counter.exit()
-        if self.skipped:
+        if self.missed:
             self.logger.warning(
                 "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
-                self.skipped,
+                len(self.missed),
                 self.path,
             )
         if self.replication_key and (unmarked := self.state_manager.unmarked):
@@ -455,6 +462,7 @@ class ChatStream(ExchangeStream):
         return self.bookmarks_class(
             kind=self.bookmark_kind,
             start=self.first_bookmark,
+            ceiling=self.ceiling,
             tap_name=self.tap_name,
             stream_name=self.name,
             tap_state=self.tap_state,
@@ -507,7 +515,41 @@ class ChatStream(ExchangeStream):
             self.state_manager.reach(self.replication_key, bookmark)
             self._state_writer.write_state(self.tap_state)
 
+    def passed(self, known: datetime) -> datetime:
+        """Return a moment that is over at the server, so that a bookmark may be there.
+
+        It is what the server's clock shows, unless that is wrong: far behind what is known. Then,
+        and where the server says nothing, it is what is known: no bookmark follows the clock of
+        this machine alone.
+
+        Args:
+            known: A moment that is over there, such as that of a record that it gave.
+        """
+        told = self.clock.earliest
+        if told is not FAR and not is_behind(told, known):
+            return told
+        if not self._doubted:
+            self._doubted = True
+            self.logger.warning(
+                "The answers of %s %s: its bookmark follows its records.",
+                self.name,
+                "do not say when they were sent (`Date`)"
+                if told is FAR
+                else "say that they were sent days before what they hold (`Date`)",
+            )
+        return known
+
+    def ceiling(self, found: datetime) -> datetime:
+        """Return what the bookmark of a stream that is not read in windows may not pass.
+
+        Args:
+            found: The latest moment in the records.
+        """
+        told = self.clock.earliest
+        believed = told is not FAR and not is_behind(told, min(found, self._began))
+        return told if believed else self._began
+
     @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> str | None:
-        signpost = super().get_replication_key_signpost(context)
-        return normalise_datetime(signpost) if signpost else None
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return none: `Bookmarks` caps bookmarks itself, by the server's clock and in any unit."""
+        return

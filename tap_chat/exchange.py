@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tap_chat import answers, limits
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
+from tap_chat.clocks import ServerClock
 from tap_chat.connections import LARGEST_ANSWER, Timeouts, TooLargeError
 from tap_chat.retries import Limits, Retries
 from tap_chat.throttle import StarvedError
@@ -36,6 +37,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
@@ -116,7 +118,7 @@ class ExchangeStream(BlockStream):
         self._user_agent = tap.user_agent
         self._transport = tap.transport
         self._counting = threading.Lock()
-        self._date = ""
+        self.clock = ServerClock()
         super().__init__(tap)
 
     @property
@@ -155,7 +157,7 @@ class ExchangeStream(BlockStream):
 
         What a bookmark passes must be over there: this clock may be ahead of the server's.
         """
-        return answers.http_date(self._date) or datetime.max.replace(tzinfo=UTC)
+        return self.clock.last
 
     def exchange(
         self,
@@ -233,44 +235,25 @@ class ExchangeStream(BlockStream):
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: There is no good answer.
         """
-        try:
-            turn = self.throttle.enter()
-        except StarvedError as error:
-            raise self._starved(request, error.seconds) from None
-        with self._counting:
-            self.request_counter.increment()
-        started = time.monotonic()
-        try:
-            return self._ask(request, turn, read, largest, skippable=skippable, missing=missing)
-        except PassingError as error:
-            error.took = time.monotonic() - started
-            raise
+        with self._turn(request) as turn:
+            try:
+                answer, body = self._send(request, largest)
+            except BaseException:
+                self.throttle.failed(turn)
+                raise
+            told = self._tell(turn, answer)
+            if answer.status in missing and self._says_missing(answer.status, body):
+                raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
+            if answer.status == HTTPStatus.NOT_FOUND and skippable:
+                self._skip(request, body)
+            if answer.status != HTTPStatus.OK:
+                self._refuse(request, answer, told)
+            self.clock.saw(answer.headers.get("Date", ""))
+            return self._value_of(request, body, read)
 
-    def _ask(  # noqa: PLR0913 - what a request needs
-        self,
-        request: HTTPRequest,
-        turn: Turn,
-        read: Callable[[Any], T],
-        largest: int | None,
-        *,
-        skippable: bool,
-        missing: Collection[int],
+    def _value_of(
+        self, request: HTTPRequest, body: Body | Beginning, read: Callable[[Any], T]
     ) -> T:
-        """Send a request in its turn, and read the answer."""
-        try:
-            answer, body = self._send(request, largest)
-        except BaseException:
-            self.throttle.failed(turn)
-            raise
-        self._date = answer.headers.get("Date", "")
-        told = self._tell(turn, answer)
-        # A web page is not the API's, and says nothing of its pages.
-        if answer.status in missing and not answers.is_html(body):
-            raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
-        if answer.status == HTTPStatus.NOT_FOUND and skippable:
-            raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
-        if answer.status != HTTPStatus.OK:
-            self._refuse(request, answer, told)
         if answers.is_html(body):
             raise self.fatal(
                 request,
@@ -283,13 +266,50 @@ class ExchangeStream(BlockStream):
             readable = False
         except ValueError:
             readable = True
-        # Raised outside of the handlers, and without the body: errors live on for a while.
-        del body
+        # Raised outside of the handlers: errors live on for a while, and these hold the body.
         if readable:
             said = "answered with a body that is not whole JSON in UTF-8"
             remedy = self.remedies.check_address_at_last
             raise BrokenOffError(self.sentence(request, said), remedy=remedy)
         raise self.unreadable(request)
+
+    def _skip(self, request: HTTPRequest, body: Body | Beginning) -> NoReturn:
+        if self.says_gone(body):
+            raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
+        said = "answered 404 Not Found, but not as the API does"
+        raise PassingError(self.sentence(request, said))
+
+    def _says_missing(self, status: int, body: Body | Beginning) -> bool:
+        # A web page is not the API's, and says nothing of its pages.
+        return not answers.is_html(body) and (
+            status != HTTPStatus.NOT_FOUND or self.says_gone(body)
+        )
+
+    def says_gone(self, body: Body | Beginning) -> bool:  # noqa: ARG002 - most APIs have one 404
+        """Say whether the body of a 404 is the API's word that something is gone.
+
+        Others that stand before it, such as a gateway without a backend, answer 404, too.
+
+        Args:
+            body: The body.
+        """
+        return True
+
+    @contextmanager
+    def _turn(self, request: HTTPRequest) -> Iterator[Turn]:
+        """Wait until a request may be sent, and take the time of what fails then."""
+        try:
+            turn = self.throttle.enter()
+        except StarvedError as error:
+            raise self._starved(request, error.seconds) from None
+        with self._counting:
+            self.request_counter.increment()
+        started = time.monotonic()
+        try:
+            yield turn
+        except PassingError as error:
+            error.took = time.monotonic() - started
+            raise
 
     def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
         began = False

@@ -23,6 +23,7 @@ from tap_chat.misfits import misfits
 from tap_chat.platforms import freshchat, freshchat_conversations, livechat
 from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
 from tap_chat.platforms.freshchat import FreshchatSettings
+from tap_chat.platforms.freshchat_users import FreshchatUsers
 from tap_chat.platforms.livechat import LiveChatSettings
 from tap_chat.platforms.messages import ChatMessages, MessagesSettings
 from tap_chat.probes import verdict
@@ -113,7 +114,8 @@ class Config(settings.Settings, frozen=True, kw_only=True):
 #: those of many requests before those of many pages, which are fetched meanwhile.
 STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
     "chat": (ChatMessages,),
-    "freshchat": (*freshchat.STREAMS, *freshchat_conversations.STREAMS, freshchat.FreshchatUsers),
+    # The list of users before the long work: it changes while it is read.
+    "freshchat": (*freshchat.STREAMS, FreshchatUsers, *freshchat_conversations.STREAMS),
     "dixa": (DixaConversationExport,),
     "livechat": livechat.STREAMS,
 }

@@ -13,10 +13,9 @@ from urllib.parse import quote
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import PageContext
 
-from tap_chat.bookmarks import just_before, normalise_datetime
+from tap_chat import answers
 from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
-from tap_chat.fan_out import Plan, Step
 from tap_chat.page_sizes import PageSizes
 from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
@@ -32,15 +31,13 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from singer_sdk.helpers.types import Auth, Context
+    from singer_sdk.helpers.types import Auth
     from singer_sdk.streams.rest import HTTPRequest
 
-    from tap_chat.bookmarks import Bookmark
+    from tap_chat.answers import Beginning
+    from tap_chat.exchange import Body
+    from tap_chat.fan_out import Plan
     from tap_chat.pagination import Paginator
-    from tap_chat.records import Block, Record
-
-#: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
-BEGINNING = "2000-01-01T00:00:00.000Z"
 
 #: Freshchat: sizes that a page may be limited to by the server.
 SERVER_PAGE_SIZES = (20, 50)
@@ -135,6 +132,12 @@ class FreshchatStream(ChatStream):
     @override
     def first_plans(self) -> Iterator[Plan[Any]]:
         yield self.plan_of_sync(None)
+
+    @override
+    def says_gone(self, body: Body | Beginning) -> bool:
+        # Freshchat: its errors are objects with code, status and message. Gateways answer with web
+        # pages and plain texts.
+        return answers.is_object(body)
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
@@ -236,68 +239,6 @@ class FreshchatConversationsProperties(FreshchatStream):
     @override
     def new_paginator(self) -> Paginator[Any]:
         return SinglePage()
-
-
-class FreshchatUsers(FreshchatStream):
-    """The users, those who write and those who were only imported."""
-
-    name = "freshchat_users"
-    path = "/users"
-    records_path = "users"
-    primary_keys = ("id",)
-    replication_key = "updated_time"
-    schema = fields.USERS
-
-    @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
-            yield self.block(users)
-        self.report()
-
-    @override
-    def first_plans(self) -> Iterator[Plan[Any]]:
-        yield self._plan_of_users(self.coming_start)
-
-    def _plan_of_users(self, bookmark: Bookmark | None) -> Plan[list[Record]]:
-        since = None if bookmark is None else str(bookmark)
-        return Plan((self.name, since), lambda: self.users(since))
-
-    def users(self, since: str | None) -> Iterator[Step[list[Record]]]:
-        """Read the users that changed.
-
-        Whether a user that never changed has an `updated_time` is not known. So users are asked for
-        twice, by the time of change and by the time of creation.
-
-        Args:
-            since: A moment, in the format of bookmarks; None for all users.
-
-        Yields:
-            The users of a page, each user once.
-        """
-        if since is None:
-            yield from self._filtered("created_from", BEGINNING)
-            return
-        start = str(just_before(since))
-        for step in self._filtered("updated_from", start):
-            yield step._replace(last=False)
-        for step in self._filtered("created_from", start):
-            moments = [normalise_datetime(user.get("updated_time")) for user in step.value]
-            unseen = [
-                user
-                for user, changed in zip(step.value, moments, strict=True)
-                if changed is None or changed < since
-            ]
-            yield step._replace(value=unseen)
-
-    def _filtered(self, name: str, start: str) -> Iterator[Step[list[Record]]]:
-        def request_page(number: int) -> HTTPRequest:
-            request = self.get_http_request(page=PageContext(None, number))
-            # Freshchat: every page needs the filter, and next links may lack it.
-            request.params[name] = start
-            return request
-
-        for step in self.walk(request_page):
-            yield Step(list(step.value.records), step.size, step.last)
 
 
 #: Those that take a request or two.

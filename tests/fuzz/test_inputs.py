@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from running import Runner, full_config
 
 from tap_chat.answers import LONGEST_WAIT, retry_after
-from tap_chat.fan_out import Step
-from tap_chat.resume import Mark, chained, find_mark, remaining
+from tap_chat.resume import Sketch, find_mark, place_of, remaining
 from tap_chat.sandbox import API_KEY, Sandbox, World
 
 if TYPE_CHECKING:
@@ -172,31 +171,23 @@ def test_retry_after_of_any_text_is_a_wait_or_none(value: str) -> None:
     assert seconds is None or 0 <= seconds <= LONGEST_WAIT
 
 
-IDS = st.lists(st.lists(st.text(max_size=2), max_size=3), max_size=4)
+IDS = st.lists(st.text(max_size=2), max_size=8, unique=True)
+PLACES = IDS.map(lambda ids: max(map(place_of, ids), default="")) | JUNK
 
 
 @examples(200)
-@given(IDS, st.integers(-3, 9), st.text(max_size=3) | st.integers(0, 9), st.just("kind") | JUNK)
-@example([], 0, "", "kind")
-@example([["a"]], -1, "", "kind")
+@given(IDS, PLACES, IDS.map(lambda ids: Sketch.of(ids).text) | JUNK, st.just("kind") | JUNK)
+@example(["a"], "", "", "kind")
+@example(["a"], "g", "-1", "kind")
 def test_mark_leaves_out_no_parent_that_was_not_written(
-    pages: list[list[str]], parents: int, digest: Any, kind: Any
+    ids: list[str], place: Any, missed: Any, kind: Any
 ) -> None:
-    ids = [parent for page in pages for parent in page]
-    if isinstance(digest, int):
-        written, digest = ids[:digest], ""
-        for parent in written:
-            digest = chained(digest, parent)
-    state = {
-        "interrupted_pass": {"kind": kind, "started": "x", "parents": parents, "digest": digest}
-    }
+    state = {"interrupted_pass": {"kind": kind, "started": "x", "place": place, "missed": missed}}
     mark = find_mark(state, "kind")
-    steps = [Step([{"id": parent} for parent in page]) for page in pages]
-    found = list(remaining(mark, lambda: iter(steps)))
-    rest = [row["id"] for step in found for row in step.value.rows]
-    before = found[0].value.before if found else 0
-    assert ids[before:] == rest
-    passed = ""
-    for parent in ids[:before]:
-        passed = chained(passed, parent)
-    assert before == 0 or mark == Mark("kind", "x", before, passed)
+    left = remaining(ids, mark)
+    assert left == sorted(left, key=place_of)
+    for parent in {*ids} - {*left}:
+        assert mark is not None
+        assert place_of(parent) <= mark.place
+        assert parent not in mark.missing
+    assert mark is not None or {*left} == {*ids}

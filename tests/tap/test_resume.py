@@ -1,4 +1,4 @@
-"""A pass over Freshchat's users that is interrupted goes on where it was, if nothing moved."""
+"""A pass over Freshchat's users that is interrupted goes on where it was, whatever has changed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import Run, by_stream, ended_after, full_config, missing
+from serving import Server
+from starlette.responses import Response
+from talking import Account, talking_config
 
-from tap_chat.fan_out import Step
-from tap_chat.resume import Mark, remaining
+from tap_chat.resume import PARTS, Mark, Sketch, place_of, remaining
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from running import Runner
 
-    from tap_chat.records import Record
-
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
-TREE = [
-    "freshchat_users_conversations",
-    "freshchat_conversations",
-    "freshchat_conversations_messages",
-]
-WORLD = World(users=100, conversations=300)
+MESSAGES = "freshchat_conversations_messages"
+TREE = ["freshchat_users_conversations", "freshchat_conversations", MESSAGES]
+WORLD = World(users=40, conversations=120)
 
 
 def config(sandbox: Sandbox, **freshchat: Any) -> dict[str, Any]:
@@ -52,6 +47,13 @@ def assert_whole(sandbox: Sandbox, *runs: Run) -> None:
         assert missing(sandbox.world.truth[stream], found) == [], stream
 
 
+def late_talk(sandbox: Sandbox) -> str:
+    """Return a conversation of one of the last users of a pass."""
+    talks = sandbox.world.truth["freshchat_users_conversations"]
+    found = max(talks, key=lambda row: place_of(row["user_id"]))
+    return str(found["id"])
+
+
 def test_killed_half_way_the_rerun_needs_little_more_than_the_rest(tap: Runner) -> None:
     with Sandbox(World(users=200, conversations=600), Options(latency=0.02)) as sandbox:
         whole = tap(config(sandbox))
@@ -66,20 +68,20 @@ def test_killed_half_way_the_rerun_needs_little_more_than_the_rest(tap: Runner) 
         assert_whole(sandbox, first, second)
         assert mark(first)
         assert mark(second) is None
-        assert "Going on after the first" in second.err
+        assert "Going on with the pass" in second.err
         assert max(len(str(state)) for state in first.of_type("STATE")) < 4096
 
 
 def test_run_that_fails_at_once_again_keeps_its_mark(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
-        talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
+        talk = late_talk(sandbox)
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
         first = tap(config(sandbox))
         second = tap(config(sandbox), state=first.state)
         sandbox.options.faults = []
         third = tap(config(sandbox), state=second.state)
         assert [run.code for run in (first, second, third)] == [1, 1, 0]
-        assert mark(first) is not None
+        assert mark(first) == mark(second) is not None
         assert_whole(sandbox, first, second, third)
 
 
@@ -87,7 +89,7 @@ def test_run_that_fails_at_once_again_keeps_its_mark(tap: Runner) -> None:
 def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode: str) -> None:
     """The pass began before it was interrupted, and from there the next one starts."""
     with Sandbox(replace(WORLD, now=LATER - timedelta(days=5))) as sandbox:
-        talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
+        talk = late_talk(sandbox)
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
         first = tap(config(sandbox, mode=mode))
         began = config(sandbox)["end_date"]
@@ -95,60 +97,79 @@ def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode
         sandbox.world = replace(sandbox.world, now=LATER)
         second = tap(config(sandbox, mode=mode), state=first.state)
         assert second.code == 0, second.err
+        assert "Going on" in second.err
         marks = second.state["bookmarks"]["freshchat_users_conversations"]
-        if "Going on" in second.err:
-            assert marks["users_until"][:19] == began[:19]
+        assert marks["users_until"][:19] == began[:19]
         third = tap(config(sandbox), state=second.state)
         assert_whole(sandbox, first, second, third)
 
 
-@pytest.mark.parametrize("change", [{"digest": "of others"}, {"parents": 1000}])
-def test_void_mark_costs_requests_and_no_rows(tap: Runner, change: dict[str, Any]) -> None:
+def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) -> None:
+    """Between its runs users are deleted, added and moved, behind the mark and before it."""
+    account = Account(clock=timedelta(hours=-30))
+    account.add(*(f"u{number}" for number in range(120)))
+    budget = [0]
+
+    def before(path: str, _: dict[str, str]) -> Response | None:
+        budget[0] -= path.endswith("/messages")
+        return Response("{}", 400) if budget[0] < 0 else None
+
+    account.before = before
+    runs: list[Run] = []
+    read: set[str] = set()
+    with Server(account, date_header=False) as server:
+        while not runs or runs[-1].code:
+            assert len(runs) < 6
+            budget[0] = 50
+            state = runs[-1].state if runs else {}
+            runs.append(tap(talking_config(server, lookback_days=0), state=state))
+            found = {row["id"] for row in by_stream(runs[-1]).get(MESSAGES, [])}
+            assert found - read
+            read |= found
+            number = len(runs)
+            # What is said, and who comes, after the pass has begun.
+            gone, *_, first = sorted(account.users, key=place_of, reverse=True)
+            del account.users[gone]
+            account.add(f"new{number}", at=datetime.now(UTC) - timedelta(hours=29))
+            account.say(first, f"said{number}", datetime.now(UTC) - timedelta(hours=29))
+            account.users = dict(sorted(account.users.items(), key=lambda item: item[0][::-1]))
+            account.clock = timedelta(hours=-30 + number)
+        budget[0] = 10_000
+        last = tap(talking_config(server, lookback_days=0), state=runs[-1].state)
+    assert len(runs) > 2
+    assert all("Going on with the pass" in run.err for run in runs[1:])
+    assert last.code == 0
+    read |= {row["id"] for row in by_stream(last)[MESSAGES]}
+    assert {row["id"] for user in account.users for row in account.messages[f"c-{user}"]} <= read
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"kind": "k", "started": "2026-01-01T00:00:00Z", "parents": 100, "digest": "d" * 32},
+        {"place": "a", "missed": 1},
+        "of another shape",
+        None,
+    ],
+    ids=["old", "typed", "text", "null"],
+)
+def test_mark_that_can_not_be_used_costs_requests_and_no_rows(tap: Runner, stored: Any) -> None:
     with Sandbox(WORLD) as sandbox:
-        talk = sandbox.world.truth["freshchat_conversations"][200]["conversation_id"]
-        sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
+        sandbox.options.faults = [Fault(kind="status", status=400, path=late_talk(sandbox))]
         first = tap(config(sandbox))
         sandbox.options.faults = []
         found = mark(first)
         assert found
-        found.update(change)
-        second = tap(config(sandbox), state=first.state)
+        state = first.state
+        of_stream = state["bookmarks"]["freshchat_users_conversations"]
+        of_stream["interrupted_pass"] = found | stored if isinstance(stored, dict) else stored
+        if isinstance(stored, dict) and "kind" in stored:
+            of_stream["interrupted_pass"] = stored
+        second = tap(config(sandbox), state=state)
         assert second.code == 0, second.err
-        assert "The users are not those of the interrupted run" in second.err
+        assert "Going on" not in second.err
+        assert ("all users are read" in second.err) == (stored is not None)
         assert_whole(sandbox, second)
-
-
-def pages(names: str, size: int = 2) -> Callable[[], Iterator[Step[list[Record]]]]:
-    rows: list[Record] = [{"id": name} for name in names]
-    starts = range(0, len(rows), size)
-    return lambda: (Step(rows[at : at + size], last=at == starts[-1]) for at in starts)
-
-
-@pytest.mark.parametrize(
-    ("now", "left"),
-    [
-        ("abcdef", "def"),
-        ("abcdefgh", "defgh"),
-        ("abc", ""),
-        ("bcdef", "bcdef"),
-        ("xabcdef", "xabcdef"),
-        ("acbdef", "acbdef"),
-        ("ab", "ab"),
-        ("", ""),
-    ],
-    ids=["same", "more", "no more", "deleted", "created", "reordered", "fewer", "none"],
-)
-@pytest.mark.parametrize("size", [1, 2, 3, 10])
-def test_users_are_passed_by_only_if_they_are_the_same(now: str, left: str, size: int) -> None:
-    written = Mark("kind", "2026-01-01")
-    for name in "abc":
-        written = written.after(name)
-    found = [step.value for step in remaining(written, pages(now, size))]
-    assert "".join(row["id"] for parents in found for row in parents.rows) == left
-    place = len(now) - len(left)
-    for parents in found:
-        assert parents.before == place
-        place += len(parents.rows)
 
 
 @pytest.mark.parametrize(
@@ -162,3 +183,51 @@ def test_mark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[str,
         assert second.code == 0, second.err
         assert "Going on" not in second.err
         assert_whole(sandbox, second)
+
+
+# The order of a pass by itself
+
+
+def test_users_are_passed_by_whoever_left_or_came_meanwhile() -> None:
+    names = [f"u{number}" for number in range(50)]
+    order = remaining(names, None)
+    assert sorted(order) == sorted(names)
+    written = Mark("kind", "2026-01-01")
+    for name in order[:20]:
+        written = written.after(name)
+    assert remaining(reversed(names), written) == order[20:]
+    changed = {*names, "new", "newer"} - {order[3], order[19], order[30]}
+    left = remaining(changed, written)
+    assert {*order[20:]} - {order[30]} <= {*left} <= {*order[20:], "new", "newer"}
+    assert remaining([], written) == []
+
+
+def test_who_was_missed_comes_again_and_moves_nothing() -> None:
+    order = remaining([f"u{number}" for number in range(50)], None)
+    written = Mark("kind", "2026-01-01")
+    for name in order[:20]:
+        written = written.after(name)
+    missed = written.without([order[2]])
+    left = remaining(order, missed)
+    assert order[2] in left
+    assert {*order[20:]} <= {*left}
+    assert missed.after(order[2]) == missed
+
+
+def test_sketch_forgets_nobody_and_does_not_grow() -> None:
+    names = [f"u{number}" for number in range(5000)]
+    for count in (0, 1, 30, 5000):
+        sketch = Sketch.read(Sketch.of(names[:count]).text)
+        assert all(name in sketch for name in names[:count])
+        others = sum(name in sketch for name in names[count:])
+        assert others <= 2 * count * (5000 - count) / PARTS
+        assert len(sketch.text) <= PARTS / 4
+    one, other = Sketch.of(names[:1]), Sketch.of(names[1:2])
+    assert names[0] in one | other
+    assert names[1] in one | other
+
+
+@pytest.mark.parametrize("stored", ["no number", "-1", "f" * PARTS, 12, ["u1"]])
+def test_sketch_that_can_not_be_read_has_everybody(stored: Any) -> None:
+    assert "u1" in Sketch.read(stored)
+    assert "u1" not in Sketch.read(None)

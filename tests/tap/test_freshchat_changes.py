@@ -1,0 +1,407 @@
+"""Freshchat while it changes: nobody is skipped, whoever leaves a list or is not found for a while.
+
+Each test runs twice at least, with changes during the runs or between them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import by_stream
+from serving import Server
+from starlette.responses import Response
+from talking import GONE, LONG_AGO, NO_BACKEND, Account, moment, talking_config
+
+if TYPE_CHECKING:
+    from running import Run, Runner
+
+MESSAGES = "freshchat_conversations_messages"
+TALKS = "freshchat_conversations"
+PARENTS = "freshchat_users_conversations"
+USERS = "freshchat_users"
+NAMES = [f"u{number:02d}" for number in range(30)]
+#: All at once, so that each is one of many.
+UNDATED = {"date_header": False}
+
+
+def serving(account: Account) -> Server:
+    return Server(account, **UNDATED)
+
+
+def ids(stream: str, *runs: Run) -> list[str]:
+    """Return the ids that some runs brought of a stream, each once."""
+    name = "conversation_id" if stream == TALKS else "id"
+    return sorted({row[name] for run in runs for row in by_stream(run).get(stream, [])})
+
+
+def all_messages(account: Account) -> list[str]:
+    return sorted(row["id"] for rows in account.messages.values() for row in rows)
+
+
+def state_of(run: Run, stream: str) -> dict[str, Any]:
+    found: dict[str, Any] = run.state["bookmarks"][stream]
+    return found
+
+
+class Once:
+    """Does something before the first request that a test says.
+
+    Args:
+        path: The path of that request.
+        query: Some of its parameters.
+        change: What is done.
+    """
+
+    def __init__(self, path: str, change: Any, **query: str) -> None:
+        self.path, self.query, self.change = path, query, change
+        self.done = False
+
+    def __call__(self, path: str, query: dict[str, str]) -> Response | None:
+        if not self.done and path == self.path and self.query.items() <= query.items():
+            self.done = True
+            self.change()
+        return None
+
+
+# Users who leave the list while it is paged
+
+
+@pytest.mark.parametrize("list_says", ["no total", "a total", "the same total"])
+@pytest.mark.parametrize("stream", [PARENTS, USERS])
+def test_user_who_leaves_pulls_nobody_past_the_reader(
+    tap: Runner, stream: str, list_says: str
+) -> None:
+    account = Account(totals=list_says != "no total")
+    account.add(*NAMES)
+
+    def change() -> None:
+        del account.users["u03"]
+        if list_says == "the same total":
+            account.add("u99", at=datetime.now(UTC))
+
+    account.before = Once("/users", change, page="2")
+    others = [PARENTS, TALKS, MESSAGES] if stream == USERS else [USERS]
+    maps = dict.fromkeys(others)
+    with serving(account) as server:
+        config = talking_config(server) | ({"stream_maps": maps} if stream == USERS else {})
+        first = tap(config)
+        second = tap(config, state=first.state)
+    assert (first.code, second.code) == (0, 0), first.err
+    wanted = {*account.users, "u03"} if stream == USERS else {f"m-{one}" for one in account.users}
+    found = ids(USERS if stream == USERS else MESSAGES, first)
+    assert wanted - {*found} == set()
+
+
+def test_user_who_changes_pulls_nobody_past_the_reader(tap: Runner) -> None:
+    """As where the list is in the order of `updated_time`."""
+    account = Account()
+    account.add(*NAMES)
+    with serving(account) as server:
+        first = tap(talking_config(server))
+        for name in NAMES:
+            account.users[name]["updated_time"] = "2026-02-01T00:00:00.000Z"
+
+        def change() -> None:
+            user = account.users.pop("u04")
+            account.users["u04"] = user | {"updated_time": "2026-02-02T00:00:00.000Z"}
+
+        account.before = Once("/users", change, page="2", updated_from="2025-12-30T23:59:59.999Z")
+        second = tap(talking_config(server), state=first.state)
+    assert account.before.done
+    assert second.code == 0, second.err
+    assert ids(USERS, second) == NAMES
+    latest = {row["id"]: row["updated_time"] for row in by_stream(second)[USERS]}
+    assert latest["u04"] == "2026-02-02T00:00:00.000Z"
+
+
+def test_list_of_one_page_is_read_once_and_others_twice(tap: Runner) -> None:
+    account = Account(page_size=50)
+    account.add(*NAMES)
+    maps = {"stream_maps": dict.fromkeys([PARENTS, TALKS, MESSAGES])}
+    numbers = []
+    with serving(account) as server:
+        for account.page_size in (50, 10):
+            account.asked.clear()
+            assert tap(talking_config(server) | maps).code == 0
+            numbers.append(sum(path == "/users" for path, _ in account.asked))
+    # Of the users themselves, and of those who lead to conversations.
+    assert numbers == [2, 12]
+
+
+def test_list_that_has_fewer_than_it_says_is_reported(tap: Runner) -> None:
+    account = Account()
+    account.add(*NAMES)
+
+    def listing(path: str, query: dict[str, str]) -> Any:
+        if path != "/users":
+            return None
+        body = account.listing(query)
+        body["pagination"]["total_items"] += 2
+        return body
+
+    account.before = listing
+    with serving(account) as server:
+        run = tap(talking_config(server))
+    assert run.code == 0, run.err
+    assert "says that it has 32, and 30 of them came in three readings" in run.err
+    assert ids(MESSAGES, run) == all_messages(account)
+
+
+def test_user_that_is_indexed_late_is_found_within_the_lookback(tap: Runner) -> None:
+    account = Account()
+    newest = datetime(2026, 2, 1, tzinfo=UTC)
+    account.add("a", at=newest)
+    with serving(account) as server:
+        first = tap(talking_config(server))
+        account.add("late", at=LONG_AGO, updated=newest - timedelta(hours=20))
+        second = tap(talking_config(server), state=first.state)
+        without = tap(talking_config(server, lookback_days=0), state=first.state)
+    assert ids(USERS, second) == ["a", "late"]
+    assert ids(USERS, without) == ["a"]
+    assert state_of(second, USERS)["replication_key_value"][:10] == "2026-02-01"
+
+
+def test_lookback_does_not_lead_behind_the_start_date(tap: Runner) -> None:
+    account = Account()
+    account.add("old", at=LONG_AGO)
+    account.add("new", at=LONG_AGO + timedelta(hours=12))
+    with serving(account) as server:
+        config = talking_config(server) | {"start_date": "2026-01-01T06:00:00Z"}
+        first = tap(config)
+        second = tap(config, state=first.state)
+    assert [ids(USERS, run) for run in (first, second)] == [["new"], ["new"]]
+
+
+# What answers 404
+
+
+def gone_for(account: Account, *parts: str, answer: Response = GONE, times: int = 10**9) -> Any:
+    """Answer so many requests, whose paths contain one of these, with 404."""
+    left = [times]
+
+    def before(path: str, _: dict[str, str]) -> Response | None:
+        if left[0] and any(part in path for part in parts):
+            left[0] -= 1
+            return answer
+        return None
+
+    account.before = before
+    return before
+
+
+@pytest.mark.parametrize("part", ["/conversations/c-", "/users/"])
+def test_gateway_without_a_backend_is_a_failure_that_passes(tap: Runner, part: str) -> None:
+    account = Account()
+    account.add(*NAMES[:5])
+    with serving(account) as server:
+        gone_for(account, part, answer=NO_BACKEND, times=3)
+        passed = tap(talking_config(server))
+        gone_for(account, part, answer=NO_BACKEND)
+        lasts = tap(talking_config(server, max_retries=1))
+        account.before = lambda *_: None
+        after = tap(talking_config(server), state=lasts.state)
+    assert passed.code == 0, passed.err
+    assert ids(MESSAGES, passed) == all_messages(account)
+    assert lasts.code == 1
+    [error] = lasts.errors
+    assert "answered 404 Not Found, but not as the API does" in error
+    assert after.code == 0
+    assert ids(MESSAGES, after) == all_messages(account)
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize(
+    "path", ["/users/u04/conversations", "/conversations/c-u04", "/conversations/c-u04/messages"]
+)
+def test_what_is_not_found_for_a_while_is_asked_for_once_more(
+    tap: Runner, path: str, workers: int
+) -> None:
+    account = Account()
+    account.add(*NAMES[:8])
+    account.before = Once(path, lambda: None)
+    seen: list[str] = []
+
+    def before(asked: str, _: dict[str, str]) -> Response | None:
+        if asked == path and not seen:
+            seen.append(path)
+            return GONE
+        return None
+
+    account.before = before
+    with serving(account) as server:
+        run = tap(talking_config(server) | {"max_workers": workers})
+    assert run.code == 0, run.err
+    assert "what was asked for is gone" not in run.err
+    for stream in (PARENTS, TALKS):
+        assert ids(stream, run) == [f"c-{name}" for name in NAMES[:8]]
+    assert ids(MESSAGES, run) == all_messages(account)
+    assert "missed" not in str(run.state)
+
+
+def test_second_page_that_is_not_found_once_loses_nothing(tap: Runner) -> None:
+    account = Account()
+    account.add("a")
+    for number in range(120):
+        account.say("a", f"m{number}", LONG_AGO)
+    pages: list[str] = []
+
+    def before(path: str, query: dict[str, str]) -> Response | None:
+        if path.endswith("/messages") and query["page"] == "2":
+            pages.append(path)
+            return GONE if len(pages) == 1 else None
+        return None
+
+    account.before = before
+    with serving(account) as server:
+        run = tap(talking_config(server))
+    assert run.code == 0, run.err
+    assert ids(MESSAGES, run) == all_messages(account)
+
+
+@pytest.mark.parametrize("part", ["/users/u04", "c-u04"])
+def test_no_mark_passes_what_was_not_found(tap: Runner, part: str) -> None:
+    """It is there again in the third run: all of it is read, and of the others what is new."""
+    account = Account()
+    account.add(*NAMES)
+    with serving(account) as server:
+        gone_for(account, part)
+        first = tap(talking_config(server))
+        second = tap(talking_config(server), state=first.state)
+        account.before = lambda *_: None
+        account.say("u05", "new", datetime.now(UTC))
+        third = tap(talking_config(server), state=second.state)
+        fourth = tap(talking_config(server), state=third.state)
+    assert [run.code for run in (first, second, third, fourth)] == [0, 0, 0, 0]
+    assert "what was asked for is gone, and was skipped" in second.err
+    assert ids(MESSAGES, second) == []
+    assert ids(MESSAGES, third) == ["m-u04", "new"]
+    assert ids(MESSAGES, fourth) == ["new"]
+    assert "missed" in state_of(second, MESSAGES)
+    assert "missed" not in state_of(third, MESSAGES)
+
+
+def test_mode_updated_does_not_forget_what_a_run_over_all_has_missed(tap: Runner) -> None:
+    account = Account()
+    account.add(*NAMES)
+    with serving(account) as server:
+        gone_for(account, "c-u04")
+        first = tap(talking_config(server))
+        second = tap(talking_config(server, mode="updated"), state=first.state)
+        account.before = lambda *_: None
+        third = tap(talking_config(server), state=second.state)
+    assert (second.code, third.code) == (0, 0)
+    assert ids(MESSAGES, third) == ["m-u04"]
+
+
+def test_many_that_are_gone_fail_one_run_and_no_further(tap: Runner) -> None:
+    account = Account()
+    account.add(*NAMES)
+    with serving(account) as server:
+        gone_for(account, "/conversations/c-")
+        first = tap(talking_config(server))
+        second = tap(talking_config(server), state=first.state)
+        third = tap(talking_config(server), state=second.state)
+        account.before = lambda *_: None
+        fourth = tap(talking_config(server), state=third.state)
+    assert [run.code for run in (first, second, third, fourth)] == [1, 0, 0, 0]
+    [error] = first.errors
+    assert error.startswith(f"Stream {TALKS}: 30 of 30 requests for /conversations/")
+    assert "30 times /conversations/{conversation_id} answered 404" in third.err
+    assert ids(MESSAGES, fourth) == all_messages(account)
+
+
+def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: Runner) -> None:
+    account = Account()
+    account.add(*(f"v{number}" for number in range(100)))
+    talks: list[str] = []
+
+    def before(path: str, _: dict[str, str]) -> Response | None:
+        if path.endswith("/messages"):
+            talks.append(path)
+            if len(talks) <= 3:
+                return GONE
+            if len(talks) == 80:
+                return Response("{}", 400)
+        return None
+
+    account.before = before
+    with serving(account) as server:
+        first = tap(talking_config(server))
+        account.before = lambda *_: None
+        second = tap(talking_config(server), state=first.state)
+    assert (first.code, second.code) == (1, 0), second.err
+    assert "Going on with the pass" in second.err
+    assert ids(MESSAGES, first, second) == all_messages(account)
+    assert len(ids(MESSAGES, second)) < 60
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_clock_that_is_ahead_of_the_servers_loses_nothing(tap: Runner, mode: str) -> None:
+    behind = timedelta(days=-3)
+    account = Account(clock=behind)
+    account.add("a", "b")
+    now = datetime.now(UTC) + behind
+    with serving(account) as server:
+        config = talking_config(server, mode=mode, lookback_days=0)
+        first = tap(config)
+        later = now + timedelta(hours=5)
+        account.say("b", "later", later)
+        account.users["b"]["updated_time"] = moment(later)
+        account.clock = behind + timedelta(hours=6)
+        second = tap(config, state=first.state)
+        # Its clock goes back, and no mark does.
+        account.clock = behind - timedelta(days=30)
+        third = tap(config, state=second.state)
+    assert "later" in ids(MESSAGES, second)
+    assert "b" in ids(USERS, second)
+    marks = [state_of(run, PARENTS)["users_until"] for run in (first, second, third)]
+    assert abs(datetime.fromisoformat(marks[0]) - now) < timedelta(minutes=5)
+    assert marks[0] < marks[1] == marks[2]
+
+
+def test_server_that_tells_no_time_is_read_by_this_clock(tap: Runner) -> None:
+    account = Account(clock=None)
+    account.add("a")
+    with serving(account) as server:
+        first = tap(talking_config(server))
+        second = tap(talking_config(server), state=first.state)
+    assert (first.code, second.code) == (0, 0)
+    until = datetime.fromisoformat(state_of(first, PARENTS)["all_until"])
+    assert abs(until - datetime.now(UTC)) < timedelta(minutes=5)
+    assert ids(MESSAGES, second) == []
+
+
+@pytest.mark.parametrize("stored", ["2999-01-01T00:00:00Z", "0001-01-01", "soon", 12, None])
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_mark_that_is_no_moment_until_now_leaves_out_nothing(
+    tap: Runner, stored: Any, mode: str
+) -> None:
+    account = Account()
+    account.add("a")
+    with serving(account) as server:
+        first = tap(talking_config(server, mode=mode))
+        state = first.state
+        for stream in (PARENTS, TALKS, MESSAGES):
+            state["bookmarks"][stream] |= {"users_until": stored, "all_until": stored}
+        second = tap(talking_config(server, mode=mode), state=state)
+    assert second.code == 0, second.err
+    assert ids(MESSAGES, second) == ["m-a"]
+    assert ("is no moment until now" in second.err) == (stored not in (None, "0001-01-01"))
+    assert state_of(second, PARENTS)["users_until"][:4] == str(datetime.now(UTC).year)
+
+
+def test_bookmark_of_users_does_not_pass_the_servers_clock(tap: Runner) -> None:
+    account = Account(clock=timedelta(days=-3))
+    now = datetime.now(UTC) - timedelta(days=3)
+    account.add("odd", updated=now + timedelta(days=1))
+    with serving(account) as server:
+        first = tap(talking_config(server, lookback_days=0))
+        account.add("b", at=now + timedelta(hours=5))
+        account.clock = timedelta(days=-3, hours=6)
+        second = tap(talking_config(server, lookback_days=0), state=first.state)
+    assert "b" in ids(USERS, second)
