@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
 
-from tap_chat.bookmarks import EARLIEST, just_before, read_datetime, write_datetime
+from tap_chat.bookmarks import (
+    EARLIEST,
+    just_before,
+    normalise_datetime,
+    read_datetime,
+    write_datetime,
+)
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import FreshchatStream
@@ -42,12 +48,17 @@ class FreshchatUsers(FreshchatStream):
     primary_keys = ("id",)
     replication_key = "updated_time"
     schema = fields.USERS
+    #: Whether the list is known to have users that did not come.
+    unsettled = False
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
         self.hold_back()
+        if self.unsettled:
+            signpost = self.starting_bookmark or normalise_datetime(BEGINNING)
+            self.state_manager.write_replication_key_signpost(signpost)
         self.report()
 
     @override
@@ -93,8 +104,10 @@ class FreshchatUsers(FreshchatStream):
         return read_whole(partial(self.walk, request_page), Known(updated_time), self._unsettled)
 
     def _unsettled(self, total: int, found: int) -> None:
+        self.unsettled = True
         self.logger.warning(
-            "The list of %s says that it has %d, and %d of them came in three readings.",
+            "The list of %s says that it has %d, and %d of them came in three readings: the next"
+            " run goes on from where this one did.",
             self.path,
             total,
             found,

@@ -14,6 +14,8 @@ from serving import Server
 from starlette.responses import Response
 from talking import GONE, LONG_AGO, NO_BACKEND, Account, moment, talking_config
 
+from tap_chat.resume import place_of
+
 if TYPE_CHECKING:
     from running import Run, Runner
 
@@ -130,23 +132,43 @@ def test_list_of_one_page_is_read_once_and_others_twice(tap: Runner) -> None:
     assert numbers == [2, 12]
 
 
-def test_list_that_has_fewer_than_it_says_is_reported(tap: Runner) -> None:
+@pytest.mark.parametrize("interrupted", [False, True])
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_list_that_has_fewer_than_it_says_moves_no_mark(
+    tap: Runner, mode: str, *, interrupted: bool
+) -> None:
     account = Account()
     account.add(*NAMES)
+    hidden = account.users.pop("u07")
+    failing = [interrupted]
 
-    def listing(path: str, query: dict[str, str]) -> Any:
-        if path != "/users":
-            return None
-        body = account.listing(query)
-        body["pagination"]["total_items"] += 2
-        return body
+    def before(path: str, query: dict[str, str]) -> Any:
+        if path == "/users" and "u07" not in account.users:
+            body = account.listing(query)
+            body["pagination"]["total_items"] += 1
+            return body
+        if failing[0] and path == f"/users/{max(NAMES, key=place_of)}/conversations":
+            return Response("{}", 400)
+        return None
 
-    account.before = listing
+    account.before = before
+    runs: list[Run] = []
     with serving(account) as server:
-        run = tap(talking_config(server))
-    assert run.code == 0, run.err
-    assert "says that it has 32, and 30 of them came in three readings" in run.err
-    assert ids(MESSAGES, run) == all_messages(account)
+        config = talking_config(server, mode=mode, lookback_days=0)
+        runs.append(tap(config))
+        failing[0] = False
+        if interrupted:
+            account.users["u07"] = hidden
+            runs.append(tap(config, state=runs[-1].state))
+            assert "Going on with the pass" in runs[-1].err
+        account.users["u07"] = hidden
+        runs.append(tap(config, state=runs[-1].state))
+        runs.append(tap(config, state=runs[-1].state))
+    assert [run.code for run in runs] == [int(interrupted), *[0] * (len(runs) - 1)]
+    assert "says that it has 30, and 29 of them came in three readings" in runs[0].err
+    assert ids(MESSAGES, *runs) == all_messages(account)
+    assert ids(USERS, *runs) == NAMES
+    assert ids(MESSAGES, runs[-1]) == []
 
 
 def test_user_that_is_indexed_late_is_found_within_the_lookback(tap: Runner) -> None:
@@ -335,6 +357,33 @@ def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: R
     assert "Going on with the pass" in second.err
     assert ids(MESSAGES, first, second) == all_messages(account)
     assert len(ids(MESSAGES, second)) < 60
+
+
+def test_ids_that_lead_elsewhere_are_left_out(tap: Runner) -> None:
+    """`/users/../conversations` is `/conversations` to many servers."""
+    account = Account()
+    account.add(".", "..", "", "...", "a")
+
+    def before(path: str, _: dict[str, str]) -> Any:
+        talks = [{"id": key} for key in (".", "", "c-a")]
+        return {"conversations": talks} if path == "/users/a/conversations" else None
+
+    account.before = before
+    with serving(account) as server:
+        run = tap(talking_config(server) | {"max_workers": 4})
+    assert run.code == 0, run.err
+    assert ids(USERS, run) == ["", ".", "..", "...", "a"]
+    assert ids(MESSAGES, run) == ["m-...", "m-a"]
+    assert "3 users have an id that is empty or dots" in run.err
+    assert "2 conversations have an id that is empty or dots" in run.err
+    assert {
+        path for path, _ in account.asked if path.startswith(("/users/", "/conversations/"))
+    } == {
+        "/users/.../conversations",
+        "/users/a/conversations",
+        "/conversations/fields",
+        *(f"/conversations/c-{user}{rest}" for user in ("a", "...") for rest in ("", "/messages")),
+    }
 
 
 # Clocks

@@ -185,6 +185,17 @@ def test_mark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[str,
         assert_whole(sandbox, second)
 
 
+def test_filter_of_a_child_that_is_taken_away_meanwhile_leaves_out_nothing(tap: Runner) -> None:
+    with Sandbox(WORLD) as sandbox:
+        sandbox.options.faults = [Fault(kind="status", status=400, path=late_talk(sandbox))]
+        maps = {"stream_maps": {MESSAGES: {"__filter__": "actor_type == 'agent'"}}}
+        first = tap(config(sandbox) | maps)
+        assert (first.code, bool(mark(first))) == (1, True)
+        second = tap(config(sandbox), state=first.state)
+        assert second.code == 0, second.err
+        assert_whole(sandbox, second)
+
+
 # The order of a pass by itself
 
 
