@@ -131,7 +131,9 @@ class FreshchatUsersConversations(FreshchatStream):
             found: What an interrupted run had left of it.
         """
         asked = {stream: stream.asked for stream in self._tree}
-        yield from self._ask_again()
+        if self._count_missed():
+            self._save(mark)
+            yield from self._ask_again()
         for stream in self._tree:
             known = self._known_missed(stream) | (found.missing if found else Sketch())
             new = sum(user not in known for user in missed_users(stream))
@@ -163,8 +165,6 @@ class FreshchatUsersConversations(FreshchatStream):
     def _ask_again(self) -> Iterator[Block]:
         """Ask once more for all that was listed, but answered 404."""
         missed = [(stream, context) for stream in self._tree for context in stream.missed]
-        if not missed:
-            return
         self.logger.info("%d requests answered 404 Not Found; they are sent again.", len(missed))
         for stream in self._tree:
             stream.missed = []

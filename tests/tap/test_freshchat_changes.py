@@ -5,6 +5,7 @@ Each test runs twice at least, with changes during the runs or between them.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -454,3 +455,46 @@ def test_bookmark_of_users_does_not_pass_the_servers_clock(tap: Runner) -> None:
         account.clock = timedelta(days=-3, hours=6)
         second = tap(talking_config(server, lookback_days=0), state=first.state)
     assert "b" in ids(USERS, second)
+
+
+# Streams that are selected later
+
+
+def catalog_without(tap: Runner, config: dict[str, Any], *left_out: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(tap.run([*tap.command(config), "--discover"]).out)
+    for entry in found["streams"]:
+        for item in entry["metadata"]:
+            if not item["breadcrumb"]:
+                item["metadata"]["selected"] = entry["tap_stream_id"] not in left_out
+    return found
+
+
+@pytest.mark.parametrize("mode", ["all", "updated"])
+@pytest.mark.parametrize("before", ["never", "once"])
+def test_stream_that_is_selected_again_brings_all_since_it_was(
+    tap: Runner, mode: str, before: str
+) -> None:
+    account = Account()
+    account.add(*NAMES[:5])
+    runs: list[Run] = []
+    with serving(account) as server:
+        config = talking_config(server, mode=mode, lookback_days=0)
+        without = catalog_without(tap, config, MESSAGES)
+        selections = [*([{}] if before == "once" else []), {"catalog": without}, {}, {}]
+        for number, files in enumerate(selections):
+            state = runs[-1].state if runs else {}
+            runs.append(tap(config, state=state, **files))
+            assert runs[-1].code == 0, runs[-1].err
+            # Later than this run began, by the clock of the server.
+            account.clock = timedelta(hours=number + 1)
+            later = datetime.now(UTC) + timedelta(hours=number, minutes=30)
+            account.say("u03", f"said{number}", later)
+            account.users["u03"]["updated_time"] = moment(later)
+    *_, deselected, selected, last = runs
+    assert ids(MESSAGES, deselected) == []
+    if mode == "all":
+        assert ids(MESSAGES, last) == [f"said{len(runs) - 2}"]
+    # That of the last run was said when it was over.
+    assert len(ids(MESSAGES, *runs)) == len(all_messages(account)) - 1
+    if before == "never":
+        assert len(ids(MESSAGES, selected)) == len(all_messages(account)) - 2
