@@ -474,7 +474,8 @@ def catalog_without(tap: Runner, config: dict[str, Any], *left_out: str) -> dict
 def test_stream_that_is_selected_again_brings_all_since_it_was(
     tap: Runner, mode: str, before: str
 ) -> None:
-    account = Account()
+    begun = timedelta(hours=-30)
+    account = Account(clock=begun)
     account.add(*NAMES[:5])
     runs: list[Run] = []
     with serving(account) as server:
@@ -486,8 +487,8 @@ def test_stream_that_is_selected_again_brings_all_since_it_was(
             runs.append(tap(config, state=state, **files))
             assert runs[-1].code == 0, runs[-1].err
             # Later than this run began, by the clock of the server.
-            account.clock = timedelta(hours=number + 1)
-            later = datetime.now(UTC) + timedelta(hours=number, minutes=30)
+            account.clock = begun + timedelta(hours=number + 1)
+            later = datetime.now(UTC) + begun + timedelta(hours=number, minutes=30)
             account.say("u03", f"said{number}", later)
             account.users["u03"]["updated_time"] = moment(later)
     *_, deselected, selected, last = runs
