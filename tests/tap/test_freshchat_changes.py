@@ -481,10 +481,11 @@ def test_stream_that_is_selected_again_brings_all_since_it_was(
     with serving(account) as server:
         config = talking_config(server, mode=mode, lookback_days=0)
         without = catalog_without(tap, config, MESSAGES)
-        selections = [*([{}] if before == "once" else []), {"catalog": without}, {}, {}]
-        for number, files in enumerate(selections):
+        every = catalog_without(tap, config)
+        selections = [*([every] if before == "once" else []), without, every, every]
+        for number, catalog in enumerate(selections):
             state = runs[-1].state if runs else {}
-            runs.append(tap(config, state=state, **files))
+            runs.append(tap(config, state=state, catalog=catalog))
             assert runs[-1].code == 0, runs[-1].err
             # Later than this run began, by the clock of the server.
             account.clock = begun + timedelta(hours=number + 1)
