@@ -10,7 +10,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from singer_sdk.helpers._state import write_starting_replication_value
+from singer_sdk.helpers._state import PROGRESS_MARKERS, write_starting_replication_value
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tap_chat.records import Block, Record
 
 __all__ = [
+    "PROGRESS_MARKERS",
     "BeginningTap",
     "BlockStream",
     "OneSchemaStream",

@@ -40,6 +40,9 @@ LONGEST_WAIT = 24 * 60 * 60.0
 # The number of names shown of an object that is not what it should be.
 SHOWN_NAMES = 8
 
+# Names that APIs give to the number of rows in all pages.
+COUNTS = ("total", "total_count", "count")
+
 NO_CONNECTION = "could not be sent, or the connection broke"
 CUT_OFF = "was cut off in the middle of the answer"
 STALLED = "stalled in the middle of the answer for {read:g} s"
@@ -141,6 +144,23 @@ def is_null(body: Any, path: str) -> bool:  # noqa: ANN401
     parent, _, name = path.rpartition(".")
     around = find(body, parent)
     return isinstance(around, dict) and name in around and around[name] is None
+
+
+def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
+    """Say whether a null at a path is an empty list: a count beside it is 0, or nothing is there.
+
+    Args:
+        body: The decoded body.
+        path: Names with dots between them.
+    """
+    alone, level = True, body
+    for name in path.split("."):
+        counts = [level.get(count) for count in COUNTS]
+        if any(type(count) is int and count == 0 for count in counts):
+            return True
+        alone = alone and len(level) == 1
+        level = level[name]
+    return alone
 
 
 def shape(body: object) -> str:

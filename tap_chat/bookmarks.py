@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import math
 import sys
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_chat._sdk import StreamStateManager, write_starting_replication_value
+from tap_chat._sdk import (
+    PROGRESS_MARKERS,
+    StreamStateManager,
+    write_starting_replication_value,
+)
+from tap_chat.clocks import FAR, UNITS, bounds, is_behind, unit_of
 from tap_chat.records import declared_types
 
 if sys.version_info >= (3, 12):
@@ -25,7 +31,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from singer_sdk.helpers import types
 
@@ -98,6 +104,19 @@ def normalise_number(value: object) -> int | float | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def from_number(number: float, unit: int) -> datetime:
+    """Return the moment that a number is, the last one that there is for those beyond.
+
+    Args:
+        number: A time since 1970.
+        unit: How many of its units are a second.
+    """
+    try:
+        return datetime.fromtimestamp(number // unit, UTC)
+    except (ValueError, OverflowError, OSError):
+        return FAR
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What the bookmarks of a stream are made of.
@@ -145,6 +164,7 @@ class Bookmarks(StreamStateManager):
     Args:
         kind: What the bookmarks are made of.
         start: The bookmark of a first run, or None to read everything.
+        ceiling: From the latest moment in the records to the moment that no bookmark passes.
         manager: What the SDK's class takes.
 
     Attributes:
@@ -156,11 +176,14 @@ class Bookmarks(StreamStateManager):
         *,
         kind: Kind,
         start: Bookmark | None,
+        ceiling: Callable[[datetime], datetime],
         **manager: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**manager)
         self._kind = kind
         self._start = start
+        self._ceiling = ceiling
+        self._times = Times()
         self.unmarked = 0
 
     @override
@@ -194,9 +217,8 @@ class Bookmarks(StreamStateManager):
         stored = state.get("replication_key_value")
         if stored is None or state.get("replication_key") != replication_key:
             return None
-        if (bookmark := self._kind.normalise(stored)) is not None:
-            state["replication_key_value"] = bookmark
-        else:
+        bookmark = self._kind.normalise(stored)
+        if bookmark is None:
             del state["replication_key_value"]
             self._logger.warning(
                 "The state's bookmark of %s is no value of `%s` as it is declared now: the stream"
@@ -204,7 +226,23 @@ class Bookmarks(StreamStateManager):
                 self.stream_name,
                 replication_key,
             )
+        elif self.is_to_come(bookmark):
+            bookmark = None
+            del state["replication_key_value"]
+            self._logger.warning(
+                "The state's bookmark of %s is later than now, and would leave out what comes until"
+                " then: the stream is read from its start.",
+                self.stream_name,
+            )
+        else:
+            state["replication_key_value"] = bookmark
         return bookmark
+
+    def is_to_come(self, bookmark: Bookmark) -> bool:
+        """Say whether a bookmark of the STATE is of a time that is not yet, and so is wrong."""
+        if not isinstance(bookmark, str):
+            return False  # a number may be anything
+        return is_behind(datetime.now(UTC), datetime.fromisoformat(bookmark))
 
     @override
     def increment_state(
@@ -226,6 +264,8 @@ class Bookmarks(StreamStateManager):
         found = [mark for mark in map(self._kind.read, values) if mark is not None]
         self.unmarked += len(values) - len(found)
         if found:
+            if self._kind is NUMBERS:
+                self._times.count(found)
             latest = {replication_key: self._kind.write(max(found))}
             super().increment_state(latest, replication_key=replication_key)
 
@@ -246,15 +286,86 @@ class Bookmarks(StreamStateManager):
     def finalize_state(self, state: dict[str, Any] | None = None) -> None:
         state = self.stream_state if state is None else state
         before = state.get("replication_key"), state.get("replication_key_value")
+        markers = state.get(PROGRESS_MARKERS, {})
+        if (found := markers.get("replication_key_value")) is not None:
+            known = before[1] if before[0] == markers["replication_key"] else None
+            markers["replication_key_value"] = self._capped(found, known)
         super().finalize_state(state)
         after = state.get("replication_key"), state.get("replication_key_value")
         if before[0] == after[0] and before[1] is not None:
             state["replication_key_value"] = max(before[1], after[1])
 
+    def _capped(self, found: Bookmark, known: Bookmark | None) -> Bookmark:
+        """Return a bookmark that is no later than now, as far as it is a time.
+
+        Args:
+            found: The greatest value in the records.
+            known: The bookmark before them.
+        """
+        if self._kind is NUMBERS:
+            unit = self._times.unit(known)
+            moment = None if unit is None else from_number(found, unit)
+        else:
+            unit, moment = None, read_datetime(found)
+        if moment is None or (ceiling := self._ceiling(moment)) >= moment:
+            return found
+        if is_behind(ceiling, moment):
+            self._logger.warning(
+                "Records of %s are of a time that is still to come. The bookmark stays at now, so"
+                " that what comes until then is not left out; these come again in each run.",
+                self.stream_name,
+            )
+        return write_datetime(ceiling) if unit is None else int(ceiling.timestamp() * unit)
+
+
+class Times:
+    """Finds out whether numbers are times, by most of them."""
+
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
+        self._within = dict.fromkeys(UNITS, 0)
+        self._beyond = dict.fromkeys(UNITS, 0)
+
+    def count(self, numbers: Iterable[float]) -> None:
+        """Take note of values of the replication key."""
+        ordered = sorted(numbers)
+        for unit in UNITS:
+            first, last = bounds(unit, self._now)
+            end = bisect_right(ordered, last)
+            self._within[unit] += end - bisect_left(ordered, first)
+            self._beyond[unit] += len(ordered) - end
+
+    def unit(self, known: float | None) -> int | None:
+        """Return how many of the numbers' units are a second, or None if they are no times.
+
+        Args:
+            known: The bookmark before them, which decides if there is one.
+        """
+        if known is not None:
+            return unit_of(known, self._now)
+        unit = max(UNITS, key=lambda unit: self._within[unit])
+        return unit if self._within[unit] > self._beyond[unit] else None
+
 
 class WindowBookmarks(Bookmarks):
-    """Bookmarks that move from window to window, whatever the records in one say."""
+    """Bookmarks that move from window to window, whatever the records in one say.
+
+    Attributes:
+        unit: How many of them are a second.
+    """
+
+    unit: ClassVar[int] = 1
+
+    @override
+    def is_to_come(self, bookmark: Bookmark) -> bool:
+        return bool(bookmark > bounds(self.unit, datetime.now(UTC))[1])
 
     @override
     def advance(self, values: Sequence[object], replication_key: str) -> None:
         self.unmarked += sum(mark is None for mark in map(self._kind.read, values))
+
+
+class MillisecondBookmarks(WindowBookmarks):
+    """The same in milliseconds."""
+
+    unit = 1000

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from datetime import UTC, datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from singer_sdk.exceptions import SkippableAPIError
@@ -20,16 +22,9 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_chat import answers
 from tap_chat import catalog as catalogs
-from tap_chat.bookmarks import (
-    DATETIMES,
-    NUMBERS,
-    Bookmark,
-    Bookmarks,
-    Kind,
-    normalise_datetime,
-    write_datetime,
-)
-from tap_chat.exchange import ExchangeStream
+from tap_chat.bookmarks import DATETIMES, NUMBERS, Bookmark, Bookmarks, Kind, normalise_datetime
+from tap_chat.clocks import FAR, is_behind
+from tap_chat.exchange import ExchangeStream, MissingPageError
 from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.progress import RecordCounter
@@ -43,7 +38,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
@@ -84,6 +79,8 @@ class ChatStream(ExchangeStream):
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
         self.starts = tap.starts
         self.ends = tap.ends
+        self._doubted = False
+        self._began = datetime.now(UTC)
         #: The contexts whose parents were asked for in vain, and the number of all contexts.
         self.missed: list[Context] = []
         self.asked = 0
@@ -120,7 +117,6 @@ class ChatStream(ExchangeStream):
         for page in self.pages(context, verbatim=verbatim):
             yield page.block
         if context is None:
-            self.hold_back()
             self.report()
 
     def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
@@ -241,32 +237,52 @@ class ChatStream(ExchangeStream):
         reader = self.verbatim_reader if verbatim else None
 
         def read(body: Body) -> tuple[int, Any]:
+            if not body and HTTPStatus.NOT_FOUND in paginator.missing:
+                return 0, None
             page = reader.read(body, context) if reader else None
             return (len(body), page) if page else answers.weigh(body)
 
         while not paginator.finished:
             request = request_page(paginator.current_value)
-            skippable = context is not None or paginator.confirming
             try:
-                size, body = self.exchange(request, read, skippable=skippable)
-            except SkippableAPIError:
-                if paginator.confirming:
-                    return
-                raise
-            if paginator.confirming and answers.is_null(body, self.records_path):
-                return
-            if isinstance(body, Page):
-                page = body
-            else:
-                with self._checking:
-                    page = self.page(request, body, context)
-            if paginator.is_beyond(page):
-                return
+                size, body = self.exchange(
+                    request, read, skippable=context is not None, missing=paginator.missing
+                )
+                said = None if isinstance(body, Page) else self._nothing(body, paginator.missing)
+            except MissingPageError as error:
+                size, said = 0, error.said
             try:
-                paginator.advance(page)
+                if said:
+                    page = paginator.miss(said)
+                else:
+                    if not isinstance(body, Page):
+                        with self._checking:
+                            body = self.page(request, body, context)
+                    if paginator.is_beyond(body):
+                        return
+                    page = paginator.advance(body)
             except PagingError as error:
                 raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
+            if paginator.finished and paginator.unchecked:
+                self.logger.warning(
+                    "The pages of %s can't overlap, as the server takes no offset between them: "
+                    "rows that left the list while it was read may have pulled others past.",
+                    self.name,
+                )
             yield Step(page, size, paginator.finished)
+
+    def _nothing(self, body: Any, missing: Collection[int]) -> str | None:  # noqa: ANN401
+        """Return how an answer says that there is no such page, or None if it does not."""
+        if HTTPStatus.NOT_FOUND in missing:
+            if body is None:
+                return "answered with nothing"
+            if answers.is_null(body, self.records_path):
+                return "answered with null in place of the list"
+        # Of the first page a null alone says little: it stands beside errors, too.
+        elif missing and answers.is_null(body, self.records_path):
+            empty = answers.counts_none(body, self.records_path)
+            return "answered with null in place of the list" if empty else None
+        return None
 
     def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
@@ -446,6 +462,7 @@ class ChatStream(ExchangeStream):
         return self.bookmarks_class(
             kind=self.bookmark_kind,
             start=self.first_bookmark,
+            ceiling=self.ceiling,
             tap_name=self.tap_name,
             stream_name=self.name,
             tap_state=self.tap_state,
@@ -498,17 +515,41 @@ class ChatStream(ExchangeStream):
             self.state_manager.reach(self.replication_key, bookmark)
             self._state_writer.write_state(self.tap_state)
 
-    def hold_back(self) -> None:
-        """Let the bookmark not pass the first answer, by the server's clock.
+    def passed(self, known: datetime) -> datetime:
+        """Return a moment that is over at the server, so that a bookmark may be there.
 
-        The SDK's signpost is of this clock, which may be ahead.
+        It is what the server's clock shows, unless that is wrong: far behind what is known. Then,
+        and where the server says nothing, it is what is known: no bookmark follows the clock of
+        this machine alone.
+
+        Args:
+            known: A moment that is over there, such as that of a record that it gave.
         """
-        signpost = self.get_replication_key_signpost()
-        if signpost and self.replication_method == REPLICATION_INCREMENTAL:
-            began = write_datetime(self.began)
-            self.state_manager.write_replication_key_signpost(min(signpost, began))
+        told = self.clock.earliest
+        if told is not FAR and not is_behind(told, known):
+            return told
+        if not self._doubted:
+            self._doubted = True
+            self.logger.warning(
+                "The answers of %s %s: its bookmark follows its records.",
+                self.name,
+                "do not say when they were sent (`Date`)"
+                if told is FAR
+                else "say that they were sent days before what they hold (`Date`)",
+            )
+        return known
+
+    def ceiling(self, found: datetime) -> datetime:
+        """Return what the bookmark of a stream that is not read in windows may not pass.
+
+        Args:
+            found: The latest moment in the records.
+        """
+        told = self.clock.earliest
+        believed = told is not FAR and not is_behind(told, min(found, self._began))
+        return told if believed else self._began
 
     @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> str | None:
-        signpost = super().get_replication_key_signpost(context)
-        return normalise_datetime(signpost) if signpost else None
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return none: `Bookmarks` caps bookmarks itself, by the server's clock and in any unit."""
+        return

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tap_chat import answers, limits
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
+from tap_chat.clocks import ServerClock
 from tap_chat.connections import LARGEST_ANSWER, Timeouts, TooLargeError
 from tap_chat.retries import Limits, Retries
 from tap_chat.throttle import StarvedError
@@ -35,7 +36,8 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
@@ -83,6 +85,18 @@ class BrokenOffError(PassingError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
 
 
+class MissingPageError(Exception):
+    """A status that says that there is no such page.
+
+    Args:
+        said: What the server did, as the predicate of a sentence.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
 class ExchangeStream(BlockStream):
     """A stream that sends requests and checks their answers.
 
@@ -104,7 +118,7 @@ class ExchangeStream(BlockStream):
         self._user_agent = tap.user_agent
         self._transport = tap.transport
         self._counting = threading.Lock()
-        self._date = self._first_date = ""
+        self.clock = ServerClock()
         super().__init__(tap)
 
     @property
@@ -143,12 +157,7 @@ class ExchangeStream(BlockStream):
 
         What a bookmark passes must be over there: this clock may be ahead of the server's.
         """
-        return answers.http_date(self._date) or datetime.max.replace(tzinfo=UTC)
-
-    @property
-    def began(self) -> datetime:
-        """When the first answer was sent, likewise: what changes later may be in none of them."""
-        return answers.http_date(self._first_date) or datetime.max.replace(tzinfo=UTC)
+        return self.clock.last
 
     def exchange(
         self,
@@ -157,6 +166,7 @@ class ExchangeStream(BlockStream):
         *,
         largest: int | None = None,
         skippable: bool = False,
+        missing: Collection[int] = (),
     ) -> T:
         """Send a request until it is answered.
 
@@ -166,6 +176,7 @@ class ExchangeStream(BlockStream):
             largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
                 one `read` gets the `Beginning`; one that breaks off is given up at once.
             skippable: True if a 404 only says that this one is gone.
+            missing: Statuses that only say that there is no such page.
 
         Returns:
             What `read` made of the body.
@@ -173,6 +184,7 @@ class ExchangeStream(BlockStream):
         Raises:
             BrokenOffError: The answer broke off, and less can be asked for. Reading the rest of a
                 larger one raises it, too.
+            MissingPageError: One of those statuses.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: The request failed for good, or for too long. The message names the
                 stream, the request and the remedy.
@@ -180,7 +192,9 @@ class ExchangeStream(BlockStream):
         retries: Retries | None = None
         while True:
             try:
-                return self.attempt(request, read, largest=largest, skippable=skippable)
+                return self.attempt(
+                    request, read, largest=largest, skippable=skippable, missing=missing
+                )
             except RefusedError as error:
                 self.logger.debug("%s It is sent again when the limit lets it.", error)
                 continue
@@ -211,52 +225,36 @@ class ExchangeStream(BlockStream):
         *,
         largest: int | None = None,
         skippable: bool = False,
+        missing: Collection[int] = (),
     ) -> T:
         """Send a request once; arguments and value as for `exchange`.
 
         Raises:
             PassingError: There is no good answer, but there may be one later.
+            MissingPageError: One of the statuses that say that there is no such page.
             SkippableAPIError: A 404 of what may be gone.
             FatalAPIError: There is no good answer.
         """
-        try:
-            turn = self.throttle.enter()
-        except StarvedError as error:
-            raise self._starved(request, error.seconds) from None
-        with self._counting:
-            self.request_counter.increment()
-        started = time.monotonic()
-        try:
-            return self._ask(request, turn, read, largest, skippable=skippable)
-        except PassingError as error:
-            error.took = time.monotonic() - started
-            raise
+        with self._turn(request) as turn:
+            try:
+                answer, body = self._send(request, largest)
+            except BaseException:
+                self.throttle.failed(turn)
+                raise
+            told = self._tell(turn, answer)
+            # A web page is not the API's, and says nothing of its pages.
+            if answer.status in missing and not answers.is_html(body):
+                raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
+            if answer.status == HTTPStatus.NOT_FOUND and skippable:
+                self._skip(request, body)
+            if answer.status != HTTPStatus.OK:
+                self._refuse(request, answer, told)
+            self.clock.saw(answer.headers.get("Date", ""))
+            return self._value_of(request, body, read)
 
-    def _ask(
-        self,
-        request: HTTPRequest,
-        turn: Turn,
-        read: Callable[[Any], T],
-        largest: int | None,
-        *,
-        skippable: bool,
+    def _value_of(
+        self, request: HTTPRequest, body: Body | Beginning, read: Callable[[Any], T]
     ) -> T:
-        """Send a request in its turn, and read the answer."""
-        try:
-            answer, body = self._send(request, largest)
-        except BaseException:
-            self.throttle.failed(turn)
-            raise
-        self._date = answer.headers.get("Date", "")
-        self._first_date = self._first_date or self._date
-        told = self._tell(turn, answer)
-        if answer.status == HTTPStatus.NOT_FOUND and skippable:
-            if self.says_gone(body):
-                raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
-            said = "answered 404 Not Found, but not as the API does"
-            raise PassingError(self.sentence(request, said))
-        if answer.status != HTTPStatus.OK:
-            self._refuse(request, answer, told)
         if answers.is_html(body):
             raise self.fatal(
                 request,
@@ -269,15 +267,20 @@ class ExchangeStream(BlockStream):
             readable = False
         except ValueError:
             readable = True
-        # Raised outside of the handlers, and without the body: errors live on for a while.
-        del body
+        # Raised outside of the handlers: errors live on for a while, and these hold the body.
         if readable:
             said = "answered with a body that is not whole JSON in UTF-8"
             remedy = self.remedies.check_address_at_last
             raise BrokenOffError(self.sentence(request, said), remedy=remedy)
         raise self.unreadable(request)
 
-    def says_gone(self, body: Body | Beginning) -> bool:  # noqa: ARG002 - any does by default
+    def _skip(self, request: HTTPRequest, body: Body | Beginning) -> NoReturn:
+        if self.says_gone(body):
+            raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
+        said = "answered 404 Not Found, but not as the API does"
+        raise PassingError(self.sentence(request, said))
+
+    def says_gone(self, body: Body | Beginning) -> bool:  # noqa: ARG002 - most APIs have one 404
         """Say whether the body of a 404 is the API's word that something is gone.
 
         Others that stand before it, such as a gateway without a backend, answer 404, too.
@@ -286,6 +289,22 @@ class ExchangeStream(BlockStream):
             body: The body.
         """
         return True
+
+    @contextmanager
+    def _turn(self, request: HTTPRequest) -> Iterator[Turn]:
+        """Wait until a request may be sent, and take the time of what fails then."""
+        try:
+            turn = self.throttle.enter()
+        except StarvedError as error:
+            raise self._starved(request, error.seconds) from None
+        with self._counting:
+            self.request_counter.increment()
+        started = time.monotonic()
+        try:
+            yield turn
+        except PassingError as error:
+            error.took = time.monotonic() - started
+            raise
 
     def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
         began = False

@@ -1,7 +1,7 @@
 """Paginators: from a page to the place of the next, each ending for a reason.
 
 They are shaped like the SDK's, but read a page that is decoded already instead of a response
-that every reader decodes again.
+that every reader decodes again. That of lists by offset is in `offsets`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
+
+from tap_chat import answers
+from tap_chat.records import Block
+from tap_chat.trail import Trail
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -19,14 +24,24 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from tap_chat.records import Block
+    from tap_chat.page_sizes import PageSizes
 
 TokenT = TypeVar("TokenT")
 
 # The last so many pages are remembered, by the hashes of their keys.
 REMEMBERED_PAGES = 10_000
+
+#: Pages in a row that may be empty though the server says that more follow.
+MOST_EMPTY_PAGES = 20
+
+# What a link to the next page is called.
+NEXT = ("next", "next_page")
+
+#: Statuses that say that a list is empty; and those that servers answer with beyond its end.
+NO_CONTENT = frozenset({204})
+BEYOND = NO_CONTENT | {400, 404, 416, 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,26 @@ class Page:
     def records(self) -> Sequence[Any]:
         """The records."""
         return self.block.records
+
+    def after(self, count: int) -> Page:
+        """Return the page without its first records.
+
+        Args:
+            count: The number of records that are left out.
+        """
+        return Page(self.body, self.block.split(count)[1], self.keys[count:])
+
+    def only(self, chosen: Sequence[bool]) -> Page:
+        """Return the page with some of its records.
+
+        Args:
+            chosen: For each record whether it is one of them.
+        """
+        return Page(self.body, self.block.only(chosen), list(compress(self.keys, chosen)))
+
+
+#: A page without records; what an answer is taken for that says that nothing is there.
+NOTHING = Page(None, Block([]), [])
 
 
 class PagingError(Exception):
@@ -79,28 +114,61 @@ class Paginator(ABC, Generic[TokenT]):
     Attributes:
         current_value: The token of the page to ask for next.
         finished: True when there is none.
-        confirming: True when that page is expected to be empty, or not to be there at all.
+        missing: Statuses by which the server may say that this page is not there. Where 404 is
+            one, so may be a null in place of the list, or an empty body.
     """
 
     def __init__(self, start: TokenT) -> None:
         self.current_value = start
         self.finished = False
-        self.confirming = False
+        self.missing: frozenset[int] = frozenset()
         self._count = 0
+        self._empty = 0
         self._last: list[tuple[Any, ...]] | None = None
         self._landmark: list[tuple[Any, ...]] | None = None
         self._seen: set[int] = set()
         self._order: deque[int] = deque()
 
-    def advance(self, page: Page) -> None:
+    def advance(self, page: Page) -> Page:
         """Move on from a page.
 
         Args:
             page: The page of `current_value`.
 
+        Returns:
+            What is new of it.
+
         Raises:
-            RepeatedPageError: It, or one like it, came before.
+            PagingError: It, or one like it, came before; or there is no end of empty ones.
         """
+        self._check_new(page)
+        following = self.get_next(page)
+        if following is None:
+            self.finished = True
+        else:
+            self.current_value = following
+        self._empty = 0 if page.records else self._empty + 1
+        if self._empty > MOST_EMPTY_PAGES and not self.finished:
+            raise PagingError(f"gave the last of {self._empty} empty pages in a row")
+        return page
+
+    def miss(self, said: str) -> Page:  # noqa: ARG002 - by default it does not matter
+        """Move on from a page that is not there, which the server may say by one of `missing`.
+
+        Args:
+            said: What it said, as the predicate of a sentence.
+
+        Returns:
+            The page that it is taken for, which has no records.
+
+        Raises:
+            PagingError: It should be there.
+        """
+        self.finished = True
+        return NOTHING
+
+    def _check_new(self, page: Page) -> None:
+        """Remember a page, and raise an error if it came before."""
         if page.records and (page.keys in (self._last, self._landmark) or self._saw(page)):
             raise RepeatedPageError
         self._count += 1
@@ -108,11 +176,6 @@ class Paginator(ABC, Generic[TokenT]):
         # Brent's cycle detection: a loop of any length is found with one remembered page.
         if self._count & (self._count - 1) == 0:
             self._landmark = page.keys
-        following = self.get_next(page)
-        if following is None:
-            self.finished = True
-        else:
-            self.current_value = following
 
     def _saw(self, page: Page) -> bool:
         """Say whether a page is one of the last before, and remember it."""
@@ -123,6 +186,11 @@ class Paginator(ABC, Generic[TokenT]):
         self._order.append(known)
         if len(self._order) > REMEMBERED_PAGES:
             self._seen.discard(self._order.popleft())
+        return False
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether rows that leave the list meanwhile may pull others past the reader."""
         return False
 
     def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
@@ -145,66 +213,101 @@ class SinglePage(Paginator[None]):
         return None
 
 
-class OffsetPaginator(Paginator[int]):
-    """Pages by the number of records to skip, until a page is empty.
-
-    A short page is not taken for the last one: a server that gives fewer records than it is asked
-    for would lose the rest in silence. The price is one more request, to see the empty page.
-
-    Args:
-        page_size: The number of records asked for, in rows.
-    """
-
-    def __init__(self, page_size: int) -> None:
-        super().__init__(0)
-        self._page_size = page_size
-        self._largest = 0
-
-    @override
-    def get_next(self, page: Page) -> int | None:
-        # As large as the largest: then it is the server that gives no more than that.
-        full = min(self._page_size, self._largest or self._page_size)
-        self.confirming = len(page.records) < full
-        self._largest = max(self._largest, len(page.records))
-        return self.current_value + len(page.records) if page.records else None
-
-
 class NumberPaginator(Paginator[int]):
-    """Pages by number from 1, until a page is short.
+    """Pages by number from 1, until a page is empty, or short as last pages are.
+
+    What an answer says of further pages is a reason to go on, and none to end: a link to the next
+    (`link` or `links`), or the number of pages. Only that number ends a walk, too.
 
     Args:
-        page_size: The number of records asked for, in rows.
-        server_sizes: Sizes at which it may be the server that ends a page; no page of such a size
-            is taken for a short one.
+        sizes: What is known of the sizes of the stream's pages; None to go on until one is empty.
     """
 
-    def __init__(self, page_size: int, server_sizes: Collection[int] = ()) -> None:
+    def __init__(self, sizes: PageSizes | None = None) -> None:
         super().__init__(1)
-        self._page_size = page_size
-        self._server_sizes = server_sizes
+        self._sizes = sizes
+        self._short = (
+            0  # rows of the page before, if it was short and nothing said that more follow
+        )
 
     @override
     def get_next(self, page: Page) -> int | None:
-        rows = len(page.records)
-        full = rows >= self._page_size or rows in self._server_sizes
-        return self.current_value + 1 if rows and full else None
+        rows, body = len(page.records), page.body
+        if self._short and rows and self._sizes and (passed := self._sizes.learn(self._short)):
+            raise PagingError(
+                f"gave more behind a page of {self._short}, as which {passed} were the last",
+                f"It gives no more at once: ask for {self._short}.",
+            )
+        self._short, self.missing = 0, frozenset()
+        pages = answers.find(body, "pagination.total_pages")
+        if type(pages) is int:
+            return self.current_value + 1 if self.current_value < pages else None
+        if not rows:
+            return None
+        if not offers_next(body):
+            if self._sizes and self._sizes.is_last(rows):
+                return None
+            if not self._sizes or self._sizes.is_short(rows):
+                self._short, self.missing = rows, BEYOND
+        return self.current_value + 1
+
+    @override
+    def is_beyond(self, page: Page) -> bool:
+        # Beyond the end, some servers give the last page once more.
+        return bool(self._short) and page.keys == self._last
 
 
 class NextLinkPaginator(NumberPaginator):
-    """Pages by the number in a link to the next, or else by the number of pages.
+    """Pages by the number in a link to the next, or else as a `NumberPaginator`.
 
     Of the link (`links.next_page.href`, relative or absolute) only `page` is used: it may lack the
     filter that the first request had.
 
+    Where the number of rows in all pages changes, rows have left the list or entered it, and the
+    page before is asked for once more: what others were pulled to it is read, then.
+
     Args:
         api_url: The only host that a link may lead to.
-        page_size: As for `NumberPaginator`, which ends a walk without links and numbers.
-        server_sizes: Likewise.
+        sizes: As for `NumberPaginator`.
     """
 
-    def __init__(self, api_url: str, page_size: int, server_sizes: Collection[int] = ()) -> None:
-        super().__init__(page_size, server_sizes)
+    def __init__(self, api_url: str, sizes: PageSizes | None = None) -> None:
+        super().__init__(sizes)
         self._host = urlsplit(api_url).netloc.rpartition("@")[2].lower()
+        self._trail = Trail()
+        self._total: int | None = None
+        self._furthest = 0  # the last page that the walk came to
+        self._back = 0  # how many pages it has gone back, until it has found its place
+        self._moved = False  # whether rows that are known may be anywhere
+
+    @override
+    def advance(self, page: Page) -> Page:
+        number, total = self.current_value, self._total
+        self._total = answers.find(page.body, "pagination.total_items")
+        if self._back and number > 1 and not self._trail.joins(page):
+            return self._go_back(2 * self._back)
+        self._back = 0
+        # A list that changes with each request is not gone back in for ever.
+        if number > self._furthest:
+            self._furthest = number
+            if number > 1 and total != self._total:
+                return self._go_back(1)
+            new = self._trail.new(page) if self._moved else page
+            super().advance(page)
+        else:
+            new = self._trail.new(page)
+            following = self.get_next(page)
+            self.finished = following is None
+            self.current_value = following or number
+        self._trail.add(new.keys)
+        return new
+
+    def _go_back(self, pages: int) -> Page:
+        """Ask for a page before the furthest, to see where its rows are now."""
+        self._moved = True
+        self._back = pages
+        self.current_value = max(1, self._furthest - pages)
+        return NOTHING
 
     @override
     def get_next(self, page: Page) -> int | None:
@@ -215,10 +318,9 @@ class NextLinkPaginator(NumberPaginator):
             href = link.get("href") if isinstance(link, dict) else link
             if href is not None:
                 return self._number(href)
-        if isinstance(numbers, dict) and type(numbers.get("total_pages")) is int:
-            more = self.current_value < numbers["total_pages"]
-            return self.current_value + 1 if more else None
-        return None if isinstance(links, dict) else super().get_next(page)
+            if not (isinstance(numbers, dict) and type(numbers.get("total_pages")) is int):
+                return None
+        return super().get_next(page)
 
     def _number(self, href: object) -> int:
         try:
@@ -244,3 +346,14 @@ class WholeOrPaged(NextLinkPaginator):
     @override
     def is_beyond(self, page: Page) -> bool:
         return page.keys == self._last
+
+
+def offers_next(body: Any) -> bool:  # noqa: ANN401
+    """Say whether an answer has a link to a next page, in one of the ways that APIs have."""
+    found = [answers.find(body, name) for name in ("link", "links")]
+    for link in chain.from_iterable(one if isinstance(one, list) else [one] for one in found):
+        if isinstance(link, dict) and (
+            (link.get("rel") in NEXT and link.get("href")) or any(map(link.get, NEXT))
+        ):
+            return True
+    return False

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 from singer_sdk.mapper import RemoveRecordTransform
 
+from tap_chat._sdk import PROGRESS_MARKERS
 from tap_chat.settings import json_schema
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 #: Its name in the state of a stream.
 TRUE_OF = "true_of"
-
-#: What the SDK keeps for itself while a stream is read.
-PROGRESS = "progress_markers"
 
 # About 20 ms. The salt is always the same: with one for each STATE, several would tell more of a
 # credential than the 12 bits that one does, which thousands of others have, too.
@@ -128,7 +126,7 @@ def stored(state: Mapping[str, Any]) -> Truth | None:
 
 def forget(state: dict[str, Any]) -> None:
     """Forget the marks of a stream: with nulls, as runners may join the objects of two STATEs."""
-    state.pop(PROGRESS, None)
+    state.pop(PROGRESS_MARKERS, None)
     state.update(dict.fromkeys(state))
 
 

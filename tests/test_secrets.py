@@ -195,7 +195,7 @@ def test_bridge_that_is_ended(place: Place) -> None:
 
     def page(request: Request) -> bytes:
         offset = int(request.query_params["offset"])
-        if offset == 200:
+        if offset == 198:
             reached.set()
             ended.wait(60)
         return json.dumps({"data": messages[offset : offset + 100]}).encode()

@@ -18,7 +18,7 @@ from singer_sdk.streams.rest import HTTPRequest
 from tap_chat import answers, arrays
 from tap_chat.answers import Beginning
 from tap_chat.arrays import Part
-from tap_chat.bookmarks import WindowBookmarks
+from tap_chat.bookmarks import MillisecondBookmarks
 from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
 from tap_chat.exchange import BrokenOffError
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
     from tap_chat.pagination import Page
     from tap_chat.records import Block
+    from tap_chat.tap import TapChat
+    from tap_chat.throttle import Throttle
 
 MEBIBYTE = 1024 * 1024
 MOST_MEBIBYTES = 1024 * 1024
@@ -58,6 +60,9 @@ RECORDS_AT_ONCE = 500
 MILLISECOND = 1
 MINUTE = 60_000 * MILLISECOND
 DAY = 24 * 60 * MINUTE
+
+#: So many conversations of another time, and none of the right one between, are no accident.
+MANY_ODD = 10
 
 #: Dixa was founded later; PostHog's source starts here, too.
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
@@ -143,36 +148,44 @@ class DixaConversationExport(ChatStream):
     replication_key = "updated_at"
     schema = CONVERSATION_EXPORT
     settings: DixaSettings
-    bookmarks_class = WindowBookmarks
+    bookmarks_class = MillisecondBookmarks
 
     @property
     @override
     def authenticator(self) -> Auth:
         return BearerTokenAuthenticator(token=self.settings.api_token)
 
+    def __init__(self, tap: TapChat, settings: DixaSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        # Conversations of another time than was asked for: all, and those since the last other one.
+        self._odd = self._odd_in_a_row = 0
+
     @property
     @override
     def first_bookmark(self) -> int:
-        return milliseconds(self.starts or BEGINNING)
+        return milliseconds(max(self.starts or BEGINNING, BEGINNING))
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = self.starting_bookmark or self.first_bookmark
-        start = bookmark - int(self.settings.lookback_days * DAY)
+        start = max(bookmark - int(self.settings.lookback_days * DAY), milliseconds(BEGINNING))
+        newest, now = bookmark, milliseconds(self.ends)
         lag = int(self.settings.lag_minutes * MINUTE)
-        end = milliseconds(self.ends) - lag
+        end = now - lag
         # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
         size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
         windows = Windows(start, end, size, smallest=MINUTE)
         written: set[tuple[int, int]] = set()
         for window in windows:
             edge, written = written, set()
+            self.clock.begin()
             try:
                 largest = self.settings.max_answer_mb * MEBIBYTE
                 limit = largest if windows.halvable(window) else None
                 for page in self.window_pages(window, limit, verbatim=verbatim):
                     self._check_time(window, page)
-                    marks = (mark or 0 for mark in page.block.marks)
+                    marks = [mark or 0 for mark in page.block.marks]
+                    newest = max(newest, *(mark for mark in marks if mark <= now), 0)
                     versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
                     written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
                     yield page.block.only([version not in edge for version in versions])
@@ -182,8 +195,16 @@ class DixaConversationExport(ChatStream):
                 windows.halve(window)
                 written = edge
             else:
-                self.reach(min(window.end, milliseconds(self.server_time) - lag))
+                passed = self.passed(datetime.fromtimestamp(newest // 1000, UTC))
+                self.reach(min(window.end, milliseconds(passed) - lag))
         self.report()
+        if self._odd:
+            self.logger.warning(
+                "%d conversations of %s have an `updated_at` of another time than was asked for:"
+                " they were written.",
+                self._odd,
+                self.name,
+            )
 
     def window_pages(
         self, window: Window, largest: int | None, *, verbatim: bool
@@ -241,13 +262,16 @@ class DixaConversationExport(ChatStream):
         )
 
     def _check_time(self, window: Window, page: Page) -> None:
-        """Refuse the answer to another question; it would be taken for all of the window.
+        """Refuse the answers to another question; they would be taken for all of the windows.
 
-        Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So it
-        counts only if all of the records are of a time more than a day away.
+        Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So odd
+        are those only that are more than a day away, and a few of them say nothing of the rest.
         """
         marks = [mark for mark in page.block.marks if mark is not None]
-        if marks and not any(window.start - DAY <= mark <= window.end + DAY for mark in marks):
+        odd = [mark for mark in marks if not window.start - DAY <= mark <= window.end + DAY]
+        self._odd += len(odd)
+        self._odd_in_a_row = self._odd_in_a_row + len(odd) if len(odd) == len(marks) else 0
+        if self._odd_in_a_row >= MANY_ODD:
             raise self.fatal(
                 self._request_of(window),
                 "gave conversations of another time than was asked for",

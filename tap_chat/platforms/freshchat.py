@@ -6,7 +6,7 @@ There is no list of conversations: users lead to their conversations, and these 
 from __future__ import annotations
 
 import sys
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ from singer_sdk.streams.rest import PageContext
 from tap_chat import answers
 from tap_chat.checks import header_problem
 from tap_chat.client import ChatStream
+from tap_chat.page_sizes import PageSizes
 from tap_chat.pagination import NextLinkPaginator, SinglePage
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.probes import Probe
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from tap_chat.fan_out import Plan
     from tap_chat.pagination import Paginator
 
-#: Freshchat: the sizes that a page has when it may be the server that limits it.
+#: Freshchat: sizes that a page may be limited to by the server.
 SERVER_PAGE_SIZES = (20, 50)
 
 
@@ -119,6 +120,11 @@ class FreshchatStream(ChatStream):
     remedies = REMEDIES
     settings: FreshchatSettings
 
+    @cached_property
+    def page_sizes(self) -> PageSizes:
+        """What the run learns of the sizes of this stream's pages."""
+        return PageSizes(self.settings.items_per_page, SERVER_PAGE_SIZES)
+
     @property
     @override
     def authenticator(self) -> Auth:
@@ -126,9 +132,7 @@ class FreshchatStream(ChatStream):
 
     @override
     def new_paginator(self) -> Paginator[int]:
-        return NextLinkPaginator(
-            self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES
-        )
+        return NextLinkPaginator(self.settings.api_url)
 
     @override
     def first_plans(self) -> Iterator[Plan[Any]]:

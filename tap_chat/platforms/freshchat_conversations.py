@@ -18,7 +18,6 @@ from tap_chat.fan_out import Plan, Step
 from tap_chat.pagination import NumberPaginator, WholeOrPaged
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import (
-    SERVER_PAGE_SIZES,
     FreshchatSettings,
     FreshchatStream,
     SingleObject,
@@ -207,7 +206,7 @@ class FreshchatUsersConversations(FreshchatStream):
         for step in self._users.users(since):
             # By the server's clock, of which `from_time` is; and of its first answer, as what comes
             # while the list is read is a matter of the next pass.
-            asked = asked or write_datetime(min(self.ends, self._users.began))
+            asked = asked or write_datetime(min(self.ends, self._users.began(step.value)))
             found_ids = [user["id"] for user in step.value]
             self._warn_unaddressable("users", found_ids)
             ids |= dict.fromkeys(filter(addressable, found_ids))
@@ -266,7 +265,7 @@ class FreshchatUsersConversations(FreshchatStream):
     @override
     def new_paginator(self) -> WholeOrPaged:
         # Freshchat: no pages are documented here; whether there are some is not known.
-        return WholeOrPaged(self.settings.api_url, self.settings.items_per_page, SERVER_PAGE_SIZES)
+        return WholeOrPaged(self.settings.api_url, self.page_sizes)
 
     def _of_users(self, users: Users) -> Iterator[Plan[Page | None]]:
         for user in users.ids:
@@ -336,8 +335,8 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
 
     @override
     def new_paginator(self) -> NumberPaginator:
-        # Freshchat: there may be a link object here, but it can't be depended upon.
-        return NumberPaginator(self.settings.items_per_page, SERVER_PAGE_SIZES)
+        # Freshchat: there may be a link object here, but that there is none says nothing.
+        return NumberPaginator(self.page_sizes)
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
 
+#: The times of a user.
+TIMES = ("created_time", "updated_time")
+
 
 class FreshchatUsers(FreshchatStream):
     """The users, those who write and those who were only imported."""
@@ -55,7 +58,6 @@ class FreshchatUsers(FreshchatStream):
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
-        self.hold_back()
         if self.unsettled:
             signpost = self.starting_bookmark or normalise_datetime(BEGINNING)
             self.state_manager.write_replication_key_signpost(signpost)
@@ -92,6 +94,15 @@ class FreshchatUsers(FreshchatStream):
             for step in self._whole(name, just_before(since)):
                 users = written.fresh([(user["id"],) for user in step.value], step.value)
                 yield Step(users, step.size, step.last and name == "created_from")
+
+    def began(self, users: list[Record]) -> datetime:
+        """Return when the list was asked for first, by the server's clock if that is right.
+
+        Args:
+            users: Those of its first page.
+        """
+        times = (read_datetime(user.get(name)) for user in users for name in TIMES)
+        return self.ceiling(max((time for time in times if time), default=EARLIEST))
 
     def _whole(self, name: str, start: str) -> Iterator[Step[list[Record]]]:
         def request_page(number: int) -> HTTPRequest:

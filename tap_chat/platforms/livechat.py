@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from singer_sdk.authenticators import BasicAuthenticator
@@ -33,8 +33,9 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
+    from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Auth, Context
 
     from tap_chat.records import Block, Record
@@ -50,6 +51,9 @@ LATEST_ZONE = timedelta(hours=12)
 
 #: The agent of a chat that has none.
 UNASSIGNED = "unassigned"
+
+#: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
+MARK = "ended_timestamp"
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
@@ -135,6 +139,33 @@ class Listing:
     chats: list[list[Record]]
     size: int
 
+    @property
+    def ids(self) -> set[str]:
+        """The ids of the chats of this page."""
+        return {rows[0]["id"] for rows in self.chats}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the pages of a window gave.
+
+    Attributes:
+        listing: The first page of the last pass.
+        given: The number of chats in its pages.
+        more: Whether the pass brought chats that none before had.
+        short: Whether the pages ended before the last that LiveChat counts.
+    """
+
+    listing: Listing
+    given: int
+    more: bool
+    short: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether all came that LiveChat counts."""
+        return self.given >= self.listing.total
+
 
 class LiveChatStream(ChatStream):
     """A stream of LiveChat: all of them are in the chats."""
@@ -144,6 +175,7 @@ class LiveChatStream(ChatStream):
     remedies = REMEDIES
     account_settings = ("entity_id",)
     settings: LiveChatSettings
+    bookmarks_class = WindowBookmarks
 
     @property
     @override
@@ -154,6 +186,14 @@ class LiveChatStream(ChatStream):
     @override
     def left_out(self) -> tuple[str, ...]:
         return () if self.settings.include_pending else ("pending chats",)
+
+    @property
+    @override
+    def coming_start(self) -> int:
+        """From when on this run reads the stream; each of the streams has a bookmark of its own."""
+        if not self.remembers:
+            return self.first_bookmark
+        return int(self.state_manager.start(self.known_state, MARK) or self.first_bookmark)
 
 
 class LiveChatChats(LiveChatStream):
@@ -169,6 +209,8 @@ class LiveChatChats(LiveChatStream):
     def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
         self._first_row: Record = {}
+        # When the last chat ended, as far as it is known, in seconds since 1970.
+        self._newest = 0
 
     @property
     @override
@@ -179,66 +221,133 @@ class LiveChatChats(LiveChatStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        bookmark = datetime.fromtimestamp(self.starting_bookmark or self.first_bookmark, UTC)
-        start = bookmark - LATEST_ZONE - timedelta(days=self.settings.lookback_days)
-        end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
-        windows = Windows(start.date().toordinal(), end, self.settings.batch_size)
+        bookmarks = [stream.coming_start for stream in self._family]
+        self._newest = max(bookmarks)
+        windows = self._windows(min(bookmarks))
+        reachable = self.settings.max_rows
         for window in windows:
+            self.clock.begin()
             first = self._listing(window, 1)
-            if first.total >= self.settings.max_rows and windows.halvable(window):
+            if first.total >= reachable and windows.halvable(window):
                 windows.halve(window)
                 continue
-            for rows in self._chats(window, first):
-                self._first_row = rows[0]
-                for stream in self.child_streams:
-                    if isinstance(stream, ChatPart):
-                        stream.chat, stream.request = rows[0], first.request
-                yield self.block(rows)
-            # Everything is written that ended before the last day was over, wherever it was.
-            over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
-            reached = min(over - EARLIEST_ZONE, self.ends, self.server_time)
-            self.reach(int(reached.timestamp()))
+            found = yield from self._read(window, first)
+            if not found.complete and (found.short or found.more) and windows.halvable(window):
+                # What was written of it comes once more.
+                self.logger.info("%s Its days are halved.", self._told(found))
+                windows.halve(window)
+                if not found.more:
+                    reachable = min(reachable, found.given)
+                continue
+            self._judge(found)
+            self._reach(window)
 
-    def _chats(self, window: Window, listing: Listing) -> Iterator[list[Record]]:
+    def _windows(self, bookmark: int) -> Windows:
+        """Return the days to read."""
+        lookback = timedelta(days=self.settings.lookback_days)
+        start = datetime.fromtimestamp(bookmark, UTC) - LATEST_ZONE - lookback
+        end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
+        return Windows(start.date().toordinal(), end, self.settings.batch_size)
+
+    @property
+    def _family(self) -> list[LiveChatStream]:
+        """The streams that are written in this run: what others have read says nothing of them."""
+        streams = (self, *self.child_streams)
+        return [one for one in streams if isinstance(one, LiveChatStream) and one.selected]
+
+    def _reach(self, window: Window) -> None:
+        """Move the bookmarks to the end of a window whose records are all written."""
+        # Everything is written that ended before the last day was over, wherever it was.
+        over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
+        passed = self.passed(datetime.fromtimestamp(self._newest, UTC))
+        reached = int(min(over - EARLIEST_ZONE, self.ends, passed).timestamp())
+        for stream in self._family:
+            if stream.remembers:
+                stream.state_manager.reach(MARK, reached)
+        self._state_writer.write_state(self.tap_state)
+
+    def _read(self, window: Window, listing: Listing) -> Generator[Block, None, Found]:
         """Read the chats of a window, each once, as its rows.
 
         New chats push others to later pages while they are read: these come twice, and the second
         is left out. A chat that vanishes pulls others to earlier pages, where they were not seen;
-        so the pages are read again until as many chats were seen as there were at the beginning.
+        so the pages are read again until all come that LiveChat counts, or nothing new does.
         """
         seen: set[str] = set()
         for _ in range(PASSES):
             total, before = listing.total, len(seen)
             if total >= self.settings.max_rows:
-                raise self.fatal(
-                    listing.request,
-                    f"lists {total} chats on one day, of which not all can be read",
-                    "A day is the smallest window; see the setting livechat.max_rows.",
-                )
+                raise self._too_many(listing)
+            given: set[str] = set()
+            pages = 0
             following = Plan(self.name, partial(self._following, window, listing))
             for page in chain([listing], self.ahead(following)):
+                pages += 1
                 for rows in page.chats:
+                    given.add(rows[0]["id"])
                     if rows[0]["id"] not in seen:
                         seen.add(rows[0]["id"])
-                        yield rows
-            if len(seen) >= total:
-                return
-            if len(seen) == before:
+                        yield self._block(rows, page)
+            found = Found(listing, len(given), len(seen) > before, pages < listing.pages)
+            if found.complete or not found.more:
                 break
             listing = self._listing(window, 1)
-        raise self.fatal(
+        return found
+
+    def _block(self, rows: list[Record], page: Listing) -> Block:
+        """Return the rows of a chat, from which its parts are read, too."""
+        self._first_row = rows[0]
+        for stream in self.child_streams:
+            if isinstance(stream, ChatPart):
+                stream.chat, stream.request = rows[0], page.request
+        ended = self.bookmark_kind.read(rows[0].get(MARK))
+        if ended is not None and ended <= self.ends.timestamp():
+            self._newest = max(self._newest, int(ended))
+        return self.block(rows)
+
+    def _judge(self, found: Found) -> None:
+        """Say if a window lacks chats that LiveChat counts in it.
+
+        Raises:
+            FatalAPIError: There may be more.
+        """
+        if found.complete:
+            return
+        if found.short and not found.more:
+            raise self._too_many(found.listing)
+        if found.more:
+            raise self.fatal(
+                found.listing.request,
+                self._counts(found),
+                "Try again later; if it is so each time, ask LiveChat.",
+            )
+        # Each page came twice, and the same: there is no more to be had.
+        self.logger.warning("%s", self._told(found))
+
+    def _told(self, found: Found) -> str:
+        return self.sentence(found.listing.request, self._counts(found))
+
+    def _counts(self, found: Found) -> str:
+        total, given = found.listing.total, found.given
+        return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
+
+    def _too_many(self, listing: Listing) -> FatalAPIError:
+        return self.fatal(
             listing.request,
-            f"counts {total} chats in all pages, but gave {len(seen)}, however often it was asked",
-            "Try again later; if it is so each time, ask LiveChat.",
+            f"lists {listing.total} chats on one day, of which not all can be read",
+            "A day is the smallest window; see the setting livechat.max_rows.",
         )
 
     def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:
-        """Read the pages of a window after the first."""
-        for number in count(2):
-            if number > listing.pages:
-                return
+        """Read the pages of a window after the first, until one has nothing new."""
+        known = listing.ids
+        number, last = 1, listing.pages <= 1
+        while not last:
+            number += 1
             listing = self._listing(window, number)
-            yield Step(listing, listing.size, number >= listing.pages)
+            last = number >= listing.pages or listing.ids <= known
+            known |= listing.ids
+            yield Step(listing, listing.size, last)
 
     def _listing(self, window: Window, number: int) -> Listing:
         """Read one page of a window, and check it."""
@@ -293,6 +402,7 @@ class ChatPart(ChildStream, LiveChatStream):
 
     parent_stream_type = LiveChatChats
     primary_keys = ("chat_id", "event_id")
+    remembers = True
 
     def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)

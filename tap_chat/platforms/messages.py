@@ -17,7 +17,8 @@ from tap_chat.bookmarks import just_before, markable
 from tap_chat.checks import header_name_problem, header_problem, path_problem
 from tap_chat.client import ChatStream
 from tap_chat.escapes import shown
-from tap_chat.pagination import OffsetPaginator, SinglePage
+from tap_chat.offsets import OffsetPaginator
+from tap_chat.pagination import SinglePage
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import MOST_ON_A_PAGE, PlatformSettings, about, invalid
@@ -62,6 +63,12 @@ REMEDIES = Remedies(
         "The key in the setting chat.api_key may not read the messages. Permit it where it was"
         " made, or see whether the account's plan has the API."
     ),
+)
+
+
+REACH_REMEDY = (
+    "Maybe the API reaches no further. Then each run must ask for less: see the settings"
+    " chat.replication_key and chat.filter_param, and start_date."
 )
 
 
@@ -194,7 +201,7 @@ class ChatMessages(ChatStream):
     @override
     def new_paginator(self) -> Paginator[Any]:
         paged = self.settings.paging == "offset"
-        return OffsetPaginator(self.settings.page_size) if paged else SinglePage()
+        return OffsetPaginator(self.settings.page_size, REACH_REMEDY) if paged else SinglePage()
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:

@@ -57,7 +57,7 @@ BODIES = st.one_of(
 
 
 def following(body: Any, current: int, rows: int = 2) -> int | None:
-    paginator = NextLinkPaginator(API, page_size=2)
+    paginator = NextLinkPaginator(API)
     paginator.current_value = current
     return paginator.get_next(Page(body, Block([{}] * rows), [(row,) for row in range(rows)]))
 

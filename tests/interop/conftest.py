@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: What needs more than PostgreSQL: `make interop`.
-collect_ignore = [] if WHOLE else ["test_lakes.py", "test_log_based.py", "test_mariadb.py"]
+AT_LENGTH = ["test_lakes.py", "test_limiters.py", "test_log_based.py", "test_mariadb.py"]
+collect_ignore = [] if WHOLE else AT_LENGTH
 
 
 @pytest.fixture(scope="module")

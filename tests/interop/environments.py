@@ -13,9 +13,13 @@ import sysconfig
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dist import ROOT
 from running import BIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
 FOLDER = ROOT / ".venv-interop"
@@ -37,10 +41,36 @@ def packages(environment: str) -> str:
     return sysconfig.get_path("purelib", vars={"base": str(_built(environment))})
 
 
+@cache
+def node_modules(name: str) -> Path:
+    """Return the folder of the modules of Node that a folder in `requirements/` names."""
+    lock = REQUIREMENTS / name / "package-lock.json"
+
+    def build(place: Path) -> None:
+        assert shutil.which("npm"), "apt-get install npm"
+        place.mkdir()
+        for file in (lock, lock.with_name("package.json")):
+            shutil.copy(file, place)
+        words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return _made(name, lock.read_bytes(), build) / "node_modules"
+
+
 def _built(name: str) -> Path:
     pins = REQUIREMENTS / f"{name}.txt"
+
+    def build(place: Path) -> None:
+        _uv("venv", "--python", sys.executable, str(place))
+        _uv("pip", "sync", "--require-hashes", "--python", str(place), str(pins))
+
+    return _made(name, pins.read_bytes() + sys.version.encode(), build)
+
+
+def _made(name: str, made_of: bytes, build: Callable[[Path], None]) -> Path:
     place = FOLDER / name
-    wanted = sha256(pins.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = sha256(made_of).hexdigest()
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / f"{name}.lock").open("w") as lock:
         # The workers of a test run share the folder.
@@ -48,8 +78,7 @@ def _built(name: str) -> Path:
         done = place / "built-from"
         if not done.exists() or done.read_text() != wanted:
             shutil.rmtree(place, ignore_errors=True)
-            _uv("venv", "--python", sys.executable, str(place))
-            _uv("pip", "sync", "--require-hashes", "--python", str(place), str(pins))
+            build(place)
             done.write_text(wanted)
     return place
 

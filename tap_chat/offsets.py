@@ -1,0 +1,241 @@
+"""Lists that are paged by offset, and rows that enter and leave them meanwhile.
+
+An offset counts the rows before a page. Where some of them leave the list between two requests,
+as many would be skipped without a word. So each page is asked for with an overlap of one row: if it
+begins with a row that is known, nothing was skipped.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tap_chat.pagination import (
+    BEYOND,
+    NO_CONTENT,
+    NOTHING,
+    Page,
+    Paginator,
+    PagingError,
+    RepeatedPageError,
+)
+from tap_chat.trail import REMEMBERED_ROWS, Trail
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+# How often the walk goes back without a row that is new.
+MOST_RETURNS = 3
+
+# Rows in a row that may be known, as where many enter the list before the place that it is read at.
+MOST_KNOWN_ROWS = 2 * REMEMBERED_ROWS
+
+# Pages in a row of which most rows may be known, and that may be the same.
+MOST_MIXED_PAGES = 20
+MOST_SAME_PAGES = 2
+
+# Pages that may have known rows behind new ones, as after rows that changed went to the end.
+MOST_SCATTERED_PAGES = 5
+
+# How often an overlap must fail at the beginning until it is taken for the server's way.
+MOST_REFUSALS = 2
+
+# A server that reaches only so many rows reaches a round number of them.
+ROUND = 1000
+
+
+class OffsetPaginator(Paginator[int]):
+    """Pages by the number of records to skip, each from the last row of the page before on.
+
+    A page that begins with a row that is not known shows that rows left the list: the walk goes
+    back until one does begin with a known row, and on from there. The list ends where there is
+    nothing but the known row. A short page ends nothing.
+
+    Some servers make the number of a page of the offset, or refuse what is no multiple of the page
+    size. There pages can't overlap: the list ends at an empty page, at the last page once more, or
+    where the server says twice that nothing is there, and between that the page before is.
+
+    Args:
+        page_size: The number of records asked for, in rows.
+        reach_remedy: What to do where the server reaches only a part of the list.
+    """
+
+    def __init__(self, page_size: int, reach_remedy: str = "") -> None:
+        super().__init__(0)
+        self.missing = NO_CONTENT
+        self._page_size = page_size
+        self._reach_remedy = reach_remedy
+        self._trail = Trail()
+        self._largest = 0
+        self._next = 0  # the place of the first row that is not read
+        self._end = 0  # where the pages began to bring nothing new
+        self._back = 0  # how far the walk has gone back, until it has found its place
+        self._moved = False  # whether rows that are known may be anywhere
+        self._overlaps: bool | None = None  # whether pages may; None if that is not known
+        self._moves = False  # whether the offset leads to another page
+        self._refusals = self._missed = self._returns = 0
+        self._known = self._mixed = self._same = self._scattered = 0
+        self._rows = 0  # all that were new
+
+    @property
+    @override
+    def unchecked(self) -> bool:
+        return self._overlaps is False
+
+    @override
+    def get_next(self, page: Page) -> int | None:
+        raise NotImplementedError
+
+    @override
+    def advance(self, page: Page) -> Page:
+        self._largest = max(self._largest, len(page.keys))
+        if not self._next:
+            return self._take(page, page)
+        if self._back:
+            return self._returned(page)
+        if self.current_value == self._next:
+            return self._beside(page)
+        return self._overlapping(page)
+
+    @override
+    def miss(self, said: str) -> Page:
+        overlapping = self.current_value < self._next
+        if not self._next:
+            self.finished = True
+        elif overlapping and not self._overlaps:
+            return self._refused()
+        elif self._missed == 0:
+            # The server may be in trouble: see whether it still gives the page before.
+            self._missed = 1
+            return self._go_back(self._largest if overlapping else len(self._last or ()))
+        elif overlapping:
+            raise PagingError(f"{said}, though it gave what begins there", self._reach_remedy)
+        elif self._full and self._next % ROUND == 0:
+            raise PagingError(f"{said} after {self._next} rows", self._reach_remedy)
+        else:
+            self.finished = True
+        return NOTHING
+
+    def _overlapping(self, page: Page) -> Page:
+        """Move on from a page that should begin with the last row of the one before."""
+        keys = page.keys
+        joined = bool(keys) and self._last is not None and keys[0] == self._last[-1]
+        if joined:
+            self._overlaps = self._moves = True
+            if len(keys) == 1:
+                if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
+                    raise PagingError("gave its rows in another order each time")
+                self.finished = True
+                return page.after(1)
+            if not self._moved:
+                return self._take(page, page.after(1))
+        new = self._trail.new(page)
+        if not new.records and not self._overlaps:
+            return self._refused()
+        if not joined and not self._trail.joins(page):
+            self._count_mixed(page, new)
+            return self._go_back(self._largest)
+        self._moved = True
+        if joined:
+            self._mixed = 0
+        else:
+            self._count_mixed(page, new)
+        # New rows are the last of a page.
+        self._scattered += page.keys[len(page.keys) - len(new.keys) :] != new.keys
+        if self._count_known(page, new):
+            return new
+        return self._take(page, new)
+
+    def _beside(self, page: Page) -> Page:
+        """Move on from a page that should have no row of the one before."""
+        new = self._trail.new(page)
+        if page.records and not new.records:
+            if page.keys != self._last or not self._moves or self._next % ROUND == 0:
+                raise RepeatedPageError
+            # Beyond the end, some servers give the last page once more.
+            self.finished = True
+            return new
+        self._count_mixed(page, new)
+        self._check_new(page)
+        self._moves = True
+        return self._take(page, new)
+
+    def _returned(self, page: Page) -> Page:
+        """Move on from a page that the walk has gone back to."""
+        if self.current_value == 0 and not page.keys:
+            raise PagingError("gave an empty list, which had rows a moment ago")
+        if self.current_value == 0 or self._trail.joins(page):
+            self._back = 0
+            return self._take(page, self._trail.new(page))
+        return self._go_back(2 * self._back)
+
+    def _take(self, page: Page, new: Page) -> Page:
+        """Go on after a page; return what is new of it."""
+        self._last = page.keys
+        self._next = self.current_value + len(page.keys)
+        self._trail.add(new.keys)
+        self._rows += len(new.keys)
+        if new.records:
+            self._returns = self._missed = 0
+        self.finished = not page.keys
+        self._go_on()
+        return new
+
+    def _go_on(self, *, beside: bool = False) -> None:
+        """Ask for what follows, with the last row that is known or `beside` it."""
+        # Of a server that gives one row at a time, a known row would be all.
+        overlap = not beside and self._overlaps is not False and self._largest > 1
+        self.current_value = self._next - overlap
+        self.missing = BEYOND
+
+    def _go_back(self, rows: int) -> Page:
+        """Ask for what was so many rows before, to see where that is now."""
+        if not self._back:
+            self._returns += 1
+            if self._returns > MOST_RETURNS:
+                raise PagingError(
+                    "did not give the last row of the page before again, however often it was asked"
+                )
+            self._moved = True
+        self._back = rows
+        self.current_value = max(0, self._next - rows)
+        # It was there.
+        self.missing = frozenset()
+        return NOTHING
+
+    def _refused(self) -> Page:
+        """Go on without an overlap, which the server did not give."""
+        self._refusals += 1
+        if self._refusals >= MOST_REFUSALS:
+            self._overlaps = False
+        self._go_on(beside=True)
+        return NOTHING
+
+    def _count_known(self, page: Page, new: Page) -> bool:
+        """Count pages with nothing new, and say whether they show that the list has ended."""
+        if new.records:
+            self._known = self._same = 0
+            return False
+        self._end = self._next if self._known == 0 else self._end
+        self._known += len(page.keys)
+        self._same = self._same + 1 if page.keys == self._last else 0
+        if self._same < MOST_SAME_PAGES and self._known < MOST_KNOWN_ROWS:
+            return False
+        if not self._same or self._end % ROUND == 0:
+            raise RepeatedPageError
+        # Beyond the end, some servers give the last page once more.
+        self.finished = True
+        return True
+
+    def _count_mixed(self, page: Page, new: Page) -> None:
+        """Count pages of which most came before, as where the offset does not count."""
+        mixed = 0 < 2 * len(new.records) <= len(page.records)
+        self._mixed = self._mixed + 1 if mixed else 0
+        if self._mixed >= MOST_MIXED_PAGES:
+            raise PagingError(f"gave {self._mixed} pages in a row of which most came before")
+
+    @property
+    def _full(self) -> bool:
+        """Whether the page before is as large as pages are."""
+        return len(self._last or ()) >= min(self._page_size, self._largest)

@@ -1,0 +1,270 @@
+"""Lists by offset: rows that leave and enter while they are read, and every way to say the end."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from running import chat_config
+from serving import Server, rows
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from running import Run, Runner
+    from starlette.requests import Request
+
+    Change = Callable[[list[Any]], object]
+
+
+@dataclass
+class Listing:
+    """A list of messages that changes while it is read.
+
+    Attributes:
+        rows: The messages.
+        takes: Offsets that are taken: any, those of pages (others are an error, or rounded down).
+        beyond: What is answered beyond the end; None for an empty list.
+        changes: What happens before the request of a number, from 0.
+        largest: The most rows of a page.
+        at: The offsets that were asked for.
+    """
+
+    rows: list[Any]
+    takes: Literal["any", "multiples", "rounded"] = "any"
+    beyond: Any = None
+    changes: dict[int, Change] = field(default_factory=dict)
+    largest: int = 100
+    at: list[int] = field(default_factory=list)
+
+    def __call__(self, request: Request) -> Any:
+        offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
+        self.changes.get(len(self.at), lambda _: None)(self.rows)
+        self.at.append(offset)
+        if self.takes == "multiples" and offset % limit:
+            return Response(status_code=400)
+        if self.takes == "rounded":
+            offset -= offset % limit
+        if self.beyond is not None and offset >= len(self.rows):
+            if self.beyond != "last":
+                return self.beyond
+            offset = max(0, len(self.rows) - 1) // limit * limit
+        return {"data": self.rows[offset : offset + min(limit, self.largest)]}
+
+
+def read(tap: Runner, listing: Listing, **settings: Any) -> Run:
+    with Server(listing) as server:
+        return tap(chat_config(server, **settings))
+
+
+def removing(*numbers: int) -> Change:
+    def change(there: list[Any]) -> None:
+        gone = {f"m{number}" for number in numbers}
+        there[:] = [row for row in there if row["id"] not in gone]
+
+    return change
+
+
+def entering(count: int, place: int, name: str = "new") -> Change:
+    new = [{"id": f"{name}{number}"} for number in range(count)]
+    return lambda there: there.__setitem__(slice(place, place), new)
+
+
+@pytest.mark.parametrize(
+    "gone", [range(1), range(5), range(99), range(450), range(390, 401)], ids=str
+)
+@pytest.mark.parametrize("before", [1, 2, 5, 9])
+def test_no_row_is_skipped_when_others_leave_the_list(
+    tap: Runner, gone: range, before: int
+) -> None:
+    listing = Listing(rows(900), changes={before: removing(*gone)})
+    run = read(tap, listing)
+    assert run.code == 0, run.err
+    ids = [record["id"] for record in run.records]
+    assert {row["id"] for row in listing.rows} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert len(listing.at) < 20
+
+
+def test_every_request_may_find_a_shorter_list(tap: Runner) -> None:
+    """As while old rows are deleted by the hundred, and the oldest are read first."""
+    steps = {n: removing(*range(40 * n, 40 * n + 40)) for n in range(40)}
+    listing = Listing(rows(3000), changes=steps)
+    run = read(tap, listing)
+    assert run.code == 0, run.err
+    assert {row["id"] for row in listing.rows} <= {record["id"] for record in run.records}
+
+
+@pytest.mark.parametrize("count", [1, 50, 99, 100, 297, 1234])
+def test_rows_that_enter_before_the_place_make_no_others_come_twice(
+    tap: Runner, count: int
+) -> None:
+    listing = Listing(rows(450), changes={3: entering(count, 0)})
+    run = read(tap, listing)
+    assert run.code == 0, run.err
+    assert [record for record in run.records if record["id"][0] == "m"] == rows(450)
+    assert len({record["id"] for record in run.records}) == len(run.records)
+
+
+def test_rows_may_leave_and_enter_at_once(tap: Runner) -> None:
+    def change(there: list[Any]) -> None:
+        removing(*range(30))(there)
+        entering(7, 5)(there)
+        entering(50, len(there), "later")(there)
+
+    listing = Listing(rows(450), changes={3: change})
+    run = read(tap, listing)
+    assert run.code == 0, run.err
+    written = {record["id"] for record in run.records}
+    assert {row["id"] for row in rows(450)[30:]} <= written
+    assert {f"later{n}" for n in range(50)} <= written
+
+
+def test_list_that_was_mixed_up_is_read_again(tap: Runner) -> None:
+    def change(there: list[Any]) -> None:
+        there[:] = there[150:] + there[:150]
+
+    run = read(tap, Listing(rows(450), changes={3: change}))
+    assert run.code == 0, run.err
+    assert {record["id"] for record in run.records} == {row["id"] for row in rows(450)}
+
+
+def test_list_without_an_order_is_an_error(tap: Runner) -> None:
+    shuffled = random.Random(1)
+    listing = Listing(rows(9000), changes=dict.fromkeys(range(100), shuffled.shuffle))
+    run = read(tap, listing)
+    assert run.code == 1
+    assert "gave its rows in another order each time" in run.errors[0]
+
+
+def test_row_that_is_not_given_again_is_an_error(tap: Runner) -> None:
+    """As of two servers behind one address, of which one has the older half of the list."""
+
+    def answer(request: Request) -> Any:
+        offset = int(request.query_params["offset"])
+        return {"data": rows(900)[offset : offset + 100] if offset % 2 else rows(100)}
+
+    with Server(answer) as server:
+        run = tap(chat_config(server))
+    assert run.code == 1
+    assert "did not give the last row of the page before again" in run.errors[0]
+    assert len(server.requests) < 30
+
+
+def test_empty_page_in_the_middle_is_not_the_end(tap: Runner) -> None:
+    there: list[Any] = []
+
+    def vanish(now: list[Any]) -> None:
+        there[:], now[:] = now, []
+
+    listing = Listing(rows(450), changes={3: vanish, 4: lambda now: now.extend(there)})
+    run = read(tap, listing)
+    assert run.code == 0, run.err
+    assert run.records == rows(450)
+
+
+def test_list_that_is_empty_all_at_once_is_an_error(tap: Runner) -> None:
+    run = read(tap, Listing(rows(450), changes={3: lambda there: there.clear()}))
+    assert run.code == 1
+    assert "gave an empty list, which had rows a moment ago" in run.errors[0]
+
+
+def beyond_the_end() -> list[Any]:
+    return [
+        None,
+        {"data": None},
+        b"",
+        *(Response(b'{"message": "made up"}', code) for code in (400, 404, 416, 422)),
+        Response(status_code=204),
+        "last",
+    ]
+
+
+@pytest.mark.parametrize("beyond", beyond_the_end(), ids=str)
+@pytest.mark.parametrize("takes", ["any", "multiples", "rounded"])
+@pytest.mark.parametrize("count", [150, 200])
+def test_end_of_a_list_may_be_told_in_any_way(
+    tap: Runner, beyond: Any, takes: Any, count: int
+) -> None:
+    run = read(tap, Listing(rows(count), takes=takes, beyond=beyond))
+    assert run.code == 0, run.err
+    assert run.records == rows(count)
+    assert ("can't overlap" in run.err) == (takes != "any")
+
+
+@pytest.mark.parametrize(
+    "answer", [{"data": None}, {"data": None, "total": 0}, Response(status_code=204)]
+)
+def test_empty_list_may_be_told_in_other_words(tap: Runner, answer: Any) -> None:
+    run = read(tap, Listing([], beyond=answer))
+    assert run.code == 0, run.err
+    assert run.records == []
+
+
+@pytest.mark.parametrize(
+    "answer", [{"data": None, "error": "made up"}, Response(status_code=404), b""]
+)
+def test_first_page_that_says_nothing_of_the_list_is_an_error(tap: Runner, answer: Any) -> None:
+    assert read(tap, Listing([], beyond=answer)).code == 1
+
+
+@pytest.mark.parametrize("takes", ["any", "multiples"])
+def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
+    """As of a search engine that reaches 10,000 rows, and refuses more."""
+
+    class Limited(Listing):
+        def __call__(self, request: Request) -> Any:
+            if int(request.query_params["offset"]) + 100 > 1000:
+                self.at.append(0)
+                return Response(b"{}", 400)
+            return super().__call__(request)
+
+    run = read(tap, Limited(rows(5000), takes=takes))
+    assert run.code == 1
+    assert "answered 400 Bad Request" in run.errors[0]
+    assert "chat.filter_param" in run.errors[0]
+    assert len(run.records) == 1000 - (takes == "any") * 9
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("takes", ["any", "multiples"])
+def test_trouble_for_a_moment_is_not_the_end(tap: Runner, status: int, takes: Any) -> None:
+    class Troubled(Listing):
+        def __call__(self, request: Request) -> Any:
+            if len(self.at) in {5, 6}:
+                self.at.append(0)
+                return Response(b"{}", status)
+            return super().__call__(request)
+
+    run = read(tap, Troubled(rows(900), takes=takes))
+    assert run.records in (rows(900), rows(900)[: len(run.records)])
+    assert (run.code == 0) == (len(run.records) == 900)
+
+
+@pytest.mark.parametrize("place", ["front", "end"])
+def test_offset_that_does_not_count_is_an_error_even_if_something_new_comes(
+    tap: Runner, place: str
+) -> None:
+    there = rows(40)
+
+    def answer(_: Request) -> Any:
+        new = {"id": f"new{len(there)}"}
+        there.insert(0 if place == "front" else len(there), new)
+        return {"data": there[:100] if place == "front" else there}
+
+    with Server(answer) as server:
+        run = tap(chat_config(server))
+    assert run.code == 1
+    assert "of which most came before" in run.errors[0]
+    assert "chat.offset_param" in run.errors[0]
+    assert len(server.requests) < 60
+
+
+def test_pages_of_one_row_are_read(tap: Runner) -> None:
+    listing = Listing(rows(7), largest=1, beyond=Response(status_code=404))
+    run = read(tap, listing)
+    assert run.code == 0, run.err
+    assert run.records == rows(7)
