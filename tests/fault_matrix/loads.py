@@ -30,7 +30,9 @@ STREAM = "chat_messages"
 ROWS = WORLD.chat_messages
 #: A load of the bridge takes long, so several values share one: each in a page of its own.
 PAGE = 100
-PAGES = range(0, len(ROWS), PAGE)
+# A page begins with the last row of the one before.
+STEP = PAGE - 1
+PAGES = range(0, len(ROWS) - 1, STEP)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
         if not TARGET.exists():
             install = [*demo.MELTANO, "install", "loader", "target-duckdb"]
             subprocess.run(install, cwd=demo.ROOT, check=True, capture_output=True)
-    sandbox.options.faults = [struck(case, PAGE)]
+    sandbox.options.faults = [struck(case, STEP)]
     run = tap(config_of(sandbox, "chat", **case.settings))
     sandbox.options.faults = []
     assert run.code == 0, run.errors
@@ -92,7 +94,7 @@ def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
         capture_output=True,
         check=False,
     )
-    return loaded(path, case, PAGE, (done.returncode, done.stderr.decode(errors="replace")))
+    return loaded(path, case, STEP, (done.returncode, done.stderr.decode(errors="replace")))
 
 
 def by_bridge(folder: Path, sandbox: Sandbox, cases: list[Case]) -> dict[str, Loaded]:
