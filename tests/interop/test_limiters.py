@@ -130,7 +130,7 @@ def test_tap_keeps_to_the_limit_and_takes_all_of_it(
     least = case.least(len(answers) - refused)
     windows = seconds / case.limit.window
     print(
-        f"\nMEASURED {case.name} used={used}: {len(answers)} answers, {refused} refused, {seconds:.2f} s of {least:.2f} s"
+        f"{case.name}: {len(answers)} requests, {refused} refused, {seconds:.1f} of {least:.1f} s"
     )
     # Half of the time more, and what the other client took.
     assert seconds <= 1.5 * least + 2 + (BUSY + case.limit.window) * used

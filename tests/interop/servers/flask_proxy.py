@@ -33,7 +33,7 @@ def write_down(response: flask.Response) -> flask.Response:
 
 
 @app.get("/<path:path>")
-def proxy(path: str) -> flask.Response:
+def proxy(**_: str) -> flask.Response:
     """Ask the API."""
     connection = http.client.HTTPConnection("127.0.0.1", int(upstream))
     headers = {name: value for name, value in flask.request.headers if name != "Host"}
