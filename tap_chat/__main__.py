@@ -12,6 +12,7 @@ from pathlib import Path
 
 from singer_sdk.exceptions import SingerSDKError
 
+from tap_chat.ending import STOPPING, watch_signals
 from tap_chat.quiet import keep_log_plain
 from tap_chat.tap import TapChat
 from tap_chat.writer import buffer_output, flush
@@ -20,6 +21,9 @@ from tap_chat.writer import buffer_output, flush
 #: own (mallopt(3)).
 M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
 PAGED_BYTES = 16 * 1024
+
+#: The number of the last file that is open from the beginning.
+STANDARD_ERROR = 2
 
 
 def keep_heap_small() -> None:
@@ -35,13 +39,22 @@ def keep_heap_small() -> None:
         mallopt(M_MMAP_THRESHOLD, PAGED_BYTES)
 
 
+def take_standard_numbers() -> None:
+    """Open standard input, output and error where they are closed: no other file may be one."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        pass
+    os.close(number)
+
+
 def main() -> None:
     """Run the tap; exit with 0 only if every record was written."""
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    take_standard_numbers()
+    watch_signals()
+    for signum in STOPPING:
         # Until the tap is made, and handles them itself.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
     keep_heap_small()
-    if sys.stderr is None:  # as in `tap-chat 2>&-`: no file may take its number
+    if sys.stderr is None:  # as in `tap-chat 2>&-`
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     if sys.stdout is None:  # as in `tap-chat >&-`
         sys.exit("Standard output is closed: there is nowhere to write the records to.")

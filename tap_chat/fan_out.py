@@ -6,6 +6,7 @@ Whoever reads gets what a loop without workers would get, errors included: each 
 from __future__ import annotations
 
 import heapq
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     Place = tuple[int, ...]
     Queue = list[tuple[Place, int, "Branch"]]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -114,6 +117,7 @@ class FanOut:
         self._lock = threading.Condition(lock)  # notified when there is something for a worker
         self._arrival = threading.Condition(lock)  # notified when what the reader waits for is here
         self._threads = 0
+        self._limited = False  # whether one could not be started
         self._idle = 0
         self._called = 0  # of the idle ones, who have not come yet
         self._running = 0
@@ -196,7 +200,10 @@ class FanOut:
             while not branch.arrived:
                 if branch.ended:
                     return None
-                self._arrival.wait()
+                if self._threads:
+                    self._arrival.wait()
+                else:
+                    self._fetch(branch)
             self._awaited = None
             self._position = (*branch.place, branch.read)
             branch.read += 1
@@ -204,6 +211,17 @@ class FanOut:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def _fetch(self, branch: Branch) -> None:
+        """Take the next step of a branch, where there is no worker to do so."""
+        self._dequeue(branch)
+        self._running += 1
+        self._lock.release()
+        try:
+            outcome, plans = self._step(branch)
+        finally:
+            self._lock.acquire()
+        self._deliver(branch, outcome, plans)
 
     def _leave(self, branch: Branch) -> None:
         """Drop what is left of a branch, and of those it led to."""
@@ -366,8 +384,18 @@ class FanOut:
             self._lock.notify(calls)
             self._called += calls
         while self._threads < min(self._workers, self._running + wanted):
+            try:
+                threading.Thread(target=self._work, name="fetching", daemon=True).start()
+            except RuntimeError:  # the system allows for no more, at least for now
+                if not self._limited:
+                    self._limited = True
+                    logger.warning(
+                        "No more threads can be started: %d of %d workers fetch.",
+                        self._threads,
+                        self._workers,
+                    )
+                return
             self._threads += 1
-            threading.Thread(target=self._work, name="fetching", daemon=True).start()
 
     @property
     def _room(self) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import count, pairwise
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -287,6 +288,54 @@ def test_wrong_guess_costs_nothing_but_requests() -> None:
     before = at_rest()
     assert list(fan_out.read(numbers(5, 6))) == [5, 6]
     assert at_rest() == before
+
+
+@pytest.mark.parametrize("started", [(), (0,), (0, 2), (3, 4, 5)])
+def test_thread_that_can_not_be_started_costs_nothing_but_time(
+    monkeypatch: pytest.MonkeyPatch, started: tuple[int, ...]
+) -> None:
+    attempts = count()
+
+    def start(thread: threading.Thread, start: Any = threading.Thread.start) -> None:
+        if next(attempts) not in started:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def child(parent: int) -> Plan[int]:
+        return Plan(parent, lambda: (Step(value, 1) for value in range(5)))
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    fan_out = FanOut(8, 20)
+    root = Plan("root", lambda: (Step(n) for n in range(20)), lambda parent: [child(parent)])
+    found = [list(fan_out.read(child(parent))) for parent in fan_out.read(root)]
+    assert found == [[*range(5)]] * 20
+    assert next(attempts) > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the size of the process")
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_run_goes_on_with_the_threads_that_there_may_be(tap: Runner, threads: int) -> None:
+    """The system refuses further ones: there is no room for their stacks."""
+    program = f"""
+import resource, threading
+from pathlib import Path
+from tap_chat.__main__ import main
+
+gibibyte = 1024**3
+threading.stack_size(gibibyte)
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+most = size + {threads} * gibibyte + gibibyte // 2
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+main()
+"""
+    with Sandbox(World(users=20, conversations=50), Options(latency=0.001)) as sandbox:
+        _, *arguments = tap.command(config(sandbox, 16))
+        run = tap.run([sys.executable, "-c", program, *arguments])
+        assert_complete(run, sandbox, MESSAGES)
+        # One of the threads looks after signals.
+        assert sandbox.gate.most_at_once == max(1, threads - 1)
+    assert run.err.count("No more threads can be started: ") == 1
+    assert f"started: {max(0, threads - 1)} of 16 workers fetch." in run.err
 
 
 def test_one_worker_expects_nothing() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from running import Run, chat_config, ended_after
+from running import Run, chat_config, ended_after, waiting
 
 from tap_chat.sandbox import Options, Sandbox, World
 
@@ -61,6 +63,80 @@ def test_terminated_sync_of_a_blocked_pipe_ends_with_whole_lines(
     assert run.code == 128 + signal.SIGTERM
     assert run.out.endswith(b"\n")
     assert run.messages
+
+
+@pytest.mark.parametrize(("signum", "workers"), [(signal.SIGTERM, 16), (signal.SIGINT, 1)])
+def test_signal_ends_a_run_whose_loader_does_not_read(
+    tap: Runner, signum: int, workers: int
+) -> None:
+    """Several signals come, as a runner and a terminal send them."""
+    with Sandbox(World(messages=5000)) as sandbox:
+        command = tap.command(chat_config(sandbox) | {"max_workers": workers})
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=4096
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            first = process.stdout.readline()
+            while waiting(process.stdout) < 4096:
+                assert process.poll() is None
+            for _ in range(3):
+                process.send_signal(signum)
+            assert ended(process) == 128 + signum
+            *whole, last = (first + process.stdout.read()).split(b"\n")
+            assert b"Traceback" not in process.stderr.read()
+    assert [json.loads(line)["type"] for line in whole] == ["SCHEMA"] + ["RECORD"] * (
+        len(whole) - 1
+    )
+    # The pipe ends within a line, which is no JSON: nobody takes it for a record.
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(last)
+
+
+@pytest.mark.parametrize("workers", [1, 16])
+def test_signal_ends_a_run_that_waits_for_the_allowance(tap: Runner, workers: int) -> None:
+    with Sandbox(World(messages=500)) as sandbox:
+        config = chat_config(sandbox, requests_per_minute=1) | {"max_workers": workers}
+        started = time.monotonic()
+        run = ended_after(tap.command(config), 100, signal.SIGTERM)
+        assert time.monotonic() - started < 15
+    assert run.code == 128 + signal.SIGTERM
+    assert run.records == sandbox.world.chat_messages[:100]
+
+
+def test_signal_ends_a_run_whose_resolver_does_not_answer(tap: Runner) -> None:
+    """A signal does not reach a thread that waits in there."""
+    program = """
+import signal, socket, sys, time
+from tap_chat.__main__ import main
+
+def waits(*_, **__):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    print("waits", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+socket.getaddrinfo = waits
+main()
+"""
+    config = {"chat": {"api_url": "http://api.invalid", "api_key": "k"}, "max_workers": 1}
+    _, *arguments = tap.command(config)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        while process.stderr.readline() != b"waits\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == 128 + signal.SIGTERM
+        assert b"Traceback" not in process.stderr.read()
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """Return the exit code of a process that ends soon."""
+    try:
+        return process.wait(10)
+    finally:
+        process.kill()
 
 
 def test_signal_that_ends_nothing_costs_no_record(
@@ -154,10 +230,32 @@ def test_output_that_can_not_be_written_is_said(
     assert "Exception ignored" not in run.err
 
 
-def test_closed_standard_error_keeps_no_record_from_being_written(
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
+def test_closed_file_keeps_no_record_from_being_written(
+    tap: Runner, sandbox: Sandbox, closed: str
+) -> None:
+    command = " ".join(tap.command(chat_config(sandbox)))
+    run = tap.run(["bash", "-c", f"{command} {closed}"])
+    assert run.code == 0
+    assert run.records == sandbox.world.chat_messages
+
+
+def test_closed_file_leaves_its_number_to_no_other(tap: Runner) -> None:
+    program = """
+import os, sys
+import tap_chat.__main__ as tap
+
+tap.watch_signals = lambda: sys.exit(str(os.dup(1)) if os.dup(1) > 2 else 'taken')
+tap.main()
+"""
+    run = tap.run(["bash", "-c", f'exec {sys.executable} -c "$0" <&- 2>&1', program])
+    assert run.out.strip().isdigit()
+
+
+def test_deleted_working_folder_keeps_no_record_from_being_written(
     tap: Runner, sandbox: Sandbox
 ) -> None:
     command = " ".join(tap.command(chat_config(sandbox)))
-    run = tap.run(["bash", "-c", f"{command} 2>&-"])
-    assert run.code == 0
+    run = tap.run(["bash", "-c", f"mkdir gone; cd gone; rmdir ../gone; {command}"])
+    assert run.code == 0, run.err
     assert run.records == sandbox.world.chat_messages
