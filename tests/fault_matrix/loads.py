@@ -80,7 +80,7 @@ def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
         if not TARGET.exists():
             install = [*demo.MELTANO, "install", "loader", "target-duckdb"]
             subprocess.run(install, cwd=demo.ROOT, check=True, capture_output=True)
-    sandbox.options.faults = [struck(case, STEP)]
+    sandbox.options.faults = [struck(case, PAGE)]
     run = tap(config_of(sandbox, "chat", **case.settings))
     sandbox.options.faults = []
     assert run.code == 0, run.errors
@@ -94,7 +94,7 @@ def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
         capture_output=True,
         check=False,
     )
-    return loaded(path, case, STEP, (done.returncode, done.stderr.decode(errors="replace")))
+    return loaded(path, case, PAGE, (done.returncode, done.stderr.decode(errors="replace")))
 
 
 def by_bridge(folder: Path, sandbox: Sandbox, cases: list[Case]) -> dict[str, Loaded]:
