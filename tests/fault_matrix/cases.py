@@ -193,13 +193,14 @@ FIRST = (
         literal='{"error": "made up"}',
         but=NO_LIST,
     ),
-    once(PAGES, "a page of LiveChat twice, once", "repeat", platforms=("livechat",)),
+    once(PAGES, "a page twice, once", "repeat", platforms=("chat", "livechat")),
     stays(
         PAGES,
         "a page twice, for ever",
         "gave a page that came before",
         "repeat",
         but={
+            "chat": "did not give the last row of the page before again",
             "dixa": "gave conversations of another time than was asked for",
             "livechat": "in all pages, but gave",
         },
@@ -209,7 +210,7 @@ FIRST = (
         "the first page again, later",
         "gave a page that came before",
         "repeat",
-        platforms=("chat", "freshchat"),
+        platforms=FRESHCHAT,
         times=1,
     ),
     stays(
