@@ -242,7 +242,8 @@ class ChatStream(ExchangeStream):
             page = reader.read(body, context) if reader else None
             return (len(body), page) if page else answers.weigh(body)
 
-        while not paginator.finished:
+        last = False
+        while not last:
             request = request_page(paginator.current_value)
             try:
                 size, body = self.exchange(
@@ -263,9 +264,10 @@ class ChatStream(ExchangeStream):
                     page = paginator.advance(body)
             except PagingError as error:
                 raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
-            if paginator.finished:
+            last = paginator.finished
+            if last:
                 self._warn_of(paginator)
-            yield Step(page, size, paginator.finished)
+            yield Step(page, size, last)
 
     def _warn_of(self, paginator: Paginator[Any]) -> None:
         """Log what a walk that has ended can't vouch for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,11 @@ from serving import Server, rows
 from starlette.responses import Response
 
 from tap_chat.sandbox import Drift, Options, Sandbox, World
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +50,8 @@ class Listing:
 
     def __call__(self, request: Request) -> Any:
         offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
-        self.changes.get(len(self.at), lambda _: None)(self.rows)
+        if change := self.changes.get(len(self.at)):
+            change(self.rows)
         self.at.append(offset)
         if self.takes == "multiples" and offset % limit:
             return Response(status_code=400)
@@ -218,6 +225,7 @@ def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
     """As of a search engine that reaches 10,000 rows, and refuses more."""
 
     class Limited(Listing):
+        @override
         def __call__(self, request: Request) -> Any:
             if int(request.query_params["offset"]) + 100 > 1000:
                 self.at.append(0)
@@ -235,6 +243,7 @@ def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
 @pytest.mark.parametrize("takes", ["any", "multiples"])
 def test_trouble_for_a_moment_is_not_the_end(tap: Runner, status: int, takes: Any) -> None:
     class Troubled(Listing):
+        @override
         def __call__(self, request: Request) -> Any:
             if len(self.at) in {5, 6}:
                 self.at.append(0)
@@ -307,6 +316,7 @@ def test_rows_that_are_hidden_end_no_list(tap: Runner, hidden: int, end: Any) ->
 @pytest.mark.parametrize("beyond", [Response(b"{}", 400), Response(b"{}", 404), "last"], ids=str)
 def test_total_tells_the_end_from_a_limit(tap: Runner, total: int | None, beyond: Any) -> None:
     class Stating(Listing):
+        @override
         def __call__(self, request: Request) -> Any:
             answer = super().__call__(request)
             stated = isinstance(answer, dict) and total is not None
