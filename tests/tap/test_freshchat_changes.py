@@ -140,6 +140,7 @@ def test_list_that_has_fewer_than_it_says_moves_no_mark(
 ) -> None:
     account = Account()
     account.add(*NAMES)
+    account.add("u07", at=LONG_AGO - timedelta(days=1))
     hidden = account.users.pop("u07")
     failing = [interrupted]
 
