@@ -20,6 +20,7 @@ from tap_chat import answers
 from tap_chat.bookmarks import WindowBookmarks
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
+from tap_chat.exchange import MissingPageError
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
 from tap_chat.probes import Probe
@@ -54,6 +55,9 @@ UNASSIGNED = "unassigned"
 
 #: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
 MARK = "ended_timestamp"
+
+#: The statuses with which a page may be refused that can't be reached.
+BEYOND = (400, 404, 416, 422)
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
@@ -151,12 +155,14 @@ class Found:
 
     Attributes:
         listing: The first page of the last pass.
-        given: The number of chats in its pages.
+        listed: The number of chats in its pages.
+        given: The number of those that are not the same.
         more: Whether the pass brought chats that none before had.
         short: Whether the pages ended before the last that LiveChat counts.
     """
 
     listing: Listing
+    listed: int
     given: int
     more: bool
     short: bool
@@ -224,7 +230,7 @@ class LiveChatChats(LiveChatStream):
         bookmarks = [stream.coming_start for stream in self._family]
         self._newest = max(bookmarks)
         windows = self._windows(min(bookmarks))
-        reachable = self.settings.max_rows
+        reachable, most = self.settings.max_rows, 0
         for window in windows:
             self.clock.begin()
             first = self._listing(window, 1)
@@ -232,14 +238,17 @@ class LiveChatChats(LiveChatStream):
                 windows.halve(window)
                 continue
             found = yield from self._read(window, first)
-            if not found.complete and (found.short or found.more) and windows.halvable(window):
+            # Where more could be reached before, it is not the reach that ends the pages.
+            cut_off = found.short and found.listed >= most
+            most = max(most, found.listed)
+            reachable = self.settings.max_rows if most > reachable else reachable
+            if not found.complete and (cut_off or found.more) and windows.halvable(window):
                 # What was written of it comes once more.
                 self.logger.info("%s Its days are halved.", self._told(found))
                 windows.halve(window)
-                if not found.more:
-                    reachable = min(reachable, found.given)
+                reachable = min(reachable, found.listed) if cut_off else reachable
                 continue
-            self._judge(found)
+            self._judge(found, cut_off=cut_off)
             self._reach(window)
 
     def _windows(self, bookmark: int) -> Windows:
@@ -279,16 +288,18 @@ class LiveChatChats(LiveChatStream):
             if total >= self.settings.max_rows:
                 raise self._too_many(listing)
             given: set[str] = set()
-            pages = 0
+            pages = listed = 0
             following = Plan(self.name, partial(self._following, window, listing))
             for page in chain([listing], self.ahead(following)):
                 pages += 1
+                listed += 0 if page.ids <= given else len(page.chats)
                 for rows in page.chats:
                     given.add(rows[0]["id"])
                     if rows[0]["id"] not in seen:
                         seen.add(rows[0]["id"])
                         yield self._block(rows, page)
-            found = Found(listing, len(given), len(seen) > before, pages < listing.pages)
+            short = pages < listing.pages
+            found = Found(listing, listed, len(given), len(seen) > before, short)
             if found.complete or not found.more:
                 break
             listing = self._listing(window, 1)
@@ -305,29 +316,33 @@ class LiveChatChats(LiveChatStream):
             self._newest = max(self._newest, int(ended))
         return self.block(rows)
 
-    def _judge(self, found: Found) -> None:
+    def _judge(self, found: Found, *, cut_off: bool) -> None:
         """Say if a window lacks chats that LiveChat counts in it.
+
+        Args:
+            found: What its pages gave.
+            cut_off: Whether there may be pages beyond those that can be reached.
 
         Raises:
             FatalAPIError: There may be more.
         """
         if found.complete:
             return
-        if found.short and not found.more:
+        if cut_off:
             raise self._too_many(found.listing)
         if found.more:
             raise self.fatal(
                 found.listing.request,
-                self._counts(found),
+                self._problem_of(found),
                 "Try again later; if it is so each time, ask LiveChat.",
             )
         # Each page came twice, and the same: there is no more to be had.
         self.logger.warning("%s", self._told(found))
 
     def _told(self, found: Found) -> str:
-        return self.sentence(found.listing.request, self._counts(found))
+        return self.sentence(found.listing.request, self._problem_of(found))
 
-    def _counts(self, found: Found) -> str:
+    def _problem_of(self, found: Found) -> str:
         total, given = found.listing.total, found.given
         return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
 
@@ -339,12 +354,15 @@ class LiveChatChats(LiveChatStream):
         )
 
     def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:
-        """Read the pages of a window after the first, until one has nothing new."""
+        """Read the pages of a window after the first, until one has nothing new or is refused."""
         known = listing.ids
         number, last = 1, listing.pages <= 1
         while not last:
             number += 1
-            listing = self._listing(window, number)
+            try:
+                listing = self._listing(window, number)
+            except MissingPageError:
+                return
             last = number >= listing.pages or listing.ids <= known
             known |= listing.ids
             yield Step(listing, listing.size, last)
@@ -352,7 +370,8 @@ class LiveChatChats(LiveChatStream):
     def _listing(self, window: Window, number: int) -> Listing:
         """Read one page of a window, and check it."""
         request = self._request_of(window, number)
-        return self._checked(request, *self.exchange(request, answers.weigh))
+        missing = BEYOND if number > 1 else ()
+        return self._checked(request, *self.exchange(request, answers.weigh, missing=missing))
 
     @override
     def probe(self) -> Probe:

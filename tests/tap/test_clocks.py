@@ -70,7 +70,7 @@ def test_bookmark_follows_records_where_the_server_tells_no_time(tap: Runner, se
         return {"chats": found, "total": len(found), "pages": len(found)}
 
     with Server(answer, date_header=False) as api:
-        both = {
+        both: dict[str, dict[str, Any]] = {
             "dixa": {"api_token": "t", "lag_minutes": 0, "requests_per_minute": 100_000},
             "livechat": {"entity_id": "e", "access_token": "t"},
         }
