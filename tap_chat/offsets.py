@@ -187,7 +187,8 @@ class OffsetPaginator(Paginator[int]):
         # Of a server that gives one row at a time, a known row would be all.
         overlap = not beside and self._overlaps is not False and self._largest > 1
         self.current_value = self._next - overlap
-        self.missing = BEYOND
+        # A row that is known and gone twice is no end, and the next error says what is wrong.
+        self.missing = BEYOND - {404} if self._missed and self._overlaps else BEYOND
 
     def _go_back(self, rows: int) -> Page:
         """Ask for what was so many rows before, to see where that is now."""

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
 
-from tap_chat.bookmarks import EARLIEST, just_before, read_datetime, write_datetime
+from tap_chat.bookmarks import (
+    EARLIEST,
+    just_before,
+    normalise_datetime,
+    read_datetime,
+    write_datetime,
+)
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import FreshchatStream
@@ -32,6 +38,9 @@ if TYPE_CHECKING:
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
 
+#: The times of a user.
+TIMES = ("created_time", "updated_time")
+
 
 class FreshchatUsers(FreshchatStream):
     """The users, those who write and those who were only imported."""
@@ -42,11 +51,16 @@ class FreshchatUsers(FreshchatStream):
     primary_keys = ("id",)
     replication_key = "updated_time"
     schema = fields.USERS
+    #: Whether the list is known to have users that did not come.
+    unsettled = False
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
+        if self.unsettled:
+            signpost = self.starting_bookmark or normalise_datetime(BEGINNING)
+            self.state_manager.write_replication_key_signpost(signpost)
         self.report()
 
     @override
@@ -81,6 +95,15 @@ class FreshchatUsers(FreshchatStream):
                 users = written.fresh([(user["id"],) for user in step.value], step.value)
                 yield Step(users, step.size, step.last and name == "created_from")
 
+    def began(self, users: list[Record]) -> datetime:
+        """Return when the list was asked for first, by the server's clock if that is right.
+
+        Args:
+            users: Those of its first page.
+        """
+        times = (read_datetime(user.get(name)) for user in users for name in TIMES)
+        return self.ceiling(max((time for time in times if time), default=EARLIEST))
+
     def _whole(self, name: str, start: str) -> Iterator[Step[list[Record]]]:
         def request_page(number: int) -> HTTPRequest:
             request = self.get_http_request(page=PageContext(None, number))
@@ -92,8 +115,10 @@ class FreshchatUsers(FreshchatStream):
         return read_whole(partial(self.walk, request_page), Known(updated_time), self._unsettled)
 
     def _unsettled(self, total: int, found: int) -> None:
+        self.unsettled = True
         self.logger.warning(
-            "The list of %s says that it has %d, and %d of them came in three readings.",
+            "The list of %s says that it has %d, and %d of them came in three readings: the next"
+            " run goes on from where this one did.",
             self.path,
             total,
             found,
