@@ -262,6 +262,8 @@ def test_offset_that_does_not_count_is_an_error_even_if_something_new_comes(
     there = rows(40)
 
     def answer(_: Request) -> Any:
+        if len(there) > 500:
+            return []
         new = {"id": f"new{len(there)}"}
         there.insert(0 if place == "front" else len(there), new)
         return {"data": there[:100] if place == "front" else there}
