@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
 
+from tap_chat._sdk import PROGRESS_MARKERS
 from tap_chat.bookmarks import (
     EARLIEST,
     just_before,
-    normalise_datetime,
     read_datetime,
     write_datetime,
 )
@@ -62,8 +62,8 @@ class FreshchatUsers(FreshchatStream):
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
         if self.unsettled:
-            signpost = self.starting_bookmark or normalise_datetime(BEGINNING)
-            self.state_manager.write_replication_key_signpost(signpost)
+            # The bookmark stays where it is.
+            self.stream_state.pop(PROGRESS_MARKERS, None)
         self.report()
 
     @override
