@@ -207,7 +207,7 @@ FIRST = (
         "gave a page that came before",
         "repeat",
         but={
-            "chat": "did not give the last row of the page before again",
+            "chat": "did not give the last row of the page before",
             "dixa": "gave conversations of another time than was asked for",
         },
         platforms=("chat", "freshchat", "dixa"),
