@@ -138,7 +138,7 @@ class LiveChatStream(ChatStream):
     @property
     @override
     def first_bookmark(self) -> int:
-        return int((self.starts or BEGINNING).timestamp())
+        return int(max(self.starts or BEGINNING, BEGINNING).timestamp())
 
     @property
     @override
@@ -204,7 +204,7 @@ class LiveChatChats(LiveChatStream):
     def _windows(self, bookmark: int) -> Windows:
         """Return the days to read."""
         lookback = timedelta(days=self.settings.lookback_days)
-        start = datetime.fromtimestamp(bookmark, UTC) - LATEST_ZONE - lookback
+        start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
         return Windows(start.date().toordinal(), end, self.settings.batch_size)
 
