@@ -83,10 +83,9 @@ class Outcome:
     def cell(self) -> str:
         """What the table says of it."""
         if self.run.code == 0:
-            parts = [f"{self.lost} lost"] * bool(self.lost) + [f"{self.twice} twice"] * bool(
-                self.twice
-            )
-            return ", ".join(parts) or "whole"
+            if self.lost:
+                return f"{self.lost} lost"
+            return "whole, some twice" if self.twice else "whole"
         return "fails" if self.run.code == 1 else f"exit code {self.run.code}"
 
 
