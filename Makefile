@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test interop fuzz faults kills check audit lock tables docs linkcheck dist clean
+.PHONY: demo test interop fuzz faults limits kills check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -61,6 +61,10 @@ tables: $(VENV)/installed
 # Write the tables of docs/faults.md anew: every fault of the sandbox, the tap, and both loads.
 faults: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/faults.py
+
+# Write the tables of docs/limits.md anew: every kind of rate limit, simulated.
+limits: $(VENV)/installed
+	PYTHONPATH=tests $(BIN)/python scripts/limits.py
 
 # What a release publishes, in dist/, and tests of just these files.
 dist: $(VENV)/installed

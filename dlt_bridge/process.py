@@ -113,14 +113,14 @@ class Tap:
         except TapError as error:
             raise TapError(
                 f"{error}\nThat was {self.name} --discover. If the tap has no discovery, say"
-                " discover=False."
+                " discover=False, or --no-discover to `dlt singer`."
             ) from error
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise TapError(
                 f"{self.name} --discover did not print a catalog. If the tap has no discovery, say"
-                " discover=False."
+                " discover=False, or --no-discover to `dlt singer`."
             ) from None
 
     @contextmanager

@@ -9,13 +9,18 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.ending import STOPPING, watch_signals
 from tap_chat.quiet import keep_log_plain
+from tap_chat.settings import invalid
 from tap_chat.tap import TapChat
 from tap_chat.writer import buffer_output, flush
+
+if TYPE_CHECKING:
+    from click import Command
 
 #: Of glibc's `mallopt`: the most heaps of a process, and the least bytes that get pages of their
 #: own (mallopt(3)).
@@ -46,6 +51,24 @@ def take_standard_numbers() -> None:
     os.close(number)
 
 
+def prepared_command() -> Command:
+    """Set up the log, and return the command.
+
+    Raises:
+        ConfigValidationError: The environment asks for a log that can't be.
+    """
+    try:
+        command: Command = TapChat.cli  # sets up the log
+    except Exception as error:  # noqa: BLE001 - of all kinds, and its text may be of any file
+        raise invalid(
+            f"The log can't be set up ({type(error).__name__}). Check the environment variables"
+            " TAP_CHAT_LOGLEVEL and LOGLEVEL, such as INFO, and the file that SINGER_SDK_LOG_CONFIG"
+            " names."
+        ) from None
+    keep_log_plain()
+    return command
+
+
 def main() -> None:
     """Run the tap; exit with 0 only if every record was written."""
     take_standard_numbers()
@@ -61,9 +84,7 @@ def main() -> None:
     buffer_output()
     try:
         try:
-            command = TapChat.cli  # sets up the log
-            keep_log_plain()
-            command()
+            prepared_command()()
         finally:
             flush()
     except SingerSDKError as error:

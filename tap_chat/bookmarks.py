@@ -290,6 +290,8 @@ class Bookmarks(StreamStateManager):
         if (found := markers.get("replication_key_value")) is not None:
             known = before[1] if before[0] == markers["replication_key"] else None
             markers["replication_key_value"] = self._capped(found, known)
+        # Of an interrupted run of another version, by its clock; or of any shape.
+        state.pop("replication_key_signpost", None)
         super().finalize_state(state)
         after = state.get("replication_key"), state.get("replication_key_value")
         if before[0] == after[0] and before[1] is not None:

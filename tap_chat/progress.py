@@ -104,7 +104,7 @@ class Progress:
         waited = sum(throttle.waited for throttle in self.throttles)
         table = Table(box=None, show_header=False)
         for stream, records in self.records.items():
-            table.add_row(stream, f"{records:,} records")
+            table.add_row(stream, f"{records:,} record{'' if records == 1 else 's'}")
         table.add_row(
             f"{seconds:.0f} s",
             f"{requests:,} requests, {requests / seconds:,.0f}/s,"

@@ -73,6 +73,9 @@ def keep_log_plain() -> None:
     up. It is called when the log is set up.
     """
     unsaid = _Unsaid()
-    for handler in logging.getLogger().handlers:
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    # A log config of the user may give any logger handlers, and one handler to several.
+    handlers = {handler for logger in loggers for handler in getattr(logger, "handlers", ())}
+    for handler in handlers:
         handler.addFilter(unsaid)
         handler.setFormatter(_Plain(handler.formatter or logging.Formatter()))

@@ -15,6 +15,8 @@ from singer_sdk.singerlib import Message, SchemaMessage, StateMessage
 from singer_sdk.singerlib.encoding import SimpleSingerWriter
 from singer_sdk.singerlib.json import serialize_json
 
+from tap_chat.escapes import shown
+
 if sys.version_info >= (3, 12):
     from typing import override
 else:
@@ -120,12 +122,12 @@ def write_line(text: str) -> None:
     """Write a line for a person to read, whatever the characters of the output.
 
     Args:
-        text: The line, without its end.
+        text: The line, without its end; it may hold names that others gave.
 
     Raises:
         FatalSyncError: It could not be written.
     """
-    sys.stdout.buffer.write(f"{text}\n".encode(sys.stdout.encoding, "backslashreplace"))
+    sys.stdout.buffer.write(f"{shown(text)}\n".encode(sys.stdout.encoding, "backslashreplace"))
     flush()
 
 

@@ -59,6 +59,9 @@ MARK = "ended_timestamp"
 #: The statuses with which a page may be refused that can't be reached.
 BEYOND = (400, 404, 416, 422)
 
+#: So many chats more than it lists, and more than those, does LiveChat not count by accident.
+MANY_ABSENT = 10
+
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
 
@@ -155,22 +158,34 @@ class Found:
 
     Attributes:
         listing: The first page of the last pass.
-        listed: The number of chats in its pages.
+        asked: The number of pages that were given.
+        pages: The number of those that had something new.
+        listed: The number of chats in these.
         given: The number of those that are not the same.
         more: Whether the pass brought chats that none before had.
-        short: Whether the pages ended before the last that LiveChat counts.
     """
 
     listing: Listing
+    asked: int
+    pages: int
     listed: int
     given: int
     more: bool
-    short: bool
 
     @property
     def complete(self) -> bool:
         """Whether all came that LiveChat counts."""
         return self.given >= self.listing.total
+
+    @property
+    def short(self) -> bool:
+        """Whether pages that LiveChat counts were missing or had nothing new."""
+        return self.pages < self.listing.pages
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether pages that LiveChat counts were refused, or not asked for any more."""
+        return self.asked < self.listing.pages
 
 
 class LiveChatStream(ChatStream):
@@ -231,24 +246,28 @@ class LiveChatChats(LiveChatStream):
         self._newest = max(bookmarks)
         windows = self._windows(min(bookmarks))
         reachable, most = self.settings.max_rows, 0
+        written, until = set[str](), 0
         for window in windows:
             self.clock.begin()
+            written = written if window.start < until else set()
             first = self._listing(window, 1)
             if first.total >= reachable and windows.halvable(window):
                 windows.halve(window)
                 continue
-            found = yield from self._read(window, first)
+            found = yield from self._read(window, first, written)
             # Where more could be reached before, it is not the reach that ends the pages.
-            cut_off = found.short and found.listed >= most
+            farthest = found.listed >= most
             most = max(most, found.listed)
             reachable = self.settings.max_rows if most > reachable else reachable
-            if not found.complete and (cut_off or found.more) and windows.halvable(window):
-                # What was written of it comes once more.
+            unsure = found.more or (found.short and farthest)
+            if not found.complete and unsure and windows.halvable(window):
                 self.logger.info("%s Its days are halved.", self._told(found))
                 windows.halve(window)
-                reachable = min(reachable, found.listed) if cut_off else reachable
+                until = max(until, window.end)
+                if found.cut_off and not found.more:
+                    reachable = min(reachable, found.listed)
                 continue
-            self._judge(found, cut_off=cut_off)
+            self._judge(found, cut_off=found.cut_off and farthest)
             self._reach(window)
 
     def _windows(self, bookmark: int) -> Windows:
@@ -275,33 +294,40 @@ class LiveChatChats(LiveChatStream):
                 stream.state_manager.reach(MARK, reached)
         self._state_writer.write_state(self.tap_state)
 
-    def _read(self, window: Window, listing: Listing) -> Generator[Block, None, Found]:
+    def _read(
+        self, window: Window, listing: Listing, written: set[str]
+    ) -> Generator[Block, None, Found]:
         """Read the chats of a window, each once, as its rows.
 
         New chats push others to later pages while they are read: these come twice, and the second
         is left out. A chat that vanishes pulls others to earlier pages, where they were not seen;
         so the pages are read again until all come that LiveChat counts, or nothing new does.
+
+        Args:
+            window: The window.
+            listing: Its first page.
+            written: The ids of chats that are written; those of the window are added.
         """
         seen: set[str] = set()
         for _ in range(PASSES):
-            total, before = listing.total, len(seen)
-            if total >= self.settings.max_rows:
+            if listing.total >= self.settings.max_rows:
                 raise self._too_many(listing)
             given: set[str] = set()
-            pages = listed = 0
+            asked = pages = listed = 0
             following = Plan(self.name, partial(self._following, window, listing))
             for page in chain([listing], self.ahead(following)):
-                pages += 1
-                listed += 0 if page.ids <= given else len(page.chats)
+                asked += 1
+                if not page.ids <= given:
+                    pages, listed = pages + 1, listed + len(page.chats)
+                given |= page.ids
                 for rows in page.chats:
-                    given.add(rows[0]["id"])
-                    if rows[0]["id"] not in seen:
-                        seen.add(rows[0]["id"])
+                    if rows[0]["id"] not in written:
+                        written.add(rows[0]["id"])
                         yield self._block(rows, page)
-            short = pages < listing.pages
-            found = Found(listing, listed, len(given), len(seen) > before, short)
+            found = Found(listing, asked, pages, listed, len(given), not given <= seen)
             if found.complete or not found.more:
                 break
+            seen |= given
             listing = self._listing(window, 1)
         return found
 
@@ -330,7 +356,8 @@ class LiveChatChats(LiveChatStream):
             return
         if cut_off:
             raise self._too_many(found.listing)
-        if found.more:
+        absent = found.listing.total - found.given
+        if found.more or absent >= max(MANY_ABSENT, found.given):
             raise self.fatal(
                 found.listing.request,
                 self._problem_of(found),

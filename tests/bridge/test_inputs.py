@@ -119,7 +119,7 @@ def test_tap_without_discovery_brings_the_streams_that_are_named(stage: Stage) -
 
 def test_tap_that_can_not_discover_is_told_of_the_way_out(stage: Stage) -> None:
     path = scripted(stage.folder, "tap-scripted", discovers=False)
-    with pytest.raises(TapError, match="discover=False"):
+    with pytest.raises(TapError, match="discover=False, or --no-discover to `dlt singer`"):
         singer(path)
 
 

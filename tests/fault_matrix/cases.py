@@ -110,15 +110,6 @@ FIRST = (
         status=404,
         platforms=("chat", "freshchat", "dixa"),
     ),
-    once(
-        STATUSES,
-        "404 of each second page",
-        "status",
-        status=404,
-        times=None,
-        platforms=("livechat",),
-        again=True,
-    ),
     stays(
         STATUSES,
         "302 to another host",
@@ -225,10 +216,21 @@ FIRST = (
         "gave a page that came before",
         "repeat",
         but={
-            "chat": "did not give the last row of the page before again",
+            "chat": "did not give the last row of the page before",
             "dixa": "gave conversations of another time than was asked for",
-            "livechat": "in all pages, but gave",
         },
+        platforms=("chat", "freshchat", "dixa"),
+    ),
+    once(
+        PAGES, "a page of LiveChat twice, for ever", "repeat", times=None, platforms=("livechat",)
+    ),
+    once(
+        PAGES,
+        "a page of LiveChat that is refused, for ever",
+        "status",
+        status=404,
+        times=None,
+        platforms=("livechat",),
     ),
     stays(
         PAGES,
@@ -272,12 +274,12 @@ FIRST = (
             ("page 9...9", "does not lead to the next page", f"/v2/agents?page={'9' * 5000}"),
         )
     ),
-    stays(
+    once(
         PAGES,
         "an empty page where the count says more",
-        "in all pages, but gave",
         "body",
         literal='{"data": [], "agents": [], "chats": [], "total": 40, "pages": 2}',
+        times=None,
         platforms=("livechat",),
     ),
     stays(KEYS, "no key", "which is its key", "drop", field="key"),

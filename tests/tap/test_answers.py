@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -119,3 +120,24 @@ def test_hanging_server_is_given_up_after_the_timeout(tap: Runner) -> None:
         run = tap(chat_config(sandbox, request_timeout=0.2, max_retries=1))
     assert run.code == 1
     assert "got no answer within 0.2 s" in run.errors[0]
+
+
+@pytest.mark.parametrize("kind", ["number", "integer", "object"])
+@pytest.mark.parametrize(
+    "number",
+    ["9" * 1_000_000, "1." + "0" * 1_000_000, "1" + "0" * 1_000_000 + "e-1000000", "1e999999"],
+    ids=["integer", "whole", "shifted", "short"],
+)
+def test_number_of_a_million_digits_is_written_or_refused_at_once(
+    tap: Runner, kind: str, number: str
+) -> None:
+    value = f'{{"x":{number}}}' if kind == "object" else number
+    fields = {"id": {"type": "string"}, "n": {"type": [kind, "null"]}}
+    key = {"replication_key": "n"} if kind == "number" else {}
+    with Server(lambda _: b'{"data":[{"id":"a","n":%b}]}' % value.encode()) as api:
+        started = time.monotonic()
+        run = tap(chat_config(api, paging="none", fields=fields, **key))
+        # It takes some 0.1 s; to make an integer of it, or a text of one, 10 s.
+        assert time.monotonic() - started < 5
+    assert run.code in {0, 1}
+    assert "Unexpected" not in run.err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 from running import chat_config
+from serving import Server
 
 from tap_chat.sandbox import API_KEY, Fault, Sandbox
 
@@ -222,6 +223,47 @@ def test_names_can_not_forge_a_line_of_the_log(tap: Runner, config: dict[str, An
     assert f"There is no setting `chat.{shown}`." in run.err
 
 
+LOG_CONFIG = """
+version: 1
+disable_existing_loggers: false
+formatters: {short: {format: "%(levelname)s | %(message)s"}}
+handlers: {own: {class: logging.StreamHandler, formatter: short, stream: ext://sys.stderr}}
+loggers: {tap-chat: {level: INFO, handlers: [own], propagate: false}}
+"""
+
+
+@pytest.mark.parametrize("test", [[], ["--test"]], ids=["run", "test"])
+def test_name_of_an_api_can_not_forge_a_line(tap: Runner, test: list[str]) -> None:
+    """Neither in a log that the user has set up, nor on standard output."""
+    name = "\x1b[2Jx\r\nERROR | forged"
+    log = tap.folder / "log.yaml"
+    log.write_text(LOG_CONFIG)
+    with Server(lambda _: {name: 1}) as api:
+        command = [*tap.command(chat_config(api, paging="none")), *test]
+        run = tap.run(command, {"SINGER_SDK_LOG_CONFIG": str(log)})
+    said = run.err + run.out.decode() * bool(test)
+    assert run.code == 1
+    assert r"`\x1b[2Jx\r\nERROR | forged`" in said
+    assert "\x1b" not in said
+    assert not [line for line in said.splitlines() if line.startswith("ERROR | forged")]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("TAP_CHAT_LOGLEVEL", "hunter2"), ("SINGER_SDK_LOG_CONFIG", "log.yaml")],
+)
+def test_log_that_can_not_be_set_up_is_said(
+    tap: Runner, config: dict[str, Any], variable: str, value: str
+) -> None:
+    (tap.folder / "log.yaml").write_text("hunter2: [")
+    run = tap.run(tap.command(config), {variable: value})
+    assert run.code == 1
+    assert "The log can't be set up (" in run.err
+    assert variable in run.err
+    assert "hunter2" not in run.err
+    assert "Traceback" not in run.err
+
+
 def test_missing_settings_are_all_named(tap: Runner) -> None:
     run = tap({"chat": {}, "chatt": {}})
     assert run.code == 1
@@ -298,6 +340,20 @@ def test_state_of_another_shape_is_refused(
     assert run.out == b""
     assert "The state" in run.errors[0]
     assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize("signpost", [7, "2024-01-01T00:00:00Z"])
+def test_signpost_of_another_run_does_not_count(
+    tap: Runner, sandbox: Sandbox, signpost: object
+) -> None:
+    """Runs of earlier versions that were stopped left one behind."""
+    state = {"bookmarks": {"chat_messages": {"replication_key_signpost": signpost}}}
+    states = [
+        tap(chat_config(sandbox, replication_key="timestamp"), **stored).state
+        for stored in ({}, {"state": state})
+    ]
+    assert states[0] == states[1]
+    assert states[0]["bookmarks"]["chat_messages"]["replication_key_value"]
 
 
 def test_empty_state_is_a_first_run(tap: Runner, sandbox: Sandbox) -> None:

@@ -140,7 +140,8 @@ def test_list_that_has_fewer_than_it_says_moves_no_mark(
 ) -> None:
     account = Account()
     account.add(*NAMES)
-    hidden = account.users.pop("u07")
+    older = moment(LONG_AGO - timedelta(days=1))
+    hidden = account.users.pop("u07") | {"created_time": older, "updated_time": older}
     failing = [interrupted]
 
     def before(path: str, query: dict[str, str]) -> Any:

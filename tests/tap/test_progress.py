@@ -8,6 +8,7 @@ import pytest
 from running import chat_config
 from terminal import on_terminal
 
+from tap_chat.progress import Progress
 from tap_chat.sandbox import Fault
 
 if TYPE_CHECKING:
@@ -66,3 +67,10 @@ def test_progress_is_not_shown_on_a_pipe(tap: Runner, config: dict[str, Any]) ->
     assert "\x1b" not in run.err
     assert "METRIC" in run.err
     assert "METRIC" not in tap(config | {"metrics_log_level": "warning"}).err
+
+
+def test_one_record_is_not_called_records() -> None:
+    progress = Progress()
+    progress.records.update(one=1, two=2)
+    shown = [*progress.table().columns[1].cells]
+    assert shown[:2] == ["1 record", "2 records"]

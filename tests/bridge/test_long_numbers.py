@@ -1,0 +1,34 @@
+"""Numbers of a million digits cost no more than their length; an integer of one would."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import pytest
+
+from dlt_bridge.places import FITTERS, Limits, fitted
+from dlt_bridge.types import Kind
+from dlt_bridge.values import MISFIT
+
+DIGITS = 1_000_000
+NUMBERS = {
+    "integer": b"9" * DIGITS,
+    "fraction": b"0." + b"9" * DIGITS,
+    "both": b"9" * (DIGITS // 2) + b"." + b"9" * (DIGITS // 2),
+    "shifted": b"1" + b"0" * DIGITS + b"e-%d" % DIGITS,
+    "zeros": b"1." + b"0" * DIGITS,
+    "short": b"1e999999",
+    "exponent": b"1e" + b"9" * DIGITS,
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+def test_long_number_is_refused_or_taken_at_once(number: bytes) -> None:
+    started = time.monotonic()
+    for data_type in FITTERS:
+        kind = Kind(data_type, 38, 9) if data_type == "decimal" else Kind(data_type)
+        with suppress(MISFIT):
+            fitted(kind, number, Limits())
+    # It takes some 10 ms; to make an integer of it, 10 s.
+    assert time.monotonic() - started < 3
