@@ -54,7 +54,7 @@ def test_fault_that_stays_fails_aloud_and_loses_nothing(
         assert outcome.found[PLACES[platform].stream], platform
         assert outcome.twice == 0, platform
     assert on_page(case, found) == row(found)
-    assert_made_good(tap, api, found)
+    assert_made_good(tap, api, found, case.world)
 
 
 def test_rows_of_the_page_are_the_cases() -> None:
