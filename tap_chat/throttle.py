@@ -157,20 +157,21 @@ class Throttle:
         with self._changed:
             self._pacer.pause(self._clock(), seconds)
 
-    def log_summary(self) -> None:
-        """Log at the end of the run, once, what the rate limit cost, if it cost anything."""
-        if self._summarised or not (self.refused_count or self.waited >= WORTH_SAYING):
-            return
-        self._summarised = True
-        found = self._found()
-        logger.info(
-            "%s: waited %.0f s for the rate limit; %d of %d requests were over it.%s",
-            self._name,
-            self.waited,
-            self.refused_count,
-            self.sent,
-            f" It is {found}." if found else "",
+    def summary(self) -> str | None:
+        """Return a sentence for the end of the run; None if there is nothing to say."""
+        if not self.refused_count and self.waited < WORTH_SAYING:
+            return None
+        found = f" It is {self._found()}." if self._found() else ""
+        return (
+            f"{self._name}: waited {self.waited:.0f} s for the rate limit;"
+            f" {self.refused_count:,} of {self.sent:,} requests were over it.{found}"
         )
+
+    def log_summary(self) -> None:
+        """Log the sentence for the end of the run, once, if there is one."""
+        if not self._summarised and (summary := self.summary()):
+            self._summarised = True
+            logger.info(summary)
 
     def _found(self) -> str:
         parts = []
