@@ -145,6 +145,9 @@ class Pacer:
             return
         if self._suspect and turn.sent > self._suspect.sent + OVERTAKING:
             self._pass_over(turn)
+        if self._flying:
+            return
+        self.budget.settle(now)
         ends = self.budget.ends
         if ends is not None and 0 < ends - now < ROUGH:
             self._block = Block(turn, turn.sent, self._sent, ends, told=True)
