@@ -12,11 +12,11 @@ from math import exp, log
 # in no fewer than so many requests.
 NEAR, DOUBLING, DOUBLING_REQUESTS = 0.8, 1.0, 2
 # Beyond the ceiling it has risen by this after as long again.
-BEYOND = 0.1
+BEYOND = 0.3
 # A ceiling is met again after so many times of what that costs, and no fewer seconds; after twice
 # as long if it was where it was before, but no more than so many times of the cost.
 PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 3.0, 0.5, 20.0
-LONG = 12.0
+LONG = 30.0
 # Two ceilings that are about the same.
 SAME = 1.3
 # So many times lower, one after the other.

@@ -145,6 +145,9 @@ class Pacer:
             return
         if self._suspect and turn.sent > self._suspect.sent + OVERTAKING:
             self._pass_over(turn)
+        if self._flying:
+            return
+        self.budget.settle(now)
         ends = self.budget.ends
         if ends is not None and 0 < ends - now < ROUGH:
             self._block = Block(turn, turn.sent, self._sent, ends, told=True)
@@ -243,12 +246,14 @@ class Pacer:
         count = cycle.accepted(turn.number - 1)
         rare = not block.told and not block.looked and self._are_rare(count, block.count)
         self._counts.append(min(count // max(1, block.count), MANY))
-        before = self._before
-        if before and count < LITTLE * (cycle.before - before.before - before.lost):
+        waited = turn.sent - block.first.sent
+        if (before := self._before) and (
+            waited > SHORT * (turn.sent - before.begun)
+            and count < LITTLE * before.accepted(cycle.before)
+        ):
             before.lost += cycle.lost
             cycle, count = before, before.accepted(turn.number - 1)
         length = turn.sent - cycle.begun
-        waited = turn.sent - block.first.sent
         self._before = cycle if waited < SHORT * length else None
         self.learned += 1
         self._by_flying = [number / 2 for number in self._by_flying]

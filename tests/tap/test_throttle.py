@@ -105,6 +105,16 @@ def test_lies_about_what_is_left_are_found_out(start: Start) -> None:
     assert meet(Case("", lambda: Windows(20, 1, 0.37), lies, 60), start).share >= 0.9
 
 
+def test_server_that_lies_twice_is_not_believed() -> None:
+    pacer = Pacer(None, 16)
+    full = Told(remaining=100, reset=60)
+    pacer.accepted(0.1, pacer.send(0.0), full)
+    assert pacer.budget.is_known
+    for moment in (1.0, 2.0):
+        pacer.refused(moment, pacer.send(moment), full)
+    assert not pacer.budget.is_known
+
+
 def test_allowance_that_shrinks_and_grows_is_followed() -> None:
     class Changing(Windows):
         @override
@@ -115,7 +125,7 @@ def test_allowance_that_shrinks_and_grows_is_followed() -> None:
     pacer = Pacer(None, 16)
     simulation = Simulation(Case("", lambda: Changing(100, 1), NOTHING, 300), pacer, 16, used=False)
     outcome = simulation.run()
-    assert outcome.share >= 0.85 * (240 + 60 / 5) / 300
+    assert outcome.share >= 0.75 * (240 + 60 / 5) / 300
     assert outcome.refused <= 1000
 
 
