@@ -17,6 +17,7 @@ from tap_chat.sandbox import Drift, Options, Sandbox, World
 
 if TYPE_CHECKING:
     from running import Run, Runner
+    from starlette.requests import Request
 
 MESSAGES = "freshchat_conversations_messages"
 LONG = World(users=40, conversations=120)
@@ -30,6 +31,10 @@ def selecting(tap: Runner, *streams: str) -> dict[str, Any]:
             if not item["breadcrumb"]:
                 item["metadata"]["selected"] = entry["tap_stream_id"] in streams
     return catalog
+
+
+def freshchat_config(server: Server, **settings: Any) -> dict[str, Any]:
+    return {"freshchat": {"api_url": f"{server.url}/v2", "api_key": "k", **settings}}
 
 
 def read(tap: Runner, sandbox: Sandbox, *streams: str, **settings: Any) -> Run:
@@ -91,6 +96,30 @@ def test_user_that_leaves_its_place_pulls_none_past_the_reader(
         assert there <= merged([first, second])["freshchat_users"].keys()
 
 
+@pytest.mark.parametrize("gone", [1, 3, 10, 60])
+@pytest.mark.parametrize("before", [1, 2, 4])
+def test_row_that_leaves_a_counted_list_pulls_none_past_the_reader(
+    tap: Runner, gone: int, before: int
+) -> None:
+    agents = [{"id": f"a{number}"} for number in range(100)]
+
+    def answer(request: Request) -> Any:
+        page, size = (int(request.query_params[name]) for name in ("page", "items_per_page"))
+        if len(server.requests) == before + 1:
+            del agents[:gone]
+        counts = {"total_items": len(agents), "total_pages": -(-len(agents) // size)}
+        return {"agents": agents[(page - 1) * size : page * size], "pagination": counts}
+
+    with Server(answer) as server:
+        config = freshchat_config(server, items_per_page=10)
+        run = tap(config, catalog=selecting(tap, "freshchat_agents"))
+    assert run.code == 0, run.err
+    ids = [record["id"] for record in run.records]
+    assert {agent["id"] for agent in agents} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert len(server.requests) < 20
+
+
 def test_list_that_changes_with_each_request_ends(tap: Runner) -> None:
     drift = Drift(kind="insert", of="users", path="/v2/users", times=40)
     with Sandbox(World(users=60), Options(drifts=[drift])) as sandbox:
@@ -102,9 +131,8 @@ def test_list_that_changes_with_each_request_ends(tap: Runner) -> None:
 
 def test_empty_pages_that_link_to_a_next_end_in_a_sentence(tap: Runner) -> None:
     numbers = {"pagination": {"total_pages": 10**12, "total_items": 10**13}, "agents": []}
-    with Server(lambda request: numbers if "agents" in request.url.path else {}) as server:
-        config = {"freshchat": {"api_url": f"{server.url}/v2", "api_key": "k"}}
-        run = tap(config, catalog=selecting(tap, "freshchat_agents"))
+    with Server(lambda _: numbers if len(server.requests) < 200 else []) as server:
+        run = tap(freshchat_config(server), catalog=selecting(tap, "freshchat_agents"))
     assert run.code == 1
     assert "gave the last of 21 empty pages in a row" in run.errors[0]
     assert len(server.requests) == 21
