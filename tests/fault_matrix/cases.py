@@ -85,7 +85,7 @@ FIRST = (
     stays(
         STATUSES,
         "429 for ever",
-        "answered 429 ",
+        "waits for the rate limit, and no request was accepted for",
         "status",
         status=429,
         settings=IMPATIENT_OF_LIMITS,
@@ -216,7 +216,6 @@ FIRST = (
         "gave a page that came before",
         "repeat",
         but={
-            "chat": "did not give the last row of the page before",
             "dixa": "gave conversations of another time than was asked for",
         },
         platforms=("chat", "freshchat", "dixa"),

@@ -76,7 +76,9 @@ class Outcome:
     def said(self) -> str:
         """The beginning of its error, or else of what it warned of at last."""
         if self.run.errors:
-            return re.split(r"(?<=\S)\. ", BEFORE.sub("", self.run.errors[-1]))[0].rstrip(".")
+            said = re.split(r"(?<=\S)\. ", BEFORE.sub("", self.run.errors[-1]))[0].rstrip(".")
+            # A slow machine waits a second more.
+            return re.sub(r" for \d+ s$", " for … s", said)
         return ""
 
     @property

@@ -81,7 +81,7 @@ CASES = [
     Case(
         "nginx, limit_conn",
         partial(nginx, rules="limit_conn open 4; limit_conn_status 429;", rate=50),
-        Limit(kind="at_once", count=4),
+        Limit(kind="at_once", count=4, window=1),
     ),
     *(
         Case(
@@ -137,6 +137,6 @@ def test_tap_keeps_to_the_limit_and_takes_all_of_it(
     print(
         f"{case.name}: {len(answers)} requests, {refused} refused, {seconds:.1f} of {least:.1f} s"
     )
-    # Half of the time more, and what the other client took.
-    assert seconds <= 1.5 * least + 2 + (BUSY + case.limit.window) * used
+    # Twice the time, and what the other client took.
+    assert seconds <= 2 * least + 2 + (BUSY + case.limit.window) * used
     assert refused <= WORKERS * (1 + windows)

@@ -52,7 +52,7 @@ def collected() -> dict[str, str]:
     found: dict[str, str] = {}
     for package in ("tap_chat", "dlt_bridge"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            if "sandbox" not in path.parts:
+            if "sandbox" not in path.relative_to(ROOT).parts:
                 for line, text in sentences(ast.parse(path.read_text())):
                     found.setdefault(text, f"{path.relative_to(ROOT)}:{line}")
     return found
