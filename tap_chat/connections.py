@@ -57,6 +57,10 @@ class Timeouts:
 #: Bytes of an answer that has to be held as a whole; no API that pages comes near.
 LARGEST_ANSWER = 256 * 1024 * 1024
 
+#: Bytes of memory that its values may take, about. Of a common answer they take five times as much
+#: as it has bytes, and of one of nothing but `{}` thirty times.
+LARGEST_DECODED = 6 * LARGEST_ANSWER
+
 #: Seconds; a connection that was idle for longer is not used again. Servers close theirs about
 #: then: AWS's load balancers after 60 s (https://docs.aws.amazon.com/elasticloadbalancing/latest/
 #: application/application-load-balancers.html), nginx after 75 s
@@ -77,7 +81,7 @@ KEPT_ALIVE = {
 
 
 class TooLargeError(Exception):
-    """An answer is larger than any that is held."""
+    """An answer is larger than any that is held, or would be once it is decoded."""
 
 
 class Reusable(HTTPConnection):
