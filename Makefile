@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test interop fuzz faults kills check audit lock tables docs linkcheck dist clean
+.PHONY: demo test interop fuzz faults limits kills check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile
 
-# Taps and targets that others wrote: all pairs, and what needs MariaDB or wal2json.
+# Taps, targets and rate limits that others wrote: all pairs, and what needs MariaDB, wal2json, nginx or npm.
 interop: $(VENV)/installed
 	INTEROP=1 $(BIN)/pytest --timeout=0 tests/interop
 
@@ -52,6 +52,8 @@ lock:
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --override tests/interop/requirements/overrides.txt $$name.in -o $$name.txt $(LOCK) || exit 1; \
 	done
+	cd tests/interop/requirements/express-rate-limit && npm $(if $(LOCK),update,install) --package-lock-only --ignore-scripts \
+	  --omit-lockfile-registry-resolved
 
 # Write the settings of README.md, docs/, meltano.yml and hub/ anew from the plugins' `--about`.
 tables: $(VENV)/installed
@@ -61,6 +63,10 @@ tables: $(VENV)/installed
 # Write the tables of docs/faults.md anew: every fault of the sandbox, the tap, and both loads.
 faults: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/faults.py
+
+# Write the tables of docs/limits.md anew: every kind of rate limit, simulated.
+limits: $(VENV)/installed
+	PYTHONPATH=tests $(BIN)/python scripts/limits.py
 
 # What a release publishes, in dist/, and tests of just these files.
 dist: $(VENV)/installed

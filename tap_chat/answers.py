@@ -40,8 +40,9 @@ LONGEST_WAIT = 24 * 60 * 60.0
 # The number of names shown of an object that is not what it should be.
 SHOWN_NAMES = 8
 
-# Names that APIs give to the number of rows in all pages.
+# Names that APIs give to the number of rows in all pages, and where it stands beside the root.
 COUNTS = ("total", "total_count", "count")
+AROUND_COUNTS = ("meta", "pagination", "paging")
 
 NO_CONNECTION = "could not be sent, or the connection broke"
 CUT_OFF = "was cut off in the middle of the answer"
@@ -171,6 +172,20 @@ def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
         alone = alone and len(level) == 1
         level = level[name]
     return alone
+
+
+def stated_total(body: Any) -> int | None:  # noqa: ANN401
+    """Return the number of rows that a list says it has in all pages, or None if it does not say.
+
+    Args:
+        body: The decoded body. A `count` may be that of the page, and does not count.
+    """
+    for place in ("", *AROUND_COUNTS):
+        for name in COUNTS[:2]:
+            total = find(body, f"{place}.{name}".lstrip("."))
+            if type(total) is int:
+                return total
+    return None
 
 
 def shape(body: object) -> str:

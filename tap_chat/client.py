@@ -242,7 +242,8 @@ class ChatStream(ExchangeStream):
             page = reader.read(body, context) if reader else None
             return (len(body), page) if page else answers.weigh(body)
 
-        while not paginator.finished:
+        last = False
+        while not last:
             request = request_page(paginator.current_value)
             try:
                 size, body = self.exchange(
@@ -263,13 +264,27 @@ class ChatStream(ExchangeStream):
                     page = paginator.advance(body)
             except PagingError as error:
                 raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
-            if paginator.finished and paginator.unchecked:
-                self.logger.warning(
-                    "The pages of %s can't overlap, as the server takes no offset between them: "
-                    "rows that left the list while it was read may have pulled others past.",
-                    self.name,
-                )
-            yield Step(page, size, paginator.finished)
+            last = paginator.finished
+            if last:
+                self._warn_of(paginator)
+            yield Step(page, size, last)
+
+    def _warn_of(self, paginator: Paginator[Any]) -> None:
+        """Log what a walk that has ended can't vouch for."""
+        if paginator.unchecked:
+            self.logger.warning(
+                "The pages of %s can't overlap, as the server takes no offset between them: "
+                "rows that left the list while it was read may have pulled others past.",
+                self.name,
+            )
+        if paginator.lacking:
+            self.logger.warning(
+                "The list of %s says that it has %d rows, and ended after %d. Some may be hidden, "
+                "or out of reach. %s",
+                self.name,
+                *paginator.lacking,
+                self.paging_remedy,
+            )
 
     def _nothing(self, body: Any, missing: Collection[int]) -> str | None:  # noqa: ANN401
         """Return how an answer says that there is no such page, or None if it does not."""

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.cycles import Turn
     from tap_chat.limits import Told
-    from tap_chat.pacing import Turn
     from tap_chat.remedies import Remedies
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat
@@ -242,8 +242,7 @@ class ExchangeStream(BlockStream):
                 self.throttle.failed(turn)
                 raise
             told = self._tell(turn, answer)
-            # A web page is not the API's, and says nothing of its pages.
-            if answer.status in missing and not answers.is_html(body):
+            if answer.status in missing and self._says_missing(answer.status, body):
                 raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
             if answer.status == HTTPStatus.NOT_FOUND and skippable:
                 self._skip(request, body)
@@ -279,6 +278,12 @@ class ExchangeStream(BlockStream):
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         said = "answered 404 Not Found, but not as the API does"
         raise PassingError(self.sentence(request, said))
+
+    def _says_missing(self, status: int, body: Body | Beginning) -> bool:
+        # A web page is not the API's, and says nothing of its pages.
+        return not answers.is_html(body) and (
+            status != HTTPStatus.NOT_FOUND or self.says_gone(body)
+        )
 
     def says_gone(self, body: Body | Beginning) -> bool:  # noqa: ARG002 - most APIs have one 404
         """Say whether the body of a 404 is the API's word that something is gone.

@@ -32,7 +32,7 @@ EPOCH, EPOCH_MS = 1e9, 1e11
 LARGEST_BODY, DEEPEST_BODY = 65_536, 3
 
 _ITEM = re.compile(r'\s*("[^"]*"|[^,;\s]*)\s*((?:;[^,]*)?)')
-_PARAMETER = re.compile(r"([a-z]+)\s*=\s*\"?(-?[0-9.]+)")
+_PARAMETER = re.compile(r"([a-z]+)\s*=\s*([0-9.]+)(?=[\s;,]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _three_fields(known: Mapping[str, str]) -> Told:
     found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
     for name in ("limit", "remaining", "reset"):
         if text := known.get(f"ratelimit{name}"):
-            found[name] = text.partition(",")[0].partition(";")[0].strip()
+            found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
     # Policies are `10;w=1, 50;w=60`; the limit is one of them.
     policies = [
         (_number(value), parameters.get("w"))

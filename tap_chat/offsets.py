@@ -8,7 +8,9 @@ begins with a row that is known, nothing was skipped.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+from tap_chat import answers
 from tap_chat.pagination import (
     BEYOND,
     NO_CONTENT,
@@ -59,13 +61,16 @@ class OffsetPaginator(Paginator[int]):
     Args:
         page_size: The number of records asked for, in rows.
         reach_remedy: What to do where the server reaches only a part of the list.
+        whole: Whether all rows are asked for, so that the list's total is theirs.
     """
 
-    def __init__(self, page_size: int, reach_remedy: str = "") -> None:
+    def __init__(self, page_size: int, reach_remedy: str = "", *, whole: bool = True) -> None:
         super().__init__(0)
         self.missing = NO_CONTENT
         self._page_size = page_size
         self._reach_remedy = reach_remedy
+        self._whole = whole
+        self._body: Any = None  # the last one, which may state a total
         self._trail = Trail()
         self._largest = 0
         self._next = 0  # the place of the first row that is not read
@@ -77,11 +82,18 @@ class OffsetPaginator(Paginator[int]):
         self._refusals = self._missed = self._returns = 0
         self._known = self._mixed = self._same = self._scattered = 0
         self._rows = 0  # all that were new
+        self._tail: tuple[Any, ...] | None = None  # the last of them
 
     @property
     @override
     def unchecked(self) -> bool:
         return self._overlaps is False
+
+    @property
+    @override
+    def lacking(self) -> tuple[int, int] | None:
+        total = answers.stated_total(self._body) if self._whole else None
+        return (total, self._next) if total is not None and self._next < total else None
 
     @override
     def get_next(self, page: Page) -> int | None:
@@ -111,7 +123,7 @@ class OffsetPaginator(Paginator[int]):
             return self._go_back(self._largest if overlapping else len(self._last or ()))
         elif overlapping:
             raise PagingError(f"{said}, though it gave what begins there", self._reach_remedy)
-        elif self._full and self._next % ROUND == 0:
+        elif self._may_be_cut_off(self._next):
             raise PagingError(f"{said} after {self._next} rows", self._reach_remedy)
         else:
             self.finished = True
@@ -125,7 +137,10 @@ class OffsetPaginator(Paginator[int]):
             self._overlaps = self._moves = True
             if len(keys) == 1:
                 if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
-                    raise PagingError("gave its rows in another order each time")
+                    raise PagingError(
+                        "gave its rows in another order each time",
+                        "A list without a fixed order can't be read without losing records.",
+                    )
                 self.finished = True
                 return page.after(1)
             if not self._moved:
@@ -136,7 +151,8 @@ class OffsetPaginator(Paginator[int]):
         if not joined and not self._trail.joins(page):
             self._count_mixed(page, new)
             return self._go_back(self._largest)
-        self._moved = True
+        # With both known and new rows, it is no page of which the offset was made the number.
+        self._overlaps = self._moves = self._moved = True
         if joined:
             self._mixed = 0
         else:
@@ -151,7 +167,7 @@ class OffsetPaginator(Paginator[int]):
         """Move on from a page that should have no row of the one before."""
         new = self._trail.new(page)
         if page.records and not new.records:
-            if page.keys != self._last or not self._moves or self._next % ROUND == 0:
+            if page.keys != self._last or not self._moves or self._may_be_cut_off(self._next):
                 raise RepeatedPageError
             # Beyond the end, some servers give the last page once more.
             self.finished = True
@@ -172,11 +188,12 @@ class OffsetPaginator(Paginator[int]):
 
     def _take(self, page: Page, new: Page) -> Page:
         """Go on after a page; return what is new of it."""
-        self._last = page.keys
+        self._last, self._body = page.keys, page.body
         self._next = self.current_value + len(page.keys)
         self._trail.add(new.keys)
         self._rows += len(new.keys)
         if new.records:
+            self._tail = new.keys[-1]
             self._returns = self._missed = 0
         self.finished = not page.keys
         self._go_on()
@@ -187,7 +204,8 @@ class OffsetPaginator(Paginator[int]):
         # Of a server that gives one row at a time, a known row would be all.
         overlap = not beside and self._overlaps is not False and self._largest > 1
         self.current_value = self._next - overlap
-        self.missing = BEYOND
+        # A row that is known and gone twice is no end, and the next error says what is wrong.
+        self.missing = BEYOND - {404} if self._missed and self._overlaps else BEYOND
 
     def _go_back(self, rows: int) -> Page:
         """Ask for what was so many rows before, to see where that is now."""
@@ -195,7 +213,9 @@ class OffsetPaginator(Paginator[int]):
             self._returns += 1
             if self._returns > MOST_RETURNS:
                 raise PagingError(
-                    "did not give the last row of the page before again, however often it was asked"
+                    "did not give the last row of the page before, however often it was asked",
+                    "Try again later; if it is so each time, the list has no fixed order, and can't"
+                    " be read without losing records.",
                 )
             self._moved = True
         self._back = rows
@@ -222,9 +242,10 @@ class OffsetPaginator(Paginator[int]):
         self._same = self._same + 1 if page.keys == self._last else 0
         if self._same < MOST_SAME_PAGES and self._known < MOST_KNOWN_ROWS:
             return False
-        if not self._same or self._end % ROUND == 0:
+        # Beyond the end, some servers give the last page once more. Any other page is none.
+        last = page.keys[-1] == self._tail
+        if not (self._same and last) or self._may_be_cut_off(self._end):
             raise RepeatedPageError
-        # Beyond the end, some servers give the last page once more.
         self.finished = True
         return True
 
@@ -235,7 +256,13 @@ class OffsetPaginator(Paginator[int]):
         if self._mixed >= MOST_MIXED_PAGES:
             raise PagingError(f"gave {self._mixed} pages in a row of which most came before")
 
-    @property
-    def _full(self) -> bool:
-        """Whether the page before is as large as pages are."""
-        return len(self._last or ()) >= min(self._page_size, self._largest)
+    def _may_be_cut_off(self, rows: int) -> bool:
+        """Say whether what seems to be the end of the list may be only as far as the server goes.
+
+        Args:
+            rows: The rows before.
+        """
+        if len(self._last or ()) < min(self._page_size, self._largest):
+            return False
+        total = answers.stated_total(self._body) if self._whole else None
+        return rows % ROUND == 0 if total is None else rows < total

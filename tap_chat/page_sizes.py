@@ -2,8 +2,8 @@
 
 An API may give fewer rows than it is asked for, by a limit of its own that nobody knows, or because
 some are hidden. A further request for each short page would tell, but costs as much as the page
-where most lists are short. So the sizes of all pages of a stream tell together: by a limit, no page
-is larger, and many are of just that size.
+where most lists are short. So the sizes of all pages of a stream tell together: no page is larger
+than a limit, and one that lacks a few hidden rows is not much smaller than the largest.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-# A page that lacks fewer rows, as a part of its full size, may have hidden ones.
-HIDDEN = 0.1
+# The part of a page's full size that may be hidden; and where rows are known to be hidden.
+HIDDEN, HIDDEN_THERE = 0.2, 0.5
 
 # Pages of one size after which nothing followed, until it is taken for chance that none is larger.
 ENOUGH = 10
@@ -31,6 +31,7 @@ class PageSizes:
         self._usual = usual
         self._limits: set[int] = set()
         self._largest = 0
+        self._hidden = HIDDEN
         self._looked: Counter[int] = Counter()
         self._passed: Counter[int] = Counter()
         self._lock = threading.Lock()
@@ -43,11 +44,11 @@ class PageSizes:
         """
         with self._lock:
             self._largest = max(self._largest, rows)
-            full = self._largest if self._largest in self._limits else self._asked
-            if rows and (rows in self._limits or rows > full * (1 - HIDDEN)):
-                return False
-            if not rows or rows < self._largest:
+            if not rows or rows <= self._largest * (1 - self._hidden):
                 return True
+            if rows in self._limits or self._largest in (self._asked, *self._limits):
+                return False
+            # The largest may have been ended by the server, or be so by chance.
             self._looked[rows] += 1
             times = self._looked[rows]
             # Now and then it is looked at again.
@@ -67,6 +68,8 @@ class PageSizes:
         """
         with self._lock:
             self._limits.add(rows)
+            if rows < self._largest:
+                self._hidden = HIDDEN_THERE
             return self._passed[rows]
 
     def is_short(self, rows: int) -> bool:

@@ -193,6 +193,11 @@ class Paginator(ABC, Generic[TokenT]):
         """Whether rows that leave the list meanwhile may pull others past the reader."""
         return False
 
+    @property
+    def lacking(self) -> tuple[int, int] | None:
+        """How many rows the list says it has, and how many it gave, if that is less."""
+        return None
+
     def is_beyond(self, page: Page) -> bool:  # noqa: ARG002 - most need not look at it
         """Say whether a page only shows that the one before was the last; nobody needs it then."""
         return False

@@ -81,12 +81,14 @@ class Mark:
         started: When its first run began, as a bookmark.
         place: That of the last parent that is done.
         missed: A sketch of those before it that could not be read.
+        settled: Whether nobody is known to have been left out of the list of parents.
     """
 
     kind: str
     started: str
     place: str = ""
     missed: str = ""
+    settled: bool = True
 
     def after(self, parent: str) -> Mark:
         """Return the mark when this parent is done; one that was missed before moves nothing."""

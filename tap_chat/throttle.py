@@ -10,11 +10,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tap_chat.pacing import Pacer, Turn
+from tap_chat.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_chat.cycles import Turn
     from tap_chat.limits import Told
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ LONGEST_SLEEP = 1.0
 
 # Seconds: a longer wait is said when it begins, and again as often as this while it goes on.
 WORTH_SAYING, SAID_EVERY = 5.0, 60.0
+
+# What was found is said again if it is so many times as much, or as little.
+MUCH = 2.0
 
 
 class StarvedError(Exception):
@@ -80,6 +84,8 @@ class Throttle:
         self._starving_since = 0.0
         self._told_once = False
         self._said = float("-inf")
+        self._learned = 0
+        self._said_rate = self._said_number = 0.0
         self.sent = 0
         self.refused_count = 0
         self.waited = 0.0
@@ -115,6 +121,9 @@ class Throttle:
             self._pacer.accepted(self._clock(), turn, told)
             self._first_refusal = None
             self._changed.notify()
+            if self._pacer.learned != self._learned:
+                self._learned = self._pacer.learned
+                self._say_learned()
 
     def refused(self, turn: Turn, told: Told) -> None:
         """Note that a request was over the limit; arguments as for `accepted`."""
@@ -149,17 +158,39 @@ class Throttle:
         with self._changed:
             self._pacer.pause(self._clock(), seconds)
 
+    def summary(self) -> str | None:
+        """Return a sentence for the end of the run; None if there is nothing to say."""
+        if not self.refused_count and self.waited < WORTH_SAYING:
+            return None
+        found = f" It is {self._found()}." if self._found() else ""
+        return (
+            f"{self._name}: waited {self.waited:.0f} s for the rate limit;"
+            f" {self.refused_count:,} of {self.sent:,} requests were over it.{found}"
+        )
+
     def log_summary(self) -> None:
-        """Log at the end of the run, once, what the rate limit cost, if there was one."""
-        if self.refused_count and not self._summarised:
+        """Log the sentence for the end of the run, once, if there is one."""
+        if not self._summarised and (summary := self.summary()):
             self._summarised = True
-            logger.info(
-                "%s: %d of %d requests were over the rate limit; waited %.0f s for it.",
-                self._name,
-                self.refused_count,
-                self.sent,
-                self.waited,
-            )
+            logger.info(summary)
+
+    def _found(self) -> str:
+        parts = []
+        if rate := self._pacer.rate.now:
+            parts.append(f"about {_per_time(rate)}")
+        if self._pacer.at_once.is_limited:
+            parts.append(f"at most {self._pacer.at_once.now} requests at once")
+        return ", and ".join(parts)
+
+    def _say_learned(self) -> None:
+        rate = self._pacer.rate.now
+        if rate and self._pacer.is_sure and _differ(rate, self._said_rate):
+            self._said_rate = rate
+            logger.info("%s: rate limit of about %s.", self._name, _per_time(rate))
+        number = self._pacer.at_once.now
+        if self._pacer.at_once.is_limited and _differ(number, self._said_number):
+            self._said_number = number
+            logger.info("%s: at most %d requests at once.", self._name, number)
 
     def _check_starved(self, now: float) -> None:
         if self._first_refusal is not None and now >= self._starving_since + self._max_wait:
@@ -182,3 +213,12 @@ class Throttle:
         if delay > WORTH_SAYING and now >= self._said + SAID_EVERY:
             self._said = now
             logger.info("%s: waiting %.0f s for the rate limit.", self._name, delay)
+
+
+def _differ(value: float, said: float) -> bool:
+    return not said / MUCH < value < said * MUCH
+
+
+def _per_time(rate: float) -> str:
+    """Return a rate in words: by the second, or by the minute if it is that slow."""
+    return f"{rate:,.0f} requests/s" if rate >= 1 else f"{60 * rate:,.0f} requests/minute"

@@ -63,6 +63,11 @@ REMEDIES = Remedies(
 )
 
 
+def addressable(key: str) -> bool:
+    """Say whether an id can stand in a path: some would lead to another one (RFC 3986)."""
+    return key not in {"", ".", ".."}
+
+
 class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
     """The section `freshchat`."""
 

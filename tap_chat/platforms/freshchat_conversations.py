@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from tap_chat.platforms.freshchat import (
     FreshchatSettings,
     FreshchatStream,
     SingleObject,
+    addressable,
 )
 from tap_chat.platforms.freshchat_users import FreshchatUsers, earlier, usable
 from tap_chat.resume import INTERRUPTED, Mark, Sketch, digest_of, find_mark, remaining
@@ -101,12 +102,15 @@ class FreshchatUsersConversations(FreshchatStream):
         unsaved = 0
         for users in self.ahead(self._plan_of_users()):
             mark = mark or Mark(kind, users.asked)
+            if self._users.unsettled:
+                mark = replace(mark, settled=False)
             for user in users.ids:
                 unsaved += USER
                 missed = self._count_missed()
                 for page in self.pages({"user_id": user}):
                     yield page.block
                     unsaved += CONVERSATION * len(page.records)
+                    self._warn_unaddressable("conversations", [row["id"] for row in page.records])
                 # The SDK writes a record's children before it, so everything is written now.
                 mark = mark.after(user)
                 if self._count_missed() > missed:
@@ -126,7 +130,9 @@ class FreshchatUsersConversations(FreshchatStream):
             found: What an interrupted run had left of it.
         """
         asked = {stream: stream.asked for stream in self._tree}
-        yield from self._ask_again()
+        if self._count_missed():
+            self._save(mark)
+            yield from self._ask_again()
         for stream in self._tree:
             known = self._known_missed(stream) | (found.missing if found else Sketch())
             new = sum(user not in known for user in missed_users(stream))
@@ -151,15 +157,13 @@ class FreshchatUsersConversations(FreshchatStream):
             stream.stream_state.pop(MISSED, None)
             if missed.text:
                 stream.stream_state[MISSED] = missed.text
-            for name in names:
+            for name in names if mark.settled else ():
                 before = usable(stream.known_state.get(name))
                 stream.stream_state[name] = max(mark.started, before or "")
 
     def _ask_again(self) -> Iterator[Block]:
         """Ask once more for all that was listed, but answered 404."""
         missed = [(stream, context) for stream in self._tree for context in stream.missed]
-        if not missed:
-            return
         self.logger.info("%d requests answered 404 Not Found; they are sent again.", len(missed))
         for stream in self._tree:
             stream.missed = []
@@ -202,8 +206,10 @@ class FreshchatUsersConversations(FreshchatStream):
         for step in self._users.users(since):
             # By the server's clock, of which `from_time` is; and of its first answer, as what comes
             # while the list is read is a matter of the next pass.
-            asked = asked or write_datetime(min(self.ends, self._users.clock.earliest))
-            ids |= dict.fromkeys(user["id"] for user in step.value)
+            asked = asked or write_datetime(min(self.ends, self._users.began(step.value)))
+            found_ids = [user["id"] for user in step.value]
+            self._warn_unaddressable("users", found_ids)
+            ids |= dict.fromkeys(filter(addressable, found_ids))
             yield Step(Users(asked))
         left = remaining(ids, found)
         for start in range(0, len(left), TOGETHER):
@@ -235,6 +241,15 @@ class FreshchatUsersConversations(FreshchatStream):
                         name,
                         stream.name,
                     )
+
+    def _warn_unaddressable(self, what: str, ids: Sequence[str]) -> None:
+        if unfit := sum(not addressable(key) for key in ids):
+            self.logger.warning(
+                "%d %s have an id that is empty or dots, and would lead to another address: what"
+                " belongs to them is not read.",
+                unfit,
+                what,
+            )
 
     def _save(self, mark: Mark) -> None:
         self.stream_state[INTERRUPTED] = asdict(mark)
@@ -276,8 +291,11 @@ class FreshchatUsersConversations(FreshchatStream):
         return earlier(min(known), self.settings.lookback_days)
 
     @override
-    def get_child_context(self, record: Record, context: Context | None) -> Context | None:
-        return {"user_id": record["user_id"], "conversation_id": record["id"]}
+    def generate_child_contexts(
+        self, record: Record, context: Context | None
+    ) -> Iterator[Context | None]:
+        if addressable(record["id"]):
+            yield {"user_id": record["user_id"], "conversation_id": record["id"]}
 
 
 class FreshchatConversations(ChildStream, SingleObject):

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
 
-from tap_chat.bookmarks import EARLIEST, just_before, read_datetime, write_datetime
+from tap_chat._sdk import PROGRESS_MARKERS
+from tap_chat.bookmarks import (
+    EARLIEST,
+    just_before,
+    read_datetime,
+    write_datetime,
+)
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import freshchat_fields as fields
 from tap_chat.platforms.freshchat import FreshchatStream
@@ -32,6 +38,12 @@ if TYPE_CHECKING:
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
 
+#: By so much may the times of users be before the clock of the server that gives them.
+LATELY = timedelta(minutes=10)
+
+#: The times of a user.
+TIMES = ("created_time", "updated_time")
+
 
 class FreshchatUsers(FreshchatStream):
     """The users, those who write and those who were only imported."""
@@ -42,11 +54,16 @@ class FreshchatUsers(FreshchatStream):
     primary_keys = ("id",)
     replication_key = "updated_time"
     schema = fields.USERS
+    #: Whether the list is known to have users that did not come.
+    unsettled = False
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
+        if self.unsettled:
+            # The bookmark stays where it is.
+            self.stream_state.pop(PROGRESS_MARKERS, None)
         self.report()
 
     @override
@@ -81,6 +98,15 @@ class FreshchatUsers(FreshchatStream):
                 users = written.fresh([(user["id"],) for user in step.value], step.value)
                 yield Step(users, step.size, step.last and name == "created_from")
 
+    def began(self, users: list[Record]) -> datetime:
+        """Return when the list was asked for first, by the server's clock if that is right.
+
+        Args:
+            users: Those of its first page.
+        """
+        times = (read_datetime(user.get(name)) for user in users for name in TIMES)
+        return self.ceiling(max((time for time in times if time), default=EARLIEST))
+
     def _whole(self, name: str, start: str) -> Iterator[Step[list[Record]]]:
         def request_page(number: int) -> HTTPRequest:
             request = self.get_http_request(page=PageContext(None, number))
@@ -89,11 +115,25 @@ class FreshchatUsers(FreshchatStream):
             return request
 
         # Freshchat: a list has the number of its users in `pagination`, if it has one.
-        return read_whole(partial(self.walk, request_page), Known(updated_time), self._unsettled)
+        return read_whole(
+            partial(self.walk, request_page),
+            Known(updated_time),
+            self._came_lately,
+            self._unsettled,
+        )
+
+    def _came_lately(self, user: Record) -> bool:
+        """Say whether a user may have come into the list or moved in it since it was asked for."""
+        times = [read_datetime(user.get(name)) for name in TIMES]
+        latest = max((time for time in times if time), default=None)
+        asked = min(self.clock.earliest, self._began) - LATELY
+        return times[0] is None or latest is None or latest > asked
 
     def _unsettled(self, total: int, found: int) -> None:
+        self.unsettled = True
         self.logger.warning(
-            "The list of %s says that it has %d, and %d of them came in three readings.",
+            "The list of %s says that it has %d, and %d of them came in three readings: the next"
+            " run goes on from where this one did.",
             self.path,
             total,
             found,

@@ -7,7 +7,6 @@ walked in windows of days. Messages and events are parts of a chat and cost no r
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -20,8 +19,10 @@ from tap_chat import answers
 from tap_chat.bookmarks import WindowBookmarks
 from tap_chat.children import ChildStream
 from tap_chat.client import ChatStream
+from tap_chat.exchange import MissingPageError
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
+from tap_chat.platforms.livechat_pages import Found, Listing, Reach
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import LONGEST_LOOKBACK, PlatformSettings, about
@@ -54,6 +55,9 @@ UNASSIGNED = "unassigned"
 
 #: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
 MARK = "ended_timestamp"
+
+#: The statuses with which a page may be refused that can't be reached.
+BEYOND = (400, 404, 416, 422)
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
@@ -121,52 +125,6 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
     ] = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One page of a query.
-
-    Attributes:
-        request: What was asked.
-        total: The number of chats in the window, in all pages.
-        pages: The number of pages.
-        chats: The rows of each chat of this page.
-        size: Bytes of the answer.
-    """
-
-    request: HTTPRequest
-    total: int
-    pages: int
-    chats: list[list[Record]]
-    size: int
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids of the chats of this page."""
-        return {rows[0]["id"] for rows in self.chats}
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the pages of a window gave.
-
-    Attributes:
-        listing: The first page of the last pass.
-        given: The number of chats in its pages.
-        more: Whether the pass brought chats that none before had.
-        short: Whether the pages ended before the last that LiveChat counts.
-    """
-
-    listing: Listing
-    given: int
-    more: bool
-    short: bool
-
-    @property
-    def complete(self) -> bool:
-        """Whether all came that LiveChat counts."""
-        return self.given >= self.listing.total
-
-
 class LiveChatStream(ChatStream):
     """A stream of LiveChat: all of them are in the chats."""
 
@@ -180,7 +138,7 @@ class LiveChatStream(ChatStream):
     @property
     @override
     def first_bookmark(self) -> int:
-        return int((self.starts or BEGINNING).timestamp())
+        return int(max(self.starts or BEGINNING, BEGINNING).timestamp())
 
     @property
     @override
@@ -224,28 +182,29 @@ class LiveChatChats(LiveChatStream):
         bookmarks = [stream.coming_start for stream in self._family]
         self._newest = max(bookmarks)
         windows = self._windows(min(bookmarks))
-        reachable = self.settings.max_rows
+        reach = Reach(self.settings.max_rows)
+        written, until = set[str](), 0
         for window in windows:
             self.clock.begin()
+            written = written if window.start < until else set()
             first = self._listing(window, 1)
-            if first.total >= reachable and windows.halvable(window):
+            if not reach.covers(first.total) and windows.halvable(window):
                 windows.halve(window)
                 continue
-            found = yield from self._read(window, first)
-            if not found.complete and (found.short or found.more) and windows.halvable(window):
-                # What was written of it comes once more.
+            found = yield from self._read(window, first, written)
+            beyond = reach.leaves_out(found)
+            if beyond and windows.halvable(window):
                 self.logger.info("%s Its days are halved.", self._told(found))
                 windows.halve(window)
-                if not found.more:
-                    reachable = min(reachable, found.given)
+                until = max(until, window.end)
                 continue
-            self._judge(found)
+            self._judge(found, beyond=beyond)
             self._reach(window)
 
     def _windows(self, bookmark: int) -> Windows:
         """Return the days to read."""
         lookback = timedelta(days=self.settings.lookback_days)
-        start = datetime.fromtimestamp(bookmark, UTC) - LATEST_ZONE - lookback
+        start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
         return Windows(start.date().toordinal(), end, self.settings.batch_size)
 
@@ -266,31 +225,40 @@ class LiveChatChats(LiveChatStream):
                 stream.state_manager.reach(MARK, reached)
         self._state_writer.write_state(self.tap_state)
 
-    def _read(self, window: Window, listing: Listing) -> Generator[Block, None, Found]:
+    def _read(
+        self, window: Window, listing: Listing, written: set[str]
+    ) -> Generator[Block, None, Found]:
         """Read the chats of a window, each once, as its rows.
 
         New chats push others to later pages while they are read: these come twice, and the second
         is left out. A chat that vanishes pulls others to earlier pages, where they were not seen;
         so the pages are read again until all come that LiveChat counts, or nothing new does.
+
+        Args:
+            window: The window.
+            listing: Its first page.
+            written: The ids of chats that are written; those of the window are added.
         """
         seen: set[str] = set()
-        for _ in range(PASSES):
-            total, before = listing.total, len(seen)
-            if total >= self.settings.max_rows:
+        for again in range(PASSES):
+            if listing.total >= self.settings.max_rows:
                 raise self._too_many(listing)
             given: set[str] = set()
-            pages = 0
+            asked = pages = listed = 0
             following = Plan(self.name, partial(self._following, window, listing))
             for page in chain([listing], self.ahead(following)):
-                pages += 1
+                asked += 1
+                if not page.ids <= given:
+                    pages, listed = pages + 1, listed + len(page.chats)
+                given |= page.ids
                 for rows in page.chats:
-                    given.add(rows[0]["id"])
-                    if rows[0]["id"] not in seen:
-                        seen.add(rows[0]["id"])
+                    if rows[0]["id"] not in written:
+                        written.add(rows[0]["id"])
                         yield self._block(rows, page)
-            found = Found(listing, len(given), len(seen) > before, pages < listing.pages)
-            if found.complete or not found.more:
+            found = Found(listing, asked, pages, listed, len(given), not given <= seen)
+            if found.complete or (again and not found.more):
                 break
+            seen |= given
             listing = self._listing(window, 1)
         return found
 
@@ -305,29 +273,33 @@ class LiveChatChats(LiveChatStream):
             self._newest = max(self._newest, int(ended))
         return self.block(rows)
 
-    def _judge(self, found: Found) -> None:
+    def _judge(self, found: Found, *, beyond: bool) -> None:
         """Say if a window lacks chats that LiveChat counts in it.
+
+        Args:
+            found: What its pages gave.
+            beyond: Whether some of its chats may be out of reach.
 
         Raises:
             FatalAPIError: There may be more.
         """
         if found.complete:
             return
-        if found.short and not found.more:
+        if beyond and found.cut_off and not found.more:
             raise self._too_many(found.listing)
-        if found.more:
+        if found.more or found.far_off:
             raise self.fatal(
                 found.listing.request,
-                self._counts(found),
+                self._problem_of(found),
                 "Try again later; if it is so each time, ask LiveChat.",
             )
         # Each page came twice, and the same: there is no more to be had.
         self.logger.warning("%s", self._told(found))
 
     def _told(self, found: Found) -> str:
-        return self.sentence(found.listing.request, self._counts(found))
+        return self.sentence(found.listing.request, self._problem_of(found))
 
-    def _counts(self, found: Found) -> str:
+    def _problem_of(self, found: Found) -> str:
         total, given = found.listing.total, found.given
         return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
 
@@ -339,12 +311,15 @@ class LiveChatChats(LiveChatStream):
         )
 
     def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:
-        """Read the pages of a window after the first, until one has nothing new."""
+        """Read the pages of a window after the first, until one has nothing new or is refused."""
         known = listing.ids
         number, last = 1, listing.pages <= 1
         while not last:
             number += 1
-            listing = self._listing(window, number)
+            try:
+                listing = self._listing(window, number)
+            except MissingPageError:
+                return
             last = number >= listing.pages or listing.ids <= known
             known |= listing.ids
             yield Step(listing, listing.size, last)
@@ -352,7 +327,8 @@ class LiveChatChats(LiveChatStream):
     def _listing(self, window: Window, number: int) -> Listing:
         """Read one page of a window, and check it."""
         request = self._request_of(window, number)
-        return self._checked(request, *self.exchange(request, answers.weigh))
+        missing = BEYOND if number > 1 else ()
+        return self._checked(request, *self.exchange(request, answers.weigh, missing=missing))
 
     @override
     def probe(self) -> Probe:

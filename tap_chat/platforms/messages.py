@@ -200,8 +200,10 @@ class ChatMessages(ChatStream):
 
     @override
     def new_paginator(self) -> Paginator[Any]:
-        paged = self.settings.paging == "offset"
-        return OffsetPaginator(self.settings.page_size, REACH_REMEDY) if paged else SinglePage()
+        if self.settings.paging == "none":
+            return SinglePage()
+        whole = not self.settings.filter_param
+        return OffsetPaginator(self.settings.page_size, REACH_REMEDY, whole=whole)
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:

@@ -2,234 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass, field
-from decimal import Decimal
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec.structs import replace
+from fault_matrix.case import (
+    BODIES,
+    BRIEFLY,
+    CONNECTIONS,
+    ELSEWHERE,
+    FIELDS,
+    FRESHCHAT,
+    GROUPS,
+    IMPATIENT,
+    IMPATIENT_OF_LIMITS,
+    INCREMENTAL,
+    KEYS,
+    MANY_REQUESTS,
+    MARKED,
+    NO_LIST,
+    PAGES,
+    PASSING,
+    PATIENT,
+    SENT_AGAIN,
+    SHAPES,
+    SHORT_OUTAGE,
+    STATUSES,
+    VALUES,
+    WITH_OBJECTS,
+    deep,
+    once,
+    stays,
+    value,
+)
+from fault_matrix.servers import (
+    DRIFTING,
+    ENDING,
+    LIMITED,
+    NEVER_ENDING,
+    ODD_ROWS,
+    OF_PARENTS,
+    PAGED,
+)
 
-from tap_chat.sandbox import Fault, World
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-#: Small, but with several pages or windows of each platform.
-WORLD = World(messages=450, users=12, conversations=15, dixa_conversations=120, chats=120)
-
-#: Settings with which a run takes little time.
-QUICK: dict[str, dict[str, Any]] = {
-    "chat": {},
-    "freshchat": {"items_per_page": 20},
-    "dixa": {},
-    "livechat": {},
-}
-
-#: How a run may end: every row once; exit code 1 and a sentence; without what was said to be gone.
-Ending = Literal["whole", "fails", "skips"]
-
-
-def number(text: str) -> float | Decimal:
-    """Return a number with a fraction or an exponent, which may be too large for a float."""
-    value = float(text)
-    return value if isfinite(value) else Decimal(text)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The requests of a platform that a fault strikes: in the middle of a stream.
-
-    Attributes:
-        title: The heading of its column.
-        stream: The stream.
-        path: A part of their path.
-        query: Parameters that they have.
-        after: How many such requests are answered well first.
-        fields: Fields of its records by what they hold: key, mark, text, integer, number, object.
-    """
-
-    title: str
-    stream: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    after: int = 0
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-
-PLACES = {
-    "chat": Place(
-        "messages API",
-        "chat_messages",
-        "/v1/messages",
-        {"offset": "200"},
-        fields={
-            "key": "id",
-            "mark": "timestamp",
-            "text": "message",
-            "integer": "count",
-            "number": "score",
-            "object": "extra",
-        },
-    ),
-    "freshchat": Place(
-        "Freshchat",
-        "freshchat_agents",
-        "/v2/agents",
-        {"page": "2"},
-        fields={
-            "key": "id",
-            "text": "last_name",
-            "integer": "agent_capacity",
-            "object": "agent_status",
-        },
-    ),
-    "dixa": Place(
-        "Dixa",
-        "dixa_conversation_export",
-        "/v1/conversation_export",
-        after=2,
-        fields={
-            "key": "id",
-            "mark": "updated_at",
-            "text": "queue_name",
-            "integer": "total_duration",
-        },
-    ),
-    "livechat": Place(
-        "LiveChat",
-        "livechat_chats",
-        "/chats",
-        {"page": "2"},
-        fields={
-            "key": "id",
-            "mark": "ended_timestamp",
-            "text": "referrer",
-            "integer": "duration",
-            "object": "visitor",
-        },
-    ),
-}
-ALL = tuple(PLACES)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fault, and how a run ends that meets it.
-
-    Attributes:
-        group: The table it stands in.
-        name: What happens, as a row of the table.
-        fault: What the sandbox does.
-        ending: How the run ends.
-        words: What its error says, or its warning.
-        platforms: Those where it makes sense.
-        slow: Platforms where it takes long, so that only `make faults` runs it there.
-        but: Platforms on which the error says something else.
-        settings: Settings of every platform.
-        clock: Seconds by which the server's clock is ahead.
-    """
-
-    group: str
-    name: str
-    fault: Fault
-    ending: Ending = "whole"
-    words: str = ""
-    platforms: tuple[str, ...] = ALL
-    slow: tuple[str, ...] = ()
-    but: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    clock: float = 0
-
-    @property
-    def quick(self) -> Case:
-        """The case on the platforms where it does not take long."""
-        platforms = tuple(name for name in self.platforms if name not in self.slow)
-        return dataclasses.replace(self, platforms=platforms)
-
-    def words_of(self, platform: str) -> str:
-        """Return what the error says on a platform."""
-        return self.but.get(platform, self.words)
-
-    def struck(self, platform: str) -> Fault:
-        """Return the fault as it strikes a platform."""
-        place, fault = PLACES[platform], self.fault
-        fields = {"field": place.fields.get(fault.field, fault.field)}
-        if fault.path:
-            return replace(fault, **fields)
-        at = {"path": place.path, "query": dict(place.query), "after": place.after}
-        return replace(fault, **at, **fields)
-
-    def put(self, platform: str) -> tuple[str, Any]:
-        """Return the field of a platform that `replace` puts a value into, and the value."""
-        fault = self.struck(platform)
-        return fault.field, json.loads(fault.literal, parse_float=number)
-
-
-STATUSES = "Statuses"
-CONNECTIONS = "Connections"
-BODIES = "Bodies"
-SHAPES = "JSON of another shape"
-PAGES = "Pages and links"
-PARENTS = "Users and conversations of Freshchat"
-KEYS = "Records without what they need"
-VALUES = "Values"
-
-PASSING = (500, 502, 503, 504)
-#: Short, as a refusal teaches the tap how many requests are allowed in that time.
-BRIEFLY = {"Retry-After": "0.1"}
-MANY_REQUESTS = ("freshchat", "livechat")
-IMPATIENT = {"request_timeout": 0.3}
-ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
-SENT_AGAIN = "not whole JSON"
-FRESHCHAT = ("freshchat",)
-MARKED = ("chat", "dixa", "livechat")
-WITH_OBJECTS = ("chat", "freshchat", "livechat")
-#: A list of records, but not of chats; those of Dixa are the whole answer.
-NO_LIST = {"livechat": "without the list `chats`"}
-
-
-#: Settings of the messages API alone; see `config_of`.
-INCREMENTAL = {"replication_key": "timestamp"}
-FIELDS = {
-    "fields": {
-        "count": {"type": ["integer", "null"]},
-        "score": {"type": ["number", "null"]},
-        "extra": {"type": ["object", "null"]},
-    }
-}
-
-
-#: What is the case's, and not the fault's.
-OPTIONS = ("platforms", "slow", "but", "settings", "clock")
-
-
-def once(group: str, name: str, kind: str, **more: Any) -> Case:
-    """Return the case of a fault that passes."""
-    options = {key: more.pop(key) for key in OPTIONS if key in more}
-    fault = Fault(kind=kind, **more)  # type: ignore[arg-type]
-    return Case(group, name, fault, **options)
-
-
-def stays(group: str, name: str, words: str, kind: str, **more: Any) -> Case:
-    """Return the case of a fault that stays, and ends the run."""
-    options = {key: more.pop(key) for key in OPTIONS if key in more}
-    fault = Fault(kind=kind, **{"times": None, **more})  # type: ignore[arg-type]
-    return Case(group, name, fault, "fails", words, **options)
-
-
-def value(group: str, name: str, where: str, literal: str, **options: Any) -> Case:
-    """Return the case of a value that arrives as it is."""
-    return once(group, name, "replace", field=where, literal=literal, **options)
-
-
-def deep(levels: int) -> str:
-    """Return JSON of objects in objects."""
-    return '{"a":' * levels + "1" + "}" * levels
-
-
-CASES = (
+FIRST = (
     *(once(STATUSES, f"{status} once", "status", status=status) for status in PASSING),
     *(
         stays(STATUSES, f"{status} for ever", f"answered {status} ", "status", status=status)
@@ -241,6 +55,7 @@ CASES = (
         "status",
         status=429,
         headers=BRIEFLY,
+        told=0.1,
         slow=MANY_REQUESTS,
     ),
     *(
@@ -250,6 +65,7 @@ CASES = (
             "status",
             status=429,
             until=1,
+            told=1,
             clock=clock,
             slow=MANY_REQUESTS,
         )
@@ -266,10 +82,34 @@ CASES = (
         status=429,
         slow=MANY_REQUESTS,
     ),
-    stays(STATUSES, "429 for ever", "answered 429 ", "status", status=429, slow=MANY_REQUESTS),
+    stays(
+        STATUSES,
+        "429 for ever",
+        "answered 429 ",
+        "status",
+        status=429,
+        settings=IMPATIENT_OF_LIMITS,
+        slow=MANY_REQUESTS,
+    ),
+    once(STATUSES, "503 five times", "status", status=503, times=5, settings=PATIENT),
+    stays(
+        STATUSES,
+        "503 for longer than an outage may last",
+        "answered 503 ",
+        "status",
+        status=503,
+        settings=SHORT_OUTAGE,
+    ),
     stays(STATUSES, "401 from the middle on (a token that expires)", "401", "status", status=401),
     stays(STATUSES, "403 in the middle", "answered 403 ", "status", status=403),
-    stays(STATUSES, "404 in the middle", "answered 404 ", "status", status=404),
+    stays(
+        STATUSES,
+        "404 in the middle",
+        "answered 404 ",
+        "status",
+        status=404,
+        platforms=("chat", "freshchat", "dixa"),
+    ),
     stays(
         STATUSES,
         "302 to another host",
@@ -280,9 +120,10 @@ CASES = (
     ),
     once(CONNECTIONS, "reset once", "reset"),
     stays(CONNECTIONS, "reset for ever", "the connection broke", "reset"),
+    once(CONNECTIONS, "reset five times", "reset", times=5, settings=PATIENT),
     once(CONNECTIONS, "closed in the middle of the body once", "cut"),
     stays(CONNECTIONS, "closed in the middle of the body for ever", "was cut off", "cut"),
-    once(CONNECTIONS, "no answer for long once", "hang", seconds=1, settings=IMPATIENT),
+    once(CONNECTIONS, "no answer for long once", "hang", seconds=1, settings=IMPATIENT, told=0.3),
     stays(
         CONNECTIONS,
         "no answer for ever",
@@ -292,7 +133,7 @@ CASES = (
         settings=IMPATIENT,
         slow=("dixa",),
     ),
-    once(CONNECTIONS, "a body that stalls once", "stall", seconds=1, settings=IMPATIENT),
+    once(CONNECTIONS, "a body that stalls once", "stall", seconds=1, settings=IMPATIENT, told=0.3),
     stays(
         CONNECTIONS,
         "a body that stalls for ever",
@@ -302,7 +143,7 @@ CASES = (
         settings=IMPATIENT,
         slow=("dixa",),
     ),
-    once(CONNECTIONS, "a body that drips once", "drip", seconds=0.05, settings=IMPATIENT),
+    once(CONNECTIONS, "a body that drips once", "drip", seconds=0.05, settings=IMPATIENT, told=0.3),
     stays(
         CONNECTIONS,
         "a body that drips for ever",
@@ -368,23 +209,35 @@ CASES = (
         literal='{"error": "made up"}',
         but=NO_LIST,
     ),
-    once(PAGES, "a page of LiveChat twice, once", "repeat", platforms=("livechat",)),
+    once(PAGES, "a page twice, once", "repeat", platforms=("chat", "livechat")),
     stays(
         PAGES,
         "a page twice, for ever",
         "gave a page that came before",
         "repeat",
         but={
+            "chat": "did not give the last row of the page before",
             "dixa": "gave conversations of another time than was asked for",
-            "livechat": "in all pages, but gave",
         },
+        platforms=("chat", "freshchat", "dixa"),
+    ),
+    once(
+        PAGES, "a page of LiveChat twice, for ever", "repeat", times=None, platforms=("livechat",)
+    ),
+    once(
+        PAGES,
+        "a page of LiveChat that is refused, for ever",
+        "status",
+        status=404,
+        times=None,
+        platforms=("livechat",),
     ),
     stays(
         PAGES,
         "the first page again, later",
         "gave a page that came before",
         "repeat",
-        platforms=("chat", "freshchat"),
+        platforms=FRESHCHAT,
         times=1,
     ),
     stays(
@@ -421,12 +274,12 @@ CASES = (
             ("page 9...9", "does not lead to the next page", f"/v2/agents?page={'9' * 5000}"),
         )
     ),
-    stays(
+    once(
         PAGES,
         "an empty page where the count says more",
-        "in all pages, but gave",
         "body",
         literal='{"data": [], "agents": [], "chats": [], "total": 40, "pages": 2}',
+        times=None,
         platforms=("livechat",),
     ),
     stays(KEYS, "no key", "which is its key", "drop", field="key"),
@@ -483,4 +336,12 @@ CASES = (
         platforms=WITH_OBJECTS,
         settings=FIELDS,
     ),
+)
+
+#: In the order of the page.
+CASES = tuple(
+    sorted(
+        (*FIRST, *LIMITED, *OF_PARENTS, *PAGED, *ENDING, *DRIFTING, *ODD_ROWS, *NEVER_ENDING),
+        key=lambda case: GROUPS.index(case.group),
+    )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fault_matrix.cases import WORLD
+from fault_matrix.case import WORLD
 
 from tap_chat.sandbox import Sandbox
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import demo
 import duckdb
 from dlt.pipeline.exceptions import PipelineStepFailed
-from fault_matrix.cases import CASES, WORLD, number
+from fault_matrix.case import WORLD, number
+from fault_matrix.cases import CASES
 from fault_matrix.runs import config_of
 from msgspec.structs import replace
 from staging import Stage
@@ -20,7 +21,7 @@ from dlt_bridge import singer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fault_matrix.cases import Case
+    from fault_matrix.case import Case
     from running import Runner
 
     from tap_chat.sandbox import Fault, Sandbox
@@ -30,7 +31,8 @@ STREAM = "chat_messages"
 ROWS = WORLD.chat_messages
 #: A load of the bridge takes long, so several values share one: each in a page of its own.
 PAGE = 100
-PAGES = range(0, len(ROWS), PAGE)
+# Each begins with the last row of the one before.
+PAGES = range(0, len(ROWS) - 1, PAGE - 1)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def by_bridge(folder: Path, sandbox: Sandbox, cases: list[Case]) -> dict[str, Lo
 
 def struck(case: Case, page: int) -> Fault:
     """Return the fault of a case, which strikes the page that begins with this row."""
-    return replace(case.struck("chat"), query={"offset": str(page)})
+    return replace(case.struck("chat"), query={"offset": str(page)}, after=0)
 
 
 def loaded(path: Path, case: Case, page: int, ended: tuple[int, str]) -> Loaded:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from demo import ROOT
-from fault_matrix.cases import CASES, PLACES
+from fault_matrix.case import PLACES, TIMED
+from fault_matrix.cases import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fault_matrix.cases import Case
+    from fault_matrix.case import Case
     from fault_matrix.runs import Outcome
 
 PAGE = ROOT / "docs" / "faults.md"
@@ -18,20 +19,42 @@ BEGIN, END = "<!-- {}: begin (made by `make faults`) -->\n", "<!-- {}: end -->"
 #: Where a fault does not make sense.
 NOT_THERE = ""
 SAYS = "the error"
+SECONDS = "seconds, of the least"
 LOADS = ("target-duckdb", "bridge")
 
 
-def tables(found: Mapping[str, Mapping[str, Outcome]]) -> str:
+def tables(found: Mapping[str, Mapping[str, Outcome]], least: Mapping[str, float]) -> str:
     """Return the tables of the tap, one for each group.
 
     Args:
         found: What came of each case on each platform.
+        least: The seconds that those take at least of which the page tells it.
     """
     groups: dict[str, list[list[str]]] = {}
     for case in CASES:
-        groups.setdefault(case.group, []).append([case.name, *row(found[case.name]).values()])
-    head = ["", *(place.title for place in PLACES.values()), SAYS]
-    return "\n".join(f"### {group}\n\n{table(head, rows)}" for group, rows in groups.items())
+        cells = row(found[case.name])
+        if case.group in TIMED:
+            said = cells.pop(SAYS)
+            cells |= {SECONDS: seconds(found[case.name], least.get(case.name)), SAYS: said}
+        groups.setdefault(case.group, []).append([case.name, *cells.values()])
+    titles = ["", *(place.title for place in PLACES.values())]
+    return "\n".join(
+        f"### {group}\n\n{table([*titles, *columns_of(group)], rows)}"
+        for group, rows in groups.items()
+    )
+
+
+def columns_of(group: str) -> list[str]:
+    """Return the columns of a table after those of the platforms."""
+    return [SECONDS, SAYS] if group in TIMED else [SAYS]
+
+
+def seconds(found: Mapping[str, Outcome], least: float | None) -> str:
+    """Return the cell of the seconds that the runs of a case took, beside the least possible."""
+    if least is None:
+        return ""
+    runs = {id(outcome): outcome.seconds for outcome in found.values()}
+    return f"{sum(runs.values()):.1f} of {least:.1f}"
 
 
 def row(found: Mapping[str, Outcome]) -> dict[str, str]:
@@ -70,7 +93,9 @@ def rows(name: str) -> Iterator[list[str]]:
 def on_page(case: Case, found: Mapping[str, Outcome]) -> dict[str, str]:
     """Return what the page says of a case as `row` does, on the platforms where it was met."""
     [cells] = [cells for name, *cells in rows("tap") if name == case.name]
-    page = dict(zip([*PLACES, SAYS], cells, strict=True))
+    page = dict(zip([*PLACES, *columns_of(case.group)], cells, strict=True))
+    # Another machine takes another time.
+    page.pop(SECONDS, None)
     return page | {name: NOT_THERE for name in case.slow if name not in found}
 
 

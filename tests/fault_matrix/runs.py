@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import time
 from collections import Counter
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fault_matrix.cases import PLACES, QUICK, number
+from fault_matrix.case import NONE, PLACES, QUICK, WORLD, number
 from leaks import leaks
-from running import Run, full_config, in_order, merged
+from running import Run, full_config, merged
+
+from tap_chat.sandbox import door
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from fault_matrix.cases import Case
+    from fault_matrix.case import Case
     from running import Runner
 
     from tap_chat.sandbox import Sandbox
 
+#: Limits that let a number of requests pass in a time, whatever they are.
+RATES = ("fixed", "sliding", "token", "leaky")
 #: What stands before what happened in an error: when and where.
 BEFORE = re.compile(r"^Stream \w+: GET \S+ ")
 
@@ -31,13 +39,17 @@ class Outcome:
 
     Attributes:
         run: The run.
-        truth: The rows that each of its streams must bring.
+        truth: The rows that were there when it ended, by stream.
+        was: Those that were there when it began.
+        seconds: How long it took.
         changed: The rows in it that have what the fault put into them.
     """
 
     run: Run
     truth: dict[str, list[dict[str, Any]]]
+    was: dict[str, list[dict[str, Any]]]
     changed: int = 0
+    seconds: float = 0
 
     @cached_property
     def found(self) -> dict[str, Counter[str]]:
@@ -46,17 +58,18 @@ class Outcome:
 
     @property
     def lost(self) -> int:
-        """The number of rows that did not come."""
+        """The number of rows that did not come, though they were there all the time."""
         return sum(
-            (texts(rows) - self.found.get(stream, Counter())).total()
+            ((texts(rows) & texts(self.was[stream])) - self.found.get(stream, Counter())).total()
             for stream, rows in self.truth.items()
         )
 
     @property
     def twice(self) -> int:
-        """The number of rows that came once more than they are there."""
+        """The number of rows that came once more than they were ever there."""
         return sum(
-            (found - texts(self.truth[stream])).total() for stream, found in self.found.items()
+            (found - (texts(self.truth[stream]) | texts(self.was[stream]))).total()
+            for stream, found in self.found.items()
         )
 
     @property
@@ -70,10 +83,9 @@ class Outcome:
     def cell(self) -> str:
         """What the table says of it."""
         if self.run.code == 0:
-            parts = [f"{self.lost} lost"] * bool(self.lost) + [f"{self.twice} twice"] * bool(
-                self.twice
-            )
-            return ", ".join(parts) or "whole"
+            if self.lost:
+                return f"{self.lost} lost"
+            return "whole, some twice" if self.twice else "whole"
         return "fails" if self.run.code == 1 else f"exit code {self.run.code}"
 
 
@@ -104,18 +116,59 @@ def config_of(sandbox: Sandbox, *sections: str, **settings: Any) -> dict[str, An
 
 def meet(tap: Runner, sandbox: Sandbox, case: Case, *platforms: str) -> Outcome:
     """Let a run of some platforms meet a fault on each of them."""
-    sandbox.options.faults = [case.struck(name) for name in platforms]
-    sandbox.options.clock = case.clock
-    run = tap(config_of(sandbox, *platforms, **case.settings), level="DEBUG")
-    sandbox.options.faults, sandbox.options.clock = [], 0
-    truth, changed = truth_of(sandbox, platforms), 0
+    with prepared(sandbox, case, *platforms):
+        config, was = config_of(sandbox, *platforms, **case.settings), truth_of(sandbox, platforms)
+        begun = time.monotonic()
+        run = tap(config, level="DEBUG")
+        seconds = time.monotonic() - begun
+        truth, changed = truth_of(sandbox, platforms), 0
     arrives = case.ending == "whole" and case.fault.kind == "replace"
     for name in platforms if arrives else ():
         stream, (field, value) = PLACES[name].stream, case.put(name)
         found = rows_of(run).get(stream, [])
         truth[stream], count = with_changed(truth[stream], found, field, value)
+        was[stream] = truth[stream]
         changed += count
-    return Outcome(run, truth, changed)
+    return Outcome(run, truth, was, changed, seconds)
+
+
+@contextmanager
+def prepared(sandbox: Sandbox, case: Case, *platforms: str) -> Iterator[None]:
+    """Let a sandbox do for a while what a case says, on some platforms."""
+    options = {
+        **deepcopy(dict(case.options)),
+        "faults": [case.struck(name) for name in platforms],
+        "clock": case.clock,
+    }
+    before = {name: getattr(sandbox.options, name) for name in options}
+    sandbox.world = dataclasses.replace(WORLD, **case.world)
+    for name, value in options.items():
+        setattr(sandbox.options, name, value)
+    yield
+    for name, value in before.items():
+        setattr(sandbox.options, name, value)
+    sandbox.world = WORLD
+
+
+def least_seconds(tap: Runner, sandbox: Sandbox, case: Case) -> float:
+    """Return how long the runs of a case take at least: without its fault, but as long as is told.
+
+    Args:
+        tap: What runs.
+        sandbox: The sandbox.
+        case: The case.
+    """
+    limits = case.options.get("limits", ())
+    options = {name: value for name, value in case.options.items() if name != "limits"}
+    calm = dataclasses.replace(case, fault=NONE, options=options)
+    seconds = 0.0
+    for names in runs_of(case):
+        asked = sandbox.requests
+        outcome = meet(tap, sandbox, calm, *names)
+        asked = sandbox.requests - asked
+        bounds = [door.least_seconds(limit, asked) for limit in limits if limit.kind in RATES]
+        seconds += max(outcome.seconds + case.told, *bounds, 0)
+    return seconds
 
 
 def outcomes(tap: Runner, sandbox: Sandbox, case: Case) -> dict[str, Outcome]:
@@ -124,15 +177,20 @@ def outcomes(tap: Runner, sandbox: Sandbox, case: Case) -> dict[str, Outcome]:
     Where it passes, it strikes all of them in one run, but for the messages API with settings that
     leave out old messages.
     """
-    alone = case.ending != "whole"
-    apart = [case.platforms[:1], case.platforms[1:]] if case.settings else [case.platforms]
-    runs = [(name,) for name in case.platforms] if alone else filter(None, apart)
     return {
         name: outcome
-        for names in runs
+        for names in runs_of(case)
         for outcome in [meet(tap, sandbox, case, *names)]
         for name in names
     }
+
+
+def runs_of(case: Case) -> list[tuple[str, ...]]:
+    """Return the platforms of each run that a case takes."""
+    if case.ending != "whole":
+        return [(name,) for name in case.platforms]
+    apart = [case.platforms[:1], case.platforms[1:]] if case.settings else [case.platforms]
+    return [names for names in apart if names]
 
 
 def with_changed(
@@ -173,19 +231,31 @@ def assert_discreet(run: Run) -> None:
     assert "Traceback" not in run.err
 
 
-def assert_made_good(tap: Runner, sandbox: Sandbox, outcomes: dict[str, Outcome]) -> None:
+def assert_made_good(
+    tap: Runner,
+    sandbox: Sandbox,
+    outcomes: dict[str, Outcome],
+    world: Mapping[str, Any] | None = None,
+) -> None:
     """Check that the next run, without a fault, leaves a merging loader with the truth.
 
     Args:
         tap: What runs.
         sandbox: The sandbox.
         outcomes: The runs that met a fault, each of one platform.
+        world: Settings of the world that they were of.
     """
+    sandbox.world = dataclasses.replace(WORLD, **(world or {}))
     state: dict[str, Any] = {"bookmarks": {}}
     for outcome in outcomes.values():
         state["bookmarks"] |= outcome.run.state.get("bookmarks", {})
     again = tap(config_of(sandbox, *outcomes), state=state)
     assert again.code == 0, again.err
     tables = merged([*(outcome.run for outcome in outcomes.values()), again])
-    for stream, rows in truth_of(sandbox, tuple(outcomes)).items():
-        assert in_order([*tables.get(stream, {}).values()]) == in_order(rows), stream
+    for platform, outcome in outcomes.items():
+        for stream, rows in truth_of(sandbox, (platform,)).items():
+            held = texts([*tables.get(stream, {}).values()])
+            assert texts(rows) - held == Counter(), stream
+            # What was there for the length of a case stays, where it is not deleted.
+            assert held - texts(rows) <= texts(outcome.truth.get(stream, [])), stream
+    sandbox.world = WORLD

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from fault_matrix.cases import WORLD, Case
+from fault_matrix.case import WORLD, Case
 from fault_matrix.runs import Outcome, assert_made_good, config_of, meet
 from running import Run, assert_complete
 from serving import Server
@@ -111,4 +111,4 @@ def test_refusal_of_one_conversation_fails_and_is_made_good(
     api.options.faults = []
     assert run.code == 1
     assert f"/conversations/{quote(gone, safe='')} answered {status}" in run.errors[0]
-    assert_made_good(tap, api, {"freshchat": Outcome(run, {})})
+    assert_made_good(tap, api, {"freshchat": Outcome(run, {}, {})})

@@ -12,7 +12,7 @@ from leaks import leaks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fault_matrix.cases import Case
+    from fault_matrix.case import Case
     from running import Runner
 
     from tap_chat.sandbox import Sandbox

@@ -11,7 +11,7 @@ import threading
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -167,12 +167,16 @@ def running(command: list[str], port: int, env: dict[str, str] | None = None) ->
         port: Where it listens.
         env: Further variables of its environment.
     """
-    with subprocess.Popen(
-        command, env=os.environ | (env or {}), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
+    with (
+        TemporaryFile("w+") as err,
+        subprocess.Popen(
+            command, env=os.environ | (env or {}), stdout=subprocess.DEVNULL, stderr=err
+        ) as process,
+    ):
         try:
             while not answers_at(port):
-                assert process.poll() is None, process.communicate()[1]
+                err.seek(0)
+                assert process.poll() is None, err.read()
             yield
         finally:
             process.kill()

@@ -51,6 +51,17 @@ class Case:
 ZONE = "limit_req zone=rate{burst}; limit_req_status 429;"
 TWO_SECONDS = Limit(count=100, window=2)
 LEAKY = partial(Limit, kind="leaky", count=50, window=1)
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-RateLimit": {"legacyHeaders": True, "standardHeaders": False},
+    **{
+        draft: {"legacyHeaders": False, "standardHeaders": draft}
+        for draft in ("draft-6", "draft-7", "draft-8")
+    },
+}
+MOVING: dict[str, Limit] = {
+    "fixed-window": TWO_SECONDS,
+    "moving-window": Limit(kind="sliding", count=100, window=2),
+}
 CASES = [
     Case(
         "nginx, limit_req",
@@ -78,13 +89,7 @@ CASES = [
             partial(express, windowMs=2000, limit=100, **headers),
             TWO_SECONDS,
         )
-        for name, headers in {
-            "X-RateLimit": {"legacyHeaders": True, "standardHeaders": False},
-            **{
-                draft: {"legacyHeaders": False, "standardHeaders": draft}
-                for draft in ("draft-6", "draft-7", "draft-8")
-            },
-        }.items()
+        for name, headers in HEADERS.items()
     ),
     *(
         Case(
@@ -95,9 +100,9 @@ CASES = [
                 RATELIMIT_STRATEGY=strategy,
                 RATELIMIT_HEADER_RETRY_AFTER_VALUE=form,
             ),
-            Limit(kind=kind, count=100, window=2),
+            limit,
         )
-        for strategy, kind in (("fixed-window", "fixed"), ("moving-window", "sliding"))
+        for strategy, limit in MOVING.items()
         for form in ("delta-seconds", "http-date")
     ),
 ]
@@ -130,7 +135,7 @@ def test_tap_keeps_to_the_limit_and_takes_all_of_it(
     least = case.least(len(answers) - refused)
     windows = seconds / case.limit.window
     print(
-        f"\nMEASURED {case.name} used={used}: {len(answers)} answers, {refused} refused, {seconds:.2f} s of {least:.2f} s"
+        f"{case.name}: {len(answers)} requests, {refused} refused, {seconds:.1f} of {least:.1f} s"
     )
     # Half of the time more, and what the other client took.
     assert seconds <= 1.5 * least + 2 + (BUSY + case.limit.window) * used

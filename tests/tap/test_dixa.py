@@ -159,6 +159,45 @@ def dixa_config(api: Server) -> dict[str, Any]:
     return {"start_date": "2025-01-01", "end_date": "2025-01-03", "dixa": section | fast}
 
 
+@pytest.mark.parametrize("odd", [1735700, -5, 1_600_000_000_000, 4_000_000_000_000])
+def test_odd_conversation_blocks_nothing(tap: Runner, odd: int) -> None:
+    """One whose `updated_at` is in seconds, or of another time than that at which it is found."""
+    start = milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
+    alone, among = start + 3_600_000, start + 40 * 86_400_000
+    fine = [{"id": number, "updated_at": among + number} for number in range(3)]
+    odd_ones = {alone: {"id": 98, "updated_at": odd}, among: {"id": 99, "updated_at": odd}}
+
+    def answer(request: Request) -> Any:
+        after, before = (int(request.query_params[f"updated_{end}"]) for end in ("after", "before"))
+        found = [row for at, row in odd_ones.items() if after <= at < before]
+        return found + in_window(fine, request)
+
+    with Server(answer) as api:
+        config = dixa_config(api) | {"end_date": "2025-03-01"}
+        first = tap(config)
+        assert first.code == 0, first.err
+        assert {row["id"] for row in first.records} == {0, 1, 2, 98, 99}
+        assert "2 conversations of dixa_conversation_export have an `updated_at` of" in first.err
+        assert bookmark(first) == milliseconds(datetime(2025, 3, 1, tzinfo=UTC)) - 5 * 60_000
+        later = among + 25 * 86_400_000
+        fine.append({"id": 3, "updated_at": later})
+        odd_ones[later] = {"id": 97, "updated_at": odd}
+        second = tap(config | {"end_date": "2025-03-10"}, state=first.state)
+        third = tap(config | {"end_date": "2025-03-20"}, state=second.state)
+        assert (second.code, third.code) == (0, 0)
+        assert {row["id"] for row in second.records} == {3, 97}
+
+
+def test_filter_that_is_ignored_fails_the_run(tap: Runner) -> None:
+    """In whatever portions the records of another time come."""
+    rows = [{"id": number, "updated_at": 1_400_000_000_000} for number in range(3)]
+    with Server(lambda _: rows) as api:
+        run = tap(dixa_config(api) | {"start_date": "2024-01-01"})
+        assert len(api.requests) == 4
+    assert run.code == 1
+    assert "gave conversations of another time than was asked for" in run.errors[0]
+
+
 def test_window_that_can_not_be_halved_any_more_fails_the_run(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=300), Options(dixa_max_rows=0)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"max_retries": 1}))

@@ -5,6 +5,7 @@ Each test runs twice at least, with changes during the runs or between them.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from running import by_stream
 from serving import Server
 from starlette.responses import Response
 from talking import GONE, LONG_AGO, NO_BACKEND, Account, moment, talking_config
+
+from tap_chat.resume import place_of
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -116,37 +119,67 @@ def test_user_who_changes_pulls_nobody_past_the_reader(tap: Runner) -> None:
     assert latest["u04"] == "2026-02-02T00:00:00.000Z"
 
 
-def test_list_of_one_page_is_read_once_and_others_twice(tap: Runner) -> None:
-    account = Account(page_size=50)
+@pytest.mark.parametrize(
+    ("size", "totals", "newcomer", "requests"),
+    [
+        (50, False, True, 1),
+        (10, True, False, 3),
+        (10, False, False, 6),
+        (10, True, True, 8),
+    ],
+    ids=["one page", "quiet", "no total", "newcomer"],
+)
+def test_list_is_read_once_if_that_shows_that_it_is_whole(
+    tap: Runner, size: int, totals: Any, newcomer: Any, requests: int
+) -> None:
+    account = Account(page_size=size, totals=totals)
     account.add(*NAMES)
-    maps = {"stream_maps": dict.fromkeys([PARENTS, TALKS, MESSAGES])}
-    numbers = []
+    if newcomer:
+        account.add("u99", at=datetime.now(UTC))
     with serving(account) as server:
-        for account.page_size in (50, 10):
-            account.asked.clear()
-            assert tap(talking_config(server) | maps).code == 0
-            numbers.append(sum(path == "/users" for path, _ in account.asked))
+        assert tap(talking_config(server)).code == 0
     # Of the users themselves, and of those who lead to conversations.
-    assert numbers == [2, 12]
+    assert sum(path == "/users" for path, _ in account.asked) == 2 * requests
 
 
-def test_list_that_has_fewer_than_it_says_is_reported(tap: Runner) -> None:
+@pytest.mark.parametrize("interrupted", [False, True])
+@pytest.mark.parametrize("mode", ["all", "updated"])
+def test_list_that_has_fewer_than_it_says_moves_no_mark(
+    tap: Runner, mode: str, *, interrupted: bool
+) -> None:
     account = Account()
     account.add(*NAMES)
+    older = moment(LONG_AGO - timedelta(days=1))
+    hidden = account.users.pop("u07") | {"created_time": older, "updated_time": older}
+    failing = [interrupted]
 
-    def listing(path: str, query: dict[str, str]) -> Any:
-        if path != "/users":
-            return None
-        body = account.listing(query)
-        body["pagination"]["total_items"] += 2
-        return body
+    def before(path: str, query: dict[str, str]) -> Any:
+        if path == "/users" and "u07" not in account.users:
+            body = account.listing(query)
+            body["pagination"]["total_items"] += 1
+            return body
+        if failing[0] and path == f"/users/{max(NAMES, key=place_of)}/conversations":
+            return Response("{}", 400)
+        return None
 
-    account.before = listing
+    account.before = before
+    runs: list[Run] = []
     with serving(account) as server:
-        run = tap(talking_config(server))
-    assert run.code == 0, run.err
-    assert "says that it has 32, and 30 of them came in three readings" in run.err
-    assert ids(MESSAGES, run) == all_messages(account)
+        config = talking_config(server, mode=mode, lookback_days=0)
+        runs.append(tap(config))
+        failing[0] = False
+        if interrupted:
+            account.users["u07"] = hidden
+            runs.append(tap(config, state=runs[-1].state))
+            assert "Going on with the pass" in runs[-1].err
+        account.users["u07"] = hidden
+        runs.append(tap(config, state=runs[-1].state))
+        runs.append(tap(config, state=runs[-1].state))
+    assert [run.code for run in runs] == [int(interrupted), *[0] * (len(runs) - 1)]
+    assert "says that it has 30, and 29 of them came in three readings" in runs[0].err
+    assert ids(MESSAGES, *runs) == all_messages(account)
+    assert ids(USERS, *runs) == NAMES
+    assert ids(MESSAGES, runs[-1]) == []
 
 
 def test_user_that_is_indexed_late_is_found_within_the_lookback(tap: Runner) -> None:
@@ -317,8 +350,8 @@ def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: R
     account.add(*(f"v{number}" for number in range(100)))
     talks: list[str] = []
 
-    def before(path: str, _: dict[str, str]) -> Response | None:
-        if path.endswith("/messages"):
+    def before(path: str, query: dict[str, str]) -> Response | None:
+        if path.endswith("/messages") and query["page"] == "1":
             talks.append(path)
             if len(talks) <= 3:
                 return GONE
@@ -335,6 +368,33 @@ def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: R
     assert "Going on with the pass" in second.err
     assert ids(MESSAGES, first, second) == all_messages(account)
     assert len(ids(MESSAGES, second)) < 60
+
+
+def test_ids_that_lead_elsewhere_are_left_out(tap: Runner) -> None:
+    """`/users/../conversations` is `/conversations` to many servers."""
+    account = Account()
+    account.add(".", "..", "", "...", "a")
+
+    def before(path: str, _: dict[str, str]) -> Any:
+        talks = [{"id": key} for key in (".", "", "c-a")]
+        return {"conversations": talks} if path == "/users/a/conversations" else None
+
+    account.before = before
+    with serving(account) as server:
+        run = tap(talking_config(server) | {"max_workers": 4})
+    assert run.code == 0, run.err
+    assert ids(USERS, run) == ["", ".", "..", "...", "a"]
+    assert ids(MESSAGES, run) == ["m-...", "m-a"]
+    assert "3 users have an id that is empty or dots" in run.err
+    assert "2 conversations have an id that is empty or dots" in run.err
+    assert {
+        path for path, _ in account.asked if path.startswith(("/users/", "/conversations/"))
+    } == {
+        "/users/.../conversations",
+        "/users/a/conversations",
+        "/conversations/fields",
+        *(f"/conversations/c-{user}{rest}" for user in ("a", "...") for rest in ("", "/messages")),
+    }
 
 
 # Clocks
@@ -355,7 +415,7 @@ def test_clock_that_is_ahead_of_the_servers_loses_nothing(tap: Runner, mode: str
         account.clock = behind + timedelta(hours=6)
         second = tap(config, state=first.state)
         # Its clock goes back, and no mark does.
-        account.clock = behind - timedelta(days=30)
+        account.clock = behind - timedelta(hours=10)
         third = tap(config, state=second.state)
     assert "later" in ids(MESSAGES, second)
     assert "b" in ids(USERS, second)
@@ -398,10 +458,55 @@ def test_mark_that_is_no_moment_until_now_leaves_out_nothing(
 def test_bookmark_of_users_does_not_pass_the_servers_clock(tap: Runner) -> None:
     account = Account(clock=timedelta(days=-3))
     now = datetime.now(UTC) - timedelta(days=3)
-    account.add("odd", updated=now + timedelta(days=1))
+    account.add("odd", updated=now + timedelta(hours=20))
     with serving(account) as server:
         first = tap(talking_config(server, lookback_days=0))
         account.add("b", at=now + timedelta(hours=5))
         account.clock = timedelta(days=-3, hours=6)
         second = tap(talking_config(server, lookback_days=0), state=first.state)
     assert "b" in ids(USERS, second)
+
+
+# Streams that are selected later
+
+
+def catalog_without(tap: Runner, config: dict[str, Any], *left_out: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(tap.run([*tap.command(config), "--discover"]).out)
+    for entry in found["streams"]:
+        for item in entry["metadata"]:
+            if not item["breadcrumb"]:
+                item["metadata"]["selected"] = entry["tap_stream_id"] not in left_out
+    return found
+
+
+@pytest.mark.parametrize("mode", ["all", "updated"])
+@pytest.mark.parametrize("before", ["never", "once"])
+def test_stream_that_is_selected_again_brings_all_since_it_was(
+    tap: Runner, mode: str, before: str
+) -> None:
+    begun = timedelta(hours=-30)
+    account = Account(clock=begun)
+    account.add(*NAMES[:5])
+    runs: list[Run] = []
+    with serving(account) as server:
+        config = talking_config(server, mode=mode, lookback_days=0)
+        without = catalog_without(tap, config, MESSAGES)
+        every = catalog_without(tap, config)
+        selections = [*([every] if before == "once" else []), without, every, every]
+        for number, catalog in enumerate(selections):
+            state = runs[-1].state if runs else {}
+            runs.append(tap(config, state=state, catalog=catalog))
+            assert runs[-1].code == 0, runs[-1].err
+            # Later than this run began, by the clock of the server.
+            account.clock = begun + timedelta(hours=number + 1)
+            later = datetime.now(UTC) + begun + timedelta(hours=number, minutes=30)
+            account.say("u03", f"said{number}", later)
+            account.users["u03"]["updated_time"] = moment(later)
+    *_, deselected, selected, last = runs
+    assert ids(MESSAGES, deselected) == []
+    if mode == "all":
+        assert ids(MESSAGES, last) == [f"said{len(runs) - 2}"]
+    # That of the last run was said when it was over.
+    assert len(ids(MESSAGES, *runs)) == len(all_messages(account)) - 1
+    if before == "never":
+        assert len(ids(MESSAGES, selected)) == len(all_messages(account)) - 2

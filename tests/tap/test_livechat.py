@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace as replace_fault
 from running import assert_complete, by_stream, full_config, in_order, missing
+from serving import Server
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
     from running import Run, Runner
+    from starlette.requests import Request
 
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 STREAMS = ["livechat_chats", "livechat_messages", "livechat_events"]
@@ -109,6 +111,107 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
         assert missing(before, found) == []
         assert len({(row["id"], row["agent_email"]) for row in found}) == len(found)
         assert len(sandbox.world.truth["livechat_chats"]) > len(before)
+
+
+@pytest.mark.parametrize(
+    "ghosts", [{"livechat_twice": 7}, {"livechat_excess": 1}, {"livechat_excess": 9}]
+)
+def test_count_that_stays_above_what_is_given_is_a_warning(tap: Runner, ghosts: Any) -> None:
+    """A chat that is listed twice, or that no page has: in each run, so it must block none."""
+    with Sandbox(World(chats=200), Options(**ghosts)) as sandbox:
+        first = tap(full_config(sandbox, "livechat"))
+        assert_complete(first, sandbox, *STREAMS)
+        assert "chats in all pages, but gave" in first.err
+        assert f"GET {sandbox.url}/chats?date_from=" in first.err
+        sandbox.world = replace(sandbox.world, now=LATER)
+        second = tap(full_config(sandbox, "livechat"), state=first.state)
+        assert second.code == 0, second.err
+        assert bookmark(first) < bookmark(second)
+        for stream in STREAMS:
+            both = [*rows(first, stream), *rows(second, stream)]
+            assert missing(sandbox.world.truth[stream], both) == []
+
+
+@pytest.mark.parametrize("beyond", ["refused", "empty"])
+def test_less_can_be_reached_than_is_counted(tap: Runner, beyond: Any) -> None:
+    """The windows are halved, whatever the setting `max_rows` says."""
+    options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
+    with Sandbox(World(chats=600), options) as sandbox:
+        run = tap(full_config(sandbox, "livechat"))
+        assert_complete(run, sandbox, *STREAMS)
+        assert "Its days are halved." in run.err
+
+
+@pytest.mark.parametrize("beyond", ["refused", "empty"])
+def test_day_of_which_less_can_be_reached_fails_with_the_count(tap: Runner, beyond: Any) -> None:
+    options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
+    with Sandbox(World(chats=20_000), options) as sandbox:
+        run = tap(full_config(sandbox, "livechat"))
+    assert run.code == 1
+    [error] = run.errors
+    assert "chats on one day, of which not all can be read" in error
+
+
+def test_count_far_above_what_is_given_fails_the_run(tap: Runner) -> None:
+    with Sandbox(World(chats=200), Options(livechat_excess=60)) as sandbox:
+        run = tap(full_config(sandbox, "livechat"))
+    assert run.code == 1
+    [error] = run.errors
+    assert "counts 61 chats in all pages, but gave 1" in error
+
+
+def repeating(request: Request) -> Any:
+    """Answer the last page that can be reached again to all pages beyond."""
+    first, last = (
+        date.fromisoformat(request.query_params[f"date_{end}"]) for end in ("from", "to")
+    )
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    found = [{"id": f"{day}-{number}"} for day in days for number in range(10)]
+    page = min(int(request.query_params["page"]), 3)
+    chats = found[(page - 1) * 25 : page * 25]
+    return {"chats": chats, "total": len(found), "pages": -(-len(found) // 25)}
+
+
+def test_last_page_that_repeats_is_the_end_of_what_can_be_reached(tap: Runner) -> None:
+    with Server(repeating) as api:
+        config = small_config(api)
+        run = tap(config)
+    assert run.code == 0, run.err
+    assert len(run.records) == len({row["id"] for row in run.records}) == 10 * 32
+
+
+def small_config(api: Server) -> dict[str, Any]:
+    section = {"api_url": api.url, "entity_id": "e", "access_token": "t", "lookback_days": 0}
+    return {"start_date": "2025-01-02", "end_date": "2025-02-01", "livechat": section}
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_absurd_number_of_pages_ends(tap: Runner, given: int) -> None:
+    """With nothing on them, and with the same on each."""
+    chats = [{"id": "K1"}] * given
+    with Server(lambda _: {"chats": chats, "total": given, "pages": 10**12}) as api:
+        run = tap(small_config(api))
+        assert run.code == 0, run.err
+        assert len(api.requests) <= 8
+
+
+def test_page_that_is_empty_for_once_is_asked_for_again(tap: Runner) -> None:
+    """A day of which nothing came is not passed with a warning before it was asked for twice."""
+    day = {"chats": [{"id": "K1"}, {"id": "K2"}], "total": 2, "pages": 1}
+    with Server(lambda _: day if len(api.requests) > 1 else day | {"chats": []}) as api:
+        run = tap(small_config(api))
+    assert run.code == 0, run.err
+    assert {row["id"] for row in run.records} == {"K1", "K2"}
+    assert "but gave" not in run.err
+
+
+def test_pages_that_shift_and_count_more_are_read_to_their_end(tap: Runner) -> None:
+    options = Options(livechat_drift=2, livechat_excess=1)
+    with Sandbox(World(chats=300), options) as sandbox:
+        before = in_order(sandbox.world.truth["livechat_chats"])
+        run = tap(full_config(sandbox, "livechat", livechat={"batch_size": 500}))
+        assert run.code == 0, run.err
+        assert missing(before, rows(run, "livechat_chats")) == []
 
 
 def test_pending_chats_come_when_asked_for_and_again_when_they_ended(

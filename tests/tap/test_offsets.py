@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from running import chat_config
+from running import chat_config, merged
 from serving import Server, rows
 from starlette.responses import Response
+
+from tap_chat.sandbox import Drift, Options, Sandbox, World
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +50,8 @@ class Listing:
 
     def __call__(self, request: Request) -> Any:
         offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
-        self.changes.get(len(self.at), lambda _: None)(self.rows)
+        if change := self.changes.get(len(self.at)):
+            change(self.rows)
         self.at.append(offset)
         if self.takes == "multiples" and offset % limit:
             return Response(status_code=400)
@@ -150,7 +159,7 @@ def test_row_that_is_not_given_again_is_an_error(tap: Runner) -> None:
     with Server(answer) as server:
         run = tap(chat_config(server))
     assert run.code == 1
-    assert "did not give the last row of the page before again" in run.errors[0]
+    assert "did not give the last row of the page before" in run.errors[0]
     assert len(server.requests) < 30
 
 
@@ -172,6 +181,11 @@ def test_list_that_is_empty_all_at_once_is_an_error(tap: Runner) -> None:
     assert "gave an empty list, which had rows a moment ago" in run.errors[0]
 
 
+def named(answer: object) -> str:
+    """Return the name of an answer in tests: the same in each process."""
+    return str(answer.status_code if isinstance(answer, Response) else answer)
+
+
 def beyond_the_end() -> list[Any]:
     return [
         None,
@@ -183,7 +197,7 @@ def beyond_the_end() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("beyond", beyond_the_end(), ids=str)
+@pytest.mark.parametrize("beyond", beyond_the_end(), ids=named)
 @pytest.mark.parametrize("takes", ["any", "multiples", "rounded"])
 @pytest.mark.parametrize("count", [150, 200])
 def test_end_of_a_list_may_be_told_in_any_way(
@@ -216,6 +230,7 @@ def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
     """As of a search engine that reaches 10,000 rows, and refuses more."""
 
     class Limited(Listing):
+        @override
         def __call__(self, request: Request) -> Any:
             if int(request.query_params["offset"]) + 100 > 1000:
                 self.at.append(0)
@@ -233,6 +248,7 @@ def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
 @pytest.mark.parametrize("takes", ["any", "multiples"])
 def test_trouble_for_a_moment_is_not_the_end(tap: Runner, status: int, takes: Any) -> None:
     class Troubled(Listing):
+        @override
         def __call__(self, request: Request) -> Any:
             if len(self.at) in {5, 6}:
                 self.at.append(0)
@@ -251,6 +267,8 @@ def test_offset_that_does_not_count_is_an_error_even_if_something_new_comes(
     there = rows(40)
 
     def answer(_: Request) -> Any:
+        if len(there) > 500:
+            return []
         new = {"id": f"new{len(there)}"}
         there.insert(0 if place == "front" else len(there), new)
         return {"data": there[:100] if place == "front" else there}
@@ -268,3 +286,61 @@ def test_pages_of_one_row_are_read(tap: Runner) -> None:
     run = read(tap, listing)
     assert run.code == 0, run.err
     assert run.records == rows(7)
+
+
+@pytest.mark.parametrize("settings", [{}, {"filter_param": "since"}])
+@pytest.mark.parametrize("place", [0, 150])
+@pytest.mark.parametrize("key", [{"replication_key": "timestamp"}, {}])
+def test_three_runs_of_a_list_that_shrinks_and_grows_miss_nothing(
+    tap: Runner, settings: dict[str, Any], place: int, key: dict[str, Any]
+) -> None:
+    drift = Drift(kind="delete", of="messages", after=3, place=place, rows=5)
+    later = Drift(kind="delete", of="messages", after=7, place=place, rows=5)
+    runs: list[Run] = []
+    with Sandbox(World(messages=450), Options(drifts=[drift, later])) as sandbox:
+        for messages in (450, 800, 1200):
+            sandbox.world = replace(sandbox.world, messages=messages)
+            state = runs[-1].state if runs else {}
+            runs.append(tap(chat_config(sandbox, **settings, **key), state=state))
+            assert runs[-1].code == 0, runs[-1].err
+        assert len(sandbox.world.drifted.removed) == 10
+        there = {(row["id"],) for row in sandbox.world.truth["chat_messages"]}
+    assert there <= merged(runs)["chat_messages"].keys()
+
+
+@pytest.mark.parametrize("hidden", [3, 30])
+@pytest.mark.parametrize("end", ["empty", "404", "message", "object", "last"])
+def test_rows_that_are_hidden_end_no_list(tap: Runner, hidden: int, end: Any) -> None:
+    options = Options(messages_end=end, messages_total=True)
+    with Sandbox(World(messages=900, hidden=hidden), options) as sandbox:
+        run = tap(chat_config(sandbox))
+        assert run.code == 0, run.err
+        assert run.records == sandbox.world.truth["chat_messages"]
+    assert "says that it has 900 rows" in run.err
+
+
+@pytest.mark.parametrize("total", [None, 1000, 5000])
+@pytest.mark.parametrize("beyond", [Response(b"{}", 400), Response(b"{}", 404), "last"], ids=named)
+def test_total_tells_the_end_from_a_limit(tap: Runner, total: int | None, beyond: Any) -> None:
+    class Stating(Listing):
+        @override
+        def __call__(self, request: Request) -> Any:
+            answer = super().__call__(request)
+            stated = isinstance(answer, dict) and total is not None
+            return answer | {"meta": {"total": total}} if stated else answer
+
+    run = read(tap, Stating(rows(1000), takes="multiples", beyond=beyond))
+    assert run.records == rows(1000)
+    assert (run.code == 0) == (total == 1000)
+
+
+def test_list_that_ends_before_its_total_is_told_of(tap: Runner) -> None:
+    """As by a server that goes no further than so many rows, and does not say so."""
+
+    def answer(request: Request) -> Any:
+        offset = int(request.query_params["offset"])
+        return {"data": rows(1000)[offset : offset + 100], "total": 5000}
+
+    with Server(answer) as server:
+        run = tap(chat_config(server))
+    assert "The list of chat_messages says that it has 5000 rows, and ended after 1000." in run.err

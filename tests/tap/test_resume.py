@@ -110,9 +110,9 @@ def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) 
     account.add(*(f"u{number}" for number in range(120)))
     budget = [0]
 
-    def before(path: str, _: dict[str, str]) -> Response | None:
-        budget[0] -= path.endswith("/messages")
-        return Response("{}", 400) if budget[0] < 0 else None
+    def before(path: str, query: dict[str, str]) -> Response | None:
+        budget[0] -= path.endswith("/messages") and query["page"] == "1"
+        return Response("{}", 500) if budget[0] < 0 else None
 
     account.before = before
     runs: list[Run] = []
@@ -122,7 +122,7 @@ def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) 
             assert len(runs) < 6
             budget[0] = 50
             state = runs[-1].state if runs else {}
-            runs.append(tap(talking_config(server, lookback_days=0), state=state))
+            runs.append(tap(talking_config(server, lookback_days=0, max_outage=0), state=state))
             found = {row["id"] for row in by_stream(runs[-1]).get(MESSAGES, [])}
             assert found - read
             read |= found
@@ -182,6 +182,17 @@ def test_mark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[str,
         second = tap(config(sandbox, **changes), state=first.state)
         assert second.code == 0, second.err
         assert "Going on" not in second.err
+        assert_whole(sandbox, second)
+
+
+def test_filter_of_a_child_that_is_taken_away_meanwhile_leaves_out_nothing(tap: Runner) -> None:
+    with Sandbox(WORLD) as sandbox:
+        sandbox.options.faults = [Fault(kind="status", status=400, path=late_talk(sandbox))]
+        maps = {"stream_maps": {MESSAGES: {"__filter__": "actor_type == 'agent'"}}}
+        first = tap(config(sandbox) | maps)
+        assert (first.code, bool(mark(first))) == (1, True)
+        second = tap(config(sandbox), state=first.state)
+        assert second.code == 0, second.err
         assert_whole(sandbox, second)
 
 

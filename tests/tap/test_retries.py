@@ -123,5 +123,5 @@ def test_what_the_rate_limit_cost_is_said_at_the_end(tap: Runner, sandbox: Sandb
     sandbox.options.faults = [Fault(kind="status", status=429, headers=told, after=3)]
     run = tap(full_config(sandbox, "chat", "freshchat"))
     assert run.code == 0
-    [said] = [line for line in run.err.splitlines() if "over the rate limit" in line]
+    [said] = [line for line in run.err.splitlines() if "for the rate limit; " in line]
     assert "1 of " in said

@@ -23,7 +23,6 @@ app.config |= json.loads(config)
 limiter = Limiter(lambda: "all", app=app, headers_enabled=True, storage_uri="memory://")
 
 
-@app.after_request
 def write_down(response: flask.Response) -> flask.Response:
     """Write a line of each request."""
     line = f"{time.time()} {response.status_code} {flask.request.environ['REQUEST_URI']}\n"
@@ -32,8 +31,7 @@ def write_down(response: flask.Response) -> flask.Response:
     return response
 
 
-@app.get("/<path:path>")
-def proxy(path: str) -> flask.Response:
+def proxy(**_: str) -> flask.Response:
     """Ask the API."""
     connection = http.client.HTTPConnection("127.0.0.1", int(upstream))
     headers = {name: value for name, value in flask.request.headers if name != "Host"}
@@ -44,6 +42,8 @@ def proxy(path: str) -> flask.Response:
     return flask.Response(body, answer.status, content_type=answer.headers["Content-Type"])
 
 
+app.after_request(write_down)
+app.add_url_rule("/<path:path>", view_func=proxy)
 server = make_server("127.0.0.1", int(port), app, threaded=True)
 print("ready", flush=True)
 server.serve_forever()

@@ -1,0 +1,261 @@
+"""What a fault of the table is: where it strikes, and how a run ends that meets it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec.structs import replace
+
+from tap_chat.sandbox import Fault, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Small, but with several pages or windows of each platform.
+WORLD = World(messages=450, users=12, conversations=15, dixa_conversations=120, chats=120)
+
+#: Settings with which a run takes little time.
+QUICK: dict[str, dict[str, Any]] = {
+    "chat": {},
+    "freshchat": {"items_per_page": 20},
+    "dixa": {},
+    "livechat": {},
+}
+
+#: How a run may end: every row once; exit code 1 and a sentence; without what was said to be gone.
+Ending = Literal["whole", "fails", "skips"]
+
+
+def number(text: str) -> float | Decimal:
+    """Return a number with a fraction or an exponent, which may be too large for a float."""
+    value = float(text)
+    return value if isfinite(value) else Decimal(text)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The requests of a platform that a fault strikes: in the middle of a stream.
+
+    Attributes:
+        title: The heading of its column.
+        stream: The stream.
+        path: A part of their path.
+        query: Parameters that they have.
+        after: How many such requests are answered well first.
+        fields: Fields of its records by what they hold: key, mark, text, integer, number, object.
+    """
+
+    title: str
+    stream: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    after: int = 0
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+PLACES = {
+    "chat": Place(
+        "messages API",
+        "chat_messages",
+        "/v1/messages",
+        after=2,
+        fields={
+            "key": "id",
+            "mark": "timestamp",
+            "text": "message",
+            "integer": "count",
+            "number": "score",
+            "object": "extra",
+        },
+    ),
+    "freshchat": Place(
+        "Freshchat",
+        "freshchat_agents",
+        "/v2/agents",
+        {"page": "2"},
+        fields={
+            "key": "id",
+            "text": "last_name",
+            "integer": "agent_capacity",
+            "object": "agent_status",
+        },
+    ),
+    "dixa": Place(
+        "Dixa",
+        "dixa_conversation_export",
+        "/v1/conversation_export",
+        after=2,
+        fields={
+            "key": "id",
+            "mark": "updated_at",
+            "text": "queue_name",
+            "integer": "total_duration",
+        },
+    ),
+    "livechat": Place(
+        "LiveChat",
+        "livechat_chats",
+        "/chats",
+        {"page": "2"},
+        fields={
+            "key": "id",
+            "mark": "ended_timestamp",
+            "text": "referrer",
+            "integer": "duration",
+            "object": "visitor",
+        },
+    ),
+}
+ALL = tuple(PLACES)
+
+
+#: A fault that never strikes, of cases where something else is wrong.
+NONE = Fault(kind="status", times=0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault, and how a run ends that meets it.
+
+    Attributes:
+        group: The table it stands in.
+        name: What happens, as a row of the table.
+        fault: What the sandbox does.
+        ending: How the run ends.
+        words: What its error says, or its warning.
+        platforms: Those where it makes sense.
+        slow: Platforms where it takes long, so that only `make faults` runs it there.
+        but: Platforms on which the error says something else.
+        settings: Settings of every platform.
+        clock: Seconds by which the server's clock is ahead.
+        options: Further options of the sandbox.
+        world: Settings of its world.
+        again: Whether rows may come more than once, as something is read anew.
+        told: Seconds that the fault takes at least: what the server asks to wait, or is silent.
+    """
+
+    group: str
+    name: str
+    fault: Fault = NONE
+    ending: Ending = "whole"
+    words: str = ""
+    platforms: tuple[str, ...] = ALL
+    slow: tuple[str, ...] = ()
+    but: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    clock: float = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    world: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
+    told: float = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether the page tells how long it takes."""
+        return self.group in TIMED and self.ending == "whole"
+
+    @property
+    def quick(self) -> Case:
+        """The case on the platforms where it does not take long."""
+        platforms = tuple(name for name in self.platforms if name not in self.slow)
+        return dataclasses.replace(self, platforms=platforms)
+
+    def words_of(self, platform: str) -> str:
+        """Return what the error says on a platform."""
+        return self.but.get(platform, self.words)
+
+    def struck(self, platform: str) -> Fault:
+        """Return the fault as it strikes a platform."""
+        place, fault = PLACES[platform], self.fault
+        fields = {"field": place.fields.get(fault.field, fault.field)}
+        if fault.path:
+            return replace(fault, **fields)
+        at = {"path": place.path, "query": dict(place.query), "after": place.after}
+        return replace(fault, **at, **fields)
+
+    def put(self, platform: str) -> tuple[str, Any]:
+        """Return the field of a platform that `replace` puts a value into, and the value."""
+        fault = self.struck(platform)
+        return fault.field, json.loads(fault.literal, parse_float=number)
+
+
+STATUSES = "Statuses"
+LIMITS = "Limits"
+CONNECTIONS = "Connections"
+BODIES = "Bodies"
+SHAPES = "JSON of another shape"
+PAGES = "Pages and links"
+PARENTS = "Users and conversations of Freshchat"
+DRIFTS = "Lists that change while they are read"
+ENDS = "Ends of the list of the messages API"
+ODD = "Rows and counts that are not as they should be"
+ENDLESS = "Lists without an end"
+KEYS = "Records without what they need"
+VALUES = "Values"
+GROUPS = (
+    STATUSES, LIMITS, CONNECTIONS, BODIES, SHAPES, PAGES, ENDS, PARENTS, DRIFTS, ODD, ENDLESS, KEYS,
+    VALUES,
+)  # fmt: skip
+#: Where the page tells how long it takes.
+TIMED = (STATUSES, LIMITS, CONNECTIONS, BODIES, PARENTS)
+
+PASSING = (500, 502, 503, 504)
+#: Short, as a refusal teaches the tap how many requests are allowed in that time.
+BRIEFLY = {"Retry-After": "0.1"}
+MANY_REQUESTS = ("freshchat", "livechat")
+#: An outage that lasts for more tries than the runs have otherwise, and one that lasts too long.
+PATIENT = {"max_retries": 20}
+SHORT_OUTAGE = {"max_retries": 50, "max_outage": 0.5}
+IMPATIENT_OF_LIMITS = {"max_wait": 0.5}
+IMPATIENT = {"request_timeout": 0.3}
+ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
+SENT_AGAIN = "not whole JSON"
+FRESHCHAT = ("freshchat",)
+MARKED = ("chat", "dixa", "livechat")
+WITH_OBJECTS = ("chat", "freshchat", "livechat")
+#: A list of records, but not of chats; those of Dixa are the whole answer.
+NO_LIST = {"livechat": "without the list `chats`"}
+
+
+#: Settings of the messages API alone; see `config_of`.
+INCREMENTAL = {"replication_key": "timestamp"}
+FIELDS = {
+    "fields": {
+        "count": {"type": ["integer", "null"]},
+        "score": {"type": ["number", "null"]},
+        "extra": {"type": ["object", "null"]},
+    }
+}
+
+
+#: What is the case's, and not the fault's.
+OPTIONS = ("platforms", "slow", "but", "settings", "clock", "options", "world", "again", "told")
+
+
+def once(group: str, name: str, kind: str, **more: Any) -> Case:
+    """Return the case of a fault that passes."""
+    options = {key: more.pop(key) for key in OPTIONS if key in more}
+    fault = Fault(kind=kind, **more)  # type: ignore[arg-type]
+    return Case(group, name, fault, **options)
+
+
+def stays(group: str, name: str, words: str, kind: str, **more: Any) -> Case:
+    """Return the case of a fault that stays, and ends the run."""
+    options = {key: more.pop(key) for key in OPTIONS if key in more}
+    fault = Fault(kind=kind, **{"times": None, **more})  # type: ignore[arg-type]
+    return Case(group, name, fault, "fails", words, **options)
+
+
+def value(group: str, name: str, where: str, literal: str, **options: Any) -> Case:
+    """Return the case of a value that arrives as it is."""
+    return once(group, name, "replace", field=where, literal=literal, **options)
+
+
+def deep(levels: int) -> str:
+    """Return JSON of objects in objects."""
+    return '{"a":' * levels + "1" + "}" * levels

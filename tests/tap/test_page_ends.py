@@ -1,0 +1,174 @@
+"""Lists by page number: short pages, hidden rows, and lists that change while they are read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import assert_complete, by_stream, full_config, merged
+from serving import Server
+
+from tap_chat.page_sizes import ENOUGH, PageSizes
+from tap_chat.pagination import offers_next
+from tap_chat.sandbox import Drift, Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from running import Run, Runner
+    from starlette.requests import Request
+
+MESSAGES = "freshchat_conversations_messages"
+LONG = World(users=40, conversations=120)
+
+
+def selecting(tap: Runner, *streams: str) -> dict[str, Any]:
+    """Return a catalog that selects some streams."""
+    catalog: dict[str, Any] = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
+    for entry in catalog["streams"]:
+        for item in entry["metadata"]:
+            if not item["breadcrumb"]:
+                item["metadata"]["selected"] = entry["tap_stream_id"] in streams
+    return catalog
+
+
+def freshchat_config(server: Server, **settings: Any) -> dict[str, Any]:
+    return {"freshchat": {"api_url": f"{server.url}/v2", "api_key": "k", **settings}}
+
+
+def read(tap: Runner, sandbox: Sandbox, *streams: str, **settings: Any) -> Run:
+    """Read some streams of Freshchat."""
+    config = full_config(sandbox, "freshchat", freshchat=settings)
+    return tap(config, catalog=selecting(tap, *streams))
+
+
+@pytest.mark.parametrize("limit", [7, 10, 25, 30])
+def test_limit_of_the_server_that_nobody_knows_ends_no_list(tap: Runner, limit: int) -> None:
+    with Sandbox(LONG, Options(max_page_size=limit)) as sandbox:
+        run = tap(full_config(sandbox, "freshchat"))
+        assert_complete(run, sandbox, MESSAGES, "freshchat_users", "freshchat_agents")
+
+
+@pytest.mark.parametrize("hidden", [0, 30])
+@pytest.mark.parametrize("limit", [50, 30])
+def test_pages_that_lack_a_few_rows_end_no_list(tap: Runner, hidden: int, limit: int) -> None:
+    with Sandbox(replace(LONG, hidden=hidden), Options(max_page_size=limit)) as sandbox:
+        run = tap(full_config(sandbox, "freshchat"))
+        assert_complete(run, sandbox, MESSAGES, "freshchat_users")
+
+
+def test_page_that_links_to_a_next_is_not_the_last(tap: Runner) -> None:
+    world = replace(LONG, hidden=2)
+    with Sandbox(world, Options(message_links=True)) as sandbox:
+        assert_complete(tap(full_config(sandbox, "freshchat")), sandbox, MESSAGES)
+    # Where half of the rows are hidden, nothing else tells.
+    with Sandbox(world) as sandbox:
+        run = tap(full_config(sandbox, "freshchat"))
+        assert len(by_stream(run)[MESSAGES]) < len(sandbox.world.truth[MESSAGES])
+
+
+def test_short_pages_cost_few_requests(tap: Runner) -> None:
+    with Sandbox(World(users=200, conversations=600)) as sandbox:
+        run = read(tap, sandbox, MESSAGES)
+        talks = [row["conversation_id"] for row in run.records]
+        pages = sum(1 + rows // 50 for rows in Counter(talks).values())
+        empty = 600 - len(set(talks))
+        least = 200 // 50 + 200 + pages + empty
+        assert sandbox.requests <= 1.02 * least + ENOUGH
+
+
+@pytest.mark.parametrize("order", ["created_time", "-created_time", "updated_time"])
+@pytest.mark.parametrize("kind", ["delete", "update"])
+@pytest.mark.parametrize("after", [1, 2, 5])
+def test_user_that_leaves_its_place_pulls_none_past_the_reader(
+    tap: Runner, order: Any, kind: Any, after: int
+) -> None:
+    drift = Drift(kind=kind, of="users", path="/v2/users", after=after, rows=3)
+    with Sandbox(World(users=60), Options(users_order=order, drifts=[drift])) as sandbox:
+        first = read(tap, sandbox, "freshchat_users", items_per_page=7)
+        assert first.code == 0, first.err
+        assert len(by_stream(first)["freshchat_users"]) <= 60 + 3
+        second = read(tap, sandbox, "freshchat_users", items_per_page=7)
+        there = {(row["id"],) for row in sandbox.world.truth["freshchat_users"]}
+        if kind == "delete":
+            assert there <= merged([first])["freshchat_users"].keys()
+        assert there <= merged([first, second])["freshchat_users"].keys()
+
+
+@pytest.mark.parametrize("gone", [1, 3, 10, 60])
+@pytest.mark.parametrize("before", [1, 2, 4])
+def test_row_that_leaves_a_counted_list_pulls_none_past_the_reader(
+    tap: Runner, gone: int, before: int
+) -> None:
+    agents = [{"id": f"a{number}"} for number in range(100)]
+
+    def answer(request: Request) -> Any:
+        page, size = (int(request.query_params[name]) for name in ("page", "items_per_page"))
+        if len(server.requests) == before + 1:
+            del agents[:gone]
+        counts = {"total_items": len(agents), "total_pages": -(-len(agents) // size)}
+        return {"agents": agents[(page - 1) * size : page * size], "pagination": counts}
+
+    with Server(answer) as server:
+        config = freshchat_config(server, items_per_page=10)
+        run = tap(config, catalog=selecting(tap, "freshchat_agents"))
+    assert run.code == 0, run.err
+    ids = [record["id"] for record in run.records]
+    assert {agent["id"] for agent in agents} <= set(ids)
+    assert len(ids) == len(set(ids))
+    assert len(server.requests) < 20
+
+
+def test_list_that_changes_with_each_request_ends(tap: Runner) -> None:
+    drift = Drift(kind="insert", of="users", path="/v2/users", times=40)
+    with Sandbox(World(users=60), Options(drifts=[drift])) as sandbox:
+        run = read(tap, sandbox, "freshchat_users", items_per_page=7)
+        assert run.code == 0, run.err
+        assert len(by_stream(run)["freshchat_users"]) >= 60
+        assert sandbox.requests < 160
+
+
+def test_empty_pages_that_link_to_a_next_end_in_a_sentence(tap: Runner) -> None:
+    numbers = {"pagination": {"total_pages": 10**12, "total_items": 10**13}, "agents": []}
+    with Server(lambda _: numbers if len(server.requests) < 200 else []) as server:
+        run = tap(freshchat_config(server), catalog=selecting(tap, "freshchat_agents"))
+    assert run.code == 1
+    assert "gave the last of 21 empty pages in a row" in run.errors[0]
+    assert len(server.requests) == 21
+
+
+def test_sizes_tell_the_limit_of_a_server() -> None:
+    sizes = PageSizes(50, (20,))
+    # By itself, a page that is hardly smaller than the largest may have been ended by the server.
+    assert [sizes.is_last(rows) for rows in (3, 2, 5, 0, 4)] == [False, True, False, True, True]
+    for _ in range(ENOUGH - 1):
+        assert not sizes.is_last(5)
+    assert sum(sizes.is_last(5) for _ in range(100)) == 100 - 3
+    assert sizes.learn(5) == 97
+    assert not sizes.is_last(5)
+    assert not any(sizes.is_last(20) for _ in range(100))
+    assert not sizes.is_last(50)
+    assert [sizes.is_last(rows) for rows in (20, 40, 41, 50)] == [True, True, False, False]
+    # Rows are hidden: pages lack some.
+    assert sizes.learn(41) == 0
+    assert [sizes.is_last(rows) for rows in (25, 26, 5)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"link": {"rel": "next", "href": "/a?page=2"}}, True),
+        ({"links": [{"rel": "self", "href": "/a"}, {"rel": "next", "href": "/a"}]}, True),
+        ({"links": {"next": "/a?page=2"}}, True),
+        ({"links": {"next_page": {"href": "/a"}}}, True),
+        ({"link": {"rel": "next", "href": None}}, False),
+        ({"link": {"rel": "self", "href": "/a"}}, False),
+        ({"links": {"next": None}}, False),
+        ({"link": "next"}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_links_to_a_next_page_are_known(body: Any, expected: Any) -> None:
+    assert offers_next(body) is expected
