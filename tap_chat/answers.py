@@ -106,6 +106,16 @@ def weigh(body: bytes | bytearray) -> tuple[int, Any]:
     return len(body), decode(body)
 
 
+def decoded_size(body: bytes | bytearray) -> int:
+    """Return about how many bytes of memory the values of a JSON body take at most.
+
+    Args:
+        body: The bytes of the body.
+    """
+    sizes = ((b"{", 64), (b"[", 56), (b",", 40))
+    return len(body) + sum(size * body.count(sign) for sign, size in sizes)
+
+
 def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)

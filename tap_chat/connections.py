@@ -12,7 +12,6 @@ import sys
 import time
 import weakref
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http import client
@@ -36,7 +35,7 @@ else:
     from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from urllib3 import HTTPConnectionPool
 
@@ -57,6 +56,10 @@ class Timeouts:
 #: Bytes of an answer that has to be held as a whole; no API that pages comes near.
 LARGEST_ANSWER = 256 * 1024 * 1024
 
+#: Bytes of memory that its values may take, about. Of a common answer they take five times as much
+#: as it has bytes, and of one of nothing but `{}` thirty times.
+LARGEST_DECODED = 6 * LARGEST_ANSWER
+
 #: Seconds; a connection that was idle for longer is not used again. Servers close theirs about
 #: then: AWS's load balancers after 60 s (https://docs.aws.amazon.com/elasticloadbalancing/latest/
 #: application/application-load-balancers.html), nginx after 75 s
@@ -76,8 +79,12 @@ KEPT_ALIVE = {
 }
 
 
+#: What a connection may raise.
+FAILURES = (client.HTTPException, OSError)
+
+
 class TooLargeError(Exception):
-    """An answer is larger than any that is held."""
+    """An answer is larger than any that is held, or would be once it is decoded."""
 
 
 class Reusable(HTTPConnection):
@@ -104,8 +111,9 @@ class Reusable(HTTPConnection):
     @property
     @override
     def is_connected(self) -> bool:
-        void = self.opened < self.void_until
-        return not void and not self.is_old(time.monotonic()) and super().is_connected
+        if self.opened < self.void_until or self.is_old(time.monotonic()):
+            return False
+        return super().is_connected
 
     def is_old(self, now: float) -> bool:
         """Say whether it was idle for too long."""
@@ -165,7 +173,7 @@ class Connections:
         Raises:
             HTTPError: There is no answer.
         """
-        with self.errors(target):
+        try:
             if kept := self._kept_one():
                 try:
                     return self._asked(kept, method, target, headers, timeouts)
@@ -176,32 +184,33 @@ class Connections:
                     pass
             opened = self._opened(timeouts.connect)
             return self._asked(opened, method, target, headers, timeouts)
+        except FAILURES as error:
+            raise self.failure(error, target) from error
 
     def release(self, connection: Reusable, *, usable: bool) -> None:
         """Take back a connection, on which nothing is to be read any more."""
         if usable:
             self._kept.append(connection)
-            self._close_old()
+            if len(self._kept) > 1:
+                self._close_old()
         else:
             connection.close()
 
-    @contextmanager
-    def errors(self, target: str) -> Iterator[None]:
-        """Let errors be those of urllib3.
+    def failure(self, error: Exception, target: str) -> HTTPError:
+        """Return the error of urllib3 for one of the system or of `http.client`.
 
         Args:
+            error: What was raised.
             target: What was asked for.
         """
-        try:
-            yield
-        except TimeoutError as error:
-            if error.errno:  # by the system, which has no acknowledgement of what was sent
-                raise ProtocolError("The connection broke.", error) from error
-            raise ReadTimeoutError(self._pool, target, "Read timed out.") from error
-        except ssl.SSLError as error:
-            raise SSLError(error) from error
-        except (client.HTTPException, OSError) as error:
-            raise ProtocolError("The connection broke.", error) from error
+        match error:
+            # One with a number is the system's: nothing acknowledges what was sent.
+            case TimeoutError(errno=None):
+                return ReadTimeoutError(self._pool, target, "Read timed out.")
+            case ssl.SSLError():
+                return SSLError(error)
+            case _:
+                return ProtocolError("The connection broke.", error)
 
     def _asked(
         self,
@@ -303,12 +312,11 @@ class Exchange:
         # Only without a number of bytes does it say that a known length was not reached.
         bound = () if length is not None else (LARGEST_ANSWER + 1,)
         try:
-            with self.connections.errors(self.target):
-                body = b"" if (length or 0) > LARGEST_ANSWER else self.response.read(*bound)
-        except HTTPError:
+            body = b"" if (length or 0) > LARGEST_ANSWER else self.response.read(*bound)
+        except FAILURES as error:
             self.connection.close()
             self.connection.fail()
-            raise
+            raise self.connections.failure(error, self.target) from error
         if max(length or 0, len(body)) > LARGEST_ANSWER:
             self.connection.close()
             raise TooLargeError

@@ -25,7 +25,7 @@ from tap_chat import answers, limits
 from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
 from tap_chat.clocks import ServerClock
-from tap_chat.connections import LARGEST_ANSWER, Timeouts, TooLargeError
+from tap_chat.connections import LARGEST_ANSWER, LARGEST_DECODED, Timeouts, TooLargeError
 from tap_chat.retries import Limits, Retries
 from tap_chat.throttle import StarvedError
 from tap_chat.transport import CutOffError
@@ -329,7 +329,8 @@ class ExchangeStream(BlockStream):
         if isinstance(failed, TooLargeError):
             raise self.fatal(
                 request,
-                f"answered with more than {LARGEST_ANSWER >> 20} MiB",
+                f"answered with more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
+                f" than {LARGEST_DECODED >> 20}",
                 "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
             )
         if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):

@@ -18,9 +18,10 @@ from requests.utils import select_proxy
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
 
-from tap_chat.answers import Beginning
+from tap_chat.answers import Beginning, decoded_size
 from tap_chat.connections import (
     LARGEST_ANSWER,
+    LARGEST_DECODED,
     Connections,
     Reusable,
     StaleError,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 # Bytes of a body that are read at once.
 READ_BYTES = 64 * 1024
+
+# Bytes of a body that is not looked at for what its values take: not too much in any case.
+LIGHT = 16 * 1024 * 1024
 
 
 class CutOffError(Exception):
@@ -112,7 +116,7 @@ class Transport(HTTPAdapter):
         Raises:
             HTTPError: There is no answer.
             CutOffError: The answer broke off.
-            TooLargeError: It is larger than any that is held.
+            TooLargeError: It is larger than any that is held, or would be once it is decoded.
             ValueError: The URL is none that can be asked.
             OSError: The certificates that the environment names are not there.
         """
@@ -120,6 +124,24 @@ class Transport(HTTPAdapter):
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin) or self._find_route(origin)
         target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
+        answer = self._asked(route, target, request, timeouts, largest)
+        body = answer.body
+        if (
+            not isinstance(body, Beginning)
+            and len(body) > LIGHT
+            and decoded_size(body) > LARGEST_DECODED
+        ):
+            raise TooLargeError
+        return answer
+
+    def _asked(
+        self,
+        route: Route,
+        target: str,
+        request: requests.PreparedRequest,
+        timeouts: Timeouts,
+        largest: int | None,
+    ) -> Answer:
         if route.direct is None:
             return self._by_proxy(route.pool, target, request, timeouts, largest)
         exchange = route.direct.ask(str(request.method), target, request.headers, timeouts)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import gzip
 import platform
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from running import chat_config
+from serving import Server
+from starlette.responses import Response
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from running import Runner
 
 # Each thread asks for memory, and lives until all have.
 PROGRAM = """
@@ -76,3 +82,27 @@ def test_bodies_leave_no_holes_in_the_heap() -> None:
         for how in ("small", "as usual")
     }
     assert holes["small"] < holes["as usual"] / 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak")
+def test_small_answer_of_very_many_values_takes_no_memory(tap: Runner) -> None:
+    """80 kB, 80 MiB decompressed, 2 GiB of objects."""
+    body = gzip.compress(b'{"data":[' + b"{}," * (80 * 1024 * 1024 // 3) + b"{}]}", 1)
+    headers = {"Content-Encoding": "gzip"}
+    with Server(lambda _: Response(body, headers=headers)) as api:
+        program = """
+from pathlib import Path
+from tap_chat.__main__ import main
+
+try:
+    main()
+finally:
+    _, _, peak = Path("/proc/self/status").read_text().partition("VmHWM:")
+    print(int(peak.split()[0]) // 1024)
+"""
+        _, *arguments = tap.command(chat_config(api))
+        run = tap.run([sys.executable, "-c", program, *arguments])
+    assert run.code == 1
+    assert "or with values that take more than 1536." in run.errors[0]
+    mebibytes = int(run.out.splitlines()[-1])
+    assert mebibytes < 400, mebibytes
