@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from functools import lru_cache
 from hashlib import pbkdf2_hmac
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -60,7 +60,7 @@ class Truth:
     account: str
     credential: str
     start: str | int | float | None
-    written: list[list[str]]
+    written: list[Annotated[list[str], msgspec.Meta(min_length=1)]]
 
     def missing(self, wanted: Truth) -> str | None:
         """Say why records are missing that another truth promises, or None if none are.

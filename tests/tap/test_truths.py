@@ -15,7 +15,7 @@ from running import Run, by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged, rows
 
 from tap_chat.sandbox import API_KEY, Fault, Sandbox, World
-from tap_chat.truths import origin
+from tap_chat.truths import TRUE_OF, origin, stored
 
 if TYPE_CHECKING:
     from running import Runner
@@ -313,6 +313,12 @@ def test_run_that_fails_while_it_reads_what_is_missing_is_made_good(
         }[section]
         for state in (failed.state, joined(failed.state, old)):
             assert_whole(theirs, streams, failed, tap(config, state=state))
+
+
+def test_table_without_a_name_is_no_truth() -> None:
+    odd = {"account": "a", "credential": "c", "start": None, "written": [[]]}
+    assert stored({TRUE_OF: odd}) is None
+    assert stored({TRUE_OF: odd | {"written": [["t"]]}}) is not None
 
 
 def test_full_tables_keep_nothing_of_it(tap: Runner, sandbox: Sandbox) -> None:
