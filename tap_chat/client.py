@@ -273,8 +273,8 @@ class ChatStream(ExchangeStream):
         """Log what a walk that has ended can't vouch for."""
         if paginator.unchecked:
             self.logger.warning(
-                "The pages of %s can't overlap, as the server takes no offset between them: "
-                "rows that left the list while it was read may have pulled others past.",
+                "The pages of %s can't overlap: rows that left the list while it was read may have "
+                "pulled others past.",
                 self.name,
             )
         if paginator.lacking:

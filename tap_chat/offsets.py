@@ -86,7 +86,8 @@ class OffsetPaginator(Paginator[int]):
     @property
     @override
     def unchecked(self) -> bool:
-        return self._overlaps is False
+        # Of pages of one row, that row would be the known one.
+        return self._overlaps is False or (self._largest == 1 and self._next > 1)
 
     @property
     @override

@@ -281,6 +281,7 @@ def test_pages_of_one_row_are_read(tap: Runner) -> None:
     run = read(tap, listing)
     assert run.code == 0, run.err
     assert run.records == rows(7)
+    assert "can't overlap" in run.err
 
 
 @pytest.mark.parametrize("settings", [{}, {"filter_param": "since"}])
