@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -85,17 +86,20 @@ def entering(count: int, place: int, name: str = "new") -> Change:
 @pytest.mark.parametrize(
     "gone", [range(1), range(5), range(99), range(450), range(390, 401)], ids=str
 )
-@pytest.mark.parametrize("before", [1, 2, 5, 9])
+@pytest.mark.parametrize(
+    ("takes", "before"),
+    [*product(["any"], [1, 2, 5, 9]), *product(["multiples", "rounded"], [2, 3, 5, 6, 9, 19])],
+)
 def test_no_row_is_skipped_when_others_leave_the_list(
-    tap: Runner, gone: range, before: int
+    tap: Runner, gone: range, takes: Any, before: int
 ) -> None:
-    listing = Listing(rows(900), changes={before: removing(*gone)})
+    listing = Listing(rows(900), takes=takes, changes={before: removing(*gone)})
     run = read(tap, listing)
     assert run.code == 0, run.err
     ids = [record["id"] for record in run.records]
     assert {row["id"] for row in listing.rows} <= set(ids)
     assert len(ids) == len(set(ids))
-    assert len(listing.at) < 20
+    assert len(listing.at) < (20 if takes == "any" else 50)
 
 
 def test_every_request_may_find_a_shorter_list(tap: Runner) -> None:
@@ -143,10 +147,10 @@ def test_list_that_was_mixed_up_is_read_again(tap: Runner) -> None:
 
 def test_list_without_an_order_is_an_error(tap: Runner) -> None:
     shuffled = random.Random(1)
-    listing = Listing(rows(9000), changes=dict.fromkeys(range(100), shuffled.shuffle))
+    listing = Listing(rows(9000), changes=dict.fromkeys(range(1000), shuffled.shuffle))
     run = read(tap, listing)
     assert run.code == 1
-    assert "gave its rows in another order each time" in run.errors[0]
+    assert len(listing.at) < 300
 
 
 def test_row_that_is_not_given_again_is_an_error(tap: Runner) -> None:
@@ -201,7 +205,6 @@ def test_end_of_a_list_may_be_told_in_any_way(
     run = read(tap, Listing(rows(count), takes=takes, beyond=beyond))
     assert run.code == 0, run.err
     assert run.records == rows(count)
-    assert ("can't overlap" in run.err) == (takes != "any")
 
 
 @pytest.mark.parametrize(
@@ -281,7 +284,6 @@ def test_pages_of_one_row_are_read(tap: Runner) -> None:
     run = read(tap, listing)
     assert run.code == 0, run.err
     assert run.records == rows(7)
-    assert "can't overlap" in run.err
 
 
 @pytest.mark.parametrize("settings", [{}, {"filter_param": "since"}])
