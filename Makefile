@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile
 
-# Taps and targets that others wrote: all pairs, and what needs MariaDB or wal2json.
+# Taps, targets and rate limits that others wrote: all pairs, and what needs MariaDB, wal2json, nginx or npm.
 interop: $(VENV)/installed
 	INTEROP=1 $(BIN)/pytest --timeout=0 tests/interop
 
@@ -52,6 +52,8 @@ lock:
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --override tests/interop/requirements/overrides.txt $$name.in -o $$name.txt $(LOCK) || exit 1; \
 	done
+	cd tests/interop/requirements/express-rate-limit && npm $(if $(LOCK),update,install) --package-lock-only --ignore-scripts \
+	  --omit-lockfile-registry-resolved
 
 # Write the settings of README.md, docs/, meltano.yml and hub/ anew from the plugins' `--about`.
 tables: $(VENV)/installed

@@ -16,7 +16,7 @@ BEYOND = 0.1
 # A ceiling is met again after so many times of what that costs, and no fewer seconds; after twice
 # as long if it was where it was before, but no more than so many times of the cost.
 PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 3.0, 0.5, 20.0
-LONG = 20.0
+LONG = 12.0
 # Two ceilings that are about the same.
 SAME = 1.3
 # So many times lower, one after the other.

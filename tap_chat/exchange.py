@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.cycles import Turn
     from tap_chat.limits import Told
-    from tap_chat.pacing import Turn
     from tap_chat.remedies import Remedies
     from tap_chat.settings import PlatformSettings
     from tap_chat.tap import TapChat

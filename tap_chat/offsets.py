@@ -84,6 +84,7 @@ class OffsetPaginator(Paginator[int]):
         self._refusals = self._missed = self._returns = 0
         self._known = self._mixed = self._same = self._scattered = 0
         self._rows = 0  # all that were new
+        self._tail: tuple[Any, ...] | None = None  # the last of them
 
     @property
     @override
@@ -216,6 +217,7 @@ class OffsetPaginator(Paginator[int]):
         self._trail.add(new.keys)
         self._rows += len(new.keys)
         if new.records:
+            self._tail = new.keys[-1]
             self._returns = self._missed = 0
         self.finished = not page.keys
         self._go_on()
@@ -264,9 +266,10 @@ class OffsetPaginator(Paginator[int]):
         self._same = self._same + 1 if page.keys == self._last else 0
         if self._same < MOST_SAME_PAGES and self._known < MOST_KNOWN_ROWS:
             return False
-        if not self._same or self._may_be_cut_off(self._end):
+        # Beyond the end, some servers give the last page once more. Any other page is none.
+        last = page.keys[-1] == self._tail
+        if not (self._same and last) or self._may_be_cut_off(self._end):
             raise RepeatedPageError
-        # Beyond the end, some servers give the last page once more.
         self.finished = True
         return True
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 FIRST_WAIT, LEAST_WAIT, WAIT_GROWTH, LONGEST_WAIT = 0.02, 0.1, 0.4, 60.0
 
 # So many accepted for each refusal that passes at once: no limit, or one that is hardly exceeded.
-STRAY = 40
+# No cycle counts for more than so many.
+STRAY, MANY = 40, 120
 # Seconds by which a request may overtake another on its way.
 OVERTAKING = 0.01
 # So many cycles are remembered for it.
-REMEMBERED = 3
+REMEMBERED = 6
 # From so many accepted on, the rate of a cycle is trusted, and two may be compared.
 ENOUGH = 8
 # Two numbers that are about the same.
@@ -193,13 +194,21 @@ class Pacer:
         """Say whether a refusal is the only one of so many requests that it is no limit's."""
         if not self._cycle or self._suspect or self._blames_number(turn.flying):
             return False
-        count = self._cycle.accepted(self._sent) - self._flying
-        return count + sum(self._counts) >= STRAY * (1 + len(self._counts))
+        return self._are_rare(self._cycle.accepted(self._sent) - self._flying, 1)
+
+    def _are_rare(self, accepted: int, refused: int) -> bool:
+        """Say whether refusals are so rare that a lower rate would cost more than they do.
+
+        Args:
+            accepted: How many requests were accepted in this cycle.
+            refused: How many were refused.
+        """
+        return min(accepted, MANY) + sum(self._counts) >= STRAY * (refused + len(self._counts))
 
     def _pass_over(self, turn: Turn) -> None:
         """Begin a new cycle after a refusal that passed at once."""
         if self._cycle:
-            self._counts.append(self._cycle.accepted(turn.number - 1))
+            self._counts.append(min(self._cycle.accepted(turn.number - 1), MANY))
             self._before = self._cycle
         self._begin(turn)
         self._suspect = None
@@ -232,6 +241,8 @@ class Pacer:
 
     def _learn(self, turn: Turn, block: Block, cycle: Cycle) -> None:
         count = cycle.accepted(turn.number - 1)
+        rare = not block.told and not block.looked and self._are_rare(count, block.count)
+        self._counts.append(min(count // max(1, block.count), MANY))
         before = self._before
         if before and count < LITTLE * (cycle.before - before.before - before.lost):
             before.lost += cycle.lost
@@ -239,7 +250,6 @@ class Pacer:
         length = turn.sent - cycle.begun
         waited = turn.sent - block.first.sent
         self._before = cycle if waited < SHORT * length else None
-        self._counts.append(count)
         self.learned += 1
         self._by_flying = [number / 2 for number in self._by_flying]
         # What was waited without knowing that it was necessary.
@@ -247,6 +257,8 @@ class Pacer:
         if not block.looked and self._blames_number(block.too_many):
             patience = max(LEAST_PATIENCE, PATIENCE * cost)
             self.at_once.lower(turn.sent, block.too_many - 1, patience)
+            return
+        if rare:
             return
         if block.told and self.budget.is_known and (waited > ROUGH or cost < LITTLE * length):
             # What is left is told: a rate is needed only where that is rough.

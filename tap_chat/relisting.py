@@ -2,7 +2,9 @@
 
 Whoever leaves such a list pulls all behind them to an earlier place, and one over the seam of two
 pages: it is on neither. So a list of more than one page is read again, until a reading brings
-nothing new, and as many were seen as the list says that it has.
+nothing new, and as many were seen as the list says that it has. One reading is enough if the list
+says the same number on each page, as many came, and none of them came into it meanwhile: then
+nobody has left it, and nobody has moved.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class Known:
 def read_whole(
     walk: Callable[[], Iterator[Step[Page]]],
     known: Known,
+    came_lately: Callable[[Record], bool],
     unsettled: Callable[[int, int], None],
 ) -> Iterator[Step[list[Record]]]:
     """Read a list, again if it has more than one page.
@@ -68,20 +71,28 @@ def read_whole(
     Args:
         walk: Begins to read the list.
         known: What was seen of it; nothing at first.
+        came_lately: Says whether a record may have come into the list, or moved in it, while it was
+            read.
         unsettled: Called with the number that the list says it has and the number that was seen, if
             that is less after the last reading.
 
     Yields:
         Of each page what was not seen before.
     """
-    total = 0
+    totals: set[int] = set()
+    quiet = True
     for reading in range(1, MOST_READINGS + 1):
         before, ended = len(known), False
         for number, step in enumerate(walk(), 1):
-            total = max(total, stated_total(step.value.body))
+            totals.add(stated_total(step.value.body))
+            total = max(totals)
             fresh = known.fresh(step.value.keys, step.value.records)
-            nothing_new = number == 1 if reading == 1 else len(known) == before
-            settled = nothing_new and len(known) >= total
+            quiet = quiet and not any(map(came_lately, fresh))
+            if reading == 1:
+                settled = number == 1 or (quiet and totals == {len(known)})
+            else:
+                settled = len(known) == before
+            settled = settled and len(known) >= total
             ended = settled or reading == MOST_READINGS
             last = step.last and ended
             if last and len(known) < total:

@@ -10,11 +10,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tap_chat.pacing import Pacer, Turn
+from tap_chat.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_chat.cycles import Turn
     from tap_chat.limits import Told
 
 logger = logging.getLogger(__name__)

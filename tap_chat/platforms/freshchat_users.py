@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
 
+from tap_chat._sdk import PROGRESS_MARKERS
 from tap_chat.bookmarks import (
     EARLIEST,
     just_before,
-    normalise_datetime,
     read_datetime,
     write_datetime,
 )
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
 
+#: By so much may the times of users be before the clock of the server that gives them.
+LATELY = timedelta(minutes=10)
+
 #: The times of a user.
 TIMES = ("created_time", "updated_time")
 
@@ -59,8 +62,8 @@ class FreshchatUsers(FreshchatStream):
         for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
         if self.unsettled:
-            signpost = self.starting_bookmark or normalise_datetime(BEGINNING)
-            self.state_manager.write_replication_key_signpost(signpost)
+            # The bookmark stays where it is.
+            self.stream_state.pop(PROGRESS_MARKERS, None)
         self.report()
 
     @override
@@ -112,7 +115,19 @@ class FreshchatUsers(FreshchatStream):
             return request
 
         # Freshchat: a list has the number of its users in `pagination`, if it has one.
-        return read_whole(partial(self.walk, request_page), Known(updated_time), self._unsettled)
+        return read_whole(
+            partial(self.walk, request_page),
+            Known(updated_time),
+            self._came_lately,
+            self._unsettled,
+        )
+
+    def _came_lately(self, user: Record) -> bool:
+        """Say whether a user may have come into the list or moved in it since it was asked for."""
+        times = [read_datetime(user.get(name)) for name in TIMES]
+        latest = max((time for time in times if time), default=None)
+        asked = min(self.clock.earliest, self._began) - LATELY
+        return times[0] is None or latest is None or latest > asked
 
     def _unsettled(self, total: int, found: int) -> None:
         self.unsettled = True

@@ -7,7 +7,6 @@ walked in windows of days. Messages and events are parts of a chat and cost no r
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -23,6 +22,7 @@ from tap_chat.client import ChatStream
 from tap_chat.exchange import MissingPageError
 from tap_chat.fan_out import Plan, Step
 from tap_chat.platforms import livechat_fields as fields
+from tap_chat.platforms.livechat_pages import Found, Listing, Reach
 from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import LONGEST_LOOKBACK, PlatformSettings, about
@@ -58,9 +58,6 @@ MARK = "ended_timestamp"
 
 #: The statuses with which a page may be refused that can't be reached.
 BEYOND = (400, 404, 416, 422)
-
-#: So many chats more than it lists, and more than those, does LiveChat not count by accident.
-MANY_ABSENT = 10
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
@@ -128,66 +125,6 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
     ] = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """One page of a query.
-
-    Attributes:
-        request: What was asked.
-        total: The number of chats in the window, in all pages.
-        pages: The number of pages.
-        chats: The rows of each chat of this page.
-        size: Bytes of the answer.
-    """
-
-    request: HTTPRequest
-    total: int
-    pages: int
-    chats: list[list[Record]]
-    size: int
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids of the chats of this page."""
-        return {rows[0]["id"] for rows in self.chats}
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the pages of a window gave.
-
-    Attributes:
-        listing: The first page of the last pass.
-        asked: The number of pages that were given.
-        pages: The number of those that had something new.
-        listed: The number of chats in these.
-        given: The number of those that are not the same.
-        more: Whether the pass brought chats that none before had.
-    """
-
-    listing: Listing
-    asked: int
-    pages: int
-    listed: int
-    given: int
-    more: bool
-
-    @property
-    def complete(self) -> bool:
-        """Whether all came that LiveChat counts."""
-        return self.given >= self.listing.total
-
-    @property
-    def short(self) -> bool:
-        """Whether pages that LiveChat counts were missing or had nothing new."""
-        return self.pages < self.listing.pages
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether pages that LiveChat counts were refused, or not asked for any more."""
-        return self.asked < self.listing.pages
-
-
 class LiveChatStream(ChatStream):
     """A stream of LiveChat: all of them are in the chats."""
 
@@ -201,7 +138,7 @@ class LiveChatStream(ChatStream):
     @property
     @override
     def first_bookmark(self) -> int:
-        return int((self.starts or BEGINNING).timestamp())
+        return int(max(self.starts or BEGINNING, BEGINNING).timestamp())
 
     @property
     @override
@@ -245,35 +182,29 @@ class LiveChatChats(LiveChatStream):
         bookmarks = [stream.coming_start for stream in self._family]
         self._newest = max(bookmarks)
         windows = self._windows(min(bookmarks))
-        reachable, most = self.settings.max_rows, 0
+        reach = Reach(self.settings.max_rows)
         written, until = set[str](), 0
         for window in windows:
             self.clock.begin()
             written = written if window.start < until else set()
             first = self._listing(window, 1)
-            if first.total >= reachable and windows.halvable(window):
+            if not reach.covers(first.total) and windows.halvable(window):
                 windows.halve(window)
                 continue
             found = yield from self._read(window, first, written)
-            # Where more could be reached before, it is not the reach that ends the pages.
-            farthest = found.listed >= most
-            most = max(most, found.listed)
-            reachable = self.settings.max_rows if most > reachable else reachable
-            unsure = found.more or (found.short and farthest)
-            if not found.complete and unsure and windows.halvable(window):
+            beyond = reach.leaves_out(found)
+            if beyond and windows.halvable(window):
                 self.logger.info("%s Its days are halved.", self._told(found))
                 windows.halve(window)
                 until = max(until, window.end)
-                if found.cut_off and not found.more:
-                    reachable = min(reachable, found.listed)
                 continue
-            self._judge(found, cut_off=found.cut_off and farthest)
+            self._judge(found, beyond=beyond)
             self._reach(window)
 
     def _windows(self, bookmark: int) -> Windows:
         """Return the days to read."""
         lookback = timedelta(days=self.settings.lookback_days)
-        start = datetime.fromtimestamp(bookmark, UTC) - LATEST_ZONE - lookback
+        start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
         return Windows(start.date().toordinal(), end, self.settings.batch_size)
 
@@ -309,7 +240,7 @@ class LiveChatChats(LiveChatStream):
             written: The ids of chats that are written; those of the window are added.
         """
         seen: set[str] = set()
-        for _ in range(PASSES):
+        for again in range(PASSES):
             if listing.total >= self.settings.max_rows:
                 raise self._too_many(listing)
             given: set[str] = set()
@@ -325,7 +256,7 @@ class LiveChatChats(LiveChatStream):
                         written.add(rows[0]["id"])
                         yield self._block(rows, page)
             found = Found(listing, asked, pages, listed, len(given), not given <= seen)
-            if found.complete or not found.more:
+            if found.complete or (again and not found.more):
                 break
             seen |= given
             listing = self._listing(window, 1)
@@ -342,22 +273,21 @@ class LiveChatChats(LiveChatStream):
             self._newest = max(self._newest, int(ended))
         return self.block(rows)
 
-    def _judge(self, found: Found, *, cut_off: bool) -> None:
+    def _judge(self, found: Found, *, beyond: bool) -> None:
         """Say if a window lacks chats that LiveChat counts in it.
 
         Args:
             found: What its pages gave.
-            cut_off: Whether there may be pages beyond those that can be reached.
+            beyond: Whether some of its chats may be out of reach.
 
         Raises:
             FatalAPIError: There may be more.
         """
         if found.complete:
             return
-        if cut_off:
+        if beyond and found.cut_off and not found.more:
             raise self._too_many(found.listing)
-        absent = found.listing.total - found.given
-        if found.more or absent >= max(MANY_ABSENT, found.given):
+        if found.more or found.far_off:
             raise self.fatal(
                 found.listing.request,
                 self._problem_of(found),

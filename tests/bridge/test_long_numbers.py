@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from dlt_bridge.places import FITTERS, Limits, fitted
@@ -27,8 +28,8 @@ NUMBERS = {
 def test_long_number_is_refused_or_taken_at_once(number: bytes) -> None:
     started = time.monotonic()
     for data_type in FITTERS:
-        kind = Kind(data_type, 38, 9) if data_type == "decimal" else Kind(data_type)
-        with suppress(MISFIT):
+        kind = msgspec.convert({"data_type": data_type, "precision": 38, "scale": 9}, Kind)
+        with suppress(*MISFIT):
             fitted(kind, number, Limits())
     # It takes some 10 ms; to make an integer of it, 10 s.
     assert time.monotonic() - started < 3

@@ -135,6 +135,7 @@ class Case:
         clock: Seconds by which the server's clock is ahead.
         options: Further options of the sandbox.
         world: Settings of its world.
+        again: Whether rows may come more than once, as something is read anew.
         told: Seconds that the fault takes at least: what the server asks to wait, or is silent.
     """
 
@@ -150,6 +151,7 @@ class Case:
     clock: float = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     world: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
     told: float = 0
 
     @property
@@ -209,6 +211,7 @@ MANY_REQUESTS = ("freshchat", "livechat")
 #: An outage that lasts for more tries than the runs have otherwise, and one that lasts too long.
 PATIENT = {"max_retries": 20}
 SHORT_OUTAGE = {"max_retries": 50, "max_outage": 0.5}
+IMPATIENT_OF_LIMITS = {"max_wait": 0.5}
 IMPATIENT = {"request_timeout": 0.3}
 ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
 SENT_AGAIN = "not whole JSON"
@@ -231,7 +234,7 @@ FIELDS = {
 
 
 #: What is the case's, and not the fault's.
-OPTIONS = ("platforms", "slow", "but", "settings", "clock", "options", "world", "told")
+OPTIONS = ("platforms", "slow", "but", "settings", "clock", "options", "world", "again", "told")
 
 
 def once(group: str, name: str, kind: str, **more: Any) -> Case:

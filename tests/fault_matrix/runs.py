@@ -20,7 +20,7 @@ from running import Run, full_config, merged
 from tap_chat.sandbox import door
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fault_matrix.case import Case
     from running import Runner
@@ -83,10 +83,9 @@ class Outcome:
     def cell(self) -> str:
         """What the table says of it."""
         if self.run.code == 0:
-            parts = [f"{self.lost} lost"] * bool(self.lost) + [f"{self.twice} twice"] * bool(
-                self.twice
-            )
-            return ", ".join(parts) or "whole"
+            if self.lost:
+                return f"{self.lost} lost"
+            return "whole, some twice" if self.twice else "whole"
         return "fails" if self.run.code == 1 else f"exit code {self.run.code}"
 
 
@@ -232,14 +231,21 @@ def assert_discreet(run: Run) -> None:
     assert "Traceback" not in run.err
 
 
-def assert_made_good(tap: Runner, sandbox: Sandbox, outcomes: dict[str, Outcome]) -> None:
+def assert_made_good(
+    tap: Runner,
+    sandbox: Sandbox,
+    outcomes: dict[str, Outcome],
+    world: Mapping[str, Any] | None = None,
+) -> None:
     """Check that the next run, without a fault, leaves a merging loader with the truth.
 
     Args:
         tap: What runs.
         sandbox: The sandbox.
         outcomes: The runs that met a fault, each of one platform.
+        world: Settings of the world that they were of.
     """
+    sandbox.world = dataclasses.replace(WORLD, **(world or {}))
     state: dict[str, Any] = {"bookmarks": {}}
     for outcome in outcomes.values():
         state["bookmarks"] |= outcome.run.state.get("bookmarks", {})
@@ -252,3 +258,4 @@ def assert_made_good(tap: Runner, sandbox: Sandbox, outcomes: dict[str, Outcome]
             assert texts(rows) - held == Counter(), stream
             # What was there for the length of a case stays, where it is not deleted.
             assert held - texts(rows) <= texts(outcome.truth.get(stream, [])), stream
+    sandbox.world = WORLD

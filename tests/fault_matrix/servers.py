@@ -116,11 +116,12 @@ OF_PARENTS = (
     stays(
         PARENTS,
         "404 of most conversations for ever",
-        "404",
+        "were answered 404 Not Found, and once more",
         "status",
         status=404,
         path=OF_CONVERSATION,
         platforms=FRESHCHAT,
+        world={"users": 40, "conversations": 60},
     ),
 )
 

@@ -46,6 +46,11 @@ BOOKMARKS = st.fixed_dictionaries(
         | st.fixed_dictionaries({"replication_key": KEYS, "replication_key_value": JUNK}),
         "partitions": JUNK | st.lists(st.fixed_dictionaries({"context": JUNK}), max_size=2),
         "interrupted_pass": JUNK,
+        "true_of": JUNK
+        | st.fixed_dictionaries(
+            {"account": st.text(max_size=3), "credential": st.just("abc"), "start": JUNK},
+            optional={"written": JUNK | st.just([["chat_messages"]])},
+        ),
     },
 )
 STREAMS = st.sampled_from(["chat_messages", "dixa_conversation_export", "other", ""])

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import deque
 from math import floor
 from typing import Protocol
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 FAR = float("inf")
 
@@ -228,6 +234,7 @@ class AtOnce(Base):
         self._flying += accepted
         return accepted
 
+    @override
     def done(self) -> None:
         self._flying -= 1
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from limiters.cases import Case
 
-    from tap_chat.pacing import Turn
+    from tap_chat.cycles import Turn
 
 OK, REFUSED = 200, 429
 FOREVER = float("inf")

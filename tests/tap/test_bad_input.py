@@ -348,10 +348,8 @@ def test_signpost_of_another_run_does_not_count(
 ) -> None:
     """Runs of earlier versions that were stopped left one behind."""
     state = {"bookmarks": {"chat_messages": {"replication_key_signpost": signpost}}}
-    states = [
-        tap(chat_config(sandbox, replication_key="timestamp"), **stored).state
-        for stored in ({}, {"state": state})
-    ]
+    config = chat_config(sandbox, replication_key="timestamp")
+    states = [tap(config).state, tap(config, state=state).state]
     assert states[0] == states[1]
     assert states[0]["bookmarks"]["chat_messages"]["replication_key_value"]
 

@@ -119,18 +119,27 @@ def test_user_who_changes_pulls_nobody_past_the_reader(tap: Runner) -> None:
     assert latest["u04"] == "2026-02-02T00:00:00.000Z"
 
 
-def test_list_of_one_page_is_read_once_and_others_twice(tap: Runner) -> None:
-    account = Account(page_size=50)
+@pytest.mark.parametrize(
+    ("size", "totals", "newcomer", "requests"),
+    [
+        (50, False, True, 1),
+        (10, True, False, 3),
+        (10, False, False, 6),
+        (10, True, True, 8),
+    ],
+    ids=["one page", "quiet", "no total", "newcomer"],
+)
+def test_list_is_read_once_if_that_shows_that_it_is_whole(
+    tap: Runner, size: int, totals: Any, newcomer: Any, requests: int
+) -> None:
+    account = Account(page_size=size, totals=totals)
     account.add(*NAMES)
-    maps = {"stream_maps": dict.fromkeys([PARENTS, TALKS, MESSAGES])}
-    numbers = []
+    if newcomer:
+        account.add("u99", at=datetime.now(UTC))
     with serving(account) as server:
-        for account.page_size in (50, 10):
-            account.asked.clear()
-            assert tap(talking_config(server) | maps).code == 0
-            numbers.append(sum(path == "/users" for path, _ in account.asked))
+        assert tap(talking_config(server)).code == 0
     # Of the users themselves, and of those who lead to conversations.
-    assert numbers == [2, 12]
+    assert sum(path == "/users" for path, _ in account.asked) == 2 * requests
 
 
 @pytest.mark.parametrize("interrupted", [False, True])

@@ -195,6 +195,16 @@ def test_absurd_number_of_pages_ends(tap: Runner, given: int) -> None:
         assert len(api.requests) <= 8
 
 
+def test_page_that_is_empty_for_once_is_asked_for_again(tap: Runner) -> None:
+    """A day of which nothing came is not passed with a warning before it was asked for twice."""
+    day = {"chats": [{"id": "K1"}, {"id": "K2"}], "total": 2, "pages": 1}
+    with Server(lambda _: day if len(api.requests) > 1 else day | {"chats": []}) as api:
+        run = tap(small_config(api))
+    assert run.code == 0, run.err
+    assert {row["id"] for row in run.records} == {"K1", "K2"}
+    assert "but gave" not in run.err
+
+
 def test_pages_that_shift_and_count_more_are_read_to_their_end(tap: Runner) -> None:
     options = Options(livechat_drift=2, livechat_excess=1)
     with Sandbox(World(chats=300), options) as sandbox:
