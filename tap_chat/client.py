@@ -271,12 +271,6 @@ class ChatStream(ExchangeStream):
 
     def _warn_of(self, paginator: Paginator[Any]) -> None:
         """Log what a walk that has ended can't vouch for."""
-        if paginator.unchecked:
-            self.logger.warning(
-                "The pages of %s can't overlap, as the server takes no offset between them: "
-                "rows that left the list while it was read may have pulled others past.",
-                self.name,
-            )
         if paginator.lacking:
             self.logger.warning(
                 "The list of %s says that it has %d rows, and ended after %d. Some may be hidden, "

@@ -55,8 +55,9 @@ class OffsetPaginator(Paginator[int]):
     nothing but the known row. A short page ends nothing.
 
     Some servers make the number of a page of the offset, or refuse what is no multiple of the page
-    size. There pages can't overlap: the list ends at an empty page, at the last page once more, or
-    where the server says twice that nothing is there, and between that the page before is.
+    size. There pages can't overlap, and each is followed by the one before it once more, which must
+    end with the same row. The list ends at an empty page, at the last page once more, or where the
+    server says twice that nothing is there, and between that the page before is.
 
     Args:
         page_size: The number of records asked for, in rows.
@@ -75,6 +76,7 @@ class OffsetPaginator(Paginator[int]):
         self._largest = 0
         self._next = 0  # the place of the first row that is not read
         self._end = 0  # where the pages began to bring nothing new
+        self._held: Page | None = None  # until the page before it is seen once more
         self._back = 0  # how far the walk has gone back, until it has found its place
         self._moved = False  # whether rows that are known may be anywhere
         self._overlaps: bool | None = None  # whether pages may; None if that is not known
@@ -83,11 +85,6 @@ class OffsetPaginator(Paginator[int]):
         self._known = self._mixed = self._same = self._scattered = 0
         self._rows = 0  # all that were new
         self._tail: tuple[Any, ...] | None = None  # the last of them
-
-    @property
-    @override
-    def unchecked(self) -> bool:
-        return self._overlaps is False
 
     @property
     @override
@@ -104,6 +101,8 @@ class OffsetPaginator(Paginator[int]):
         self._largest = max(self._largest, len(page.keys))
         if not self._next:
             return self._take(page, page)
+        if self._held:
+            return self._checked(page, self._held)
         if self._back:
             return self._returned(page)
         if self.current_value == self._next:
@@ -146,12 +145,13 @@ class OffsetPaginator(Paginator[int]):
             if not self._moved:
                 return self._take(page, page.after(1))
         new = self._trail.new(page)
-        if not new.records and not self._overlaps:
+        joins = joined or self._trail.joins(page)
+        # A page of which the offset was made the number begins as the one before, or earlier.
+        if not self._overlaps and (not new.records or (joins and not self._is_late(keys[0]))):
             return self._refused()
-        if not joined and not self._trail.joins(page):
+        if not joins:
             self._count_mixed(page, new)
             return self._go_back(self._largest)
-        # With both known and new rows, it is no page of which the offset was made the number.
         self._overlaps = self._moves = self._moved = True
         if joined:
             self._mixed = 0
@@ -163,19 +163,43 @@ class OffsetPaginator(Paginator[int]):
             return new
         return self._take(page, new)
 
+    def _is_late(self, key: tuple[Any, ...]) -> bool:
+        """Say whether a row is in the second half of the page before."""
+        last = self._last or ()
+        return key in last[len(last) // 2 :]
+
     def _beside(self, page: Page) -> Page:
         """Move on from a page that should have no row of the one before."""
         new = self._trail.new(page)
         if page.records and not new.records:
+            if self._moved and page.keys != self._last:
+                return new if self._count_known(page, new) else self._take(page, new)
             if page.keys != self._last or not self._moves or self._may_be_cut_off(self._next):
                 raise RepeatedPageError
             # Beyond the end, some servers give the last page once more.
             self.finished = True
             return new
-        self._count_mixed(page, new)
-        self._check_new(page)
-        self._moves = True
+        last = self._last or ()
+        if page.records or len(last) == self._page_size:
+            # As the pages have no row in common, the one before is looked at once more.
+            self._held = page
+            self.current_value, self.missing = self._next - len(last), frozenset()
+            return NOTHING
         return self._take(page, new)
+
+    def _checked(self, page: Page, held: Page) -> Page:
+        """Move on from the page before one that is held, which shows if rows have left the list."""
+        self._held = None
+        new = self._trail.new(held)
+        self._count_mixed(held, new)
+        if page.keys[-1:] != (self._last or [])[-1:]:
+            self._back = self._next - self.current_value
+            self._moved = True
+            return self._returned(page)
+        self.current_value = self._next
+        self._check_new(held)
+        self._moves = True
+        return self._take(held, new)
 
     def _returned(self, page: Page) -> Page:
         """Move on from a page that the walk has gone back to."""

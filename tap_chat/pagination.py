@@ -189,11 +189,6 @@ class Paginator(ABC, Generic[TokenT]):
         return False
 
     @property
-    def unchecked(self) -> bool:
-        """Whether rows that leave the list meanwhile may pull others past the reader."""
-        return False
-
-    @property
     def lacking(self) -> tuple[int, int] | None:
         """How many rows the list says it has, and how many it gave, if that is less."""
         return None

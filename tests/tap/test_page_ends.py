@@ -43,7 +43,7 @@ def read(tap: Runner, sandbox: Sandbox, *streams: str, **settings: Any) -> Run:
     return tap(config, catalog=selecting(tap, *streams))
 
 
-@pytest.mark.parametrize("limit", [7, 10, 25, 30])
+@pytest.mark.parametrize("limit", [7, 30])
 def test_limit_of_the_server_that_nobody_knows_ends_no_list(tap: Runner, limit: int) -> None:
     with Sandbox(LONG, Options(max_page_size=limit)) as sandbox:
         run = tap(full_config(sandbox, "freshchat"))
@@ -78,9 +78,9 @@ def test_short_pages_cost_few_requests(tap: Runner) -> None:
         assert sandbox.requests <= 1.02 * least + ENOUGH
 
 
-@pytest.mark.parametrize("order", ["created_time", "-created_time", "updated_time"])
+@pytest.mark.parametrize("order", ["created_time", "updated_time"])
 @pytest.mark.parametrize("kind", ["delete", "update"])
-@pytest.mark.parametrize("after", [1, 2, 5])
+@pytest.mark.parametrize("after", [2])
 def test_user_that_leaves_its_place_pulls_none_past_the_reader(
     tap: Runner, order: Any, kind: Any, after: int
 ) -> None:
@@ -96,8 +96,8 @@ def test_user_that_leaves_its_place_pulls_none_past_the_reader(
         assert there <= merged([first, second])["freshchat_users"].keys()
 
 
-@pytest.mark.parametrize("gone", [1, 3, 10, 60])
-@pytest.mark.parametrize("before", [1, 2, 4])
+@pytest.mark.parametrize("gone", [1, 10, 60])
+@pytest.mark.parametrize("before", [1, 4])
 def test_row_that_leaves_a_counted_list_pulls_none_past_the_reader(
     tap: Runner, gone: int, before: int
 ) -> None:
