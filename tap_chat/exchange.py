@@ -210,9 +210,8 @@ class ExchangeStream(BlockStream):
                 raise self._given_up(failed, retries) from None
             failed.__traceback__ = None  # it holds the answer
             self.logger.warning(
-                "%s It was sent %d times in %.0f s; again in %.1f s.",
+                "%s It has failed for %.0f s; the next try is in %.1f s.",
                 failed,
-                retries.sent,
                 retries.seconds,
                 wait,
             )

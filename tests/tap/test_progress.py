@@ -23,7 +23,7 @@ def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
     # The table is drawn anew while it waits, so that the second warning comes when it is there.
     asked = {"Retry-After": "0.6"}
     sandbox.options.faults = [
-        Fault(kind="status", status=429, headers=asked, after=requests) for requests in (2, 3)
+        Fault(kind="status", status=503, headers=asked, after=requests) for requests in (2, 3)
     ]
     screen, done = on_terminal(tap.command(chat_config(sandbox)))
     assert done.returncode == 0
@@ -32,7 +32,7 @@ def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
     for warning, offset in zip(warnings, (198, 297), strict=True):
         url = f"{sandbox.url}/v1/messages?limit=100&offset={offset}"
         assert warning.startswith("20")
-        assert f"Stream chat_messages: GET {url} answered 429 Too Many Requests" in warning
+        assert f"Stream chat_messages: GET {url} answered 503 Service Unavailable" in warning
         assert warning.endswith(" s.")
     # The table is there once, whole, below all lines.
     *log, first, second = [line for line in screen.text.splitlines() if line]

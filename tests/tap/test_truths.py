@@ -316,7 +316,7 @@ def test_run_that_fails_while_it_reads_what_is_missing_is_made_good(
 
 
 def test_table_without_a_name_is_no_truth() -> None:
-    odd = {"account": "a", "credential": "c", "start": None, "written": [[]]}
+    odd: dict[str, Any] = {"account": "a", "credential": "c", "start": None, "written": [[]]}
     assert stored({TRUE_OF: odd}) is None
     assert stored({TRUE_OF: odd | {"written": [["t"]]}}) is not None
 
