@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,16 +25,12 @@ from urllib3.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from http.client import HTTPMessage
+    from collections.abc import Iterator
 
     from tap_chat.connections import Timeouts
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
-
-# Seconds; a longer Retry-After is taken for a mistake.
-LONGEST_WAIT = 24 * 60 * 60.0
 
 # The number of names shown of an object that is not what it should be.
 SHOWN_NAMES = 8
@@ -222,27 +217,6 @@ def describe_failure(error: HTTPError, timeouts: Timeouts, *, began: bool) -> st
 def is_about_certificate(error: SSLError) -> bool:
     """Say whether it is the server's certificate that is wrong, and not what it speaks."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
-
-
-def retry_after(headers: Mapping[str, str] | HTTPMessage) -> float | None:
-    """Return the seconds a server asks to wait, or None if it does not say.
-
-    Args:
-        headers: Those of the answer; `Retry-After` is a number of seconds or an HTTP date
-            (RFC 9110). A date is one by the server's clock, and so is that of the answer (`Date`).
-
-    Returns:
-        No more than a day, or None.
-    """
-    value = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        moment, now = http_date(value), http_date(headers.get("Date", ""))
-        if moment is None:
-            return None
-        seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT)
 
 
 def http_date(text: str) -> datetime | None:

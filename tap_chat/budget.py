@@ -18,7 +18,7 @@ LIES = 2
 ROUNDING = 1.1
 
 
-class Window:
+class RateWindow:
     """No more than so many requests in any stretch of so many seconds.
 
     Args:
@@ -42,13 +42,13 @@ class Window:
         self._sent.append(now)
 
 
-def given(requests_per_minute: float | None) -> Window | None:
+def given(requests_per_minute: float | None) -> RateWindow | None:
     """Return the window of the setting, None without it."""
     if not requests_per_minute:
         return None
     # Less than one in a minute is one in a longer time.
     count = max(1, int(requests_per_minute))
-    return Window(count, 60.0 * count / requests_per_minute)
+    return RateWindow(count, 60.0 * count / requests_per_minute)
 
 
 class Budget:

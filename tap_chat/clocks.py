@@ -27,14 +27,13 @@ class ServerClock:
     """Reads a server's clock from its answers, in whatever threads they come.
 
     Attributes:
-        last: When the last answer was sent; `FAR` if it did not say.
         earliest: When the first of the answers since `begin` was; `FAR` if none said.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._read = ""
-        self.last = self.earliest = FAR
+        self._last = self.earliest = FAR
 
     def begin(self) -> None:
         """Begin anew: what is read from now on is true of the earliest answer from now on."""
@@ -50,8 +49,8 @@ class ServerClock:
         with self._lock:
             if date != self._read:
                 self._read = date
-                self.last = answers.http_date(date) or FAR
-            self.earliest = min(self.earliest, self.last)
+                self._last = answers.http_date(date) or FAR
+            self.earliest = min(self.earliest, self._last)
 
 
 def is_behind(told: datetime, known: datetime) -> bool:

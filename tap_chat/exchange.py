@@ -26,7 +26,7 @@ from tap_chat._sdk import BlockStream
 from tap_chat.answers import Beginning
 from tap_chat.clocks import ServerClock
 from tap_chat.connections import LARGEST_ANSWER, LARGEST_DECODED, Timeouts, TooLargeError
-from tap_chat.retries import Limits, Retries
+from tap_chat.retries import Retries, RetryPolicy
 from tap_chat.throttle import StarvedError
 from tap_chat.transport import CutOffError
 
@@ -37,7 +37,6 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
-    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.metrics import Counter
@@ -103,7 +102,7 @@ class ExchangeStream(BlockStream):
     Args:
         tap: The tap.
         settings: The platform's section of the config.
-        throttle: The platform's allowance, shared by its streams.
+        throttle: What keeps to the platform's rate limit, shared by its streams.
     """
 
     name: str
@@ -151,14 +150,6 @@ class ExchangeStream(BlockStream):
         super().log_sync_costs()
         self.throttle.log_summary()
 
-    @property
-    def server_time(self) -> datetime:
-        """When the last answer was sent, by the server's clock; far ahead if it did not say.
-
-        What a bookmark passes must be over there: this clock may be ahead of the server's.
-        """
-        return self.clock.last
-
     def exchange(
         self,
         request: HTTPRequest,
@@ -204,7 +195,7 @@ class ExchangeStream(BlockStream):
                 failed: PassingError = error
             except PassingError as error:
                 failed = error
-            retries = retries or Retries(self._limits)
+            retries = retries or Retries(self._policy)
             wait = retries.wait(failed.took, failed.asked)
             if wait is None:
                 raise self._given_up(failed, retries) from None
@@ -401,9 +392,9 @@ class ExchangeStream(BlockStream):
         raise self.fatal(request, said, remedy)
 
     @cached_property
-    def _limits(self) -> Limits:
+    def _policy(self) -> RetryPolicy:
         settings = self.settings
-        return Limits(settings.max_outage, settings.max_retries, settings.backoff_factor)
+        return RetryPolicy(settings.max_outage, settings.max_retries, settings.backoff_factor)
 
     def _given_up(self, failed: PassingError, retries: Retries) -> FatalAPIError:
         return FatalAPIError(

@@ -1,10 +1,10 @@
 """What a response says of its server's rate limit.
 
 Sources: RFC 9110 (`Retry-After`), RFC 6585 (429), draft-ietf-httpapi-ratelimit-headers (up to 06
-with three fields, 07 with one, and later with `RateLimit` and `RateLimit-Policy`), and the
-references of vendors: GitHub and Zendesk (`X-RateLimit-*`), X (`x-rate-limit-*`), Freshworks
-(`X-Ratelimit-Total`), Discord (`X-RateLimit-Reset-After`, `retry_after` in the body), Matrix
-(`retry_after_ms` in the body), OpenAI and Azure (`retry-after-ms`).
+with three fields, 07 with one, and later with a list of them), and the references of vendors:
+GitHub, Zendesk and Freshworks (`X-RateLimit-*`), X (`x-rate-limit-*`), Discord
+(`X-RateLimit-Reset-After`, `retry_after` in the body), Matrix (`retry_after_ms` in the body), OpenAI
+and Azure (`retry-after-ms`).
 """
 
 from __future__ import annotations
@@ -41,17 +41,13 @@ class Told:
 
     Attributes:
         wait: Seconds until a request is allowed again.
-        limit: Requests of a window.
-        remaining: Requests that are left of it.
+        remaining: Requests that are left of the window.
         reset: Seconds until the window begins anew.
-        window: Seconds of a window.
     """
 
     wait: float | None = None
-    limit: float | None = None
     remaining: float | None = None
     reset: float | None = None
-    window: float | None = None
 
 
 NOTHING = Told()
@@ -79,7 +75,7 @@ def read(
     wait = _wait(known, body)
     if wait is None and _over(status, told):
         wait = told.reset
-    return Told(wait, told.limit, told.remaining, told.reset, told.window)
+    return Told(wait, told.remaining, told.reset)
 
 
 def is_refusal(status: int, told: Told) -> bool:
@@ -149,16 +145,13 @@ def _iso(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _items(text: str) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield the items of a list (RFC 9651), each with its parameters that are numbers."""
+def _items(text: str) -> Iterator[dict[str, float]]:
+    """Yield the parameters that are numbers of each item of a list (RFC 9651)."""
     for value, parameters in _ITEM.findall(text):
         if value:
             found = _PARAMETER.findall(parameters)
             numbers = {key: _number(number) for key, number in found}
-            yield (
-                value.strip('"'),
-                {k: number for k, number in numbers.items() if number is not None},
-            )
+            yield {key: number for key, number in numbers.items() if number is not None}
 
 
 def _binding(windows: list[Told]) -> Told:
@@ -178,42 +171,24 @@ def _day(seconds: float | None) -> float | None:
 
 
 def _current_draft(known: Mapping[str, str]) -> Told | None:
-    """Read `RateLimit: "name";r=4;t=2` and `RateLimit-Policy: "name";q=10;w=60`."""
+    """Read `RateLimit: "name";r=4;t=2`."""
     text = known.get("ratelimit", "")
-    policies = dict(_items(known.get("ratelimitpolicy", "")))
     if "=" not in text.partition(";")[2]:
         return None
     return _binding(
-        [
-            Told(
-                limit=policies.get(name, {}).get("q"),
-                remaining=item.get("r"),
-                reset=_day(item.get("t")),
-                window=policies.get(name, {}).get("w"),
-            )
-            for name, item in _items(text)
-        ]
+        [Told(remaining=item.get("r"), reset=_day(item.get("t"))) for item in _items(text)]
     )
 
 
 def _three_fields(known: Mapping[str, str]) -> Told:
-    """Read limit, remaining and reset, each a header of its own or all in `RateLimit`."""
+    """Read what remains and the reset, each a header of its own or both in `RateLimit`."""
     found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
-    for name in ("limit", "remaining", "reset"):
+    for name in ("remaining", "reset"):
         if text := known.get(f"ratelimit{name}"):
             found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
-    # Policies are `10;w=1, 50;w=60`; the limit is one of them.
-    policies = [
-        (_number(value), parameters.get("w"))
-        for field in ("ratelimitlimit", "ratelimitpolicy")
-        for value, parameters in _items(known.get(field, ""))
-    ]
-    limit = _number(found.get("limit", known.get("ratelimittotal")))
     return Told(
-        limit=limit,
         remaining=_number(found.get("remaining")),
         reset=_seconds(known, known.get("ratelimitresetafter") or found.get("reset")),
-        window=next((span for count, span in policies if span and count == limit), None),
     )
 
 

@@ -226,9 +226,8 @@ class NumberPaginator(Paginator[int]):
     def __init__(self, sizes: PageSizes | None = None) -> None:
         super().__init__(1)
         self._sizes = sizes
-        self._short = (
-            0  # rows of the page before, if it was short and nothing said that more follow
-        )
+        # The rows of the page before, if it was short and nothing said that more follow.
+        self._short = 0
 
     @override
     def get_next(self, page: Page) -> int | None:

@@ -84,7 +84,7 @@ def read_whole(
     for reading in range(1, MOST_READINGS + 1):
         before, ended = len(known), False
         for number, step in enumerate(walk(), 1):
-            totals.add(stated_total(step.value.body))
+            totals.add(total_items(step.value.body))
             total = max(totals)
             fresh = known.fresh(step.value.keys, step.value.records)
             quiet = quiet and not any(map(came_lately, fresh))
@@ -102,7 +102,7 @@ def read_whole(
             return
 
 
-def stated_total(body: Any) -> int:  # noqa: ANN401
+def total_items(body: Any) -> int:  # noqa: ANN401
     """Return the number of records that a list says it has, or 0 if it does not say."""
     numbers = body.get("pagination") if isinstance(body, dict) else None
     total = numbers.get("total_items") if isinstance(numbers, dict) else None

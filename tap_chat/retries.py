@@ -16,7 +16,7 @@ SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RetryPolicy:
     """Where retries end.
 
     Attributes:
@@ -38,7 +38,7 @@ class Retries:
     says when it will be back; one that says so again and again does not.
 
     Args:
-        limits: Where they end.
+        policy: Where they end.
 
     Attributes:
         sent: How often the request was sent.
@@ -46,9 +46,9 @@ class Retries:
         ended: What ended it: the setting `max_outage` or `max_retries`.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._backoff = limits.backoff
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._backoff = policy.backoff
         self._asked = False
         self.sent = 0
         self.seconds = 0.0
@@ -63,21 +63,21 @@ class Retries:
         """
         self.sent += 1
         self.seconds += took
-        if self._limits.retries is not None and self.sent > self._limits.retries:
+        if self._policy.retries is not None and self.sent > self._policy.retries:
             self.ended = "max_retries"
             return None
         if asked is not None and not self._asked:
             self._asked = True
             return asked * _spread()
-        left = self._limits.seconds - self.seconds
+        left = self._policy.seconds - self.seconds
         if left <= 0 or (asked or 0) > left:
             self.ended = "max_outage"
             return None
         # The last try is at the end of the time.
         wait = self._backoff if asked is None else asked
-        longest = max(self._limits.backoff, LONGEST_BACKOFF)
+        longest = max(self._policy.backoff, LONGEST_BACKOFF)
         self._backoff = min(2 * max(self._backoff, LEAST_BACKOFF), longest)
-        wait = min(wait * _spread(), max(left, asked or 0))
+        wait = min(wait * _spread(), left)
         self.seconds += wait
         return wait
 

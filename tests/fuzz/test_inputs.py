@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from running import Runner, full_config
 
-from tap_chat.answers import LONGEST_WAIT, retry_after
+from tap_chat import limits
 from tap_chat.resume import Sketch, find_mark, place_of, remaining
 from tap_chat.sandbox import API_KEY, Sandbox, World
 
@@ -173,8 +173,8 @@ WORDS = (
 @examples(300)
 @given(st.lists(st.sampled_from(WORDS.split(" ")) | st.text(max_size=3), max_size=8).map(" ".join))
 def test_retry_after_of_any_text_is_a_wait_or_none(value: str) -> None:
-    seconds = retry_after({"Retry-After": value})
-    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    seconds = limits.read(429, {"Retry-After": value}, None).wait
+    assert seconds is None or 0 <= seconds <= limits.DAY
 
 
 IDS = st.lists(st.text(max_size=2), max_size=8, unique=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,41 +17,6 @@ from tap_chat.sandbox import Options, Sandbox
 
 if TYPE_CHECKING:
     from running import Runner
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0),
-        ("7", 7),
-        ("1.5", 1.5),
-        ("-3", 0),
-        ("soon", None),
-        ("", None),
-        ("nan", None),
-        ("inf", 86400),
-        ("1e400", 86400),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
-        ("Fri, 31 Dec 9999 23:59:59 -0100", 86400),
-        ("Wed, 21 Oct 99999 07:28:00 GMT", None),
-    ],
-)
-def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
-    assert answers.retry_after({"Retry-After": value}) == seconds
-
-
-def test_retry_after_as_a_date() -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    seconds = answers.retry_after({"Retry-After": later})
-    assert seconds is not None
-    assert 80 < seconds <= 90
-    assert answers.retry_after({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
-
-
-@pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 21 Oct 2095 07:28:00 GMT"])
-def test_retry_after_as_a_date_is_by_the_clock_of_the_server(date: str) -> None:
-    later = date.replace(":28:00", ":28:30")
-    assert answers.retry_after({"Retry-After": later, "Date": date}) == 30
 
 
 def test_body_is_decoded_exactly() -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import assert_complete, chat_config, full_config
 
-from tap_chat.retries import LONGEST_BACKOFF, Limits, Retries
+from tap_chat.retries import LONGEST_BACKOFF, Retries, RetryPolicy
 from tap_chat.sandbox import Fault, Sandbox
 
 if TYPE_CHECKING:
     from running import Runner
 
-DEFAULT = Limits(seconds=300, retries=None, backoff=2)
+DEFAULT = RetryPolicy(seconds=300, retries=None, backoff=2)
 #: As users have it: no bound but time.
 PATIENT: dict[str, Any] = {"max_retries": None}
 
@@ -45,7 +45,7 @@ def test_slow_failures_use_up_the_time_too() -> None:
 
 
 def test_server_that_fails_at_once_is_not_asked_in_a_tight_loop() -> None:
-    assert len(waits(Retries(Limits(300, None, backoff=0)), took=0)) < 25
+    assert len(waits(Retries(RetryPolicy(300, None, backoff=0)), took=0)) < 25
 
 
 @pytest.mark.parametrize("asked", [0.5, 30, 3600])
@@ -58,7 +58,7 @@ def test_first_wait_that_is_asked_for_is_on_top(asked: float) -> None:
 
 
 def test_number_of_retries_may_be_bounded() -> None:
-    retries = Retries(Limits(300, retries=2, backoff=2))
+    retries = Retries(RetryPolicy(300, retries=2, backoff=2))
     assert len(waits(retries, took=0)) == 2
     assert (retries.sent, retries.ended) == (3, "max_retries")
 
