@@ -1,4 +1,4 @@
-"""What is left of an allowance: that of the settings, and that which a server tells."""
+"""What is left of a rate limit: that of the settings, and that which a server tells."""
 
 from __future__ import annotations
 

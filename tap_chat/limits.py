@@ -3,8 +3,8 @@
 Sources: RFC 9110 (`Retry-After`), RFC 6585 (429), draft-ietf-httpapi-ratelimit-headers (up to 06
 with three fields, 07 with one, and later with a list of them), and the references of vendors:
 GitHub, Zendesk and Freshworks (`X-RateLimit-*`), X (`x-rate-limit-*`), Discord
-(`X-RateLimit-Reset-After`, `retry_after` in the body), Matrix (`retry_after_ms` in the body), OpenAI
-and Azure (`retry-after-ms`).
+(`X-RateLimit-Reset-After`, `retry_after` in the body), Matrix (`retry_after_ms` in the body),
+OpenAI and Azure (`retry-after-ms`).
 """
 
 from __future__ import annotations

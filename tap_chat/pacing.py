@@ -60,7 +60,7 @@ class Pacer:
     Every moment is by one clock that never goes back.
 
     Args:
-        requests_per_minute: The allowance of the settings, None if it is not known.
+        requests_per_minute: The rate limit of the settings, None if it is not known.
         workers: The most requests at once.
 
     Attributes:

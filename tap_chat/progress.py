@@ -58,7 +58,7 @@ class Progress:
 
     Attributes:
         records: The number of records written so far, by stream.
-        throttles: The allowances of the platforms, which count the requests.
+        throttles: The throttles of the platforms, which count the requests.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Progress:
         table.add_row(
             f"{seconds:.0f} s",
             f"{requests:,} requests, {requests / seconds:,.0f}/s,"
-            f" waited {waited:.0f} s for the allowance",
+            f" waited {waited:.0f} s for the rate limit",
         )
         return table
 

@@ -56,7 +56,7 @@ class Remedies:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             when = "later" if asked is None else f"in {ceil(asked)} s"
             return (
-                f"The allowance is used up: try again {when}. The setting"
+                f"The rate limit is used up: try again {when}. The setting"
                 f" {self.section}.requests_per_minute keeps to it."
             )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:

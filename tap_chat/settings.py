@@ -31,7 +31,7 @@ DAY_OF_SECONDS = 24 * 60 * 60
 LONGEST_LOOKBACK = 100 * 365
 EARLIEST_YEAR = 1900
 
-Allowance = Annotated[float, Meta(gt=0, le=MOST_A_MINUTE)]
+RequestRate = Annotated[float, Meta(gt=0, le=MOST_A_MINUTE)]
 RetryCount = Annotated[int, Meta(ge=0, le=MOST_RETRIES)]
 
 
@@ -81,10 +81,10 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         ),
     ]
     requests_per_minute: Annotated[
-        Allowance | None,
+        RequestRate | None,
         about(
             "Requests a minute",
-            "The allowance to keep to; unset, as fast as the API answers, until it refuses.",
+            "The most requests in any minute; unset, the tap finds the rate limit itself.",
             examples=[60],
         ),
     ] = None

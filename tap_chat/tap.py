@@ -57,7 +57,8 @@ class Config(settings.Settings, frozen=True, kw_only=True):
         about(
             "Start date",
             "Nothing older is read by incremental streams: they start here or at their bookmark,"
-            " whichever is later. ISO 8601; UTC where it names no offset.",
+            " whichever is later. Set to an earlier time, they start there again. ISO 8601; UTC"
+            " where it names no offset.",
             form="date-time",
             examples=["2024-01-01T00:00:00Z"],
         ),

@@ -50,7 +50,7 @@ class Throttle:
     gives is closed once: by `accepted`, `refused` or `failed`.
 
     Args:
-        requests_per_minute: The allowance of the settings; None if it is not known.
+        requests_per_minute: The rate limit of the settings; None if it is not known.
         workers: The most requests at once.
         max_wait: Seconds without an accepted request after which refusals end the run. What the
             first refusal that tells it asks to wait comes on top of it, once.
@@ -60,7 +60,7 @@ class Throttle:
     Attributes:
         sent: The number of requests so far.
         refused_count: How many of them were refused.
-        waited: Seconds for which the allowance held back requests.
+        waited: Seconds for which the rate limit held back requests.
     """
 
     def __init__(

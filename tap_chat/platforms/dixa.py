@@ -27,8 +27,8 @@ from tap_chat.probes import Probe
 from tap_chat.remedies import Remedies
 from tap_chat.settings import (
     LONGEST_LOOKBACK,
-    Allowance,
     PlatformSettings,
+    RequestRate,
     about,
 )
 from tap_chat.verbatim import in_one_line
@@ -125,8 +125,10 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         ),
     ] = 5.0
     requests_per_minute: Annotated[
-        Allowance | None,
-        about("Requests a minute", "The allowance to keep to; Dixa allows an organisation 10."),
+        RequestRate | None,
+        about(
+            "Requests a minute", "The most requests in any minute; Dixa allows an organisation 10."
+        ),
     ] = 10.0
 
     @override

@@ -38,7 +38,7 @@ def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
     *log, first, second = [line for line in screen.text.splitlines() if line]
     assert first.split() == ["chat_messages", "450", "records"]
     assert second.split()[2:4] == ["8", "requests,"]
-    assert second.endswith("for the allowance")
+    assert second.endswith("for the rate limit")
     assert log
     assert all("records" not in line or " | " in line for line in log)
     # They tell what it tells.
@@ -63,7 +63,7 @@ def test_metrics_are_shown_on_a_terminal_if_that_is_said(
 def test_progress_is_not_shown_on_a_pipe(tap: Runner, config: dict[str, Any]) -> None:
     run = tap(config)
     assert run.code == 0
-    assert "for the allowance" not in run.err
+    assert "for the rate limit" not in run.err
     assert "\x1b" not in run.err
     assert "METRIC" in run.err
     assert "METRIC" not in tap(config | {"metrics_log_level": "warning"}).err
