@@ -320,7 +320,7 @@ class ExchangeStream(BlockStream):
             raise self.fatal(
                 request,
                 f"answered with more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
-                f" than {LARGEST_DECODED >> 20}",
+                f" than {LARGEST_DECODED >> 20} MiB",
                 "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
             )
         if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):

@@ -103,6 +103,6 @@ finally:
         _, *arguments = tap.command(chat_config(api))
         run = tap.run([sys.executable, "-c", program, *arguments])
     assert run.code == 1
-    assert "or with values that take more than 1536." in run.errors[0]
+    assert "or with values that take more than 1536 MiB." in run.errors[0]
     mebibytes = int(run.out.splitlines()[-1])
     assert mebibytes < 400, mebibytes
