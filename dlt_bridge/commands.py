@@ -152,7 +152,7 @@ def state(args: Namespace) -> None:
     table = Table("stream", "bookmark")
     bookmarks = kept.get("bookmarks", {})
     for stream, bookmark in bookmarks.items():
-        table.add_row(Text(shown(stream)), Text(json.dumps(bookmark)))
+        table.add_row(Text(shown(stream)), Text(json.dumps(_values_first(bookmark))))
     for name, value in kept.items():
         if name != "bookmarks":
             table.add_row(Text(f"({shown(name)})"), Text(json.dumps(value)))
@@ -272,3 +272,10 @@ def _write(value: Any) -> None:  # noqa: ANN401
 
 def _say(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(shown(text), markup=False, highlight=False)
+
+
+def _values_first(bookmark: Any) -> Any:  # noqa: ANN401 - a tap's own
+    """Put what a stream goes on from before the objects that a tap keeps beside it."""
+    if not isinstance(bookmark, dict):
+        return bookmark
+    return dict(sorted(bookmark.items(), key=lambda item: isinstance(item[1], dict | list)))

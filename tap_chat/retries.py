@@ -50,6 +50,7 @@ class Retries:
         self._policy = policy
         self._backoff = policy.backoff
         self._asked = False
+        self._waited = 0.0
         self.sent = 0
         self.seconds = 0.0
         self.ended = ""
@@ -62,7 +63,8 @@ class Retries:
             asked: Seconds that the server asked to wait, or None.
         """
         self.sent += 1
-        self.seconds += took
+        self.seconds += self._waited + took
+        self._waited = 0.0
         if self._policy.retries is not None and self.sent > self._policy.retries:
             self.ended = "max_retries"
             return None
@@ -78,7 +80,7 @@ class Retries:
         longest = max(self._policy.backoff, LONGEST_BACKOFF)
         self._backoff = min(2 * max(self._backoff, LEAST_BACKOFF), longest)
         wait = min(wait * _spread(), left)
-        self.seconds += wait
+        self._waited = wait
         return wait
 
 

@@ -69,7 +69,7 @@ def test_who_is_not_there_yet_is_asked_again(tap: Runner) -> None:
             ) as process,
         ):
             assert process.stderr is not None
-            first = next(line for line in process.stderr if "It was sent 1 times" in line)
+            first = next(line for line in process.stderr if "It has failed for" in line)
             assert "no connection to that host and port" in first
             bound.close()
             with Sandbox(WORLD, port=port) as sandbox:
