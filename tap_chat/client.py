@@ -71,6 +71,8 @@ class ChatStream(ExchangeStream):
     records_at_root: ClassVar[bool] = False
     #: Keys of the parent that records get, whatever they say themselves.
     parent_keys: ClassVar[tuple[str, ...]] = ()
+    #: The names of what the STATE has of how far the stream was read.
+    marks: ClassVar[tuple[str, ...]] = ("replication_key_value",)
     #: How the bookmark moves.
     bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
     #: The settings that name the account, and what of it is read, besides `api_url`.

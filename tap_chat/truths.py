@@ -106,6 +106,9 @@ def settle(streams: Collection[ChatStream], mapper: PluginMapper) -> None:
             if is_before(truth.start, stream.coming_start):
                 truth = replace(truth, start=known.start)
         stream.stream_state[TRUE_OF] = asdict(truth)
+        # Else those of an older STATE would stay beneath, where a runner joins the two.
+        for mark in stream.marks:
+            stream.stream_state.setdefault(mark, None)
     for section, names in renewed.items():
         logger.warning(
             "The credential in %s.%s is another one than in the last run. If it is of the same"

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 USERS_UNTIL = "users_until"
 ALL_UNTIL = "all_until"
 MISSED = "missed"
+MARKS = (USERS_UNTIL, ALL_UNTIL, MISSED)
 
 # Users and conversations have their weights, and at so much of them a STATE is written: often, so
 # that a killed run has little to do again, and seldom, so that STATEs are little of the output.
@@ -88,6 +89,7 @@ class FreshchatUsersConversations(FreshchatStream):
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
     remembers = True
+    marks = (*MARKS, INTERRUPTED)
 
     def __init__(self, tap: TapChat, settings: FreshchatSettings, throttle: Throttle) -> None:
         super().__init__(tap, settings, throttle)
@@ -144,7 +146,6 @@ class FreshchatUsersConversations(FreshchatStream):
                     " seldom deleted at once. Look whether the account is well, and run it again:"
                     " what is still gone then is skipped."
                 )
-        self.stream_state.pop(INTERRUPTED, None)
         for stream in self._family:
             stream.report()
             missed = Sketch.of(chain(missed_users(self), missed_users(stream)))
@@ -154,12 +155,14 @@ class FreshchatUsersConversations(FreshchatStream):
             else:
                 # This run has not asked for all of those that were missed.
                 missed |= self._known_missed(stream)
-            stream.stream_state.pop(MISSED, None)
-            if missed.text:
-                stream.stream_state[MISSED] = missed.text
+            marks: dict[str, Any] = {MISSED: missed.text or None}
             for name in names if mark.settled else ():
                 before = usable(stream.known_state.get(name))
-                stream.stream_state[name] = max(mark.started, before or "")
+                marks[name] = max(mark.started, before or "")
+            # At once, as a signal may write the STATE at any moment.
+            stream.stream_state.update(marks)
+        # Nulls, as runners may join the objects of two STATEs: what is left out would come back.
+        self.stream_state[INTERRUPTED] = None
 
     def _ask_again(self) -> Iterator[Block]:
         """Ask once more for all that was listed, but answered 404."""
@@ -308,6 +311,7 @@ class FreshchatConversations(ChildStream, SingleObject):
     primary_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS
     remembers = True
+    marks = MARKS
 
 
 class FreshchatConversationsMessages(ChildStream, FreshchatStream):
@@ -321,6 +325,7 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
     remembers = True
+    marks = MARKS
     #: From when on messages are asked for; None for all.
     since: str | None = None
     #: The users of whom all are asked for nevertheless.

@@ -130,14 +130,15 @@ class FreshchatUsers(FreshchatStream):
         return times[0] is None or latest is None or latest > asked
 
     def _unsettled(self, total: int, found: int) -> None:
+        if not self.unsettled:
+            self.logger.warning(
+                "The list of %s says that it has %d, and %d of them came in three readings: the"
+                " next run goes on from where this one did.",
+                self.path,
+                total,
+                found,
+            )
         self.unsettled = True
-        self.logger.warning(
-            "The list of %s says that it has %d, and %d of them came in three readings: the next"
-            " run goes on from where this one did.",
-            self.path,
-            total,
-            found,
-        )
 
 
 def updated_time(user: Record) -> object:
