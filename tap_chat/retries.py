@@ -68,20 +68,19 @@ class Retries:
         if self._policy.retries is not None and self.sent > self._policy.retries:
             self.ended = "max_retries"
             return None
-        if asked is not None and not self._asked:
+        backoff = self._backoff
+        longest = max(self._policy.backoff, LONGEST_BACKOFF)
+        self._backoff = min(2 * max(backoff, LEAST_BACKOFF), longest)
+        if asked and not self._asked:
             self._asked = True
             return asked * _spread()
         left = self._policy.seconds - self.seconds
-        if left <= 0 or (asked or 0) > left:
+        if left <= 0 or (asked or 0.0) > left:
             self.ended = "max_outage"
             return None
-        # The last try is at the end of the time.
-        wait = self._backoff if asked is None else asked
-        longest = max(self._policy.backoff, LONGEST_BACKOFF)
-        self._backoff = min(2 * max(self._backoff, LEAST_BACKOFF), longest)
-        wait = min(wait * _spread(), left)
-        self._waited = wait
-        return wait
+        # What is asked for may be 0, again and again. The last try is at the end of the time.
+        self._waited = min(max(backoff, asked or 0.0) * _spread(), left)
+        return self._waited
 
 
 def _spread() -> float:

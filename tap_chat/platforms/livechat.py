@@ -179,9 +179,16 @@ class LiveChatChats(LiveChatStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        bookmarks = [stream.coming_start for stream in self._family]
-        self._newest = max(bookmarks)
-        windows = self._windows(min(bookmarks))
+        bookmarks = {stream.name: stream.coming_start for stream in self._family}
+        self._newest = max(bookmarks.values())
+        behind = min(bookmarks, key=lambda name: bookmarks[name])
+        if bookmarks[behind] < self._newest:
+            self.logger.info(
+                "All streams of LiveChat are read from %d on, as %s was read until then.",
+                bookmarks[behind],
+                behind,
+            )
+        windows = self._windows(bookmarks[behind])
         reach = Reach(self.settings.max_rows)
         written, until = set[str](), 0
         for window in windows:

@@ -44,8 +44,9 @@ def test_slow_failures_use_up_the_time_too() -> None:
     assert retries.sent == 5
 
 
-def test_server_that_fails_at_once_is_not_asked_in_a_tight_loop() -> None:
-    assert len(waits(Retries(RetryPolicy(300, None, backoff=0)), took=0)) < 25
+@pytest.mark.parametrize("asked", [None, 0.0])
+def test_server_that_fails_at_once_is_not_asked_in_a_tight_loop(asked: float | None) -> None:
+    assert len(waits(Retries(RetryPolicy(300, None, backoff=0)), took=0, asked=asked)) < 25
 
 
 @pytest.mark.parametrize("asked", [0.5, 30, 3600])
