@@ -356,7 +356,8 @@ def test_limit_keeps_no_bookmark(stage: Stage, *, checkpoints: bool) -> None:
         load(stage.pipeline, made, checkpoint_every=0)
     else:
         stage.pipeline.run(made)
-    assert 0 < stage.rows("select count(*) from data.a")[0][0] < 45_000
+    # All of them, where the process that decodes starts late.
+    assert 0 < stage.rows("select count(*) from data.a")[0][0] <= 45_000
     stage.load(messages)
     assert "state" not in stage.given
     assert stage.rows("select count(*) from data.a") == [(45_000,)]
