@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tap_chat.budget import Budget, given
-from tap_chat.ceilings import LEAST_PATIENCE, PATIENCE, AtOnce, Rate
+from tap_chat.ceilings import LEAST_PATIENCE, PATIENCE, AtOnce, Rate, Slower
 from tap_chat.cycles import Block, Cycle, Turn
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Pacer:
         rate: The rate that was found.
         at_once: The number of requests at once that was found.
         budget: What the server tells that is left.
+        slower: Whether it helps to be slower.
         learned: How often something was found.
         is_sure: Whether the rate is more than a first guess.
     """
@@ -75,6 +76,7 @@ class Pacer:
         self.rate = Rate()
         self.at_once = AtOnce(workers)
         self.budget = Budget()
+        self.slower = Slower()
         self.learned = 0
         self.is_sure = False
         self._given = given(requests_per_minute)
@@ -228,7 +230,7 @@ class Pacer:
         known = self.rate.now
         least = max(LEAST_WAIT, 1 / known) if known else LEAST_WAIT
         if not block.looked:
-            return least if known else FIRST_WAIT
+            return least if known and not self.slower.is_vain else FIRST_WAIT
         return min(max(least, WAIT_GROWTH * (now - block.first.sent)), LONGEST_WAIT)
 
     def _open(self, turn: Turn, block: Block) -> None:
@@ -278,8 +280,12 @@ class Pacer:
         if self.rate.now:
             highest = max(lowest, min(highest, self.rate.now))
         rate = (lowest * highest) ** 0.5
-        if self.rate.now and count < ENOUGH:
-            rate = max(rate, DOWN * self.rate.now)
+        if self.rate.now:
+            if faster := self.slower.refused(highest, lowest):
+                self.rate.set(faster, faster, cost, 0.0)
+                return
+            if count < ENOUGH:
+                rate = max(rate, DOWN * self.rate.now)
         ceiling = rate if block.looked else highest
         self.rate.set(rate * BELOW, ceiling, cost, self._longest)
 

@@ -7,7 +7,7 @@ from email.utils import formatdate
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from limiters.servers import AtOnce, Bucket, Log, Strays, Weighted, Windows
+from limiters.servers import AtOnce, Bucket, Each, Log, Strays, Weighted, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,6 +165,8 @@ CASES: dict[str, list[Case]] = {
             always(60),
         ),
         *_cases("no limit, but 1 in 100 refused", lambda: Strays(0.01), 60, NOTHING),
+        *_cases("no limit, but 1 in 10 refused", lambda: Strays(0.1), 60, NOTHING, always(0)),
+        *_cases("no limit, but each second refused", lambda: Each(2), 60, NOTHING, always(0)),
         *_cases("no limit, but 1 in 100 refused", lambda: Strays(0.01, 1), 120, always(1)),
         *_cases("no limit, but 1 in 10,000 refused", lambda: Strays(0.0001, 30), 600, always(30)),
     ],
