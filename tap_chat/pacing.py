@@ -136,6 +136,7 @@ class Pacer:
         """Note that a request was answered, and not refused."""
         self._flying -= 1
         self._by_flying[min(turn.surely, len(self._by_flying) - 1)] += 1
+        self.budget.accept(told)
         self.budget.hear(now, turn.sent, self._sent - turn.number, self._flying, told)
         if not self._cycle:
             self._begin(turn)
@@ -238,7 +239,9 @@ class Pacer:
         self._block = None
         self._ignored = block.last
         cycle = self._cycle
-        if cycle and cycle.begun < turn.sent and cycle.accepted(turn.number) > 1:
+        # Without a refusal it waited for the end of a window; of none if that was false.
+        is_true = block.count or self.budget.is_known
+        if cycle and is_true and cycle.begun < turn.sent and cycle.accepted(turn.number) > 1:
             self._learn(turn, block, cycle)
         self._begin(turn)
         self.at_once.binds = False

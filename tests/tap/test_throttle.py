@@ -136,6 +136,25 @@ def test_lies_about_what_is_left_are_found_out(start: Start) -> None:
     assert meet(Case("", lambda: Windows(20, 1, 0.37), lies, 60), start).share >= 0.9
 
 
+@pytest.mark.parametrize("start", [FRESH, ALONE])
+@pytest.mark.parametrize("seconds", ["2", "600"])
+def test_nothing_left_is_false_where_requests_are_accepted_all_the_same(
+    seconds: str, start: Start
+) -> None:
+    empty = Tells("", reset=lambda _: seconds, empty=True)
+    case = Case("", lambda: Strays(0), empty, 60 + 2 * float(seconds))
+    simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
+    simulation.run()
+    assert len([at for at in simulation._accepted if at > float(seconds) + 5]) >= 1000
+
+
+@pytest.mark.parametrize("start", [FRESH, USED_UP, ALONE])
+def test_one_request_in_a_window_is_believed_again_when_it_is_true(start: Start) -> None:
+    outcome = meet(Case("", lambda: Windows(1, 2, 0.7), COUNTS, 300), start)
+    assert outcome.share >= 0.95
+    assert outcome.refused <= 3 + 3 * start.workers
+
+
 def test_server_that_lies_twice_is_not_believed() -> None:
     pacer = Pacer(None, 16)
     full = Told(remaining=100, reset=60)
@@ -339,6 +358,30 @@ def test_wait_is_said(caplog: pytest.LogCaptureFixture) -> None:
         shared._changed.notify_all()
     waiting.join()
     assert caplog.messages == ["Chat: waiting 100 s for the rate limit."]
+
+
+def test_wait_after_the_last_request_of_a_window_is_said_and_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
+    shared.accepted(shared.enter(), Told(remaining=0, reset=3600))
+    waiting = threading.Thread(target=shared.enter)
+    waiting.start()
+    while not shared._someone_waits:
+        time.sleep(0.001)
+    clock.now = 3601
+    with shared._changed:
+        shared._changed.notify_all()
+    waiting.join()
+    assert caplog.messages == ["Chat: waiting 3600 s for the rate limit."]
+    # What is told first comes on top of the time after which it ends.
+    clock.now = 4499
+    shared._check_starved(clock.now)
+    clock.now = 4501
+    with pytest.raises(StarvedError):
+        shared._check_starved(clock.now)
 
 
 def test_page_has_each_server() -> None:
