@@ -14,6 +14,9 @@ MARGIN, LEAST_MARGIN = 0.02, 0.03
 
 # So often it may be told that something is left where nothing is.
 LIES = 2
+# So many requests in a row are accepted that leave nothing, as told, until that is taken for false;
+# so many times as many if a refusal shows after it that it was true.
+EMPTY, TRUER = 2, 4
 # Seconds by which the end of one window may seem to move, as it is told in whole seconds.
 ROUNDING = 1.1
 
@@ -63,6 +66,8 @@ class Budget:
         self._told_at = 0.0
         self._resets = 0.0
         self._lies = 0
+        self._empty = 0  # accepted in a row that left nothing
+        self._enough = EMPTY
 
     @property
     def is_known(self) -> bool:
@@ -100,7 +105,7 @@ class Budget:
             flying: The number of requests that are not answered yet.
             told: What the response says.
         """
-        if told.remaining is None or told.reset is None or self._lies >= LIES:
+        if told.remaining is None or told.reset is None or self._lies >= LIES or self._is_doubted:
             return
         resets = now + told.reset
         # More is left than was when this request was sent: there is more again.
@@ -115,12 +120,30 @@ class Budget:
             # Requests overtake each other: of one window, no response may add to what is known.
             self._left = min(self._left, told.remaining - later)
 
+    @property
+    def _is_doubted(self) -> bool:
+        return self._empty >= self._enough
+
+    def accept(self, told: Told) -> None:
+        """Note an accepted request: where nothing is left, none is.
+
+        Args:
+            told: What its response says.
+        """
+        if told.remaining is None or self._is_doubted:
+            return
+        self._empty = 0 if told.remaining else self._empty + 1
+        if self._empty >= self._enough:
+            self._left = None
+
     def contradict(self, told: Told) -> None:
         """Note a refusal: it is a lie if something was left, and it does not say that nothing is.
 
         Args:
             told: What the refusal says.
         """
+        if told.remaining == 0 and self._is_doubted:
+            self._empty, self._enough = 0, TRUER * self._enough
         if told.remaining != 0 and self._left is not None and self._left >= 0:
             self._lies += 1
             if self._lies >= LIES:

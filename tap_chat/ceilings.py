@@ -6,6 +6,7 @@ fast again beyond. The pace of it is set by what a refusal costs.
 
 from __future__ import annotations
 
+from collections import deque
 from math import exp, log
 
 # This near to a ceiling a rate begins to rise slowly, and before it doubles in so many seconds, but
@@ -16,13 +17,17 @@ BEYOND = 0.3
 # A ceiling is met again after so many times of what that costs, and no fewer seconds; after twice
 # as long if it was where it was before, but no more than so many times of the cost.
 PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 3.0, 0.5, 20.0
-LONG = 30.0
+LONG = 15.0
 # Two ceilings that are about the same.
 SAME = 1.3
 # So many times lower, one after the other.
 IN_A_ROW = 3
 # Seconds by which threads wake up too late.
 LATE = 0.01
+
+# A refusal at less than this part of what was accepted in one of the last cycles, so many of them,
+# is no rate's: it goes on so many times faster than then, and expects more of them for so long.
+HELPS, KEPT, FASTER, VAIN = 0.7, 8, 2.0, 12
 
 
 class Rate:
@@ -97,6 +102,42 @@ class Rate:
             below = log(self._ceiling / max(self._from, near))
             return self._ceiling * exp(-below * (1 - part) ** 3)
         return self._ceiling * exp(BEYOND * (part - 1) ** 3)
+
+
+class Slower:
+    """Whether it helps to be slower.
+
+    Below a limit nothing is refused. Where refusals come at random, those who go slower get less,
+    and are refused as often.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        self._vain = 0
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether it has helped nothing of late."""
+        return self._vain > 0
+
+    def refused(self, pace: float, accepted: float) -> float | None:
+        """Note how fast requests were sent until one was refused.
+
+        Args:
+            pace: Requests of a second, until then.
+            accepted: The same with the time that was waited after it.
+
+        Returns:
+            The rate to go on with if it helps nothing to be slower, else None.
+        """
+        self._vain = max(0, self._vain - 1)
+        if pace >= HELPS * max((accepted for _, accepted in self._kept), default=0.0):
+            self._kept.append((pace, accepted))
+            return None
+        faster = FASTER * max(pace for pace, _ in self._kept)
+        self._kept.clear()
+        self._vain = VAIN
+        return faster
 
 
 class AtOnce:

@@ -183,11 +183,12 @@ def _current_draft(known: Mapping[str, str]) -> Told | None:
 def _three_fields(known: Mapping[str, str]) -> Told:
     """Read what remains and the reset, each a header of its own or both in `RateLimit`."""
     found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
-    for name in ("remaining", "reset"):
+    for name in ("limit", "remaining", "reset"):
         if text := known.get(f"ratelimit{name}"):
             found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
     return Told(
-        remaining=_number(found.get("remaining")),
+        # Of no limit nothing can remain: that is how some say that there is none.
+        remaining=_number(found.get("remaining")) if _number(found.get("limit")) != 0 else None,
         reset=_seconds(known, known.get("ratelimitresetafter") or found.get("reset")),
     )
 

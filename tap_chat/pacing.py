@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tap_chat.budget import Budget, given
-from tap_chat.ceilings import LEAST_PATIENCE, PATIENCE, AtOnce, Rate
+from tap_chat.ceilings import LEAST_PATIENCE, PATIENCE, AtOnce, Rate, Slower
 from tap_chat.cycles import Block, Cycle, Turn
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Pacer:
         rate: The rate that was found.
         at_once: The number of requests at once that was found.
         budget: What the server tells that is left.
+        slower: Whether it helps to be slower.
         learned: How often something was found.
         is_sure: Whether the rate is more than a first guess.
     """
@@ -75,6 +76,7 @@ class Pacer:
         self.rate = Rate()
         self.at_once = AtOnce(workers)
         self.budget = Budget()
+        self.slower = Slower()
         self.learned = 0
         self.is_sure = False
         self._given = given(requests_per_minute)
@@ -134,6 +136,7 @@ class Pacer:
         """Note that a request was answered, and not refused."""
         self._flying -= 1
         self._by_flying[min(turn.surely, len(self._by_flying) - 1)] += 1
+        self.budget.accept(told)
         self.budget.hear(now, turn.sent, self._sent - turn.number, self._flying, told)
         if not self._cycle:
             self._begin(turn)
@@ -228,7 +231,7 @@ class Pacer:
         known = self.rate.now
         least = max(LEAST_WAIT, 1 / known) if known else LEAST_WAIT
         if not block.looked:
-            return least if known else FIRST_WAIT
+            return least if known and not self.slower.is_vain else FIRST_WAIT
         return min(max(least, WAIT_GROWTH * (now - block.first.sent)), LONGEST_WAIT)
 
     def _open(self, turn: Turn, block: Block) -> None:
@@ -236,7 +239,9 @@ class Pacer:
         self._block = None
         self._ignored = block.last
         cycle = self._cycle
-        if cycle and cycle.begun < turn.sent and cycle.accepted(turn.number) > 1:
+        # Without a refusal it waited for the end of a window; of none if that was false.
+        is_true = block.count or self.budget.is_known
+        if cycle and is_true and cycle.begun < turn.sent and cycle.accepted(turn.number) > 1:
             self._learn(turn, block, cycle)
         self._begin(turn)
         self.at_once.binds = False
@@ -278,8 +283,12 @@ class Pacer:
         if self.rate.now:
             highest = max(lowest, min(highest, self.rate.now))
         rate = (lowest * highest) ** 0.5
-        if self.rate.now and count < ENOUGH:
-            rate = max(rate, DOWN * self.rate.now)
+        if self.rate.now:
+            if faster := self.slower.refused(highest, lowest):
+                self.rate.set(faster, faster, cost, 0.0)
+                return
+            if count < ENOUGH:
+                rate = max(rate, DOWN * self.rate.now)
         ceiling = rate if block.looked else highest
         self.rate.set(rate * BELOW, ceiling, cost, self._longest)
 

@@ -79,7 +79,7 @@ class Throttle:
         self._changed = threading.Condition()
         self._someone_waits = False
         self._summarised = False
-        # Since the last accepted request:
+        # Since the last accepted request, or since it if nothing is left after it:
         self._first_refusal: float | None = None
         self._starving_since = 0.0
         self._told_once = False
@@ -118,8 +118,14 @@ class Throttle:
             told: What the response says of the limit.
         """
         with self._changed:
-            self._pacer.accepted(self._clock(), turn, told)
+            now = self._clock()
+            self._pacer.accepted(now, turn, told)
+            ends = self._pacer.budget.ends
             self._first_refusal = None
+            if ends is not None and ends > now:
+                # It was the last one: what is waited after that end is as after a refusal.
+                self._first_refusal, self._starving_since = now, ends
+                self._told_once = False
             self._changed.notify()
             if self._pacer.learned != self._learned:
                 self._learned = self._pacer.learned

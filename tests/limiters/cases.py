@@ -7,7 +7,7 @@ from email.utils import formatdate
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from limiters.servers import AtOnce, Bucket, Log, Strays, Weighted, Windows
+from limiters.servers import AtOnce, Bucket, Each, Log, Strays, Weighted, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,7 @@ class Tells:
         reset: From the seconds until its window ends to the `X-RateLimit-Reset` of any response.
         dated: Whether that is a moment, by the server's clock.
         full: Whether it says that all is left, always.
+        empty: Whether it says that nothing is, always.
         honest: Whether that is right, but for rounding.
     """
 
@@ -36,6 +37,7 @@ class Tells:
     reset: Callable[[float], str] | None = None
     dated: bool = False
     full: bool = False
+    empty: bool = False
     honest: bool = True
 
     def headers(self, limit: Limit, now: float, *, refused: bool) -> Mapping[str, str]:
@@ -52,7 +54,8 @@ class Tells:
         if self.reset:
             left, reset = limit.left(now)
             headers["X-RateLimit-Limit"] = str(limit.count)
-            headers["X-RateLimit-Remaining"] = str(limit.count if self.full else left)
+            left = limit.count if self.full else 0 if self.empty else left
+            headers["X-RateLimit-Remaining"] = str(left)
             headers["X-RateLimit-Reset"] = self.reset(
                 BEGINNING + now + reset if self.dated else reset
             )
@@ -84,6 +87,7 @@ WHOLE_WAIT = Tells("how long to wait, in whole seconds", wait=up)
 COUNTS = Tells("what is left, until when", reset=exactly)
 WHOLE_COUNTS = Tells("what is left, until when, in whole seconds", reset=up)
 MOMENTS = Tells("what is left, until which moment", reset=down, dated=True)
+EMPTY = Tells("nothing is left, always", reset=up, empty=True, honest=False)
 FULL = Tells("all is left, always", reset=up, full=True, honest=False)
 
 
@@ -164,7 +168,10 @@ CASES: dict[str, list[Case]] = {
             FULL,
             always(60),
         ),
+        *_cases("no limit", lambda: Strays(0), 60, EMPTY),
         *_cases("no limit, but 1 in 100 refused", lambda: Strays(0.01), 60, NOTHING),
+        *_cases("no limit, but 1 in 10 refused", lambda: Strays(0.1), 60, NOTHING, always(0)),
+        *_cases("no limit, but each second refused", lambda: Each(2), 60, NOTHING, always(0)),
         *_cases("no limit, but 1 in 100 refused", lambda: Strays(0.01, 1), 120, always(1)),
         *_cases("no limit, but 1 in 10,000 refused", lambda: Strays(0.0001, 30), 600, always(30)),
     ],

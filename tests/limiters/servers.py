@@ -268,3 +268,21 @@ class Strays(Base):
 
     def left(self, now: float) -> tuple[int, float]:  # noqa: ARG002 - like its brothers
         return 1000, 1.0
+
+
+class Each(Strays):
+    """No limit, but each second request is refused, or each third, and so on.
+
+    Args:
+        number: Which one.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(1 / number)
+        self._number = number
+        self._seen = 0
+
+    @override
+    def take(self, now: float) -> bool:
+        self._seen += 1
+        return self._seen % self._number != 0

@@ -91,6 +91,12 @@ def test_moment_without_a_date_is_by_the_clock_of_this_machine() -> None:
             {"X-RateLimit-Reset": str(NOW + 2), "X-RateLimit-Reset-After": "1.25"},
             Told(reset=1.25),
         ),
+        # Of no limit nothing can remain.
+        (
+            {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"},
+            Told(reset=60),
+        ),
+        ({"RateLimit": "limit=0, remaining=0, reset=5"}, Told(reset=5)),
         # What makes no sense is not told.
         (
             {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-1", "X-RateLimit-Reset": "x"},

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from limiters.cases import CASES, COUNTS, NOTHING, WAIT, Case, Tells, always, exactly
 from limiters.page import STARTS, Start, meet, rows
-from limiters.servers import AtOnce, Bucket, Strays, Windows
-from limiters.simulation import Simulation
+from limiters.servers import AtOnce, Bucket, Each, Strays, Windows
+from limiters.simulation import MEAN, Simulation
 from running import assert_complete, chat_config, full_config
 
 from tap_chat import limits
@@ -100,9 +100,59 @@ def test_stray_refusals_cost_little() -> None:
 
 
 @pytest.mark.parametrize("start", [FRESH, ALONE])
+@pytest.mark.parametrize("tells", [NOTHING, always(0)])
+@pytest.mark.parametrize(
+    ("server", "each"),
+    [(lambda: Each(2), 1), (lambda: Strays(0.5), 1), (lambda: Strays(0.1), 9)],
+)
+def test_refusals_at_random_cost_no_more_than_a_short_wait(
+    server: Callable[[], Limit], each: int, tells: Tells, start: Start
+) -> None:
+    seconds = 120
+    case = Case("", server, tells, seconds)
+    simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
+    simulation.run()
+    # Each refusal costs a fifth of a second, and each accepted request what it takes.
+    assert len(simulation._accepted) >= seconds / (0.2 / each + MEAN)
+
+
+def test_limit_that_shrinks_is_kept_as_refusals_at_random_are_told_from_it() -> None:
+    class Shrinking(Bucket):
+        @override
+        def take(self, now: float) -> bool:
+            self.rate = 40 if now < 60 else 2
+            return super().take(now)
+
+    pacer = Pacer(None, 16)
+    case = Case("", lambda: Shrinking(40, 1), NOTHING, 300)
+    outcome = Simulation(case, pacer, 16, used=False).run()
+    assert outcome.refused <= 150
+    assert pacer.rate.now == pytest.approx(2, rel=0.2)
+
+
+@pytest.mark.parametrize("start", [FRESH, ALONE])
 def test_lies_about_what_is_left_are_found_out(start: Start) -> None:
     lies = Tells("", reset=exactly, full=True)
     assert meet(Case("", lambda: Windows(20, 1, 0.37), lies, 60), start).share >= 0.9
+
+
+@pytest.mark.parametrize("start", [FRESH, ALONE])
+@pytest.mark.parametrize("seconds", ["2", "600"])
+def test_nothing_left_is_false_where_requests_are_accepted_all_the_same(
+    seconds: str, start: Start
+) -> None:
+    empty = Tells("", reset=lambda _: seconds, empty=True)
+    case = Case("", lambda: Strays(0), empty, 60 + 2 * float(seconds))
+    simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
+    simulation.run()
+    assert len([at for at in simulation._accepted if at > float(seconds) + 5]) >= 1000
+
+
+@pytest.mark.parametrize("start", [FRESH, USED_UP, ALONE])
+def test_one_request_in_a_window_is_believed_again_when_it_is_true(start: Start) -> None:
+    outcome = meet(Case("", lambda: Windows(1, 2, 0.7), COUNTS, 300), start)
+    assert outcome.share >= 0.95
+    assert outcome.refused <= 3 + 3 * start.workers
 
 
 def test_server_that_lies_twice_is_not_believed() -> None:
@@ -127,6 +177,21 @@ def test_allowance_that_shrinks_and_grows_is_followed() -> None:
     outcome = simulation.run()
     assert outcome.share >= 0.75 * (240 + 60 / 5) / 300
     assert outcome.refused <= 1000
+
+
+@pytest.mark.parametrize("rate", [2, 4])
+def test_limit_that_rises_fivefold_is_reached_within_a_minute(rate: int) -> None:
+    class Rising(Bucket):
+        @override
+        def take(self, now: float) -> bool:
+            self.rate = rate if now < 120 else 5 * rate
+            return super().take(now)
+
+    case = Case("", lambda: Rising(rate, 1), NOTHING, 180)
+    simulation = Simulation(case, Pacer(None, 16), 16, used=False)
+    simulation.run()
+    last = [moment for moment in simulation._accepted if 170 <= moment < 180]
+    assert len(last) >= 0.8 * 10 * 5 * rate
 
 
 @pytest.mark.parametrize("latency", [0.001, 0.05])
@@ -293,6 +358,30 @@ def test_wait_is_said(caplog: pytest.LogCaptureFixture) -> None:
         shared._changed.notify_all()
     waiting.join()
     assert caplog.messages == ["Chat: waiting 100 s for the rate limit."]
+
+
+def test_wait_after_the_last_request_of_a_window_is_said_and_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
+    shared.accepted(shared.enter(), Told(remaining=0, reset=3600))
+    waiting = threading.Thread(target=shared.enter)
+    waiting.start()
+    while not shared._someone_waits:
+        time.sleep(0.001)
+    clock.now = 3601
+    with shared._changed:
+        shared._changed.notify_all()
+    waiting.join()
+    assert caplog.messages == ["Chat: waiting 3600 s for the rate limit."]
+    # What is told first comes on top of the time after which it ends.
+    clock.now = 4499
+    shared._check_starved(clock.now)
+    clock.now = 4501
+    with pytest.raises(StarvedError):
+        shared._check_starved(clock.now)
 
 
 def test_page_has_each_server() -> None:
