@@ -5,6 +5,7 @@ Meltano does so with `--merge-state`, and with `--full-refresh`.
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,11 @@ from serving import Server
 from talking import Account, moment, talking_config
 
 from tap_chat.sandbox import Sandbox, World
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from running import Runner
@@ -40,6 +46,7 @@ class Miscounting(Account):
 
     more = 0
 
+    @override
     def listing(self, query: dict[str, str]) -> Any:
         body = super().listing(query)
         body["pagination"]["total_items"] += self.more
@@ -59,7 +66,7 @@ def test_pass_that_is_done_is_gone_on_with_by_no_run(tap: Runner, end: str | Non
             for name in NAMES if number else ():
                 account.say(name, f"m-{name}-{number}", datetime.now(UTC) - timedelta(seconds=1))
                 account.users[name]["updated_time"] = moment(datetime.now(UTC))
-            run = tap(config, **({"state": state} if state else {}))
+            run = tap(config, state=state)
             assert run.code == 0, run.errors
             assert "Going on with the pass" not in run.err
             assert "The interrupted run" not in run.err
