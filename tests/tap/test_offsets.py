@@ -344,3 +344,43 @@ def test_list_that_ends_before_its_total_is_told_of(tap: Runner) -> None:
     with Server(answer) as server:
         run = tap(chat_config(server))
     assert "The list of chat_messages says that it has 5000 rows, and ended after 1000." in run.err
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "settings"),
+    [
+        (40, None, {}),
+        (350, None, {}),
+        (350, 350, {}),
+        (350, None, {"page_size": 1}),
+        (25_037, None, {"page_size": 1000}),
+    ],
+)
+def test_offset_that_wraps_around_ends_the_walk(
+    tap: Runner, count: int, total: int | None, settings: dict[str, Any]
+) -> None:
+    there = rows(count)
+
+    def answer(request: Request) -> Any:
+        offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
+        data = [there[(offset + place) % count] for place in range(limit)]
+        return {"data": data} if total is None else {"data": data, "total": total}
+
+    with Server(answer) as server:
+        run = tap(chat_config(server, **settings))
+    assert {record["id"] for record in run.records} == {row["id"] for row in there}
+    assert len(run.records) < 2 * count + 100
+    if total:
+        assert run.code == 0, run.err
+    else:
+        assert run.code == 1
+        assert "gave a page that came before" in run.errors[0]
+
+
+def test_rows_that_moved_to_the_end_begin_no_list_anew(tap: Runner) -> None:
+    def change(there: list[Any]) -> None:
+        there[:] = there[80:] + there[:80]
+
+    run = read(tap, Listing(rows(445), changes={3: change}))
+    assert run.code == 0, run.err
+    assert {record["id"] for record in run.records} == {row["id"] for row in rows(445)}
