@@ -81,7 +81,6 @@ class OffsetPaginator(Paginator[int]):
         self._trail = Trail()
         self._largest = 0
         self._next = 0  # the place of the first row that is not read
-        self._end = 0  # where the pages began to bring nothing new
         self._held: Page | None = None  # until the page before it is seen once more
         self._back = 0  # how far the walk has gone back, until it has found its place
         self._moved = False  # whether rows that are known may be anywhere
@@ -89,6 +88,8 @@ class OffsetPaginator(Paginator[int]):
         self._moves = False  # whether the offset leads to another page
         self._refusals = self._missed = self._returns = 0
         self._known = self._mixed = self._same = self._scattered = 0
+        self._ends_at = -1  # where nothing more was seen
+        self._uneven = False  # whether pages before the last lack rows
         self._laps = 0  # how often the list began anew
         self._rows = 0  # all that were new
         self._tail: tuple[Any, ...] | None = None  # the last of them
@@ -155,13 +156,7 @@ class OffsetPaginator(Paginator[int]):
         """Move on from a page that begins with the last row of the one before."""
         self._overlaps = self._moves = True
         if len(page.keys) == 1:
-            if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
-                raise PagingError(
-                    "gave its rows in another order each time",
-                    "A list without a fixed order can't be read without losing records.",
-                )
-            self.finished = True
-            return page.after(1)
+            return self._nothing_more(page.after(1))
         anew = self._begins_anew(page.keys[1:])
         if not (anew or self._moved):
             return self._take(page, page.after(1))
@@ -171,6 +166,22 @@ class OffsetPaginator(Paginator[int]):
             return new
         self._mixed = 0
         return self._among_known(page, new)
+
+    def _nothing_more(self, new: Page) -> Page:
+        """End the list where nothing more is seen twice: once, a server may be behind another."""
+        place, before = self.current_value, self._ends_at
+        self._ends_at = place
+        if before != place != 0:
+            return new
+        if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
+            raise PagingError(
+                "gave its rows in another order each time",
+                "A list without a fixed order can't be read without losing records.",
+            )
+        if self._overlaps and not self._uneven and self._may_be_cut_off(self._next):
+            raise PagingError(f"said that nothing follows {self._next} rows", self._reach_remedy)
+        self.finished = True
+        return new
 
     def _among_known(self, page: Page, new: Page) -> Page:
         """Move on from a page that has known rows anywhere."""
@@ -203,11 +214,12 @@ class OffsetPaginator(Paginator[int]):
         if page.records and not new.records:
             if self._moved and page.keys != self._last:
                 return new if self._count_known(page, new) else self._take(page, new)
-            if page.keys != self._last or not self._moves or self._may_be_cut_off(self._next):
+            # Or an offset that is too large is made the largest there is, which is a round one.
+            cut_off = self._may_be_cut_off(self._next, self._next - len(page.keys))
+            if page.keys != self._last or not self._moves or cut_off:
                 raise RepeatedPageError
             # Beyond the end, some servers give the last page once more.
-            self.finished = True
-            return new
+            return self._nothing_more(new)
         if self._moves and self._begins_anew(page.keys) and self._is_read(new):
             self.finished = True
             return new
@@ -244,8 +256,12 @@ class OffsetPaginator(Paginator[int]):
 
     def _take(self, page: Page, new: Page) -> Page:
         """Go on after a page; return what is new of it."""
+        if not page.keys:
+            return self._nothing_more(new)
         if self.current_value == 0:
             self._trail.begin(page.keys)
+        # Where more follows a page that lacks rows, some are hidden.
+        self._uneven = self._uneven or (bool(new.keys) and self._next > 0 and not self._is_full)
         self._last, self._body = page.keys, page.body
         self._next = self.current_value + len(page.keys)
         self._trail.add(new.keys)
@@ -253,7 +269,6 @@ class OffsetPaginator(Paginator[int]):
         if new.records:
             self._tail = new.keys[-1]
             self._returns = self._missed = 0
-        self.finished = not page.keys
         self._go_on()
         return new
 
@@ -295,15 +310,15 @@ class OffsetPaginator(Paginator[int]):
         if new.records:
             self._known = self._same = 0
             return False
-        self._end = self._next if self._known == 0 else self._end
         self._known += len(page.keys)
         self._same = self._same + 1 if page.keys == self._last else 0
         if self._same < MOST_SAME_PAGES and self._known < MOST_KNOWN_ROWS:
             return False
         # Beyond the end, some servers give the last page once more. Any other page is none.
         last = page.keys[-1] == self._tail
-        if not (self._same and last) or self._may_be_cut_off(self._end):
-            raise RepeatedPageError
+        if not (self._same and last) or (self._is_full and not self._is_read(new)):
+            # Or an offset that is too large is made the largest there is.
+            raise RepeatedPageError(self._reach_remedy)
         self.finished = True
         return True
 
@@ -314,13 +329,21 @@ class OffsetPaginator(Paginator[int]):
         if self._mixed >= MOST_MIXED_PAGES:
             raise PagingError(f"gave {self._mixed} pages in a row of which most came before")
 
-    def _may_be_cut_off(self, rows: int) -> bool:
+    def _may_be_cut_off(self, rows: int, *offsets: int) -> bool:
         """Say whether what seems to be the end of the list may be only as far as the server goes.
 
         Args:
             rows: The rows before.
+            offsets: Others that may be as far as it goes.
         """
-        if len(self._last or ()) < min(self._page_size, self._largest):
+        if not self._is_full:
             return False
         total = answers.stated_total(self._body) if self._whole else None
-        return rows % ROUND == 0 if total is None else rows < total
+        if total is not None:
+            return rows < total
+        return any(place > 0 and place % ROUND == 0 for place in (rows, *offsets))
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the last page has as many rows as the server gives at once."""
+        return len(self._last or ()) >= min(self._page_size, self._largest)
