@@ -8,7 +8,7 @@ begins with a row that is known, nothing was skipped.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tap_chat import answers
 from tap_chat.pagination import (
@@ -27,6 +27,9 @@ if sys.version_info >= (3, 12):
 else:
     from typing_extensions import override
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # How often the walk goes back without a row that is new.
 MOST_RETURNS = 3
 
@@ -39,6 +42,9 @@ MOST_SAME_PAGES = 2
 
 # Pages that may have known rows behind new ones, as after rows that changed went to the end.
 MOST_SCATTERED_PAGES = 5
+
+# How often a list may begin anew.
+MOST_LAPS = 2
 
 # How often an overlap must fail at the beginning until it is taken for the server's way.
 MOST_REFUSALS = 2
@@ -75,7 +81,6 @@ class OffsetPaginator(Paginator[int]):
         self._trail = Trail()
         self._largest = 0
         self._next = 0  # the place of the first row that is not read
-        self._end = 0  # where the pages began to bring nothing new
         self._held: Page | None = None  # until the page before it is seen once more
         self._back = 0  # how far the walk has gone back, until it has found its place
         self._moved = False  # whether rows that are known may be anywhere
@@ -83,6 +88,9 @@ class OffsetPaginator(Paginator[int]):
         self._moves = False  # whether the offset leads to another page
         self._refusals = self._missed = self._returns = 0
         self._known = self._mixed = self._same = self._scattered = 0
+        self._ends_at = -1  # where nothing more was seen
+        self._uneven = False  # whether pages before the last lack rows
+        self._laps = 0  # how often the list began anew
         self._rows = 0  # all that were new
         self._tail: tuple[Any, ...] | None = None  # the last of them
 
@@ -98,6 +106,8 @@ class OffsetPaginator(Paginator[int]):
 
     @override
     def advance(self, page: Page) -> Page:
+        if self._laps >= MOST_LAPS and len(page.keys) > 1:
+            raise RepeatedPageError
         self._largest = max(self._largest, len(page.keys))
         if not self._next:
             return self._take(page, page)
@@ -130,38 +140,68 @@ class OffsetPaginator(Paginator[int]):
 
     def _overlapping(self, page: Page) -> Page:
         """Move on from a page that should begin with the last row of the one before."""
-        keys = page.keys
-        joined = bool(keys) and self._last is not None and keys[0] == self._last[-1]
-        if joined:
-            self._overlaps = self._moves = True
-            if len(keys) == 1:
-                if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
-                    raise PagingError(
-                        "gave its rows in another order each time",
-                        "A list without a fixed order can't be read without losing records.",
-                    )
-                self.finished = True
-                return page.after(1)
-            if not self._moved:
-                return self._take(page, page.after(1))
-        new = self._trail.new(page)
-        joins = joined or self._trail.joins(page)
+        if page.keys and self._last is not None and page.keys[0] == self._last[-1]:
+            return self._joined(page)
+        new, joins = self._trail.new(page), self._trail.joins(page)
         # A page of which the offset was made the number begins as the one before, or earlier.
-        if not self._overlaps and (not new.records or (joins and not self._is_late(keys[0]))):
+        if not self._overlaps and (not new.records or (joins and not self._is_late(page.keys[0]))):
             return self._refused()
+        self._count_mixed(page, new)
         if not joins:
-            self._count_mixed(page, new)
             return self._go_back(self._largest)
-        self._overlaps = self._moves = self._moved = True
-        if joined:
-            self._mixed = 0
-        else:
-            self._count_mixed(page, new)
+        self._overlaps = self._moves = True
+        return self._among_known(page, new)
+
+    def _joined(self, page: Page) -> Page:
+        """Move on from a page that begins with the last row of the one before."""
+        self._overlaps = self._moves = True
+        if len(page.keys) == 1:
+            return self._nothing_more(page.after(1))
+        anew = self._begins_anew(page.keys[1:])
+        if not (anew or self._moved):
+            return self._take(page, page.after(1))
+        new = self._trail.new(page)
+        if anew and self._is_read(new):
+            self.finished = True
+            return new
+        self._mixed = 0
+        return self._among_known(page, new)
+
+    def _nothing_more(self, new: Page) -> Page:
+        """End the list where nothing more is seen twice: once, a server may be behind another."""
+        place, before = self.current_value, self._ends_at
+        self._ends_at = place
+        if before != place != 0:
+            return new
+        if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
+            raise PagingError(
+                "gave its rows in another order each time",
+                "A list without a fixed order can't be read without losing records.",
+            )
+        if self._overlaps and not self._uneven and self._may_be_cut_off(self._next):
+            raise PagingError(f"said that nothing follows {self._next} rows", self._reach_remedy)
+        self.finished = True
+        return new
+
+    def _among_known(self, page: Page, new: Page) -> Page:
+        """Move on from a page that has known rows anywhere."""
+        self._moved = True
         # New rows are the last of a page.
         self._scattered += page.keys[len(page.keys) - len(new.keys) :] != new.keys
-        if self._count_known(page, new):
-            return new
-        return self._take(page, new)
+        return new if self._count_known(page, new) else self._take(page, new)
+
+    def _begins_anew(self, keys: Sequence[tuple[Any, ...]]) -> bool:
+        """Say whether rows are those of the first page, as where the offset wraps around."""
+        if 2 * self._trail.from_first(keys) <= len(keys):
+            return False
+        # Once, it may be rows that moved to the end.
+        self._laps += 1 if self._moved else MOST_LAPS
+        return True
+
+    def _is_read(self, new: Page) -> bool:
+        """Say whether the list says that it has no more than what was read, and a page."""
+        total = answers.stated_total(new.body) if self._whole else None
+        return total is not None and self._rows + len(new.keys) >= total
 
     def _is_late(self, key: tuple[Any, ...]) -> bool:
         """Say whether a row is in the second half of the page before."""
@@ -174,9 +214,13 @@ class OffsetPaginator(Paginator[int]):
         if page.records and not new.records:
             if self._moved and page.keys != self._last:
                 return new if self._count_known(page, new) else self._take(page, new)
-            if page.keys != self._last or not self._moves or self._may_be_cut_off(self._next):
+            # Or an offset that is too large is made the largest there is, which is a round one.
+            cut_off = self._may_be_cut_off(self._next, self._next - len(page.keys))
+            if page.keys != self._last or not self._moves or cut_off:
                 raise RepeatedPageError
             # Beyond the end, some servers give the last page once more.
+            return self._nothing_more(new)
+        if self._moves and self._begins_anew(page.keys) and self._is_read(new):
             self.finished = True
             return new
         last = self._last or ()
@@ -212,6 +256,12 @@ class OffsetPaginator(Paginator[int]):
 
     def _take(self, page: Page, new: Page) -> Page:
         """Go on after a page; return what is new of it."""
+        if not page.keys:
+            return self._nothing_more(new)
+        if self.current_value == 0:
+            self._trail.begin(page.keys)
+        # Where more follows a page that lacks rows, some are hidden.
+        self._uneven = self._uneven or (bool(new.keys) and self._next > 0 and not self._is_full)
         self._last, self._body = page.keys, page.body
         self._next = self.current_value + len(page.keys)
         self._trail.add(new.keys)
@@ -219,7 +269,6 @@ class OffsetPaginator(Paginator[int]):
         if new.records:
             self._tail = new.keys[-1]
             self._returns = self._missed = 0
-        self.finished = not page.keys
         self._go_on()
         return new
 
@@ -261,15 +310,15 @@ class OffsetPaginator(Paginator[int]):
         if new.records:
             self._known = self._same = 0
             return False
-        self._end = self._next if self._known == 0 else self._end
         self._known += len(page.keys)
         self._same = self._same + 1 if page.keys == self._last else 0
         if self._same < MOST_SAME_PAGES and self._known < MOST_KNOWN_ROWS:
             return False
         # Beyond the end, some servers give the last page once more. Any other page is none.
         last = page.keys[-1] == self._tail
-        if not (self._same and last) or self._may_be_cut_off(self._end):
-            raise RepeatedPageError
+        if not (self._same and last) or (self._is_full and not self._is_read(new)):
+            # Or an offset that is too large is made the largest there is.
+            raise RepeatedPageError(self._reach_remedy)
         self.finished = True
         return True
 
@@ -280,13 +329,21 @@ class OffsetPaginator(Paginator[int]):
         if self._mixed >= MOST_MIXED_PAGES:
             raise PagingError(f"gave {self._mixed} pages in a row of which most came before")
 
-    def _may_be_cut_off(self, rows: int) -> bool:
+    def _may_be_cut_off(self, rows: int, *offsets: int) -> bool:
         """Say whether what seems to be the end of the list may be only as far as the server goes.
 
         Args:
             rows: The rows before.
+            offsets: Others that may be as far as it goes.
         """
-        if len(self._last or ()) < min(self._page_size, self._largest):
+        if not self._is_full:
             return False
         total = answers.stated_total(self._body) if self._whole else None
-        return rows % ROUND == 0 if total is None else rows < total
+        if total is not None:
+            return rows < total
+        return any(place > 0 and place % ROUND == 0 for place in (rows, *offsets))
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the last page has as many rows as the server gives at once."""
+        return len(self._last or ()) >= min(self._page_size, self._largest)

@@ -99,10 +99,14 @@ class PagingError(Exception):
 
 
 class RepeatedPageError(PagingError):
-    """A page came twice."""
+    """A page came twice.
 
-    def __init__(self) -> None:
-        super().__init__("gave a page that came before")
+    Args:
+        remedy: As for `PagingError`.
+    """
+
+    def __init__(self, remedy: str = "") -> None:
+        super().__init__("gave a page that came before", remedy)
 
 
 class Paginator(ABC, Generic[TokenT]):

@@ -18,12 +18,17 @@ REMEMBERED_ROWS = 20_000
 
 
 class Trail:
-    """The keys of the rows read last."""
+    """The keys of the rows read last, and of the first page for ever."""
 
     def __init__(self) -> None:
         self._pages: deque[Sequence[Key]] = deque()
         self._rows = 0
         self._keys: set[Key] | None = None
+        self._first: frozenset[Key] = frozenset()
+
+    def begin(self, keys: Sequence[Key]) -> None:
+        """Remember the keys of the first page for as long as the walk lasts."""
+        self._first = frozenset(keys)
 
     def add(self, keys: Sequence[Key]) -> None:
         """Add the keys of further rows, and forget the oldest."""
@@ -44,7 +49,12 @@ class Trail:
 
     def new(self, page: Page) -> Page:
         """Return a page without the rows that are known."""
-        return page.only([key not in self._known for key in page.keys])
+        known, first = self._known, self._first
+        return page.only([key not in known and key not in first for key in page.keys])
+
+    def from_first(self, keys: Sequence[Key]) -> int:
+        """Return how many of some rows are of the first page."""
+        return sum(key in self._first for key in keys)
 
     @property
     def _known(self) -> set[Key]:

@@ -344,3 +344,102 @@ def test_list_that_ends_before_its_total_is_told_of(tap: Runner) -> None:
     with Server(answer) as server:
         run = tap(chat_config(server))
     assert "The list of chat_messages says that it has 5000 rows, and ended after 1000." in run.err
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "settings"),
+    [
+        (40, None, {}),
+        (350, None, {}),
+        (350, 350, {}),
+        (350, None, {"page_size": 1}),
+        (25_037, None, {"page_size": 1000}),
+    ],
+)
+def test_offset_that_wraps_around_ends_the_walk(
+    tap: Runner, count: int, total: int | None, settings: dict[str, Any]
+) -> None:
+    there = rows(count)
+
+    def answer(request: Request) -> Any:
+        offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
+        data = [there[(offset + place) % count] for place in range(limit)]
+        return {"data": data} if total is None else {"data": data, "total": total}
+
+    with Server(answer) as server:
+        run = tap(chat_config(server, **settings))
+    assert {record["id"] for record in run.records} == {row["id"] for row in there}
+    assert len(run.records) < 2 * count + 100
+    if total:
+        assert run.code == 0, run.err
+    else:
+        assert run.code == 1
+        assert "gave a page that came before" in run.errors[0]
+
+
+def test_rows_that_moved_to_the_end_begin_no_list_anew(tap: Runner) -> None:
+    def change(there: list[Any]) -> None:
+        there[:] = there[80:] + there[:80]
+
+    run = read(tap, Listing(rows(445), changes={3: change}))
+    assert run.code == 0, run.err
+    assert {record["id"] for record in run.records} == {row["id"] for row in rows(445)}
+
+
+@pytest.mark.parametrize("bad", [1, 2, 3, 5, 6, 8])
+@pytest.mark.parametrize(
+    ("takes", "rows_left", "largest"), [("any", 1, 100), ("any", 1, 30), ("rounded", 0, 100)]
+)
+def test_one_page_with_nothing_new_is_not_the_end(
+    tap: Runner, takes: Any, rows_left: int, largest: int, bad: int
+) -> None:
+    """As of a server that is behind another for a moment."""
+
+    class Behind(Listing):
+        @override
+        def __call__(self, request: Request) -> Any:
+            late = len(self.at) == bad
+            answer = super().__call__(request)
+            return {"data": answer["data"][:rows_left]} if late else answer
+
+    listing = Behind(rows(350), takes=takes, largest=largest)
+    run = read(tap, listing)
+    assert run.records == rows(350) or run.code == 1
+    assert len(listing.at) < 25
+
+
+@pytest.mark.parametrize("count", [1, 50, 100, 250])
+def test_end_costs_one_request(tap: Runner, count: int) -> None:
+    listing = Listing(rows(count))
+    run = read(tap, listing)
+    assert run.records == rows(count)
+    assert len(listing.at) == -(-count // 100) + 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "total", "said"),
+    [
+        ("ends", None, "said that nothing follows 10000 rows"),
+        ("ends", 10_537, "said that nothing follows 10000 rows"),
+        ("stays", None, "gave a page that came before"),
+        ("stays", 10_537, "gave a page that came before"),
+    ],
+)
+def test_limit_on_offsets_that_is_not_told_is_an_error(
+    tap: Runner, kind: str, total: int | None, said: str
+) -> None:
+    there = rows(10_537)
+
+    def answer(request: Request) -> Any:
+        offset = int(request.query_params["offset"])
+        if kind == "ends":
+            data = there[offset : min(offset + 100, 10_000)]
+        else:
+            data = there[min(offset, 10_000) :][:100]
+        return {"data": data} if total is None else {"data": data, "total": total}
+
+    with Server(answer) as server:
+        run = tap(chat_config(server))
+    assert run.code == 1
+    assert said in run.errors[0]
+    assert "chat.filter_param" in run.errors[0]
