@@ -72,7 +72,7 @@ def test_passing_fault_costs_nothing_but_time(tap: Runner, sandbox: Sandbox, kin
     assert run.code == 0
     assert run.records == sandbox.world.chat_messages
     # Nothing at all may be the end, which is looked at more closely.
-    assert sandbox.requests == 6 + 3 + (kind == "empty")
+    assert sandbox.requests - (6 + 3) in {1, 6}
     assert_nothing_given_away(run.err, sandbox)
 
 

@@ -173,7 +173,7 @@ def test_failed_fan_out_does_not_move_the_next_run(tap: Runner, sandbox: Sandbox
 
 def test_state_does_not_grow_with_the_account(tap: Runner) -> None:
     sizes = []
-    for users in (10, 100):
+    for users in (50, 100):
         with Sandbox(World(users=users, conversations=2 * users)) as sandbox:
             run = tap(full_config(sandbox, "freshchat"))
             sizes.append(max(len(str(state)) for state in run.of_type("STATE")))

@@ -75,7 +75,7 @@ def test_server_side_filter_saves_the_requests(tap: Runner, sandbox: Sandbox) ->
     before = sandbox.requests
     second = tap(chat_config(sandbox, **FILTERED), state=first.state)
     assert len(second.records) == 1
-    assert sandbox.requests - before == 2
+    assert sandbox.requests - before == 3
 
 
 def test_run_without_news_keeps_the_bookmark(tap: Runner, sandbox: Sandbox) -> None:

@@ -101,8 +101,8 @@ def test_key_can_be_sent_in_a_header(tap: Runner, sandbox: Sandbox) -> None:
 def test_page_size_is_asked_for(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(chat_config(sandbox, page_size=45))
     assert run.records == sandbox.world.chat_messages
-    # Each page but the first has a row of the one before, and the last request finds no more.
-    assert sandbox.requests == 1 + -(-(450 - 45) // 44) + 1
+    # Each page but the first has a row of the one before; two requests find no more.
+    assert sandbox.requests == 1 + -(-(450 - 45) // 44) + 2
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_environment_is_a_config(tap: Runner, sandbox: Sandbox) -> None:
     run = tap.run([tap.command({})[0], "--config=ENV"], env)
     assert run.code == 0, run.err
     assert run.records == sandbox.world.chat_messages
-    assert sandbox.requests == 12
+    assert sandbox.requests == 13
 
 
 def test_certificates_of_the_environment_are_trusted(tap: Runner) -> None:

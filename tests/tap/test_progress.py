@@ -37,7 +37,7 @@ def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
     # The table is there once, whole, below all lines.
     *log, first, second = [line for line in screen.text.splitlines() if line]
     assert first.split() == ["chat_messages", "450", "records"]
-    assert second.split()[2:4] == ["8", "requests,"]
+    assert second.split()[2:4] == ["9", "requests,"]
     assert second.endswith("for the rate limit")
     assert log
     assert all("records" not in line or " | " in line for line in log)

@@ -51,7 +51,7 @@ def test_variables_win_over_a_file_one_by_one(tap: Runner, sandbox: Sandbox) -> 
     run = tap.run(command, {"TAP_CHAT_CHAT_API_KEY": API_KEY, "TAP_CHAT_CHAT_FIELDS": "{}"})
     assert run.code == 0, run.err
     assert run.records == sandbox.world.chat_messages
-    assert sandbox.requests == 12
+    assert sandbox.requests == 13
     assert "of_the_file" not in run.of_type("SCHEMA")[0]["schema"]["properties"]
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
 

@@ -93,7 +93,7 @@ def test_connections_are_kept_open(tap: Runner) -> None:
 
     with Server(answer) as api:
         run = tap(chat_config(api))
-        assert len(api.requests) == 11
+        assert len(api.requests) == 12
     assert run.code == 0
     assert len(clients) == 1
 
