@@ -36,6 +36,9 @@ REMEMBERED_PAGES = 10_000
 #: Pages in a row that may be empty though the server says that more follow.
 MOST_EMPTY_PAGES = 20
 
+#: How often the end of a page may change while the next one is asked for.
+MOST_CHECKS = 5
+
 # What a link to the next page is called.
 NEXT = ("next", "next_page")
 
@@ -232,6 +235,55 @@ class NumberPaginator(Paginator[int]):
         self._sizes = sizes
         # The rows of the page before, if it was short and nothing said that more follow.
         self._short = 0
+        self._trail = Trail()
+        self._moved = False  # whether rows that are known may be anywhere
+        self._held: Page | None = None  # a page, until the one before it was seen again
+        self._checks = 0  # how often the one before has changed
+
+    @override
+    def advance(self, page: Page) -> Page:
+        if held := self._held:
+            return self._checked(held, page)
+        if self._holds(page):
+            return NOTHING
+        new = self._trail.new(page) if self._moved else page
+        super().advance(page)
+        self._trail.add(new.keys)
+        return new
+
+    def _holds(self, page: Page) -> bool:
+        """Hold a page until the one before was asked for again, if no number of rows is told."""
+        stated = answers.find(page.body, "pagination.total_items") is not None
+        # Nothing can be pulled to a page that was not full from one that was empty.
+        ended = not page.keys and self._short
+        if stated or ended or self.current_value == 1 or self._checks >= MOST_CHECKS:
+            self._checks = 0
+            return False
+        self._held, self.missing = page, frozenset()
+        self.current_value -= 1
+        return True
+
+    def _checked(self, held: Page, before: Page) -> Page:
+        """Move on from a page that was held, if the one before it still ends as it did.
+
+        Args:
+            held: The page.
+            before: The one before, as it is now.
+        """
+        self._held = None
+        self.current_value += 1
+        if before.keys[-1:] == (self._last or [])[-1:]:
+            self._checks = 0
+            new = self._trail.new(held) if self._moved else held
+            super().advance(held)
+        else:
+            # Rows have left the list or entered it: the held page is out of date, and asked again.
+            self._checks += 1
+            self._moved = True
+            self._last = before.keys
+            new = self._trail.new(before)
+        self._trail.add(new.keys)
+        return new
 
     @override
     def get_next(self, page: Page) -> int | None:
@@ -257,7 +309,7 @@ class NumberPaginator(Paginator[int]):
     @override
     def is_beyond(self, page: Page) -> bool:
         # Beyond the end, some servers give the last page once more.
-        return bool(self._short) and page.keys == self._last
+        return bool(self._short) and page.keys == self._last and self._held is None
 
 
 class NextLinkPaginator(NumberPaginator):
@@ -277,15 +329,15 @@ class NextLinkPaginator(NumberPaginator):
     def __init__(self, api_url: str, sizes: PageSizes | None = None) -> None:
         super().__init__(sizes)
         self._host = urlsplit(api_url).netloc.rpartition("@")[2].lower()
-        self._trail = Trail()
         self._total: int | None = None
         self._furthest = 0  # the last page that the walk came to
         self._back = 0  # how many pages it has gone back, until it has found its place
-        self._moved = False  # whether rows that are known may be anywhere
 
     @override
     def advance(self, page: Page) -> Page:
         number, total = self.current_value, self._total
+        if self._held or answers.find(page.body, "pagination.total_items") is None:
+            return super().advance(page)
         self._total = answers.find(page.body, "pagination.total_items")
         if self._back and number > 1 and not self._trail.joins(page):
             return self._go_back(2 * self._back)
@@ -348,7 +400,7 @@ class WholeOrPaged(NextLinkPaginator):
 
     @override
     def is_beyond(self, page: Page) -> bool:
-        return page.keys == self._last
+        return page.keys == self._last and self._held is None
 
 
 def offers_next(body: Any) -> bool:  # noqa: ANN401

@@ -124,7 +124,8 @@ def test_user_who_changes_pulls_nobody_past_the_reader(tap: Runner) -> None:
     [
         (50, False, True, 1),
         (10, True, False, 3),
-        (10, False, False, 6),
+        # Twice three pages, and of each but the first the one before once more.
+        (10, False, False, 10),
         (10, True, True, 8),
     ],
     ids=["one page", "quiet", "no total", "newcomer"],
@@ -140,6 +141,29 @@ def test_list_is_read_once_if_that_shows_that_it_is_whole(
         assert tap(talking_config(server)).code == 0
     # Of the users themselves, and of those who lead to conversations.
     assert sum(path == "/users" for path, _ in account.asked) == 2 * requests
+
+
+@pytest.mark.parametrize("gone", [1, 3])
+@pytest.mark.parametrize("page", ["2", "3"])
+def test_message_that_is_deleted_pulls_no_other_past_the_reader(
+    tap: Runner, page: str, gone: int
+) -> None:
+    account = Account(page_size=10)
+    account.add("u00")
+    for number in range(29):
+        account.say("u00", f"m{number:02d}", LONG_AGO)
+    there = all_messages(account)
+
+    def change() -> None:
+        del account.messages["c-u00"][:gone]
+
+    account.before = Once("/conversations/c-u00/messages", change, page=page)
+    with serving(account) as server:
+        first = tap(talking_config(server, items_per_page=10))
+        second = tap(talking_config(server, items_per_page=10), state=first.state)
+    assert account.before.done
+    assert (first.code, second.code) == (0, 0), first.err
+    assert ids(MESSAGES, first) == there
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
