@@ -36,6 +36,7 @@ ARROW = {
     "binary": pa.binary(),
 }
 FIRST = 1000
+TIMES = {"date", "time", "timestamp"}
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,10 @@ def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
     first, second = pair
     before, now = (exact.types(part.stream.schema, part.stream.keys) for part in pair)
     if not any(before.values()) or not any(now.values()):
+        return
+    # A text of a time in a property that is none any more may be in either place, as it was.
+    times = {name for name, kind in before.items() if kind and kind.name in TIMES}
+    if any(now.get(name) != before[name] for name in times):
         return
     earlier = decoder(first.stream)
     decoded(first, earlier, first.batches)

@@ -41,4 +41,4 @@ def test_second_run_reads_what_is_new(stage: Stage, sandbox: Sandbox) -> None:
     before = sandbox.requests
     stage.pipeline.run(singer("tap-chat", config))
     assert stage.rows(QUERY) == expected(sandbox)
-    assert sandbox.requests - before == 3
+    assert sandbox.requests - before == 4
