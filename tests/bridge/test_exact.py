@@ -211,7 +211,7 @@ def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
     before, now = (exact.types(part.stream.schema, part.stream.keys) for part in pair)
     if not any(before.values()) or not any(now.values()):
         return
-    # A text of a time or of bytes in a property that is none any more may be in either place, as it was.
+    # A text of a time or bytes, in a property that is none any more, may be in either place.
     spelled = {name for name, kind in before.items() if kind and kind.name in SPELLED}
     if any(now.get(name) != before[name] for name in spelled):
         return
