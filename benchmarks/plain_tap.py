@@ -13,8 +13,8 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.pagination import BaseHATEOASPaginator, OffsetPaginator, PageNumberPaginator
 from singer_sdk.streams import RESTStream
 
-from tap_chat.platforms.dixa_fields import CONVERSATION_EXPORT
-from tap_chat.platforms.freshchat_fields import (
+from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
+from tap_chat.platforms.freshchat.fields import (
     CONVERSATIONS,
     CONVERSATIONS_MESSAGES,
     USERS,

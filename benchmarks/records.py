@@ -26,7 +26,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.measure import saved
-from tap_chat.exchange import ExchangeStream
+from tap_chat.http.client import ExchangeStream
 from tap_chat.sandbox import World
 from tap_chat.tap import TapChat
 

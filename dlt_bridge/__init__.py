@@ -4,15 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dlt_bridge.checkpoints import load
+    from dlt_bridge.chat_source import chat
     from dlt_bridge.errors import BridgeError, MessageError, TapError
-    from dlt_bridge.failures import sentence
-    from dlt_bridge.ready import chat
+    from dlt_bridge.run.checkpoints import load
+    from dlt_bridge.run.failures import sentence
     from dlt_bridge.source import singer
 
 __all__ = ["BridgeError", "MessageError", "TapError", "chat", "load", "sentence", "singer"]
 
-_MODULES = {"load": "checkpoints", "chat": "ready", "sentence": "failures", "singer": "source"}
+_MODULES = {
+    "load": "run.checkpoints",
+    "chat": "chat_source",
+    "sentence": "run.failures",
+    "singer": "source",
+}
 
 
 def __getattr__(name: str) -> object:

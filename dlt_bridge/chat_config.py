@@ -11,8 +11,8 @@ import dlt
 from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.errors import BridgeError
-from tap_chat.environment import from_environment
-from tap_chat.settings import json_schema, parse
+from tap_chat.config.environment import from_environment
+from tap_chat.config.settings import json_schema, parse
 from tap_chat.tap import STREAMS, Config
 
 if TYPE_CHECKING:

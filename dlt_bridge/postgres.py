@@ -18,7 +18,7 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres as dlt_postgres
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
 
-from dlt_bridge.files import CSV
+from dlt_bridge.destinations.file_formats import CSV
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import dlt
 from dlt.common.typing import SecretSentinel
 
-from dlt_bridge.batches import places_of
-from dlt_bridge.catalog import Catalog, NoCatalog, Renamed, checked_selection
-from dlt_bridge.checkpoints import reading
-from dlt_bridge.conventions import is_convention, refuse_other, schema_named
-from dlt_bridge.driver import Driver, Parcels
+from dlt_bridge.destinations.conventions import is_convention, refuse_other, schema_named
+from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.lines import Lines, TapLike, command_of, name_of
-from dlt_bridge.plans import Told
-from dlt_bridge.process import PATIENCE_SECONDS, Tap
-from dlt_bridge.runs import DRIVER
-from dlt_bridge.steps import HintStep
-from dlt_bridge.streams import Options
+from dlt_bridge.run.checkpoints import reading
+from dlt_bridge.tables.dispositions import Told
+from dlt_bridge.tables.driver import Driver, Parcels
+from dlt_bridge.tables.hint_step import HintStep
+from dlt_bridge.tables.sink import Options
+from dlt_bridge.tap.batch_files import places_of
+from dlt_bridge.tap.catalog import Catalog, NoCatalog, Renamed, checked_selection
+from dlt_bridge.tap.inputs import Lines, TapLike, command_of, name_of
+from dlt_bridge.tap.process import PATIENCE_SECONDS, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dlt.extract import DltResource, DltSource
 
-    from dlt_bridge.catalog import Stream
-    from dlt_bridge.names import OnNameCollision
-    from dlt_bridge.nested import Nesting
+    from dlt_bridge.arrow.nested import Nesting
+    from dlt_bridge.tables.column_names import OnNameCollision
+    from dlt_bridge.tap.catalog import Stream
 
 # dlt keeps what it has looked up in a file, but for what is secret.
 _Secret = Annotated[dict[str, Any], SecretSentinel]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import SingerSDKError
 
-from tap_chat.ending import STOPPING, watch_signals
-from tap_chat.quiet import keep_log_plain
-from tap_chat.settings import invalid
+from tap_chat.config.settings import invalid
+from tap_chat.logs import keep_log_plain
+from tap_chat.signals import STOPPING, watch_signals
+from tap_chat.singer.writer import buffer_output, flush
 from tap_chat.tap import TapChat
-from tap_chat.writer import buffer_output, flush
 
 if TYPE_CHECKING:
     from click import Command

@@ -12,26 +12,30 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
-from tap_chat import inputs, settings, truths
-from tap_chat._sdk import BeginningTap, ProbingTap, TerminatingTap
-from tap_chat.catalog import check_catalog
-from tap_chat.checks import header_problem
-from tap_chat.environment import environment, from_environment
-from tap_chat.fan_out import FanOut
-from tap_chat.mapping import Mapper
-from tap_chat.misfits import misfits
-from tap_chat.platforms import freshchat, freshchat_conversations, livechat
-from tap_chat.platforms.dixa import DixaConversationExport, DixaSettings
-from tap_chat.platforms.freshchat import FreshchatSettings
-from tap_chat.platforms.freshchat_users import FreshchatUsers
-from tap_chat.platforms.livechat import LiveChatSettings
-from tap_chat.platforms.messages import ChatMessages, MessagesSettings
-from tap_chat.probes import verdict
-from tap_chat.progress import Progress, watched
-from tap_chat.settings import about
-from tap_chat.throttle import Throttle
-from tap_chat.transport import Transport
-from tap_chat.writer import MessageWriter, not_written, write_line
+from tap_chat.config import settings
+from tap_chat.config.checks import header_problem
+from tap_chat.config.environment import environment, from_environment
+from tap_chat.config.misfits import misfits
+from tap_chat.config.settings import about
+from tap_chat.http.rate_limits.throttle import Throttle
+from tap_chat.http.transport import Transport
+from tap_chat.platforms.dixa.streams import DixaConversationExport, DixaSettings
+from tap_chat.platforms.freshchat import conversations as freshchat_conversations
+from tap_chat.platforms.freshchat import streams as freshchat
+from tap_chat.platforms.freshchat.streams import FreshchatSettings
+from tap_chat.platforms.freshchat.users import FreshchatUsers
+from tap_chat.platforms.livechat import streams as livechat
+from tap_chat.platforms.livechat.streams import LiveChatSettings
+from tap_chat.platforms.messages.streams import ChatMessages, MessagesSettings
+from tap_chat.singer import files as inputs
+from tap_chat.singer.catalog import check_catalog
+from tap_chat.singer.progress import Progress, watched
+from tap_chat.singer.sdk import BeginningTap, ProbingTap, TerminatingTap
+from tap_chat.singer.stream_maps import Mapper
+from tap_chat.singer.writer import MessageWriter, not_written, write_line
+from tap_chat.streams import truths
+from tap_chat.streams.fan_out import FanOut
+from tap_chat.streams.probes import verdict
 
 if sys.version_info >= (3, 12):
     from typing import override
@@ -45,8 +49,8 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-    from tap_chat.client import ChatStream
-    from tap_chat.fan_out import Plan
+    from tap_chat.streams.fan_out import Plan
+    from tap_chat.streams.stream import ChatStream
 
 
 class Config(settings.Settings, frozen=True, kw_only=True):

@@ -175,7 +175,7 @@ def test_telemetry_of_meltano_is_off_in_our_project() -> None:
 def test_telemetry_of_dlt_is_the_users_to_choose(tmp_path: Path) -> None:
     """The bridge changes nothing of it: see docs/bridge.md."""
     program = """
-import dlt_bridge, dlt_bridge.cli, dlt_bridge.target
+import dlt_bridge, dlt_bridge.cli.arguments, dlt_bridge.target.target
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import RuntimeConfiguration
 sys.exit(resolve_configuration(RuntimeConfiguration()).dlthub_telemetry is not {said})

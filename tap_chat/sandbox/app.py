@@ -13,14 +13,14 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tap_chat.sandbox.answers import BrokenResponse, SlowResponse, json_answer
-from tap_chat.sandbox.dixa import conversation_export
+from tap_chat.sandbox.apis.dixa import conversation_export
+from tap_chat.sandbox.apis.freshchat import freshchat
+from tap_chat.sandbox.apis.livechat import chats
+from tap_chat.sandbox.apis.messages import messages
 from tap_chat.sandbox.door import Door
 from tap_chat.sandbox.faults import http_date
-from tap_chat.sandbox.freshchat import freshchat
-from tap_chat.sandbox.livechat import chats
-from tap_chat.sandbox.messages import messages
 from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.responses import BrokenResponse, SlowResponse, json_answer
 from tap_chat.sandbox.world import World
 
 if TYPE_CHECKING:

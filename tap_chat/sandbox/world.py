@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from tap_chat.sandbox.dixa_world import DixaWorld
 from tap_chat.sandbox.drifts import Drifted
-from tap_chat.sandbox.freshchat_world import FreshchatWorld
-from tap_chat.sandbox.livechat_world import LiveChatWorld
-from tap_chat.sandbox.made_up import API_KEY, NOW, sentence, shown, timestamp
+from tap_chat.sandbox.worlds.dixa import DixaWorld
+from tap_chat.sandbox.worlds.freshchat import FreshchatWorld
+from tap_chat.sandbox.worlds.livechat import LiveChatWorld
+from tap_chat.sandbox.worlds.samples import API_KEY, NOW, sentence, shown, timestamp
 
 __all__ = ["API_KEY", "World"]
 

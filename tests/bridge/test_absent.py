@@ -149,8 +149,8 @@ def test_later_record_wins_property_by_property(stage: Stage) -> None:
 def test_random_records_are_as_dicts_that_are_updated(
     anywhere: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dlt_bridge.streams.BATCH_ROWS", 7)
-    monkeypatch.setattr("dlt_bridge.completion.KEYS_TOGETHER", 5)
+    monkeypatch.setattr("dlt_bridge.tables.sink.BATCH_ROWS", 7)
+    monkeypatch.setattr("dlt_bridge.tables.completion.KEYS_TOGETHER", 5)
     random.seed(7)
     head = schema(keys=("id", "k"), k={"type": "string"}, a=TEXT, b={"type": "integer"}, c={})
     expected: dict[tuple[int, str], dict[str, Any]] = {}

@@ -20,7 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
 
 from dlt_bridge import BridgeError, singer
-from dlt_bridge.batches import Places, places_of
+from dlt_bridge.tap.batch_files import Places, places_of
 
 if TYPE_CHECKING:
     from pathlib import Path

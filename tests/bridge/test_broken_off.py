@@ -12,7 +12,9 @@ from fuzz.effort import examples
 from hypothesis import given
 from staging import Stage, bookmark, record, schema
 
-from dlt_bridge import driver, load, singer, streams
+from dlt_bridge import load, singer
+from dlt_bridge.tables import driver
+from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
     from pathlib import Path

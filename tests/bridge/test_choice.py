@@ -15,11 +15,13 @@ from bridge.test_destination_values import ANY_NUMERIC, NUMBER
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, schema
 
-from dlt_bridge import decoding, load, singer, streams
-from dlt_bridge.arrow import RecordDecoder
-from dlt_bridge.checkpoints import committed
-from dlt_bridge.rows import Form
-from dlt_bridge.types import columns
+from dlt_bridge import load, singer
+from dlt_bridge.arrow import workers as decoding
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.types import columns
+from dlt_bridge.run.checkpoints import committed
+from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
     from pathlib import Path

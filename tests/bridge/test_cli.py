@@ -14,7 +14,7 @@ import pytest
 from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
 from staging import bookmark, entry, record, schema
 
-from dlt_bridge.report import size
+from dlt_bridge.run.report import size
 
 
 def lines_of_two(number: int) -> list[Any]:

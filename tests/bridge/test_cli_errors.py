@@ -13,7 +13,7 @@ from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError
-from dlt_bridge.ending import explained
+from dlt_bridge.run.signals import explained
 
 #: Ways to hold it wrong, with a part of what is said then; TAP is the command of a tap.
 WRONG = [

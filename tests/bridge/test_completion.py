@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_bridge.arrow import SEQUENCE, RecordDecoder
-from dlt_bridge.completion import Completion, Layout
-from dlt_bridge.presence import DELETED, LACKING, Lacking
-from dlt_bridge.rows import Form
-from dlt_bridge.types import columns
+from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
+from dlt_bridge.arrow.presence import DELETED, LACKING, Lacking
+from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.types import columns
+from dlt_bridge.tables.completion import Completion, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

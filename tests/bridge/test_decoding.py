@@ -13,12 +13,14 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
-from dlt_bridge import BridgeError, decoding, streams
-from dlt_bridge.arrow import RecordDecoder
-from dlt_bridge.decoding import Batch, Decoding
-from dlt_bridge.presence import LACKING, Lacking
-from dlt_bridge.rows import Form
-from dlt_bridge.types import columns
+from dlt_bridge import BridgeError
+from dlt_bridge.arrow import workers as decoding
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.presence import LACKING, Lacking
+from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.types import columns
+from dlt_bridge.arrow.workers import Batch, Decoding
+from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
-from dlt_bridge.arrow import SEQUENCE, RecordDecoder
-from dlt_bridge.rows import Form
-from dlt_bridge.types import Kind, columns
+from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
+from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.types import Kind, columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

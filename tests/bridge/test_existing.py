@@ -23,9 +23,9 @@ from running import BIN
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
-from dlt_bridge.ending import STOPPING
-from dlt_bridge.failures import sentence, understood
-from dlt_bridge.target import TargetDlt
+from dlt_bridge.run.failures import sentence, understood
+from dlt_bridge.run.signals import STOPPING
+from dlt_bridge.target.target import TargetDlt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

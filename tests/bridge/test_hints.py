@@ -13,7 +13,8 @@ from dlt.extract.exceptions import ResourcesNotFoundError
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, entry, record, schema
 
-from dlt_bridge import driver, load, singer
+from dlt_bridge import load, singer
+from dlt_bridge.tables import driver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pytest
 from staging import record, schema
 
-from dlt_bridge import keys, streams
+from dlt_bridge.tables import key_order as keys
+from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
     import pyarrow as pa

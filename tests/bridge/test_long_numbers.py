@@ -8,9 +8,9 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from dlt_bridge.places import FITTERS, Limits, fitted
-from dlt_bridge.types import Kind
-from dlt_bridge.values import MISFIT
+from dlt_bridge.arrow.types import Kind
+from dlt_bridge.arrow.values import MISFIT
+from dlt_bridge.arrow.variants import FITTERS, Limits, fitted
 
 DIGITS = 1_000_000
 NUMBERS = {

@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError, singer
-from dlt_bridge.names import told_apart
+from dlt_bridge.tables.column_names import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

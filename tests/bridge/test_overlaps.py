@@ -18,9 +18,9 @@ from bridge.test_target import TEXT, Target, as_bytes
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
-from dlt_bridge.alone import in_turn
-from dlt_bridge.pipelines import Place, configuration, pipeline_at
-from dlt_bridge.stagings import separate
+from dlt_bridge.destinations.staging import separate
+from dlt_bridge.run.locks import in_turn
+from dlt_bridge.run.pipelines import Place, configuration, pipeline_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def as_line(message: Any) -> bytes:
 
 HOLDER = """
 import sys, dlt
-from dlt_bridge.alone import alone
+from dlt_bridge.run.locks import alone
 with alone(dlt.pipeline("scripted_tap", pipelines_dir=sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -16,7 +16,8 @@ import pytest
 from running import BIN
 from staging import Stage, bookmark, record, schema
 
-from dlt_bridge import BridgeError, load, singer, working
+from dlt_bridge import BridgeError, load, singer
+from dlt_bridge.run import recovery as working
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from bridge.destinations import DATASET, Postgres
 from running import BIN
 from staging import bookmark, record, schema
 
-from dlt_bridge import private
-from dlt_bridge.private import private_folder, write_private
+from dlt_bridge.tap import private_folder as private
+from dlt_bridge.tap.private_folder import private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ SECRET = "s3cret-of-the-tap"
 # A script of a user, which handles no signal.
 SCRIPT = """
 import sys
-from dlt_bridge.process import Tap
+from dlt_bridge.tap.process import Tap
 
 with Tap([sys.executable, "-c", *sys.argv[1:3]], {"password": sys.argv[3]}).running():
     sys.stdin.read()

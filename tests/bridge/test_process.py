@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from staging import record, schema
 
-from dlt_bridge import MessageError, TapError, process
-from dlt_bridge.checkpoints import committed
-from dlt_bridge.process import Tap
+from dlt_bridge import MessageError, TapError
+from dlt_bridge.run.checkpoints import committed
+from dlt_bridge.tap import process
+from dlt_bridge.tap.process import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

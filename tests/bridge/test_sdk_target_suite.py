@@ -20,8 +20,8 @@ from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.runners import TargetTestRunner
 
 from dlt_bridge import MessageError, load, singer
-from dlt_bridge.ending import STOPPING
-from dlt_bridge.target import TargetDlt
+from dlt_bridge.run.signals import STOPPING
+from dlt_bridge.target.target import TargetDlt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
-from dlt_bridge import state
+from dlt_bridge.tap import state
 
 if TYPE_CHECKING:
     from staging import Stage

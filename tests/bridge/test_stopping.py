@@ -38,7 +38,7 @@ from dlt._workspace.cli._dlt import main
 sys.exit(main("dlt"))
 """
 TARGET = """
-from dlt_bridge.main import target
+from dlt_bridge.target.__main__ import target
 target()
 """
 SCRIPT = """

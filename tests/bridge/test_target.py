@@ -24,8 +24,8 @@ from staging import bookmark, record, schema
 
 from dlt_bridge import sentence as sentence_of
 from dlt_bridge import singer
-from dlt_bridge.target import TargetDlt
-from dlt_bridge.target_settings import SETTINGS
+from dlt_bridge.target.settings import SETTINGS
+from dlt_bridge.target.target import TargetDlt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -308,7 +308,8 @@ def test_config_that_is_none_is_one_sentence(
 
 
 def test_target_without_dlt_says_what_to_install() -> None:
-    code = "import sys; sys.modules['dlt'] = None; from dlt_bridge.main import target; target()"
+    block = "import sys; sys.modules['dlt'] = None"
+    code = f"{block}; from dlt_bridge.target.__main__ import target; target()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.startswith("target-dlt needs dlt, which is not installed. Install the extra")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bridge.types import ROOMY, Kind, column_type, columns
+from dlt_bridge.arrow.types import ROOMY, Kind, column_type, columns
 
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(

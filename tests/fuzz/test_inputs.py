@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from running import Runner, full_config
 
-from tap_chat import limits
-from tap_chat.resume import Sketch, find_mark, place_of, remaining
+from tap_chat.http.rate_limits import headers as limits
+from tap_chat.platforms.freshchat.resume import Sketch, find_mark, place_of, remaining
 from tap_chat.sandbox import API_KEY, Sandbox, World
 
 if TYPE_CHECKING:

@@ -24,12 +24,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
-from dlt_bridge.arrow import SEQUENCE, RecordDecoder
-from dlt_bridge.heads import Heads
-from dlt_bridge.messages import Record, State, decoded, record_head, state_value
-from dlt_bridge.process import blocks
-from dlt_bridge.rows import Form
-from dlt_bridge.types import columns
+from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
+from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.types import columns
+from dlt_bridge.tap.messages import Record, State, decoded, record_head, state_value
+from dlt_bridge.tap.process import blocks
+from dlt_bridge.tap.record_heads import Heads
 
 #: What somebody wrote.
 SECRET = "hunter2"

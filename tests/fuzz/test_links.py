@@ -9,8 +9,8 @@ from fuzz.effort import examples
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_chat.pagination import NextLinkPaginator, Page, PagingError
-from tap_chat.records import Block
+from tap_chat.singer.records import Block
+from tap_chat.streams.pagination import NextLinkPaginator, Page, PagingError
 
 API = "https://user@api.example.com:8443/v2"
 NAMED = (

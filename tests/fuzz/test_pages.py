@@ -23,11 +23,12 @@ from fuzz.spelling import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_chat import answers, arrays
-from tap_chat.answers import Beginning
-from tap_chat.fields import anything, integer, moment, number, record, several, text, thing
-from tap_chat.records import Conformer
-from tap_chat.verbatim import VerbatimReader
+from tap_chat.http import responses as answers
+from tap_chat.http.responses import Beginning
+from tap_chat.platforms.dixa import arrays
+from tap_chat.singer.records import Conformer
+from tap_chat.streams.fields import anything, integer, moment, number, record, several, text, thing
+from tap_chat.streams.verbatim import VerbatimReader
 
 SCHEMA = record(
     ("id",),

@@ -15,10 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bridge import BridgeError, MessageError, singer
-from dlt_bridge.arrow import SEQUENCE, RecordDecoder
-from dlt_bridge.nested import native
-from dlt_bridge.rows import Form
-from dlt_bridge.types import column_type, columns
+from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
+from dlt_bridge.arrow.nested import native
+from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.types import column_type, columns
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PROGRAM = """#!{python}
 import sys
 sys.path.append({packages!r})
-from dlt_bridge.main import target
+from dlt_bridge.target.__main__ import target
 sys.exit(target())
 """
 

@@ -22,7 +22,7 @@ from killing import counting
 from killing.processes import MARK
 from running import BIN
 
-from dlt_bridge import saved
+from dlt_bridge.tables import state_store as saved
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -9,7 +9,7 @@ from demo import ROOT
 from limiters.cases import CASES
 from limiters.simulation import Outcome, Simulation
 
-from tap_chat.pacing import Pacer
+from tap_chat.http.rate_limits.pacer import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from tap_chat import limits
+from tap_chat.http.rate_limits import headers as limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limiters.cases import Case
 
-    from tap_chat.cycles import Turn
+    from tap_chat.http.rate_limits.cycles import Turn
 
 OK, REFUSED = 200, 429
 FOREVER = float("inf")

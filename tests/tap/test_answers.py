@@ -12,7 +12,7 @@ from running import chat_config
 from serving import Server, rows
 from starlette.responses import HTMLResponse
 
-from tap_chat import answers
+from tap_chat.http import responses as answers
 from tap_chat.sandbox import Options, Sandbox
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat import arrays
-from tap_chat.answers import Beginning
+from tap_chat.http.responses import Beginning
+from tap_chat.platforms.dixa import arrays
 
 #: Texts that look like the end of one item and the beginning of the next.
 TRAPS = st.sampled_from(['},{"id":1', '"},{"id":"', "\\", '\\"},{"id":', "é", "[{"])

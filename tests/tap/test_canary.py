@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import SingerSDKError
 
+from tap_chat.config.settings import json_schema
 from tap_chat.sandbox import API_KEY
-from tap_chat.settings import json_schema
 from tap_chat.tap import STREAMS, Config, TapChat
 
 if TYPE_CHECKING:

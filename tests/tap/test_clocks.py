@@ -11,7 +11,7 @@ import pytest
 from running import Run, by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged
 
-from tap_chat.clocks import FAR, ServerClock, unit_of
+from tap_chat.http.clock import FAR, ServerClock, unit_of
 from tap_chat.sandbox import Sandbox, World
 
 if TYPE_CHECKING:

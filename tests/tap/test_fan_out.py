@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import assert_complete, by_stream, ended_after, full_config, missing
 
-from tap_chat.fan_out import FanOut, Plan, Step
 from tap_chat.sandbox import Fault, Options, Sandbox, World
+from tap_chat.streams.fan_out import FanOut, Plan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from serving import Server
 from starlette.responses import Response
 from talking import GONE, LONG_AGO, NO_BACKEND, Account, moment, talking_config
 
-from tap_chat.resume import place_of
+from tap_chat.platforms.freshchat.resume import place_of
 
 if TYPE_CHECKING:
     from running import Run, Runner

@@ -10,8 +10,8 @@ import pytest
 from running import chat_config
 from serving import Server, paged, rows
 
-from tap_chat.bookmarks import just_before, normalise_datetime, normalise_number
 from tap_chat.sandbox import Fault, World
+from tap_chat.singer.bookmarks import just_before, normalise_datetime, normalise_number
 
 if TYPE_CHECKING:
     from running import Run, Runner

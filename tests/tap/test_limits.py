@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_chat import limits
-from tap_chat.limits import NOTHING, Told
+from tap_chat.http.rate_limits import headers as limits
+from tap_chat.http.rate_limits.headers import NOTHING, Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat.pagination import (
+from tap_chat.singer.records import Block
+from tap_chat.streams.pagination import (
     MOST_EMPTY_PAGES,
     NextLinkPaginator,
     Page,
@@ -16,7 +17,6 @@ from tap_chat.pagination import (
     PagingError,
     RepeatedPageError,
 )
-from tap_chat.records import Block
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -8,8 +8,8 @@ import pytest
 from running import chat_config
 from terminal import on_terminal
 
-from tap_chat.progress import Progress
 from tap_chat.sandbox import Fault
+from tap_chat.singer.progress import Progress
 
 if TYPE_CHECKING:
     from running import Runner

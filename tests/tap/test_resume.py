@@ -13,7 +13,7 @@ from serving import Server
 from starlette.responses import Response
 from talking import Account, talking_config
 
-from tap_chat.resume import PARTS, Mark, Sketch, place_of, remaining
+from tap_chat.platforms.freshchat.resume import PARTS, Mark, Sketch, place_of, remaining
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from running import assert_complete, chat_config, full_config
 
-from tap_chat.retries import LONGEST_BACKOFF, Retries, RetryPolicy
+from tap_chat.http.retries import LONGEST_BACKOFF, Retries, RetryPolicy
 from tap_chat.sandbox import Fault, Sandbox
 
 if TYPE_CHECKING:

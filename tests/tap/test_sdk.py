@@ -1,4 +1,4 @@
-"""The SDK's private parts are where `tap_chat/_sdk.py` expects them."""
+"""The SDK's private parts are where `tap_chat/singer/sdk.py` expects them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
-from tap_chat._sdk import BlockStream, ProbingTap, write_starting_replication_value
-from tap_chat.bookmarks import Bookmarks
+from tap_chat.singer.bookmarks import Bookmarks
+from tap_chat.singer.sdk import BlockStream, ProbingTap, write_starting_replication_value
 from tap_chat.tap import TapChat
 
 PACKAGE = Path(tap_chat.__file__).parent

@@ -15,11 +15,11 @@ from limiters.servers import AtOnce, Bucket, Each, Strays, Windows
 from limiters.simulation import MEAN, Simulation
 from running import assert_complete, chat_config, full_config
 
-from tap_chat import limits
-from tap_chat.limits import Told
-from tap_chat.pacing import Pacer
+from tap_chat.http.rate_limits import headers as limits
+from tap_chat.http.rate_limits.headers import Told
+from tap_chat.http.rate_limits.pacer import Pacer
+from tap_chat.http.rate_limits.throttle import StarvedError, Throttle
 from tap_chat.sandbox import Options, Sandbox, World
-from tap_chat.throttle import StarvedError, Throttle
 
 if sys.version_info >= (3, 12):
     from typing import override

@@ -21,9 +21,9 @@ from starlette.responses import Response, StreamingResponse
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
-from tap_chat.connections import Connections, Timeouts
+from tap_chat.http.connections import Connections, Timeouts
+from tap_chat.http.transport import Answer, Transport
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
-from tap_chat.transport import Answer, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -225,7 +225,7 @@ def test_connection_that_was_idle_for_long_is_not_used_again(
     with Server(lambda _: {}) as api:
         connections = kept(api, 3)
         now = time.monotonic()
-        monkeypatch.setattr("tap_chat.connections.LONGEST_IDLE", time.monotonic() - now)
+        monkeypatch.setattr("tap_chat.http.connections.LONGEST_IDLE", time.monotonic() - now)
         assert connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)).whole(None) == b"{}"
         assert len({request.client for request in api.requests}) == 4
 

@@ -15,7 +15,7 @@ from running import Run, by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged, rows
 
 from tap_chat.sandbox import API_KEY, Fault, Sandbox, World
-from tap_chat.truths import TRUE_OF, origin, stored
+from tap_chat.streams.truths import TRUE_OF, origin, stored
 
 if TYPE_CHECKING:
     from running import Runner

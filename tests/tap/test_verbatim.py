@@ -10,14 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat import answers
-from tap_chat.fields import anything, boolean, integer, moment, number, record, several, text, thing
-from tap_chat.records import Conformer
+from tap_chat.http import responses as answers
+from tap_chat.singer.records import Conformer
+from tap_chat.streams.fields import (
+    anything,
+    boolean,
+    integer,
+    moment,
+    number,
+    record,
+    several,
+    text,
+    thing,
+)
+from tap_chat.streams.verbatim import VerbatimReader
 from tap_chat.tap import TapChat
-from tap_chat.verbatim import VerbatimReader
 
 if TYPE_CHECKING:
-    from tap_chat.pagination import Page
+    from tap_chat.streams.pagination import Page
 
 SCHEMA = record(
     ("id",),

@@ -11,8 +11,8 @@ import pytest
 from running import chat_config, full_config
 from serving import Server
 
-from tap_chat.client import ChatStream
 from tap_chat.sandbox import Sandbox, World
+from tap_chat.streams.stream import ChatStream
 from tap_chat.tap import STREAMS
 
 if TYPE_CHECKING:

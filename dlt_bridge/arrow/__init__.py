@@ -1,0 +1,1 @@
+"""Singer records as Arrow tables. No dlt is known here."""

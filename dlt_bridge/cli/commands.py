@@ -1,0 +1,282 @@
+"""What `dlt singer` does; a function for each of its actions."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dlt_bridge.cli import scaffold
+from dlt_bridge.cli.progress import Bars
+from dlt_bridge.destinations.destination import DRIVER
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.escapes import shown
+from dlt_bridge.run.checkpoints import committed, finish
+from dlt_bridge.run.locks import alone
+from dlt_bridge.run.pipelines import Place, pipeline_here, where
+from dlt_bridge.run.report import Report, counted
+from dlt_bridge.run.state_owner import settle, state_of
+from dlt_bridge.source import singer, unconfigured
+from dlt_bridge.tables import state_store as saved
+from dlt_bridge.tap.catalog import Catalog
+from dlt_bridge.tap.inputs import name_of
+from dlt_bridge.tap.json_files import json_object
+from dlt_bridge.tap.process import Tap
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from dlt import Pipeline
+    from dlt.extract import DltSource
+
+#: Arguments that are those of `pipeline.run`, too.
+RUN = ("write_disposition", "table_format", "loader_file_format")
+
+
+def discover(args: Namespace) -> None:
+    """Show the streams of a tap: their keys, how they are read, and whether they are selected."""
+    found = _discovered(args)
+    if args.json:
+        _write(found)
+        return
+    catalog = Catalog(found)
+    fields = {
+        entry["tap_stream_id"]: len((entry.get("schema") or {}).get("properties") or {})
+        for entry in found["streams"]
+    }
+    table = Table()
+    for column in ("stream", "key", "replication", "fields", "selected"):
+        justify: Any = "right" if column == "fields" else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    for stream in catalog.streams.values():
+        selected = "no" if stream.deselected else "yes"
+        keys, method = ", ".join(stream.keys), stream.method or ""
+        cells = (stream.name, keys, method, str(fields[stream.name]), selected)
+        # As text, names are not read as rich's markup.
+        table.add_row(*(Text(shown(cell)) for cell in cells))
+    _show(table)
+
+
+def run(args: Namespace) -> None:
+    """Load a tap, package by package, and show what was loaded."""
+    source = singer(
+        _command(args),
+        _config(args),
+        catalog=json_object(args.catalog, "catalog") if args.catalog else None,
+        discover=args.discover,
+        # What is not said is looked up.
+        properties=args.properties or None,
+        renamed=args.renamed or None,
+        select=_selection(args),
+        nested=args.nested,
+        deletes=args.deletes,
+        absent=args.absent,
+        naming=args.naming,
+        on_name_collision=args.on_name_collision,
+        batch_places=args.batch_places,
+        patience=args.patience,
+        on_bad_stream=args.on_bad_stream,
+        name=args.name,
+    )
+    pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
+    with alone(pipeline):
+        _load(pipeline, source, args)
+
+
+def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
+    begun = time.monotonic()
+    _say(f"Loading into {where(pipeline)}.")
+    for info in finish(pipeline):
+        _say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
+    streams = [name for name in source.resources.selected if name != DRIVER]
+    report = Report(pipeline, streams)
+    arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
+    try:
+        for part, refresh in _parts(source, args.full_refresh):
+            packages = committed(
+                pipeline,
+                part,
+                checkpoint_every=args.checkpoint_every,
+                refresh=refresh,
+                **arguments,
+            )
+            for package in packages:
+                report.add(package)
+                if not package.last:
+                    _say(f"Committed: {report.rows:,} rows so far.")
+    finally:
+        if report.packages:
+            seconds = time.monotonic() - begun
+            if args.json:
+                _write({"destination": where(pipeline), **report.summary(seconds)})
+            else:
+                _show(report.table(seconds))
+    _say(f"Everything is in {where(pipeline)}.")
+
+
+def state(args: Namespace) -> None:
+    """Show what a pipeline keeps of a tap's STATE, or put another in its place."""
+    source = args.name or name_of(_command(args))
+    value = _state(args.new) if args.new else {}
+    pipeline = _pipeline(args)
+    place = f"{where(pipeline)} (pipeline {pipeline.pipeline_name})"
+    if not args.new:
+        _require_file(pipeline, place)
+    if args.new or args.clear:
+        catalog = Catalog(_discovered(args))
+
+        def owner(key: str) -> str | None:
+            streams = catalog.named(key)
+            return streams[0] if len(streams) == 1 else None
+
+        with alone(pipeline):
+            settle(pipeline)
+            pipeline.sync_destination()
+            saved.replace(pipeline, source, value, catalog.names, owner)
+        _say(f"The next run of {source} begins {'from this state' if args.new else 'anew'}.")
+        return
+    pipeline.sync_destination()
+    kept = saved.kept_in(state_of(pipeline), source)
+    if not kept:
+        raise BridgeError(f"There is no state of {source} in {place}.")
+    if args.json:
+        _write(kept)
+        return
+    table = Table("stream", "bookmark")
+    bookmarks = kept.get("bookmarks", {})
+    for stream, bookmark in bookmarks.items():
+        table.add_row(Text(shown(stream)), Text(json.dumps(_values_first(bookmark))))
+    for name, value in kept.items():
+        if name != "bookmarks":
+            table.add_row(Text(f"({shown(name)})"), Text(json.dumps(value)))
+    _show(table)
+
+
+def init(args: Namespace) -> None:
+    """Write a pipeline script for a tap, with its secrets and config, into the working folder."""
+    for line in scaffold.write(Path(), args.tap, args.destination):
+        _say(line)
+
+
+def _command(args: Namespace) -> list[str]:
+    try:
+        command = shlex.split(args.tap)
+    except ValueError as error:
+        raise BridgeError(f"The command of the tap can't be read: {error}.") from None
+    if not command:
+        raise BridgeError("The tap has no name.")
+    return command
+
+
+def _config(args: Namespace) -> dict[str, Any] | None:
+    """Return the settings of the files, later ones over earlier; None to have them looked up."""
+    if not args.config:
+        return None
+    config: dict[str, Any] = {}
+    for name in args.config:
+        config |= json_object(name, "config")
+    return config
+
+
+def _selection(args: Namespace) -> list[str] | None:
+    """Return the patterns of streams; None to have them looked up."""
+    select: list[str] | None = args.select
+    if select is None and args.exclude:
+        select = dlt.config.get(f"sources.singer.{args.name or name_of(_command(args))}.select")
+    return [*(select or ()), *(f"!{name}" for name in args.exclude)] or None
+
+
+def _state(name: str) -> dict[str, Any]:
+    """Return the value of a STATE: of a Singer file, or as `meltano state get` prints it."""
+    value = json_object(name, "state")
+    for wrapper in ("singer_state", "value"):
+        if isinstance(value.get(wrapper), dict):
+            value = value[wrapper]
+    return value
+
+
+def _discovered(args: Namespace) -> Any:  # noqa: ANN401
+    command = _command(args)
+    config = _config(args)
+    if config is not None:
+        return Tap(command, config).discover()
+    name = args.name or name_of(command)
+    looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config")
+    advice = "" if looked_up else unconfigured(name)
+    return Tap(command, looked_up or {}, advice=advice).discover()
+
+
+def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    credentials = args.credentials
+    if credentials and credentials.startswith("{"):
+        try:
+            credentials = json.loads(credentials)
+        except ValueError:
+            raise BridgeError("--credentials begins as an object, but is no JSON.") from None
+    place = Place(
+        destination=args.destination,
+        pipeline=args.pipeline or args.name or name_of(_command(args)),
+        dataset=args.dataset,
+        credentials=credentials,
+        folder=args.pipelines_dir,
+    )
+    return pipeline_here(place, progress=progress)
+
+
+def _require_file(pipeline: Pipeline, place: str) -> None:
+    """Refuse to look into a database that is a file and is not there: to open it would make it.
+
+    Raises:
+        BridgeError: It is not there.
+    """
+    _, is_file, path = str(pipeline.destination_client().config).partition(":///")
+    if is_file and Path(path).is_absolute() and not Path(path).exists():
+        raise BridgeError(
+            f"There is no {place}. Is the tap's name right, and is this the folder of its runs?"
+        )
+
+
+def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
+    """Return the sources to load, one after the other, with dlt's refresh of each.
+
+    A refresh is of all streams of a source; the others keep their tables.
+    """
+    if not anew:
+        return [(source, None)]
+    streams = [name for name in source.resources.selected if name != DRIVER]
+    if unknown := [name for name in anew if name not in streams]:
+        raise BridgeError(
+            f"--full-refresh: there is no selected stream `{unknown[0]}`. There are:"
+            f" {', '.join(streams)}."
+        )
+    rest = [name for name in streams if name not in anew]
+    refreshed = (source.with_resources(*anew), "drop_resources")
+    return [refreshed, (source.with_resources(*rest), None)] if rest else [refreshed]
+
+
+def _show(table: Table) -> None:
+    Console().print(table)
+
+
+def _write(value: Any) -> None:  # noqa: ANN401
+    json.dump(value, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(shown(text), markup=False, highlight=False)
+
+
+def _values_first(bookmark: Any) -> Any:  # noqa: ANN401 - a tap's own
+    """Put what a stream goes on from before the objects that a tap keeps beside it."""
+    if not isinstance(bookmark, dict):
+        return bookmark
+    return dict(sorted(bookmark.items(), key=lambda item: isinstance(item[1], dict | list)))

@@ -1,0 +1,19 @@
+"""What dlt finds of the bridge, whenever it is imported: the command `dlt singer`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlt.common.configuration import plugins
+
+if TYPE_CHECKING:
+    from dlt_bridge.cli.arguments import SingerCommand
+
+
+@plugins.hookimpl(specname="plug_cli")
+@plugins.only_host(("dlt", "dlthub"))
+def plug_cli_singer(host: str) -> type[SingerCommand]:  # noqa: ARG001 - the hook's own
+    """Return the command, to both of dlt's programs: in a workspace, `dlt` refuses commands."""
+    from dlt_bridge.cli.arguments import SingerCommand  # noqa: PLC0415 - only a command line needs it
+
+    return SingerCommand

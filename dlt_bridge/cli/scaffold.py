@@ -1,0 +1,234 @@
+"""`dlt singer init`: a pipeline script of a tap, as `dlt init` writes one of a source."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.configuration.specs.base_configuration import (
+    extract_inner_hint,
+    is_base_configuration_inner_hint,
+    is_hint_not_resolvable,
+)
+from dlt.common.typing import is_optional_type
+
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.escapes import shown
+from dlt_bridge.run.pipelines import Place, destination_at
+from dlt_bridge.tap.inputs import name_of
+from dlt_bridge.tap.process import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dlt.common.configuration.specs import BaseConfiguration
+
+SCRIPT = '''"""Load {name} into {destination}: python {script}."""
+
+import sys
+{imports}
+import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dlt_bridge import BridgeError, load, sentence, singer
+
+{made}
+
+def main() -> None:
+    """Load what is new since the last run, and commit every two minutes."""
+    pipeline = dlt.pipeline("{name}", destination=DESTINATION, dataset_name="{name}_dataset")
+    # The tap's settings are in .dlt/secrets.toml, in [sources.singer.{name}.config].
+    source = singer({tap})
+    for info in load(pipeline, source):
+        print(info)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BridgeError, PipelineStepFailed) as error:
+        sys.exit(sentence(error))
+'''
+#: Of destinations that are files: else dlt goes on with that of the folder of the first run.
+FILES = {
+    "duckdb": """# Beside this script, from whatever folder it is run.
+DESTINATION = dlt.destinations.duckdb(str(Path(__file__).resolve().with_name("{name}.duckdb")))
+""",
+}
+IGNORED = (".dlt/secrets.toml", "*.duckdb")
+REQUIREMENTS = (
+    "# There is no release of tap-chat, which has the bridge, at PyPI yet.",
+    "tap-chat[dlt] @ git+https://github.com/tap-chat/tap-chat",
+    "dlt[{destination}]>=1.31",
+)
+#: What can be said of any tap: see `singer`.
+OPTIONS: dict[str, Any] = {
+    "properties": {
+        "select": {"type": "array", "examples": [["*"]]},
+        "nested": {"type": "string", "examples": ["json"]},
+        "deletes": {"type": "string", "examples": ["soft"]},
+        "on_bad_stream": {"type": "string", "examples": ["fail"]},
+    }
+}
+#: Settings that each tap of the SDK has, and that few need.
+BUILT_IN = re.compile("stream_maps?|stream_map_config|faker_config|flattening_.*|batch_config")
+
+
+def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
+    """Write a project for a tap. Files that are there are added to, never changed.
+
+    Args:
+        folder: Where to write it.
+        tap: The tap's executable.
+        destination: The name of a dlt destination.
+
+    Yields:
+        A sentence for each file.
+
+    Raises:
+        BridgeError: There is no such tap, or the script is there already.
+    """
+    name = name_of([tap])
+    settings = _settings(tap)
+    credentials = _credentials(destination)
+    script = folder / f"{name}_pipeline.py"
+    if script.exists():
+        raise BridgeError(f"{script} is there already. Move it away to have a new one.")
+    words = {"name": name, "destination": destination, "script": script.name}
+    script.write_text(_script(tap, words), encoding="utf-8")
+    yield f"{script}: the pipeline."
+    (folder / ".dlt").mkdir(exist_ok=True)
+    secrets, config = folder / ".dlt" / "secrets.toml", folder / ".dlt" / "config.toml"
+    secrets.touch(mode=0o600)
+    if _add(secrets, f"sources.singer.{name}.config", settings):
+        yield f"{secrets}: the settings of {shown(tap)}. Fill them in; see `{shown(tap)} --about`."
+    if credentials and _add(secrets, f"destination.{destination}", credentials):
+        yield f"{secrets}: the credentials of {destination}. Fill them in."
+    if _add(config, f"sources.singer.{name}", OPTIONS):
+        yield f"{config}: what to load, and how."
+    ignored = folder / ".gitignore"
+    there = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
+    if new := [line for line in IGNORED if line not in there]:
+        ignored.write_text("\n".join([*there, *new, ""]), encoding="utf-8")
+        yield f"{ignored}: the secrets stay out of commits."
+    requirements = folder / "requirements.txt"
+    if not requirements.exists():
+        lines = [line.format(**words) for line in REQUIREMENTS]
+        if name != "tap_chat":
+            # No name to be installed: at a registry, that of a path may be another package. And
+            # the tap's pins may clash with those of dlt.
+            lines.append(
+                f"# {shown(Path(tap).name)} is not here: install it in an environment of its own"
+                " (uv tool install, pipx)."
+            )
+        requirements.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        yield f"{requirements}: what to install."
+    yield f"Then: python {script.name}"
+
+
+def _script(tap: str, words: Mapping[str, str]) -> str:
+    """Return the pipeline script."""
+    file = FILES.get(words["destination"])
+    return SCRIPT.format(
+        **words,
+        tap=json.dumps(tap),
+        imports="from pathlib import Path\n" if file else "",
+        made=(file or 'DESTINATION = "{destination}"\n').format(**words),
+    )
+
+
+def _settings(tap: str) -> Mapping[str, Any]:
+    """Return the JSON Schema of a tap's settings, which taps of the SDK tell; else nothing."""
+    command = Tap(tap, {}).command
+    told = subprocess.run(  # noqa: S603 - the user's own tap
+        [*command, "--about", "--format=json"], capture_output=True, check=False
+    )
+    try:
+        settings: dict[str, Any] = json.loads(told.stdout)["settings"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return settings
+
+
+def _credentials(destination: str) -> dict[str, Any]:
+    """Return what a destination must be given, in the shape of a tap's settings."""
+    spec = destination_at(Place(destination=destination, pipeline="none")).spec
+    return _fields(spec)
+
+
+def _fields(spec: type[BaseConfiguration]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for name, hint in spec.get_resolvable_fields().items():
+        # What dlt itself writes into the files of `dlt init`.
+        shown = name in spec.__config_gen_annotations__ or not (
+            is_optional_type(hint) or getattr(spec, name, None) is not None
+        )
+        if not shown or is_hint_not_resolvable(hint):
+            continue
+        inner = extract_inner_hint(hint)
+        if not is_base_configuration_inner_hint(inner):
+            default = getattr(spec, name, None)
+            properties[name] = {"examples": [] if default is None else [default]}
+        elif (within := _fields(inner)) and "bucket_url" not in properties:
+            properties[name] = within
+    if not properties:
+        return {}
+    return {"properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _add(path: Path, table: str, settings: Mapping[str, Any]) -> bool:
+    """Add a table of settings to a TOML file; say whether there was none."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    # dlt has read it before, and would have refused what is no TOML.
+    there: Any = tomllib.loads(text)
+    for part in table.split("."):
+        there = there.get(part) if isinstance(there, dict) else None
+    if there is not None:
+        return False
+    before = f"{text.rstrip()}\n\n" if text.strip() else ""
+    path.write_text(before + "\n".join(_lines(table, settings)) + "\n", encoding="utf-8")
+    return True
+
+
+def _lines(table: str, settings: Mapping[str, Any], mark: str = "") -> Iterator[str]:
+    """Yield the lines of a table with settings; those that may be missing as comments."""
+    yield f"{mark}[{table}]"
+    required = settings.get("required", ())
+    sections = {}
+    for name, setting in settings.get("properties", {}).items():
+        if BUILT_IN.fullmatch(name):
+            continue
+        if setting.get("additionalProperties") is False and "properties" in setting:
+            sections[name] = setting
+        elif name in required:
+            yield f"{mark}{_key(name)} = {_example(setting)}"
+        elif "default" not in setting or setting["default"] is None:
+            # Those with a default are for `--about`.
+            yield f"# {_key(name)} = {_example(setting)}"
+    for name, section in sections.items():
+        yield ""
+        yield from _lines(f"{table}.{_key(name)}", section, mark if name in required else "# ")
+
+
+def _key(name: str) -> str:
+    """Return a name as a key of TOML."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else json.dumps(name)
+
+
+def _example(setting: Mapping[str, Any]) -> str:
+    """Return a value that the setting may have, to be replaced, as TOML."""
+    for example in (*setting.get("examples", ()), *setting.get("enum", ())):
+        if isinstance(example, (str, int, float, bool, list)):
+            return json.dumps(example)
+    if parts := setting.get("anyOf") or setting.get("oneOf"):
+        return _example(parts[0])
+    kinds = setting.get("type", "string")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
+    if kind in {"integer", "number"}:
+        least = setting.get("minimum", setting.get("exclusiveMinimum", -1) + 1)
+        return json.dumps(least if kind == "integer" else float(least))
+    return {"boolean": "false", "object": "{}", "array": "[]"}.get(kind, '"..."')

@@ -1,0 +1,1 @@
+"""What the bridge knows of a destination: its abilities, tables and names."""

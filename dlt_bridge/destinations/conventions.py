@@ -1,0 +1,78 @@
+"""The naming convention of a source: dlt's own, or the bridge's."""
+
+from __future__ import annotations
+
+import dlt
+from dlt.common.normalizers.naming.exceptions import NormalizersException
+from dlt.common.normalizers.naming.snake_case import NamingConvention as SnakeCase
+from dlt.common.schema import Schema
+from dlt.common.schema.normalizers import naming_from_reference
+
+from dlt_bridge import naming
+from dlt_bridge.destinations.destination import pipeline
+from dlt_bridge.errors import BridgeError
+
+#: The module of the bridge's own.
+OURS = naming.__name__
+
+
+def schema_named(source: str, convention: str | None) -> Schema:
+    """Return the schema of a source that is not loaded yet.
+
+    Args:
+        source: Its name.
+        convention: The naming convention that the user asks for. Where dlt's configuration or the
+            destination says another, dlt takes that one.
+
+    Raises:
+        BridgeError: There is no such naming convention.
+    """
+    try:
+        return Schema(source, normalizers={"names": convention or OURS})
+    except (ImportError, NormalizersException):
+        raise BridgeError(
+            "There is no such naming convention. dlt has snake_case, duck_case, direct, sql_cs_v1"
+            f" and sql_ci_v1; that of the bridge is {OURS}."
+        ) from None
+
+
+def refuse_other(convention: str | None) -> None:
+    """Refuse, before anything is read, names that would lead elsewhere than those before.
+
+    Args:
+        convention: The naming convention that the user asks for.
+
+    Raises:
+        BridgeError: The pipeline has another one; or dlt would not find the dataset again.
+    """
+    running = dlt.current.source_schema().naming
+    if convention and not is_convention(convention):
+        raise BridgeError(
+            f"The naming convention `{convention}` is asked for, but the pipeline names its tables"
+            f" by `{running.name()}`. It began with it, or dlt's configuration says so: take the"
+            " setting `naming` away, or load into another dataset with another pipeline name."
+        )
+    dataset = pipeline().dataset_name
+    if type(running) is naming.NamingConvention and dataset and not fit_dataset(dataset):
+        # Before the first load dlt looks for it by the name that snake_case makes.
+        raise BridgeError(
+            f"dlt would not find the dataset `{dataset}` again. On another machine, the state of"
+            " the tap would be lost: give it a name of English letters, digits and underscores."
+        )
+
+
+def is_convention(convention: str | None) -> bool:
+    """Say whether the pipeline that runs has a naming convention; by default the bridge's."""
+    running = dlt.current.source_schema().naming
+    return type(naming_from_reference(convention or OURS)) is type(running)
+
+
+def fit_dataset(dataset: str) -> bool:
+    """Say whether a dataset has one name, whatever the naming convention."""
+    ours = naming.NamingConvention().normalize_table_identifier(dataset)
+    return bool(ours == SnakeCase().normalize_table_identifier(dataset))
+
+
+def plain_dataset(dataset: str) -> str:
+    """Return the name of a dataset as dlt has always made it."""
+    return dataset if fit_dataset(dataset) else str(SnakeCase().normalize_table_identifier(dataset))

@@ -1,0 +1,1 @@
+"""Runs of a pipeline: checkpoints, recovery, signals and failures."""

@@ -1,0 +1,257 @@
+"""Runs that commit package after package while the tap goes on."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
+from dlt_bridge.destinations.destination import pipeline as running_pipeline
+from dlt_bridge.destinations.staging import separate
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.leftovers import gave_up
+from dlt_bridge.run.locks import alone
+from dlt_bridge.run.logs import one_line_logs
+from dlt_bridge.run.pipelines import client_of
+from dlt_bridge.run.recovery import after_kill, explained, forget_if_restarted
+from dlt_bridge.run.redaction import discreet, forgetting
+from dlt_bridge.run.signals import stoppable
+from dlt_bridge.run.state_owner import point, settle
+from dlt_bridge.tables.layout import destination_type, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dlt import Pipeline
+    from dlt.common.pipeline import LoadInfo
+    from dlt.extract import DltSource
+
+    from dlt_bridge.tables.driver import Driver, Parcels
+
+
+class Run:
+    """One run of a tap, over the packages that it fills.
+
+    Args:
+        every: Seconds after which the next STATE ends a package.
+
+    Attributes:
+        driver: Reads the tap, once it is started.
+        stopped: dlt wanted no more of it, as with `add_limit`.
+    """
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self.driver: Driver | None = None
+        self.stopped = False
+        self._held = ExitStack()
+
+    @property
+    def ended(self) -> bool:
+        """Say whether there is no further package to fill."""
+        return self.stopped or (self.driver is not None and self.driver.ended)
+
+    def packages(self, start: Callable[[], Driver]) -> Iterator[Parcels]:
+        """Yield what belongs to the next package."""
+        # Meanwhile the file is nobody's.
+        self._held.close()
+        self.driver = self.driver or start()
+        begun = time.monotonic()
+        yield from self.driver.package(lambda: time.monotonic() - begun >= self._every)
+        if destination_type() == "duckdb":
+            # Each job of dlt's opens the file, which takes the longer the more tables are in it,
+            # unless the process has it open already.
+            client = client_of(running_pipeline(), dlt.current.source_schema())
+            self._held.enter_context(client.sql_client)
+
+    def close(self) -> None:
+        """Stop the tap, if it still runs, and let go of the destination."""
+        self._held.close()
+        if self.driver is not None:
+            self.driver.close()
+
+
+#: Arguments of `pipeline.run` that say where to load.
+WHERE = ("destination", "dataset_name", "credentials")
+_run: ContextVar[Run | None] = ContextVar("run", default=None)
+
+
+@contextmanager
+def reading(start: Callable[[], Driver]) -> Iterator[Iterator[Parcels]]:
+    """Read a package: all that the tap gives; or, within `load`, up to a checkpoint.
+
+    Args:
+        start: Makes the driver that reads the tap.
+    """
+    run = _run.get()
+    packages = run.packages(start) if run else start().package()
+    try:
+        yield packages
+    except GeneratorExit:
+        if run:
+            run.stopped = True
+        raise
+    finally:
+        # If dlt stops in the midst of a package, so does the tap.
+        packages.close()  # type: ignore[attr-defined]
+
+
+def load(
+    pipeline: Pipeline,
+    source: DltSource,
+    *,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    **arguments: Any,  # noqa: ANN401
+) -> list[LoadInfo]:
+    """Load a source of `singer`, and commit again and again while the tap goes on.
+
+    What a run has committed stays, whatever happens after it; the next run goes on from its last
+    checkpoint, on this machine or another. Packages that an earlier run left are loaded first.
+
+    Args:
+        pipeline: The pipeline to load with.
+        source: The source.
+        checkpoint_every: Seconds after which the tap's next STATE ends a package; 0 for each one.
+        arguments: Of `pipeline.run`, such as `refresh` or `schema_contract`.
+
+    Returns:
+        What was loaded, package by package.
+
+    Raises:
+        BridgeError: The source is not one of `singer`, or what an earlier run left can't be loaded.
+        PipelineStepFailed: The tap or the load failed. All packages before it are loaded. Its text
+            shows no values of rows, which a database may quote; `pipeline.run` would show them.
+    """
+    try:
+        with one_line_logs(), stoppable(), alone(pipeline):
+            infos = finish(pipeline, **{name: arguments.get(name) for name in WHERE})
+            # The pipeline has them; dlt would look for its state without credentials.
+            for name in ("destination", "credentials"):
+                arguments.pop(name, None)
+            packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
+            return infos + [package.info for package in packages]
+    except PipelineStepFailed as failed:
+        said = discreet(failed)
+    # Raised outside of the handler, so that nobody finds the original.
+    raise said
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A package that is in the destination.
+
+    Attributes:
+        info: What dlt says of it.
+        state: The value of the STATE that is kept with it, as JSON text; None if there is none.
+        last: The tap has ended.
+        beside: How many values did not fit their column since the package before, by the one that
+            they are in: `table.column`.
+        warnings: How many warnings and errors the tap has logged so far.
+    """
+
+    info: LoadInfo
+    state: str | None
+    last: bool
+    beside: Counter[str] = field(default_factory=Counter)
+    warnings: int = 0
+
+
+def committed(
+    pipeline: Pipeline,
+    source: DltSource,
+    *,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    **arguments: Any,  # noqa: ANN401
+) -> Iterator[Committed]:
+    """Load a source as `load` does, and yield each package when it is in the destination.
+
+    Packages that an earlier run left are not looked at.
+
+    Args:
+        pipeline: As for `load`.
+        source: Likewise.
+        checkpoint_every: Likewise.
+        arguments: Likewise.
+
+    Raises:
+        BridgeError: The source is not one of `singer`.
+        PipelineStepFailed: The tap or the load failed.
+    """
+    run, known = Run(checkpoint_every), Counter[str]()
+    asked = {name: part.write_disposition for name, part in source.resources.items()}
+    try:
+        while not run.ended:
+            token = _run.set(run)
+            try:
+                with _heeded_signals(pipeline), forgetting(pipeline):
+                    info = pipeline.run(source, **arguments)
+            finally:
+                _run.reset(token)
+            if run.driver is None:
+                raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
+            driver = run.driver
+            beside = driver.beside
+            yield Committed(info, driver.kept, run.ended, beside - known, driver.warnings)
+            known = beside
+            # Of the run as a whole, not of each of its packages.
+            arguments.pop("refresh", None)
+    finally:
+        # Packages that end before the tap replace nothing: see `Driver._postpone_replacing`.
+        for name, disposition in asked.items():
+            if disposition == "replace":
+                source.resources[name].apply_hints(write_disposition=disposition)
+        run.close()
+
+
+def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
+    """Load the packages that an earlier run left, and return what was loaded.
+
+    Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+
+    Args:
+        pipeline: The pipeline.
+        where: Where it is to load, if it was not made so: arguments of `pipeline.run` in `WHERE`.
+
+    Raises:
+        BridgeError: They can't be loaded.
+        PipelineStepFailed: Likewise, for a reason that has nothing to do with them.
+    """
+    infos = []
+    forget_if_restarted(pipeline)
+    point(pipeline, **where)
+    settle(pipeline)
+    separate(pipeline)
+    if pipeline.destination is not None:
+        prepare(pipeline.destination.destination_type.rpartition(".")[2])
+    with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
+        after_kill(pipeline)
+        while pipeline.has_pending_data:
+            try:
+                pipeline.normalize()
+                infos.append(pipeline.load(**where))
+            except PipelineStepFailed as failed:
+                if not gave_up(pipeline, failed):
+                    raise
+    return infos
+
+
+@contextmanager
+def _heeded_signals(pipeline: Pipeline) -> Iterator[None]:
+    """Let signals end the run, as the program has it, while dlt normalizes and loads, too.
+
+    dlt keeps a signal to itself until its step is done. Then it makes an error of it, or forgets it
+    if nothing of the package is left to do; and the run would go on with the next package.
+    """
+    config = pipeline.runtime_config
+    before, config.intercept_signals = config.intercept_signals, False
+    try:
+        yield
+    finally:
+        config.intercept_signals = before

@@ -1,0 +1,133 @@
+"""One run of a pipeline at a time: locks that end with the process that holds them."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlt.common.pipeline import get_dlt_pipelines_dir
+
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.state_owner import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from dlt import Pipeline
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def alone(pipeline: Pipeline) -> Iterator[None]:
+    """Keep other runs from the working folder of a pipeline: two would read the same rows.
+
+    Args:
+        pipeline: The pipeline.
+
+    Raises:
+        BridgeError: Another run has the folder.
+    """
+    # Beside the folder: a run that gives the folder up keeps the lock.
+    path = Path(pipeline.pipelines_dir, f"{pipeline.pipeline_name}.lock")
+    with _Lock(path) as lock:
+        if not lock.taken():
+            raise BridgeError(
+                f"Another run of the pipeline {pipeline.pipeline_name} is under way"
+                f" ({lock.holder()}), and this one would read the same rows. Start it when that one"
+                " has ended, or give it a pipeline name of its own."
+            )
+        yield
+
+
+@contextmanager
+def in_turn(pipeline: Pipeline) -> Iterator[None]:
+    """Wait until no other run of this machine loads by a pipeline of this name to the same place.
+
+    For runs with working folders of their own, which are fed by others.
+
+    Args:
+        pipeline: The pipeline.
+    """
+    name = pipeline.pipeline_name
+    with _Lock(Path(get_dlt_pipelines_dir(), f"{name}.{place(pipeline)}.lock")) as lock:
+        if not lock.taken():
+            logger.warning(
+                "Another run of the pipeline %s loads to the same place (%s). This one waits for"
+                " its end. Runs that are to load at the same time need pipeline names of their"
+                " own.",
+                name,
+                lock.holder(),
+            )
+            lock.wait()
+        yield
+
+
+class _Lock:
+    """A file that one process can lock. Whoever has locked it removes it in the end.
+
+    Args:
+        path: Where the file is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._ours = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            self._path.unlink(missing_ok=True)
+        self._close()
+
+    def taken(self) -> bool:
+        """Take the lock, and say whether it could be had."""
+        return self._take(fcntl.LOCK_NB)
+
+    def wait(self) -> None:
+        """Take the lock when it is to be had."""
+        self._take(0)
+
+    def holder(self) -> str:
+        """Return who has the lock, for people to read."""
+        return self._path.read_text(errors="replace") if self._path.exists() else "unknown"
+
+    # Some folders can be locked by nobody, as they are shared or can't be written to.
+    def _take(self, flags: int) -> bool:
+        while True:
+            self._close()
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+                fcntl.flock(self._file, fcntl.LOCK_EX | flags)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                logger.warning(
+                    "The folder %s takes no locks (%s). Take care that no two runs of a pipeline"
+                    " are under way at once.",
+                    self._path.parent,
+                    error.strerror,
+                )
+                return True
+            # Whoever had it before may have removed it meanwhile.
+            if self._path.exists() and os.path.samestat(os.fstat(self._file), self._path.stat()):
+                break
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        self._ours = True
+        return True
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,190 @@
+"""Where to load, as a command or a config says it: a dlt pipeline with its destination."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+from dlt import current, destinations
+from dlt.common.configuration.resolve import inject_section
+from dlt.common.configuration.specs import ConfigSectionContext
+from dlt.common.destination import Destination
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.exceptions import MissingDependencyException
+from dlt.common.pipeline import get_dlt_pipelines_dir
+
+from dlt_bridge.destinations.conventions import fit_dataset, plain_dataset
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.recovery import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dlt import Pipeline, Schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A destination, and the pipeline that loads there.
+
+    Attributes:
+        destination: The name of a dlt destination, or of one that dlt's configuration names.
+        pipeline: The pipeline's name.
+        dataset: The dataset, which most databases call a schema; by default `<pipeline>_dataset`,
+            as with dlt.
+        credentials: As dlt takes them: a path, a URL, an object. Of `filesystem`, the URL of the
+            bucket or folder. None if dlt's configuration has them.
+        options: What the destination takes besides, such as `location` of BigQuery.
+        folder: Where pipelines keep their working files; None for dlt's own place.
+    """
+
+    destination: str
+    pipeline: str
+    dataset: str | None = None
+    credentials: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str | None = None
+
+
+def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make the pipeline that loads to a place; nothing is connected yet.
+
+    Args:
+        place: The place.
+        progress: As `dlt.pipeline` takes it.
+
+    Raises:
+        BridgeError: There is no such destination, it needs packages that are not installed, or the
+            pipeline's working files can't be read.
+    """
+    destination = destination_at(place)
+    try:
+        return dlt.pipeline(
+            place.pipeline,
+            pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
+            destination=destination,
+            dataset_name=_dataset(place),  # type: ignore[arg-type]  # likewise
+            progress=progress,
+        )
+    except json.JSONDecodeError as error:
+        folder = Path(place.folder or get_dlt_pipelines_dir(), place.pipeline)
+        raise damaged(place.pipeline, str(folder), error) from error
+
+
+def where(pipeline: Pipeline) -> str:
+    """Return where a pipeline loads to, for people to read."""
+    # As text, the configuration is the address without what is secret in it.
+    return f"{configuration(pipeline)}, dataset {pipeline.dataset_name}"
+
+
+def client_of(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
+    """Return a client of a pipeline's destination for a schema.
+
+    The pipeline makes one itself, but not if it has no such schema yet, and its own name is no name
+    of a schema.
+
+    Args:
+        pipeline: The pipeline.
+        schema: The schema.
+    """
+    if schema.name in pipeline.schemas:
+        return pipeline.destination_client(schema.name)
+    destination: Any = pipeline.destination
+    return destination.client(schema, configuration(pipeline))
+
+
+def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
+    """Return the configuration of a pipeline's destination; of what is missing, without it.
+
+    A client of the pipeline has it, too; but dlt makes none where the pipeline's name is no name of
+    a schema.
+    """
+    destination = pipeline.destination
+    begun = destination.spec()
+    if "dataset_name" in begun:
+        begun["dataset_name"] = pipeline.dataset_name
+    with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
+        return destination.configuration(begun, accept_partial=True)
+
+
+def pipeline_here(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make a pipeline whose relative paths are of the working folder.
+
+    dlt takes them for those of the folder of the pipeline's first run. What is known of another
+    place is forgotten: each has its own state.
+
+    Args:
+        place: The place.
+        progress: As `dlt.pipeline` takes it.
+
+    Raises:
+        BridgeError: As for `pipeline_at`.
+    """
+    pipeline = pipeline_at(place, progress=progress)
+    here = str(Path(current.run_context().local_dir).absolute())
+    if pipeline.get_local_state_val("initial_cwd") == here:
+        return pipeline
+    before = where(pipeline)
+    pipeline.set_local_state_val("initial_cwd", here)
+    # Made anew, as a destination keeps what it has looked up.
+    pipeline = pipeline_at(place, progress=progress)
+    if where(pipeline) != before:
+        pipeline.drop()
+    return pipeline
+
+
+def _dataset(place: Place) -> str | None:
+    """Return the name of the dataset; None for dlt's own choice."""
+    if place.dataset is None and fit_dataset(place.pipeline):
+        return None
+    return plain_dataset(place.dataset or f"{place.pipeline}_dataset")
+
+
+def destination_at(place: Place) -> Destination[Any, Any]:
+    """Make the destination of a place; nothing is connected yet.
+
+    Args:
+        place: The place.
+
+    Raises:
+        BridgeError: As for `pipeline_at`.
+    """
+    options = dict(place.options)
+    if place.credentials is not None:
+        files = place.destination == "filesystem" and isinstance(place.credentials, str)
+        options["bucket_url" if files else "credentials"] = place.credentials
+    try:
+        found = Destination.from_reference(place.destination, **options)
+    except UnknownDestinationModule:
+        known = [name for name in destinations.__all__ if name != "destination"]
+        near = get_close_matches(place.destination, known, n=1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"dlt has: {', '.join(sorted(known))}."
+        raise BridgeError(f"There is no such destination. {hint}") from None
+    except TypeError as error:
+        raise BridgeError(f"The destination {place.destination}: {error}.") from None
+    if not isinstance(found, Destination):
+        raise BridgeError("What is named as the destination is none.")
+    try:
+        # What it imports, it needs before anything else.
+        _ = found.client_class
+    except (MissingDependencyException, ImportError) as error:
+        raise BridgeError(
+            f"The destination {place.destination} needs packages that are not installed"
+            f" ({_missing(error)}). Install them: pip install 'dlt[{place.destination}]'."
+        ) from None
+    if found.destination_type == "dlt.destinations.postgres":
+        # Here, because its packages are there only now.
+        from dlt_bridge.postgres import exact  # noqa: PLC0415
+
+        return exact(found)
+    return found
+
+
+def _missing(error: MissingDependencyException | ImportError) -> str:
+    if isinstance(error, MissingDependencyException):
+        return ", ".join(error.dependencies)
+    return error.name or type(error).__name__

@@ -1,0 +1,66 @@
+"""Keeps values of rows, which a database may quote, out of what dlt says and keeps of a failure."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.pipeline.trace import save_trace
+
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.failures import causes_of, frames, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dlt import Pipeline
+
+HIDDEN = "Not kept: it may hold values of rows."
+
+
+@contextmanager
+def forgetting(pipeline: Pipeline) -> Iterator[None]:
+    """Let the pipeline's trace, a file, keep no text of an error that is not the bridge's own.
+
+    Args:
+        pipeline: The pipeline that runs in the body.
+    """
+    try:
+        yield
+    except PipelineStepFailed as failed:
+        trace = pipeline.last_trace
+        if trace is not None and not _is_ours(failed):
+            trace.steps[:] = [
+                step._replace(step_exception=HIDDEN, exception_traces=[], step_info=None)
+                if step.step_exception
+                else step
+                for step in trace.steps
+            ]
+            save_trace(pipeline.working_dir, trace)
+        raise
+
+
+def discreet(failed: PipelineStepFailed) -> PipelineStepFailed:
+    """Return an error that shows no values of rows.
+
+    Args:
+        failed: What dlt raised.
+
+    Returns:
+        The error itself, if it is one of the bridge's; otherwise one like it, with a sentence for
+        its text. Its notes say where it happened.
+    """
+    if _is_ours(failed):
+        return failed
+    said = PipelineStepFailed(
+        failed.pipeline, failed.step, failed.load_id, BridgeError(sentence(failed))
+    )
+    said.has_pending_data = failed.has_pending_data
+    said.is_package_partially_loaded = failed.is_package_partially_loaded
+    said.add_note(f"It happened here:\n{frames(failed)}")
+    return said
+
+
+def _is_ours(error: BaseException) -> bool:
+    return any(isinstance(cause, BridgeError) for cause in causes_of(error))

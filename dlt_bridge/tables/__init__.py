@@ -1,0 +1,1 @@
+"""From the messages of a tap to packages of tables."""

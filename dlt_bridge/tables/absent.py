@@ -1,0 +1,120 @@
+"""What becomes of properties that a record lacks: null, or the value that its row has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from dlt_bridge.arrow.decoder import SEQUENCE
+from dlt_bridge.arrow.presence import DELETED, Lacking
+from dlt_bridge.arrow.values import arrow_type
+from dlt_bridge.destinations.destination import pipeline
+from dlt_bridge.destinations.lookup import Wanted, readable, reader
+from dlt_bridge.errors import MessageError
+from dlt_bridge.tables import layout as tables
+from dlt_bridge.tables.completion import Layout
+from dlt_bridge.tables.dispositions import INSERT_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dlt_bridge.arrow.decoder import RecordDecoder
+    from dlt_bridge.arrow.rows import Form
+    from dlt_bridge.arrow.types import Kind
+    from dlt_bridge.tables.completion import Completion
+    from dlt_bridge.tables.dispositions import Plan
+
+
+def keeping(form: Form, plan: Plan, table: str, every: bool, table_format: str | None) -> Form:  # noqa: FBT001
+    """Return the form of records, with which of them keep the values of what they lack.
+
+    Without a key, a record has no row yet. A row that is marked as deleted keeps its values: a tap
+    that reads a log of changes knows nothing but its key then.
+
+    Args:
+        form: What the records become.
+        plan: How they come into the table.
+        table: The name of the table in the destination.
+        every: All records do, not only those that mark a row as deleted.
+        table_format: The format of the table, if it has one.
+
+    Raises:
+        MessageError: All are to, and the rows of the destination can't be read.
+    """
+    marks = any(column.name == DELETED for column in form.columns) and not plan.hard
+    merged = plan.disposition == "merge" and plan.keys and plan.strategy != INSERT_ONLY
+    if not merged or not (every or marks):
+        return form
+    if not readable(table_format):
+        if not every:
+            return form
+        raise MessageError(
+            f'Stream {form.stream}: absent="keep" needs the rows of its table, which can not'
+            f' be read back from {pipeline().destination.destination_name}. Choose absent="null",'
+            " or another destination."
+        )
+    known = [*(column.name for column in form.columns), *variants_of(form.variants)]
+    others = bool(tables.other_columns(table, known))
+    columns = [
+        replace(column, required=column.required and (column.key or not every))
+        for column in form.columns
+    ]
+    return replace(form, columns=columns, lacking=Lacking(every, marks, others))
+
+
+def complete_rows(
+    stream: str, table: str, decoder: RecordDecoder, waiting: Completion, *, others: bool
+) -> Iterator[tuple[pa.Table, dict[str, Kind]]]:
+    """Yield the rows of a package that lacked something, complete, with the types of all columns.
+
+    Args:
+        stream: The stream, for errors.
+        table: The name of its table in the destination.
+        decoder: What decodes its records.
+        waiting: The rows of the package.
+        others: They keep the columns that are of no property, too.
+
+    Raises:
+        MessageError: What they lack can't be read.
+    """
+    if not waiting.needed:
+        return
+    beside = decoder.learnt.kinds
+    variants = variants_of(beside)
+    columns = [column.name for column in decoder.form.columns]
+    more = tables.other_columns(table, [*columns, *variants]) if others else {}
+    schema = decoder.schema
+    for name, kind in {**variants, **more}.items():
+        if name not in schema.names:
+            schema = schema.append(pa.field(name, arrow_type(kind)))
+    properties = {
+        column.json_name: [
+            name
+            for name in (column.name, *variants_of({column.name: beside.get(column.name, {})}))
+            if name in schema.names
+        ]
+        for column in decoder.form.columns
+        if not column.key and column.name != DELETED
+    }
+    kinds = {**decoder.told_columns, **variants, **more}
+    texts = [name for name, kind in kinds.items() if kind.data_type == "json"]
+    layout = Layout(waiting.keys, schema, properties, list(more))
+    stored = schema.remove(schema.get_field_index(SEQUENCE))
+    with reader(Wanted(stream, table, stored, texts)) as rows:
+        for found in waiting.tables(layout, rows.rows if rows else None):
+            yield found, kinds
+
+
+def variants_of(kinds: Mapping[str, Mapping[str, Kind]]) -> dict[str, Kind]:
+    """Return the columns beside those of properties, with their types.
+
+    Args:
+        kinds: The types of the values that do not fit, by property and `data_type`.
+    """
+    return {
+        f"{name}__v_{data_type}": kind
+        for name, those in kinds.items()
+        for data_type, kind in those.items()
+    }

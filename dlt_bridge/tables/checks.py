@@ -1,0 +1,90 @@
+"""What a table can't take, of a SCHEMA or a setting; refused before any row is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dlt
+from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
+
+from dlt_bridge.arrow.decoder import SEQUENCE
+from dlt_bridge.errors import ANEW, MessageError
+from dlt_bridge.tables.layout import destination_type, stored_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dlt_bridge.destinations.existing import Existing
+
+#: How many columns a table can have at most, where it is not many thousands.
+MOST_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
+#: dlt's columns by which rows and those of their child tables are known.
+ROW, ROOT = "_dlt_id", "_dlt_root_id"
+#: dlt's setting to add it to Arrow tables.
+ADDED = "normalize.parquet_normalizer.add_dlt_id"
+
+
+def refuse_many(stream: str, table: str, properties: Iterable[str]) -> None:
+    """Refuse more columns than a table can have.
+
+    Args:
+        stream: The stream, for the error.
+        table: The name of its table.
+        properties: The names of the columns of its SCHEMA.
+
+    Raises:
+        MessageError: There are more.
+    """
+    most = MOST_COLUMNS.get(destination_type())
+    normalize = dlt.current.source_schema().naming.normalize_path
+    named = {normalize(name) for name in (*properties, SEQUENCE)} | set(stored_columns(table))
+    if most and len(named) > most:
+        raise MessageError(
+            f"Stream {stream}: its table would have {len(named):,} columns, but"
+            f" {destination_type()} has at most {most:,}. Deselect properties in the tap's catalog."
+        )
+
+
+def refuse_unlinked(stream: str, table: str, existing: Existing, *, merged: bool) -> None:
+    """Refuse child tables whose rows can't be known by those of the table.
+
+    Args:
+        stream: The stream, for the error.
+        table: The name of its table.
+        existing: The tables that are in the destination.
+        merged: Rows that are there make way for others.
+
+    Raises:
+        MessageError: Rows are there that lack what they are known by.
+    """
+    schema = dlt.current.source_schema()
+    row, root = map(schema.naming.normalize_identifier, (ROW, ROOT))
+    for known in get_nested_tables(schema.tables, table):
+        lacking = row if known["name"] == table else root if merged else None
+        filled = has_table_seen_data(known) or existing.has(str(known["name"]))
+        if lacking and filled and lacking not in known["columns"]:
+            raise MessageError(
+                f"Stream {stream}: its table `{known['name']}` was loaded without the column"
+                f" `{lacking}`, by which rows of child tables are known. Set nested, or the key, as"
+                f" it was before; or read the stream anew, into new tables: {ANEW}"
+            )
+
+
+def refuse_linked(stream: str, table: str) -> None:
+    """Refuse rows as Arrow tables where a column of dlt's, which they have not, may not be null.
+
+    Args:
+        stream: The stream, for the error.
+        table: The name of its table.
+
+    Raises:
+        MessageError: The table was loaded with child tables.
+    """
+    row = dlt.current.source_schema().naming.normalize_identifier(ROW)
+    known = stored_columns(table).get(row, {})
+    if known.get("data_type") and not known.get("nullable", True) and not dlt.config.get(ADDED):
+        raise MessageError(
+            f'Stream {stream}: its table `{table}` was loaded with nested="tables", so that its'
+            f" column `{row}` can't be null. Set nested as it was before; or read the stream anew,"
+            f" into a new table: {ANEW}"
+        )

@@ -1,0 +1,19 @@
+"""The console script `target-dlt`, which says what to install if dlt is not there."""
+
+from __future__ import annotations
+
+import sys
+
+
+def target() -> None:
+    """Run `target-dlt`."""
+    try:
+        # Here, because its imports are what may be missing.
+        from dlt_bridge.target.target import main  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        sys.exit(
+            f"target-dlt needs {missing}, which is not installed. Install the extra of its"
+            " destination: pip install 'tap-chat[duckdb]', or 'tap-chat[dlt]' 'dlt[<destination>]'."
+        )
+    main()

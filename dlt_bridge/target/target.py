@@ -1,0 +1,284 @@
+"""`target-dlt`: a Singer target that loads into any destination of dlt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from io import BufferedWriter, TextIOWrapper
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+import click
+from singer_sdk.exceptions import SingerSDKError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.plugin_base import PluginBase
+
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.checkpoints import committed
+from dlt_bridge.run.failures import frames, sentence
+from dlt_bridge.run.locks import alone, in_turn
+from dlt_bridge.run.logs import one_line_logs
+from dlt_bridge.run.pipelines import Place, pipeline_at, where
+from dlt_bridge.run.report import Report
+from dlt_bridge.run.signals import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
+from dlt_bridge.source import singer
+from dlt_bridge.tap.inputs import Lines, as_name
+from dlt_bridge.tap.json_files import json_object
+from dlt_bridge.tap.private_folder import private_folder
+from dlt_bridge.target.settings import CONTRACT, SETTINGS
+from tap_chat.config.environment import environment, from_environment
+from tap_chat.config.misfits import misfits
+from tap_chat.config.settings import invalid, without_nulls
+from tap_chat.logs import keep_log_plain
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+#: Settings that may be objects. The SDK can't read such ones from the environment, unless as texts.
+TEXTS = ("credentials", "schema_contract")
+#: Settings that are arguments of `pipeline.run`.
+RUN = ("write_disposition", "table_format", "loader_file_format", "schema_contract")
+
+
+class TargetDlt(PluginBase):
+    """Loads the output of any Singer tap into any destination of dlt."""
+
+    name = "target-dlt"
+    package_name = "tap-chat"
+    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS.to_dict()
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        parse_env_config: bool = False,
+        **plugin: Any,  # noqa: ANN401
+    ) -> None:
+        """Create the target.
+
+        Args:
+            config: The settings.
+            parse_env_config: Whether environment variables are settings too.
+            plugin: What the SDK's class takes: `validate_config`.
+
+        Raises:
+            ConfigValidationError: A setting is wrong or missing.
+        """
+        schema, given = self.config_jsonschema, dict(config or {})
+        if parse_env_config:
+            given |= from_environment(schema, "TARGET_DLT_", environment())
+        given = _with_texts(without_nulls(given, schema))
+        # The SDK would show values.
+        if errors := list(misfits(given, schema, self.name)):
+            raise invalid(*errors)
+        super().__init__(config=given, **plugin)
+        for signum in STOPPING:
+            # The SDK's own handler says 0, as if everything were written.
+            signal.signal(signum, end)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        for name in value:
+            if name != "ENV":
+                json_object(name, "config")
+        return super().cb_config(ctx, param, value)
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.help = "Load Singer messages from standard input into a destination of dlt."
+        command.params.append(
+            click.Option(
+                ["--input", "file_input"],
+                type=click.File("rb"),
+                help="A file to read messages from, instead of standard input.",
+            )
+        )
+        return command
+
+    @classmethod
+    @override
+    def invoke(
+        cls,
+        *,
+        config: Any = None,
+        file_input: IO[bytes] | None = None,
+        **about: Any,
+    ) -> None:
+        super().invoke(**about)
+        if sys.stdout is None:  # as in `target-dlt >&-`
+            raise BridgeError(
+                "Standard output is closed: there is nowhere to pass the STATE on to."
+            )
+        if file_input is None and sys.stdin is None:
+            raise BridgeError("Standard input is closed: there is nothing to load.")
+        target = cls(config=config.config, parse_env_config=config.parse_env)
+        target.load(file_input or sys.stdin.buffer)
+
+    def load(self, lines: IO[bytes] | IO[str]) -> None:
+        """Load messages, and write each STATE when everything before it is committed.
+
+        Args:
+            lines: Singer messages, one a line.
+
+        Raises:
+            BridgeError: They can't be loaded.
+            PipelineStepFailed: Likewise; what was committed before stays.
+        """
+        config = self.config
+        source = singer(
+            Lines(lines, refresh=config.get("refresh") or ()),
+            name=as_name(config["pipeline_name"]),
+            nested=config["nested"],
+            deletes=config["deletes"],
+            absent=config["absent"],
+            naming=config.get("naming"),
+            on_name_collision=config["on_name_collision"],
+            batch_places=config.get("batch_places"),
+            on_bad_stream=config["on_bad_stream"],
+        )
+        arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
+        with self._folder() as folder, ExitStack() as held:
+            pipeline = pipeline_at(self._place(folder))
+            held.enter_context(in_turn(pipeline))
+            held.enter_context(alone(pipeline))
+            # What a killed run left was never acknowledged: the tap sends it again.
+            pipeline.drop()
+            report = Report(pipeline)
+            written = None
+            for package in committed(
+                pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
+            ):
+                report.add(package)
+                if package.state and package.state != written:
+                    written = package.state
+                    _pass_on(written)
+            self.logger.info("%s", report.in_words(where(pipeline)))
+
+    def _place(self, folder: str) -> Place:
+        config = self.config
+        return Place(
+            destination=config["destination"],
+            pipeline=as_name(config["pipeline_name"]),
+            dataset=config.get("dataset_name"),
+            credentials=self._value("credentials"),
+            options=config.get("destination_options") or {},
+            folder=folder,
+        )
+
+    def _value(self, name: str) -> Any:  # noqa: ANN401
+        """Return a setting; an object of a setting in `TEXTS`."""
+        value = self.config.get(name)
+        if name in TEXTS and str(value).startswith("{"):
+            try:
+                value = json.loads(str(value))
+            except ValueError:
+                raise BridgeError(
+                    f"The setting `{name}` begins as an object, but is no JSON."
+                ) from None
+        if name in CONTRACT["properties"] and value is not None:
+            errors = list(misfits({name: value}, CONTRACT, self.name))
+            if errors:
+                raise invalid(*errors)
+        return value
+
+    @contextmanager
+    def _folder(self) -> Iterator[str]:
+        """Give the folder of the pipeline's working files."""
+        given = self.config.get("pipelines_dir")
+        with private_folder("target-dlt-") as private:
+            # Where dlt writes statements before they belong to a package.
+            before, tempfile.tempdir = tempfile.tempdir, str(private)
+            try:
+                yield str(Path(given).expanduser()) if given else str(private)
+            finally:
+                tempfile.tempdir = before
+
+
+def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with JSON texts for objects, where it may have either.
+
+    Raises:
+        ConfigValidationError: A setting is neither. The SDK would show its value.
+    """
+    found = dict(config)
+    for name in TEXTS:
+        value = found.get(name)
+        if isinstance(value, dict):
+            found[name] = json.dumps(value)
+        elif not isinstance(value, (str, type(None))):
+            raise invalid(f"The setting `{name}` is neither a text nor an object.")
+    return found
+
+
+def _pass_on(state: str) -> None:
+    """Write the value of a STATE, as every Singer target does: it is the tap's next state file.
+
+    Args:
+        state: The JSON text of the value.
+
+    Raises:
+        BridgeError: Nobody takes it.
+    """
+    try:
+        print(state, flush=True)  # noqa: T201 - the output of a target
+    except OSError as error:
+        # Or Python tries once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise BridgeError(
+            f"Standard output is closed ({error.strerror}), so the STATE of rows that are committed"
+            " could not be passed on. Run it again: these rows will come once more."
+        ) from None
+
+
+def main() -> None:
+    """Run the target; exit with 0 only if every record is in the destination."""
+    if sys.stderr is None:  # as in `target-dlt 2>&-`: no file may take its number
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        sys.exit("The working folder is not there any more. Change to another, and run it again.")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As Singer wants it, whatever the locale. And with a buffer, though Python was told to do
+        # without: else a write may end early, when the disk gets full, and say nothing.
+        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+        sys.stdout = TextIOWrapper(BufferedWriter(raw), encoding="utf-8")
+    try:
+        with one_line_logs():
+            command = TargetDlt.cli  # sets up the log
+            keep_log_plain()
+            command()
+    except KeyboardInterrupt as interrupt:
+        sys.exit(exit_code(interrupt))
+    except SingerSDKError as error:
+        TargetDlt.logger.error(str(error))
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+        exit_if_signalled()
+        TargetDlt.logger.error(sentence(error))
+        TargetDlt.logger.debug("It happened here:\n%s", frames(error))
+        sys.exit(1)
+    finally:
+        leave_if_signalled()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Settings: declared as types, read from files and the environment, checked."""

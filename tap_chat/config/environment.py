@@ -1,0 +1,80 @@
+"""Settings from environment variables, and from the file `.env`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from dotenv import dotenv_values
+
+from tap_chat.config.misfits import is_section
+from tap_chat.config.settings import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Of the working folder alone: one above it may be somebody else's, and an address in it would be
+#: sent the key of this run.
+DOTENV = ".env"
+
+
+def from_environment(
+    schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Read a config from environment variables, as `--config=ENV` does.
+
+    Args:
+        schema: The JSON Schema of the config.
+        prefix: What every variable's name starts with, such as `TAP_CHAT_`. The setting
+            `chat.api_key` is then `TAP_CHAT_CHAT_API_KEY`, the name Meltano gives it too.
+        environ: The variables.
+
+    Returns:
+        The settings that have a variable that is not empty, sections as objects.
+
+    Raises:
+        ConfigValidationError: The variable of a setting that is no text is not JSON.
+    """
+    found: dict[str, Any] = {}
+    for name, setting in schema["properties"].items():
+        variable = f"{prefix}{name}".upper()
+        text = environ.get(variable)
+        value: Any = _from_text(variable, text, setting) if text else None
+        if is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
+            whole = {} if value is None else value
+            value = whole | within if isinstance(whole, dict) else whole
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of the process over those of `.env` in the working folder.
+
+    Raises:
+        ConfigValidationError: That file can't be read.
+    """
+    try:
+        dotenv = dotenv_values(DOTENV)
+    except UnicodeDecodeError:
+        raise invalid("The file .env is no text in UTF-8.") from None
+    return {name: value for name, value in dotenv.items() if value is not None} | dict(os.environ)
+
+
+def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    kinds = _kinds(setting)
+    if "string" in kinds:
+        return text
+    try:
+        return msgspec.json.decode(text.lower() if "boolean" in kinds else text)
+    except msgspec.DecodeError:
+        raise invalid(f"The environment variable {variable} must hold JSON.") from None
+
+
+def _kinds(setting: Mapping[str, Any]) -> set[str]:
+    """Return the JSON types that a setting may have."""
+    kinds = {kind for choice in setting.get("anyOf", ()) for kind in _kinds(choice)}
+    kinds |= {"string" for value in setting.get("enum", ()) if isinstance(value, str)}
+    declared = setting.get("type", ())
+    return kinds | ({declared} if isinstance(declared, str) else set(declared))

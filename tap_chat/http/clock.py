@@ -1,0 +1,82 @@
+"""What time it is at a server, as its answers say (`Date`): a bookmark passes nothing that is not.
+
+The clock of this machine may be ahead of the server's, and what comes there meanwhile would be
+taken for read. But a `Date` may be wrong, too, and bookmarks would stay where it is for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+from tap_chat.http import responses as answers
+
+#: So much a Date may be before what is known to have been: hosts differ, and caches keep answers.
+SLACK = timedelta(days=1)
+
+#: Where there is no Date.
+FAR = datetime.max.replace(tzinfo=UTC)
+
+#: Units of times since 1970 that are integers: so many are a second.
+UNITS = (1, 10**3, 10**6, 10**9)
+#: No chat is older; and below, in any unit, are plain numbers.
+OLDEST = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+
+
+class ServerClock:
+    """Reads a server's clock from its answers, in whatever threads they come.
+
+    Attributes:
+        earliest: When the first of the answers since `begin` was; `FAR` if none said.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read = ""
+        self._last = self.earliest = FAR
+
+    def begin(self) -> None:
+        """Begin anew: what is read from now on is true of the earliest answer from now on."""
+        self.earliest = FAR
+
+    def saw(self, date: str) -> None:
+        """Take note of an answer.
+
+        Args:
+            date: Its header `Date`; empty if it has none. A cache leaves it as it was: then the
+                answer is as old.
+        """
+        with self._lock:
+            if date != self._read:
+                self._read = date
+                self._last = answers.http_date(date) or FAR
+            self.earliest = min(self.earliest, self._last)
+
+
+def is_behind(told: datetime, known: datetime) -> bool:
+    """Say whether a clock is so far behind a moment that is known to be over that it is wrong."""
+    return known - told > SLACK
+
+
+def bounds(unit: int, now: datetime) -> tuple[int, int]:
+    """Return the first and the last number that is a time of 2000 to now.
+
+    Args:
+        unit: How many of its units are a second.
+        now: What time it is.
+    """
+    return OLDEST * unit, int((now + SLACK).timestamp()) * unit
+
+
+def unit_of(number: float, now: datetime) -> int | None:
+    """Return how many of a number's units are a second, or None if it is no time of 2000 to now.
+
+    Args:
+        number: The number.
+        now: What time it is.
+    """
+    for unit in UNITS:
+        first, last = bounds(unit, now)
+        if first <= number <= last:
+            return unit
+    return None

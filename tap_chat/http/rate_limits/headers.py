@@ -1,0 +1,227 @@
+"""What a response says of its server's rate limit.
+
+Sources: RFC 9110 (`Retry-After`), RFC 6585 (429), draft-ietf-httpapi-ratelimit-headers (up to 06
+with three fields, 07 with one, and later with a list of them), and the references of vendors:
+GitHub, Zendesk and Freshworks (`X-RateLimit-*`), X (`x-rate-limit-*`), Discord
+(`X-RateLimit-Reset-After`, `retry_after` in the body), Matrix (`retry_after_ms` in the body),
+OpenAI and Azure (`retry-after-ms`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from tap_chat.http.responses import http_date
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from http.client import HTTPMessage
+
+# Seconds; what is longer is taken for a mistake, or is nothing that a run can wait for.
+DAY = 24 * 60 * 60.0
+
+# A number of seconds as large as this is a moment: seconds since 1970, or milliseconds.
+EPOCH, EPOCH_MS = 1e9, 1e11
+
+# Bytes and levels of a body in which a time to wait is looked for.
+LARGEST_BODY, DEEPEST_BODY = 65_536, 3
+
+_ITEM = re.compile(r'\s*("[^"]*"|[^,;\s]*)\s*((?:;[^,]*)?)')
+_PARAMETER = re.compile(r"([a-z]+)\s*=\s*([0-9.]+)(?=[\s;,]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a response says of its limit; None is what it does not say.
+
+    Attributes:
+        wait: Seconds until a request is allowed again.
+        remaining: Requests that are left of the window.
+        reset: Seconds until the window begins anew.
+    """
+
+    wait: float | None = None
+    remaining: float | None = None
+    reset: float | None = None
+
+
+NOTHING = Told()
+
+
+def read(
+    status: int, headers: Mapping[str, str] | HTTPMessage, body: bytes | bytearray | None
+) -> Told:
+    """Return what a response says of its limit.
+
+    Args:
+        status: The status.
+        headers: The headers, by name in any case.
+        body: The body if it is a refusal, as far as it was read; else None.
+
+    Returns:
+        No time is longer than a day. Of several windows in one header it is the one that binds.
+    """
+    # Most responses say nothing, and each response comes through here.
+    names = "\n".join(headers.keys()).lower()
+    if body is None and "limit" not in names and "retry-after" not in names:
+        return NOTHING
+    known = {_plain(name): headers[name] for name in headers}
+    told = _current_draft(known) or _three_fields(known)
+    wait = _wait(known, body)
+    if wait is None and _over(status, told):
+        wait = told.reset
+    return Told(wait, told.remaining, told.reset)
+
+
+def is_refusal(status: int, told: Told) -> bool:
+    """Say whether a request was refused as one too many.
+
+    A 429 always is. A 403 is if nothing remains, or if it says when to come again (GitHub); so is a
+    503 if nothing remains. A 503 with nothing but Retry-After is a server that is down for a while
+    (RFC 9110).
+
+    Args:
+        status: The status.
+        told: What the response says of its limit.
+    """
+    if status == HTTPStatus.FORBIDDEN:
+        return told.remaining == 0 or told.wait is not None
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return told.remaining == 0
+    return status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _over(status: int, told: Told) -> bool:
+    """Say whether the end of the window is what a response tells to wait for."""
+    # Refused although something remains: by another limit, of which it tells nothing.
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return not told.remaining
+    return told.remaining == 0 and is_refusal(status, told)
+
+
+def _plain(name: str) -> str:
+    """Return a header's name as all its spellings have it in common: `ratelimitreset`."""
+    return name.lower().replace("-", "").replace("_", "").removeprefix("x")
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def _seconds(known: Mapping[str, str], text: str | None) -> float | None:
+    """Return how far away a time is: a number of seconds, or a moment by the server's clock."""
+    if not text:
+        return None
+    value = _number(text)
+    if value is None or value >= EPOCH:
+        moment = _moment(text, value)
+        now = http_date(known.get("date", "")) or datetime.now(UTC)
+        value = max(0.0, moment - now.timestamp()) if moment else None
+    return value if value is not None and value <= DAY else None
+
+
+def _moment(text: str, value: float | None) -> float | None:
+    """Return the seconds since 1970 that a header means."""
+    if value is not None:
+        return value / 1000 if value >= EPOCH_MS else value
+    moment = http_date(text) or _iso(text)
+    return moment.timestamp() if moment else None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _items(text: str) -> Iterator[dict[str, float]]:
+    """Yield the parameters that are numbers of each item of a list (RFC 9651)."""
+    for value, parameters in _ITEM.findall(text):
+        if value:
+            found = _PARAMETER.findall(parameters)
+            numbers = {key: _number(number) for key, number in found}
+            yield {key: number for key, number in numbers.items() if number is not None}
+
+
+def _binding(windows: list[Told]) -> Told:
+    """Return the window that is used up first; of those that are, the one that lasts longest."""
+    return min(
+        windows,
+        key=lambda told: (
+            float("inf") if told.remaining is None else told.remaining,
+            -(told.reset or 0.0),
+        ),
+        default=NOTHING,
+    )
+
+
+def _day(seconds: float | None) -> float | None:
+    return None if seconds is None or seconds > DAY else seconds
+
+
+def _current_draft(known: Mapping[str, str]) -> Told | None:
+    """Read `RateLimit: "name";r=4;t=2`."""
+    text = known.get("ratelimit", "")
+    if "=" not in text.partition(";")[2]:
+        return None
+    return _binding(
+        [Told(remaining=item.get("r"), reset=_day(item.get("t"))) for item in _items(text)]
+    )
+
+
+def _three_fields(known: Mapping[str, str]) -> Told:
+    """Read what remains and the reset, each a header of its own or both in `RateLimit`."""
+    found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
+    for name in ("limit", "remaining", "reset"):
+        if text := known.get(f"ratelimit{name}"):
+            found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
+    return Told(
+        # Of no limit nothing can remain: that is how some say that there is none.
+        remaining=_number(found.get("remaining")) if _number(found.get("limit")) != 0 else None,
+        reset=_seconds(known, known.get("ratelimitresetafter") or found.get("reset")),
+    )
+
+
+def _wait(known: Mapping[str, str], body: bytes | bytearray | None) -> float | None:
+    """Return what a response asks to wait; with fractions of the second where it tells them."""
+    rough = _seconds(known, known.get("retryafter"))
+    exact = _number(known.get("retryafterms", known.get("msretryafterms")))
+    fine = exact / 1000 if exact is not None else _wait_of_body(body)
+    if fine is None or fine > DAY or (rough is not None and abs(rough - fine) > 1):
+        return rough
+    return fine
+
+
+def _wait_of_body(body: bytes | bytearray | None) -> float | None:
+    if not body or len(body) > LARGEST_BODY or b"etry" not in body:
+        return None
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    found = dict(_times(value, DEEPEST_BODY))
+    if "retryafterms" in found:
+        return found["retryafterms"] / 1000
+    return found.get("retryafter")
+
+
+def _times(value: Any, levels: int) -> Iterator[tuple[str, float]]:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict) and levels:
+        for key, inner in value.items():
+            name = _plain(key)
+            if name in {"retryafter", "retryafterms"}:
+                number = _number(str(inner)) if isinstance(inner, int | float | str) else None
+                if number is not None:
+                    yield name, number
+            yield from _times(inner, levels - 1)

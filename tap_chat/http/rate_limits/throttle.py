@@ -1,0 +1,230 @@
+"""One throttle for all requests to one host with one credential: who waits, and for how long.
+
+What is waited for is decided by `pacing`; here are the threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tap_chat.http.rate_limits.pacer import Pacer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_chat.http.rate_limits.cycles import Turn
+    from tap_chat.http.rate_limits.headers import Told
+
+logger = logging.getLogger(__name__)
+
+# Seconds after which a thread that waits looks at the clock, whatever happens: where a lock can't
+# be interrupted, it is how long a signal has to wait.
+LONGEST_SLEEP = 1.0
+
+# Seconds: a longer wait is said when it begins, and again as often as this while it goes on.
+WORTH_SAYING, SAID_EVERY = 5.0, 60.0
+
+# What was found is said again if it is so many times as much, or as little.
+MUCH = 2.0
+
+
+class StarvedError(Exception):
+    """The server refuses each request, and has done so for too long.
+
+    Args:
+        seconds: Since the first of the refusals.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Throttle:
+    """Lets requests pass as fast as they are allowed, and no faster.
+
+    Shared by all streams of a platform and safe to use from several threads. Each turn that `enter`
+    gives is closed once: by `accepted`, `refused` or `failed`.
+
+    Args:
+        requests_per_minute: The rate limit of the settings; None if it is not known.
+        workers: The most requests at once.
+        max_wait: Seconds without an accepted request after which refusals end the run. What the
+            first refusal that tells it asks to wait comes on top of it, once.
+        name: Whose limit it is, for the log.
+        clock: Returns seconds that never go back.
+
+    Attributes:
+        sent: The number of requests so far.
+        refused_count: How many of them were refused.
+        waited: Seconds for which the rate limit held back requests.
+    """
+
+    def __init__(
+        self,
+        requests_per_minute: float | None,
+        *,
+        workers: int,
+        max_wait: float,
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pacer = Pacer(requests_per_minute, workers)
+        self._max_wait = max_wait
+        self._name = name
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._someone_waits = False
+        self._summarised = False
+        # Since the last accepted request, or since it if nothing is left after it:
+        self._first_refusal: float | None = None
+        self._starving_since = 0.0
+        self._told_once = False
+        self._said = float("-inf")
+        self._learned = 0
+        self._said_rate = self._said_number = 0.0
+        self.sent = 0
+        self.refused_count = 0
+        self.waited = 0.0
+
+    def enter(self) -> Turn:
+        """Block until the next request may be sent.
+
+        Returns:
+            What the request is closed with.
+
+        Raises:
+            StarvedError: No request was accepted for too long, while some were refused.
+        """
+        with self._changed:
+            while True:
+                now = self._clock()
+                if (delay := self._pacer.delay(now)) <= 0:
+                    self.sent += 1
+                    # The next one may pass, too, or is the one to watch the clock.
+                    self._changed.notify()
+                    return self._pacer.send(now)
+                self._check_starved(now)
+                self._wait(now, delay)
+
+    def accepted(self, turn: Turn, told: Told) -> None:
+        """Note that a request was answered, and not refused.
+
+        Args:
+            turn: What `enter` returned.
+            told: What the response says of the limit.
+        """
+        with self._changed:
+            now = self._clock()
+            self._pacer.accepted(now, turn, told)
+            ends = self._pacer.budget.ends
+            self._first_refusal = None
+            if ends is not None and ends > now:
+                # It was the last one: what is waited after that end is as after a refusal.
+                self._first_refusal, self._starving_since = now, ends
+                self._told_once = False
+            self._changed.notify()
+            if self._pacer.learned != self._learned:
+                self._learned = self._pacer.learned
+                self._say_learned()
+
+    def refused(self, turn: Turn, told: Told) -> None:
+        """Note that a request was over the limit; arguments as for `accepted`."""
+        with self._changed:
+            now = self._clock()
+            self.refused_count += 1
+            self._pacer.refused(now, turn, told)
+            if self._first_refusal is None:
+                self._first_refusal = self._starving_since = now
+                self._told_once = False
+            if told.wait and not self._told_once:
+                self._told_once = True
+                self._starving_since = now + told.wait
+            self._changed.notify()
+
+    def failed(self, turn: Turn) -> None:
+        """Note that a request had no answer, or an error of the server.
+
+        Args:
+            turn: What `enter` returned.
+        """
+        with self._changed:
+            self._pacer.failed(self._clock(), turn)
+            self._changed.notify()
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody send a request for a while, as a server asks with Retry-After.
+
+        Args:
+            seconds: From now on.
+        """
+        with self._changed:
+            self._pacer.pause(self._clock(), seconds)
+
+    def summary(self) -> str | None:
+        """Return a sentence for the end of the run; None if there is nothing to say."""
+        if not self.refused_count and self.waited < WORTH_SAYING:
+            return None
+        found = f" It is {self._found()}." if self._found() else ""
+        return (
+            f"{self._name}: waited {self.waited:.0f} s for the rate limit;"
+            f" {self.refused_count:,} of {self.sent:,} requests were over it.{found}"
+        )
+
+    def log_summary(self) -> None:
+        """Log the sentence for the end of the run, once, if there is one."""
+        if not self._summarised and (summary := self.summary()):
+            self._summarised = True
+            logger.info(summary)
+
+    def _found(self) -> str:
+        parts = []
+        if rate := self._pacer.rate.now:
+            parts.append(f"about {_per_time(rate)}")
+        if self._pacer.at_once.is_limited:
+            parts.append(f"at most {self._pacer.at_once.now} requests at once")
+        return ", and ".join(parts)
+
+    def _say_learned(self) -> None:
+        rate = self._pacer.rate.now
+        if rate and self._pacer.is_sure and _differ(rate, self._said_rate):
+            self._said_rate = rate
+            logger.info("%s: rate limit of about %s.", self._name, _per_time(rate))
+        number = self._pacer.at_once.now
+        if self._pacer.at_once.is_limited and _differ(number, self._said_number):
+            self._said_number = number
+            logger.info("%s: at most %d requests at once.", self._name, number)
+
+    def _check_starved(self, now: float) -> None:
+        if self._first_refusal is not None and now >= self._starving_since + self._max_wait:
+            raise StarvedError(now - self._first_refusal)
+
+    def _wait(self, now: float, delay: float) -> None:
+        """Wait until something may have changed; one thread watches the clock for all."""
+        if self._someone_waits or delay == float("inf"):
+            self._changed.wait(LONGEST_SLEEP)
+            return
+        self._say(now, delay)
+        self._someone_waits = True
+        try:
+            self._changed.wait(min(delay, LONGEST_SLEEP))
+        finally:
+            self._someone_waits = False
+            self.waited += self._clock() - now
+
+    def _say(self, now: float, delay: float) -> None:
+        if delay > WORTH_SAYING and now >= self._said + SAID_EVERY:
+            self._said = now
+            logger.info("%s: waiting %.0f s for the rate limit.", self._name, delay)
+
+
+def _differ(value: float, said: float) -> bool:
+    return not said / MUCH < value < said * MUCH
+
+
+def _per_time(rate: float) -> str:
+    """Return a rate in words: by the second, or by the minute if it is that slow."""
+    return f"{rate:,.0f} requests/s" if rate >= 1 else f"{60 * rate:,.0f} requests/minute"

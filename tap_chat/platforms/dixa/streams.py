@@ -1,0 +1,322 @@
+"""The platform `dixa`: the exports API of Dixa, read in windows of the time of change.
+
+https://support.dixa.help/en/articles/174 documents it. It has no pages: an answer is an array of
+everything in a window of at most 31 days.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from singer_sdk.authenticators import BearerTokenAuthenticator
+from singer_sdk.streams.rest import HTTPRequest
+
+from tap_chat.config.checks import header_problem
+from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, RequestRate, about
+from tap_chat.http import responses as answers
+from tap_chat.http.client import BrokenOffError
+from tap_chat.http.errors import Remedies
+from tap_chat.http.responses import Beginning
+from tap_chat.platforms.dixa import arrays
+from tap_chat.platforms.dixa.arrays import Part
+from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
+from tap_chat.singer.bookmarks import MillisecondBookmarks
+from tap_chat.streams.probes import Probe
+from tap_chat.streams.stream import ChatStream
+from tap_chat.streams.verbatim import in_one_line
+from tap_chat.streams.windows import Window, Windows
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from msgspec import Raw
+    from singer_sdk.helpers.types import Auth, Context
+
+    from tap_chat.http.rate_limits.throttle import Throttle
+    from tap_chat.singer.records import Block
+    from tap_chat.streams.pagination import Page
+    from tap_chat.tap import TapChat
+
+MEBIBYTE = 1024 * 1024
+MOST_MEBIBYTES = 1024 * 1024
+MOST_MINUTES = 366 * 24 * 60
+
+# So many are decoded, or found not to need it, before they are written.
+RECORDS_AT_ONCE = 500
+
+MILLISECOND = 1
+MINUTE = 60_000 * MILLISECOND
+DAY = 24 * 60 * MINUTE
+
+#: So many conversations of another time, and none of the right one between, are no accident.
+MANY_ODD = 10
+
+#: Dixa was founded later; PostHog's source starts here, too.
+BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+REMEDIES = Remedies(
+    section="dixa",
+    address="the setting dixa.api_url: the exports API is at https://exports.dixa.io/v1",
+    unknown=(
+        "The setting dixa.api_token is wrong or expired. Make a new token in Settings >"
+        " Integrations > API tokens."
+    ),
+    forbidden=(
+        "The token in the setting dixa.api_token may not read the exports API. Make one that may in"
+        " Settings > Integrations > API tokens."
+    ),
+)
+
+
+class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
+    """The section `dixa`."""
+
+    api_token: Annotated[
+        str,
+        about("API token", "A token of the exports API: Settings > Integrations.", secret=True),
+    ]
+    api_url: Annotated[str, about("API URL", "Where the exports API is.")] = (
+        "https://exports.dixa.io/v1"
+    )
+    batch_size: Annotated[
+        int,
+        about("Batch size", "Days of a window; Dixa refuses more than 31.", ge=1, le=31),
+    ] = 31
+    max_answer_mb: Annotated[
+        int,
+        about(
+            "Largest answer",
+            "MiB of an answer that are held in memory; a larger one is written in parts while it is"
+            " read. If it breaks off, its window is halved and read again.",
+            ge=1,
+            le=MOST_MEBIBYTES,
+        ),
+    ] = 8
+    lookback_days: Annotated[
+        float,
+        about(
+            "Lookback",
+            "Days before the bookmark to read again, for changes that do not count as such.",
+            ge=0,
+            le=LONGEST_LOOKBACK,
+        ),
+    ] = 0.0
+    lag_minutes: Annotated[
+        float,
+        about(
+            "Lag",
+            "Minutes before now that a run ends at, so that what Dixa writes late is not missed.",
+            ge=0,
+            le=MOST_MINUTES,
+        ),
+    ] = 5.0
+    requests_per_minute: Annotated[
+        RequestRate | None,
+        about(
+            "Requests a minute", "The most requests in any minute; Dixa allows an organisation 10."
+        ),
+    ] = 10.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from super().problems()
+        yield "api_token", header_problem(self.api_token)
+
+
+class DixaConversationExport(ChatStream):
+    """Conversations, each as it was when it was exported; a change exports it anew."""
+
+    name = "dixa_conversation_export"
+    path = "/conversation_export"
+    section = "dixa"
+    remedies = REMEDIES
+    records_path = "data"
+    records_at_root = True
+    primary_keys = ("id",)
+    replication_key = "updated_at"
+    schema = CONVERSATION_EXPORT
+    settings: DixaSettings
+    bookmarks_class = MillisecondBookmarks
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        return BearerTokenAuthenticator(token=self.settings.api_token)
+
+    def __init__(self, tap: TapChat, settings: DixaSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        # Conversations of another time than was asked for: all, and those since the last other one.
+        self._odd = self._odd_in_a_row = 0
+
+    @property
+    @override
+    def first_bookmark(self) -> int:
+        return milliseconds(max(self.starts or BEGINNING, BEGINNING))
+
+    @override
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        bookmark = self.starting_bookmark or self.first_bookmark
+        start = max(bookmark - int(self.settings.lookback_days * DAY), milliseconds(BEGINNING))
+        newest, now = bookmark, milliseconds(self.ends)
+        lag = int(self.settings.lag_minutes * MINUTE)
+        end = now - lag
+        # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
+        size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
+        windows = Windows(start, end, size, smallest=MINUTE)
+        written: set[tuple[int, int]] = set()
+        for window in windows:
+            edge, written = written, set()
+            self.clock.begin()
+            try:
+                largest = self.settings.max_answer_mb * MEBIBYTE
+                limit = largest if windows.halvable(window) else None
+                for page in self.window_pages(window, limit, verbatim=verbatim):
+                    self._check_time(window, page)
+                    marks = [mark or 0 for mark in page.block.marks]
+                    newest = max(newest, *(mark for mark in marks if mark <= now), 0)
+                    versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
+                    written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
+                    yield page.block.only([version not in edge for version in versions])
+            except BrokenOffError as error:
+                # What was written of it comes once more: a bookmark has not passed it.
+                self.logger.info("%s Its window is halved.", error)
+                windows.halve(window)
+                written = edge
+            else:
+                passed = self.passed(datetime.fromtimestamp(newest // 1000, UTC))
+                self.reach(min(window.end, milliseconds(passed) - lag))
+        self.report()
+        if self._odd:
+            self.logger.warning(
+                "%d conversations of %s have an `updated_at` of another time than was asked for:"
+                " they were written.",
+                self._odd,
+                self.name,
+            )
+
+    def window_pages(
+        self, window: Window, largest: int | None, *, verbatim: bool
+    ) -> Iterator[Page]:
+        """Read one window.
+
+        Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
+        each is asked for from a millisecond before its start, so that every millisecond is in one
+        even if neither bound belongs to it.
+
+        Args:
+            window: The window, in ms since 1970.
+            largest: Bytes of the largest answer that is held as a whole, if a smaller window can
+                be read instead.
+            verbatim: Whether records may be left as the JSON that they came as.
+
+        Yields:
+            Its records, in no order. Those of an answer that is too large to be held come before
+            it is known to be whole.
+
+        Raises:
+            BrokenOffError: The answer broke off, or is too large and no array, and the window can
+                be halved.
+        """
+        request = self._request_of(window)
+        body = self.exchange(request, read, largest=largest)
+        if isinstance(body, Beginning):
+            parts = self._parts(request, body)
+        elif isinstance(body, Part):
+            parts = iter([body])
+        else:
+            # Not the array it should be: `page` says so, or finds one in an envelope.
+            yield self.page(request, body)
+            return
+        first = 0
+        for part in parts:
+            reader = self.verbatim_reader if verbatim and in_one_line(part.body) else None
+            for index in range(0, len(part.texts), RECORDS_AT_ONCE):
+                texts = part.texts[index : index + RECORDS_AT_ONCE]
+                page = reader.page(texts) if reader else None
+                yield page or self._decoded(request, texts, first + index)
+            first += len(part.texts)
+
+    @override
+    def probe(self) -> Probe:
+        end = milliseconds(self.ends)
+        request = self._request_of(Window(end - MINUTE, end))
+        return Probe(request, partial(self.page, request), "the conversations of a minute")
+
+    def _request_of(self, window: Window) -> HTTPRequest:
+        return HTTPRequest(
+            url=f"{self.url_base}{self.path}",
+            params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
+            headers={"Accept": "application/json"},
+        )
+
+    def _check_time(self, window: Window, page: Page) -> None:
+        """Refuse the answers to another question; they would be taken for all of the windows.
+
+        Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So odd
+        are those only that are more than a day away, and a few of them say nothing of the rest.
+        """
+        marks = [mark for mark in page.block.marks if mark is not None]
+        odd = [mark for mark in marks if not window.start - DAY <= mark <= window.end + DAY]
+        self._odd += len(odd)
+        self._odd_in_a_row = self._odd_in_a_row + len(odd) if len(odd) == len(marks) else 0
+        if self._odd_in_a_row >= MANY_ODD:
+            raise self.fatal(
+                self._request_of(window),
+                "gave conversations of another time than was asked for",
+                "Dixa does not filter as it should; it can't be read without losing records.",
+            )
+
+    def _parts(self, request: HTTPRequest, body: Beginning) -> Iterator[Part]:
+        """Read a large array, with errors as sentences."""
+        try:
+            yield from arrays.parts(body)
+        except arrays.NoArrayError:
+            said = f"answered with more than {len(body.first)} bytes that can't be read in parts"
+        except ValueError:
+            said = "answered with a body that is not whole JSON in UTF-8"
+        else:
+            return
+        raise BrokenOffError(self.sentence(request, said))
+
+    def _decoded(self, request: HTTPRequest, texts: list[Raw], first: int) -> Page:
+        """Decode and check records, of which the first has this number in the answer."""
+        try:
+            records = [answers.decode(text) for text in texts]
+        except (ValueError, RecursionError, answers.UnreadableError):
+            raise self.unreadable(request) from None
+        return self.checked(request, records, first=first)
+
+
+def read(body: bytes | bytearray | Beginning) -> Any:  # noqa: ANN401
+    """Split an array into the texts of its items.
+
+    Args:
+        body: The whole body, or the beginning of a larger one.
+
+    Returns:
+        The items, or the beginning as it is, or the decoded value if it is no array.
+
+    Raises:
+        ValueError: The body is not whole.
+    """
+    if isinstance(body, Beginning):
+        return body
+    try:
+        return arrays.whole(body)
+    except msgspec.DecodeError:
+        return answers.decode(body)
+
+
+def milliseconds(time: datetime) -> int:
+    """Return a time in ms since 1970."""
+    return round(time.timestamp() * 1000)

@@ -1,0 +1,195 @@
+"""The fields of Freshchat's API. Objects may have more than these; ids are opaque texts."""
+
+from __future__ import annotations
+
+from tap_chat.streams.fields import (
+    anything,
+    boolean,
+    integer,
+    moment,
+    number,
+    record,
+    several,
+    text,
+    thing,
+)
+
+PROPERTY = thing("A property.", name=text("Its name."), value=anything("Its value."))
+AVATAR = thing("The picture.", url=text("Where it is."))
+#: Freshchat: each part is an object with one key, its kind (text, image, file, email, ...).
+PARTS = several("The parts, each of a kind of its own.", thing("A part."))
+
+ACCOUNT = record(
+    ("account_id",),
+    account_id=integer("The account's id."),
+    organisation_id=integer("The organisation: id."),
+    organisation_domain=text("The organisation: domain."),
+    account_domain=text("The account's domain."),
+    app_id=text("The app's id."),
+    bundle_id=integer("The bundle: id."),
+    bundle_type=text("The bundle: freshchat, sales360 or support360."),
+    plan_type=text("The plan."),
+    datacenter=text("The data centre: US, EUC, AUS, IND or US2."),
+    web_chat_id=text("The web chat's id."),
+)
+
+ROLES = record(
+    ("id",),
+    id=text("The role's id."),
+    name=text("Its name."),
+    description=text("What it may do."),
+    is_custom_role=boolean("Whether the account made it."),
+)
+
+USERS = record(
+    ("id",),
+    id=text("The user's id."),
+    created_time=moment("When the user was created."),
+    updated_time=moment("When the user was last changed."),
+    email=text("E-mail address."),
+    phone=text("Phone number."),
+    first_name=text("First name."),
+    last_name=text("Last name."),
+    avatar=AVATAR,
+    properties=several("The account's own properties.", PROPERTY),
+    login_status=boolean("Whether the user is logged in."),
+    org_contact_id=text("The contact in the organisation."),
+    reference_id=text("The account's own id of the user."),
+    restore_id=text("The id to restore the user's chats with."),
+    social_profiles=several("Profiles elsewhere.", thing("A profile.")),
+)
+
+AGENTS = record(
+    ("id",),
+    id=text("The agent's id."),
+    created_time=moment("When the agent was created."),
+    email=text("E-mail address."),
+    first_name=text("First name."),
+    last_name=text("Last name."),
+    avatar=AVATAR,
+    biography=text("About the agent."),
+    groups=several("The ids of the agent's groups.", text("A group's id.")),
+    locale=text("The language."),
+    role_id=text("The role: id."),
+    role_name=text("The role: name."),
+    skill_id=text("The skill."),
+    license_type=text("The licence."),
+    is_deleted=boolean("Whether the agent is deleted."),
+    is_deactivated=boolean("Whether the agent is deactivated."),
+    agent_status=thing("What the agent does now.", name=text("Its name.")),
+    availability_status=text("Whether the agent is available."),
+    login_status=boolean("Whether the agent is logged in."),
+    routing_type=text("How conversations are assigned."),
+    agent_capacity=number("How many conversations at a time."),
+    social_profiles=several("Profiles elsewhere.", thing("A profile.")),
+    freshchat_access=boolean("Whether the agent may use Freshchat."),
+    round_robin_access=boolean("Whether the agent takes turns."),
+    freshid_uuid=text("The id in Freshworks."),
+    freshid_group_ids=several("The ids of the groups in Freshworks."),
+    org_contact_id=text("The contact in the organisation."),
+    phone=text("Phone number."),
+    scope=anything("What the agent may see."),
+    timezone=text("The time zone."),
+    title=text("The job title."),
+)
+
+GROUPS = record(
+    ("id",),
+    id=text("The group's id."),
+    name=text("Its name."),
+    description=text("What it is for."),
+    routing_type=text("How conversations are assigned."),
+    chat_group_id=text("The group's id in chat."),
+    routing_logic=text("The logic of the assignment."),
+    business_calendar_id=text("The business hours."),
+    standard_response_ids=several("The ids of its canned answers."),
+    sla_policy_ids=several("The ids of its service levels."),
+)
+
+CHANNELS = record(
+    ("id",),
+    id=text("The channel's id."),
+    updated_time=moment("When it was last changed."),
+    name=text("Its name."),
+    source=text("Where it is."),
+    locale=text("The language."),
+    icon=thing("The picture."),
+    tags=several("The tags.", text("A tag.")),
+    public=boolean("Whether everyone sees it."),
+    enabled=boolean("Whether it is in use."),
+    welcome_message=thing(
+        "What it says first.", message_type=text("Its type."), message_parts=PARTS
+    ),
+)
+
+USERS_CONVERSATIONS = record(
+    ("user_id", "id"),
+    user_id=text("The user's id, added by the tap."),
+    id=text("The conversation's id."),
+    # Freshchat gives ids only, but target-duckdb 0.8 fails on a table that has nothing but keys.
+    updated_time=moment("When the conversation was last changed, if Freshchat says so."),
+)
+
+CONVERSATIONS = record(
+    ("conversation_id",),
+    conversation_id=text("The conversation's id."),
+    conversation_internal_id=integer("Its number."),
+    app_id=text("The app's id."),
+    status=text("new, assigned, resolved or reopened."),
+    user_id=text("The user's id."),
+    channel_id=text("The channel's id."),
+    created_time=moment("When it was created."),
+    updated_time=moment("When it was last changed."),
+    url=text("Where it is."),
+    created_by=text("Who created it."),
+    org_contact_id=text("The contact in the organisation."),
+    assigned_agent_id=text("The agent's id."),
+    assigned_org_agent_id=text("The agent's id in the organisation."),
+    assigned_group_id=text("The group's id."),
+    assigned_org_group_id=text("The group's id in the organisation."),
+    skill_id=integer("The skill."),
+    properties=thing("Priority, and the account's own properties (cf_*)."),
+    users=several("The users of it.", thing("A user.")),
+    messages=several("Messages of it.", thing("A message.")),
+)
+
+CONVERSATIONS_MESSAGES = record(
+    ("conversation_id", "id"),
+    conversation_id=text("The conversation's id: that of the request, set by the tap."),
+    id=text("The message's id."),
+    freshchat_conversation_id=text("The conversation's id in Freshchat."),
+    app_id=text("The app's id."),
+    user_id=text("The user's id."),
+    actor_id=text("Who sent it: id."),
+    actor_type=text("Who sent it: user, agent, bot or system."),
+    org_actor_id=text("Who sent it: id in the organisation."),
+    channel_id=text("The channel's id."),
+    freshchat_channel_id=text("The channel's id in Freshchat."),
+    interaction_id=text("The interaction's id."),
+    message_type=text("normal, private or system."),
+    message_parts=PARTS,
+    reply_parts=several("The answers it offers.", thing("A part.")),
+    in_reply_to=thing("The message it answers."),
+    meta_data=thing("Further data."),
+    created_time=moment("When it was sent."),
+    bots_input=boolean("Whether a bot asked for it."),
+    isBotsInput=boolean("Whether a bot asked for it."),
+    botsPrivateNote=boolean("Whether it is a bot's private note."),
+    restrictResponse=boolean("Whether the user may not answer."),
+)
+
+CONVERSATIONS_PROPERTIES = record(
+    ("id",),
+    id=text("The property's id."),
+    type=text("Its type."),
+    name=text("Its name."),
+    label=text("Its label."),
+    column_name=text("Its column."),
+    default_value=anything("Its value by default."),
+    custom=boolean("Whether the account made it."),
+    editable=boolean("Whether it can be changed."),
+    required=boolean("Whether it must be filled in."),
+    position=number("Its place."),
+    choices=several("The values it can have.", thing("A choice.")),
+    fields=several("The properties within it.", thing("A property.")),
+)

@@ -1,0 +1,257 @@
+"""The platform `freshchat`: Freshchat's API v2 (https://developers.freshchat.com/api/).
+
+There is no list of conversations: users lead to their conversations, and these to their messages.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
+
+from singer_sdk.authenticators import BearerTokenAuthenticator
+from singer_sdk.streams.rest import PageContext
+
+from tap_chat.config.checks import header_problem
+from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
+from tap_chat.http import responses as answers
+from tap_chat.http.errors import Remedies
+from tap_chat.platforms.freshchat import fields
+from tap_chat.streams.page_sizes import PageSizes
+from tap_chat.streams.pagination import NextLinkPaginator, SinglePage
+from tap_chat.streams.probes import Probe
+from tap_chat.streams.stream import ChatStream
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Auth
+    from singer_sdk.streams.rest import HTTPRequest
+
+    from tap_chat.http.client import Body
+    from tap_chat.http.responses import Beginning
+    from tap_chat.streams.fan_out import Plan
+    from tap_chat.streams.pagination import Paginator
+
+#: Freshchat: sizes that a page may be limited to by the server.
+SERVER_PAGE_SIZES = (20, 50)
+
+
+REMEDIES = Remedies(
+    section="freshchat",
+    # Freshchat: the host of the web pages answers, too, with one of them.
+    address=(
+        "the setting freshchat.api_url: it must be the API's host with /v2 at the end, such as"
+        " https://acme.freshchat.com/v2"
+    ),
+    # https://crmsupport.freshworks.com/support/solutions/articles/50000004463: there is one token
+    # at a time, with the rights of the time at which it was made.
+    unknown=(
+        "The setting freshchat.api_key is wrong or expired, or a newer token has taken its place."
+        " The one that counts is in Admin settings > API tokens."
+    ),
+    forbidden=(
+        "The token in the setting freshchat.api_key may not read this. See whether the account's"
+        " plan has the API; if it has, make a new token in Admin settings > API tokens."
+    ),
+)
+
+
+def addressable(key: str) -> bool:
+    """Say whether an id can stand in a path: some would lead to another one (RFC 3986)."""
+    return key not in {"", ".", ".."}
+
+
+class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
+    """The section `freshchat`."""
+
+    api_url: Annotated[
+        str,
+        about(
+            "API URL",
+            "Where the API is, with /v2.",
+            examples=["https://acme.freshchat.com/v2", "https://api.eu.freshchat.com/v2"],
+        ),
+    ]
+    api_key: Annotated[str, about("API key", "A token: Admin settings > API tokens.", secret=True)]
+    items_per_page: Annotated[
+        int,
+        about(
+            "Items per page",
+            "Records to ask for in a request; 50 is what other connectors found safe.",
+            ge=1,
+            le=MOST_ON_A_PAGE,
+        ),
+    ] = 50
+    mode: Annotated[
+        Literal["all", "updated"],
+        about(
+            "Mode",
+            "Whose conversations are read: of `all` users in every run (complete), or of users"
+            " `updated` since the last (fast, but may miss messages of the others).",
+        ),
+    ] = "all"
+    lookback_days: Annotated[
+        float,
+        about(
+            "Lookback",
+            "Days before the last run from which messages and updated users are read again.",
+            ge=0,
+            le=LONGEST_LOOKBACK,
+        ),
+    ] = 1.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from super().problems()
+        yield "api_key", header_problem(self.api_key)
+
+
+class FreshchatStream(ChatStream):
+    """A stream of Freshchat: bearer token, next links."""
+
+    section = "freshchat"
+    remedies = REMEDIES
+    settings: FreshchatSettings
+
+    @cached_property
+    def page_sizes(self) -> PageSizes:
+        """What the run learns of the sizes of this stream's pages."""
+        return PageSizes(self.settings.items_per_page, SERVER_PAGE_SIZES)
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        return BearerTokenAuthenticator(token=self.settings.api_key)
+
+    @override
+    def new_paginator(self) -> Paginator[int]:
+        return NextLinkPaginator(self.settings.api_url)
+
+    @override
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        yield self.plan_of_sync(None)
+
+    @override
+    def says_gone(self, body: Body | Beginning) -> bool:
+        # Freshchat: its errors are objects with code, status and message. Gateways answer with web
+        # pages and plain texts.
+        return answers.is_object(body)
+
+    @override
+    def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
+        request = super().get_http_request(page=page)
+        request.headers["Accept"] = "application/json"
+        # Ids are opaque, and may hold what has a meaning in a URL.
+        keys = {
+            name: quote(str(value), safe="") for name, value in (page.stream_context or {}).items()
+        }
+        request.url = self.url_base + self.path.format(**keys)
+        if page.next_page_token is not None:
+            request.params["page"] = page.next_page_token
+            request.params["items_per_page"] = self.settings.items_per_page
+        return request
+
+
+class SingleObject(FreshchatStream):
+    """An endpoint whose answer is the record."""
+
+    verbatim_reader = None
+
+    @override
+    def new_paginator(self) -> Paginator[Any]:
+        return SinglePage()
+
+    @override
+    def find_records(self, body: Any) -> Any:
+        inner = body.get(self.records_path) if isinstance(body, dict) else None
+        record = inner if isinstance(inner, dict) else body
+        return [record] if isinstance(record, dict) else None
+
+
+class FreshchatAccount(SingleObject):
+    """The account."""
+
+    name = "freshchat_account"
+    path = "/accounts/configuration"
+    records_path = "configuration"
+    primary_keys = ("account_id",)
+    schema = fields.ACCOUNT
+
+    @override
+    def probe(self) -> Probe:
+        request = self.get_http_request(page=PageContext(None, None))
+        return Probe(request, partial(self.page, request), "the account's configuration")
+
+
+class FreshchatRoles(FreshchatStream):
+    """What agents may do."""
+
+    name = "freshchat_roles"
+    path = "/roles"
+    records_path = "roles"
+    primary_keys = ("id",)
+    schema = fields.ROLES
+
+
+class FreshchatAgents(FreshchatStream):
+    """The agents."""
+
+    name = "freshchat_agents"
+    path = "/agents"
+    records_path = "agents"
+    primary_keys = ("id",)
+    schema = fields.AGENTS
+
+
+class FreshchatGroups(FreshchatStream):
+    """The groups of agents."""
+
+    name = "freshchat_groups"
+    path = "/groups"
+    records_path = "groups"
+    primary_keys = ("id",)
+    schema = fields.GROUPS
+
+
+class FreshchatChannels(FreshchatStream):
+    """The channels."""
+
+    name = "freshchat_channels"
+    path = "/channels"
+    records_path = "channels"
+    primary_keys = ("id",)
+    schema = fields.CHANNELS
+
+
+class FreshchatConversationsProperties(FreshchatStream):
+    """The properties that conversations have."""
+
+    name = "freshchat_conversations_properties"
+    path = "/conversations/fields"
+    records_path = "data"
+    # Freshchat: the root, as it is documented.
+    records_at_root = True
+    primary_keys = ("id",)
+    schema = fields.CONVERSATIONS_PROPERTIES
+
+    @override
+    def new_paginator(self) -> Paginator[Any]:
+        return SinglePage()
+
+
+#: Those that take a request or two.
+STREAMS = (
+    FreshchatAccount,
+    FreshchatRoles,
+    FreshchatAgents,
+    FreshchatGroups,
+    FreshchatChannels,
+    FreshchatConversationsProperties,
+)

@@ -1,0 +1,95 @@
+"""The fields of LiveChat's v2 API. Texts of times are in the account's own time zone."""
+
+from __future__ import annotations
+
+from tap_chat.streams.fields import anything, boolean, integer, number, record, several, text, thing
+
+PAIR = thing("A question or variable.", key=text("Its name."), value=anything("Its value."))
+LOCAL = "as text in the account's time zone; use the timestamp."
+
+CHATS = record(
+    ("id", "agent_email"),
+    id=text("The chat's id."),
+    agent_email=text("The agent of this row, added by the tap; `unassigned` if there is none."),
+    type=text("chat or missed_chat."),
+    visitor=thing(
+        "Who asked.",
+        id=text("The visitor's id."),
+        name=text("Name."),
+        email=text("E-mail address."),
+        ip=text("IP address."),
+        city=text("City."),
+        region=text("Region."),
+        country=text("Country."),
+        country_code=text("Country code."),
+        timezone=text("Time zone."),
+        user_agent=text("Browser."),
+    ),
+    visitor_id=text("The visitor's id."),
+    agents=several(
+        "All agents of the chat.",
+        thing(
+            "An agent.",
+            display_name=text("Name."),
+            email=text("E-mail address."),
+            ip=text("IP address."),
+        ),
+    ),
+    supervisors=several("Who watched."),
+    rate=text("The rating."),
+    duration=number("How long it took, seconds."),
+    chat_start_url=text("The page it was started on."),
+    referrer=text("The page before."),
+    group=several("The ids of its groups."),
+    started=text(f"When it was started, {LOCAL}"),
+    started_timestamp=integer("When it was started, seconds since 1970."),
+    ended=text(f"When it ended, {LOCAL}"),
+    ended_timestamp=integer("When it ended, seconds since 1970."),
+    pending=boolean("Whether it goes on."),
+    prechat_survey=several("The answers before the chat.", PAIR),
+    postchat_survey=several("The answers after the chat.", PAIR),
+    custom_variables=several("The account's own variables.", PAIR),
+    integration_variables=several("Variables of integrations.", PAIR),
+    goals=several("The goals it reached.", thing("A goal.")),
+    queue=thing("The queue.", duration=number("How long the visitor waited, seconds.")),
+    tags=several("The tags.", text("A tag.")),
+    timezone=text("The account's time zone."),
+    engagement=text("auto_invite, manual_invite or immediate_start."),
+    messages=several("What was said; also in livechat_messages.", thing("A message.")),
+    events=several("Everything that happened; also in livechat_events.", thing("An event.")),
+    # Of a missed chat, a message that was left.
+    time=text("When a missed chat's message was left."),
+    message=text("A missed chat's message."),
+    email=text("A missed chat's e-mail address."),
+)
+
+MESSAGES = record(
+    ("chat_id", "event_id"),
+    chat_id=text("The chat's id, added by the tap."),
+    event_id=text("The message's id; <chat_id>_<n> where LiveChat gives none."),
+    author_name=text("Who said it."),
+    text=text("What was said."),
+    message_json=anything("What was said, as JSON."),
+    date=text(f"When it was said, {LOCAL}"),
+    timestamp=integer("When it was said, seconds since 1970."),
+    user_type=text("agent, visitor or supervisor."),
+    agent_id=text("The agent's id."),
+    welcome_message=boolean("Whether it greets."),
+)
+
+EVENTS = record(
+    ("chat_id", "event_id"),
+    chat_id=text("The chat's id, added by the tap."),
+    event_id=text("The event's id; <chat_id>_<n> where LiveChat gives none."),
+    type=text("message, attachment or event."),
+    event_type=text("What happened, such as `closed`."),
+    author_name=text("Who said it."),
+    text=text("What was said."),
+    message_json=anything("What was said, as JSON."),
+    date=text(f"When, {LOCAL}"),
+    timestamp=integer("When, seconds since 1970."),
+    user_type=text("agent, visitor or supervisor."),
+    agent_id=text("The agent's id."),
+    welcome_message=boolean("Whether it greets."),
+    files=several("The files.", thing("A file.")),
+)

@@ -1,0 +1,435 @@
+"""The platform `livechat`: LiveChat's v2 API (https://developers.livechat.com/docs/v2/).
+
+A query lists chats newest first, 25 a page, and reaches no more than 25,000 of them, so time is
+walked in windows of days. Messages and events are parts of a chat and cost no request.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from singer_sdk.authenticators import BasicAuthenticator
+from singer_sdk.streams.rest import HTTPRequest
+
+from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
+from tap_chat.http import responses as answers
+from tap_chat.http.client import MissingPageError
+from tap_chat.http.errors import Remedies
+from tap_chat.platforms.livechat import fields
+from tap_chat.platforms.livechat.pages import Found, Listing, Reach
+from tap_chat.singer.bookmarks import WindowBookmarks
+from tap_chat.streams.child import ChildStream
+from tap_chat.streams.fan_out import Plan, Step
+from tap_chat.streams.probes import Probe
+from tap_chat.streams.stream import ChatStream
+from tap_chat.streams.windows import Window, Windows
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from singer_sdk.exceptions import FatalAPIError
+    from singer_sdk.helpers.types import Auth, Context
+
+    from tap_chat.http.rate_limits.throttle import Throttle
+    from tap_chat.singer.records import Block, Record
+    from tap_chat.tap import TapChat
+
+#: LiveChat began in 2002.
+BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
+
+#: A day of the account is one in its own time zone, which is not known here: from UTC-12 to UTC+14.
+EARLIEST_ZONE = timedelta(hours=14)
+LATEST_ZONE = timedelta(hours=12)
+
+#: The agent of a chat that has none.
+UNASSIGNED = "unassigned"
+
+#: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
+MARK = "ended_timestamp"
+
+#: The statuses with which a page may be refused that can't be reached.
+BEYOND = (400, 404, 416, 422)
+
+#: How often the pages of a window are read at most if rows vanish while they are.
+PASSES = 5
+
+#: Days, and rows: the most that the settings may say.
+LARGEST_WINDOW = 10 * 366
+MOST_ROWS = 1_000_000_000
+
+
+REMEDIES = Remedies(
+    section="livechat",
+    address="the setting livechat.api_url: LiveChat's API is at https://api.livechatinc.com",
+    unknown=(
+        "The setting livechat.access_token is wrong or expired, or livechat.entity_id is not the"
+        " one that it was made for: see Developer Console > Tools > Personal access tokens."
+    ),
+    # https://platform.text.com/docs/authorization/troubleshooting: a token needs its scopes.
+    forbidden=(
+        "The token in the setting livechat.access_token may not read chats. Make one with the"
+        " scopes chats--all:ro and archives_read in Developer Console > Tools > Personal access"
+        " tokens."
+    ),
+)
+
+
+class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
+    """The section `livechat`."""
+
+    entity_id: Annotated[
+        str, about("Entity id", "The user name: the account id, or the e-mail address of an agent.")
+    ]
+    access_token: Annotated[
+        str,
+        about(
+            "Access token",
+            "A personal access token: Developer Console > Tools > Personal access tokens.",
+            secret=True,
+        ),
+    ]
+    api_url: Annotated[str, about("API URL", "Where the API is.")] = "https://api.livechatinc.com"
+    include_pending: Annotated[
+        Literal[0, 1], about("Include pending", "1 to read chats that go on, too.")
+    ] = 0
+    batch_size: Annotated[
+        int,
+        about(
+            "Batch size",
+            "Days of a window; one with too many chats is halved.",
+            ge=1,
+            le=LARGEST_WINDOW,
+        ),
+    ] = 31
+    max_rows: Annotated[
+        int,
+        about("Reachable rows", "How many chats a query of LiveChat reaches.", ge=1, le=MOST_ROWS),
+    ] = 25_000
+    lookback_days: Annotated[
+        float,
+        about(
+            "Lookback",
+            "Days before the bookmark to read again, for chats that ended or changed since.",
+            ge=0,
+            le=LONGEST_LOOKBACK,
+        ),
+    ] = 2.0
+
+
+class LiveChatStream(ChatStream):
+    """A stream of LiveChat: all of them are in the chats."""
+
+    path = "/chats"
+    section = "livechat"
+    remedies = REMEDIES
+    account_settings = ("entity_id",)
+    settings: LiveChatSettings
+    bookmarks_class = WindowBookmarks
+
+    @property
+    @override
+    def first_bookmark(self) -> int:
+        return int(max(self.starts or BEGINNING, BEGINNING).timestamp())
+
+    @property
+    @override
+    def left_out(self) -> tuple[str, ...]:
+        return () if self.settings.include_pending else ("pending chats",)
+
+    @property
+    @override
+    def coming_start(self) -> int:
+        """From when on this run reads the stream; each of the streams has a bookmark of its own."""
+        if not self.remembers:
+            return self.first_bookmark
+        return int(self.state_manager.start(self.known_state, MARK) or self.first_bookmark)
+
+
+class LiveChatChats(LiveChatStream):
+    """The chats, one row for each agent of a chat."""
+
+    name = "livechat_chats"
+    records_path = "chats"
+    primary_keys = ("id", "agent_email")
+    replication_key = "ended_timestamp"
+    schema = fields.CHATS
+    bookmarks_class = WindowBookmarks
+
+    def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        self._first_row: Record = {}
+        # When the last chat ended, as far as it is known, in seconds since 1970.
+        self._newest = 0
+
+    @property
+    @override
+    def authenticator(self) -> Auth:
+        return BasicAuthenticator(
+            username=self.settings.entity_id, password=self.settings.access_token
+        )
+
+    @override
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        bookmarks = {stream.name: stream.coming_start for stream in self._family}
+        self._newest = max(bookmarks.values())
+        behind = min(bookmarks, key=lambda name: bookmarks[name])
+        if bookmarks[behind] < self._newest:
+            self.logger.info(
+                "All streams of LiveChat are read from %d on, as %s was read until then.",
+                bookmarks[behind],
+                behind,
+            )
+        windows = self._windows(bookmarks[behind])
+        reach = Reach(self.settings.max_rows)
+        written, until = set[str](), 0
+        for window in windows:
+            self.clock.begin()
+            written = written if window.start < until else set()
+            first = self._listing(window, 1)
+            if not reach.covers(first.total) and windows.halvable(window):
+                windows.halve(window)
+                continue
+            found = yield from self._read(window, first, written)
+            beyond = reach.leaves_out(found)
+            if beyond and windows.halvable(window):
+                self.logger.info("%s Its days are halved.", self._told(found))
+                windows.halve(window)
+                until = max(until, window.end)
+                continue
+            self._judge(found, beyond=beyond)
+            self._reach(window)
+
+    def _windows(self, bookmark: int) -> Windows:
+        """Return the days to read."""
+        lookback = timedelta(days=self.settings.lookback_days)
+        start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
+        end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
+        return Windows(start.date().toordinal(), end, self.settings.batch_size)
+
+    @property
+    def _family(self) -> list[LiveChatStream]:
+        """The streams that are written in this run: what others have read says nothing of them."""
+        streams = (self, *self.child_streams)
+        return [one for one in streams if isinstance(one, LiveChatStream) and one.selected]
+
+    def _reach(self, window: Window) -> None:
+        """Move the bookmarks to the end of a window whose records are all written."""
+        # Everything is written that ended before the last day was over, wherever it was.
+        over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
+        passed = self.passed(datetime.fromtimestamp(self._newest, UTC))
+        reached = int(min(over - EARLIEST_ZONE, self.ends, passed).timestamp())
+        for stream in self._family:
+            if stream.remembers:
+                stream.state_manager.reach(MARK, reached)
+        self._state_writer.write_state(self.tap_state)
+
+    def _read(
+        self, window: Window, listing: Listing, written: set[str]
+    ) -> Generator[Block, None, Found]:
+        """Read the chats of a window, each once, as its rows.
+
+        New chats push others to later pages while they are read: these come twice, and the second
+        is left out. A chat that vanishes pulls others to earlier pages, where they were not seen;
+        so the pages are read again until all come that LiveChat counts, or nothing new does.
+
+        Args:
+            window: The window.
+            listing: Its first page.
+            written: The ids of chats that are written; those of the window are added.
+        """
+        seen: set[str] = set()
+        for again in range(PASSES):
+            if listing.total >= self.settings.max_rows:
+                raise self._too_many(listing)
+            given: set[str] = set()
+            asked = pages = listed = 0
+            following = Plan(self.name, partial(self._following, window, listing))
+            for page in chain([listing], self.ahead(following)):
+                asked += 1
+                if not page.ids <= given:
+                    pages, listed = pages + 1, listed + len(page.chats)
+                given |= page.ids
+                for rows in page.chats:
+                    if rows[0]["id"] not in written:
+                        written.add(rows[0]["id"])
+                        yield self._block(rows, page)
+            found = Found(listing, asked, pages, listed, len(given), not given <= seen)
+            if found.complete or (again and not found.more):
+                break
+            seen |= given
+            listing = self._listing(window, 1)
+        return found
+
+    def _block(self, rows: list[Record], page: Listing) -> Block:
+        """Return the rows of a chat, from which its parts are read, too."""
+        self._first_row = rows[0]
+        for stream in self.child_streams:
+            if isinstance(stream, ChatPart):
+                stream.chat, stream.request = rows[0], page.request
+        ended = self.bookmark_kind.read(rows[0].get(MARK))
+        if ended is not None and ended <= self.ends.timestamp():
+            self._newest = max(self._newest, int(ended))
+        return self.block(rows)
+
+    def _judge(self, found: Found, *, beyond: bool) -> None:
+        """Say if a window lacks chats that LiveChat counts in it.
+
+        Args:
+            found: What its pages gave.
+            beyond: Whether some of its chats may be out of reach.
+
+        Raises:
+            FatalAPIError: There may be more.
+        """
+        if found.complete:
+            return
+        if beyond and found.cut_off and not found.more:
+            raise self._too_many(found.listing)
+        if found.more or found.far_off:
+            raise self.fatal(
+                found.listing.request,
+                self._problem_of(found),
+                "Try again later; if it is so each time, ask LiveChat.",
+            )
+        # Each page came twice, and the same: there is no more to be had.
+        self.logger.warning("%s", self._told(found))
+
+    def _told(self, found: Found) -> str:
+        return self.sentence(found.listing.request, self._problem_of(found))
+
+    def _problem_of(self, found: Found) -> str:
+        total, given = found.listing.total, found.given
+        return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
+
+    def _too_many(self, listing: Listing) -> FatalAPIError:
+        return self.fatal(
+            listing.request,
+            f"lists {listing.total} chats on one day, of which not all can be read",
+            "A day is the smallest window; see the setting livechat.max_rows.",
+        )
+
+    def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:
+        """Read the pages of a window after the first, until one has nothing new or is refused."""
+        known = listing.ids
+        number, last = 1, listing.pages <= 1
+        while not last:
+            number += 1
+            try:
+                listing = self._listing(window, number)
+            except MissingPageError:
+                return
+            last = number >= listing.pages or listing.ids <= known
+            known |= listing.ids
+            yield Step(listing, listing.size, last)
+
+    def _listing(self, window: Window, number: int) -> Listing:
+        """Read one page of a window, and check it."""
+        request = self._request_of(window, number)
+        missing = BEYOND if number > 1 else ()
+        return self._checked(request, *self.exchange(request, answers.weigh, missing=missing))
+
+    @override
+    def probe(self) -> Probe:
+        day = self.ends.date().toordinal()
+        request = self._request_of(Window(day, day + 1), 1)
+        return Probe(request, partial(self._checked, request, 0), "the chats of a day")
+
+    def _request_of(self, window: Window, number: int) -> HTTPRequest:
+        return HTTPRequest(
+            url=f"{self.url_base}{self.path}",
+            params={
+                "date_from": date.fromordinal(window.start).isoformat(),
+                "date_to": date.fromordinal(window.end - 1).isoformat(),
+                "include_pending": self.settings.include_pending,
+                "page": number,
+            },
+            headers={"Accept": "application/json", "X-API-Version": "2"},
+        )
+
+    def _checked(self, request: HTTPRequest, size: int, body: Any) -> Listing:  # noqa: ANN401
+        total, pages, chats = (answers.find(body, name) for name in ("total", "pages", "chats"))
+        if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
+            raise self.fatal(
+                request,
+                "answered without the list `chats` and the numbers `total` and `pages`, but"
+                f" {answers.shape(body)}",
+                self.records_remedy,
+            )
+        rows = [by_agent(chat) if isinstance(chat, dict) else [chat] for chat in chats]
+        for index, of_chat in enumerate(rows):
+            for row in of_chat:
+                self.check(request, index, row)
+        return Listing(request, total, pages, rows, size)
+
+    @override
+    def generate_child_contexts(
+        self, record: Record, context: Context | None
+    ) -> Iterable[Context | None]:
+        # One for each chat, not for each agent. The chat itself is handed over apart from the
+        # context, which the SDK logs.
+        if record is self._first_row:
+            yield {"chat_id": record["id"]}
+
+
+class ChatPart(ChildStream, LiveChatStream):
+    """Records that are nested in a chat."""
+
+    parent_stream_type = LiveChatChats
+    primary_keys = ("chat_id", "event_id")
+    remembers = True
+
+    def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
+        super().__init__(tap, settings, throttle)
+        self.chat: Record = {}
+        self.request = HTTPRequest(self.url_base)
+
+    @override
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        chat_id = self.chat["id"]
+        records = []
+        for number, part in enumerate(self.chat.get(self.records_path) or ()):
+            record = part
+            if isinstance(part, dict):
+                record = part | {
+                    "chat_id": chat_id,
+                    # LiveChat: the id is in some accounts' parts only.
+                    "event_id": part.get("event_id") or f"{chat_id}_{number}",
+                }
+            self.check(self.request, number, record)
+            records.append(record)
+        yield self.block(records)
+
+
+class LiveChatMessages(ChatPart):
+    """What was said in the chats."""
+
+    name = "livechat_messages"
+    records_path = "messages"
+    schema = fields.MESSAGES
+
+
+class LiveChatEvents(ChatPart):
+    """Everything that happened in the chats: messages, attachments and events of the system."""
+
+    name = "livechat_events"
+    records_path = "events"
+    schema = fields.EVENTS
+
+
+STREAMS = (LiveChatChats, LiveChatMessages, LiveChatEvents)
+
+
+def by_agent(chat: Record) -> list[Record]:
+    """Return a chat once for each of its agents, or once for `unassigned`."""
+    emails = [agent.get("email") for agent in chat.get("agents") or ()]
+    unique = dict.fromkeys(email or UNASSIGNED for email in emails or [None])
+    return [chat | {"agent_email": email} for email in unique]

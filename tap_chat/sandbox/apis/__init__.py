@@ -1,0 +1,1 @@
+"""The APIs that the sandbox speaks, one module a platform."""

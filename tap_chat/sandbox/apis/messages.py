@@ -1,0 +1,59 @@
+"""The dialect of the vendor-neutral messages API."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from tap_chat.sandbox.responses import JSON, json_answer
+from tap_chat.sandbox.worlds.samples import API_KEY, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from tap_chat.sandbox.faults import Fault
+    from tap_chat.sandbox.options import Options
+    from tap_chat.sandbox.world import World
+
+
+def messages(request: Request, world: World, options: Options, fault: Fault | None) -> Response:
+    """Answer `GET /v1/messages`: a slice of the list, newer than `since` if that is given."""
+    query = request.query_params
+    if (query.get("api_key") or request.headers.get("x-api-key")) != API_KEY:
+        return json_answer({"error": "invalid api key"}, 401)
+    try:
+        offset, limit = int(query.get("offset", 0)), int(query.get("limit", 20))
+    except ValueError:
+        return json_answer({"error": "offset and limit must be integers"}, 400)
+    if fault and fault.kind == "repeat":
+        offset = 0
+    rows = world.chat_messages
+    if since := query.get("since"):
+        rows = [row for row in rows if row["timestamp"] >= since]
+    size = max(min(limit, options.max_page_size), 1)
+    if offset >= len(rows) and options.messages_end == "last":
+        offset = max(len(rows) - 1, 0) // size * size
+    elif offset >= len(rows) and options.messages_end != "empty":
+        return END[options.messages_end]()
+    # What is hidden has its place in the page all the same.
+    page = [row for row in rows[offset : offset + size] if shown(row["id"], world.hidden)]
+    total = {"total": len(rows)} if options.messages_total else {}
+    return json_answer({"data": fault.spoil_records(page) if fault else page, **total})
+
+
+#: What else the end of a list may be than an empty one.
+END: dict[str, Callable[[], Response]] = {
+    "null": lambda: json_answer({"data": None}),
+    "object": lambda: json_answer({"data": {}}),
+    **{
+        str(status): partial(json_answer, {"error": "there is no such page"}, status)
+        for status in (400, 404, 416, 422)
+    },
+    "204": lambda: Response(status_code=204),
+    "nothing": lambda: Response(b"", media_type=JSON),
+    "message": lambda: json_answer({"message": "There are no more messages."}),
+}

@@ -1,0 +1,1 @@
+"""The made-up accounts behind the sandbox, one a platform."""

@@ -1,0 +1,148 @@
+"""The made-up LiveChat account: chats that end, chats nobody answered, and chats still open."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from tap_chat.sandbox.worlds.livechat_rows import Chat, Row, Writer
+from tap_chat.sandbox.worlds.samples import DAY, HOUR, NOW, OPENED, SECOND, births, epoch_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What the tap writes as the agent of a chat without one.
+NOBODY = "unassigned"
+#: The longest chat, in seconds.
+LONGEST = 4 * 3600
+
+
+@dataclass(frozen=True)
+class LiveChatWorld:
+    """One LiveChat account at a moment.
+
+    Attributes:
+        seed: Decides every value.
+        chats: The number of chats that have ended by NOW, or were missed.
+        now: What ended later is not there yet, or still open.
+        timezone: The account's time zone.
+        removed: The ids of chats that are gone.
+    """
+
+    seed: int = 7
+    chats: int = 150
+    now: datetime = NOW
+    timezone: str = "Europe/Berlin"
+    removed: tuple[str, ...] = ()
+
+    @cached_property
+    def ended(self) -> int:
+        """The number of chats that have ended; they are the first ones of `lives`."""
+        return bisect_right(self.ends, self._seconds)
+
+    @cached_property
+    def kept(self) -> list[Chat]:
+        """The chats that have ended and are not gone, in the order in which they ended."""
+        return self.but_removed(self.lives[: self.ended])
+
+    def but_removed(self, chats: Sequence[Chat]) -> list[Chat]:
+        """Return those of some chats that are not gone."""
+        gone = set(self.removed)
+        return [chat for chat in chats if chat.id not in gone] if gone else [*chats]
+
+    @property
+    def lives(self) -> list[Chat]:
+        """The chats in the order in which they end, and some that will only start later."""
+        return self._history[0]
+
+    @property
+    def ends(self) -> list[int]:
+        """When each of `lives` ends, in seconds, ascending."""
+        return self._history[1]
+
+    @cached_property
+    def open(self) -> list[Chat]:
+        """The chats that have started and not ended, newest first."""
+        until = bisect_right(self.ends, self._seconds + LONGEST)
+        coming = self.lives[self.ended : until]
+        found = [chat for chat in coming if chat.agents is not None]
+        found = [chat for chat in found if chat.started <= self._seconds]
+        return sorted(found, key=lambda chat: chat.started, reverse=True)
+
+    @property
+    def next_end(self) -> datetime | None:
+        """The moment at which one more chat appears; None if the account has no chats."""
+        if self.ended == len(self.ends):
+            return None
+        return datetime.fromtimestamp(self.ends[self.ended], OPENED.tzinfo)
+
+    def chat(self, chat: Chat) -> Row:
+        """Return a chat as the API has it."""
+        return self._writer.chat(chat, self._seconds)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The number of rows that each stream must bring."""
+        chats = self.kept
+        return {
+            "livechat_chats": sum(chat.agents or 1 for chat in chats),
+            "livechat_messages": sum(chat.messages for chat in chats),
+            "livechat_events": sum(chat.events for chat in chats),
+        }
+
+    @cached_property
+    def truth(self) -> dict[str, list[Row]]:
+        """The rows that each stream must bring, of the chats that have ended, oldest first."""
+        chats = [self.chat(chat) for chat in self.kept]
+        return {
+            "livechat_chats": [
+                {**chat, "agent_email": agent["email"]}
+                for chat in chats
+                for agent in chat.get("agents") or [{"email": NOBODY}]
+            ],
+            "livechat_messages": _nested(chats, "messages"),
+            "livechat_events": _nested(chats, "events"),
+        }
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self.seed, self.timezone)
+
+    @cached_property
+    def _seconds(self) -> int:
+        return epoch_ms(self.now) // SECOND
+
+    @cached_property
+    def _history(self) -> tuple[list[Chat], list[int]]:
+        # Whole months ahead, so that a world a little later has the same history.
+        month = 30 * DAY
+        return _history(self.seed, self.chats, (epoch_ms(self.now) // month + 2) * month)
+
+
+@lru_cache(maxsize=4)
+def _history(seed: int, size: int, until: int) -> tuple[list[Chat], list[int]]:
+    """Return the chats that end by a moment in ms, in that order, and the seconds when they do."""
+    dice = random.Random(f"{seed} livechat durations")
+    opened = epoch_ms(OPENED) // SECOND
+    chats = []
+    # LiveChat: days are those of the account's zone, so chats end about midnight in Berlin.
+    ends = births(random.Random(f"{seed} livechat"), size, until, midnight=23 * HOUR, beside=SECOND)
+    for number, moment in enumerate(ends):
+        # Upwards, so that none ends before its slot of time.
+        end = -(-moment // SECOND)
+        duration = int(dice.random() ** 3 * LONGEST)
+        chat = Chat(number, max(end - duration, opened), end)
+        chats.append(chat if chat.agents is not None else chat._replace(started=end))
+    return chats, [chat.ended for chat in chats]
+
+
+def _nested(chats: list[Row], name: str) -> list[Row]:
+    return [
+        {**item, "chat_id": chat["id"], "event_id": item.get("event_id") or f"{chat['id']}_{place}"}
+        for chat in chats
+        for place, item in enumerate(chat.get(name, ()))
+    ]

@@ -1,0 +1,140 @@
+"""What a run has done so far, on a terminal and nowhere else."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from singer_sdk import metrics
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tap_chat.http.rate_limits.throttle import Throttle
+
+# How often it is drawn anew, in a second.
+REFRESHES = 4
+
+
+def watched() -> bool:
+    """Say whether standard error is a terminal, where a person looks."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class Above:
+    """A stream whose lines are shown whole, above what a console shows at the moment.
+
+    Args:
+        console: The console.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> None:
+        """Show a text.
+
+        Args:
+            text: One line or several, with their ends.
+        """
+        self._console.out(text, end="", highlight=False)
+
+    def flush(self) -> None:
+        """Do nothing: what is shown is shown at once."""
+
+
+class Progress:
+    """Counts records, and shows on standard error how the run goes.
+
+    Attributes:
+        records: The number of records written so far, by stream.
+        throttles: The throttles of the platforms, which count the requests.
+    """
+
+    def __init__(self) -> None:
+        self.records: Counter[str] = Counter()
+        self.throttles: list[Throttle] = []
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Show it from now on, until the process ends; nothing happens where no one looks."""
+        if self._started is not None:
+            return
+        self._started = time.monotonic()
+        if not watched() or sys.stdout.isatty():
+            # Records would tear it.
+            return
+        # Only here, as it takes longer to import than a small run.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(stderr=True)
+        live = Live(
+            console=console,
+            get_renderable=self.table,
+            refresh_per_second=REFRESHES,
+            redirect_stdout=False,
+        )
+        log = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        ]
+        live.start()
+        for handler in log:
+            handler.setStream(Above(console))
+        atexit.register(live.stop)
+
+    def table(self) -> Table:
+        """Return what is shown."""
+        from rich.table import Table  # noqa: PLC0415
+
+        seconds = max(time.monotonic() - (self._started or 0.0), 0.001)
+        requests = sum(throttle.sent for throttle in self.throttles)
+        waited = sum(throttle.waited for throttle in self.throttles)
+        table = Table(box=None, show_header=False)
+        for stream, records in self.records.items():
+            table.add_row(stream, f"{records:,} record{'' if records == 1 else 's'}")
+        table.add_row(
+            f"{seconds:.0f} s",
+            f"{requests:,} requests, {requests / seconds:,.0f}/s,"
+            f" waited {waited:.0f} s for the rate limit",
+        )
+        return table
+
+
+class RecordCounter(metrics.Counter):
+    """The SDK's counter of a stream's records, which counts for the progress, too.
+
+    Args:
+        stream: The stream's name.
+        progress: The progress.
+        log_interval: Seconds between two lines of the log.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        progress: Progress,
+        log_interval: float = metrics.DEFAULT_LOG_INTERVAL,
+    ) -> None:
+        super().__init__(
+            metrics.Metric.RECORD_COUNT, {metrics.Tag.STREAM: stream}, log_interval=log_interval
+        )
+        self._stream = stream
+        self._records = progress.records
+
+    @override
+    def increment(self, value: int = 1) -> None:
+        self._records[self._stream] += value
+        super().increment(value)

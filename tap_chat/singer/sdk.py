@@ -1,0 +1,238 @@
+"""The private parts of the Singer SDK that tap-chat stands on: all of them, here and nowhere else.
+
+`tests/tap/test_sdk.py` fails when a new version of the SDK moves one of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from singer_sdk.helpers._state import PROGRESS_MARKERS, write_starting_replication_value
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+from singer_sdk.streams import RESTStream
+from singer_sdk.streams._state import StreamStateManager
+from singer_sdk.tap_base import CliTestOptionValue, Tap
+
+from tap_chat.singer.writer import MessageWriter
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from click import Command, Option
+    from click import Context as ClickContext
+    from singer_sdk.helpers.types import Context
+
+    from tap_chat.singer.records import Block, Record
+
+__all__ = [
+    "PROGRESS_MARKERS",
+    "BeginningTap",
+    "BlockStream",
+    "OneSchemaStream",
+    "ProbingTap",
+    "StreamStateManager",
+    "TerminatingTap",
+    "write_starting_replication_value",
+]
+
+# Records; a block is written in parts of no more.
+LARGEST_PART = 500
+
+
+class BlockStream(RESTStream[Any]):
+    """A stream that writes its records in blocks, where the SDK has nothing to do with each.
+
+    The SDK's own loop costs more for each record than reading and writing it. Where a feature of
+    the SDK is on, or children follow, its own loop serves.
+    """
+
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        """Read the records in blocks, each of which is written before the next is asked for.
+
+        Args:
+            context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
+        """
+        raise NotImplementedError
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        for block in self.blocks(context, verbatim=False):
+            yield from block.records
+
+    def advance(self, block: Block) -> None:
+        """Move the bookmark over a block that is written.
+
+        Args:
+            block: The block.
+        """
+        raise NotImplementedError
+
+    @cached_property
+    def _as_it_is(self) -> bool:
+        """Whether a record is written as it is: nothing is deselected, mapped or flattened."""
+        [stream_map, *more] = self.stream_maps
+        return (
+            not more
+            and type(stream_map) is SameRecordTransform
+            and not stream_map.flattening_enabled
+            and all(self.mask.values())
+            and self.TYPE_CONFORMANCE_LEVEL is TypeConformanceLevel.NONE
+            and isinstance(self._tap.message_writer, MessageWriter)
+        )
+
+    def _in_blocks(self, context: Context | None) -> bool:
+        return (
+            self._as_it_is
+            and self.selected
+            and not self.has_selected_descendents
+            and self.ABORT_AT_RECORD_COUNT is None
+            # Partitions are entries of the state, each with its own records.
+            and not (self.partitions if context is None else self.state_partitioning_keys != ())
+        )
+
+    @override
+    def _write_record_message(self, record: Record) -> None:
+        if self._as_it_is:
+            self._write_records([record])
+        else:
+            super()._write_record_message(record)
+
+    def _write_records(self, records: Sequence[Any]) -> None:
+        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see _as_it_is
+        writer.write_records(self.stream_maps[0].stream_alias, records, self._stream_version)
+        self.state_manager.is_flushed = False
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        # For streams without one, the SDK copies the whole config to no end, for each parent.
+        if self.replication_method != REPLICATION_FULL_TABLE:
+            super()._write_starting_replication_value(context)
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, Any, Any]:
+        if write_messages and self._in_blocks(context):
+            self._sync_blocks(context)
+        else:
+            yield from super()._sync_records(context, write_messages=write_messages)
+
+    def _sync_blocks(self, context: Context | None) -> None:
+        """Do for blocks what the SDK does for records: the same messages in the same order."""
+        written = 0
+        counter, timer = self.get_record_counter(), self.get_sync_timer()
+        with counter, timer:
+            counter.with_context(context or {})
+            timer.with_context(context or {})
+            self._write_starting_replication_value(context)
+            for block in self.blocks(context, verbatim=True):
+                while block.records:
+                    room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
+                    part, block = block.split(min(room, LARGEST_PART))  # noqa: PLW2901
+                    self._write_records(part.records)
+                    if self.replication_method == REPLICATION_INCREMENTAL:
+                        self.advance(part)
+                    counter.increment(len(part.records))
+                    written += len(part.records)
+                    if written % self.STATE_MSG_FREQUENCY == 0:
+                        self._write_state_message()
+        if context is None:
+            self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+
+class OneSchemaStream(RESTStream[Any]):
+    """A stream that makes its SCHEMA once, however often it is synced.
+
+    A child is synced for each parent, and to make the message costs more than to read its records.
+    """
+
+    _schema_is_written = False
+
+    @override
+    def _write_schema_message(self) -> None:
+        if not self._schema_is_written:
+            self._schema_is_written = True
+            super()._write_schema_message()
+
+
+class ProbingTap(Tap):
+    """A tap whose `--test` tests the connections, without a record of any stream."""
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> Command:
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name == "test":
+                cast("Option", option).help = (
+                    "Use --test to check the credentials of every platform with one request each."
+                    " Use --test=schema to write the SCHEMA messages, without a request."
+                )
+        return command
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: ClickContext, param: Option, value: str) -> None:
+        kinds = [kind.value for kind in CliTestOptionValue]
+        if value not in kinds:
+            # For the SDK, that is a test of all kinds.
+            ctx.fail(f"There is no test '{value}'. A config is given as in --config {value}.")
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        if cls.logger.getEffectiveLevel() == logging.INFO:
+            # What the SDK tells of its streams would stand between the lines of the test.
+            cls.logger.setLevel(logging.WARNING)
+        given = ctx.params["config"]
+        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        ctx.exit(0 if tap.test_connections() else 1)
+
+    def test_connections(self) -> bool:
+        """Test the connection to each platform, and say on standard output how it went.
+
+        Returns:
+            Whether all is right.
+        """
+        raise NotImplementedError
+
+
+class BeginningTap(Tap):
+    """A tap that does something after all is set up, and before the first stream is read."""
+
+    @override
+    def _set_compatible_replication_methods(self) -> None:
+        super()._set_compatible_replication_methods()
+        self.begin()
+
+    def begin(self) -> None:
+        """Do what comes before the first STATE and the first stream."""
+        raise NotImplementedError
+
+
+class TerminatingTap(Tap):
+    """A tap that does not call a run complete that a signal ended."""
+
+    @override
+    def _handle_termination(self, signum: int, frame: object) -> None:
+        # The SDK's own handler exits with 0 and may write a STATE into the middle of a record.
+        self.terminate(signum)
+
+    def terminate(self, signum: int) -> None:
+        """End the run on a signal.
+
+        Args:
+            signum: The signal's number.
+        """
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Streams: pages, windows, parents and children, read ahead by many workers."""

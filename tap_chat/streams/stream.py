@@ -1,0 +1,573 @@
+"""ChatStream: from a stream's pages to its records and bookmarks.
+
+The loop over pages is our own, because the SDK's decodes a body after the retries are over, and
+once more in each paginator.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from datetime import UTC, datetime
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from singer_sdk.exceptions import SkippableAPIError
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.streams.rest import PageContext
+
+from tap_chat.config.settings import invalid
+from tap_chat.http import responses as answers
+from tap_chat.http.client import ExchangeStream, MissingPageError
+from tap_chat.http.clock import FAR, is_behind
+from tap_chat.singer import catalog as catalogs
+from tap_chat.singer.bookmarks import (
+    DATETIMES,
+    NUMBERS,
+    Bookmark,
+    Bookmarks,
+    Kind,
+    normalise_datetime,
+)
+from tap_chat.singer.progress import RecordCounter
+from tap_chat.singer.records import Block, Conformer
+from tap_chat.streams.fan_out import Plan, Step
+from tap_chat.streams.pagination import Page, Paginator, PagingError, SinglePage
+from tap_chat.streams.verbatim import VerbatimReader
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context
+    from singer_sdk.metrics import Counter
+    from singer_sdk.singerlib import Catalog
+    from singer_sdk.streams.rest import HTTPRequest
+
+    from tap_chat.config.settings import PlatformSettings
+    from tap_chat.http.client import Body
+    from tap_chat.http.rate_limits.throttle import Throttle
+    from tap_chat.singer.records import Record
+    from tap_chat.streams.probes import Probe
+    from tap_chat.tap import TapChat
+
+T = TypeVar("T")
+
+# Characters shown of the name of a field that is not declared.
+SHOWN_NAME = 60
+
+
+class ChatStream(ExchangeStream):
+    """A stream of one platform; arguments as for `ExchangeStream`."""
+
+    # Records are conformed when their page is checked. The SDK would do it once more, and turn
+    # numbers beyond a double's range into null.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    #: Where the records are in a page, names with dots between them; empty if they are the root.
+    records_path: str
+    #: Whether they may be the root, too.
+    records_at_root: ClassVar[bool] = False
+    #: Keys of the parent that records get, whatever they say themselves.
+    parent_keys: ClassVar[tuple[str, ...]] = ()
+    #: The names of what the STATE has of how far the stream was read.
+    marks: ClassVar[tuple[str, ...]] = ("replication_key_value",)
+    #: How the bookmark moves.
+    bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
+    #: The settings that name the account, and what of it is read, besides `api_url`.
+    account_settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
+        self.starts = tap.starts
+        self.ends = tap.ends
+        self._doubted = False
+        self._began = datetime.now(UTC)
+        #: The contexts whose parents were asked for in vain, and the number of all contexts.
+        self.missed: list[Context] = []
+        self.asked = 0
+        self._state_writer = tap.state_writer
+        self._fan_out = tap.fan_out
+        self._progress = tap.progress
+        self._checking = threading.Lock()  # the check remembers what it has warned of
+        super().__init__(tap, settings, throttle)
+
+    def new_paginator(self) -> Paginator[Any]:
+        """Return a fresh paginator for one walk over the pages; by default there is one page."""
+        return SinglePage()
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog.
+
+        Raises:
+            ConfigValidationError: It would spoil or lose records of this stream.
+        """
+        keys, replication_key = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        if self.selected:
+            if problems := list(catalogs.problems(self, keys)):
+                raise invalid(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
+            for difference in catalogs.differences(self, replication_key):
+                self.logger.warning(difference)
+        self.primary_keys = keys
+
+    # Records
+
+    @override
+    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+        for page in self.pages(context, verbatim=verbatim):
+            yield page.block
+        if context is None:
+            self.report()
+
+    def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
+        """Walk the pages of one context.
+
+        Args:
+            context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
+
+        Yields:
+            Each page; none if the parent is gone, which is noted.
+
+        Raises:
+            FatalAPIError: A page can't be had, or came before.
+        """
+        self.asked += 1
+        for page in self.ahead(self.plan(context, verbatim=verbatim)):
+            if page is None and context is not None:
+                self.missed.append(dict(context))
+            elif page is not None:
+                yield page
+
+    def ahead(self, plan: Plan[T]) -> Iterator[T]:
+        """Read what a plan says, ahead of who asks for it.
+
+        Args:
+            plan: The plan.
+
+        Yields:
+            Its values.
+        """
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            # A test of the connection wants a record or two.
+            return (step.value for step in plan.start())
+        return self._fan_out.read(plan)
+
+    def plan(self, context: Context | None, *, verbatim: bool = False) -> Plan[Page | None]:
+        """Return the plan of the pages of one context, and of all that follow from them.
+
+        Args:
+            context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
+
+        Returns:
+            The plan. A value is None where the parent is gone.
+        """
+
+        def steps() -> Iterator[Step[Page | None]]:
+            try:
+                yield from self.walk(
+                    lambda token: self.get_http_request(page=PageContext(context, token)),
+                    context,
+                    verbatim=verbatim,
+                )
+            except SkippableAPIError:
+                yield Step(None, last=True)
+
+        def leads_to(page: Page | None) -> Iterator[Plan[Any]]:
+            for record in page.records if page else ():
+                for child_context in self.generate_child_contexts(record, context):
+                    for stream in self._foreseen:
+                        yield stream.plan_of_sync(child_context)
+
+        keys = frozenset(context.items()) if context else None
+        return Plan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
+
+    def first_plans(self) -> Iterator[Plan[Any]]:
+        """Yield the plans that this stream will read first when it is synced, if they are known.
+
+        It is asked for them when the first stream is, so that streams need not wait for each other.
+        By default none are known.
+        """
+        yield from ()
+
+    def plan_of_sync(self, context: Context | None) -> Plan[Page | None]:
+        """Return the plan that this stream, as a child, will read when it is synced.
+
+        Args:
+            context: The parent's keys, or None.
+        """
+        return self.plan(context, verbatim=self._in_blocks(context))
+
+    @cached_property
+    def _foreseen(self) -> list[ChatStream]:
+        """The child streams that are read for every record."""
+        # A stream map may have a filter, and the children of what it leaves out are not read.
+        if type(self.stream_maps[0]) is not SameRecordTransform:
+            return []
+        return [
+            stream
+            for stream in self.child_streams
+            if isinstance(stream, ChatStream)
+            and (stream.selected or stream.has_selected_descendents)
+        ]
+
+    def walk(
+        self,
+        request_page: Callable[[Any], HTTPRequest],
+        context: Context | None = None,
+        *,
+        verbatim: bool = False,
+    ) -> Iterator[Step[Page]]:
+        """Walk pages, one request each.
+
+        Args:
+            request_page: From the token of a page to its request.
+            context: The parent's keys, or None.
+            verbatim: Whether records may be left as the JSON that they came as.
+
+        Yields:
+            Each page.
+
+        Raises:
+            SkippableAPIError: The parent is gone.
+            FatalAPIError: A page can't be had, or came before.
+        """
+        paginator = self.new_paginator()
+        reader = self.verbatim_reader if verbatim else None
+
+        def read(body: Body) -> tuple[int, Any]:
+            if not body and HTTPStatus.NOT_FOUND in paginator.missing:
+                return 0, None
+            page = reader.read(body, context) if reader else None
+            return (len(body), page) if page else answers.weigh(body)
+
+        last = False
+        while not last:
+            request = request_page(paginator.current_value)
+            try:
+                size, body = self.exchange(
+                    request, read, skippable=context is not None, missing=paginator.missing
+                )
+                said = None if isinstance(body, Page) else self._nothing(body, paginator.missing)
+            except MissingPageError as error:
+                size, said = 0, error.said
+            try:
+                if said:
+                    page = paginator.miss(said)
+                else:
+                    if not isinstance(body, Page):
+                        with self._checking:
+                            body = self.page(request, body, context)
+                    if paginator.is_beyond(body):
+                        return
+                    page = paginator.advance(body)
+            except PagingError as error:
+                raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
+            last = paginator.finished
+            if last:
+                self._warn_of(paginator)
+            yield Step(page, size, last)
+
+    def _warn_of(self, paginator: Paginator[Any]) -> None:
+        """Log what a walk that has ended can't vouch for."""
+        if paginator.lacking:
+            self.logger.warning(
+                "The list of %s says that it has %d rows, and ended after %d. Some may be hidden, "
+                "or out of reach. %s",
+                self.name,
+                *paginator.lacking,
+                self.paging_remedy,
+            )
+
+    def _nothing(self, body: Any, missing: Collection[int]) -> str | None:  # noqa: ANN401
+        """Return how an answer says that there is no such page, or None if it does not."""
+        if HTTPStatus.NOT_FOUND in missing:
+            if body is None:
+                return "answered with nothing"
+            if answers.is_null(body, self.records_path):
+                return "answered with null in place of the list"
+        # Of the first page a null alone says little: it stands beside errors, too.
+        elif missing and answers.is_null(body, self.records_path):
+            empty = answers.counts_none(body, self.records_path)
+            return "answered with null in place of the list" if empty else None
+        return None
+
+    def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
+        """Find and check the records of an answer.
+
+        Args:
+            request: The request, for errors.
+            body: The decoded body.
+            context: The parent's keys, or None.
+
+        Returns:
+            The page, whose records all have their keys and the declared types.
+
+        Raises:
+            FatalAPIError: There is no list of records, or one does not fit its schema.
+        """
+        records = self.find_records(body)
+        if not isinstance(records, list):
+            place = f"`{self.records_path}`" if self.records_path else "the root"
+            raise self.fatal(
+                request,
+                f"answered without a list of records at {place}, but {answers.shape(body)}",
+                self.records_remedy,
+            )
+        inherited = {key: (context or {})[key] for key in self.parent_keys}
+        for record in records:
+            if inherited and isinstance(record, dict):
+                record.update(inherited)
+        return self.checked(request, records, body)
+
+    def checked(
+        self,
+        request: HTTPRequest,
+        records: list[Any],
+        body: Any = None,  # noqa: ANN401
+        *,
+        first: int = 0,
+    ) -> Page:
+        """Check records, and make a page of them.
+
+        Args:
+            request: Where they came from, for errors.
+            records: The records.
+            body: The decoded body.
+            first: The place of the first in the answer, for errors.
+
+        Raises:
+            FatalAPIError: One does not fit its schema.
+        """
+        for index, record in enumerate(records, first):
+            self.check(request, index, record)
+        keys = [tuple(record[key] for key in self.primary_keys) for record in records]
+        return Page(body, self.block(records), keys)
+
+    def block(self, records: list[Record]) -> Block:
+        """Return a block of records that are decoded."""
+        key = self.replication_key
+        return Block(records, [record.get(key) for record in records] if key else ())
+
+    @cached_property
+    def verbatim_reader(self) -> VerbatimReader | None:
+        """What reads pages without decoding their records, if the schema allows for it."""
+        try:
+            return VerbatimReader(
+                self.effective_schema,
+                self.primary_keys,
+                mark=self.replication_key,
+                inherited=self.parent_keys,
+                path=self.records_path,
+                at_root=self.records_at_root,
+            )
+        except (TypeError, ValueError):
+            return None
+
+    def find_records(self, body: Any) -> Any:  # noqa: ANN401
+        """Return the list of records in a body, or what stands in its place."""
+        if self.records_at_root and isinstance(body, list):
+            return body
+        return answers.find(body, self.records_path)
+
+    def check(self, request: HTTPRequest, index: int, record: Any) -> None:  # noqa: ANN401
+        """Conform a record to its schema.
+
+        Args:
+            request: Where it came from, for errors.
+            index: Its place in the answer, for errors.
+            record: The record; undeclared fields are taken out of it.
+
+        Raises:
+            FatalAPIError: It does not fit.
+        """
+        problem = (
+            self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
+        )
+        if problem:
+            said = f"gave a record (number {index} of the page) that {problem}"
+            # What has no key may be no record at all.
+            keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
+            raise self.fatal(request, said, self.record_remedy if keyed else self.records_remedy)
+
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
+    ) -> Counter:
+        self._progress.start()
+        return RecordCounter(self.name, self._progress, log_interval)
+
+    @cached_property
+    def _conformer(self) -> Conformer:
+        return Conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+
+    def _warn_undeclared(self, name: str) -> None:
+        self.logger.warning(
+            "Records of %s have a field '%s' that is not declared; it is left out. %s",
+            self.name,
+            name[:SHOWN_NAME],
+            self.record_remedy,
+        )
+
+    def report(self) -> None:
+        """Log what there is to say when all is read: requests, parents gone, missing bookmarks."""
+        self.request_counter.exit()
+        if self.missed:
+            self.logger.warning(
+                "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
+                len(self.missed),
+                self.path,
+            )
+        if self.replication_key and (unmarked := self.state_manager.unmarked):
+            self.logger.warning(
+                "%d records of %s have no usable `%s`: they were written, and will be again "
+                "whenever they are read.",
+                unmarked,
+                self.name,
+                self.replication_key,
+            )
+
+    def probe(self) -> Probe | None:
+        """Return how `tap-chat --test` asks the platform; None but for one of its streams."""
+        return None
+
+    @property
+    def records_remedy(self) -> str:
+        """What to do when a page has no list of records, or of something else."""
+        return self.remedies.check_address
+
+    @property
+    def paging_remedy(self) -> str:
+        """What to do when the server does not page as it is asked to."""
+        return "The server does not page as it should; it can't be read without losing records."
+
+    @property
+    def record_remedy(self) -> str:
+        """What to do when a record does not fit its schema."""
+        return ""
+
+    # Incremental
+
+    @property
+    def is_read(self) -> bool:
+        """Whether this run reads the stream, for itself or for what is reached through it."""
+        return bool(self.selected or self.has_selected_descendents)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the STATE has marks of the stream, by which a run leaves out records."""
+        return self.replication_method == REPLICATION_INCREMENTAL
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What the settings leave out of the stream, as words that stay the same."""
+        return ()
+
+    @cached_property
+    @override
+    def state_manager(self) -> Bookmarks:
+        """The keeper of this stream's state."""
+        return self.bookmarks_class(
+            kind=self.bookmark_kind,
+            start=self.first_bookmark,
+            ceiling=self.ceiling,
+            tap_name=self.tap_name,
+            stream_name=self.name,
+            tap_state=self.tap_state,
+            state_partitioning_keys=self.state_partitioning_keys,
+            is_sorted=self.is_sorted,
+            check_sorted=self.check_sorted,
+        )
+
+    @property
+    def bookmark_kind(self) -> Kind:
+        """What the bookmarks are made of."""
+        return DATETIMES if self.is_timestamp_replication_key else NUMBERS
+
+    @property
+    def starting_bookmark(self) -> Bookmark | None:
+        """Where this run starts; None to read everything."""
+        start: Bookmark | None = self.get_starting_replication_key_value(None)
+        return start
+
+    @property
+    def coming_start(self) -> Bookmark | None:
+        """What `starting_bookmark` will be when the stream is synced."""
+        if self.replication_method != REPLICATION_INCREMENTAL:
+            return None
+        return self.state_manager.start(self.known_state, self.replication_key)
+
+    @property
+    def known_state(self) -> dict[str, Any]:
+        """What the STATE has of this stream, which gets no part by that, as in `stream_state`."""
+        known: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        return known
+
+    @property
+    def first_bookmark(self) -> Bookmark | None:
+        """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
+        return normalise_datetime(self.starts) if self.is_timestamp_replication_key else None
+
+    @override
+    def advance(self, block: Block) -> None:
+        if self.replication_key:
+            self.state_manager.advance(block.marks, self.replication_key)
+
+    def reach(self, bookmark: Bookmark) -> None:
+        """Move the bookmark of a stream that is read in windows, and write a STATE.
+
+        Args:
+            bookmark: The end of a window whose records are all written.
+        """
+        if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
+            self.state_manager.reach(self.replication_key, bookmark)
+            self._state_writer.write_state(self.tap_state)
+
+    def passed(self, known: datetime) -> datetime:
+        """Return a moment that is over at the server, so that a bookmark may be there.
+
+        It is what the server's clock shows, unless that is wrong: far behind what is known. Then,
+        and where the server says nothing, it is what is known: no bookmark follows the clock of
+        this machine alone.
+
+        Args:
+            known: A moment that is over there, such as that of a record that it gave.
+        """
+        told = self.clock.earliest
+        if told is not FAR and not is_behind(told, known):
+            return told
+        if not self._doubted:
+            self._doubted = True
+            self.logger.warning(
+                "The answers of %s %s: its bookmark follows its records.",
+                self.name,
+                "do not say when they were sent (`Date`)"
+                if told is FAR
+                else "say that they were sent days before what they hold (`Date`)",
+            )
+        return known
+
+    def ceiling(self, found: datetime) -> datetime:
+        """Return what the bookmark of a stream that is not read in windows may not pass.
+
+        Args:
+            found: The latest moment in the records.
+        """
+        told = self.clock.earliest
+        believed = told is not FAR and not is_behind(told, min(found, self._began))
+        return told if believed else self._began
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return none: `Bookmarks` caps bookmarks itself, by the server's clock and in any unit."""
+        return

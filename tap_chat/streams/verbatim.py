@@ -1,0 +1,204 @@
+"""Records that are written as they came: checked against their schema, but not decoded.
+
+The text of a page holds each record as a RECORD line wants it. Where a record is what its schema
+declares, all that is left to do is to cut it out; that is exact, and half the work of decoding a
+record, conforming it and encoding it again.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Union
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from tap_chat.http import responses as answers
+from tap_chat.singer.records import Block, declared_types
+from tap_chat.streams.pagination import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_chat.http.client import Body
+
+
+class SomeObject(Struct, gc=False):
+    """Any object; what is in it is skipped."""
+
+
+class SomeArray(Struct, array_like=True, gc=False):
+    """Any array, likewise."""
+
+
+# A number is not kept, so that a float is as good as the exact one. One beyond its range is an
+# error to msgspec, and read in the other way.
+TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": int | float,
+    "boolean": bool,
+    "object": SomeObject,
+    "array": SomeArray,
+    "null": None,
+}
+
+_texts = msgspec.json.Decoder(list[Raw])
+_members = msgspec.json.Decoder(dict[str, Raw])
+
+
+class VerbatimReader:
+    """Reads pages whose records all are as declared.
+
+    Of a field that is there twice the last value counts, as everywhere in JSON; both are written.
+
+    Args:
+        schema: The stream's JSON Schema.
+        keys: The fields that every record must have, not null.
+        mark: The replication key, if there is one.
+        inherited: Those of the keys that come from the parent instead of the record.
+        path: Where the records are in a page, names with dots between them.
+        at_root: Whether they may be the root, too.
+
+    Raises:
+        TypeError: The schema has no like in msgspec.
+        ValueError: Likewise, or a record could not be known by its key.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs to know of a stream
+        self,
+        schema: Mapping[str, Any],
+        keys: Sequence[str],
+        *,
+        mark: str | None = None,
+        inherited: Sequence[str] = (),
+        path: str = "",
+        at_root: bool = False,
+    ) -> None:
+        own = {name: field for name, field in schema["properties"].items() if name not in inherited}
+        required = [key for key in keys if key not in inherited]
+        if not required or not {*required, mark or required[0]} <= own.keys():
+            raise ValueError("a record needs a key of its own, and its replication key")
+        # Fields of a struct are identifiers, and those without a default come first.
+        fields = {name: f"field{number}" for number, name in enumerate(own)}
+        theirs = {f"inherited{number}": name for number, name in enumerate(inherited)}
+        record = msgspec.defstruct(
+            "Record",
+            [(fields[name], _key_type(own[name])) for name in required]
+            + [
+                (fields[name], _mark_type(field) if name == mark else _type(field), None)
+                for name, field in own.items()
+                if name not in required
+            ]
+            + [(name, str | int | UnsetType, UNSET) for name in theirs],
+            rename={field: name for name, field in fields.items()} | theirs,
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._decode = msgspec.json.Decoder(record).decode
+        # One name more than needed, since one alone would make no tuple.
+        self._pick = attrgetter(*(fields[name] for name in (mark or required[0], *required)))
+        self._pick_theirs = attrgetter(*theirs) if theirs else None
+        self._marked = mark is not None
+        self._inherited = inherited
+        self._path = path.split(".") if path else []
+        self._at_root = at_root
+
+    def read(self, body: Body, context: Mapping[str, Any] | None = None) -> Page | None:
+        """Read a page.
+
+        Args:
+            body: The bytes of the answer.
+            context: The values of the inherited keys.
+
+        Returns:
+            The page, its body without the records, or None if it must be decoded: it is not what
+            it should be, or a record is not exactly what is declared, or not in one line.
+        """
+        if not in_one_line(body):
+            return None
+        try:
+            if not body.isascii():
+                str(body, "utf-8")  # msgspec does not look into what it skips
+            texts, rest = _find(body, [] if self._at_root and body[:1] == b"[" else self._path)
+        except (ValueError, RecursionError, msgspec.DecodeError, answers.UnreadableError):
+            return None
+        return self.page(texts, context, rest)
+
+    def page(
+        self,
+        texts: Sequence[Raw],
+        context: Mapping[str, Any] | None = None,
+        rest: object = None,
+    ) -> Page | None:
+        """Make a page of the texts of its records.
+
+        Args:
+            texts: The JSON of each record, in UTF-8 and one line.
+            context: The values of the inherited keys.
+            rest: What else is in the page.
+
+        Returns:
+            The page, or None if a record is not exactly what is declared.
+        """
+        try:
+            records = [self._decode(text) for text in texts]
+        except (RecursionError, msgspec.DecodeError):
+            return None
+        picked = list(map(self._pick, records))
+        if self._pick_theirs:
+            inherited = {name: (context or {})[name] for name in self._inherited}
+            same, none = _one_or_all([*inherited.values()]), _one_or_all([UNSET] * len(inherited))
+            said = list(map(self._pick_theirs, records))
+            if not {same, none}.issuperset(said):
+                # What the parent says counts, whatever a record says itself.
+                return None
+            head = msgspec.json.encode(inherited)[:-1] + b","
+            texts = [
+                text if own == same else Raw(head + bytes(text)[1:])
+                for text, own in zip(texts, said, strict=True)
+            ]
+        marks = [values[0] for values in picked] if self._marked else ()
+        return Page(rest, Block(texts, marks), [values[1:] for values in picked])
+
+
+def _one_or_all(values: Sequence[object]) -> object:
+    """Return values as `attrgetter` does."""
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def in_one_line(body: Body) -> bool:
+    """Say whether a body, and so each text in it, has no line break, as JSON may between values."""
+    return b"\n" not in body and b"\r" not in body
+
+
+def _type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    names = declared_types(field)
+    if not names:
+        return Raw
+    # msgspec tells an array from an object, but not two structs of ours.
+    both = {"array": list[Raw]} if "object" in names else {}
+    return Union[tuple((TYPES | both)[name] for name in names)]  # noqa: UP007 - however many
+
+
+def _mark_type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    if not {"null"} < {*declared_types(field), "null"} <= {"string", "integer", "number", "null"}:
+        raise ValueError("not a field that bookmarks can be made of")
+    return _type(field)
+
+
+def _key_type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    names = {*declared_types(field)} - {"null"}
+    if not names or not names <= {"string", "integer"}:
+        raise ValueError("not a field whose values can be compared")
+    return _type({"type": [*names]})
+
+
+def _find(body: Body | Raw, path: Sequence[str]) -> tuple[list[Raw], Any]:
+    """Return the texts of the records in a body, and what else is in it."""
+    if not path:
+        return _texts.decode(body), None
+    members = _members.decode(body)
+    name, *further = path
+    texts, inner = _find(members.pop(name, Raw(b"null")), further)
+    return texts, {other: answers.decode(text) for other, text in members.items()} | {name: inner}
