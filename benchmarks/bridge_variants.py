@@ -17,14 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import dlt
 from dlt.common.runtime.collector import NullCollector
+from typing_extensions import override
 
 from benchmarks.singer_data import KEYS, STREAM, catalog
 from dlt_bridge import load, singer
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

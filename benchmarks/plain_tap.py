@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, quote
 
@@ -12,6 +11,7 @@ from singer_sdk.authenticators import APIKeyAuthenticator, BearerTokenAuthentica
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.pagination import BaseHATEOASPaginator, OffsetPaginator, PageNumberPaginator
 from singer_sdk.streams import RESTStream
+from typing_extensions import override
 
 from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
 from tap_chat.platforms.freshchat.fields import (
@@ -20,11 +20,6 @@ from tap_chat.platforms.freshchat.fields import (
     USERS,
     USERS_CONVERSATIONS,
 )
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

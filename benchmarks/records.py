@@ -25,15 +25,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from typing_extensions import override
+
 from benchmarks.measure import saved
 from tap_chat.http.client import ExchangeStream
 from tap_chat.sandbox import World
 from tap_chat.tap import TapChat
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 HERE = Path(__file__).parent
 START = 1_735_689_600_000  # 2025-01-01, ms

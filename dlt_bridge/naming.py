@@ -7,17 +7,12 @@ it. So what a name becomes here must never change.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from functools import cache
 from itertools import pairwise
 
 from dlt.common.normalizers.naming.snake_case import NamingConvention as SnakeCase
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 # Names may differ by nothing but these: `# of orders`, `% of orders`. Before a letter or a digit
 # they say nothing: `$id`, `#1`.

@@ -9,7 +9,6 @@ else is dlt's.
 from __future__ import annotations
 
 import csv
-import sys
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.destination.configuration import CsvFormatConfiguration
@@ -17,13 +16,9 @@ from dlt.common.storages.file_storage import FileStorage
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres as dlt_postgres
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+from typing_extensions import override
 
 from dlt_bridge.destinations.file_formats import CSV
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination

@@ -15,8 +15,8 @@ from dlt_bridge.destinations.conventions import is_convention, refuse_other, sch
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import reading
-from dlt_bridge.tables.dispositions import Told
-from dlt_bridge.tables.driver import Driver, Parcels
+from dlt_bridge.tables.dispositions import AppliedHints
+from dlt_bridge.tables.driver import Driver, StreamItems
 from dlt_bridge.tables.hint_step import HintStep
 from dlt_bridge.tables.sink import Options
 from dlt_bridge.tap.batch_files import places_of
@@ -169,7 +169,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         known: Catalog | NoCatalog | Renamed = _catalog(read, catalog, select, discover=discover)
         if renamed and isinstance(known, Catalog):
             known = Renamed(known, known.chosen(select, every=catalog is None))
-        told: dict[str, Told] = {}
+        told: dict[str, AppliedHints] = {}
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
@@ -256,7 +256,7 @@ def _driver(
     options: Options,
     naming: str | None,
 ) -> DltResource:
-    def messages() -> Iterator[Parcels | None]:
+    def messages() -> Iterator[StreamItems | None]:
         refuse_other(naming)
         if not is_convention(naming):
             # A pipeline that began with another one takes no settings of the source.
@@ -272,15 +272,15 @@ def _driver(
 
 
 def _transformer(
-    stream: Stream, driver: DltResource, told: dict[str, Told], *, selected: bool
+    stream: Stream, driver: DltResource, told: dict[str, AppliedHints], *, selected: bool
 ) -> DltResource:
     step = HintStep(stream.name, told)
 
-    def own(parcels: Parcels) -> Any:  # noqa: ANN401
+    def own(parcels: StreamItems) -> Any:  # noqa: ANN401
         parcel = parcels.take(stream.name)
         return step.take(parcel) if parcel else None
 
-    known = told[stream.name] = Told()
+    known = told[stream.name] = AppliedHints()
     return dlt.transformer(
         own,
         data_from=driver,
@@ -290,15 +290,17 @@ def _transformer(
     ).add_step(step)
 
 
-def _transformer_of_all(name: str, driver: DltResource, told: dict[str, Told]) -> DltResource:
+def _transformer_of_all(
+    name: str, driver: DltResource, told: dict[str, AppliedHints]
+) -> DltResource:
     step = HintStep(name, told)
 
-    def own(parcels: Parcels) -> Any:  # noqa: ANN401
+    def own(parcels: StreamItems) -> Any:  # noqa: ANN401
         [(stream, parcel)] = parcels.by_stream.items()
         parcels.take(stream)
         return step.take(parcel, stream)
 
-    known = told[name] = Told()
+    known = told[name] = AppliedHints()
     return dlt.transformer(
         own, data_from=driver, name=name, write_disposition=known.disposition
     ).add_step(step)

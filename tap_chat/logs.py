@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 from copy import copy
 
-from tap_chat.escapes import shown
+from typing_extensions import override
 
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from tap_chat.escapes import shown
 
 UNSAID = frozenset(
     {

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from msgspec import UNSET, UnsetType
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from typing_extensions import override
 
 from tap_chat.config import settings
 from tap_chat.config.checks import header_problem
@@ -37,11 +38,6 @@ from tap_chat.streams import truths
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.probes import verdict
 
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -49,7 +45,7 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-    from tap_chat.streams.fan_out import Plan
+    from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.stream import ChatStream
 
 
@@ -183,10 +179,10 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
             raise settings.invalid(*errors)
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
         self.settings = settings.parse(own, Config, complete=validate_config)
-        self.starts = settings.moment("start_date", self.settings.start_date)
+        self.start_date = settings.moment("start_date", self.settings.start_date)
         now = datetime.now(UTC)
         # Never later than now: a bookmark in the future would leave out what comes until then.
-        self.ends = min(settings.moment("end_date", self.settings.end_date) or now, now)
+        self.end_date = min(settings.moment("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         self.fan_out = FanOut(self.settings.max_workers, first_plans=self._first_plans)
         self.progress = Progress()
@@ -230,7 +226,7 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
         order = [kind.name for kinds in STREAMS.values() for kind in kinds]
         return {name: streams[name] for name in order if name in streams}
 
-    def _first_plans(self) -> Iterator[Plan[Any]]:
+    def _first_plans(self) -> Iterator[ReadPlan[Any]]:
         """Yield what the streams of this run will read first, in their order."""
         for stream in self.streams.values():
             if stream.parent_stream_type is None and (

@@ -12,10 +12,10 @@ from dlt_bridge.arrow.first_values import chosen
 from dlt_bridge.arrow.nested import native as native_of
 from dlt_bridge.arrow.nested import only_nested
 from dlt_bridge.arrow.presence import LACKING
-from dlt_bridge.arrow.rows import Form, Known, Lines, RowDecoder
-from dlt_bridge.arrow.types import Column, Kind
-from dlt_bridge.arrow.values import MISFIT, NULL, array, arrow_type
-from dlt_bridge.arrow.variants import built, place
+from dlt_bridge.arrow.rows import Lines, Observations, RecordSchema, RowDecoder
+from dlt_bridge.arrow.types import Column, ColumnType
+from dlt_bridge.arrow.values import CONVERSION_ERRORS, NULL, array, arrow_type
+from dlt_bridge.arrow.variants import built, fit_column
 from dlt_bridge.errors import ANEW, MessageError
 from dlt_bridge.tap.surrogates import NO_NUMBERS
 
@@ -48,13 +48,13 @@ class Misplaced:
     """
 
     column: str
-    kind: Kind | None
+    kind: ColumnType | None
     variant: str
     line: int
 
 
 @dataclass(slots=True)
-class Learnt(Known):
+class Observed(Observations):
     """What records have shown, and what became of it.
 
     Attributes:
@@ -66,9 +66,9 @@ class Learnt(Known):
     """
 
     misplaced: list[Misplaced] = field(default_factory=list)
-    kinds: dict[str, dict[str, Kind]] = field(default_factory=dict)
-    variants: dict[str, Kind] = field(default_factory=dict)
-    chosen: dict[str, Kind] = field(default_factory=dict)
+    kinds: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
+    variants: dict[str, ColumnType] = field(default_factory=dict)
+    chosen: dict[str, ColumnType] = field(default_factory=dict)
 
 
 class RecordDecoder:
@@ -84,9 +84,9 @@ class RecordDecoder:
             takes its place, so that any thread can read it.
     """
 
-    def __init__(self, form: Form, learnt: Learnt | None = None) -> None:
+    def __init__(self, form: RecordSchema, learnt: Observed | None = None) -> None:
         self.form = form
-        self.learnt = learnt or Learnt(
+        self.learnt = learnt or Observed(
             kinds={name: dict(kinds) for name, kinds in form.variants.items()}
         )
         self._natives = {
@@ -94,12 +94,12 @@ class RecordDecoder:
             for column in form.columns
             if form.native
             and not column.key
-            and form.kinds.get(column.name, column.kind) == Kind("json")
+            and form.kinds.get(column.name, column.kind) == ColumnType("json")
             and (found := native_of(column.schema))
         }
         self._learn()
 
-    def learn(self, learnt: Learnt) -> None:
+    def learn(self, learnt: Observed) -> None:
         """Take what records have shown that were decoded elsewhere."""
         if learnt != self.learnt:
             self.learnt = learnt
@@ -130,12 +130,12 @@ class RecordDecoder:
         return pa.schema([*fields, pa.field(SEQUENCE, pa.int64())])
 
     @property
-    def types(self) -> dict[str, Kind]:
+    def types(self) -> dict[str, ColumnType]:
         """The types of the columns, by name."""
         return {column.name: kind for column, kind in self._columns if kind}
 
     @property
-    def told_columns(self) -> dict[str, Kind]:
+    def told_columns(self) -> dict[str, ColumnType]:
         """Those of `types` whose type in the destination is not what Arrow makes of it."""
         return {name: kind for name, kind in self.types.items() if name not in self._natives}
 
@@ -230,7 +230,7 @@ class RecordDecoder:
             else:
                 try:
                     made[column.name] = array(kind, values)
-                except MISFIT:
+                except CONVERSION_ERRORS:
                     misfits.add(index)
                 else:
                     if not self.form.limits.hold(kind, made[column.name]):
@@ -242,12 +242,12 @@ class RecordDecoder:
         return None if self._rows.slow_down(misfits) else made
 
     def _placed(
-        self, column: Column, kind: Kind | None, texts: Sequence[bytes], lines: Lines
+        self, column: Column, kind: ColumnType | None, texts: Sequence[bytes], lines: Lines
     ) -> dict[str, pa.Array]:
         """Return the column, and the variants that some of its values need."""
         self._refuse_bytes(column, texts, lines)
         known = self._working.kinds.setdefault(column.name, {})
-        placed = place(column, kind, texts, known, self.form.limits)
+        placed = fit_column(column, kind, texts, known, self.form.limits)
         made = {} if kind is None else {column.name: built(kind, placed.values)}
         for data_type, those in placed.variants.items():
             name = f"{column.name}__v_{data_type}"
@@ -269,7 +269,7 @@ class RecordDecoder:
         found = self._natives[column.name]
         try:
             return {column.name: found.array(texts)}
-        except MISFIT:
+        except CONVERSION_ERRORS:
             fit = [self._fits(found, text) for text in texts]
         kept = [text if fits else b"null" for text, fits in zip(texts, fit, strict=True)]
         others = [b"null" if fits else text for text, fits in zip(texts, fit, strict=True)]
@@ -282,7 +282,7 @@ class RecordDecoder:
     def _fits(found: Native, text: bytes) -> bool:
         try:
             found.array([text])
-        except MISFIT:
+        except CONVERSION_ERRORS:
             return False
         return True
 
@@ -296,7 +296,7 @@ class RecordDecoder:
                 ) from None
 
     def _refuse_key(
-        self, column: Column, kind: Kind | None, values: Sequence[Any], lines: Lines
+        self, column: Column, kind: ColumnType | None, values: Sequence[Any], lines: Lines
     ) -> None:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
@@ -308,13 +308,13 @@ class RecordDecoder:
                 )
         raise AssertionError(f"stream {self.form.stream}: a key is null, but no value of it")
 
-    def _problem_of_key(self, column: Column, kind: Kind | None, value: object) -> str:
+    def _problem_of_key(self, column: Column, kind: ColumnType | None, value: object) -> str:
         if value is None or value == NULL:
             return "is null"
         if value in NO_NUMBERS:
             return f"is {value.decode()}"
         if isinstance(value, bytes):
-            placed = place(column, kind, [value], {}, self.form.limits)
+            placed = fit_column(column, kind, [value], {}, self.form.limits)
             if placed.variants:
                 return f"does not fit its column ({kind.text if kind else 'null'})"
         return ""

@@ -16,12 +16,12 @@ from dlt_bridge.arrow.types import (
     ROOMY,
     ROOMY_SCALE,
     Column,
-    Kind,
+    ColumnType,
     common,
     takes_strings,
 )
 from dlt_bridge.arrow.values import LONGEST_NUMBER
-from dlt_bridge.arrow.variants import NUMBER, place
+from dlt_bridge.arrow.variants import NUMBER, fit_column
 from dlt_bridge.tap.surrogates import NO_NUMBERS
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 ENOUGH = 10
 # How the JSON texts of these types begin; those of numbers do not.
 _STARTS = {
-    b'"': Kind("text"),
-    b"t": Kind("bool"),
-    b"f": Kind("bool"),
-    b"{": Kind("json"),
-    b"[": Kind("json"),
+    b'"': ColumnType("text"),
+    b"t": ColumnType("bool"),
+    b"f": ColumnType("bool"),
+    b"{": ColumnType("json"),
+    b"[": ColumnType("json"),
 }
 _OF_STRINGS = frozenset({"timestamp", "date", "time"})
 
 
 def chosen(
-    column: Column, declared: Kind | None, texts: Sequence[bytes], limits: Limits
-) -> Kind | None:
+    column: Column, declared: ColumnType | None, texts: Sequence[bytes], limits: Limits
+) -> ColumnType | None:
     """Return a better type for a column than the declared one, if its first values ask for it.
 
     Args:
@@ -70,32 +70,38 @@ def chosen(
         return None
     kinds = {_STARTS[text[:1]] for text in values if text[:1] in _STARTS}
     if numbers:
-        kinds |= {_first(column, _numeric(column, None, numbers), numbers, limits) or Kind("json")}
+        kinds |= {
+            _first(column, _numeric(column, None, numbers), numbers, limits) or ColumnType("json")
+        }
     if (column.key and len(kinds) > 1) or (
-        declared and declared.data_type in _OF_STRINGS and Kind("text") in kinds
+        declared and declared.data_type in _OF_STRINGS and ColumnType("text") in kinds
     ):
         return None
     found = common(kinds)
     return _first(column, [found], values, limits) if found and found != declared else None
 
 
-def _held(column: Column, kind: Kind | None, values: Sequence[bytes], limits: Limits) -> list[bool]:
-    return [value is not None for value in place(column, kind, values, {}, limits).values]
+def _held(
+    column: Column, kind: ColumnType | None, values: Sequence[bytes], limits: Limits
+) -> list[bool]:
+    return [value is not None for value in fit_column(column, kind, values, {}, limits).values]
 
 
 def _first(
-    column: Column, kinds: Iterable[Kind], values: Sequence[bytes], limits: Limits
-) -> Kind | None:
+    column: Column, kinds: Iterable[ColumnType], values: Sequence[bytes], limits: Limits
+) -> ColumnType | None:
     """Return the first type that holds all values."""
     return next((kind for kind in kinds if all(_held(column, kind, values, limits))), None)
 
 
-def _numeric(column: Column, declared: Kind | None, numbers: Sequence[bytes]) -> Iterator[Kind]:
+def _numeric(
+    column: Column, declared: ColumnType | None, numbers: Sequence[bytes]
+) -> Iterator[ColumnType]:
     """Yield what may hold numbers that the declared type does not hold."""
     if declared is None:
-        yield Kind("bigint")
-    if declared in {None, Kind("bigint")}:
-        yield Kind("decimal", DECIMAL_PRECISION, 0)
+        yield ColumnType("bigint")
+    if declared in {None, ColumnType("bigint")}:
+        yield ColumnType("decimal", DECIMAL_PRECISION, 0)
     yield ROOMY
     with suppress(ArithmeticError):  # an exponent that no decimal has
         digits = [_digits(text.strip(b'"').decode()) for text in numbers]
@@ -104,10 +110,12 @@ def _numeric(column: Column, declared: Kind | None, numbers: Sequence[bytes]) ->
         room = DECIMAL_PRECISION - scale - max(before for before, _ in digits)
         if room >= 0:
             # Of what is left, half is for more digits after the point; if there are few so far.
-            yield Kind("decimal", DECIMAL_PRECISION, scale + (scale < ROOMY_SCALE) * (room // 2))
+            yield ColumnType(
+                "decimal", DECIMAL_PRECISION, scale + (scale < ROOMY_SCALE) * (room // 2)
+            )
     # Who declares decimals wants no doubles.
     if column.key or declared is None or declared.data_type != "decimal":
-        yield Kind("double")
+        yield ColumnType("double")
 
 
 def _digits(text: str) -> tuple[int, int]:

@@ -55,7 +55,7 @@ class Native:
             texts: Their JSON texts.
 
         Raises:
-            MISFIT: A value has a property that the schema has not, or one of another type.
+            CONVERSION_ERRORS: A value has a property that the schema lacks, or one of another type.
         """
         values = self.decoder.decode(b"[" + b",".join(texts) + b"]")
         return pa.array(msgspec.to_builtins(values), self.type)

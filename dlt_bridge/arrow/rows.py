@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dlt_bridge.arrow.presence import Lacking
-    from dlt_bridge.arrow.types import Column, Kind
+    from dlt_bridge.arrow.types import Column, ColumnType
 
 #: Types whose values are JSON strings of a certain form.
 WRITTEN_AS_TEXT = frozenset({"timestamp", "date", "time", "binary", "decimal"})
@@ -50,7 +50,7 @@ _version = attrgetter("version")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RecordSchema:
     """What the records of one SCHEMA become.
 
     Attributes:
@@ -65,8 +65,8 @@ class Form:
 
     stream: str
     columns: Sequence[Column]
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
-    variants: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+    kinds: Mapping[str, ColumnType] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, ColumnType]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     native: bool = False
     lacking: Lacking | None = None
@@ -135,7 +135,7 @@ class Rows:
 
 
 @dataclass(slots=True)
-class Known:
+class Observations:
     """What records have shown that their SCHEMA does not say.
 
     Attributes:
@@ -159,7 +159,9 @@ class RowDecoder:
         slow: The columns that are decoded from their texts, value by value.
     """
 
-    def __init__(self, form: Form, kinds: Sequence[Kind | None], known: Known) -> None:
+    def __init__(
+        self, form: RecordSchema, kinds: Sequence[ColumnType | None], known: Observations
+    ) -> None:
         self._stream, self._columns, self._limits = form.stream, form.columns, form.limits
         self._kinds = kinds
         self._known = known

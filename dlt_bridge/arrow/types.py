@@ -50,7 +50,7 @@ _PRECISION = re.compile(r"\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ColumnType:
     """The type of a column.
 
     Attributes:
@@ -70,7 +70,7 @@ class Kind:
 
 
 #: What holds almost any number exactly.
-ROOMY = Kind("decimal", DECIMAL_PRECISION, ROOMY_SCALE)
+ROOMY = ColumnType("decimal", DECIMAL_PRECISION, ROOMY_SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Column:
     """
 
     name: str
-    kind: Kind | None
+    kind: ColumnType | None
     key: bool = False
     required: bool = False
     schema: Any = None
@@ -161,12 +161,12 @@ def takes_strings(prop: Any) -> bool:  # noqa: ANN401
     return any(map(takes_strings, _options(prop)))
 
 
-def _key_type(kind: Kind | None) -> Kind | None:
+def _key_type(kind: ColumnType | None) -> ColumnType | None:
     """Return the type of a key: many taps declare ids as numbers, and no double holds long ones."""
-    return ROOMY if kind == Kind("double") else kind
+    return ROOMY if kind == ColumnType("double") else kind
 
 
-def column_type(prop: Any) -> Kind | None:  # noqa: ANN401
+def column_type(prop: Any) -> ColumnType | None:  # noqa: ANN401
     """Return the type of a property's column, or None if it can only be null.
 
     Args:
@@ -174,30 +174,30 @@ def column_type(prop: Any) -> Kind | None:  # noqa: ANN401
             nothing.
     """
     if not isinstance(prop, dict):
-        return Kind("json")
+        return ColumnType("json")
     names = prop.get("type")
     types = {str(name) for name in (names if isinstance(names, list) else [names] if names else [])}
     if not types:
         kinds = {column_type(option): None for option in _options(prop)}
-        return common(kinds) if kinds else Kind("json")
+        return common(kinds) if kinds else ColumnType("json")
     types.discard("null")
     return common({_single_type(name, prop): None for name in types})
 
 
-def common(kinds: Iterable[Kind | None]) -> Kind | None:
+def common(kinds: Iterable[ColumnType | None]) -> ColumnType | None:
     """Return the type that holds the values of all of these exactly."""
     several = {kind for kind in kinds if kind}
     if len(several) < 2:  # noqa: PLR2004
         return next(iter(several), None)
     names = {kind.data_type for kind in several}
     if names == {"bigint", "double"}:
-        return Kind("double")
+        return ColumnType("double")
     if names <= NUMERIC:
         least = ROOMY_SCALE if "double" in names else 0
-        return Kind(
+        return ColumnType(
             "decimal", DECIMAL_PRECISION, max(least, *(kind.scale or 0 for kind in several))
         )
-    return Kind("text") if names <= STRINGS else Kind("json")
+    return ColumnType("text") if names <= STRINGS else ColumnType("json")
 
 
 def _options(prop: Mapping[str, Any]) -> list[Any]:
@@ -210,23 +210,23 @@ def _options(prop: Mapping[str, Any]) -> list[Any]:
     return []
 
 
-def _single_type(name: str, prop: Mapping[str, Any]) -> Kind:
+def _single_type(name: str, prop: Mapping[str, Any]) -> ColumnType:
     if prop.get("format") == "singer.decimal" and name in {"string", "number"}:
         return _singer_decimal(prop)
     if name == "string":
         if prop.get("contentEncoding") == "base64":
-            return Kind("binary")
-        return Kind(FORMATS.get(str(prop.get("format")), "text"))
+            return ColumnType("binary")
+        return ColumnType(FORMATS.get(str(prop.get("format")), "text"))
     bounds = [_number(prop, word) for word in BOUNDS]
     if name == "number" and (step := _number(prop, "multipleOf")):
         scale = max(0, -int(step.normalize().as_tuple().exponent))
         return _decimal(scale, max(map(_whole_digits, bounds)) or _WHOLE_DIGITS)
     if name == "integer" and (max(bounds) > LARGEST_BIGINT or min(bounds) < -LARGEST_BIGINT - 1):
-        return Kind("decimal", DECIMAL_PRECISION, 0)
-    return Kind(TYPES.get(name, "json"))
+        return ColumnType("decimal", DECIMAL_PRECISION, 0)
+    return ColumnType(TYPES.get(name, "json"))
 
 
-def _singer_decimal(prop: Mapping[str, Any]) -> Kind:
+def _singer_decimal(prop: Mapping[str, Any]) -> ColumnType:
     """Return the type of the SDK's decimals, which stand in JSON as strings, or as numbers."""
     precision, scale = prop.get("precision"), prop.get("scale")
     more = prop.get("additionalProperties")
@@ -237,10 +237,10 @@ def _singer_decimal(prop: Mapping[str, Any]) -> Kind:
     return _decimal(scale, precision - scale)
 
 
-def _decimal(scale: int, whole: int) -> Kind:
+def _decimal(scale: int, whole: int) -> ColumnType:
     """Return a decimal with these digits, if there is one; or one with room before the point."""
     fits = scale + whole <= DECIMAL_PRECISION
-    return Kind("decimal", DECIMAL_PRECISION, scale if fits else min(scale, ROOMY_SCALE))
+    return ColumnType("decimal", DECIMAL_PRECISION, scale if fits else min(scale, ROOMY_SCALE))
 
 
 def _whole_digits(bound: Decimal) -> int:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
-from dlt_bridge.arrow.types import DECIMAL_PRECISION, Kind
+from dlt_bridge.arrow.types import DECIMAL_PRECISION, ColumnType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 PYTHON_TYPES: dict[str, Any] = {"bigint": int, "bool": bool}
 TEXTUAL = frozenset({"decimal", "double", "json"})
 #: What is raised for a value that does not fit.
-MISFIT = (pa.ArrowException, ArithmeticError, ValueError)
+CONVERSION_ERRORS = (pa.ArrowException, ArithmeticError, ValueError)
 NULL = Raw(b"null")
 
 #: A number of no more characters is a double, if it has no exponent.
@@ -59,7 +59,7 @@ _DAY = 86_400  # seconds
 _APART = "\x00"
 
 
-def arrow_type(kind: Kind) -> pa.DataType:
+def arrow_type(kind: ColumnType) -> pa.DataType:
     """Return the Arrow type of a column."""
     match kind.data_type:
         case "decimal":
@@ -73,12 +73,12 @@ def arrow_type(kind: Kind) -> pa.DataType:
     return ARROW_TYPES[kind.data_type]
 
 
-def decoded_type(kind: Kind) -> Any:  # noqa: ANN401
+def decoded_type(kind: ColumnType) -> Any:  # noqa: ANN401
     """Return the type that msgspec decodes for a column: `Raw` where `array` takes the text."""
     return Raw if kind.data_type in TEXTUAL else PYTHON_TYPES.get(kind.data_type, str)
 
 
-def array(kind: Kind, values: Sequence[Any]) -> pa.Array:  # noqa: PLR0911 - a case a type
+def array(kind: ColumnType, values: Sequence[Any]) -> pa.Array:  # noqa: PLR0911 - a case a type
     """Return the values of a column.
 
     Args:
@@ -86,7 +86,7 @@ def array(kind: Kind, values: Sequence[Any]) -> pa.Array:  # noqa: PLR0911 - a c
         values: None, or what msgspec decodes for the `decoded_type`.
 
     Raises:
-        MISFIT: A value can't be stored as it is.
+        CONVERSION_ERRORS: A value can't be stored as it is.
     """
     arrow = arrow_type(kind)
     match kind.data_type:
@@ -114,7 +114,7 @@ def texts(values: Sequence[Raw]) -> pa.Array:
     """Return JSON texts as strings; null for `null`.
 
     Raises:
-        MISFIT: A text is no UTF-8.
+        CONVERSION_ERRORS: A text is no UTF-8.
     """
     return _apart(_joined(values)) if values else pa.array([], pa.string())
 
@@ -135,7 +135,7 @@ def _has_powers(joined: bytes) -> bool:
     return b"e" in joined or b"E" in joined
 
 
-def _decimals(values: Sequence[Raw], kind: Kind) -> pa.Array:
+def _decimals(values: Sequence[Raw], kind: ColumnType) -> pa.Array:
     """Return decimals, if none can have too many digits: Arrow would lose the first of them."""
     joined = _joined(values)
     written = texts(values) if not joined else _apart(joined)
@@ -146,7 +146,7 @@ def _decimals(values: Sequence[Raw], kind: Kind) -> pa.Array:
     return written.cast(arrow_type(kind))
 
 
-def _digits(kind: Kind) -> int:
+def _digits(kind: ColumnType) -> int:
     return _MICROSECONDS if kind.precision is None else kind.precision
 
 
@@ -180,7 +180,7 @@ def exact_double(text: str) -> float:
         text: The number.
 
     Raises:
-        MISFIT: No double is just that number.
+        CONVERSION_ERRORS: No double is just that number.
     """
     if len(text) > LONGEST_NUMBER:
         raise ValueError("too long a number")

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bridge.arrow.types import DECIMAL_PRECISION, ROOMY, Column, Kind, takes_strings
+from dlt_bridge.arrow.types import DECIMAL_PRECISION, ROOMY, Column, ColumnType, takes_strings
 from dlt_bridge.arrow.values import (
+    CONVERSION_ERRORS,
     LONGEST_NUMBER,
-    MISFIT,
     TICKS,
     YEAR_1,
     YEAR_10000,
@@ -60,7 +60,7 @@ class Limits:
     before_year_1: bool = True
     after_year_9999: bool = True
 
-    def hold(self, kind: Kind, values: pa.Array) -> bool:
+    def hold(self, kind: ColumnType, values: pa.Array) -> bool:
         """Say whether it holds instants; other values are looked at one by one."""
         if kind.data_type != "timestamp" or (self.before_year_1 and self.after_year_9999):
             return True
@@ -86,15 +86,15 @@ class Placed:
 
     values: list[Any]
     variants: dict[str, list[Any]] = field(default_factory=dict)
-    kinds: dict[str, Kind] = field(default_factory=dict)
+    kinds: dict[str, ColumnType] = field(default_factory=dict)
     moved: dict[str, int] = field(default_factory=dict)
 
 
-def place(
+def fit_column(
     column: Column,
-    kind: Kind | None,
+    kind: ColumnType | None,
     texts: Sequence[bytes],
-    known: Mapping[str, Kind],
+    known: Mapping[str, ColumnType],
     limits: Limits,
 ) -> Placed:
     """Find the place of each value of a column.
@@ -115,8 +115,8 @@ def place(
             continue
         if kind and (fits or text[:1] != b'"'):
             try:
-                placed.values[index] = fitted(kind, text, limits)
-            except MISFIT:
+                placed.values[index] = convert(kind, text, limits)
+            except CONVERSION_ERRORS:
                 pass
             else:
                 continue
@@ -129,7 +129,7 @@ def place(
     return placed
 
 
-def _takes_texts(column: Column, kind: Kind) -> bool:
+def _takes_texts(column: Column, kind: ColumnType) -> bool:
     """Say whether a JSON string may be a value of a column.
 
     A text that happens to look like a date or a number is none: the SCHEMA must say that it is.
@@ -141,7 +141,7 @@ def _takes_texts(column: Column, kind: Kind) -> bool:
     return kind.data_type != "decimal" or takes_strings(column.schema)
 
 
-def fitted(kind: Kind, text: bytes, limits: Limits) -> Any:  # noqa: ANN401
+def convert(kind: ColumnType, text: bytes, limits: Limits) -> Any:  # noqa: ANN401
     """Return what Arrow takes for a value that is not null, if the type holds it exactly.
 
     Args:
@@ -150,61 +150,61 @@ def fitted(kind: Kind, text: bytes, limits: Limits) -> Any:  # noqa: ANN401
         limits: What the destination can't hold.
 
     Raises:
-        MISFIT: It does not.
+        CONVERSION_ERRORS: It does not.
     """
     return FITTERS[kind.data_type](kind, text, limits)
 
 
-def built(kind: Kind, values: Sequence[Any]) -> pa.Array:
-    """Return values that are `fitted`, and nulls, as an array."""
+def built(kind: ColumnType, values: Sequence[Any]) -> pa.Array:
+    """Return values that are `convert`, and nulls, as an array."""
     if kind.data_type not in WRITTEN:
         return pa.array(values, arrow_type(kind))
     try:
         return array(kind, values)
-    except MISFIT:
+    except CONVERSION_ERRORS:
         # Each fits, but they are written in different ways.
         return pa.concat_arrays([array(kind, [value]) for value in values])
 
 
 def _variant(
-    column: Kind | None,
-    natural: Kind | None,
+    column: ColumnType | None,
+    natural: ColumnType | None,
     text: bytes,
-    known: Mapping[str, Kind],
+    known: Mapping[str, ColumnType],
     limits: Limits,
-) -> tuple[Kind, Any]:
+) -> tuple[ColumnType, Any]:
     candidates = [*([natural] if natural else []), *_candidates(column, text)]
     # One that is there already is better than one more.
     candidates.sort(key=lambda kind: kind != natural and kind.data_type not in known)
     for kind in candidates:
         there = known.get(kind.data_type, kind)
         try:
-            return there, fitted(there, text, limits)
-        except MISFIT:
+            return there, convert(there, text, limits)
+        except CONVERSION_ERRORS:
             continue
     # What is no number here has a text that the destination can't hold.
     beyond = NUMBER.fullmatch(text) or has_no_number(text)
-    return (Kind("text"), text.decode()) if beyond else (Kind("binary"), text)
+    return (ColumnType("text"), text.decode()) if beyond else (ColumnType("binary"), text)
 
 
-def _candidates(column: Kind | None, text: bytes) -> Iterator[Kind]:
+def _candidates(column: ColumnType | None, text: bytes) -> Iterator[ColumnType]:
     """Yield the types that may hold a value exactly, the most telling first."""
     match text[:1]:
         case b'"':
-            yield Kind("text")
+            yield ColumnType("text")
         case b"t" | b"f":
-            yield Kind("bool")
+            yield ColumnType("bool")
         case b"{" | b"[":
-            yield Kind("json")
+            yield ColumnType("json")
         case _ if text not in NO_NUMBERS:
             # Beside decimals, all are to be decimals, so that they can be added up.
             if column is None or column.data_type != "decimal":
-                yield Kind("bigint")
+                yield ColumnType("bigint")
                 if not text.lstrip(b"-").isdigit():
-                    yield Kind("double")
+                    yield ColumnType("double")
             yield ROOMY
-            yield Kind("decimal", DECIMAL_PRECISION, 0)
-            yield Kind("double")
+            yield ColumnType("decimal", DECIMAL_PRECISION, 0)
+            yield ColumnType("double")
 
 
 def _string(text: bytes) -> str:
@@ -220,7 +220,7 @@ def _number(text: bytes) -> Decimal:
     return Decimal(text.decode())
 
 
-def _bigint(_: Kind, text: bytes, __: Limits) -> int:
+def _bigint(_: ColumnType, text: bytes, __: Limits) -> int:
     number = _number(text)
     if number.adjusted() >= _DIGITS_OF_BIGINT or number != number.to_integral_value():
         raise ValueError("no integer of 64 bits")
@@ -229,7 +229,7 @@ def _bigint(_: Kind, text: bytes, __: Limits) -> int:
     return value
 
 
-def _double(_: Kind, text: bytes, limits: Limits) -> float:
+def _double(_: ColumnType, text: bytes, limits: Limits) -> float:
     if text in NO_NUMBERS:
         if not limits.no_number:
             raise ValueError("no number")
@@ -239,7 +239,7 @@ def _double(_: Kind, text: bytes, limits: Limits) -> float:
     return exact_double(text.decode())
 
 
-def _decimal(kind: Kind, text: bytes, _: Limits) -> Decimal:
+def _decimal(kind: ColumnType, text: bytes, _: Limits) -> Decimal:
     written = _string(text).encode() if text[:1] == b'"' else text
     number = _number(written)
     scale, precision = kind.scale or 0, kind.precision or DECIMAL_PRECISION
@@ -256,13 +256,13 @@ def _decimal(kind: Kind, text: bytes, _: Limits) -> Decimal:
     return Decimal((sign, tuple(map(int, shown + "0" * max(least, 0))), min(least, 0)))
 
 
-def _bool(_: Kind, text: bytes, __: Limits) -> bool:
+def _bool(_: ColumnType, text: bytes, __: Limits) -> bool:
     if text not in {b"true", b"false"}:
         raise ValueError("no boolean")
     return text == b"true"
 
 
-def _text(_: Kind, text: bytes, limits: Limits) -> str:
+def _text(_: ColumnType, text: bytes, limits: Limits) -> str:
     # What is no string is its JSON text.
     value = _string(text) if text[:1] == b'"' else text.decode()
     value.encode()  # a lone surrogate is no text
@@ -271,7 +271,7 @@ def _text(_: Kind, text: bytes, limits: Limits) -> str:
     return value
 
 
-def _json(_: Kind, text: bytes, limits: Limits) -> str:
+def _json(_: ColumnType, text: bytes, limits: Limits) -> str:
     if has_no_number(text):
         raise ValueError("no number")
     if b"\\u" in text:
@@ -281,18 +281,18 @@ def _json(_: Kind, text: bytes, limits: Limits) -> str:
     return text.decode()
 
 
-def _written(kind: Kind, text: bytes, limits: Limits) -> str:
+def _written(kind: ColumnType, text: bytes, limits: Limits) -> str:
     value = _string(text)
     if not limits.hold(kind, array(kind, [value])):
         raise ValueError("an instant that the destination can't hold")
     return value
 
 
-def _binary(_: Kind, text: bytes, __: Limits) -> bytes:
+def _binary(_: ColumnType, text: bytes, __: Limits) -> bytes:
     return base64.b64decode(_string(text), validate=True)
 
 
-FITTERS: dict[str, Callable[[Kind, bytes, Limits], Any]] = {
+FITTERS: dict[str, Callable[[ColumnType, bytes, Limits], Any]] = {
     "bigint": _bigint,
     "double": _double,
     "decimal": _decimal,

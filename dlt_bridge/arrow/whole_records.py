@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from dlt_bridge.arrow.types import Column, Kind
+from dlt_bridge.arrow.types import Column, ColumnType
 from dlt_bridge.tap.surrogates import guarded
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def completed(
     if RECORD in known or (known and not lacking):
         return None
     added = [
-        Column(key, Kind("text"), key=True, required=True, schema={"type": "string"})
+        Column(key, ColumnType("text"), key=True, required=True, schema={"type": "string"})
         for key in lacking
     ]
     others = [column for column in columns if column.name not in lacking]
     # Required, so that no record goes without it.
-    return (*added, *others, Column(RECORD, Kind("json"), required=True, schema={}))
+    return (*added, *others, Column(RECORD, ColumnType("json"), required=True, schema={}))
 
 
 class WholeRecords:

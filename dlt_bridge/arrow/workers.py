@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.decoder import Learnt, RecordDecoder
+from dlt_bridge.arrow.decoder import Observed, RecordDecoder
 from dlt_bridge.errors import BridgeError, MessageError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Decoding:
         self._thread.shutdown(cancel_futures=True)
 
 
-def _answered(process: _Process, batch: Batch, known: Learnt, sequence: int) -> pa.Table:
+def _answered(process: _Process, batch: Batch, known: Observed, sequence: int) -> pa.Table:
     """Return the table that a process made, or the one that is made now if more is known now."""
     learnt, table = process.answer()
     decoder = batch.decoder
@@ -222,11 +222,11 @@ class _Process:
             self._ready = self._answers.read(len(READY)) == READY
         return self._ready
 
-    def ask(self, batch: Batch, known: Learnt, sequence: int) -> None:
+    def ask(self, batch: Batch, known: Observed, sequence: int) -> None:
         """Have a batch decoded with what is known."""
         self._sent.append(self._sender.submit(self._send, batch, known, sequence))
 
-    def answer(self) -> tuple[Learnt | Exception, pa.Table | None]:
+    def answer(self) -> tuple[Observed | Exception, pa.Table | None]:
         """Wait for the next answer, and return the table and what was learnt, or an error.
 
         Raises:
@@ -254,7 +254,7 @@ class _Process:
             with suppress(BrokenPipeError):
                 pipe.close()
 
-    def _send(self, batch: Batch, known: Learnt, sequence: int) -> None:
+    def _send(self, batch: Batch, known: Observed, sequence: int) -> None:
         # If there is no process any more, that is said where the answer is waited for.
         with suppress(BrokenPipeError):
             of_batch = (batch.lines, batch.numbers, sequence, batch.opening)

@@ -7,6 +7,7 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.plugins import SupportsCliCommand
+from typing_extensions import override
 
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
@@ -14,11 +15,6 @@ from dlt_bridge.escapes import shown
 from dlt_bridge.run.signals import explained
 from dlt_bridge.tap.inputs import as_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

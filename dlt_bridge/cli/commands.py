@@ -21,7 +21,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.escapes import shown
 from dlt_bridge.run.checkpoints import committed, finish
 from dlt_bridge.run.locks import alone
-from dlt_bridge.run.pipelines import Place, pipeline_here, where
+from dlt_bridge.run.pipelines import PipelineSpec, pipeline_here, where
 from dlt_bridge.run.report import Report, counted
 from dlt_bridge.run.state_owner import settle, state_of
 from dlt_bridge.source import singer, unconfigured
@@ -221,7 +221,7 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
             credentials = json.loads(credentials)
         except ValueError:
             raise BridgeError("--credentials begins as an object, but is no JSON.") from None
-    place = Place(
+    place = PipelineSpec(
         destination=args.destination,
         pipeline=args.pipeline or args.name or name_of(_command(args)),
         dataset=args.dataset,

@@ -18,7 +18,7 @@ from dlt.common.typing import is_optional_type
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.escapes import shown
-from dlt_bridge.run.pipelines import Place, destination_at
+from dlt_bridge.run.pipelines import PipelineSpec, destination_at
 from dlt_bridge.tap.inputs import name_of
 from dlt_bridge.tap.process import Tap
 
@@ -156,7 +156,7 @@ def _settings(tap: str) -> Mapping[str, Any]:
 
 def _credentials(destination: str) -> dict[str, Any]:
     """Return what a destination must be given, in the shape of a tap's settings."""
-    spec = destination_at(Place(destination=destination, pipeline="none")).spec
+    spec = destination_at(PipelineSpec(destination=destination, pipeline="none")).spec
     return _fields(spec)
 
 

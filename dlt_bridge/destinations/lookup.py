@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,16 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import WithSqlClient
+from typing_extensions import override
 
-from dlt_bridge.arrow.values import MISFIT
+from dlt_bridge.arrow.values import CONVERSION_ERRORS
 from dlt_bridge.destinations.destination import pipeline
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables.layout import POSTGRES_LIKE, destination_type
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -113,7 +108,7 @@ class TableReader(ABC):
                     return pa.array(values, field.type)
                 return values.cast(field.type)
             return pa.array(map(_plain, values), field.type)
-        except MISFIT:
+        except CONVERSION_ERRORS:
             raise MessageError(
                 f"Stream {self._wanted.stream}: its table has another type for `{field.name}` than"
                 " its SCHEMA, so what records lack can't be taken from its rows. Load into another"

@@ -7,20 +7,15 @@ lets the tables of a dialect be adapted.
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dlt.destinations.impl.sqlalchemy import dialect as dialects
 from sqlalchemy import JSON, Numeric, TypeDecorator
+from typing_extensions import override
 
 from dlt_bridge.arrow.decoder import SEQUENCE
 from dlt_bridge.arrow.types import LARGEST_BIGINT
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable

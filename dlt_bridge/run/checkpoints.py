@@ -21,7 +21,7 @@ from dlt_bridge.run.locks import alone
 from dlt_bridge.run.logs import one_line_logs
 from dlt_bridge.run.pipelines import client_of
 from dlt_bridge.run.recovery import after_kill, explained, forget_if_restarted
-from dlt_bridge.run.redaction import discreet, forgetting
+from dlt_bridge.run.redaction import redact_trace, redacted
 from dlt_bridge.run.signals import stoppable
 from dlt_bridge.run.state_owner import point, settle
 from dlt_bridge.tables.layout import destination_type, prepare
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dlt.common.pipeline import LoadInfo
     from dlt.extract import DltSource
 
-    from dlt_bridge.tables.driver import Driver, Parcels
+    from dlt_bridge.tables.driver import Driver, StreamItems
 
 
 class Run:
@@ -58,7 +58,7 @@ class Run:
         """Say whether there is no further package to fill."""
         return self.stopped or (self.driver is not None and self.driver.ended)
 
-    def packages(self, start: Callable[[], Driver]) -> Iterator[Parcels]:
+    def packages(self, start: Callable[[], Driver]) -> Iterator[StreamItems]:
         """Yield what belongs to the next package."""
         # Meanwhile the file is nobody's.
         self._held.close()
@@ -84,7 +84,7 @@ _run: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
 @contextmanager
-def reading(start: Callable[[], Driver]) -> Iterator[Iterator[Parcels]]:
+def reading(start: Callable[[], Driver]) -> Iterator[Iterator[StreamItems]]:
     """Read a package: all that the tap gives; or, within `load`, up to a checkpoint.
 
     Args:
@@ -138,7 +138,7 @@ def load(
             packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
-        said = discreet(failed)
+        said = redacted(failed)
     # Raised outside of the handler, so that nobody finds the original.
     raise said
 
@@ -190,7 +190,7 @@ def committed(
         while not run.ended:
             token = _run.set(run)
             try:
-                with _heeded_signals(pipeline), forgetting(pipeline):
+                with _heeded_signals(pipeline), redact_trace(pipeline):
                     info = pipeline.run(source, **arguments)
             finally:
                 _run.reset(token)
@@ -230,7 +230,7 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     separate(pipeline)
     if pipeline.destination is not None:
         prepare(pipeline.destination.destination_type.rpartition(".")[2])
-    with explained(pipeline), _heeded_signals(pipeline), forgetting(pipeline):
+    with explained(pipeline), _heeded_signals(pipeline), redact_trace(pipeline):
         after_kill(pipeline)
         while pipeline.has_pending_data:
             try:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from dlt_bridge.arrow.decoder import SEQUENCE
 from dlt_bridge.escapes import shown
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class PipelineSpec:
     """A destination, and the pipeline that loads there.
 
     Attributes:
@@ -50,7 +50,7 @@ class Place:
     folder: str | None = None
 
 
-def pipeline_at(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+def pipeline_at(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
     """Make the pipeline that loads to a place; nothing is connected yet.
 
     Args:
@@ -111,7 +111,7 @@ def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
         return destination.configuration(begun, accept_partial=True)
 
 
-def pipeline_here(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+def pipeline_here(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
     """Make a pipeline whose relative paths are of the working folder.
 
     dlt takes them for those of the folder of the pipeline's first run. What is known of another
@@ -137,14 +137,14 @@ def pipeline_here(place: Place, *, progress: Any = None) -> Pipeline:  # noqa: A
     return pipeline
 
 
-def _dataset(place: Place) -> str | None:
+def _dataset(place: PipelineSpec) -> str | None:
     """Return the name of the dataset; None for dlt's own choice."""
     if place.dataset is None and fit_dataset(place.pipeline):
         return None
     return plain_dataset(place.dataset or f"{place.pipeline}_dataset")
 
 
-def destination_at(place: Place) -> Destination[Any, Any]:
+def destination_at(place: PipelineSpec) -> Destination[Any, Any]:
     """Make the destination of a place; nothing is connected yet.
 
     Args:

@@ -20,7 +20,7 @@ HIDDEN = "Not kept: it may hold values of rows."
 
 
 @contextmanager
-def forgetting(pipeline: Pipeline) -> Iterator[None]:
+def redact_trace(pipeline: Pipeline) -> Iterator[None]:
     """Let the pipeline's trace, a file, keep no text of an error that is not the bridge's own.
 
     Args:
@@ -41,7 +41,7 @@ def forgetting(pipeline: Pipeline) -> Iterator[None]:
         raise
 
 
-def discreet(failed: PipelineStepFailed) -> PipelineStepFailed:
+def redacted(failed: PipelineStepFailed) -> PipelineStepFailed:
     """Return an error that shows no values of rows.
 
     Args:

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dlt_bridge.arrow.decoder import RecordDecoder
-    from dlt_bridge.arrow.rows import Form
-    from dlt_bridge.arrow.types import Kind
+    from dlt_bridge.arrow.rows import RecordSchema
+    from dlt_bridge.arrow.types import ColumnType
     from dlt_bridge.tables.completion import Completion
-    from dlt_bridge.tables.dispositions import Plan
+    from dlt_bridge.tables.dispositions import LoadPlan
 
 
-def keeping(form: Form, plan: Plan, table: str, every: bool, table_format: str | None) -> Form:  # noqa: FBT001
+def keeping(
+    form: RecordSchema, plan: LoadPlan, table: str, *, every: bool, table_format: str | None
+) -> RecordSchema:
     """Return the form of records, with which of them keep the values of what they lack.
 
     Without a key, a record has no row yet. A row that is marked as deleted keeps its values: a tap
@@ -66,7 +68,7 @@ def keeping(form: Form, plan: Plan, table: str, every: bool, table_format: str |
 
 def complete_rows(
     stream: str, table: str, decoder: RecordDecoder, waiting: Completion, *, others: bool
-) -> Iterator[tuple[pa.Table, dict[str, Kind]]]:
+) -> Iterator[tuple[pa.Table, dict[str, ColumnType]]]:
     """Yield the rows of a package that lacked something, complete, with the types of all columns.
 
     Args:
@@ -107,7 +109,7 @@ def complete_rows(
             yield found, kinds
 
 
-def variants_of(kinds: Mapping[str, Mapping[str, Kind]]) -> dict[str, Kind]:
+def variants_of(kinds: Mapping[str, Mapping[str, ColumnType]]) -> dict[str, ColumnType]:
     """Return the columns beside those of properties, with their types.
 
     Args:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-class LastVersions:
+class Deduplicator:
     """Holds the rows of a package back, on disk, until it is known which of them are the last.
 
     Only keys and sequence numbers are in memory.

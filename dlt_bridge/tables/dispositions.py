@@ -27,7 +27,7 @@ NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", INSERT_ONLY})
 
 
 @dataclass(slots=True)
-class Told:
+class AppliedHints:
     """What the bridge has told dlt of a resource; whatever else it knows is from the user."""
 
     # As no user writes it; and nothing that would empty the table of a stream not read so far.
@@ -39,7 +39,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UserHints:
     """What the user asks of a resource, by `apply_hints` or the arguments of `run`.
 
     Attributes:
@@ -73,7 +73,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """How the rows of a stream come into its table.
 
     Attributes:
@@ -98,7 +98,7 @@ class Plan:
         return self.strategy in NEEDING_ONE_VERSION
 
 
-def asked(resource: DltResource, told: Told) -> Asked:
+def asked(resource: DltResource, told: AppliedHints) -> UserHints:
     """Return what the user asks of a resource.
 
     Args:
@@ -122,7 +122,7 @@ def asked(resource: DltResource, told: Told) -> Asked:
         name: dict(column.items() - told.columns.get(name, {}).items())
         for name, column in columns.items()
     }
-    return Asked(
+    return UserHints(
         disposition=None if disposition == told.disposition else disposition,
         keys=None if set(keys) <= set(told.keys) else keys,
         columns=own,
@@ -132,7 +132,7 @@ def asked(resource: DltResource, told: Told) -> Asked:
     )
 
 
-def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> Plan:
+def planned(stream: Stream, keys: Sequence[str], wish: UserHints, *, hard: bool) -> LoadPlan:
     """Return how the rows of a stream come into its table.
 
     Args:
@@ -154,7 +154,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
             " which may have the strategies delete-insert, upsert, cdc and insert-only."
         )
     if choice != "merge":
-        return Plan(keys, choice, ours=ours)
+        return LoadPlan(keys, choice, ours=ours)
     strategies = _strategies(stream.name, wish.table_format)
     strategy = wish.strategy or next(
         (name for name in (DELETE_INSERT, "upsert") if name in strategies), None
@@ -168,7 +168,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: Asked, *, hard: bool) -> 
             ' destination; or, with files, a table format (table_format="delta"); or take the rows'
             ' as they come (write_disposition="append").'
         )
-    return Plan(keys, "merge", strategy, ours=ours, hard=hard, ordered=wish.ordered)
+    return LoadPlan(keys, "merge", strategy, ours=ours, hard=hard, ordered=wish.ordered)
 
 
 def _usual(method: str | None, keys: Sequence[str]) -> str:

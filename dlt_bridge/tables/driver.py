@@ -24,7 +24,7 @@ from dlt_bridge.run.logs import expect_meant_hints
 from dlt_bridge.tables import layout as tables
 from dlt_bridge.tables import state_store as saved
 from dlt_bridge.tables.read_states import ReadState, ReadStates
-from dlt_bridge.tables.sink import Parcel, StreamWriter
+from dlt_bridge.tables.sink import Sink, StreamItem
 from dlt_bridge.tap.batch_files import lines_of_batch
 from dlt_bridge.tap.messages import (
     ActivateVersion,
@@ -61,7 +61,7 @@ ROWS_TOGETHER = 122_880
 
 
 @dataclass(slots=True)
-class Parcels:
+class StreamItems:
     """What the driver hands to the transformers: the rows of each stream.
 
     Attributes:
@@ -69,10 +69,10 @@ class Parcels:
         left: How many transformers have not yet seen it.
     """
 
-    by_stream: dict[str, Parcel]
+    by_stream: dict[str, StreamItem]
     left: int = 0
 
-    def take(self, stream: str) -> Parcel | None:
+    def take(self, stream: str) -> StreamItem | None:
         """Return the parcel of a stream, for its transformer."""
         self.left -= 1
         return self.by_stream.pop(stream, None)
@@ -81,7 +81,7 @@ class Parcels:
 class _Asked(NamedTuple):
     """A batch that is being decoded."""
 
-    writer: StreamWriter
+    writer: Sink
     batch: LineBatch
     sequence: int
     table: Future[pa.Table] | None = None
@@ -111,12 +111,12 @@ class Driver:
         self._catalog = catalog
         self._options = options.of_a_run()
         self._running = ExitStack()
-        self._messages: Iterator[Parcels | None] | None = None
+        self._messages: Iterator[StreamItems | None] | None = None
         self._selected: set[str] = set()
-        self._writers: dict[str, StreamWriter] = {}
+        self._writers: dict[str, Sink] = {}
         # The last SCHEMA line of each stream, and what the records of a stream begin with.
         self._schemas: dict[bytes, str] = {}
-        self._heads: Heads[StreamWriter] = Heads()
+        self._heads: Heads[Sink] = Heads()
         # The last STATE; and those of the package at which it may end.
         self._state = ReadState()
         self._states = ReadStates()
@@ -138,7 +138,7 @@ class Driver:
         self.ended = False
         self.kept: str | None = None
 
-    def package(self, due: Callable[[], bool] | None = None) -> Iterator[Parcels]:
+    def package(self, due: Callable[[], bool] | None = None) -> Iterator[StreamItems]:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
 
         Args:
@@ -213,7 +213,7 @@ class Driver:
             self._options.resource(name).apply_hints(write_disposition=disposition)
         self._replacing = {}
 
-    def _filled(self) -> Generator[Parcels, None, bool]:
+    def _filled(self) -> Generator[StreamItems, None, bool]:
         """Yield the rows of a package, until it is to end; return whether the tap has ended."""
         if self._messages is None:
             self._messages = self._read()
@@ -250,7 +250,7 @@ class Driver:
         for writer in self._writers.values():
             writer.close()
 
-    def _read(self) -> Iterator[Parcels | None]:
+    def _read(self) -> Iterator[StreamItems | None]:
         """Yield the rows of the tap as they come; None where a package is to end."""
         for number, count, line in self._started():
             known = self._heads.known(line)
@@ -330,7 +330,7 @@ class Driver:
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
         catalog = self._catalog.selection(self._selected)
-        running = self._tap.running(catalog=catalog, state=saved.kept_for(self._selected))
+        running = self._tap.running(catalog=catalog, state=saved.read_state(self._selected))
         self._settle_tables()
         self._options.refreshing.begin()
         tables.prepare(tables.destination_type())
@@ -353,8 +353,8 @@ class Driver:
             )
 
     def _appended(
-        self, writer: StreamWriter, lines: bytes, number: int, count: int = 1
-    ) -> Iterator[Parcels | None]:
+        self, writer: Sink, lines: bytes, number: int, count: int = 1
+    ) -> Iterator[StreamItems | None]:
         if writer.stream.name in self._bad:
             return
         self._waiting += len(lines)
@@ -371,7 +371,7 @@ class Driver:
                 # What waits is not whole before the next STATE, and there is no place for more.
                 yield None
 
-    def _row_group(self, writer: StreamWriter) -> Iterator[Parcels]:
+    def _row_group(self, writer: Sink) -> Iterator[StreamItems]:
         """Hand over so many rows of a stream as are best together, if as many may go."""
         for other in self._writers.values():
             # Streams of few records keep no other back.
@@ -394,7 +394,7 @@ class Driver:
         self._states.forget_before(state)
         return state.number
 
-    def _decode(self, writer: StreamWriter, *, full: bool = False) -> None:
+    def _decode(self, writer: Sink, *, full: bool = False) -> None:
         """Begin to decode what waits of a stream: a full batch, or the rest."""
         batch = writer.batch()
         if batch:
@@ -423,11 +423,11 @@ class Driver:
 
     def _handed_over(
         self,
-        writers: Iterable[StreamWriter],
+        writers: Iterable[Sink],
         rows: int | None = None,
         *,
         before: int | None = None,
-    ) -> Iterator[Parcels]:
+    ) -> Iterator[StreamItems]:
         """Hand over what is decoded of some streams: so many rows of each, or all.
 
         Args:
@@ -444,24 +444,24 @@ class Driver:
         if self._options.everything:
             # One resource takes them all, one after the other.
             for stream, parcel in found.items():
-                yield Parcels({stream: parcel}, 1)
+                yield StreamItems({stream: parcel}, 1)
         elif found:
-            yield Parcels(found, len(self._selected))
+            yield StreamItems(found, len(self._selected))
 
-    def _rest(self, *, over: bool) -> Iterator[Parcels]:
+    def _rest(self, *, over: bool) -> Iterator[StreamItems]:
         """Hand over what belongs to the package: it ends."""
         before = None if over else self._states.last.number
         yield from self._handed_over(self._writers.values(), before=before)
         takers = 1 if self._options.everything else len(self._selected)
         for stream, writer in self._writers.items():
             for parcel in writer.last_parcels(over=over):
-                yield Parcels({stream: parcel}, takers)
+                yield StreamItems({stream: parcel}, takers)
         # What Arrow keeps for later, the destination needs now.
         pa.default_memory_pool().release_unused()
 
     def _of_stream(
         self, message: StreamMessage, line: bytes, number: int
-    ) -> Iterator[Parcels | None]:
+    ) -> Iterator[StreamItems | None]:
         stream = self._stream(message.stream, number)
         if stream is None or stream in self._bad:
             return
@@ -491,7 +491,7 @@ class Driver:
 
     def _of_good_stream(
         self, stream: str, message: StreamMessage, line: bytes, number: int
-    ) -> Iterator[Parcels | None]:
+    ) -> Iterator[StreamItems | None]:
         if isinstance(message, Schema):
             yield from self._schema(stream, message, line)
             return
@@ -511,11 +511,11 @@ class Driver:
                 self._take()
                 writer.activate(message.version, number)
 
-    def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[Parcels | None]:
+    def _schema(self, stream: str, message: Schema, line: bytes) -> Iterator[StreamItems | None]:
         earlier = self._writers.get(stream)
         if earlier is None:
             known = self._catalog.stream(stream)
-            writer = StreamWriter(
+            writer = Sink(
                 known, message, self._options, self._first, in_parts=self._due is not None
             )
         elif earlier.message == message:

@@ -6,23 +6,18 @@ be appended where they should be merged.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
 from dlt.extract.items import TableNameMeta
 from dlt.extract.items_transform import ItemTransform
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from dlt_bridge.tables.dispositions import Told
+    from dlt_bridge.tables.dispositions import AppliedHints
     from dlt_bridge.tables.hints import TableHints
-    from dlt_bridge.tables.sink import Parcel
+    from dlt_bridge.tables.sink import StreamItem
 
 
 class HintStep(ItemTransform[Any, dict[str, Any]]):
@@ -36,7 +31,7 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
     #: dlt's filters, incremental and limit are at most 1.1; forks, at 2, come last.
     placement_affinity: ClassVar[float] = 1.5
 
-    def __init__(self, name: str, told: dict[str, Told]) -> None:
+    def __init__(self, name: str, told: dict[str, AppliedHints]) -> None:
         # Its base class inspects a function, which this has not.
         self._custom_metrics = {}
         self._name = name
@@ -47,7 +42,7 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         self._changed = False
         self._format: Any = None
 
-    def take(self, parcel: Parcel, stream: str | None = None) -> Any:  # noqa: ANN401
+    def take(self, parcel: StreamItem, stream: str | None = None) -> Any:  # noqa: ANN401
         """Take what is to be told with the rows of a parcel, and return the rows.
 
         Args:

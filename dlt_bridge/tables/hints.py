@@ -11,12 +11,12 @@ from dlt_bridge.arrow.decoder import SEQUENCE
 from dlt_bridge.arrow.presence import DELETED
 from dlt_bridge.destinations.file_formats import VALUES
 from dlt_bridge.tables.column_names import HOLDER
-from dlt_bridge.tables.dispositions import DELETE_INSERT, Plan, Told
+from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, LoadPlan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from dlt_bridge.arrow.types import Kind
+    from dlt_bridge.arrow.types import ColumnType
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class TableHints:
         holders: The properties of columns whose names do not tell, by the names of the columns.
     """
 
-    plan: Plan
-    columns: Mapping[str, Kind]
-    variants: Mapping[str, Kind]
+    plan: LoadPlan
+    columns: Mapping[str, ColumnType]
+    variants: Mapping[str, ColumnType]
     stored: Mapping[str, Mapping[str, Any]]
     conditions: Mapping[str, str] = field(default_factory=dict)
     deduplicated: bool = False
@@ -63,11 +63,11 @@ class TableHints:
         }
         return {**merge, "deduplicated": True} if self.deduplicated else merge
 
-    def told(self) -> Told:
+    def told(self) -> AppliedHints:
         """Return what these hints tell."""
         # What the user chose stays the user's, when the source is run again.
         ours = {"disposition": self.disposition} if self.plan.ours else {}
-        told = Told(keys=self.plan.keys, **ours)
+        told = AppliedHints(keys=self.plan.keys, **ours)
         columns = told.columns
         for name, kind in {**self.columns, **self.variants}.items():
             columns[name] = {**self._type(name, kind), **self._key(name)}
@@ -94,7 +94,7 @@ class TableHints:
             additional_table_hints={HOLDER: self.stream} if self.stream else None,
         )
 
-    def _type(self, name: str, kind: Kind) -> dict[str, Any]:
+    def _type(self, name: str, kind: ColumnType) -> dict[str, Any]:
         """Return what is told of the type of a column."""
         if name in self.variants:
             return {**column_of(kind), "variant": True}
@@ -118,7 +118,7 @@ class TableHints:
         return {"primary_key": False} if stored.get("primary_key") else {}
 
 
-def column_of(kind: Kind) -> dict[str, Any]:
+def column_of(kind: ColumnType) -> dict[str, Any]:
     """Return what dlt is told of a column of a type."""
     hint: dict[str, Any] = {"data_type": kind.data_type}
     if kind.data_type == "decimal":

@@ -16,7 +16,7 @@ EXACT = frozenset({pa.string(), pa.int64()})
 FEW = 50_000
 
 
-class KeyWatch:
+class UniqueKeyTracker:
     """Watches whether the keys of a stream rise from row to row, within a package.
 
     To see that takes a hundredth of the time in which a database finds the last version of each

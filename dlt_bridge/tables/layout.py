@@ -12,7 +12,7 @@ import dlt
 from dlt.common.schema.utils import new_table
 
 from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
-from dlt_bridge.arrow.types import DataType, Kind
+from dlt_bridge.arrow.types import ColumnType, DataType
 from dlt_bridge.arrow.variants import Limits
 from dlt_bridge.destinations.destination import capabilities, pipeline
 from dlt_bridge.destinations.file_formats import CSV, PARQUET
@@ -47,9 +47,9 @@ class Layout:
         variants: The types of the variants that there are, by property and `data_type`.
     """
 
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
-    variants: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
-    asked: Mapping[str, Kind] = field(default_factory=dict)
+    kinds: Mapping[str, ColumnType] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, ColumnType]] = field(default_factory=dict)
+    asked: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 def layout(
@@ -69,9 +69,9 @@ def layout(
     normalize = dlt.current.source_schema().naming.normalize_path
     stored = stored_columns(table)
     wanted = {normalize(name): hints for name, hints in asked.items()}
-    kinds: dict[str, Kind] = {}
-    chosen: dict[str, Kind] = {}
-    variants: dict[str, dict[str, Kind]] = {}
+    kinds: dict[str, ColumnType] = {}
+    chosen: dict[str, ColumnType] = {}
+    variants: dict[str, dict[str, ColumnType]] = {}
     for column in columns:
         name = normalize(column.name)
         there, wish = _kind(stored.get(name, {})), _kind(wanted.get(name, {}))
@@ -93,7 +93,7 @@ def layout(
     return Layout(kinds, variants, chosen)
 
 
-def _kind(column: Mapping[str, Any]) -> Kind | None:
+def _kind(column: Mapping[str, Any]) -> ColumnType | None:
     """Return the type of a column of dlt's, if it has one."""
     data_type = column.get("data_type")
     if data_type not in DATA_TYPES:
@@ -101,8 +101,10 @@ def _kind(column: Mapping[str, Any]) -> Kind | None:
     precision, scale = column.get("precision"), column.get("scale")
     if data_type == "decimal":
         usual = capabilities().decimal_precision
-        return Kind("decimal", precision or usual[0], usual[1] if precision is None else scale or 0)
-    return Kind(data_type, precision if data_type in {"timestamp", "time"} else None)
+        return ColumnType(
+            "decimal", precision or usual[0], usual[1] if precision is None else scale or 0
+        )
+    return ColumnType(data_type, precision if data_type in {"timestamp", "time"} else None)
 
 
 def destination_type() -> str:
@@ -190,7 +192,7 @@ def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
     return columns
 
 
-def other_columns(table: str, known: Iterable[str]) -> dict[str, Kind]:
+def other_columns(table: str, known: Iterable[str]) -> dict[str, ColumnType]:
     """Return the columns of a table that none of some names has, with their types.
 
     Args:

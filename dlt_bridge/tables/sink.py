@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from dlt_bridge.arrow.decoder import VERSION, RecordDecoder
 from dlt_bridge.arrow.nested import Nesting, objects
-from dlt_bridge.arrow.rows import Form
-from dlt_bridge.arrow.types import Column, Kind, columns
+from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.types import Column, ColumnType, columns
 from dlt_bridge.arrow.whole_records import RECORD, WholeRecords, completed
 from dlt_bridge.arrow.workers import Batch
 from dlt_bridge.destinations.existing import Existing
@@ -25,15 +25,15 @@ from dlt_bridge.tables import layout as tables
 from dlt_bridge.tables import table_names
 from dlt_bridge.tables.absent import complete_rows, keeping
 from dlt_bridge.tables.completion import Completion
-from dlt_bridge.tables.deduplication import LastVersions
-from dlt_bridge.tables.dispositions import DELETE_INSERT, Asked, Told, asked, planned
+from dlt_bridge.tables.deduplication import Deduplicator
+from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, UserHints, asked, planned
 from dlt_bridge.tables.hints import TableHints, column_of
-from dlt_bridge.tables.key_order import KeyWatch
+from dlt_bridge.tables.key_order import UniqueKeyTracker
 from dlt_bridge.tables.merge_conditions import brought_anew, older_versions, this_version
 from dlt_bridge.tables.refreshing import Refreshing
 from dlt_bridge.tables.spool import Spool
 from dlt_bridge.tables.waiting import WaitingRows
-from dlt_bridge.tap.batch_files import Places
+from dlt_bridge.tap.batch_files import BatchFolders
 from dlt_bridge.tap.catalog import matches
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ class Options:
     skip: bool = False
     everything: str | None = None
     excluded: Sequence[str] = ()
-    told: dict[str, Told] = field(default_factory=dict)
+    told: dict[str, AppliedHints] = field(default_factory=dict)
     on_name_collision: OnNameCollision = "refuse"
     tables: dict[str, str] = field(default_factory=dict)
     refresh: Collection[str] = ()
     refreshing: Refreshing = field(default_factory=Refreshing)
     existing: Existing = field(default_factory=Existing)
-    places: Places = field(default_factory=Places)
+    places: BatchFolders = field(default_factory=BatchFolders)
     whole: set[str] = field(default_factory=set)
 
     def of_a_run(self) -> Options:
@@ -99,9 +99,9 @@ class Options:
         """Return the resource of a stream, in the source that is being read."""
         return dlt.current.source().resources[self.everything or stream]
 
-    def told_of(self, stream: str) -> Told:
+    def told_of(self, stream: str) -> AppliedHints:
         """Return what the bridge has told dlt of a stream's resource."""
-        return self.told.setdefault(self.everything or stream, Told())
+        return self.told.setdefault(self.everything or stream, AppliedHints())
 
     def table(self, stream: str, named: str) -> str:
         """Return the name of a stream's table, which stays in a run.
@@ -144,7 +144,7 @@ class Options:
 
 
 @dataclass(slots=True)
-class Parcel:
+class StreamItem:
     """Rows of a stream for its transformer, and what dlt must know before it takes them.
 
     Attributes:
@@ -158,7 +158,7 @@ class Parcel:
     size: int = 0
 
 
-class StreamWriter:
+class Sink:
     """Takes the lines of one stream, under one SCHEMA, to tables.
 
     Args:
@@ -240,15 +240,15 @@ class StreamWriter:
         self._activations: list[tuple[int, int]] = []
         # What replaces a table, where packages are committed before all of it was read.
         self._spool = Spool() if in_parts and self._plan.disposition == "replace" else None
-        self._before: StreamWriter | None = None
-        self._held: LastVersions | None = None
+        self._before: Sink | None = None
+        self._held: Deduplicator | None = None
         self._incomplete: Completion | None = None
         self._file_format = tables.file_format(objects=options.nested == "tables")
         self.begin()
         # The table is there even if no row comes; if it has properties.
         self._due = any(column.kind for column in declared)
 
-    def _form(self, properties: Sequence[Column], wish: Asked) -> Form:
+    def _form(self, properties: Sequence[Column], wish: UserHints) -> RecordSchema:
         """Return what the records become."""
         nested = self._options.nested
         layout = tables.layout(self.stream.name, self.table, properties, wish.columns)
@@ -259,9 +259,9 @@ class StreamWriter:
         )
         if nested == "tables":
             # Mixed values beside child tables are JSON in a text column: see `TableHints`.
-            mixed = {column.name for column in properties if column.kind == Kind("json")}
+            mixed = {column.name for column in properties if column.kind == ColumnType("json")}
             kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
-        form = Form(
+        form = RecordSchema(
             self.stream.name,
             properties,
             kinds,
@@ -271,9 +271,15 @@ class StreamWriter:
         )
         if nested == "tables":
             return form
-        return keeping(form, self._plan, self.table, self._options.keep, wish.table_format)
+        return keeping(
+            form,
+            self._plan,
+            self.table,
+            every=self._options.keep,
+            table_format=wish.table_format,
+        )
 
-    def followed_by(self, message: Schema) -> StreamWriter:
+    def followed_by(self, message: Schema) -> Sink:
         """Return what takes the lines after a new SCHEMA in the midst of a package.
 
         Raises:
@@ -282,9 +288,7 @@ class StreamWriter:
         """
         if self._spool:
             self._tell()
-        later = StreamWriter(
-            self.stream, message, self._options, self._first, in_parts=self._in_parts
-        )
+        later = Sink(self.stream, message, self._options, self._first, in_parts=self._in_parts)
         later._active, later._oldest = self._active, self._oldest
         later.beside = self.beside
         later._file_format = self._file_format
@@ -339,9 +343,9 @@ class StreamWriter:
         self._told_columns: set[str] = set()
         self._active: int | None = None
         self._oldest: int | None = None
-        self._held = LastVersions(self._plan.keys) if self._plan.one_version else None
+        self._held = Deduplicator(self._plan.keys) if self._plan.one_version else None
         self._incomplete = Completion(self._plan.keys) if self._decoder.form.lacking else None
-        self._watch = KeyWatch(self._plan.keys if self._plan.disposition == "merge" else ())
+        self._watch = UniqueKeyTracker(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
         """Add lines of RECORDs and say whether it is time to decode.
@@ -422,7 +426,7 @@ class StreamWriter:
         self._activations.append((number, version))
         self._due = True
 
-    def parcel(self, rows: int | None = None, *, before: int | None = None) -> Parcel | None:
+    def parcel(self, rows: int | None = None, *, before: int | None = None) -> StreamItem | None:
         """Return what is decoded, for dlt to take, if there is anything.
 
         Args:
@@ -437,7 +441,7 @@ class StreamWriter:
         self._activate(before)
         taken = [self._noticed(table) for table in taken]
         self._due = bool(self.waiting or self._activations)
-        parcel = Parcel([], size=size)
+        parcel = StreamItem([], size=size)
         if not self._told:
             parcel.hints = self._hints()
             schema = self._decoder.schema
@@ -488,7 +492,7 @@ class StreamWriter:
             self._file_format = VALUES
             self._told = False
 
-    def last_parcels(self, *, over: bool) -> Iterator[Parcel]:
+    def last_parcels(self, *, over: bool) -> Iterator[StreamItem]:
         """Yield what can be told only at the end of a package, after `parcel`.
 
         Args:
@@ -499,15 +503,15 @@ class StreamWriter:
             if self._held:
                 self._held.add(table)
             else:
-                yield Parcel([table], hints)
+                yield StreamItem([table], hints)
         if over and self._spool:
             yield from self._replacing_parcels(self._spool)
         elif self._held:
             for table in self._held.tables():
-                yield Parcel(self._converted(table), hints)
+                yield StreamItem(self._converted(table), hints)
         elif self._watch.worth_telling and self._told:
             empty = self._converted(self._decoder.schema.empty_table())
-            yield Parcel(empty, replace(self._hints(), deduplicated=True))
+            yield StreamItem(empty, replace(self._hints(), deduplicated=True))
 
     def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
         """Yield the rows that lacked something, and what dlt must know of their columns."""
@@ -522,13 +526,13 @@ class StreamWriter:
             self._choose_format(table)
             yield table, replace(self._hints(), columns=kinds)
 
-    def _replacing_parcels(self, spool: Spool) -> Iterator[Parcel]:
+    def _replacing_parcels(self, spool: Spool) -> Iterator[StreamItem]:
         """Yield what takes the place of the table, now that all of it was read."""
         if self._before:
             yield from self._before.last_parcels(over=True)
-        yield Parcel(self._converted(self._decoder.schema.empty_table()), self._hints())
+        yield StreamItem(self._converted(self._decoder.schema.empty_table()), self._hints())
         for table in spool.tables():
-            yield Parcel(self._converted(table))
+            yield StreamItem(self._converted(table))
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":

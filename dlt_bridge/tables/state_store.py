@@ -79,7 +79,7 @@ def can_keep(value: Mapping[str, Any]) -> bool:
         return False
 
 
-def kept_for(streams: Collection[str]) -> dict[str, Any]:
+def read_state(streams: Collection[str]) -> dict[str, Any]:
     """Return the value of a STATE from which to read these streams of the source on."""
     kept = [dlt.current.resource_state(stream) for stream in sorted(streams)]
     bookmarks = {key: bookmark for own in kept for key, bookmark in own.get(BOOKMARKS, {}).items()}

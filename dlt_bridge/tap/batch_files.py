@@ -40,7 +40,7 @@ _CHAIN = "::"
 _OUTWARDS = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
 
 
-class Places:
+class BatchFolders:
     """The places that the files of BATCH messages may be in.
 
     Args:
@@ -78,12 +78,12 @@ class Places:
         return os.fdopen(descriptor, "rb")
 
 
-def places_of(config: Mapping[str, Any], given: Sequence[str]) -> Places:
+def places_of(config: Mapping[str, Any], given: Sequence[str]) -> BatchFolders:
     """Return the places for a tap: with the one that its own settings (`batch_config`) name."""
     root: Any = config
     for name in ("batch_config", "storage", "root"):
         root = root.get(name) if isinstance(root, dict) else None
-    return Places([*given, root] if isinstance(root, str) else given)
+    return BatchFolders([*given, root] if isinstance(root, str) else given)
 
 
 class _RefusedError(Exception):
@@ -96,7 +96,9 @@ _ELSEWHERE = (
 )
 
 
-def lines_of_batch(schema: Schema, batch: Batch, number: int, places: Places) -> Iterator[bytes]:
+def lines_of_batch(
+    schema: Schema, batch: Batch, number: int, places: BatchFolders
+) -> Iterator[bytes]:
     """Yield the records of a BATCH as lines of RECORD messages.
 
     Args:

@@ -16,13 +16,14 @@ import click
 from singer_sdk.exceptions import SingerSDKError
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
+from typing_extensions import override
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import committed
 from dlt_bridge.run.failures import frames, sentence
 from dlt_bridge.run.locks import alone, in_turn
 from dlt_bridge.run.logs import one_line_logs
-from dlt_bridge.run.pipelines import Place, pipeline_at, where
+from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at, where
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
 from dlt_bridge.source import singer
@@ -34,11 +35,6 @@ from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.misfits import misfits
 from tap_chat.config.settings import invalid, without_nulls
 from tap_chat.logs import keep_log_plain
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,9 +168,9 @@ class TargetDlt(PluginBase):
                     _pass_on(written)
             self.logger.info("%s", report.in_words(where(pipeline)))
 
-    def _place(self, folder: str) -> Place:
+    def _place(self, folder: str) -> PipelineSpec:
         config = self.config
-        return Place(
+        return PipelineSpec(
             destination=config["destination"],
             pipeline=as_name(config["pipeline_name"]),
             dataset=config.get("dataset_name"),

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from singer_sdk.exceptions import ConfigValidationError
+from typing_extensions import override
 
 from tap_chat.config.checks import url_problem
 from tap_chat.config.misfits import is_section, misnamed, part_of, wrong
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,6 @@ short outage or a rate limit that is used up ends a run.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -19,22 +18,18 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
+from typing_extensions import override
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.http.clock import ServerClock
 from tap_chat.http.connections import LARGEST_ANSWER, LARGEST_DECODED, Timeouts, TooLargeError
 from tap_chat.http.rate_limits import headers as limits
 from tap_chat.http.rate_limits.throttle import StarvedError
-from tap_chat.http.responses import Beginning
+from tap_chat.http.responses import PartialBody
 from tap_chat.http.retries import Retries, RetryPolicy
 from tap_chat.http.transport import CutOffError
 from tap_chat.singer.sdk import BlockStream
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -46,9 +41,9 @@ if TYPE_CHECKING:
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.http.errors import Remedies
     from tap_chat.http.rate_limits.cycles import Turn
-    from tap_chat.http.rate_limits.headers import Told
+    from tap_chat.http.rate_limits.headers import LimitHeaders
     from tap_chat.http.rate_limits.throttle import Throttle
-    from tap_chat.http.transport import Answer
+    from tap_chat.http.transport import Response
     from tap_chat.tap import TapChat
 
 T = TypeVar("T")
@@ -61,7 +56,7 @@ PASSING_STATUSES = frozenset({408, 500, 502, 503, 504})
 LARGEST_REFUSAL = 16 * 1024
 
 
-class PassingError(RetriableAPIError):
+class TransientError(RetriableAPIError):
     """A failure that may pass.
 
     Args:
@@ -77,11 +72,11 @@ class PassingError(RetriableAPIError):
         self.took = 0.0  # seconds
 
 
-class RefusedError(PassingError):
+class RefusedError(TransientError):
     """The request was over the server's rate limit: it is no failure, and is sent again."""
 
 
-class BrokenOffError(PassingError):
+class IncompleteResponseError(TransientError):
     """The answer did not arrive whole: it may pass, or it may be too large."""
 
 
@@ -98,7 +93,7 @@ class MissingPageError(Exception):
 
 
 class ExchangeStream(BlockStream):
-    """A stream that sends requests and checks their answers.
+    """A stream that sends requests and checks their responses.
 
     Args:
         tap: The tap.
@@ -166,7 +161,7 @@ class ExchangeStream(BlockStream):
             request: The request, without credentials.
             read: From a body to what is wanted of it; a ValueError says that it is not whole.
             largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
-                one `read` gets the `Beginning`; one that breaks off is given up at once.
+                one `read` gets the `PartialBody`; one that breaks off is given up at once.
             skippable: True if a 404 only says that this one is gone.
             missing: Statuses that only say that there is no such page.
 
@@ -190,11 +185,11 @@ class ExchangeStream(BlockStream):
             except RefusedError as error:
                 self.logger.debug("%s It is sent again when the limit lets it.", error)
                 continue
-            except BrokenOffError as error:
+            except IncompleteResponseError as error:
                 if largest is not None:
                     raise
-                failed: PassingError = error
-            except PassingError as error:
+                failed: TransientError = error
+            except TransientError as error:
                 failed = error
             retries = retries or Retries(self._policy)
             wait = retries.wait(failed.took, failed.asked)
@@ -234,7 +229,7 @@ class ExchangeStream(BlockStream):
                 raise
             told = self._tell(turn, answer)
             if answer.status in missing and self._says_missing(answer.status, body):
-                raise MissingPageError(f"answered {answers.describe_status(answer.status)}")
+                raise MissingPageError(f"answered {responses.describe_status(answer.status)}")
             if answer.status == HTTPStatus.NOT_FOUND and skippable:
                 self._skip(request, body)
             if answer.status != HTTPStatus.OK:
@@ -243,9 +238,9 @@ class ExchangeStream(BlockStream):
             return self._value_of(request, body, read)
 
     def _value_of(
-        self, request: HTTPRequest, body: Body | Beginning, read: Callable[[Any], T]
+        self, request: HTTPRequest, body: Body | PartialBody, read: Callable[[Any], T]
     ) -> T:
-        if answers.is_html(body):
+        if responses.is_html(body):
             raise self.fatal(
                 request,
                 "answered with a web page instead of JSON",
@@ -253,7 +248,7 @@ class ExchangeStream(BlockStream):
             )
         try:
             return read(body)
-        except (answers.UnreadableError, RecursionError):
+        except (responses.UnreadableError, RecursionError):
             readable = False
         except ValueError:
             readable = True
@@ -261,22 +256,22 @@ class ExchangeStream(BlockStream):
         if readable:
             said = "answered with a body that is not whole JSON in UTF-8"
             remedy = self.remedies.check_address_at_last
-            raise BrokenOffError(self.sentence(request, said), remedy=remedy)
+            raise IncompleteResponseError(self.sentence(request, said), remedy=remedy)
         raise self.unreadable(request)
 
-    def _skip(self, request: HTTPRequest, body: Body | Beginning) -> NoReturn:
+    def _skip(self, request: HTTPRequest, body: Body | PartialBody) -> NoReturn:
         if self.says_gone(body):
             raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
         said = "answered 404 Not Found, but not as the API does"
-        raise PassingError(self.sentence(request, said))
+        raise TransientError(self.sentence(request, said))
 
-    def _says_missing(self, status: int, body: Body | Beginning) -> bool:
+    def _says_missing(self, status: int, body: Body | PartialBody) -> bool:
         # A web page is not the API's, and says nothing of its pages.
-        return not answers.is_html(body) and (
+        return not responses.is_html(body) and (
             status != HTTPStatus.NOT_FOUND or self.says_gone(body)
         )
 
-    def says_gone(self, body: Body | Beginning) -> bool:  # noqa: ARG002 - most APIs have one 404
+    def says_gone(self, body: Body | PartialBody) -> bool:  # noqa: ARG002 - most APIs have one 404
         """Say whether the body of a 404 is the API's word that something is gone.
 
         Others that stand before it, such as a gateway without a backend, answer 404, too.
@@ -298,11 +293,13 @@ class ExchangeStream(BlockStream):
         started = time.monotonic()
         try:
             yield turn
-        except PassingError as error:
+        except TransientError as error:
             error.took = time.monotonic() - started
             raise
 
-    def _send(self, request: HTTPRequest, largest: int | None) -> tuple[Answer, Body | Beginning]:
+    def _send(
+        self, request: HTTPRequest, largest: int | None
+    ) -> tuple[Response, Body | PartialBody]:
         began = False
         try:
             answer = self._transport.carry(self._signed(request), self.timeouts, largest)
@@ -313,8 +310,8 @@ class ExchangeStream(BlockStream):
             failed = error
         else:
             body = answer.body
-            if isinstance(body, Beginning):
-                body = Beginning(body.first, self._rest(request, body.rest))
+            if isinstance(body, PartialBody):
+                body = PartialBody(body.first, self._rest(request, body.rest))
             return answer, body
         # Raised outside of the handler, so that nobody finds the original.
         if isinstance(failed, TooLargeError):
@@ -331,10 +328,10 @@ class ExchangeStream(BlockStream):
                 f"Check the settings of {self.section}, and those of proxies and certificates in"
                 " the environment.",
             )
-        said = answers.describe_failure(failed, self.timeouts, began=began)
+        said = responses.describe_failure(failed, self.timeouts, began=began)
         remedy = self.remedies.of_failure(failed, began=began)
         broke_off = began or isinstance(failed, ReadTimeoutError)
-        kind = BrokenOffError if broke_off else PassingError
+        kind = IncompleteResponseError if broke_off else TransientError
         raise kind(self.sentence(request, said), remedy=remedy)
 
     def _rest(self, request: HTTPRequest, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -342,10 +339,10 @@ class ExchangeStream(BlockStream):
         try:
             yield from chunks
         except CutOffError as error:
-            said = answers.describe_failure(error.reason, self.timeouts, began=True)
+            said = responses.describe_failure(error.reason, self.timeouts, began=True)
         else:
             return
-        raise BrokenOffError(self.sentence(request, said))
+        raise IncompleteResponseError(self.sentence(request, said))
 
     def _signed(self, request: HTTPRequest) -> requests.PreparedRequest:
         """Return a request with its credential, as authenticators know requests."""
@@ -364,7 +361,7 @@ class ExchangeStream(BlockStream):
     def _sign(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
         return self.authenticator
 
-    def _tell(self, turn: Turn, answer: Answer) -> Told:
+    def _tell(self, turn: Turn, answer: Response) -> LimitHeaders:
         """Tell the throttle how a request was answered; return what it says of the limit."""
         told = limits.read(answer.status, answer.headers, _refusal(answer))
         if limits.is_refusal(answer.status, told):
@@ -377,18 +374,18 @@ class ExchangeStream(BlockStream):
             self.throttle.accepted(turn, told)
         return told
 
-    def _refuse(self, request: HTTPRequest, answer: Answer, told: Told) -> None:
-        said = f"answered {answers.describe_status(answer.status)}"
+    def _refuse(self, request: HTTPRequest, answer: Response, told: LimitHeaders) -> None:
+        said = f"answered {responses.describe_status(answer.status)}"
         remedy = self.remedies.of_status(answer.status, told.wait)
         if limits.is_refusal(answer.status, told):
             raise RefusedError(self.sentence(request, said), told.wait, remedy)
         if answer.status in PASSING_STATUSES:
-            raise PassingError(self.sentence(request, said), told.wait, remedy)
+            raise TransientError(self.sentence(request, said), told.wait, remedy)
         if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise BrokenOffError(self.sentence(request, said))
+            raise IncompleteResponseError(self.sentence(request, said))
         redirected = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
         if redirected and (location := answer.headers.get("Location")):
-            said += f" towards {answers.origin(location)}, which is not followed"
+            said += f" towards {responses.origin(location)}, which is not followed"
             remedy = f"If that is the API, put it into the setting {self.section}.api_url."
         raise self.fatal(request, said, remedy)
 
@@ -397,7 +394,7 @@ class ExchangeStream(BlockStream):
         settings = self.settings
         return RetryPolicy(settings.max_outage, settings.max_retries, settings.backoff_factor)
 
-    def _given_up(self, failed: PassingError, retries: Retries) -> FatalAPIError:
+    def _given_up(self, failed: TransientError, retries: Retries) -> FatalAPIError:
         return FatalAPIError(
             f"{failed} Gave up after {retries.sent} tries in {retries.seconds:.0f} s (setting"
             f" {self.section}.{retries.ended}). {failed.remedy}".rstrip()
@@ -439,9 +436,9 @@ class ExchangeStream(BlockStream):
         return FatalAPIError(f"{self.sentence(request, said)} {remedy}".strip())
 
 
-def _refusal(answer: Answer) -> bytes | None:
+def _refusal(answer: Response) -> bytes | None:
     """Return the body of a refusal, if it is small."""
     body = answer.body
-    if answer.status < HTTPStatus.BAD_REQUEST or isinstance(body, Beginning):
+    if answer.status < HTTPStatus.BAD_REQUEST or isinstance(body, PartialBody):
         return None
     return bytes(body) if len(body) <= LARGEST_REFUSAL else None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 
-#: So much a Date may be before what is known to have been: hosts differ, and caches keep answers.
+#: So much a Date may be before what is known to have been: hosts differ, and caches keep responses.
 SLACK = timedelta(days=1)
 
 #: Where there is no Date.
@@ -49,7 +49,7 @@ class ServerClock:
         with self._lock:
             if date != self._read:
                 self._read = date
-                self._last = answers.http_date(date) or FAR
+                self._last = responses.http_date(date) or FAR
             self.earliest = min(self.earliest, self._last)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import sys
 import time
 import weakref
 from collections import deque
@@ -17,6 +16,7 @@ from functools import cache
 from http import client
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
 from urllib3 import HTTPHeaderDict, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
@@ -28,11 +28,6 @@ from urllib3.exceptions import (
 )
 
 from tap_chat.http.reading import PacedResponse, SilentError
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

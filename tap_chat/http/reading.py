@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 import ssl
-import sys
 import time
 from http import HTTPStatus, client
 from typing import TYPE_CHECKING, Any
 
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from socket import socket

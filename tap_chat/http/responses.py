@@ -58,7 +58,7 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class PartialBody:
     """A body that is larger than what is held of one.
 
     Attributes:
@@ -96,7 +96,7 @@ def decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         raise UnreadableError from None
 
 
-def weigh(body: bytes | bytearray) -> tuple[int, Any]:
+def decode_sized(body: bytes | bytearray) -> tuple[int, Any]:
     """Decode a body as `decode` does; return its size in bytes, too."""
     return len(body), decode(body)
 
@@ -121,16 +121,16 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def is_html(body: bytes | bytearray | Beginning) -> bool:
+def is_html(body: bytes | bytearray | PartialBody) -> bool:
     """Say whether the body is a web page, as portals and proxies send with a status of 200."""
     # The type that the server names does not count: some name JSON text/html.
-    first = body.first if isinstance(body, Beginning) else body
+    first = body.first if isinstance(body, PartialBody) else body
     return first[:64].lstrip().startswith(b"<")
 
 
-def is_object(body: bytes | bytearray | Beginning) -> bool:
+def is_object(body: bytes | bytearray | PartialBody) -> bool:
     """Say whether the body is a JSON object."""
-    if isinstance(body, Beginning):
+    if isinstance(body, PartialBody):
         return False
     try:
         return isinstance(decode(body), dict)
@@ -183,7 +183,7 @@ def stated_total(body: Any) -> int | None:  # noqa: ANN401
     return None
 
 
-def shape(body: object) -> str:
+def describe_shape(body: object) -> str:
     """Describe a body by its outermost names, never by its values."""
     if isinstance(body, dict):
         names = ", ".join(f"`{str(name)[:40]}`" for name in list(body)[:SHOWN_NAMES])

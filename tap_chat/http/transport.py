@@ -27,7 +27,7 @@ from tap_chat.http.connections import (
     TooLargeError,
     socket_options,
 )
-from tap_chat.http.responses import Beginning, decoded_size
+from tap_chat.http.responses import PartialBody, decoded_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,7 @@ class CutOffError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a server answered.
 
     Attributes:
@@ -69,7 +69,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str] | HTTPMessage
-    body: bytes | bytearray | Beginning
+    body: bytes | bytearray | PartialBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Transport(HTTPAdapter):
 
     def carry(
         self, request: requests.PreparedRequest, timeouts: Timeouts, largest: int | None
-    ) -> Answer:
+    ) -> Response:
         """Send a request once.
 
         Args:
@@ -127,7 +127,7 @@ class Transport(HTTPAdapter):
         answer = self._asked(route, target, request, timeouts, largest)
         body = answer.body
         if (
-            not isinstance(body, Beginning)
+            not isinstance(body, PartialBody)
             and len(body) > LIGHT
             and decoded_size(body) > LARGEST_DECODED
         ):
@@ -141,7 +141,7 @@ class Transport(HTTPAdapter):
         request: requests.PreparedRequest,
         timeouts: Timeouts,
         largest: int | None,
-    ) -> Answer:
+    ) -> Response:
         if route.direct is None:
             return self._by_proxy(route.pool, target, request, timeouts, largest)
         exchange = route.direct.ask(str(request.method), target, request.headers, timeouts)
@@ -151,8 +151,8 @@ class Transport(HTTPAdapter):
         except HTTPError as error:
             raise CutOffError(error) from None
         if body is not None:
-            return Answer(head.status, head.headers, body)
-        return Answer(
+            return Response(head.status, head.headers, body)
+        return Response(
             head.status, head.headers, read(exchange.decoded(), largest, exchange.release)
         )
 
@@ -163,7 +163,7 @@ class Transport(HTTPAdapter):
         request: requests.PreparedRequest,
         timeouts: Timeouts,
         largest: int | None,
-    ) -> Answer:
+    ) -> Response:
         ask = partial(
             pool.urlopen,
             str(request.method),
@@ -181,7 +181,7 @@ class Transport(HTTPAdapter):
             if not any(isinstance(cause, StaleError) for cause in error.args):
                 raise
             response = ask()  # as `Connections.ask` does
-        return Answer(
+        return Response(
             response.status, response.headers, read(response, largest, response.release_conn)
         )
 
@@ -210,7 +210,7 @@ class Transport(HTTPAdapter):
 
 def read(
     response: BaseHTTPResponse, largest: int | None, release: Callable[[], None]
-) -> bytes | bytearray | Beginning:
+) -> bytes | bytearray | PartialBody:
     """Read a body into memory, but no more of it than can be held.
 
     Args:
@@ -233,7 +233,7 @@ def read(
         for chunk in chunks:
             body += chunk
             if largest is not None and len(body) > largest:
-                return Beginning(body, _rest(response, chunks, release))
+                return PartialBody(body, _rest(response, chunks, release))
             if len(body) > LARGEST_ANSWER:
                 break
     except HTTPError as error:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-import sys
 from collections import deque
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 Kind = Literal[
     "fixed",  # so many in a window, which begins anew when it is over

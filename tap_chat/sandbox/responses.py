@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import sys
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.responses import Response
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from starlette.requests import Request

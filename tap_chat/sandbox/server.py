@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
+from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tap_chat.sandbox.app import Gate
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     import asyncio

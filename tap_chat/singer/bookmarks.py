@@ -8,7 +8,6 @@ bookmark moves it back. Records stay as the API gives them; only bookmarks are n
 from __future__ import annotations
 
 import math
-import sys
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+from typing_extensions import override
 
 from tap_chat.http.clock import FAR, UNITS, bounds, is_behind, unit_of
 from tap_chat.singer.records import declared_types
@@ -24,11 +24,6 @@ from tap_chat.singer.sdk import (
     StreamStateManager,
     write_starting_replication_value,
 )
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,7 +113,7 @@ def from_number(number: float, unit: int) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class BookmarkType:
     """What the bookmarks of a stream are made of.
 
     Attributes:
@@ -135,11 +130,11 @@ class Kind:
         return None if found is None else self.write(found)
 
 
-DATETIMES = Kind(read_datetime, write_datetime)
-NUMBERS = Kind(normalise_number)
+DATETIMES = BookmarkType(read_datetime, write_datetime)
+NUMBERS = BookmarkType(normalise_number)
 
 
-def just_before(bookmark: Bookmark) -> Bookmark:
+def inclusive_start(bookmark: Bookmark) -> Bookmark:
     """Return what to ask a server for so that records at the bookmark come again.
 
     Whether a server's filter includes its bound is not known; asked from one step before, every
@@ -174,7 +169,7 @@ class Bookmarks(StreamStateManager):
     def __init__(
         self,
         *,
-        kind: Kind,
+        kind: BookmarkType,
         start: Bookmark | None,
         ceiling: Callable[[datetime], datetime],
         **manager: Any,  # noqa: ANN401
@@ -269,7 +264,7 @@ class Bookmarks(StreamStateManager):
             latest = {replication_key: self._kind.write(max(found))}
             super().increment_state(latest, replication_key=replication_key)
 
-    def reach(self, replication_key: str, bookmark: Bookmark) -> None:
+    def advance_to(self, replication_key: str, bookmark: Bookmark) -> None:
         """Move the bookmark forward, never back.
 
         Args:

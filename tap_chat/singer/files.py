@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_chat.config.settings import invalid
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +103,13 @@ def check_state(state: Mapping[str, Any]) -> None:
 
 def _check(body: bytes, subject: str) -> None:
     try:
-        value = answers.decode(body)
+        value = responses.decode(body)
     except json.JSONDecodeError as error:
         if not body.strip():
             raise invalid(f"{subject} is empty.") from None
         line, column = error.lineno, error.colno
         raise invalid(f"{subject} is no JSON: line {line}, column {column}.") from None
-    except (ValueError, answers.UnreadableError):
+    except (ValueError, responses.UnreadableError):
         raise invalid(f"{subject} is no JSON.") from None
     if not isinstance(value, dict):
-        raise invalid(f"{subject} is {answers.shape(value)}, not an object.")
+        raise invalid(f"{subject} is {responses.describe_shape(value)}, not an object.")

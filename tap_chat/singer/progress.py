@@ -10,11 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from singer_sdk import metrics
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -38,11 +38,12 @@ class Block:
 
     Attributes:
         records: Each decoded, or as JSON in one line, but then all.
-        marks: The replication key's value in each, as it came; empty where there is no such key.
+        bookmark_values: The replication key's value in each record, as it came; empty where
+            there is no such key.
     """
 
     records: Sequence[Any]
-    marks: Sequence[Any] = ()
+    bookmark_values: Sequence[Any] = ()
 
     def split(self, count: int) -> tuple[Block, Block]:
         """Return a block of the first records, and one of the others.
@@ -51,8 +52,8 @@ class Block:
             count: The number of records in the first.
         """
         return (
-            Block(self.records[:count], self.marks[:count]),
-            Block(self.records[count:], self.marks[count:]),
+            Block(self.records[:count], self.bookmark_values[:count]),
+            Block(self.records[count:], self.bookmark_values[count:]),
         )
 
     def only(self, chosen: Sequence[bool]) -> Block:
@@ -61,7 +62,9 @@ class Block:
         Args:
             chosen: For each record whether it is one of them.
         """
-        return Block(list(compress(self.records, chosen)), list(compress(self.marks, chosen)))
+        return Block(
+            list(compress(self.records, chosen)), list(compress(self.bookmark_values, chosen))
+        )
 
 
 class Conformer:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,13 +16,9 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 from singer_sdk.tap_base import CliTestOptionValue, Tap
+from typing_extensions import override
 
 from tap_chat.singer.writer import MessageWriter
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence

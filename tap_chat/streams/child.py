@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from typing_extensions import override
+
 from tap_chat.singer.sdk import OneSchemaStream
 from tap_chat.streams.stream import ChatStream
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from singer_sdk.metrics import Counter, Meter, Timer

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 
     Place = tuple[int, ...]
-    Queue = list[tuple[Place, int, "Branch"]]
+    Queue = list[tuple[Place, int, "Task"]]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ LARGEST_BACKLOG = 2 * 1024 * 1024
 KNOWN_PER_WORKER = 3
 
 
-class Step(NamedTuple, Generic[T_co]):
+class Fetched(NamedTuple, Generic[T_co]):
     """What one request brought.
 
     Attributes:
@@ -48,7 +48,7 @@ class Step(NamedTuple, Generic[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan(Generic[T]):
+class ReadPlan(Generic[T]):
     """Something that can be read, by the reader itself or ahead of it.
 
     Attributes:
@@ -59,12 +59,12 @@ class Plan(Generic[T]):
     """
 
     key: Hashable
-    start: Callable[[], Iterator[Step[T]]]
-    leads_to: Callable[[T], Iterable[Plan[Any]]] | None = None
+    start: Callable[[], Iterator[Fetched[T]]]
+    leads_to: Callable[[T], Iterable[ReadPlan[Any]]] | None = None
 
 
 @dataclass(slots=True, eq=False)
-class Branch:
+class Task:
     """A plan that is under way.
 
     Attributes:
@@ -80,10 +80,10 @@ class Branch:
         dropped: Whether nobody will read it any more.
     """
 
-    plan: Plan[Any]
+    plan: ReadPlan[Any]
     place: Place
-    steps: Iterator[Step[Any]] | None = None
-    arrived: deque[Step[Any] | Exception] = field(default_factory=deque)
+    steps: Iterator[Fetched[Any]] | None = None
+    arrived: deque[Fetched[Any] | Exception] = field(default_factory=deque)
     fetched: int = 0
     read: int = 0
     queued: bool = False
@@ -108,11 +108,11 @@ class FanOut:
         self,
         workers: int,
         largest_backlog: int = LARGEST_BACKLOG,
-        first_plans: Callable[[], Iterable[Plan[Any]]] = tuple,
+        first_plans: Callable[[], Iterable[ReadPlan[Any]]] = tuple,
     ) -> None:
         self._workers = workers
         self._largest_backlog = largest_backlog
-        self._first_plans: Callable[[], Iterable[Plan[Any]]] | None = first_plans
+        self._first_plans: Callable[[], Iterable[ReadPlan[Any]]] | None = first_plans
         lock = threading.Lock()
         self._lock = threading.Condition(lock)  # notified when there is something for a worker
         self._arrival = threading.Condition(lock)  # notified when what the reader waits for is here
@@ -131,15 +131,15 @@ class FanOut:
         self._queued = 0
         # Branches that the reader has not come to yet.
         self._planned: Queue = []
-        self._by_key: dict[Hashable, list[Branch]] = {}
+        self._by_key: dict[Hashable, list[Task]] = {}
         self._held = 0
         self._sizes = 0
         self._arrivals = 0
-        self._awaited: Branch | None = None
+        self._awaited: Task | None = None
         self._position: Place = ()
         self._failed_at: Place | None = None
 
-    def read(self, plan: Plan[T]) -> Generator[T, None, None]:
+    def read(self, plan: ReadPlan[T]) -> Generator[T, None, None]:
         """Read a plan.
 
         Args:
@@ -181,7 +181,7 @@ class FanOut:
 
     # The reader's side
 
-    def _take(self, plan: Plan[Any]) -> Branch:
+    def _take(self, plan: ReadPlan[Any]) -> Task:
         """Find the branch of a plan, or begin it; forget what the reader passed by."""
         with self._lock:
             if planned := self._by_key.get(plan.key):
@@ -189,11 +189,11 @@ class FanOut:
                 while (passed := self._pop_planned()) is not branch:
                     self._drop(passed)
             else:
-                branch = Branch(plan, (*self._position, -1))
+                branch = Task(plan, (*self._position, -1))
                 self._enqueue(branch)
             return branch
 
-    def _next(self, branch: Branch) -> Step[Any] | None:
+    def _next(self, branch: Task) -> Fetched[Any] | None:
         with self._lock:
             self._awaited = branch
             self._wake()
@@ -212,7 +212,7 @@ class FanOut:
             raise outcome
         return outcome
 
-    def _fetch(self, branch: Branch) -> None:
+    def _fetch(self, branch: Task) -> None:
         """Take the next step of a branch, where there is no worker to do so."""
         self._dequeue(branch)
         self._running += 1
@@ -223,7 +223,7 @@ class FanOut:
             self._lock.acquire()
         self._deliver(branch, outcome, plans)
 
-    def _leave(self, branch: Branch) -> None:
+    def _leave(self, branch: Task) -> None:
         """Drop what is left of a branch, and of those it led to."""
         depth = len(branch.place)
         self._drop(branch)
@@ -236,7 +236,7 @@ class FanOut:
         else:  # nobody reads: the workers end, at the latest when their requests are answered
             self._lock.notify_all()
 
-    def _pop_planned(self) -> Branch:
+    def _pop_planned(self) -> Task:
         """Take the first of the planned branches out of their lists."""
         _, _, branch = heapq.heappop(self._planned)
         same = self._by_key[branch.plan.key]
@@ -245,9 +245,9 @@ class FanOut:
             del self._by_key[branch.plan.key]
         return branch
 
-    def _drop(self, branch: Branch) -> None:
+    def _drop(self, branch: Task) -> None:
         branch.dropped = True
-        self._held -= sum(step.size for step in branch.arrived if isinstance(step, Step))
+        self._held -= sum(step.size for step in branch.arrived if isinstance(step, Fetched))
         branch.arrived.clear()
         self._dequeue(branch)
 
@@ -264,9 +264,9 @@ class FanOut:
                 branch = self._claim()
 
     @staticmethod
-    def _step(branch: Branch) -> tuple[Step[Any] | Exception | None, list[Plan[Any]]]:
+    def _step(branch: Task) -> tuple[Fetched[Any] | Exception | None, list[ReadPlan[Any]]]:
         """Take the next step of a branch, and find the plans that it leads to."""
-        plans: list[Plan[Any]] = []
+        plans: list[ReadPlan[Any]] = []
         try:
             if branch.steps is None:
                 branch.steps = branch.plan.start()
@@ -277,7 +277,7 @@ class FanOut:
             return error, []
         return outcome, plans
 
-    def _claim(self) -> Branch | None:
+    def _claim(self) -> Task | None:
         """Wait for a branch whose next step may be taken; None if there is nothing more to do."""
         while self._depth:
             if branch := self._pick():
@@ -292,7 +292,7 @@ class FanOut:
         self._threads -= 1
         return None
 
-    def _pick(self) -> Branch | None:
+    def _pick(self) -> Task | None:
         if self._awaited and self._awaited.queued:
             return self._awaited
         first = self._first(self._queue)
@@ -308,7 +308,7 @@ class FanOut:
                 return leading
         return first
 
-    def _timely(self, branch: Branch) -> bool:
+    def _timely(self, branch: Task) -> bool:
         """Say whether it is not too early for what a branch brings."""
         if self._failed_at is not None and branch.place > self._failed_at:
             return False
@@ -317,7 +317,7 @@ class FanOut:
         return not later or self._held < self._largest_backlog / 2
 
     @staticmethod
-    def _first(queue: Queue) -> Branch | None:
+    def _first(queue: Queue) -> Task | None:
         while queue:
             place, _, branch = queue[0]
             # Entries of branches that went on by the other queue, or were dropped, are passed by.
@@ -327,7 +327,7 @@ class FanOut:
         return None
 
     def _deliver(
-        self, branch: Branch, outcome: Step[Any] | Exception | None, plans: list[Plan[Any]]
+        self, branch: Task, outcome: Fetched[Any] | Exception | None, plans: list[ReadPlan[Any]]
     ) -> None:
         """Put what a step brought where the reader finds it. Whoever delivers claims the next."""
         self._running -= 1
@@ -335,7 +335,7 @@ class FanOut:
         branch.fetched += 1
         if branch.dropped:
             return
-        if isinstance(outcome, Step):
+        if isinstance(outcome, Fetched):
             branch.arrived.append(outcome)
             branch.ended = outcome.last
             self._held += outcome.size
@@ -353,15 +353,15 @@ class FanOut:
         if branch is self._awaited:
             self._arrival.notify()
 
-    def _expect(self, place: Place, plans: Iterable[Plan[Any]]) -> None:
+    def _expect(self, place: Place, plans: Iterable[ReadPlan[Any]]) -> None:
         """Begin the plans that follow from a place in the order of reading."""
         for number, plan in enumerate(plans):
-            following = Branch(plan, (*place, number))
+            following = Task(plan, (*place, number))
             heapq.heappush(self._planned, (following.place, next(self._numbers), following))
             self._by_key.setdefault(plan.key, []).append(following)
             self._enqueue(following)
 
-    def _enqueue(self, branch: Branch) -> None:
+    def _enqueue(self, branch: Task) -> None:
         branch.queued = True
         self._queued += 1
         entry = ((*branch.place, branch.fetched), next(self._numbers), branch)
@@ -371,7 +371,7 @@ class FanOut:
         elif len(branch.place) == 1:
             heapq.heappush(self._expected, entry)
 
-    def _dequeue(self, branch: Branch) -> None:
+    def _dequeue(self, branch: Task) -> None:
         if branch.queued:
             branch.queued = False
             self._queued -= 1

@@ -7,10 +7,11 @@ begins with a row that is known, nothing was skipped.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.http import responses as answers
+from typing_extensions import override
+
+from tap_chat.http import responses
 from tap_chat.streams.pagination import (
     BEYOND,
     NO_CONTENT,
@@ -21,11 +22,6 @@ from tap_chat.streams.pagination import (
     RepeatedPageError,
 )
 from tap_chat.streams.trail import REMEMBERED_ROWS, Trail
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +93,7 @@ class OffsetPaginator(Paginator[int]):
     @property
     @override
     def lacking(self) -> tuple[int, int] | None:
-        total = answers.stated_total(self._body) if self._whole else None
+        total = responses.stated_total(self._body) if self._whole else None
         return (total, self._next) if total is not None and self._next < total else None
 
     @override
@@ -200,7 +196,7 @@ class OffsetPaginator(Paginator[int]):
 
     def _is_read(self, new: Page) -> bool:
         """Say whether the list says that it has no more than what was read, and a page."""
-        total = answers.stated_total(new.body) if self._whole else None
+        total = responses.stated_total(new.body) if self._whole else None
         return total is not None and self._rows + len(new.keys) >= total
 
     def _is_late(self, key: tuple[Any, ...]) -> bool:
@@ -338,7 +334,7 @@ class OffsetPaginator(Paginator[int]):
         """
         if not self._is_full:
             return False
-        total = answers.stated_total(self._body) if self._whole else None
+        total = responses.stated_total(self._body) if self._whole else None
         if total is not None:
             return rows < total
         return any(place > 0 and place % ROUND == 0 for place in (rows, *offsets))

@@ -6,7 +6,6 @@ that every reader decodes again. That of lists by offset is in `offsets`.
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
@@ -14,14 +13,11 @@ from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from tap_chat.http import responses as answers
+from typing_extensions import override
+
+from tap_chat.http import responses
 from tap_chat.singer.records import Block
 from tap_chat.streams.trail import Trail
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,7 +249,7 @@ class NumberPaginator(Paginator[int]):
 
     def _holds(self, page: Page) -> bool:
         """Hold a page until the one before was asked for again, if no number of rows is told."""
-        stated = answers.find(page.body, "pagination.total_items") is not None
+        stated = responses.find(page.body, "pagination.total_items") is not None
         # Nothing can be pulled to a page that was not full from one that was empty.
         ended = not page.keys and self._short
         if stated or ended or self.current_value == 1 or self._checks >= MOST_CHECKS:
@@ -294,7 +290,7 @@ class NumberPaginator(Paginator[int]):
                 f"It gives no more at once: ask for {self._short}.",
             )
         self._short, self.missing = 0, frozenset()
-        pages = answers.find(body, "pagination.total_pages")
+        pages = responses.find(body, "pagination.total_pages")
         if type(pages) is int:
             return self.current_value + 1 if self.current_value < pages else None
         if not rows:
@@ -336,9 +332,9 @@ class NextLinkPaginator(NumberPaginator):
     @override
     def advance(self, page: Page) -> Page:
         number, total = self.current_value, self._total
-        if self._held or answers.find(page.body, "pagination.total_items") is None:
+        if self._held or responses.find(page.body, "pagination.total_items") is None:
             return super().advance(page)
-        self._total = answers.find(page.body, "pagination.total_items")
+        self._total = responses.find(page.body, "pagination.total_items")
         if self._back and number > 1 and not self._trail.joins(page):
             return self._go_back(2 * self._back)
         self._back = 0
@@ -405,7 +401,7 @@ class WholeOrPaged(NextLinkPaginator):
 
 def offers_next(body: Any) -> bool:  # noqa: ANN401
     """Say whether an answer has a link to a next page, in one of the ways that APIs have."""
-    found = [answers.find(body, name) for name in ("link", "links")]
+    found = [responses.find(body, name) for name in ("link", "links")]
     for link in chain.from_iterable(one if isinstance(one, list) else [one] for one in found):
         if isinstance(link, dict) and (
             (link.get("rel") in NEXT and link.get("href")) or any(map(link.get, NEXT))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_chat.http import responses as answers
-from tap_chat.http.client import PassingError
+from tap_chat.http import responses
+from tap_chat.http.client import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,10 +64,10 @@ def verdict(stream: ChatStream, probe: Probe) -> Verdict:
     """
     started = time.monotonic()
     try:
-        probe.check(stream.attempt(probe.request, answers.decode))
+        probe.check(stream.attempt(probe.request, responses.decode))
     except FatalAPIError as error:
         said = str(error)
-    except PassingError as error:
+    except TransientError as error:
         said = f"{error} {error.remedy}".rstrip() + " The credentials could not be checked."
     else:
         seconds = time.monotonic() - started

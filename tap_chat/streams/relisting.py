@@ -12,7 +12,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.streams.fan_out import Step
+from tap_chat.streams.fan_out import Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,11 +61,11 @@ class Known:
 
 
 def read_whole(
-    walk: Callable[[], Iterator[Step[Page]]],
+    walk: Callable[[], Iterator[Fetched[Page]]],
     known: Known,
     came_lately: Callable[[Record], bool],
     unsettled: Callable[[int, int], None],
-) -> Iterator[Step[list[Record]]]:
+) -> Iterator[Fetched[list[Record]]]:
     """Read a list, again if it has more than one page.
 
     Args:
@@ -97,7 +97,7 @@ def read_whole(
             last = step.last and ended
             if last and len(known) < total:
                 unsettled(total, len(known))
-            yield Step(fresh, step.size, last)
+            yield Fetched(fresh, step.size, last)
         if ended:
             return
 

@@ -6,7 +6,6 @@ once more in each paginator.
 
 from __future__ import annotations
 
-import sys
 import threading
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,9 +18,10 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
+from typing_extensions import override
 
 from tap_chat.config.settings import invalid
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.http.client import ExchangeStream, MissingPageError
 from tap_chat.http.clock import FAR, is_behind
 from tap_chat.singer import catalog as catalogs
@@ -30,19 +30,14 @@ from tap_chat.singer.bookmarks import (
     NUMBERS,
     Bookmark,
     Bookmarks,
-    Kind,
+    BookmarkType,
     normalise_datetime,
 )
 from tap_chat.singer.progress import RecordCounter
 from tap_chat.singer.records import Block, Conformer
-from tap_chat.streams.fan_out import Plan, Step
+from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.pagination import Page, Paginator, PagingError, SinglePage
 from tap_chat.streams.verbatim import VerbatimReader
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -86,8 +81,8 @@ class ChatStream(ExchangeStream):
     account_settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
-        self.starts = tap.starts
-        self.ends = tap.ends
+        self.start_date = tap.start_date
+        self.end_date = tap.end_date
         self._doubted = False
         self._began = datetime.now(UTC)
         #: The contexts whose parents were asked for in vain, and the number of all contexts.
@@ -142,13 +137,13 @@ class ChatStream(ExchangeStream):
             FatalAPIError: A page can't be had, or came before.
         """
         self.asked += 1
-        for page in self.ahead(self.plan(context, verbatim=verbatim)):
+        for page in self.read_ahead(self.plan(context, verbatim=verbatim)):
             if page is None and context is not None:
                 self.missed.append(dict(context))
             elif page is not None:
                 yield page
 
-    def ahead(self, plan: Plan[T]) -> Iterator[T]:
+    def read_ahead(self, plan: ReadPlan[T]) -> Iterator[T]:
         """Read what a plan says, ahead of who asks for it.
 
         Args:
@@ -162,7 +157,7 @@ class ChatStream(ExchangeStream):
             return (step.value for step in plan.start())
         return self._fan_out.read(plan)
 
-    def plan(self, context: Context | None, *, verbatim: bool = False) -> Plan[Page | None]:
+    def plan(self, context: Context | None, *, verbatim: bool = False) -> ReadPlan[Page | None]:
         """Return the plan of the pages of one context, and of all that follow from them.
 
         Args:
@@ -173,26 +168,26 @@ class ChatStream(ExchangeStream):
             The plan. A value is None where the parent is gone.
         """
 
-        def steps() -> Iterator[Step[Page | None]]:
+        def steps() -> Iterator[Fetched[Page | None]]:
             try:
-                yield from self.walk(
+                yield from self.fetch_pages(
                     lambda token: self.get_http_request(page=PageContext(context, token)),
                     context,
                     verbatim=verbatim,
                 )
             except SkippableAPIError:
-                yield Step(None, last=True)
+                yield Fetched(None, last=True)
 
-        def leads_to(page: Page | None) -> Iterator[Plan[Any]]:
+        def leads_to(page: Page | None) -> Iterator[ReadPlan[Any]]:
             for record in page.records if page else ():
                 for child_context in self.generate_child_contexts(record, context):
                     for stream in self._foreseen:
                         yield stream.plan_of_sync(child_context)
 
         keys = frozenset(context.items()) if context else None
-        return Plan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
+        return ReadPlan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
 
-    def first_plans(self) -> Iterator[Plan[Any]]:
+    def first_plans(self) -> Iterator[ReadPlan[Any]]:
         """Yield the plans that this stream will read first when it is synced, if they are known.
 
         It is asked for them when the first stream is, so that streams need not wait for each other.
@@ -200,7 +195,7 @@ class ChatStream(ExchangeStream):
         """
         yield from ()
 
-    def plan_of_sync(self, context: Context | None) -> Plan[Page | None]:
+    def plan_of_sync(self, context: Context | None) -> ReadPlan[Page | None]:
         """Return the plan that this stream, as a child, will read when it is synced.
 
         Args:
@@ -221,13 +216,13 @@ class ChatStream(ExchangeStream):
             and (stream.selected or stream.has_selected_descendents)
         ]
 
-    def walk(
+    def fetch_pages(
         self,
         request_page: Callable[[Any], HTTPRequest],
         context: Context | None = None,
         *,
         verbatim: bool = False,
-    ) -> Iterator[Step[Page]]:
+    ) -> Iterator[Fetched[Page]]:
         """Walk pages, one request each.
 
         Args:
@@ -249,7 +244,7 @@ class ChatStream(ExchangeStream):
             if not body and HTTPStatus.NOT_FOUND in paginator.missing:
                 return 0, None
             page = reader.read(body, context) if reader else None
-            return (len(body), page) if page else answers.weigh(body)
+            return (len(body), page) if page else responses.decode_sized(body)
 
         last = False
         while not last:
@@ -276,7 +271,7 @@ class ChatStream(ExchangeStream):
             last = paginator.finished
             if last:
                 self._warn_of(paginator)
-            yield Step(page, size, last)
+            yield Fetched(page, size, last)
 
     def _warn_of(self, paginator: Paginator[Any]) -> None:
         """Log what a walk that has ended can't vouch for."""
@@ -294,11 +289,11 @@ class ChatStream(ExchangeStream):
         if HTTPStatus.NOT_FOUND in missing:
             if body is None:
                 return "answered with nothing"
-            if answers.is_null(body, self.records_path):
+            if responses.is_null(body, self.records_path):
                 return "answered with null in place of the list"
         # Of the first page a null alone says little: it stands beside errors, too.
-        elif missing and answers.is_null(body, self.records_path):
-            empty = answers.counts_none(body, self.records_path)
+        elif missing and responses.is_null(body, self.records_path):
+            empty = responses.counts_none(body, self.records_path)
             return "answered with null in place of the list" if empty else None
         return None
 
@@ -321,16 +316,17 @@ class ChatStream(ExchangeStream):
             place = f"`{self.records_path}`" if self.records_path else "the root"
             raise self.fatal(
                 request,
-                f"answered without a list of records at {place}, but {answers.shape(body)}",
+                f"answered without a list of records at {place}, but"
+                f" {responses.describe_shape(body)}",
                 self.records_remedy,
             )
         inherited = {key: (context or {})[key] for key in self.parent_keys}
         for record in records:
             if inherited and isinstance(record, dict):
                 record.update(inherited)
-        return self.checked(request, records, body)
+        return self.make_page(request, records, body)
 
-    def checked(
+    def make_page(
         self,
         request: HTTPRequest,
         records: list[Any],
@@ -350,7 +346,7 @@ class ChatStream(ExchangeStream):
             FatalAPIError: One does not fit its schema.
         """
         for index, record in enumerate(records, first):
-            self.check(request, index, record)
+            self.conform(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
         return Page(body, self.block(records), keys)
 
@@ -378,9 +374,9 @@ class ChatStream(ExchangeStream):
         """Return the list of records in a body, or what stands in its place."""
         if self.records_at_root and isinstance(body, list):
             return body
-        return answers.find(body, self.records_path)
+        return responses.find(body, self.records_path)
 
-    def check(self, request: HTTPRequest, index: int, record: Any) -> None:  # noqa: ANN401
+    def conform(self, request: HTTPRequest, index: int, record: Any) -> None:  # noqa: ANN401
         """Conform a record to its schema.
 
         Args:
@@ -490,7 +486,7 @@ class ChatStream(ExchangeStream):
         )
 
     @property
-    def bookmark_kind(self) -> Kind:
+    def bookmark_kind(self) -> BookmarkType:
         """What the bookmarks are made of."""
         return DATETIMES if self.is_timestamp_replication_key else NUMBERS
 
@@ -516,21 +512,21 @@ class ChatStream(ExchangeStream):
     @property
     def first_bookmark(self) -> Bookmark | None:
         """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
-        return normalise_datetime(self.starts) if self.is_timestamp_replication_key else None
+        return normalise_datetime(self.start_date) if self.is_timestamp_replication_key else None
 
     @override
     def advance(self, block: Block) -> None:
         if self.replication_key:
-            self.state_manager.advance(block.marks, self.replication_key)
+            self.state_manager.advance(block.bookmark_values, self.replication_key)
 
-    def reach(self, bookmark: Bookmark) -> None:
+    def advance_to(self, bookmark: Bookmark) -> None:
         """Move the bookmark of a stream that is read in windows, and write a STATE.
 
         Args:
             bookmark: The end of a window whose records are all written.
         """
         if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
-            self.state_manager.reach(self.replication_key, bookmark)
+            self.state_manager.advance_to(self.replication_key, bookmark)
             self._state_writer.write_state(self.tap_state)
 
     def passed(self, known: datetime) -> datetime:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.singer.records import Block, declared_types
 from tap_chat.streams.pagination import Page
 
@@ -121,7 +121,7 @@ class VerbatimReader:
             if not body.isascii():
                 str(body, "utf-8")  # msgspec does not look into what it skips
             texts, rest = _find(body, [] if self._at_root and body[:1] == b"[" else self._path)
-        except (ValueError, RecursionError, msgspec.DecodeError, answers.UnreadableError):
+        except (ValueError, RecursionError, msgspec.DecodeError, responses.UnreadableError):
             return None
         return self.page(texts, context, rest)
 
@@ -201,4 +201,4 @@ def _find(body: Body | Raw, path: Sequence[str]) -> tuple[list[Raw], Any]:
     members = _members.decode(body)
     name, *further = path
     texts, inner = _find(members.pop(name, Raw(b"null")), further)
-    return texts, {other: answers.decode(text) for other, text in members.items()} | {name: inner}
+    return texts, {other: responses.decode(text) for other, text in members.items()} | {name: inner}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from contextlib import closing
 from operator import itemgetter
@@ -15,13 +14,9 @@ import psycopg2.extras
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from typing_extensions import override
 
 from dlt_bridge.postgres import postgres
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

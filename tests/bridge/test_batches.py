@@ -20,7 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
 
 from dlt_bridge import BridgeError, singer
-from dlt_bridge.tap.batch_files import Places, places_of
+from dlt_bridge.tap.batch_files import BatchFolders, places_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,12 +148,12 @@ def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
     names += [f"simplecache::{file.as_uri()}", f"zip://1.json::{file.as_uri()}"]
     for name in names:
         with pytest.raises(Exception, match="in no place that is allowed"):
-            Places().opened(name)
+            BatchFolders().opened(name)
     with pytest.raises(PipelineStepFailed, match="by batch_places") as failed:
         stage.load(named(f"{file}?sig=SIGNATURE"))
     assert "SIGNATURE" not in str(failed.value)
     for place in (elsewhere, elsewhere.as_uri()):
-        Places([str(place)]).opened(str(file)).close()
+        BatchFolders([str(place)]).opened(str(file)).close()
     for place, name in (("work", "2.json"), ("temporary", "3 %.json")):
         (elsewhere.parent / place / name).write_text(json.dumps({"id": int(name[0])}))
     manifest = ["2.json", (elsewhere.parent / "temporary" / "3 %.json").as_uri(), str(file)]
@@ -177,11 +177,11 @@ def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
 def test_address_is_within_one_that_is_allowed(place: str, name: str, *, allowed: bool) -> None:
     fsspec.filesystem("memory").pipe(name.removeprefix("memory:/"), b"{}")
     if allowed:
-        with Places([place]).opened(name) as file:
+        with BatchFolders([place]).opened(name) as file:
             assert file.read() == b"{}"
     else:
         with pytest.raises(Exception, match="in no place"):
-            Places([place]).opened(name)
+            BatchFolders([place]).opened(name)
 
 
 def test_root_of_the_taps_own_settings_is_allowed(elsewhere: Path) -> None:

@@ -18,7 +18,7 @@ from staging import bookmark, schema
 from dlt_bridge import load, singer
 from dlt_bridge.arrow import workers as decoding
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.run.checkpoints import committed
 from dlt_bridge.tables import sink as streams
@@ -198,7 +198,7 @@ def test_values_beside_their_column_are_counted(database: Database) -> None:
 
 @pytest.mark.parametrize("prop", [NUMBER, {"type": "integer"}, ANY_NUMERIC, {"type": "string"}])
 def test_number_of_a_megabyte_takes_no_time(prop: dict[str, Any]) -> None:
-    decoder = RecordDecoder(Form("a", columns({"properties": {"v": prop}}, ())))
+    decoder = RecordDecoder(RecordSchema("a", columns({"properties": {"v": prop}}, ())))
     texts = [b"1" * 800_000, b"0." + b"1" * 800_000, b"1" * 800_000 + b".5", b"1e800000"]
     line = b'{"type": "RECORD", "stream": "a", "record": {"v": %b}}'
     begun = time.process_time()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
 from dlt_bridge.arrow.presence import DELETED, LACKING, Lacking
-from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.tables.completion import Completion, Layout
 
@@ -25,7 +25,7 @@ SCHEMA = {"properties": {"id": {"type": "integer"}, "a": TEXT, "b": {}, DELETED:
 
 
 def decoder(lacking: Lacking, schema: Any = SCHEMA) -> RecordDecoder:
-    return RecordDecoder(Form("s", columns(schema, ("id",)), lacking=lacking))
+    return RecordDecoder(RecordSchema("s", columns(schema, ("id",)), lacking=lacking))
 
 
 def decoded(decoder: RecordDecoder, records: Sequence[str], sequence: int = 0) -> pa.Table:

@@ -17,7 +17,7 @@ from dlt_bridge import BridgeError
 from dlt_bridge.arrow import workers as decoding
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.presence import LACKING, Lacking
-from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.arrow.workers import Batch, Decoding
 from dlt_bridge.tables import sink as streams
@@ -64,9 +64,9 @@ def tables(pool: Decoding, batches: list[Batch]) -> list[pa.Table]:
 def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool: Decoding) -> None:
     """Each process learns of another variant, and all batches are asked for before any is there."""
     values = [["1"], ['"x"'], ["1e400", "1.5"], ["2", "true"], ["9" * 25], ["3"]]
-    decoder = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     made = tables(pool, [batch(decoder, 10 * i, some) for i, some in enumerate(values)])
-    alone = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    alone = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     expected = [batch(alone, 10 * i, some).table(10 * i) for i, some in enumerate(values)]
     assert [table.to_pylist() for table in made] == [table.to_pylist() for table in expected]
     assert [table.schema for table in made] == [table.schema for table in expected]
@@ -75,14 +75,16 @@ def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool:
 
 
 def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: Decoding) -> None:
-    decoder = RecordDecoder(Form("a", columns(SCHEMA, ()), lacking=Lacking(living=True, gone=True)))
+    decoder = RecordDecoder(
+        RecordSchema("a", columns(SCHEMA, ()), lacking=Lacking(living=True, gone=True))
+    )
     lines = [b'{"record":{"id":1,"v":null}}\n{"record":{"id":2}}']
     [table] = tables(pool, [Batch(decoder, lines, [range(2)], 2, len(lines[0]))])
     assert table[LACKING].to_pylist() == [None, '["v"]']
 
 
 def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: Decoding) -> None:
-    decoder = RecordDecoder(Form("a", columns(SCHEMA, ("id", "v"))))
+    decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ("id", "v"))))
     batches = [batch(decoder, 10 * i, ["1", value]) for i, value in enumerate(["1", "null", "[}"])]
     waiting = [pool.submit(one, 0, full=True) for one in batches]
     assert waiting[0].result().num_rows == 2
@@ -92,7 +94,7 @@ def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: Decoding) -
 
 
 def test_process_that_is_killed_is_an_error(pool: Decoding) -> None:
-    decoder = RecordDecoder(Form("a", columns(SCHEMA, ())))
+    decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     assert tables(pool, [batch(decoder, 0, ["1"])])[0].num_rows == 1
     for process in pool._processes:
         os.kill(process._popen.pid, signal.SIGKILL)
@@ -142,7 +144,7 @@ def test_error_in_a_process_names_the_line_and_loads_nothing(stage: Stage) -> No
 
 def test_batch_that_can_not_be_sent_is_an_error(pool: Decoding) -> None:
     """And nobody waits for its table."""
-    decoder = RecordDecoder(Form("a", columns(SCHEMA, ())))
-    decoder.form = Form("a", decoder.form.columns, limits=lambda: None)  # type: ignore[arg-type]
+    decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
+    decoder.form = RecordSchema("a", decoder.form.columns, limits=lambda: None)  # type: ignore[arg-type]
     with pytest.raises((pickle.PicklingError, AttributeError)):
         tables(pool, [batch(decoder, 0, ["1"])])

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
 from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
-from dlt_bridge.arrow.rows import Form
-from dlt_bridge.arrow.types import Kind, columns
+from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.types import ColumnType, columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def given_lines(draw: st.DrawFn, *, refused: bool = True) -> Given:
 
 
 def decoder(stream: Stream, **options: Any) -> RecordDecoder:
-    return RecordDecoder(Form("a", columns(stream.schema, stream.keys), **options))
+    return RecordDecoder(RecordSchema("a", columns(stream.schema, stream.keys), **options))
 
 
 def plain(values: pa.ChunkedArray) -> list[Any]:
@@ -217,7 +217,7 @@ def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
         return
     earlier = decoder(first.stream)
     decoded(first, earlier, first.batches)
-    variants: dict[str, dict[str, Kind]] = {}
+    variants: dict[str, dict[str, ColumnType]] = {}
     for name, kind in earlier.learnt.variants.items():
         column, _, data_type = name.rpartition("__v_")
         variants.setdefault(column, {})[data_type] = kind

@@ -20,7 +20,7 @@ from staging import Stage, bookmark, record, schema
 from dlt_bridge import BridgeError, load, singer
 from dlt_bridge.destinations.staging import separate
 from dlt_bridge.run.locks import in_turn
-from dlt_bridge.run.pipelines import Place, configuration, pipeline_at
+from dlt_bridge.run.pipelines import PipelineSpec, configuration, pipeline_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_lock_ends_with_its_holder(tmp_path: Path) -> None:
 
 
 def test_target_waits_for_a_run_of_its_pipeline_to_the_same_place(target: Target) -> None:
-    place = Place(
+    place = PipelineSpec(
         destination="duckdb",
         pipeline="target_dlt",
         dataset=DATASET,
@@ -164,7 +164,9 @@ def test_pipelines_of_one_table_lose_nothing(postgres: PostgresServer, target: T
         closing(psycopg2.connect(url)) as connection,
         connection.cursor() as cursor,
     ):
-        place = Place(destination="postgres", pipeline="zeroth", dataset=DATASET, credentials=url)
+        place = PipelineSpec(
+            destination="postgres", pipeline="zeroth", dataset=DATASET, credentials=url
+        )
         load(pipeline_at(place), singer(lines("").splitlines(), name="zeroth"))
         cursor.execute("lock table data.a in exclusive mode")
         runs = []

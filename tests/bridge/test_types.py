@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bridge.arrow.types import ROOMY, Kind, column_type, columns
+from dlt_bridge.arrow.types import ROOMY, ColumnType, column_type, columns
 
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
@@ -38,22 +38,22 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("prop", "expected"),
     [
-        ({"type": ["integer", "number", "null"]}, Kind("double")),
-        ({"type": "number", "multipleOf": 0.001}, Kind("decimal", 38, 3)),
-        ({"type": "number", "multipleOf": 5}, Kind("decimal", 38, 0)),
+        ({"type": ["integer", "number", "null"]}, ColumnType("double")),
+        ({"type": "number", "multipleOf": 0.001}, ColumnType("decimal", 38, 3)),
+        ({"type": "number", "multipleOf": 5}, ColumnType("decimal", 38, 0)),
         # More digits than there are in a decimal: it has room for whole numbers.
         ({"type": "number", "multipleOf": 1e-50}, ROOMY),
         ({"type": "number", "multipleOf": 1e-38, "maximum": 10**62, "minimum": -(10**62)}, ROOMY),
         ({"type": "number", "multipleOf": 1e-34}, ROOMY),
         ({"type": "number", "multipleOf": 1e-30, "maximum": 1e35}, ROOMY),
-        ({"type": "number", "multipleOf": 1e-30, "maximum": 1e8}, Kind("decimal", 38, 30)),
-        ({"type": "number", "multipleOf": 1e-10, "maximum": 10**28}, Kind("decimal", 38, 10)),
+        ({"type": "number", "multipleOf": 1e-30, "maximum": 1e8}, ColumnType("decimal", 38, 30)),
+        ({"type": "number", "multipleOf": 1e-10, "maximum": 10**28}, ColumnType("decimal", 38, 10)),
         ({"anyOf": [{"type": "number"}, {"type": "number", "multipleOf": 0.01}]}, ROOMY),
-        ({"type": "integer", "maximum": None}, Kind("bigint")),
-        ({"type": "integer", "minimum": -(2**64)}, Kind("decimal", 38, 0)),
-        ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, Kind("bool")),
-        (True, Kind("json")),
-        ({"type": "string", "format": "uuid"}, Kind("text")),
+        ({"type": "integer", "maximum": None}, ColumnType("bigint")),
+        ({"type": "integer", "minimum": -(2**64)}, ColumnType("decimal", 38, 0)),
+        ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, ColumnType("bool")),
+        (True, ColumnType("json")),
+        ({"type": "string", "format": "uuid"}, ColumnType("text")),
         ({"type": "string", "format": "singer.decimal"}, ROOMY),
         (
             {
@@ -61,7 +61,7 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
                 "format": "singer.decimal",
                 "additionalProperties": {"scale_precision": "(38,20)"},
             },
-            Kind("decimal", 38, 20),
+            ColumnType("decimal", 38, 20),
         ),
         (
             {"type": "string", "format": "singer.decimal", "precision": 65, "scale": 30},
@@ -69,14 +69,14 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ),
         (
             {"type": "string", "format": "singer.decimal", "precision": 10, "scale": 2},
-            Kind("decimal", 38, 2),
+            ColumnType("decimal", 38, 2),
         ),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, Kind("bigint")),
-        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, Kind("json")),
-        ({"oneOf": [{"type": "string", "format": "date"}, {"type": "string"}]}, Kind("text")),
-        ({"allOf": [{"type": "string"}, {"format": "date"}]}, Kind("date")),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, ColumnType("bigint")),
+        ({"anyOf": [{"type": "integer"}, {"type": "string"}]}, ColumnType("json")),
+        ({"oneOf": [{"type": "string", "format": "date"}, {"type": "string"}]}, ColumnType("text")),
+        ({"allOf": [{"type": "string"}, {"format": "date"}]}, ColumnType("date")),
         ({"type": ["null"]}, None),
-        ({"description": "anything"}, Kind("json")),
+        ({"description": "anything"}, ColumnType("json")),
     ],
 )
 def test_property_has_this_type(prop: Any, expected: object) -> None:
@@ -86,15 +86,15 @@ def test_property_has_this_type(prop: Any, expected: object) -> None:
 @pytest.mark.parametrize(
     ("pointer", "expected"),
     [
-        ("#/definitions/money", Kind("decimal", 38, 2)),
-        ("#/definitions/list/0", Kind("date")),
-        ("#/properties/a~1b", Kind("bool")),
-        ("#/definitions/loop", Kind("json")),
-        ("#/definitions/nothing", Kind("json")),
-        ("https://example.com/schema.json", Kind("json")),
+        ("#/definitions/money", ColumnType("decimal", 38, 2)),
+        ("#/definitions/list/0", ColumnType("date")),
+        ("#/properties/a~1b", ColumnType("bool")),
+        ("#/definitions/loop", ColumnType("json")),
+        ("#/definitions/nothing", ColumnType("json")),
+        ("https://example.com/schema.json", ColumnType("json")),
     ],
 )
-def test_reference_is_followed_within_the_schema(pointer: str, expected: Kind) -> None:
+def test_reference_is_followed_within_the_schema(pointer: str, expected: ColumnType) -> None:
     schema = {
         "definitions": {
             "money": {"type": "number", "multipleOf": 0.01},
@@ -109,13 +109,13 @@ def test_reference_is_followed_within_the_schema(pointer: str, expected: Kind) -
 def test_reference_to_itself_within_an_object_ends() -> None:
     node = {"type": "object", "properties": {side: {"$ref": "#/definitions/node"} for side in "lr"}}
     [column] = columns({"definitions": {"node": node}, "properties": {"v": node}}, ())
-    assert column.kind == Kind("json")
+    assert column.kind == ColumnType("json")
 
 
 def test_key_that_is_a_number_is_a_decimal() -> None:
     """No double holds long ids, which some taps declare so."""
     schema = {"properties": {"id": {"type": ["number", "null"]}, "v": {"type": "number"}}}
-    assert [c.kind for c in columns(schema, ["id"])] == [ROOMY, Kind("double")]
+    assert [c.kind for c in columns(schema, ["id"])] == [ROOMY, ColumnType("double")]
 
 
 def test_key_and_required_properties_are_told_apart() -> None:
@@ -136,28 +136,28 @@ BASE, MORE, OTHER, LOOP = ({"$ref": f"#/definitions/{name}"} for name in PARTS)
 @pytest.mark.parametrize(
     ("schema", "expected", "required"),
     [
-        (BASE, {"id": Kind("bigint")}, {"id"}),
+        (BASE, {"id": ColumnType("bigint")}, {"id"}),
         (
             {"allOf": [BASE, MORE]},
-            {"id": Kind("bigint"), "v": Kind("text"), "w": Kind("bigint")},
+            {"id": ColumnType("bigint"), "v": ColumnType("text"), "w": ColumnType("bigint")},
             {"id", "v"},
         ),
         (
             {**BASE, "anyOf": [MORE, OTHER]},
-            {"id": Kind("bigint"), "v": Kind("text"), "w": Kind("double")},
+            {"id": ColumnType("bigint"), "v": ColumnType("text"), "w": ColumnType("double")},
             {"id"},
         ),
-        ({"oneOf": [{"type": "null"}, {"allOf": [BASE]}]}, {"id": Kind("bigint")}, set()),
+        ({"oneOf": [{"type": "null"}, {"allOf": [BASE]}]}, {"id": ColumnType("bigint")}, set()),
         (
             {"properties": {"id": {}}, "anyOf": [{"required": ["id"]}, 1]},
-            {"id": Kind("json")},
+            {"id": ColumnType("json")},
             set(),
         ),
-        (LOOP, {"id": Kind("bigint")}, {"id"}),
+        (LOOP, {"id": ColumnType("bigint")}, {"id"}),
     ],
 )
 def test_properties_are_found_wherever_the_root_has_them(
-    schema: dict[str, Any], expected: dict[str, Kind], required: set[str]
+    schema: dict[str, Any], expected: dict[str, ColumnType], required: set[str]
 ) -> None:
     made = columns({**schema, "definitions": PARTS}, ())
     assert {column.name: column.kind for column in made} == expected

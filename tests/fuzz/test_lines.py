@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
 from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
-from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.tap.messages import Record, State, decoded, record_head, state_value
 from dlt_bridge.tap.process import blocks
@@ -169,7 +169,7 @@ def test_records_become_the_rows_that_python_reads_or_an_error(
 ) -> None:
     lines = [line.replace(b"\n", b" ").replace(b"\x00", b" ") for line in lines]
     schema = {"properties": PROPERTIES}
-    decoder = RecordDecoder(Form("a", columns(schema, ["id"] if keyed else [])))
+    decoder = RecordDecoder(RecordSchema("a", columns(schema, ["id"] if keyed else [])))
     numbers = range(10, 10 + len(lines))
     try:
         table = decoder.table(b"\n".join(lines), [numbers], 0)

@@ -23,8 +23,8 @@ from fuzz.spelling import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_chat.http import responses as answers
-from tap_chat.http.responses import Beginning
+from tap_chat.http import responses
+from tap_chat.http.responses import PartialBody
 from tap_chat.platforms.dixa import arrays
 from tap_chat.singer.records import Conformer
 from tap_chat.streams.fields import anything, integer, moment, number, record, several, text, thing
@@ -120,15 +120,15 @@ def test_body_is_decoded_as_python_does_or_refused(body: bytes) -> None:
     except NoJSONError:
         refusals: tuple[type[Exception], ...] = (ValueError,)
     except OverflowError:
-        refusals = (answers.UnreadableError,)
+        refusals = (responses.UnreadableError,)
     else:
-        assert plain(answers.decode(body)) == truth
+        assert plain(responses.decode(body)) == truth
         return
     if HUGE.search(body):
         # The one or the other, whichever comes first.
-        refusals = (ValueError, answers.UnreadableError)
+        refusals = (ValueError, responses.UnreadableError)
     with pytest.raises(refusals):
-        answers.decode(body)
+        responses.decode(body)
 
 
 @examples(300)
@@ -142,7 +142,7 @@ def test_body_is_decoded_as_python_does_or_refused(body: bytes) -> None:
 @example(BOM + b'[{"id":"1"}]')
 @example('[{"id":"1"}]'.encode("utf-16-le"))
 def test_page_that_is_read_verbatim_is_what_python_reads(body: bytes) -> None:
-    """Where `answers.decode` refuses a body, it is for a number that a line may well have."""
+    """Where `responses.decode` refuses a body, it is for a number that a line may well have."""
     page = READER.read(body)
     if page is None:
         return
@@ -150,10 +150,10 @@ def test_page_that_is_read_verbatim_is_what_python_reads(body: bytes) -> None:
     rows = whole["data"] if isinstance(whole, dict) else whole
     assert [parsed(bytes(text)) for text in page.records] == rows
     assert page.keys == [(row["id"],) for row in rows]
-    assert page.block.marks == [row.get("time") for row in rows]
+    assert page.block.bookmark_values == [row.get("time") for row in rows]
     try:
-        decoded = answers.decode(body)
-    except answers.UnreadableError:
+        decoded = responses.decode(body)
+    except responses.UnreadableError:
         return
     conform = Conformer(SCHEMA, ("id",), lambda _: None).conform
     assert plain(decoded) == parsed(body, exact)
@@ -179,7 +179,7 @@ def test_array_in_parts_is_what_python_reads_or_refused(body: bytes, size: int, 
     chunks = (body[at : at + chunk] for at in range(size, len(body), chunk))
     found: list[Any] = []
     try:
-        for part in arrays.parts(Beginning(bytearray(body[:size]), chunks)):
+        for part in arrays.parts(PartialBody(bytearray(body[:size]), chunks)):
             items = [parsed(bytes(text)) for text in part.texts]
             assert parsed(bytes(part.body)) == items
             found += items
@@ -198,8 +198,8 @@ def test_depth_is_no_other_error(depth: int, opening: bytes) -> None:
     for body in (deep, b'{"data":[{"id":"1","any":' + deep + b"}]}"):
         page = READER.read(body)
         try:
-            answers.decode(body)
-        except answers.UnreadableError:
+            responses.decode(body)
+        except responses.UnreadableError:
             assert depth >= 900
         else:
             assert depth < 5_000

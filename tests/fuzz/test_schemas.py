@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dlt_bridge import BridgeError, MessageError, singer
 from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
 from dlt_bridge.arrow.nested import native
-from dlt_bridge.arrow.rows import Form
+from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import column_type, columns
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_schema_is_a_table_that_keeps_every_value(
 ) -> None:
     try:
         found = columns(schema, ())
-        decoder = RecordDecoder(Form("a", found, native=as_structs))
+        decoder = RecordDecoder(RecordSchema("a", found, native=as_structs))
     except MessageError as error:
         said(error, "Stream a: ")
         return
@@ -182,7 +182,7 @@ def test_hostile_schema_is_done_with_soon(schema: dict[str, Any]) -> None:
         native(column.schema)
         column_type(column.schema)
     if any(column.kind for column in found):
-        RecordDecoder(Form("a", found, native=True))
+        RecordDecoder(RecordSchema("a", found, native=True))
     assert time.process_time() - begun < 5
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,11 +16,7 @@ from interop.chats import Chats
 from interop.environments import program
 from interop.shop import SCHEMA, TABLES, Shop
 from running import BIN
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,11 +19,7 @@ import psycopg2.extras
 from interop.cells import by_key
 from interop.environments import program
 from running import BIN
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

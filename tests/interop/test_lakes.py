@@ -16,11 +16,7 @@ from interop.shop import Shop
 from interop.taps import MeltanoLabs, Recorded
 from interop.targets import DATASET, Dlt
 from running import BIN
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from interop.cells import differences
@@ -12,11 +11,7 @@ from interop.shop import Shop
 from interop.taps import MeltanoLabs, Recorded
 from interop.targets import Dlt
 from postgres import postgres_server
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from pathlib import Path

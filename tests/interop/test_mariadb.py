@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,11 +16,7 @@ from interop.shop import Shop
 from interop.taps import MeltanoLabs, Recorded, Tap
 from interop.targets import DATASET, Dlt, Target
 from running import BIN
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,13 +20,9 @@ from killing.processes import MARK, PROC, send, wait_for_end
 from killing.trials import ahead, killed, undisturbed
 from killing.ways import Append, Script, TapAlone, TargetDlt, Trial, tap_command
 from running import full_config
+from typing_extensions import override
 
 from tap_chat.sandbox import Options, Sandbox, World
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

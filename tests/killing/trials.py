@@ -6,7 +6,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,11 +15,7 @@ from typing import TYPE_CHECKING, Any
 from killing.processes import send, wait_for_end
 from killing.ways import Trial
 from leaks import leaks
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from pathlib import Path

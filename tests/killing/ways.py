@@ -21,13 +21,9 @@ from dlt.common.versioned_state import decompress_state
 from killing import counting
 from killing.processes import MARK
 from running import BIN
+from typing_extensions import override
 
 from dlt_bridge.tables import state_store as saved
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections import deque
 from math import floor
 from typing import Protocol
 
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
+from typing_extensions import override
 
 FAR = float("inf")
 

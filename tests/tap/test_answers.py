@@ -12,7 +12,7 @@ from running import chat_config
 from serving import Server, rows
 from starlette.responses import HTMLResponse
 
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.sandbox import Options, Sandbox
 
 if TYPE_CHECKING:
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 def test_body_is_decoded_exactly() -> None:
-    assert answers.decode(b'{"a": 0.10, "b": 123456789012345678901}') == {
+    assert responses.decode(b'{"a": 0.10, "b": 123456789012345678901}') == {
         "a": Decimal("0.10"),
         "b": 123456789012345678901,
     }
-    assert answers.decode(rb'["\ud83d"]') == ["\ud83d"]
+    assert responses.decode(rb'["\ud83d"]') == ["\ud83d"]
 
 
 UTF_16 = '{"a": 1}'.encode("utf-16")
 
 
 def test_byte_order_mark_is_ignored() -> None:
-    assert answers.decode(b'\xef\xbb\xbf{"a": "\xc3\xa9"}') == {"a": "é"}
+    assert responses.decode(b'\xef\xbb\xbf{"a": "\xc3\xa9"}') == {"a": "é"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"a": NaN}', b"\xff", b'"\xe9"', b"[1] [2]", UTF_16])
 def test_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        answers.decode(body)
+        responses.decode(body)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_body_that_is_not_json_is_refused(body: bytes) -> None:
     ],
 )
 def test_redirect_is_shown_without_what_may_be_secret(location: str, shown: str) -> None:
-    assert answers.origin(location) == shown
+    assert responses.origin(location) == shown
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000

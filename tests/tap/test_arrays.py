@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat.http.responses import Beginning
+from tap_chat.http.responses import PartialBody
 from tap_chat.platforms.dixa import arrays
 
 #: Texts that look like the end of one item and the beginning of the next.
@@ -23,9 +23,9 @@ ITEMS = st.lists(st.fixed_dictionaries({"id": NESTED, "x": NESTED}), min_size=1,
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " : ")])
 
 
-def beginning(body: bytes, size: int, chunk: int) -> Beginning:
+def beginning(body: bytes, size: int, chunk: int) -> PartialBody:
     places = range(size, len(body), chunk)
-    return Beginning(bytearray(body[:size]), (body[place : place + chunk] for place in places))
+    return PartialBody(bytearray(body[:size]), (body[place : place + chunk] for place in places))
 
 
 def read(body: bytes, size: int, chunk: int) -> list[Any]:

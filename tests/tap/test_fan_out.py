@@ -18,7 +18,7 @@ import pytest
 from running import assert_complete, by_stream, ended_after, full_config, missing
 
 from tap_chat.sandbox import Fault, Options, Sandbox, World
-from tap_chat.streams.fan_out import FanOut, Plan, Step
+from tap_chat.streams.fan_out import FanOut, Fetched, ReadPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,8 +149,8 @@ def test_stream_map_with_a_filter_costs_no_requests(tap: Runner, sandbox: Sandbo
 # The tree of plans by itself: made of numbers instead of answers.
 
 
-def numbers(*values: int, size: int = 0) -> Plan[int]:
-    return Plan(values, lambda: (Step(value, size) for value in values))
+def numbers(*values: int, size: int = 0) -> ReadPlan[int]:
+    return ReadPlan(values, lambda: (Fetched(value, size) for value in values))
 
 
 def test_backlog_is_bounded_by_bytes() -> None:
@@ -158,16 +158,16 @@ def test_backlog_is_bounded_by_bytes() -> None:
     size, largest = 10, 200
     fetched = []
 
-    def steps(parent: int) -> Iterator[Step[int]]:
+    def steps(parent: int) -> Iterator[Fetched[int]]:
         for value in range(5):
             fetched.append((parent, value))
-            yield Step(value, size)
+            yield Fetched(value, size)
 
-    def child(parent: int) -> Plan[int]:
-        return Plan(parent, lambda: steps(parent))
+    def child(parent: int) -> ReadPlan[int]:
+        return ReadPlan(parent, lambda: steps(parent))
 
     fan_out = FanOut(8, largest)
-    root = Plan("root", lambda: (Step(n) for n in range(50)), lambda parent: [child(parent)])
+    root = ReadPlan("root", lambda: (Fetched(n) for n in range(50)), lambda parent: [child(parent)])
     read, most = 0, 0
     for parent in fan_out.read(root):
         for value in fan_out.read(child(parent)):
@@ -181,7 +181,7 @@ def test_backlog_is_bounded_by_bytes() -> None:
 
 def test_plan_that_was_not_foreseen_is_read_all_the_same() -> None:
     fan_out = FanOut(4)
-    root = Plan("root", lambda: (Step(n) for n in range(3)), lambda n: [numbers(n, 7)])
+    root = ReadPlan("root", lambda: (Fetched(n) for n in range(3)), lambda n: [numbers(n, 7)])
     found: list[int] = []
     for n in fan_out.read(root):
         if n != 1:  # foreseen, and not asked for
@@ -195,7 +195,7 @@ def test_reader_that_leaves_leaves_no_threads() -> None:
     fan_out = FanOut(4)
     others = threading.enumerate()
     for _ in range(3):
-        for value in fan_out.read(Plan("many", lambda: (Step(n, 1) for n in range(1000)))):
+        for value in fan_out.read(ReadPlan("many", lambda: (Fetched(n, 1) for n in range(1000)))):
             if value == 10:
                 break
     workers = [thread for thread in threading.enumerate() if thread not in others]
@@ -206,17 +206,17 @@ def test_reader_that_leaves_leaves_no_threads() -> None:
 
 def listed(
     name: str, fetched: list[tuple[str, int]], size: int = 0, told: dict[int, Event] | None = None
-) -> Plan[int]:
+) -> ReadPlan[int]:
     """Return a plan of a hundred steps that says what was fetched of it."""
 
-    def steps() -> Iterator[Step[int]]:
+    def steps() -> Iterator[Fetched[int]]:
         for value in range(100):
             fetched.append((name, value))
             if told and value in told:
                 told[value].set()
-            yield Step(value, size, value == 99)
+            yield Fetched(value, size, value == 99)
 
-    return Plan(name, steps)
+    return ReadPlan(name, steps)
 
 
 def test_what_is_expected_is_fetched_while_something_else_is_read() -> None:
@@ -247,27 +247,27 @@ def test_list_that_is_read_later_is_fetched_though_a_tree_has_work_for_all() -> 
     fetched: list[tuple[str, int]] = []
     begun, tenth = Event(), Event()
 
-    def child(number: int) -> Plan[int]:
-        def steps() -> Iterator[Step[int]]:
+    def child(number: int) -> ReadPlan[int]:
+        def steps() -> Iterator[Fetched[int]]:
             fetched.append(("child", number))
             begun.set()
             # One worker is held here; the other has both to choose from.
             assert number != 100 or tenth.wait(10)
-            yield Step(number, last=True)
+            yield Fetched(number, last=True)
 
-        return Plan(number, steps)
+        return ReadPlan(number, steps)
 
-    def later() -> Iterator[Step[int]]:
+    def later() -> Iterator[Fetched[int]]:
         assert begun.wait(10)
         yield from listed("later", fetched, told={10: tenth}).start()
 
-    tree = Plan("tree", lambda: iter([Step(0, last=True)]), lambda _: map(child, range(200)))
-    fan_out = FanOut(2, first_plans=lambda: [tree, Plan("later", later)])
+    tree = ReadPlan("tree", lambda: iter([Fetched(0, last=True)]), lambda _: map(child, range(200)))
+    fan_out = FanOut(2, first_plans=lambda: [tree, ReadPlan("later", later)])
     for _ in fan_out.read(tree):
         for number in range(200):
             assert list(fan_out.read(child(number))) == [number]
     assert fetched.index(("later", 10)) < fetched.index(("child", 199))
-    assert list(fan_out.read(Plan("later", later))) == [*range(100)]
+    assert list(fan_out.read(ReadPlan("later", later))) == [*range(100)]
 
 
 def test_wrong_guess_costs_nothing_but_requests() -> None:
@@ -304,12 +304,12 @@ def test_thread_that_can_not_be_started_costs_nothing_but_time(
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    def child(parent: int) -> Plan[int]:
-        return Plan(parent, lambda: (Step(value, 1) for value in range(5)))
+    def child(parent: int) -> ReadPlan[int]:
+        return ReadPlan(parent, lambda: (Fetched(value, 1) for value in range(5)))
 
     monkeypatch.setattr(threading.Thread, "start", start)
     fan_out = FanOut(8, 20)
-    root = Plan("root", lambda: (Step(n) for n in range(20)), lambda parent: [child(parent)])
+    root = ReadPlan("root", lambda: (Fetched(n) for n in range(20)), lambda parent: [child(parent)])
     found = [list(fan_out.read(child(parent))) for parent in fan_out.read(root)]
     assert found == [[*range(5)]] * 20
     assert next(attempts) > 1

@@ -11,7 +11,7 @@ from running import chat_config
 from serving import Server, paged, rows
 
 from tap_chat.sandbox import Fault, World
-from tap_chat.singer.bookmarks import just_before, normalise_datetime, normalise_number
+from tap_chat.singer.bookmarks import inclusive_start, normalise_datetime, normalise_number
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -185,9 +185,9 @@ def test_bookmarks_have_one_format(value: object, expected: str | None) -> None:
 
 
 def test_server_is_asked_from_just_before_the_bookmark() -> None:
-    assert just_before("2026-01-31T12:00:00.000400Z") == "2026-01-31T11:59:59.999Z"
-    assert just_before(17) == 16
-    assert just_before("0001-01-01T00:00:00.000000Z") == "0001-01-01T00:00:00.000Z"
+    assert inclusive_start("2026-01-31T12:00:00.000400Z") == "2026-01-31T11:59:59.999Z"
+    assert inclusive_start(17) == 16
+    assert inclusive_start("0001-01-01T00:00:00.000000Z") == "0001-01-01T00:00:00.000Z"
 
 
 @pytest.mark.parametrize(

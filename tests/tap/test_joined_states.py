@@ -5,7 +5,6 @@ Meltano does so with `--merge-state`, and with `--full-refresh`.
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,9 @@ import pytest
 from running import Run, by_stream, full_config
 from serving import Server
 from talking import Account, moment, talking_config
+from typing_extensions import override
 
 from tap_chat.sandbox import Sandbox, World
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from running import Runner

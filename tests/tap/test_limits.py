@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_chat.http.rate_limits import headers as limits
-from tap_chat.http.rate_limits.headers import NOTHING, Told
+from tap_chat.http.rate_limits.headers import NOTHING, LimitHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 )
 def test_remaining_and_reset(prefix: str, reset: str) -> None:
     headers = {f"{prefix}Limit": "100", f"{prefix}Remaining": "3", f"{prefix}Reset": reset}
-    assert limits.read(OK, headers | DATE, None) == Told(remaining=3, reset=7)
+    assert limits.read(OK, headers | DATE, None) == LimitHeaders(remaining=3, reset=7)
 
 
 def test_moment_without_a_date_is_by_the_clock_of_this_machine() -> None:
@@ -62,41 +62,41 @@ def test_moment_without_a_date_is_by_the_clock_of_this_machine() -> None:
         # The drafts, the newest first.
         (
             {"RateLimit": '"day";r=50;t=30', "RateLimit-Policy": '"day";q=100;w=60'},
-            Told(remaining=50, reset=30),
+            LimitHeaders(remaining=50, reset=30),
         ),
-        ({"RateLimit": "day;r=50;t=30"}, Told(remaining=50, reset=30)),
+        ({"RateLimit": "day;r=50;t=30"}, LimitHeaders(remaining=50, reset=30)),
         (
             {
                 "RateLimit": '"burst";r=5;t=1, "day";r=50;t=600',
                 "RateLimit-Policy": '"burst";q=10;w=1, "day";q=1000;w=86400',
             },
-            Told(remaining=5, reset=1),
+            LimitHeaders(remaining=5, reset=1),
         ),
         (
             {"RateLimit": '"burst";r=0;t=1, "day";r=0;t=600'},
-            Told(remaining=0, reset=600),
+            LimitHeaders(remaining=0, reset=600),
         ),
-        ({"RateLimit": "limit=100, remaining=50, reset=5"}, Told(remaining=50, reset=5)),
+        ({"RateLimit": "limit=100, remaining=50, reset=5"}, LimitHeaders(remaining=50, reset=5)),
         (
             {
                 "RateLimit-Limit": "10, 10;w=1, 50;w=60",
                 "RateLimit-Remaining": "9",
                 "RateLimit-Reset": "1",
             },
-            Told(remaining=9, reset=1),
+            LimitHeaders(remaining=9, reset=1),
         ),
         # Freshworks, and Discord.
-        ({"X-Ratelimit-Total": "50", "X-Ratelimit-Remaining": "49"}, Told(remaining=49)),
+        ({"X-Ratelimit-Total": "50", "X-Ratelimit-Remaining": "49"}, LimitHeaders(remaining=49)),
         (
             {"X-RateLimit-Reset": str(NOW + 2), "X-RateLimit-Reset-After": "1.25"},
-            Told(reset=1.25),
+            LimitHeaders(reset=1.25),
         ),
         # Of no limit nothing can remain.
         (
             {"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"},
-            Told(reset=60),
+            LimitHeaders(reset=60),
         ),
-        ({"RateLimit": "limit=0, remaining=0, reset=5"}, Told(reset=5)),
+        ({"RateLimit": "limit=0, remaining=0, reset=5"}, LimitHeaders(reset=5)),
         # What makes no sense is not told.
         (
             {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-1", "X-RateLimit-Reset": "x"},
@@ -108,7 +108,7 @@ def test_moment_without_a_date_is_by_the_clock_of_this_machine() -> None:
         ({}, NOTHING),
     ],
 )
-def test_fields(headers: Mapping[str, str], told: Told) -> None:
+def test_fields(headers: Mapping[str, str], told: LimitHeaders) -> None:
     assert limits.read(OK, dict(headers) | DATE, None) == told
 
 

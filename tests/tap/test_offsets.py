@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,13 +11,9 @@ import pytest
 from running import chat_config, merged
 from serving import Server, rows
 from starlette.responses import Response
+from typing_extensions import override
 
 from tap_chat.sandbox import Drift, Options, Sandbox, World
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from tap_chat.singer.records import Block
 from tap_chat.streams.pagination import (
@@ -17,11 +16,6 @@ from tap_chat.streams.pagination import (
     PagingError,
     RepeatedPageError,
 )
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 
 def page(*ids: int) -> Page:

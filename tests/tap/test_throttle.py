@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,17 +13,13 @@ from limiters.page import STARTS, Start, meet, rows
 from limiters.servers import AtOnce, Bucket, Each, Strays, Windows
 from limiters.simulation import MEAN, Simulation
 from running import assert_complete, chat_config, full_config
+from typing_extensions import override
 
 from tap_chat.http.rate_limits import headers as limits
-from tap_chat.http.rate_limits.headers import Told
+from tap_chat.http.rate_limits.headers import LimitHeaders
 from tap_chat.http.rate_limits.pacer import Pacer
 from tap_chat.http.rate_limits.throttle import StarvedError, Throttle
 from tap_chat.sandbox import Options, Sandbox, World
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +152,7 @@ def test_one_request_in_a_window_is_believed_again_when_it_is_true(start: Start)
 
 def test_server_that_lies_twice_is_not_believed() -> None:
     pacer = Pacer(None, 16)
-    full = Told(remaining=100, reset=60)
+    full = LimitHeaders(remaining=100, reset=60)
     pacer.accepted(0.1, pacer.send(0.0), full)
     assert pacer.budget.is_known
     for moment in (1.0, 2.0):
@@ -232,7 +227,7 @@ def test_one_request_looks_whether_a_block_is_over() -> None:
     pacer = Pacer(None, 16)
     turns = [pacer.send(0.0) for _ in range(3)]
     for turn in turns:
-        pacer.refused(0.1, turn, Told(wait=5))
+        pacer.refused(0.1, turn, LimitHeaders(wait=5))
     assert pacer.delay(0.1) == 5
     looks = pacer.send(5.2)
     assert pacer.delay(60) == float("inf")
@@ -300,7 +295,7 @@ class Clock:
         self.now += max(0.0, shared._pacer.delay(self.now))
 
 
-def refuse_until_starved(told: Told, max_wait: float) -> tuple[float, float]:
+def refuse_until_starved(told: LimitHeaders, max_wait: float) -> tuple[float, float]:
     """Return when a throttle gives up, and what it says."""
     clock = Clock()
     shared = Throttle(None, workers=1, max_wait=max_wait, name="Chat", clock=clock)
@@ -318,9 +313,9 @@ def test_run_without_an_accepted_request_ends() -> None:
     assert 900 <= ended <= 960
     assert seconds == pytest.approx(ended, abs=1)
     # The first wait that is told comes on top, and no other.
-    ended, _ = refuse_until_starved(Told(wait=60), 900)
+    ended, _ = refuse_until_starved(LimitHeaders(wait=60), 900)
     assert 960 <= ended <= 1020
-    ended, _ = refuse_until_starved(Told(wait=2400), 900)
+    ended, _ = refuse_until_starved(LimitHeaders(wait=2400), 900)
     assert 3300 <= ended <= 4800
 
 
@@ -329,7 +324,7 @@ def test_honest_wait_that_is_longer_than_the_longest_is_survived() -> None:
     shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
     for _ in range(3):
         clock.pass_for(shared)
-        shared.refused(shared.enter(), Told(wait=2400))
+        shared.refused(shared.enter(), LimitHeaders(wait=2400))
         clock.pass_for(shared)
         shared.accepted(shared.enter(), limits.NOTHING)
 
@@ -348,7 +343,7 @@ def test_wait_is_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
     shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
-    shared.refused(shared.enter(), Told(wait=100))
+    shared.refused(shared.enter(), LimitHeaders(wait=100))
     waiting = threading.Thread(target=shared.enter)
     waiting.start()
     while not shared._someone_waits:
@@ -366,7 +361,7 @@ def test_wait_after_the_last_request_of_a_window_is_said_and_ends(
     caplog.set_level(logging.INFO)
     clock = Clock()
     shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
-    shared.accepted(shared.enter(), Told(remaining=0, reset=3600))
+    shared.accepted(shared.enter(), LimitHeaders(remaining=0, reset=3600))
     waiting = threading.Thread(target=shared.enter)
     waiting.start()
     while not shared._someone_waits:

@@ -22,7 +22,8 @@ from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
 from tap_chat.http.connections import Connections, Timeouts
-from tap_chat.http.transport import Answer, Transport
+from tap_chat.http.transport import Response as Received
+from tap_chat.http.transport import Transport
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def test_swallowed_request_costs_one_timeout(by: str, monkeypatch: pytest.Monkey
         url = "http://api.invalid/" if by == "proxy" else firewall.url
         request = requests.Request("GET", url).prepare()
 
-        def ask(seconds: float = 5.0) -> Answer:
+        def ask(seconds: float = 5.0) -> Received:
             return transport.carry(request, Timeouts(1.0, seconds), None)
 
         together = Barrier(5)

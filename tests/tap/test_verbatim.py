@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.singer.records import Conformer
 from tap_chat.streams.fields import (
     anything,
@@ -98,7 +98,7 @@ def decoded(body: bytes) -> list[Any] | None:
     """Return the records of a page in the other way; None if that changes or refuses one."""
     conform = Conformer(SCHEMA, ("id",), lambda _: None).conform
     try:
-        records = answers.find(answers.decode(body), "data.rows")
+        records = responses.find(responses.decode(body), "data.rows")
     except ValueError:
         return None
     before = json.dumps(records, default=str)
@@ -110,7 +110,7 @@ def decoded(body: bytes) -> list[Any] | None:
 
 
 def parsed(page: Page) -> list[Any]:
-    return [answers.decode(bytes(text)) for text in page.records]
+    return [responses.decode(bytes(text)) for text in page.records]
 
 
 @given(
@@ -132,7 +132,7 @@ def test_page_is_read_as_if_it_was_decoded_or_not_at_all(
             truth = decoded(found)
             assert parsed(page) == truth
             assert page.keys == [(row["id"],) for row in truth]
-            assert page.block.marks == [row.get("time") for row in truth]
+            assert page.block.bookmark_values == [row.get("time") for row in truth]
             lines = b"".join(bytes(text) for text in page.records)
             assert b"\n" not in lines
             assert b"\r" not in lines

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tap_chat.http.rate_limits.headers import Told
+    from tap_chat.http.rate_limits.headers import LimitHeaders
 
 # A server may count a request somewhat earlier or later than it was sent: windows are longer by
 # this part, and by no less than so many seconds.
@@ -95,7 +95,7 @@ class Budget:
             # After the end of the window one request looks whether it has begun anew.
             self._left = self._told if now < self._resets else 1
 
-    def hear(self, now: float, sent: float, later: int, flying: int, told: Told) -> None:
+    def hear(self, now: float, sent: float, later: int, flying: int, told: LimitHeaders) -> None:
         """Take what a response says.
 
         Args:
@@ -124,7 +124,7 @@ class Budget:
     def _is_doubted(self) -> bool:
         return self._empty >= self._enough
 
-    def accept(self, told: Told) -> None:
+    def accept(self, told: LimitHeaders) -> None:
         """Note an accepted request: where nothing is left, none is.
 
         Args:
@@ -136,7 +136,7 @@ class Budget:
         if self._empty >= self._enough:
             self._left = None
 
-    def contradict(self, told: Told) -> None:
+    def contradict(self, told: LimitHeaders) -> None:
         """Note a refusal: it is a lie if something was left, and it does not say that nothing is.
 
         Args:

@@ -36,7 +36,7 @@ _PARAMETER = re.compile(r"([a-z]+)\s*=\s*([0-9.]+)(?=[\s;,]|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LimitHeaders:
     """What a response says of its limit; None is what it does not say.
 
     Attributes:
@@ -50,12 +50,12 @@ class Told:
     reset: float | None = None
 
 
-NOTHING = Told()
+NOTHING = LimitHeaders()
 
 
 def read(
     status: int, headers: Mapping[str, str] | HTTPMessage, body: bytes | bytearray | None
-) -> Told:
+) -> LimitHeaders:
     """Return what a response says of its limit.
 
     Args:
@@ -75,10 +75,10 @@ def read(
     wait = _wait(known, body)
     if wait is None and _over(status, told):
         wait = told.reset
-    return Told(wait, told.remaining, told.reset)
+    return LimitHeaders(wait, told.remaining, told.reset)
 
 
-def is_refusal(status: int, told: Told) -> bool:
+def is_refusal(status: int, told: LimitHeaders) -> bool:
     """Say whether a request was refused as one too many.
 
     A 429 always is. A 403 is if nothing remains, or if it says when to come again (GitHub); so is a
@@ -96,7 +96,7 @@ def is_refusal(status: int, told: Told) -> bool:
     return status == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def _over(status: int, told: Told) -> bool:
+def _over(status: int, told: LimitHeaders) -> bool:
     """Say whether the end of the window is what a response tells to wait for."""
     # Refused although something remains: by another limit, of which it tells nothing.
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -154,7 +154,7 @@ def _items(text: str) -> Iterator[dict[str, float]]:
             yield {key: number for key, number in numbers.items() if number is not None}
 
 
-def _binding(windows: list[Told]) -> Told:
+def _binding(windows: list[LimitHeaders]) -> LimitHeaders:
     """Return the window that is used up first; of those that are, the one that lasts longest."""
     return min(
         windows,
@@ -170,23 +170,23 @@ def _day(seconds: float | None) -> float | None:
     return None if seconds is None or seconds > DAY else seconds
 
 
-def _current_draft(known: Mapping[str, str]) -> Told | None:
+def _current_draft(known: Mapping[str, str]) -> LimitHeaders | None:
     """Read `RateLimit: "name";r=4;t=2`."""
     text = known.get("ratelimit", "")
     if "=" not in text.partition(";")[2]:
         return None
     return _binding(
-        [Told(remaining=item.get("r"), reset=_day(item.get("t"))) for item in _items(text)]
+        [LimitHeaders(remaining=item.get("r"), reset=_day(item.get("t"))) for item in _items(text)]
     )
 
 
-def _three_fields(known: Mapping[str, str]) -> Told:
+def _three_fields(known: Mapping[str, str]) -> LimitHeaders:
     """Read what remains and the reset, each a header of its own or both in `RateLimit`."""
     found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
     for name in ("limit", "remaining", "reset"):
         if text := known.get(f"ratelimit{name}"):
             found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
-    return Told(
+    return LimitHeaders(
         # Of no limit nothing can remain: that is how some say that there is none.
         remaining=_number(found.get("remaining")) if _number(found.get("limit")) != 0 else None,
         reset=_seconds(known, known.get("ratelimitresetafter") or found.get("reset")),

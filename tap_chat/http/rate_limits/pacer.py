@@ -15,7 +15,7 @@ from tap_chat.http.rate_limits.ceilings import LEAST_PATIENCE, PATIENCE, AtOnce,
 from tap_chat.http.rate_limits.cycles import Block, Cycle, Turn
 
 if TYPE_CHECKING:
-    from tap_chat.http.rate_limits.headers import Told
+    from tap_chat.http.rate_limits.headers import LimitHeaders
 
 # Seconds: the first wait after a refusal that tells none, where no rate is known and then; the next
 # is this part of the time since the refusal, but no longer than a minute.
@@ -132,7 +132,7 @@ class Pacer:
         """Let nobody send a request for so many seconds."""
         self._paused_until = max(self._paused_until, now + seconds)
 
-    def accepted(self, now: float, turn: Turn, told: Told) -> None:
+    def accepted(self, now: float, turn: Turn, told: LimitHeaders) -> None:
         """Note that a request was answered, and not refused."""
         self._flying -= 1
         self._by_flying[min(turn.surely, len(self._by_flying) - 1)] += 1
@@ -155,7 +155,7 @@ class Pacer:
         if ends is not None and 0 < ends - now < ROUGH:
             self._block = Block(turn, turn.sent, self._sent, ends, told=True)
 
-    def refused(self, now: float, turn: Turn, told: Told) -> None:
+    def refused(self, now: float, turn: Turn, told: LimitHeaders) -> None:
         """Note that a request was over the limit."""
         self._lose(turn)
         if turn.flying == 1 and turn.number == self._sent:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_chat.http.rate_limits.cycles import Turn
-    from tap_chat.http.rate_limits.headers import Told
+    from tap_chat.http.rate_limits.headers import LimitHeaders
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Throttle:
                 self._check_starved(now)
                 self._wait(now, delay)
 
-    def accepted(self, turn: Turn, told: Told) -> None:
+    def accepted(self, turn: Turn, told: LimitHeaders) -> None:
         """Note that a request was answered, and not refused.
 
         Args:
@@ -131,7 +131,7 @@ class Throttle:
                 self._learned = self._pacer.learned
                 self._say_learned()
 
-    def refused(self, turn: Turn, told: Told) -> None:
+    def refused(self, turn: Turn, told: LimitHeaders) -> None:
         """Note that a request was over the limit; arguments as for `accepted`."""
         with self._changed:
             now = self._clock()

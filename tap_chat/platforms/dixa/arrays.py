@@ -12,7 +12,7 @@ from msgspec import Raw
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_chat.http.responses import Beginning
+    from tap_chat.http.responses import PartialBody
 
 _texts = msgspec.json.Decoder(list[Raw])
 
@@ -62,7 +62,7 @@ def whole(body: bytes | bytearray) -> Part:
     return Part(body, _texts.decode(body))
 
 
-def parts(array: Beginning) -> Iterator[Part]:
+def parts(array: PartialBody) -> Iterator[Part]:
     """Read an array from where it began, without ever holding more than so many bytes and an item.
 
     Args:

@@ -6,7 +6,6 @@ everything in a window of at most 31 days.
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import HTTPRequest
+from typing_extensions import override
 
 from tap_chat.config.checks import header_problem
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, RequestRate, about
-from tap_chat.http import responses as answers
-from tap_chat.http.client import BrokenOffError
+from tap_chat.http import responses
+from tap_chat.http.client import IncompleteResponseError
 from tap_chat.http.errors import Remedies
-from tap_chat.http.responses import Beginning
+from tap_chat.http.responses import PartialBody
 from tap_chat.platforms.dixa import arrays
 from tap_chat.platforms.dixa.arrays import Part
 from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
@@ -29,11 +29,6 @@ from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.verbatim import in_one_line
 from tap_chat.streams.windows import Window, Windows
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,13 +156,13 @@ class DixaConversationExport(ChatStream):
     @property
     @override
     def first_bookmark(self) -> int:
-        return milliseconds(max(self.starts or BEGINNING, BEGINNING))
+        return milliseconds(max(self.start_date or BEGINNING, BEGINNING))
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
         bookmark = self.starting_bookmark or self.first_bookmark
         start = max(bookmark - int(self.settings.lookback_days * DAY), milliseconds(BEGINNING))
-        newest, now = bookmark, milliseconds(self.ends)
+        newest, now = bookmark, milliseconds(self.end_date)
         lag = int(self.settings.lag_minutes * MINUTE)
         end = now - lag
         # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
@@ -182,19 +177,19 @@ class DixaConversationExport(ChatStream):
                 limit = largest if windows.halvable(window) else None
                 for page in self.window_pages(window, limit, verbatim=verbatim):
                     self._check_time(window, page)
-                    marks = [mark or 0 for mark in page.block.marks]
+                    marks = [mark or 0 for mark in page.block.bookmark_values]
                     newest = max(newest, *(mark for mark in marks if mark <= now), 0)
                     versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
                     written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
                     yield page.block.only([version not in edge for version in versions])
-            except BrokenOffError as error:
+            except IncompleteResponseError as error:
                 # What was written of it comes once more: a bookmark has not passed it.
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)
                 written = edge
             else:
                 passed = self.passed(datetime.fromtimestamp(newest // 1000, UTC))
-                self.reach(min(window.end, milliseconds(passed) - lag))
+                self.advance_to(min(window.end, milliseconds(passed) - lag))
         self.report()
         if self._odd:
             self.logger.warning(
@@ -229,7 +224,7 @@ class DixaConversationExport(ChatStream):
         """
         request = self._request_of(window)
         body = self.exchange(request, read, largest=largest)
-        if isinstance(body, Beginning):
+        if isinstance(body, PartialBody):
             parts = self._parts(request, body)
         elif isinstance(body, Part):
             parts = iter([body])
@@ -248,7 +243,7 @@ class DixaConversationExport(ChatStream):
 
     @override
     def probe(self) -> Probe:
-        end = milliseconds(self.ends)
+        end = milliseconds(self.end_date)
         request = self._request_of(Window(end - MINUTE, end))
         return Probe(request, partial(self.page, request), "the conversations of a minute")
 
@@ -265,7 +260,7 @@ class DixaConversationExport(ChatStream):
         Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So odd
         are those only that are more than a day away, and a few of them say nothing of the rest.
         """
-        marks = [mark for mark in page.block.marks if mark is not None]
+        marks = [mark for mark in page.block.bookmark_values if mark is not None]
         odd = [mark for mark in marks if not window.start - DAY <= mark <= window.end + DAY]
         self._odd += len(odd)
         self._odd_in_a_row = self._odd_in_a_row + len(odd) if len(odd) == len(marks) else 0
@@ -276,7 +271,7 @@ class DixaConversationExport(ChatStream):
                 "Dixa does not filter as it should; it can't be read without losing records.",
             )
 
-    def _parts(self, request: HTTPRequest, body: Beginning) -> Iterator[Part]:
+    def _parts(self, request: HTTPRequest, body: PartialBody) -> Iterator[Part]:
         """Read a large array, with errors as sentences."""
         try:
             yield from arrays.parts(body)
@@ -286,18 +281,18 @@ class DixaConversationExport(ChatStream):
             said = "answered with a body that is not whole JSON in UTF-8"
         else:
             return
-        raise BrokenOffError(self.sentence(request, said))
+        raise IncompleteResponseError(self.sentence(request, said))
 
     def _decoded(self, request: HTTPRequest, texts: list[Raw], first: int) -> Page:
         """Decode and check records, of which the first has this number in the answer."""
         try:
-            records = [answers.decode(text) for text in texts]
-        except (ValueError, RecursionError, answers.UnreadableError):
+            records = [responses.decode(text) for text in texts]
+        except (ValueError, RecursionError, responses.UnreadableError):
             raise self.unreadable(request) from None
-        return self.checked(request, records, first=first)
+        return self.make_page(request, records, first=first)
 
 
-def read(body: bytes | bytearray | Beginning) -> Any:  # noqa: ANN401
+def read(body: bytes | bytearray | PartialBody) -> Any:  # noqa: ANN401
     """Split an array into the texts of its items.
 
     Args:
@@ -309,12 +304,12 @@ def read(body: bytes | bytearray | Beginning) -> Any:  # noqa: ANN401
     Raises:
         ValueError: The body is not whole.
     """
-    if isinstance(body, Beginning):
+    if isinstance(body, PartialBody):
         return body
     try:
         return arrays.whole(body)
     except msgspec.DecodeError:
-        return answers.decode(body)
+        return responses.decode(body)
 
 
 def milliseconds(time: datetime) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import FatalAPIError
+from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.resume import (
@@ -26,17 +26,12 @@ from tap_chat.platforms.freshchat.streams import (
     addressable,
 )
 from tap_chat.platforms.freshchat.users import FreshchatUsers, earlier, usable
-from tap_chat.singer.bookmarks import just_before, write_datetime
+from tap_chat.singer.bookmarks import inclusive_start, write_datetime
 from tap_chat.streams import truths
 from tap_chat.streams.child import ChildStream
-from tap_chat.streams.fan_out import Plan, Step
+from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.pagination import NumberPaginator, WholeOrPaged
 from tap_chat.streams.stream import ChatStream
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,7 +104,7 @@ class FreshchatUsersConversations(FreshchatStream):
         self._announce(found)
         mark = found
         unsaved = 0
-        for users in self.ahead(self._plan_of_users()):
+        for users in self.read_ahead(self._plan_of_users()):
             mark = mark or Mark(kind, users.asked)
             if self._users.unsettled:
                 mark = replace(mark, settled=False)
@@ -178,12 +173,12 @@ class FreshchatUsersConversations(FreshchatStream):
         for stream in self._tree:
             stream.missed = []
 
-        def plans(_: object) -> Iterator[Plan[Page | None]]:
+        def plans(_: object) -> Iterator[ReadPlan[Page | None]]:
             for stream, context in missed:
                 yield self.plan(context) if stream is self else stream.plan_of_sync(context)
 
-        once = Step(None, last=True)
-        for _ in self.ahead(Plan((self.name, "again"), lambda: iter([once]), plans)):
+        once = Fetched(None, last=True)
+        for _ in self.read_ahead(ReadPlan((self.name, "again"), lambda: iter([once]), plans)):
             for stream, context in missed:
                 if stream is self:
                     for page in self.pages(context):
@@ -192,19 +187,19 @@ class FreshchatUsersConversations(FreshchatStream):
                     stream.sync(context)
 
     @override
-    def first_plans(self) -> Iterator[Plan[Any]]:
+    def first_plans(self) -> Iterator[ReadPlan[Any]]:
         yield self._plan_of_users()
 
-    def _plan_of_users(self) -> Plan[Users]:
+    def _plan_of_users(self) -> ReadPlan[Users]:
         """Return the plan of the users that are left to read, and of all that follows from them."""
         for stream in self.child_streams:
             if isinstance(stream, FreshchatConversationsMessages):
                 stream.set_since()
         found = find_mark(self.known_state, self._kind)
         users = partial(self._left_to_read, self._since, found)
-        return Plan((self.name, "users"), users, self._of_users)
+        return ReadPlan((self.name, "users"), users, self._of_users)
 
-    def _left_to_read(self, since: str | None, found: Mark | None) -> Iterator[Step[Users]]:
+    def _left_to_read(self, since: str | None, found: Mark | None) -> Iterator[Fetched[Users]]:
         """Read the list of users whole, which changes while it is paged, and then say who is left.
 
         Args:
@@ -216,14 +211,14 @@ class FreshchatUsersConversations(FreshchatStream):
         for step in self._users.users(since):
             # By the server's clock, of which `from_time` is; and of its first answer, as what comes
             # while the list is read is a matter of the next pass.
-            asked = asked or write_datetime(min(self.ends, self._users.began(step.value)))
+            asked = asked or write_datetime(min(self.end_date, self._users.began(step.value)))
             found_ids = [user["id"] for user in step.value]
             self._warn_unaddressable("users", found_ids)
             ids |= dict.fromkeys(filter(addressable, found_ids))
-            yield Step(Users(asked))
+            yield Fetched(Users(asked))
         left = remaining(ids, found)
         for start in range(0, len(left), TOGETHER):
-            yield Step(Users(asked, left[start : start + TOGETHER]))
+            yield Fetched(Users(asked, left[start : start + TOGETHER]))
 
     @property
     def _kind(self) -> str:
@@ -277,7 +272,7 @@ class FreshchatUsersConversations(FreshchatStream):
         # Freshchat: no pages are documented here; whether there are some is not known.
         return WholeOrPaged(self.settings.api_url, self.page_sizes)
 
-    def _of_users(self, users: Users) -> Iterator[Plan[Page | None]]:
+    def _of_users(self, users: Users) -> Iterator[ReadPlan[Page | None]]:
         for user in users.ids:
             yield self.plan({"user_id": user})
 
@@ -355,7 +350,7 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
         request = super().get_http_request(page=page)
         user = (page.stream_context or {})["user_id"]
         if self.since is not None and user not in self.missed_before:
-            request.params["from_time"] = just_before(self.since)
+            request.params["from_time"] = inclusive_start(self.since)
         return request
 
 

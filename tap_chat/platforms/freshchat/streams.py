@@ -5,28 +5,23 @@ There is no list of conversations: users lead to their conversations, and these 
 
 from __future__ import annotations
 
-import sys
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import PageContext
+from typing_extensions import override
 
 from tap_chat.config.checks import header_problem
 from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.http.errors import Remedies
 from tap_chat.platforms.freshchat import fields
 from tap_chat.streams.page_sizes import PageSizes
 from tap_chat.streams.pagination import NextLinkPaginator, SinglePage
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +30,8 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.http.client import Body
-    from tap_chat.http.responses import Beginning
-    from tap_chat.streams.fan_out import Plan
+    from tap_chat.http.responses import PartialBody
+    from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.pagination import Paginator
 
 #: Freshchat: sizes that a page may be limited to by the server.
@@ -135,14 +130,14 @@ class FreshchatStream(ChatStream):
         return NextLinkPaginator(self.settings.api_url)
 
     @override
-    def first_plans(self) -> Iterator[Plan[Any]]:
+    def first_plans(self) -> Iterator[ReadPlan[Any]]:
         yield self.plan_of_sync(None)
 
     @override
-    def says_gone(self, body: Body | Beginning) -> bool:
+    def says_gone(self, body: Body | PartialBody) -> bool:
         # Freshchat: its errors are objects with code, status and message. Gateways answer with web
         # pages and plain texts.
-        return answers.is_object(body)
+        return responses.is_object(body)
 
     @override
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
+from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.streams import FreshchatStream
-from tap_chat.singer.bookmarks import EARLIEST, just_before, read_datetime, write_datetime
+from tap_chat.singer.bookmarks import EARLIEST, inclusive_start, read_datetime, write_datetime
 from tap_chat.singer.sdk import PROGRESS_MARKERS
-from tap_chat.streams.fan_out import Plan, Step
+from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.relisting import Known, read_whole
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +49,7 @@ class FreshchatUsers(FreshchatStream):
 
     @override
     def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        for users in self.ahead(self._plan_of_users(self.starting_bookmark)):
+        for users in self.read_ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.block(users)
         if self.unsettled:
             # The bookmark stays where it is.
@@ -62,17 +57,17 @@ class FreshchatUsers(FreshchatStream):
         self.report()
 
     @override
-    def first_plans(self) -> Iterator[Plan[Any]]:
+    def first_plans(self) -> Iterator[ReadPlan[Any]]:
         yield self._plan_of_users(self.coming_start)
 
-    def _plan_of_users(self, bookmark: Bookmark | None) -> Plan[list[Record]]:
+    def _plan_of_users(self, bookmark: Bookmark | None) -> ReadPlan[list[Record]]:
         since = earlier(bookmark, self.settings.lookback_days)
         # No lookback leads behind the setting start_date.
         if since is not None and self.first_bookmark is not None:
             since = max(since, str(self.first_bookmark))
-        return Plan((self.name, since), lambda: self.users(since))
+        return ReadPlan((self.name, since), lambda: self.users(since))
 
-    def users(self, since: str | None) -> Iterator[Step[list[Record]]]:
+    def users(self, since: str | None) -> Iterator[Fetched[list[Record]]]:
         """Read the users that changed, each once as it is.
 
         Whether a user that never changed has an `updated_time` is not known. So users are asked for
@@ -89,9 +84,9 @@ class FreshchatUsers(FreshchatStream):
             return
         written = Known(updated_time)
         for name in ("updated_from", "created_from"):
-            for step in self._whole(name, just_before(since)):
+            for step in self._whole(name, inclusive_start(since)):
                 users = written.fresh([(user["id"],) for user in step.value], step.value)
-                yield Step(users, step.size, step.last and name == "created_from")
+                yield Fetched(users, step.size, step.last and name == "created_from")
 
     def began(self, users: list[Record]) -> datetime:
         """Return when the list was asked for first, by the server's clock if that is right.
@@ -102,7 +97,7 @@ class FreshchatUsers(FreshchatStream):
         times = (read_datetime(user.get(name)) for user in users for name in TIMES)
         return self.ceiling(max((time for time in times if time), default=EARLIEST))
 
-    def _whole(self, name: str, start: str) -> Iterator[Step[list[Record]]]:
+    def _whole(self, name: str, start: str) -> Iterator[Fetched[list[Record]]]:
         def request_page(number: int) -> HTTPRequest:
             request = self.get_http_request(page=PageContext(None, number))
             # Freshchat: every page needs the filter, and next links may lack it.
@@ -111,7 +106,7 @@ class FreshchatUsers(FreshchatStream):
 
         # Freshchat: a list has the number of its users in `pagination`, if it has one.
         return read_whole(
-            partial(self.walk, request_page),
+            partial(self.fetch_pages, request_page),
             Known(updated_time),
             self._came_lately,
             self._unsettled,

@@ -6,7 +6,6 @@ walked in windows of days. Messages and events are parts of a chat and cost no r
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -14,24 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from singer_sdk.authenticators import BasicAuthenticator
 from singer_sdk.streams.rest import HTTPRequest
+from typing_extensions import override
 
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
-from tap_chat.http import responses as answers
+from tap_chat.http import responses
 from tap_chat.http.client import MissingPageError
 from tap_chat.http.errors import Remedies
 from tap_chat.platforms.livechat import fields
 from tap_chat.platforms.livechat.pages import Found, Listing, Reach
 from tap_chat.singer.bookmarks import WindowBookmarks
 from tap_chat.streams.child import ChildStream
-from tap_chat.streams.fan_out import Plan, Step
+from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.windows import Window, Windows
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -138,7 +133,7 @@ class LiveChatStream(ChatStream):
     @property
     @override
     def first_bookmark(self) -> int:
-        return int(max(self.starts or BEGINNING, BEGINNING).timestamp())
+        return int(max(self.start_date or BEGINNING, BEGINNING).timestamp())
 
     @property
     @override
@@ -212,7 +207,7 @@ class LiveChatChats(LiveChatStream):
         """Return the days to read."""
         lookback = timedelta(days=self.settings.lookback_days)
         start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
-        end = (self.ends + EARLIEST_ZONE).date().toordinal() + 1
+        end = (self.end_date + EARLIEST_ZONE).date().toordinal() + 1
         return Windows(start.date().toordinal(), end, self.settings.batch_size)
 
     @property
@@ -226,10 +221,10 @@ class LiveChatChats(LiveChatStream):
         # Everything is written that ended before the last day was over, wherever it was.
         over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
         passed = self.passed(datetime.fromtimestamp(self._newest, UTC))
-        reached = int(min(over - EARLIEST_ZONE, self.ends, passed).timestamp())
+        reached = int(min(over - EARLIEST_ZONE, self.end_date, passed).timestamp())
         for stream in self._family:
             if stream.remembers:
-                stream.state_manager.reach(MARK, reached)
+                stream.state_manager.advance_to(MARK, reached)
         self._state_writer.write_state(self.tap_state)
 
     def _read(
@@ -252,8 +247,8 @@ class LiveChatChats(LiveChatStream):
                 raise self._too_many(listing)
             given: set[str] = set()
             asked = pages = listed = 0
-            following = Plan(self.name, partial(self._following, window, listing))
-            for page in chain([listing], self.ahead(following)):
+            following = ReadPlan(self.name, partial(self._following, window, listing))
+            for page in chain([listing], self.read_ahead(following)):
                 asked += 1
                 if not page.ids <= given:
                     pages, listed = pages + 1, listed + len(page.chats)
@@ -276,7 +271,7 @@ class LiveChatChats(LiveChatStream):
             if isinstance(stream, ChatPart):
                 stream.chat, stream.request = rows[0], page.request
         ended = self.bookmark_kind.read(rows[0].get(MARK))
-        if ended is not None and ended <= self.ends.timestamp():
+        if ended is not None and ended <= self.end_date.timestamp():
             self._newest = max(self._newest, int(ended))
         return self.block(rows)
 
@@ -317,7 +312,7 @@ class LiveChatChats(LiveChatStream):
             "A day is the smallest window; see the setting livechat.max_rows.",
         )
 
-    def _following(self, window: Window, listing: Listing) -> Iterator[Step[Listing]]:
+    def _following(self, window: Window, listing: Listing) -> Iterator[Fetched[Listing]]:
         """Read the pages of a window after the first, until one has nothing new or is refused."""
         known = listing.ids
         number, last = 1, listing.pages <= 1
@@ -329,17 +324,19 @@ class LiveChatChats(LiveChatStream):
                 return
             last = number >= listing.pages or listing.ids <= known
             known |= listing.ids
-            yield Step(listing, listing.size, last)
+            yield Fetched(listing, listing.size, last)
 
     def _listing(self, window: Window, number: int) -> Listing:
         """Read one page of a window, and check it."""
         request = self._request_of(window, number)
         missing = BEYOND if number > 1 else ()
-        return self._checked(request, *self.exchange(request, answers.weigh, missing=missing))
+        return self._checked(
+            request, *self.exchange(request, responses.decode_sized, missing=missing)
+        )
 
     @override
     def probe(self) -> Probe:
-        day = self.ends.date().toordinal()
+        day = self.end_date.date().toordinal()
         request = self._request_of(Window(day, day + 1), 1)
         return Probe(request, partial(self._checked, request, 0), "the chats of a day")
 
@@ -356,18 +353,18 @@ class LiveChatChats(LiveChatStream):
         )
 
     def _checked(self, request: HTTPRequest, size: int, body: Any) -> Listing:  # noqa: ANN401
-        total, pages, chats = (answers.find(body, name) for name in ("total", "pages", "chats"))
+        total, pages, chats = (responses.find(body, name) for name in ("total", "pages", "chats"))
         if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
             raise self.fatal(
                 request,
                 "answered without the list `chats` and the numbers `total` and `pages`, but"
-                f" {answers.shape(body)}",
+                f" {responses.describe_shape(body)}",
                 self.records_remedy,
             )
         rows = [by_agent(chat) if isinstance(chat, dict) else [chat] for chat in chats]
         for index, of_chat in enumerate(rows):
             for row in of_chat:
-                self.check(request, index, row)
+                self.conform(request, index, row)
         return Listing(request, total, pages, rows, size)
 
     @override
@@ -404,7 +401,7 @@ class ChatPart(ChildStream, LiveChatStream):
                     # LiveChat: the id is in some accounts' parts only.
                     "event_id": part.get("event_id") or f"{chat_id}_{number}",
                 }
-            self.check(self.request, number, record)
+            self.conform(self.request, number, record)
             records.append(record)
         yield self.block(records)
 

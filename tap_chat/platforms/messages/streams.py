@@ -5,28 +5,23 @@ It is a template rather than one vendor's API, so what differs between vendors i
 
 from __future__ import annotations
 
-import sys
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
 from singer_sdk.streams.rest import PageContext
+from typing_extensions import override
 
 from tap_chat.config.checks import header_name_problem, header_problem, path_problem
 from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about, invalid
 from tap_chat.escapes import shown
 from tap_chat.http.errors import Remedies
-from tap_chat.singer.bookmarks import just_before, markable
+from tap_chat.singer.bookmarks import inclusive_start, markable
 from tap_chat.streams.offsets import OffsetPaginator
 from tap_chat.streams.pagination import SinglePage
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +31,7 @@ if TYPE_CHECKING:
 
     from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import Block
-    from tap_chat.streams.fan_out import Plan
+    from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.pagination import Paginator
     from tap_chat.tap import TapChat
 
@@ -213,7 +208,7 @@ class ChatMessages(ChatStream):
             request.params[self.settings.offset_param] = page.next_page_token
         # Without a filter this may be asked before the stream is synced, when it has no start yet.
         if self.settings.filter_param and (start := self.starting_bookmark) is not None:
-            request.params[self.settings.filter_param] = just_before(start)
+            request.params[self.settings.filter_param] = inclusive_start(start)
         return request
 
     @override
@@ -223,11 +218,11 @@ class ChatMessages(ChatStream):
         if page is not None:
             request.params[self.settings.limit_param] = 1
         if self.settings.filter_param and (start := self.coming_start) is not None:
-            request.params[self.settings.filter_param] = just_before(start)
+            request.params[self.settings.filter_param] = inclusive_start(start)
         return Probe(request, partial(self.page, request), "messages")
 
     @override
-    def first_plans(self) -> Iterator[Plan[Any]]:
+    def first_plans(self) -> Iterator[ReadPlan[Any]]:
         # With a filter, requests depend on where the stream starts.
         if not self.settings.filter_param:
             yield self.plan_of_sync(None)
@@ -241,7 +236,7 @@ class ChatMessages(ChatStream):
                 yield block
             else:
                 # A message without a bookmark has no age: better twice than never.
-                marks = map(read, block.marks)
+                marks = map(read, block.bookmark_values)
                 yield block.only([mark is None or mark >= start for mark in marks])
 
 
