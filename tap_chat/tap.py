@@ -14,10 +14,10 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from tap_chat.config import settings
-from tap_chat.config.checks import header_problem
 from tap_chat.config.environment import environment, from_environment
-from tap_chat.config.misfits import misfits
+from tap_chat.config.errors import misfits
 from tap_chat.config.settings import about
+from tap_chat.config.validators import header_problem
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.dixa.streams import DixaConversationExport, DixaSettings

@@ -32,7 +32,7 @@ from dlt_bridge.tap.json_files import json_object
 from dlt_bridge.tap.private_folder import private_folder
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
-from tap_chat.config.misfits import misfits
+from tap_chat.config.errors import misfits
 from tap_chat.config.settings import invalid, without_nulls
 from tap_chat.logs import keep_log_plain
 

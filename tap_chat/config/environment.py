@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from dotenv import dotenv_values
 
-from tap_chat.config.misfits import is_section
+from tap_chat.config.errors import is_section
 from tap_chat.config.settings import invalid
 
 if TYPE_CHECKING:

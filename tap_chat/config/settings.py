@@ -10,8 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
-from tap_chat.config.checks import url_problem
-from tap_chat.config.misfits import is_section, misnamed, part_of, wrong
+from tap_chat.config.errors import is_section, misnamed, part_of, wrong
+from tap_chat.config.validators import url_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

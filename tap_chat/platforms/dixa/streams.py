@@ -15,8 +15,8 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
-from tap_chat.config.checks import header_problem
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, RequestRate, about
+from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
 from tap_chat.http.client import IncompleteResponseError
 from tap_chat.http.errors import Remedies

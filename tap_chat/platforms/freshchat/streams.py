@@ -13,8 +13,8 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
-from tap_chat.config.checks import header_problem
 from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
+from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
 from tap_chat.http.errors import Remedies
 from tap_chat.platforms.freshchat import fields

@@ -13,8 +13,8 @@ from singer_sdk.authenticators import APIKeyAuthenticator
 from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
-from tap_chat.config.checks import header_name_problem, header_problem, path_problem
 from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about, invalid
+from tap_chat.config.validators import header_name_problem, header_problem, path_problem
 from tap_chat.escapes import shown
 from tap_chat.http.errors import Remedies
 from tap_chat.singer.bookmarks import inclusive_start, markable
