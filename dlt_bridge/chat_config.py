@@ -12,8 +12,9 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.errors import BridgeError
 from tap_chat.config.environment import from_environment
-from tap_chat.config.settings import json_schema, parse
-from tap_chat.tap import STREAMS, Config
+from tap_chat.config.parsing import json_schema, parse
+from tap_chat.platforms.registry import PLATFORMS
+from tap_chat.tap import Config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +34,13 @@ def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[st
     Raises:
         BridgeError: A platform or a setting is not known, or a setting is missing or wrong.
     """
-    if not platforms or not set(platforms) <= STREAMS.keys():
-        raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(STREAMS)}.")
+    sections = [platform.name for platform in PLATFORMS]
+    if not platforms or not set(platforms) <= set(sections):
+        raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(sections)}.")
     schema = {
         name: setting
         for name, setting in json_schema(Config)["properties"].items()
-        if name in platforms or name not in STREAMS
+        if name in platforms or name not in sections
     }
     try:
         config = _looked_up(schema, SECTION)

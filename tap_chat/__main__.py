@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import SingerSDKError
 
-from tap_chat.config.settings import invalid
+from tap_chat.config.errors import config_error
 from tap_chat.logs import keep_log_plain
 from tap_chat.signals import STOPPING, watch_signals
 from tap_chat.singer.writer import buffer_output, flush
@@ -60,7 +60,7 @@ def prepared_command() -> Command:
     try:
         command: Command = TapChat.cli  # sets up the log
     except Exception as error:  # noqa: BLE001 - of all kinds, and its text may be of any file
-        raise invalid(
+        raise config_error(
             f"The log can't be set up ({type(error).__name__}). Check the environment variables"
             " TAP_CHAT_LOGLEVEL and LOGLEVEL, such as INFO, and the file that SINGER_SDK_LOG_CONFIG"
             " names."

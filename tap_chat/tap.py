@@ -7,27 +7,19 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, defstruct
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
-from tap_chat.config import settings
+from tap_chat.config import parsing
 from tap_chat.config.environment import environment, from_environment
-from tap_chat.config.errors import misfits
-from tap_chat.config.settings import about
-from tap_chat.config.validators import header_problem
+from tap_chat.config.errors import config_error, schema_errors
+from tap_chat.config.settings import PlatformSettings, TapSettings, about
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
-from tap_chat.platforms.dixa.streams import DixaConversationExport, DixaSettings
-from tap_chat.platforms.freshchat import conversations as freshchat_conversations
-from tap_chat.platforms.freshchat import streams as freshchat
-from tap_chat.platforms.freshchat.streams import FreshchatSettings
-from tap_chat.platforms.freshchat.users import FreshchatUsers
-from tap_chat.platforms.livechat import streams as livechat
-from tap_chat.platforms.livechat.streams import LiveChatSettings
-from tap_chat.platforms.messages.streams import ChatMessages, MessagesSettings
+from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.singer import files as inputs
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.progress import Progress, watched
@@ -39,7 +31,7 @@ from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.probes import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from click import Context, Option
     from singer_sdk import Stream
@@ -49,77 +41,27 @@ if TYPE_CHECKING:
     from tap_chat.streams.stream import ChatStream
 
 
-class Config(settings.Settings, frozen=True, kw_only=True):
-    """The whole config. A platform is read when its section is there."""
-
-    start_date: Annotated[
-        str | UnsetType,
-        about(
-            "Start date",
-            "Nothing older is read by incremental streams: they start here or at their bookmark,"
-            " whichever is later. Set to an earlier time, they start there again. ISO 8601; UTC"
-            " where it names no offset.",
-            form="date-time",
-            examples=["2024-01-01T00:00:00Z"],
-        ),
-    ] = UNSET
-    end_date: Annotated[
-        str | UnsetType,
-        about(
-            "End date",
-            "Where streams that are read in windows end; by default now. As `start_date`.",
-            form="date-time",
-            examples=["2024-02-01T00:00:00Z"],
-        ),
-    ] = UNSET
-    user_agent: Annotated[
-        str | UnsetType,
-        about("User agent", "The User-Agent of every request; by default `tap-chat/<version>`."),
-    ] = UNSET
-    metrics_log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | UnsetType,
-        about(
-            "Level of metrics",
-            "From which level on the SDK's METRIC lines are logged, which have the level `info`; by"
-            " default as all others, and on a terminal from `warning` on.",
-            examples=["warning"],
-        ),
-    ] = UNSET
-    max_workers: Annotated[
-        int,
-        about(
-            "Workers",
-            "The most requests at once, while the records of earlier answers are written. 1 for one"
-            " request after the other.",
-            ge=1,
-            le=1024,
-        ),
-    ] = 16
-    chat: Annotated[
-        MessagesSettings | UnsetType, about("Messages API", "The vendor-neutral messages API.")
-    ] = UNSET
-    freshchat: Annotated[
-        FreshchatSettings | UnsetType, about("Freshchat", "Freshchat's API v2.")
-    ] = UNSET
-    dixa: Annotated[DixaSettings | UnsetType, about("Dixa", "Dixa's exports API.")] = UNSET
-    livechat: Annotated[LiveChatSettings | UnsetType, about("LiveChat", "LiveChat's v2 API.")] = (
-        UNSET
-    )
-
-    @override
-    def problems(self) -> Iterator[tuple[str, str | None]]:
-        yield "user_agent", header_problem(self.user_agent or "")
-
-
-#: The streams of every platform, by its section in the config, in the order in which they are read:
-#: those of many requests before those of many pages, which are fetched meanwhile.
-STREAMS: Mapping[str, Sequence[type[ChatStream]]] = {
-    "chat": (ChatMessages,),
-    # The list of users before the long work: it changes while it is read.
-    "freshchat": (*freshchat.STREAMS, FreshchatUsers, *freshchat_conversations.STREAMS),
-    "dixa": (DixaConversationExport,),
-    "livechat": livechat.STREAMS,
-}
+Config = cast(
+    "type[TapSettings]",
+    defstruct(
+        "Config",
+        [
+            (
+                platform.name,
+                Annotated[
+                    platform.settings | UnsetType, about(platform.title, platform.description)
+                ],
+                UNSET,
+            )
+            for platform in PLATFORMS
+        ],
+        bases=(TapSettings,),
+        namespace={"__doc__": "The whole config. A platform is read when its section is there."},
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    ),
+)
 
 
 class TapChat(TerminatingTap, ProbingTap, BeginningTap):
@@ -127,7 +69,7 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
 
     name = "tap-chat"
     package_name = "tap-chat"
-    config_jsonschema: ClassVar[dict[str, Any]] = settings.json_schema(Config)
+    config_jsonschema: ClassVar[dict[str, Any]] = parsing.json_schema(Config)
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.DISCOVER,
@@ -172,17 +114,17 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
             environ = environment()
             for schema in (self.config_jsonschema, builtin):
                 variables = from_environment(schema, "TAP_CHAT_", environ)
-                config = settings.merged(config, variables, schema)
-        config = settings.without_nulls(config, self.config_jsonschema)
+                config = parsing.merged(config, variables, schema)
+        config = parsing.without_nulls(config, self.config_jsonschema)
         given = {name: value for name, value in config.items() if name in builtin["properties"]}
-        if errors := list(misfits(given, builtin, "tap-chat")):
-            raise settings.invalid(*errors)
+        if errors := list(schema_errors(given, builtin, "tap-chat")):
+            raise config_error(*errors)
         own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
-        self.settings = settings.parse(own, Config, complete=validate_config)
-        self.start_date = settings.moment("start_date", self.settings.start_date)
+        self.settings = parsing.parse(own, Config, complete=validate_config)
+        self.start_date = parsing.parse_datetime("start_date", self.settings.start_date)
         now = datetime.now(UTC)
         # Never later than now: a bookmark in the future would leave out what comes until then.
-        self.end_date = min(settings.moment("end_date", self.settings.end_date) or now, now)
+        self.end_date = min(parsing.parse_datetime("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         self.fan_out = FanOut(self.settings.max_workers, first_plans=self._first_plans)
         self.progress = Progress()
@@ -202,20 +144,21 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
     @override
     def discover_streams(self) -> Sequence[ChatStream]:
         """Return the streams of the configured platforms; those of all if none is configured."""
-        config = self.settings
-        if not self._configured:
-            config = settings.parse({name: {} for name in STREAMS}, Config, complete=False)
+        sections = sections_of(self.settings)
+        if not sections:
+            everything: dict[str, Any] = {platform.name: {} for platform in PLATFORMS}
+            sections = sections_of(parsing.parse(everything, Config, complete=False))
         streams: list[ChatStream] = []
-        for name, kinds in STREAMS.items():
-            if (section := getattr(config, name)) is not UNSET:
+        for platform in PLATFORMS:
+            if section := sections.get(platform.name):
                 throttle = Throttle(
                     section.requests_per_minute,
                     workers=self.settings.max_workers,
                     max_wait=section.max_wait,
-                    name=name,
+                    name=platform.name,
                 )
                 self.progress.throttles.append(throttle)
-                streams += [kind(self, section, throttle) for kind in kinds]
+                streams += [stream(self, section, throttle) for stream in platform.streams]
         return streams
 
     @property
@@ -223,7 +166,7 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
     def streams(self) -> dict[str, Stream]:
         """The streams by their names, in the order in which they are read."""
         streams = super().streams
-        order = [kind.name for kinds in STREAMS.values() for kind in kinds]
+        order = [stream.name for platform in PLATFORMS for stream in platform.streams]
         return {name: streams[name] for name in order if name in streams}
 
     def _first_plans(self) -> Iterator[ReadPlan[Any]]:
@@ -305,36 +248,44 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
             self.state_writer.write_state(self.state)
             sys.exit(128 + signum)
 
-    @property
-    def _configured(self) -> set[str]:
-        return {section for section in STREAMS if getattr(self.settings, section) is not UNSET}
-
     def _require_sections(self) -> None:
-        """Refuse a run of nothing, and of streams whose platform has no settings."""
-        sections = {kind.name: kind.section for kinds in STREAMS.values() for kind in kinds}
+        """Refuse a run of nothing, and of streams whose platform has no settings.
+
+        Raises:
+            ConfigValidationError: It is such a run.
+        """
+        platform_of = {
+            stream.name: platform.name for platform in PLATFORMS for stream in platform.streams
+        }
+        configured = sections_of(self.settings).keys()
         selected = [
             entry.tap_stream_id
             for entry in (self.input_catalog or {}).values()
             if entry.metadata.resolve_selection()[()]
         ]
-        if unknown := [name for name in selected if name not in sections]:
-            raise settings.invalid(
+        if unknown := [name for name in selected if name not in platform_of]:
+            raise config_error(
                 f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
-                f" streams are {', '.join(sections)}."
+                f" streams are {', '.join(platform_of)}."
             )
-        if not self._configured:
-            raise settings.invalid(
-                f"No platform is configured. Add a section: {', '.join(STREAMS)}."
-            )
+        if not configured:
+            names = ", ".join(platform.name for platform in PLATFORMS)
+            raise config_error(f"No platform is configured. Add a section: {names}.")
         lacking: dict[str, list[str]] = {}
         for name in selected:
-            if sections[name] not in self._configured:
-                lacking.setdefault(sections[name], []).append(name)
+            if platform_of[name] not in configured:
+                lacking.setdefault(platform_of[name], []).append(name)
         if lacking:
-            raise settings.invalid(
+            raise config_error(
                 *(
                     f"The catalog selects {', '.join(names)}, but the setting `{section}` is"
                     " missing."
                     for section, names in lacking.items()
                 )
             )
+
+
+def sections_of(settings: TapSettings) -> dict[str, PlatformSettings]:
+    """Return the sections of the platforms that a config has, by the names of the platforms."""
+    sections = ((platform.name, getattr(settings, platform.name)) for platform in PLATFORMS)
+    return {name: section for name, section in sections if section is not UNSET}

@@ -32,8 +32,8 @@ from dlt_bridge.tap.json_files import json_object
 from dlt_bridge.tap.private_folder import private_folder
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
-from tap_chat.config.errors import misfits
-from tap_chat.config.settings import invalid, without_nulls
+from tap_chat.config.errors import config_error, schema_errors
+from tap_chat.config.parsing import without_nulls
 from tap_chat.logs import keep_log_plain
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class TargetDlt(PluginBase):
             given |= from_environment(schema, "TARGET_DLT_", environment())
         given = _with_texts(without_nulls(given, schema))
         # The SDK would show values.
-        if errors := list(misfits(given, schema, self.name)):
-            raise invalid(*errors)
+        if errors := list(schema_errors(given, schema, self.name)):
+            raise config_error(*errors)
         super().__init__(config=given, **plugin)
         for signum in STOPPING:
             # The SDK's own handler says 0, as if everything were written.
@@ -190,9 +190,9 @@ class TargetDlt(PluginBase):
                     f"The setting `{name}` begins as an object, but is no JSON."
                 ) from None
         if name in CONTRACT["properties"] and value is not None:
-            errors = list(misfits({name: value}, CONTRACT, self.name))
+            errors = list(schema_errors({name: value}, CONTRACT, self.name))
             if errors:
-                raise invalid(*errors)
+                raise config_error(*errors)
         return value
 
     @contextmanager
@@ -220,7 +220,7 @@ def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             found[name] = json.dumps(value)
         elif not isinstance(value, (str, type(None))):
-            raise invalid(f"The setting `{name}` is neither a text nor an object.")
+            raise config_error(f"The setting `{name}` is neither a text nor an object.")
     return found
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from dotenv import dotenv_values
 
-from tap_chat.config.errors import is_section
-from tap_chat.config.settings import invalid
+from tap_chat.config.errors import config_error, is_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +57,7 @@ def environment() -> dict[str, str]:
     try:
         dotenv = dotenv_values(DOTENV)
     except UnicodeDecodeError:
-        raise invalid("The file .env is no text in UTF-8.") from None
+        raise config_error("The file .env is no text in UTF-8.") from None
     return {name: value for name, value in dotenv.items() if value is not None} | dict(os.environ)
 
 
@@ -69,7 +68,7 @@ def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # 
     try:
         return msgspec.json.decode(text.lower() if "boolean" in kinds else text)
     except msgspec.DecodeError:
-        raise invalid(f"The environment variable {variable} must hold JSON.") from None
+        raise config_error(f"The environment variable {variable} must hold JSON.") from None
 
 
 def _kinds(setting: Mapping[str, Any]) -> set[str]:

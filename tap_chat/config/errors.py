@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
+from singer_sdk.exceptions import ConfigValidationError
 
 from tap_chat.escapes import shown
 
@@ -29,7 +30,14 @@ LIMITS = {
 }
 
 
-def misfits(values: Mapping[str, Any], schema: Mapping[str, Any], program: str) -> Iterator[str]:
+def config_error(*errors: str) -> ConfigValidationError:
+    """Return the SDK's error for a config with these problems, one sentence each."""
+    return ConfigValidationError(" ".join(errors), errors=list(errors))
+
+
+def schema_errors(
+    values: Mapping[str, Any], schema: Mapping[str, Any], program: str
+) -> Iterator[str]:
     """Yield what is wrong with settings, as sentences.
 
     Args:
@@ -37,13 +45,13 @@ def misfits(values: Mapping[str, Any], schema: Mapping[str, Any], program: str) 
         schema: Their JSON Schema.
         program: The program that takes them, whose `--about` lists them.
     """
-    yield from misnamed(values, schema, program)
+    yield from name_errors(values, schema, program)
     for error in Draft202012Validator(schema).iter_errors(values):
         if error.validator not in {"required", "additionalProperties"}:
-            yield wrong(".".join(map(str, error.absolute_path)), error.schema)
+            yield value_error(".".join(map(str, error.absolute_path)), error.schema)
 
 
-def misnamed(
+def name_errors(
     values: Mapping[str, Any], schema: Mapping[str, Any], program: str, at: str = ""
 ) -> Iterator[str]:
     """Yield which settings are not known or missing, as sentences.
@@ -64,27 +72,27 @@ def misnamed(
             yield f"The setting `{at}{name}` is missing."
     for name, value in values.items():
         if isinstance(value, dict) and is_section(known.get(name, {})):
-            yield from misnamed(value, known[name], program, f"{at}{name}.")
+            yield from name_errors(value, known[name], program, f"{at}{name}.")
 
 
-def wrong(name: str, schema: Mapping[str, Any]) -> str:
+def value_error(name: str, schema: Mapping[str, Any]) -> str:
     """Return the sentence for a setting that is not what its JSON Schema says.
 
     Args:
         name: The setting's name, with those of its sections.
         schema: The setting's JSON Schema.
     """
-    return f"The setting `{shown(name)}` is wrong: it must be {allowed(schema)}."
+    return f"The setting `{shown(name)}` is wrong: it must be {describe_type(schema)}."
 
 
-def allowed(schema: Mapping[str, Any]) -> str:
+def describe_type(schema: Mapping[str, Any]) -> str:
     """Return what a JSON Schema allows besides null, in words: `a whole number not below 1`."""
     if "const" in schema:
         return f"`{schema['const']}`"
     if choices := schema.get("enum"):
         return " or ".join(f"`{choice}`" for choice in choices if choice is not None)
     if parts := schema.get("anyOf") or schema.get("oneOf"):
-        said = [allowed(part) for part in parts if part.get("type") not in NULL]
+        said = [describe_type(part) for part in parts if part.get("type") not in NULL]
         return " or ".join(dict.fromkeys(said))
     declared = schema.get("type", ())
     kinds = [declared] if isinstance(declared, str) else declared
@@ -92,14 +100,14 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if schema.get("minLength"):
         words += " that is not empty"
     if isinstance(of_each := schema.get("additionalProperties"), dict) and "type" in of_each:
-        words += f", in which each value is {allowed(of_each)}"
+        words += f", in which each value is {describe_type(of_each)}"
     if schema.keys() >= {"minimum", "maximum"}:
         return f"{words} from {schema['minimum']} to {schema['maximum']}"
     limits = [said.format(schema[name]) for name, said in LIMITS.items() if name in schema]
     return " ".join([words, " and ".join(limits)]).rstrip()
 
 
-def part_of(schema: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+def subschema(schema: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
     """Return the part of a JSON Schema that is of a setting.
 
     Args:

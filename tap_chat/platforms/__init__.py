@@ -1,1 +1,1 @@
-"""The platforms: one module each, with its settings, its streams and its quirks."""
+"""The platforms: a folder each, with its settings, its streams and its quirks."""

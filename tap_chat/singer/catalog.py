@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
-from tap_chat.config.settings import invalid
+from tap_chat.config.errors import config_error
 from tap_chat.singer.bookmarks import markable
 from tap_chat.singer.records import declared_types
 
@@ -59,24 +59,24 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
     """
     streams = catalog.get("streams")
     if not isinstance(streams, list):
-        raise invalid(f"The catalog has no list `streams`. {REMEDY}")
+        raise config_error(f"The catalog has no list `streams`. {REMEDY}")
     for stream in streams:
         if not isinstance(stream, dict) or not isinstance(stream.get("tap_stream_id"), str):
-            raise invalid(f"The catalog has a stream without `tap_stream_id`. {REMEDY}")
+            raise config_error(f"The catalog has a stream without `tap_stream_id`. {REMEDY}")
         schema = stream.get("schema")
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             name = stream["tap_stream_id"]
-            raise invalid(f"The catalog has no schema with `properties` of {name}. {REMEDY}")
+            raise config_error(f"The catalog has no schema with `properties` of {name}. {REMEDY}")
     try:
         read = msgspec.convert(catalog, _Catalog)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at ")
-        raise invalid(f"The catalog is wrong at {place}: {problem}. {REMEDY}") from None
+        raise config_error(f"The catalog is wrong at {place}: {problem}. {REMEDY}") from None
     names = [stream.tap_stream_id for stream in read.streams]
     for stream in read.streams:
         name = stream.tap_stream_id
         if stream.stream not in {None, name} or names.count(name) > 1:
-            raise invalid(f"The catalog has {name} twice, or under another name. {REMEDY}")
+            raise config_error(f"The catalog has {name} twice, or under another name. {REMEDY}")
 
 
 def problems(stream: ChatStream, keys: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tap_chat.config.settings import invalid
+from tap_chat.config.errors import config_error
 from tap_chat.http import responses
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def check_config(path: str) -> None:
     try:
         body = Path(path).read_bytes()
     except OSError as error:
-        raise invalid(f"The config file {path} can't be read: {error.strerror}.") from None
+        raise config_error(f"The config file {path} can't be read: {error.strerror}.") from None
     _check(body, f"The config file {path}")
 
 
@@ -85,17 +85,17 @@ def check_state(state: Mapping[str, Any]) -> None:
     """
     bookmarks = state.get("bookmarks")
     if state and not isinstance(bookmarks, dict):
-        raise invalid(
+        raise config_error(
             "The state has no object `bookmarks`. It must be the value of a STATE message of"
             " tap-chat."
         )
     for stream, bookmark in (bookmarks or {}).items():
         if not isinstance(bookmark, dict):
-            raise invalid(f"The state's bookmark of {stream} is no object.")
+            raise config_error(f"The state's bookmark of {stream} is no object.")
         if not isinstance(bookmark.get("progress_markers", {}), dict):
-            raise invalid(f"The state's bookmark of {stream} has a wrong `progress_markers`.")
+            raise config_error(f"The state's bookmark of {stream} has a wrong `progress_markers`.")
         if bookmark.get("partitions", []) != []:
-            raise invalid(
+            raise config_error(
                 f"The state's bookmark of {stream} has `partitions`, which tap-chat does not write:"
                 " it is of another tap. Begin without it."
             )
@@ -106,10 +106,10 @@ def _check(body: bytes, subject: str) -> None:
         value = responses.decode(body)
     except json.JSONDecodeError as error:
         if not body.strip():
-            raise invalid(f"{subject} is empty.") from None
+            raise config_error(f"{subject} is empty.") from None
         line, column = error.lineno, error.colno
-        raise invalid(f"{subject} is no JSON: line {line}, column {column}.") from None
+        raise config_error(f"{subject} is no JSON: line {line}, column {column}.") from None
     except (ValueError, responses.UnreadableError):
-        raise invalid(f"{subject} is no JSON.") from None
+        raise config_error(f"{subject} is no JSON.") from None
     if not isinstance(value, dict):
-        raise invalid(f"{subject} is {responses.describe_shape(value)}, not an object.")
+        raise config_error(f"{subject} is {responses.describe_shape(value)}, not an object.")

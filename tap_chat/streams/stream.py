@@ -20,7 +20,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
-from tap_chat.config.settings import invalid
+from tap_chat.config.errors import config_error
 from tap_chat.http import responses
 from tap_chat.http.client import ExchangeStream, MissingPageError
 from tap_chat.http.clock import FAR, is_behind
@@ -109,7 +109,7 @@ class ChatStream(ExchangeStream):
         super().apply_catalog(catalog)
         if self.selected:
             if problems := list(catalogs.problems(self, keys)):
-                raise invalid(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
+                raise config_error(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
             for difference in catalogs.differences(self, replication_key):
                 self.logger.warning(difference)
         self.primary_keys = keys

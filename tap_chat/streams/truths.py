@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 from singer_sdk.mapper import RemoveRecordTransform
 
-from tap_chat.config.settings import json_schema
+from tap_chat.config.parsing import json_schema
 from tap_chat.singer.sdk import PROGRESS_MARKERS
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import pytest
 from dlt import pipeline
 from running import full_config
 
+from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.sandbox import Sandbox, World
-from tap_chat.tap import STREAMS, TapChat
+from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +108,9 @@ def test_every_setting_that_init_shows_may_be_uncommented(dlt: Command) -> None:
     lines = [line.removeprefix("# ") for line in text.splitlines()]
     assert sum(" = " in line for line in lines) > 10
     config = tomllib.loads("\n".join(lines))["sources"]["singer"]["tap_chat"]["config"]
-    assert config.keys() >= set(STREAMS)
+    assert config.keys() >= {platform.name for platform in PLATFORMS}
     TapChat(config=config)
-    for name in STREAMS:
+    for name in [platform.name for platform in PLATFORMS]:
         TapChat(config={name: config[name]})
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import SingerSDKError
 
-from tap_chat.config.settings import json_schema
+from tap_chat.config.parsing import json_schema
+from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.sandbox import API_KEY
-from tap_chat.tap import STREAMS, Config, TapChat
+from tap_chat.tap import Config, TapChat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ def every_setting() -> dict[tuple[str, ...], Mapping[str, Any]]:
     found: dict[tuple[str, ...], Mapping[str, Any]] = {}
     for name, setting in schema["properties"].items():
         found[name,] = setting
-        if name in STREAMS:
+        if name in {platform.name for platform in PLATFORMS}:
             found |= {(name, inner): part for inner, part in setting["properties"].items()}
     return found
 

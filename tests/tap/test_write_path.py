@@ -11,9 +11,9 @@ import pytest
 from running import chat_config, full_config
 from serving import Server
 
+from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.sandbox import Sandbox, World
 from tap_chat.streams.stream import ChatStream
-from tap_chat.tap import STREAMS
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -191,5 +191,5 @@ def test_nothing_of_the_sdk_stands_in_the_way_of_a_plain_run(tap: Runner) -> Non
 
 def test_streams_read_in_blocks() -> None:
     """One that overrode `get_records` alone would be written otherwise than read."""
-    for kind in (kind for kinds in STREAMS.values() for kind in kinds):
+    for kind in (kind for platform in PLATFORMS for kind in platform.streams):
         assert kind.get_records is ChatStream.get_records, kind.name

@@ -1,1 +1,12 @@
-"""Dixa."""
+"""Dixa's exports API: https://support.dixa.help/en/articles/174."""
+
+from tap_chat.platforms.dixa.streams import DixaConversationExport, DixaSettings
+from tap_chat.platforms.platform import Platform
+
+PLATFORM = Platform(
+    name="dixa",
+    title="Dixa",
+    description="Dixa's exports API.",
+    settings=DixaSettings,
+    streams=(DixaConversationExport,),
+)

@@ -1,1 +1,12 @@
-"""LiveChat."""
+"""LiveChat's v2 API: https://developers.livechat.com/docs/v2/."""
+
+from tap_chat.platforms.livechat import streams
+from tap_chat.platforms.platform import Platform
+
+PLATFORM = Platform(
+    name="livechat",
+    title="LiveChat",
+    description="LiveChat's v2 API.",
+    settings=streams.LiveChatSettings,
+    streams=streams.STREAMS,
+)

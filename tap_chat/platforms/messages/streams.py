@@ -13,7 +13,8 @@ from singer_sdk.authenticators import APIKeyAuthenticator
 from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
-from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about, invalid
+from tap_chat.config.errors import config_error
+from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about
 from tap_chat.config.validators import header_name_problem, header_problem, path_problem
 from tap_chat.escapes import shown
 from tap_chat.http.errors import Remedies
@@ -256,17 +257,17 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             where = ".".join(map(str, (name, *error.absolute_path)))
-            raise invalid(
+            raise config_error(
                 f"The setting `chat.fields.{shown(where)}` is no JSON Schema. One is, for example,"
                 ' {"type": ["string", "null"]}.'
             ) from None
     if replication_key and replication_key not in fields:
-        raise invalid(
+        raise config_error(
             "The setting `chat.replication_key` names a field that is not declared. Declare it in"
             " `chat.fields`."
         )
     if replication_key and not markable(fields[replication_key]):
-        raise invalid(
+        raise config_error(
             "The setting `chat.replication_key` names a field that is neither a number nor a"
             " date-time, so that it is not known which values are later."
             " Declare it in `chat.fields` as integer, number, or string with the format date-time;"

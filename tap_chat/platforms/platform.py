@@ -1,0 +1,30 @@
+"""What the tap knows of a platform: the type of its row in the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tap_chat.config.settings import PlatformSettings
+    from tap_chat.streams.stream import ChatStream
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A chat platform.
+
+    Attributes:
+        name: The name of its section in the config, and the prefix of its streams.
+        title: What people call it.
+        description: What the section configures, as a sentence.
+        settings: The type of the section.
+        streams: The streams in the order in which they are read: those that take many requests
+            before those that take many pages, which are fetched meanwhile.
+    """
+
+    name: str
+    title: str
+    description: str
+    settings: type[PlatformSettings]
+    streams: tuple[type[ChatStream], ...]
