@@ -36,8 +36,8 @@ from tap_chat.singer.bookmarks import (
 from tap_chat.singer.progress import RecordCounter
 from tap_chat.singer.records import Block, Conformer
 from tap_chat.streams.fan_out import Fetched, ReadPlan
-from tap_chat.streams.pagination import Page, Paginator, PagingError, SinglePage
-from tap_chat.streams.verbatim import VerbatimReader
+from tap_chat.streams.paginators.base import Page, Paginator, PagingError, SinglePage
+from tap_chat.streams.raw_records import VerbatimReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

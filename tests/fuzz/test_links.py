@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_chat.singer.records import Block
-from tap_chat.streams.pagination import NextLinkPaginator, Page, PagingError
+from tap_chat.streams.paginators.base import NextLinkPaginator, Page, PagingError
 
 API = "https://user@api.example.com:8443/v2"
 NAMED = (

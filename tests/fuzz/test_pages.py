@@ -28,7 +28,7 @@ from tap_chat.http.responses import PartialBody
 from tap_chat.platforms.dixa import arrays
 from tap_chat.singer.records import Conformer
 from tap_chat.streams.fields import anything, integer, moment, number, record, several, text, thing
-from tap_chat.streams.verbatim import VerbatimReader
+from tap_chat.streams.raw_records import VerbatimReader
 
 SCHEMA = record(
     ("id",),

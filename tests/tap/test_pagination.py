@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from tap_chat.singer.records import Block
-from tap_chat.streams.pagination import (
+from tap_chat.streams.paginators.base import (
     MOST_EMPTY_PAGES,
     NextLinkPaginator,
     Page,

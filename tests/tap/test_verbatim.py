@@ -23,11 +23,11 @@ from tap_chat.streams.fields import (
     text,
     thing,
 )
-from tap_chat.streams.verbatim import VerbatimReader
+from tap_chat.streams.raw_records import VerbatimReader
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
-    from tap_chat.streams.pagination import Page
+    from tap_chat.streams.paginators.base import Page
 
 SCHEMA = record(
     ("id",),

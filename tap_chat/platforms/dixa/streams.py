@@ -26,8 +26,8 @@ from tap_chat.platforms.dixa.arrays import Part
 from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
 from tap_chat.singer.bookmarks import MillisecondBookmarks
 from tap_chat.streams.probes import Probe
+from tap_chat.streams.raw_records import in_one_line
 from tap_chat.streams.stream import ChatStream
-from tap_chat.streams.verbatim import in_one_line
 from tap_chat.streams.windows import Window, Windows
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import Block
-    from tap_chat.streams.pagination import Page
+    from tap_chat.streams.paginators.base import Page
     from tap_chat.tap import TapChat
 
 MEBIBYTE = 1024 * 1024

@@ -30,7 +30,7 @@ from tap_chat.singer.bookmarks import inclusive_start, write_datetime
 from tap_chat.streams import truths
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.fan_out import Fetched, ReadPlan
-from tap_chat.streams.pagination import NumberPaginator, WholeOrPaged
+from tap_chat.streams.paginators.base import NumberPaginator, WholeOrPaged
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import Block, Record
-    from tap_chat.streams.pagination import Page
+    from tap_chat.streams.paginators.base import Page
     from tap_chat.tap import TapChat
 
 # What the STATE keeps of a stream that is reached through users: when the last run began that read

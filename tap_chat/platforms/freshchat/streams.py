@@ -18,8 +18,8 @@ from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
 from tap_chat.http.errors import Remedies
 from tap_chat.platforms.freshchat import fields
-from tap_chat.streams.page_sizes import PageSizes
-from tap_chat.streams.pagination import NextLinkPaginator, SinglePage
+from tap_chat.streams.paginators.base import NextLinkPaginator, SinglePage
+from tap_chat.streams.paginators.page_sizes import PageSizes
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tap_chat.http.client import Body
     from tap_chat.http.responses import PartialBody
     from tap_chat.streams.fan_out import ReadPlan
-    from tap_chat.streams.pagination import Paginator
+    from tap_chat.streams.paginators.base import Paginator
 
 #: Freshchat: sizes that a page may be limited to by the server.
 SERVER_PAGE_SIZES = (20, 50)

@@ -19,8 +19,8 @@ from tap_chat.config.validators import header_name_problem, header_problem, path
 from tap_chat.escapes import shown
 from tap_chat.http.errors import Remedies
 from tap_chat.singer.bookmarks import inclusive_start, markable
-from tap_chat.streams.offsets import OffsetPaginator
-from tap_chat.streams.pagination import SinglePage
+from tap_chat.streams.paginators.base import SinglePage
+from tap_chat.streams.paginators.offsets import OffsetPaginator
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import Block
     from tap_chat.streams.fan_out import ReadPlan
-    from tap_chat.streams.pagination import Paginator
+    from tap_chat.streams.paginators.base import Paginator
     from tap_chat.tap import TapChat
 
 FIELDS: dict[str, dict[str, Any]] = {

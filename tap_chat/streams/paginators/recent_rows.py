@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_chat.streams.pagination import Page
+    from tap_chat.streams.paginators.base import Page
 
     Key = tuple[Any, ...]
 

@@ -17,12 +17,12 @@ from typing_extensions import override
 
 from tap_chat.http import responses
 from tap_chat.singer.records import Block
-from tap_chat.streams.trail import Trail
+from tap_chat.streams.paginators.recent_rows import Trail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_chat.streams.page_sizes import PageSizes
+    from tap_chat.streams.paginators.page_sizes import PageSizes
 
 TokenT = TypeVar("TokenT")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_chat.http import responses
-from tap_chat.streams.pagination import (
+from tap_chat.streams.paginators.base import (
     BEYOND,
     NO_CONTENT,
     NOTHING,
@@ -21,7 +21,7 @@ from tap_chat.streams.pagination import (
     PagingError,
     RepeatedPageError,
 )
-from tap_chat.streams.trail import REMEMBERED_ROWS, Trail
+from tap_chat.streams.paginators.recent_rows import REMEMBERED_ROWS, Trail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

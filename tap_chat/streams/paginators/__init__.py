@@ -1,0 +1,1 @@
+"""Paginators, each named by how an API asks for the next page."""
