@@ -27,11 +27,12 @@ FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/t
 kills: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
 
-# What needs no server and no database: types, lint, declared dependencies.
+# What needs no server and no database: lint, types, the rooms of both packages, declared dependencies.
 check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/deptry .
 
 # Known vulnerabilities of what is pinned; it needs the network, so that `make test` does without.
