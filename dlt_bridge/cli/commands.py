@@ -16,14 +16,15 @@ from rich.text import Text
 
 from dlt_bridge.cli import scaffold
 from dlt_bridge.cli.progress import Bars
+from dlt_bridge.destinations.clients import where
 from dlt_bridge.destinations.destination import DRIVER
+from dlt_bridge.destinations.state_owner import settle, state_of
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.escapes import shown
 from dlt_bridge.run.checkpoints import committed, finish
 from dlt_bridge.run.locks import alone
-from dlt_bridge.run.pipelines import PipelineSpec, pipeline_here, where
+from dlt_bridge.run.pipelines import PipelineSpec, pipeline_here
 from dlt_bridge.run.report import Report, counted
-from dlt_bridge.run.state_owner import settle, state_of
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store as saved
 from dlt_bridge.tap.catalog import Catalog

@@ -1,4 +1,4 @@
-"""What a run of a pipeline asks of a tap, and what is refused before anything is read."""
+"""The destination of the pipeline that runs: what it is, and what it can do."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
-from dlt_bridge.errors import BridgeError
+from dlt_bridge.arrow.variants import Limits
+from dlt_bridge.destinations.file_formats import CSV, PARQUET
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from dlt.common.destination import DestinationCapabilitiesContext
 
@@ -24,13 +25,16 @@ DRIVER = "_singer"
 #: Where dlt's load packages say which tables are dropped before they are loaded.
 DROPPED = "dropped_tables"
 
+# PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
+POSTGRES_LIKE = frozenset({"postgres", "redshift"})
+# Destinations that hold instants of any year, and NaN.
+ANY_YEAR = frozenset({"duckdb", "motherduck", "filesystem"})
+
 # The destination that was asked last, and what it said.
 _DESTINATION, _CAPABILITIES = "destination", "capabilities"
 _asked: dict[str, Any] = {}
-# Where the state of a package says which streams were read into it, by source.
-_READ = "dlt_bridge"
-# Where it says whether what was read comes again, in a run from an earlier STATE.
-_AGAIN = "dlt_bridge_again"
+#: Where the state of a package says whether a run from an earlier STATE reads the same again.
+AGAIN = "dlt_bridge_again"
 
 
 def pipeline() -> Any:  # noqa: ANN401
@@ -54,38 +58,50 @@ def capabilities() -> DestinationCapabilitiesContext:
     return found
 
 
-def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
-    """Return the streams that the run wants, of the source that is being read.
+def destination_type() -> str:
+    """Return what dlt calls the kind of destination, such as `postgres`."""
+    return str(pipeline().destination.destination_type.rpartition(".")[2])
+
+
+def prepare(destination: str) -> None:
+    """Let dlt load values into a kind of destination as they are, where it would not."""
+    if destination == "sqlalchemy":
+        # Whoever loads elsewhere need not have it.
+        from dlt_bridge.destinations.sqlalchemy_types import take_values_as_they_are  # noqa: PLC0415
+
+        take_values_as_they_are()
+
+
+def file_format(*, objects: bool) -> str | None:
+    """Return the file format that the destination is to be given first; None for dlt's choice.
 
     Args:
-        known: The resources that the source was made with.
-        again: What is read now comes again in a run from an earlier STATE.
-
-    Raises:
-        BridgeError: There is no destination, a resource has another name or takes rows from a
-            stream, or another source of the same name was read into the package.
+        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
+            much memory.
     """
-    if dlt.current.pipeline().destination is None:
-        raise BridgeError(
-            "The pipeline has no destination. What it can do decides how rows are extracted, so"
-            " name it first: dlt.pipeline(..., destination=...)."
-        )
-    resources = dlt.current.source().resources
-    # A resource that is given another name takes a copy of the driver along, with that name, too.
-    takers = {taker for giver, taker in resources.selected_dag if giver.startswith(DRIVER)}
-    if strange := sorted(takers - set(known)):
-        raise BridgeError(
-            f"The resource {strange[0]} takes rows from a tap, but is no stream of it. Give"
-            " pipeline.run the sources of several taps, not their resources; and to name a table,"
-            " say apply_hints(table_name=...), not with_name."
-        )
-    if piped := sorted(takers - set(resources.selected)):
-        raise BridgeError(
-            f"A transformer takes rows from the stream {piped[0]}, which is not loaded then. Change"
-            " rows with add_map or add_yield_map, or transform them in the destination."
-        )
-    _refuse_second_reading(takers, again=again)
-    return takers
+    if objects and PARQUET in (capabilities().supported_loader_file_formats or ()):
+        return PARQUET
+    return CSV if destination_type() == "postgres" and not objects else None
+
+
+def has_exact_csv() -> bool:
+    """Say whether the destination tells empty texts from nulls in CSV files."""
+    return getattr(pipeline().destination, "exact_csv", False)
+
+
+def limits(*, objects: bool) -> Limits:
+    """Return what the destination can't hold, or what can't be brought to it.
+
+    Args:
+        objects: Rows are objects: dlt makes null of NaN, and Python has no other years.
+    """
+    name = destination_type()
+    return Limits(
+        nul=name not in POSTGRES_LIKE,
+        no_number=not objects and name in {"postgres", *ANY_YEAR},
+        before_year_1=not objects and name in ANY_YEAR,
+        after_year_9999=not objects and name in {"postgres", *ANY_YEAR},
+    )
 
 
 def package_state() -> dict[str, Any]:
@@ -104,18 +120,4 @@ def is_sent_again(package: Mapping[str, Any]) -> bool:
     Args:
         package: The state of the package.
     """
-    return bool(package.get(_AGAIN))
-
-
-def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
-    """Refuse a stream that was read into the package: its bookmark may be of another account."""
-    source, package = dlt.current.source().name, package_state()
-    read = package.setdefault(_READ, {})
-    before = read.setdefault(source, [])
-    if twice := sorted(set(before).intersection(streams)):
-        raise BridgeError(
-            f"Two sources with the name {source} read the stream {twice[0]}, so the second would go"
-            " on from the bookmark of the first. Give them different names: singer(..., name=...)."
-        )
-    before.extend(sorted(streams))
-    package[_AGAIN] = package.get(_AGAIN, True) and again
+    return bool(package.get(AGAIN))

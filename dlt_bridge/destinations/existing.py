@@ -16,10 +16,15 @@ import dlt
 from dlt.common.schema.utils import get_nested_tables, get_root_table, new_table
 
 from dlt_bridge.arrow.types import DECIMAL_PRECISION, ROOMY_SCALE
-from dlt_bridge.destinations.destination import DROPPED, capabilities, package_state, pipeline
+from dlt_bridge.destinations.clients import client_of
+from dlt_bridge.destinations.destination import (
+    DROPPED,
+    capabilities,
+    destination_type,
+    package_state,
+    pipeline,
+)
 from dlt_bridge.errors import ANEW, MessageError
-from dlt_bridge.run.pipelines import client_of
-from dlt_bridge.tables.layout import destination_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,9 +17,8 @@ from dlt.destinations.sql_client import WithSqlClient
 from typing_extensions import override
 
 from dlt_bridge.arrow.values import CONVERSION_ERRORS
-from dlt_bridge.destinations.destination import pipeline
+from dlt_bridge.destinations.destination import POSTGRES_LIKE, destination_type, pipeline
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tables.layout import POSTGRES_LIKE, destination_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

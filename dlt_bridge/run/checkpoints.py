@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
+from dlt_bridge.destinations.clients import client_of
+from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS, destination_type, prepare
 from dlt_bridge.destinations.destination import pipeline as running_pipeline
 from dlt_bridge.destinations.staging import separate
+from dlt_bridge.destinations.state_owner import point, settle
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.leftovers import gave_up
 from dlt_bridge.run.locks import alone
 from dlt_bridge.run.logs import one_line_logs
-from dlt_bridge.run.pipelines import client_of
 from dlt_bridge.run.recovery import after_kill, explained, forget_if_restarted
 from dlt_bridge.run.redaction import redact_trace, redacted
 from dlt_bridge.run.signals import stoppable
-from dlt_bridge.run.state_owner import point, settle
-from dlt_bridge.tables.layout import destination_type, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

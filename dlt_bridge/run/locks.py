@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from dlt_bridge.destinations.state_owner import place
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.state_owner import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

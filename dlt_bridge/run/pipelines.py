@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt import current, destinations
-from dlt.common.configuration.resolve import inject_section
-from dlt.common.configuration.specs import ConfigSectionContext
 from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from dlt_bridge.destinations.clients import where
 from dlt_bridge.destinations.conventions import fit_dataset, plain_dataset
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.recovery import damaged
@@ -24,7 +23,7 @@ from dlt_bridge.run.recovery import damaged
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlt import Pipeline, Schema
+    from dlt import Pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,42 +72,6 @@ def pipeline_at(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # no
     except json.JSONDecodeError as error:
         folder = Path(place.folder or get_dlt_pipelines_dir(), place.pipeline)
         raise damaged(place.pipeline, str(folder), error) from error
-
-
-def where(pipeline: Pipeline) -> str:
-    """Return where a pipeline loads to, for people to read."""
-    # As text, the configuration is the address without what is secret in it.
-    return f"{configuration(pipeline)}, dataset {pipeline.dataset_name}"
-
-
-def client_of(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
-    """Return a client of a pipeline's destination for a schema.
-
-    The pipeline makes one itself, but not if it has no such schema yet, and its own name is no name
-    of a schema.
-
-    Args:
-        pipeline: The pipeline.
-        schema: The schema.
-    """
-    if schema.name in pipeline.schemas:
-        return pipeline.destination_client(schema.name)
-    destination: Any = pipeline.destination
-    return destination.client(schema, configuration(pipeline))
-
-
-def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
-    """Return the configuration of a pipeline's destination; of what is missing, without it.
-
-    A client of the pipeline has it, too; but dlt makes none where the pipeline's name is no name of
-    a schema.
-    """
-    destination = pipeline.destination
-    begun = destination.spec()
-    if "dataset_name" in begun:
-        begun["dataset_name"] = pipeline.dataset_name
-    with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
-        return destination.configuration(begun, accept_partial=True)
 
 
 def pipeline_here(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401

@@ -8,16 +8,26 @@ import dlt
 from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
 
 from dlt_bridge.arrow.decoder import SEQUENCE
-from dlt_bridge.errors import ANEW, MessageError
-from dlt_bridge.tables.layout import destination_type, stored_columns
+from dlt_bridge.destinations.destination import (
+    AGAIN,
+    DRIVER,
+    capabilities,
+    destination_type,
+    package_state,
+    pipeline,
+)
+from dlt_bridge.errors import ANEW, BridgeError, MessageError
+from dlt_bridge.tables.layout import stored_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from dlt_bridge.destinations.existing import Existing
 
 #: How many columns a table can have at most, where it is not many thousands.
 MOST_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
+#: Where the state of a package says which streams were read into it, by source.
+_READ = "dlt_bridge"
 #: dlt's columns by which rows and those of their child tables are known.
 ROW, ROOT = "_dlt_id", "_dlt_root_id"
 #: dlt's setting to add it to Arrow tables.
@@ -88,3 +98,64 @@ def refuse_linked(stream: str, table: str) -> None:
             f" column `{row}` can't be null. Set nested as it was before; or read the stream anew,"
             f" into a new table: {ANEW}"
         )
+
+
+def refuse_structs() -> None:
+    """Refuse native nested values where the destination has no types for them.
+
+    Raises:
+        BridgeError: It has not.
+    """
+    if not capabilities().supports_nested_types:
+        raise BridgeError(
+            f"{pipeline().destination.destination_name} has no structs and lists for"
+            " nested='native'. Choose nested='json', or nested='tables' for child tables."
+        )
+
+
+def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
+    """Return the streams that the run wants, of the source that is being read.
+
+    Args:
+        known: The resources that the source was made with.
+        again: What is read now comes again in a run from an earlier STATE.
+
+    Raises:
+        BridgeError: There is no destination, a resource has another name or takes rows from a
+            stream, or another source of the same name was read into the package.
+    """
+    if dlt.current.pipeline().destination is None:
+        raise BridgeError(
+            "The pipeline has no destination. What it can do decides how rows are extracted, so"
+            " name it first: dlt.pipeline(..., destination=...)."
+        )
+    resources = dlt.current.source().resources
+    # A resource that is given another name takes a copy of the driver along, with that name, too.
+    takers = {taker for giver, taker in resources.selected_dag if giver.startswith(DRIVER)}
+    if strange := sorted(takers - set(known)):
+        raise BridgeError(
+            f"The resource {strange[0]} takes rows from a tap, but is no stream of it. Give"
+            " pipeline.run the sources of several taps, not their resources; and to name a table,"
+            " say apply_hints(table_name=...), not with_name."
+        )
+    if piped := sorted(takers - set(resources.selected)):
+        raise BridgeError(
+            f"A transformer takes rows from the stream {piped[0]}, which is not loaded then. Change"
+            " rows with add_map or add_yield_map, or transform them in the destination."
+        )
+    _refuse_second_reading(takers, again=again)
+    return takers
+
+
+def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
+    """Refuse a stream that was read into the package: its bookmark may be of another account."""
+    source, package = dlt.current.source().name, package_state()
+    read = package.setdefault(_READ, {})
+    before = read.setdefault(source, [])
+    if twice := sorted(set(before).intersection(streams)):
+        raise BridgeError(
+            f"Two sources with the name {source} read the stream {twice[0]}, so the second would go"
+            " on from the bookmark of the first. Give them different names: singer(..., name=...)."
+        )
+    before.extend(sorted(streams))
+    package[AGAIN] = package.get(AGAIN, True) and again

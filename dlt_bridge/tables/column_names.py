@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import dlt
 
 from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
-from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.destinations.destination import POSTGRES_LIKE, capabilities, destination_type
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tables.layout import POSTGRES_LIKE, destination_type, stored_table
+from dlt_bridge.tables.layout import stored_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pyarrow as pa
 
 from dlt_bridge.arrow.workers import Decoding
+from dlt_bridge.destinations.destination import destination_type, prepare
 from dlt_bridge.destinations.destination import pipeline as running_pipeline
-from dlt_bridge.destinations.destination import streams_to_read
 from dlt_bridge.destinations.staging import separate
+from dlt_bridge.destinations.state_owner import adopt
 from dlt_bridge.errors import BridgeError, MessageError
-from dlt_bridge.run import state_owner as belonging
-from dlt_bridge.run.logs import expect_meant_hints
-from dlt_bridge.tables import layout as tables
 from dlt_bridge.tables import state_store as saved
+from dlt_bridge.tables.checks import refuse_structs, streams_to_read
+from dlt_bridge.tables.dlt_warnings import expect_meant_hints
 from dlt_bridge.tables.read_states import ReadState, ReadStates
 from dlt_bridge.tables.sink import Sink, StreamItem
 from dlt_bridge.tap.batch_files import lines_of_batch
@@ -325,7 +325,7 @@ class Driver:
         self._selected = streams_to_read(
             [known] if known else self._catalog.names, again=self._tap.sends_again
         )
-        belonging.adopt()
+        adopt()
         separate(running_pipeline())
         # Rising from run to run: the clock is faster than any tap.
         self._sequence = self._first = saved.first_number(time.time_ns() // 1000)
@@ -333,9 +333,9 @@ class Driver:
         running = self._tap.running(catalog=catalog, state=saved.read_state(self._selected))
         self._settle_tables()
         self._options.refreshing.begin()
-        tables.prepare(tables.destination_type())
+        prepare(destination_type())
         if self._options.nested == "native":
-            tables.refuse_structs()
+            refuse_structs()
         expect_meant_hints(self._selected)
         return self._heads.pieces(self._running.enter_context(running))
 

@@ -13,10 +13,8 @@ from dlt.common.schema.utils import new_table
 
 from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
 from dlt_bridge.arrow.types import ColumnType, DataType
-from dlt_bridge.arrow.variants import Limits
-from dlt_bridge.destinations.destination import capabilities, pipeline
-from dlt_bridge.destinations.file_formats import CSV, PARQUET
-from dlt_bridge.errors import ANEW, BridgeError, MessageError
+from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.errors import ANEW, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,11 +28,6 @@ CONDITIONS = (
     "x-stage-data-deduplicated",
 )
 DATA_TYPES: tuple[str, ...] = get_args(DataType)
-
-# PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
-POSTGRES_LIKE = frozenset({"postgres", "redshift"})
-# Destinations that hold instants of any year, and NaN.
-ANY_YEAR = frozenset({"duckdb", "motherduck", "filesystem"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,37 +100,6 @@ def _kind(column: Mapping[str, Any]) -> ColumnType | None:
     return ColumnType(data_type, precision if data_type in {"timestamp", "time"} else None)
 
 
-def destination_type() -> str:
-    """Return what dlt calls the kind of destination, such as `postgres`."""
-    return str(pipeline().destination.destination_type.rpartition(".")[2])
-
-
-def prepare(destination: str) -> None:
-    """Let dlt load values into a kind of destination as they are, where it would not."""
-    if destination == "sqlalchemy":
-        # Whoever loads elsewhere need not have it.
-        from dlt_bridge.destinations.sqlalchemy_types import take_values_as_they_are  # noqa: PLC0415
-
-        take_values_as_they_are()
-
-
-def file_format(*, objects: bool) -> str | None:
-    """Return the file format that the destination is to be given first; None for dlt's choice.
-
-    Args:
-        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
-            much memory.
-    """
-    if objects and PARQUET in (capabilities().supported_loader_file_formats or ()):
-        return PARQUET
-    return CSV if destination_type() == "postgres" and not objects else None
-
-
-def has_exact_csv() -> bool:
-    """Say whether the destination tells empty texts from nulls in CSV files."""
-    return getattr(pipeline().destination, "exact_csv", False)
-
-
 def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
     """Refuse a key by which rows that are stored may be the same, where a merge can't mend that.
 
@@ -156,34 +118,6 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
             f" and now it is {_listed(keys)}. Rows that are the same by it would stay several here."
             f" Read the stream anew, into a new table: {ANEW}"
         )
-
-
-def refuse_structs() -> None:
-    """Refuse native nested values where the destination has no types for them.
-
-    Raises:
-        BridgeError: It has not.
-    """
-    if not capabilities().supports_nested_types:
-        raise BridgeError(
-            f"{pipeline().destination.destination_name} has no structs and lists for"
-            " nested='native'. Choose nested='json', or nested='tables' for child tables."
-        )
-
-
-def limits(*, objects: bool) -> Limits:
-    """Return what the destination can't hold, or what can't be brought to it.
-
-    Args:
-        objects: Rows are objects: dlt makes null of NaN, and Python has no other years.
-    """
-    name = destination_type()
-    return Limits(
-        nul=name not in POSTGRES_LIKE,
-        no_number=not objects and name in {"postgres", *ANY_YEAR},
-        before_year_1=not objects and name in ANY_YEAR,
-        after_year_9999=not objects and name in {"postgres", *ANY_YEAR},
-    )
 
 
 def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import Column, ColumnType, columns
 from dlt_bridge.arrow.whole_records import RECORD, WholeRecords, completed
 from dlt_bridge.arrow.workers import Batch
+from dlt_bridge.destinations import destination
 from dlt_bridge.destinations.existing import Existing
 from dlt_bridge.destinations.file_formats import CSV, VALUES, for_values, needs_values
 from dlt_bridge.errors import MessageError
@@ -243,7 +244,7 @@ class Sink:
         self._before: Sink | None = None
         self._held: Deduplicator | None = None
         self._incomplete: Completion | None = None
-        self._file_format = tables.file_format(objects=options.nested == "tables")
+        self._file_format = destination.file_format(objects=options.nested == "tables")
         self.begin()
         # The table is there even if no row comes; if it has properties.
         self._due = any(column.kind for column in declared)
@@ -266,7 +267,7 @@ class Sink:
             properties,
             kinds,
             layout.variants,
-            tables.limits(objects=nested == "tables"),
+            destination.limits(objects=nested == "tables"),
             native=nested == "native",
         )
         if nested == "tables":
@@ -336,7 +337,7 @@ class Sink:
                 held.close()
         tables.forget_conditions(self.table)
         if not self._spool:
-            self._file_format = tables.file_format(objects=self._options.nested == "tables")
+            self._file_format = destination.file_format(objects=self._options.nested == "tables")
         # There is something to tell dlt, even without rows.
         self._due = bool(self.waiting or self._activations)
         self._told = False
@@ -488,7 +489,9 @@ class Sink:
         return table
 
     def _choose_format(self, table: pa.Table) -> None:
-        if self._file_format == CSV and needs_values(table, empty_texts=tables.has_exact_csv()):
+        if self._file_format == CSV and needs_values(
+            table, empty_texts=destination.has_exact_csv()
+        ):
             self._file_format = VALUES
             self._told = False
 
@@ -578,7 +581,7 @@ class Sink:
         normalize = dlt.current.source_schema().naming.normalize_path
         return (
             self._plan.strategy == DELETE_INSERT
-            and tables.destination_type() == "duckdb"
+            and destination.destination_type() == "duckdb"
             and any(normalize(name) == DLT_ALIAS for name in self._decoder.types)
         )
 

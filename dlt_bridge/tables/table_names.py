@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dlt
 
-from dlt_bridge.destinations.destination import pipeline
+from dlt_bridge.destinations.destination import destination_type, pipeline
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.naming import NamingConvention
 from dlt_bridge.tables.column_names import (
@@ -20,7 +20,6 @@ from dlt_bridge.tables.column_names import (
     told_apart,
     with_suffix,
 )
-from dlt_bridge.tables.layout import destination_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

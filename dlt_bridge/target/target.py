@@ -18,12 +18,13 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
+from dlt_bridge.destinations.clients import where
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import committed
 from dlt_bridge.run.failures import frames, sentence
 from dlt_bridge.run.locks import alone, in_turn
 from dlt_bridge.run.logs import one_line_logs
-from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at, where
+from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
 from dlt_bridge.source import singer

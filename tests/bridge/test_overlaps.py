@@ -18,9 +18,10 @@ from bridge.test_target import TEXT, Target, as_bytes
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
+from dlt_bridge.destinations.clients import configuration
 from dlt_bridge.destinations.staging import separate
 from dlt_bridge.run.locks import in_turn
-from dlt_bridge.run.pipelines import PipelineSpec, configuration, pipeline_at
+from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,8 +23,8 @@ from dlt.common.pipeline import pipeline_state
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
+from dlt_bridge.destinations.clients import configuration, where
 from dlt_bridge.destinations.destination import pipeline as running_pipeline
-from dlt_bridge.run.pipelines import configuration, where
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
