@@ -23,23 +23,23 @@ SECTIONS = ("chat", "freshchat", "dixa", "livechat")
 
 # The SDK's own loop over records, and its own way of writing one.
 STOCK = """
-from tap_chat import _sdk
+from tap_chat.singer import sdk
 from tap_chat.__main__ import main
 
-_sdk.BlockStream._in_blocks = lambda *_: False
-_sdk.BlockStream._as_it_is = False
+sdk.BlockStream._in_blocks = lambda *_: False
+sdk.BlockStream._as_it_is = False
 main()
 """
 
 # What must not be reached when no feature of the SDK is on.
 FAST_OR_NOTHING = """
-from tap_chat import _sdk
+from tap_chat.singer import sdk
 from tap_chat.__main__ import main
 
 def refuse(*_, **__):
     raise AssertionError("the SDK's own way")
 
-_sdk.RESTStream._write_record_message = refuse
+sdk.RESTStream._write_record_message = refuse
 main()
 """
 
