@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.first_values import chosen
+from dlt_bridge.arrow.inference import chosen
+from dlt_bridge.arrow.missing_properties import LACKING
 from dlt_bridge.arrow.nested import native as native_of
 from dlt_bridge.arrow.nested import only_nested
-from dlt_bridge.arrow.presence import LACKING
 from dlt_bridge.arrow.rows import Lines, Observations, RecordSchema, RowDecoder
 from dlt_bridge.arrow.types import Column, ColumnType
 from dlt_bridge.arrow.values import CONVERSION_ERRORS, NULL, array, arrow_type
 from dlt_bridge.arrow.variants import built, fit_column
 from dlt_bridge.errors import ANEW, MessageError
-from dlt_bridge.tap.surrogates import NO_NUMBERS
+from dlt_bridge.tap.placeholders import NO_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

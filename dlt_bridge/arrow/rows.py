@@ -19,12 +19,12 @@ from msgspec import Meta, Raw, Struct
 from dlt_bridge.arrow.values import NULL, TEXTUAL, decoded_type
 from dlt_bridge.arrow.variants import Limits
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tap.surrogates import Guarded, guarded
+from dlt_bridge.tap.placeholders import Guarded, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from dlt_bridge.arrow.presence import Lacking
+    from dlt_bridge.arrow.missing_properties import Lacking
     from dlt_bridge.arrow.types import Column, ColumnType
 
 #: Types whose values are JSON strings of a certain form.

@@ -27,7 +27,7 @@ from dlt_bridge.arrow.values import (
     arrow_type,
     exact_double,
 )
-from dlt_bridge.tap.surrogates import NO_NUMBERS, has_no_number
+from dlt_bridge.tap.placeholders import NO_NUMBERS, has_no_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

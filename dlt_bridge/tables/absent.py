@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dlt_bridge.arrow.decoder import SEQUENCE
-from dlt_bridge.arrow.presence import DELETED, Lacking
+from dlt_bridge.arrow.missing_properties import DELETED, Lacking
 from dlt_bridge.arrow.values import arrow_type
 from dlt_bridge.destinations.destination import pipeline
 from dlt_bridge.destinations.lookup import Wanted, readable, reader

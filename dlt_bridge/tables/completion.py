@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
-from dlt_bridge.arrow.presence import LACKING
+from dlt_bridge.arrow.missing_properties import LACKING
 from dlt_bridge.destinations.lookup import matching
 from dlt_bridge.tables.spool import Spool
 

@@ -38,7 +38,7 @@ from dlt_bridge.tap.messages import (
     state_text,
     state_value,
 )
-from dlt_bridge.tap.record_heads import Heads
+from dlt_bridge.tap.record_prefixes import Heads
 from dlt_bridge.tap.state import BOOKMARKS
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from dlt_bridge.arrow.decoder import VERSION, RecordDecoder
 from dlt_bridge.arrow.nested import Nesting, objects
+from dlt_bridge.arrow.record_column import RECORD, WholeRecords, completed
 from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import Column, ColumnType, columns
-from dlt_bridge.arrow.whole_records import RECORD, WholeRecords, completed
 from dlt_bridge.arrow.workers import Batch
 from dlt_bridge.destinations import destination
 from dlt_bridge.destinations.existing import Existing

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tap.surrogates import guarded
+from dlt_bridge.tap.placeholders import guarded
 
 
 class Schema(Struct, frozen=True, tag_field="type", tag="SCHEMA"):

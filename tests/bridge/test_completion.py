@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
-from dlt_bridge.arrow.presence import DELETED, LACKING, Lacking
+from dlt_bridge.arrow.missing_properties import DELETED, LACKING, Lacking
 from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.tables.completion import Completion, Layout

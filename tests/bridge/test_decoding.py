@@ -16,7 +16,7 @@ from staging import bookmark, record, schema
 from dlt_bridge import BridgeError
 from dlt_bridge.arrow import workers as decoding
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.arrow.presence import LACKING, Lacking
+from dlt_bridge.arrow.missing_properties import LACKING, Lacking
 from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.arrow.workers import Batch, Decoding

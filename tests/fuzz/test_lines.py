@@ -29,7 +29,7 @@ from dlt_bridge.arrow.rows import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.tap.messages import Record, State, decoded, record_head, state_value
 from dlt_bridge.tap.process import blocks
-from dlt_bridge.tap.record_heads import Heads
+from dlt_bridge.tap.record_prefixes import Heads
 
 #: What somebody wrote.
 SECRET = "hunter2"

@@ -22,7 +22,7 @@ from dlt_bridge.arrow.types import (
 )
 from dlt_bridge.arrow.values import LONGEST_NUMBER
 from dlt_bridge.arrow.variants import NUMBER, fit_column
-from dlt_bridge.tap.surrogates import NO_NUMBERS
+from dlt_bridge.tap.placeholders import NO_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dlt_bridge.arrow.types import Column, ColumnType
-from dlt_bridge.tap.surrogates import guarded
+from dlt_bridge.tap.placeholders import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
