@@ -19,9 +19,9 @@ from dlt_bridge.tables.dispositions import AppliedHints
 from dlt_bridge.tables.driver import Driver, StreamItems
 from dlt_bridge.tables.hint_step import HintStep
 from dlt_bridge.tables.sink import Options
-from dlt_bridge.tap.batch_files import places_of
-from dlt_bridge.tap.catalog import Catalog, NoCatalog, Renamed, checked_selection
-from dlt_bridge.tap.inputs import Lines, TapLike, command_of, name_of
+from dlt_bridge.tap.batch_files import batch_folders
+from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog, checked_selection
+from dlt_bridge.tap.inputs import SingerLines, TapLike, command_of, name_of
 from dlt_bridge.tap.process import PATIENCE_SECONDS, Tap
 
 if TYPE_CHECKING:
@@ -160,15 +160,17 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
                 ' read back. Choose nested="json".'
             )
         advice = unconfigured(source_name) if looked_up and not config else ""
-        read: Tap | Lines = (
+        read: Tap | SingerLines = (
             Tap(command, config or {}, advice=advice, properties=properties, patience=patience)
             if command
             else _lines(tap)
         )
         select = checked_selection(select)
-        known: Catalog | NoCatalog | Renamed = _catalog(read, catalog, select, discover=discover)
+        known: Catalog | NoCatalog | RenamedCatalog = _catalog(
+            read, catalog, select, discover=discover
+        )
         if renamed and isinstance(known, Catalog):
-            known = Renamed(known, known.chosen(select, every=catalog is None))
+            known = RenamedCatalog(known, known.chosen(select, every=catalog is None))
         told: dict[str, AppliedHints] = {}
         resolved["naming"] = naming
         options = Options(
@@ -178,10 +180,10 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
             told=told,
-            refresh=read.refresh if isinstance(read, Lines) else (),
+            refresh=read.refresh if isinstance(read, SingerLines) else (),
             excluded=tuple(known.excluded) if known.unnamed else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
-            places=places_of(config or {}, _checked_places(batch_places) or ()),
+            places=batch_folders(config or {}, _checked_places(batch_places) or ()),
         )
         driver = _driver(read, known, options, naming)
         yield driver
@@ -220,8 +222,8 @@ def _nest(source: DltSource, nested: Nesting) -> None:
         source.max_table_nesting = 0
 
 
-def _lines(tap: TapLike) -> Lines:
-    return tap if isinstance(tap, Lines) else Lines(tap)  # type: ignore[arg-type]
+def _lines(tap: TapLike) -> SingerLines:
+    return tap if isinstance(tap, SingerLines) else SingerLines(tap)  # type: ignore[arg-type]
 
 
 def _checked_places(places: Sequence[str] | None) -> list[str] | None:
@@ -236,7 +238,7 @@ def _checked_places(places: Sequence[str] | None) -> list[str] | None:
 
 
 def _catalog(
-    tap: Tap | Lines,
+    tap: Tap | SingerLines,
     given: Mapping[str, Any] | None,
     select: Sequence[str] | None,
     *,
@@ -245,14 +247,14 @@ def _catalog(
     """Return what is known of the streams before they are read."""
     if given is not None:
         return Catalog(given)
-    if isinstance(tap, Lines) or not discover:
+    if isinstance(tap, SingerLines) or not discover:
         return NoCatalog(select)
     return Catalog(tap.discover())
 
 
 def _driver(
-    tap: Tap | Lines,
-    catalog: Catalog | NoCatalog | Renamed,
+    tap: Tap | SingerLines,
+    catalog: Catalog | NoCatalog | RenamedCatalog,
     options: Options,
     naming: str | None,
 ) -> DltResource:
@@ -307,7 +309,7 @@ def _transformer_of_all(
 
 
 def _streams(
-    catalog: Catalog | NoCatalog | Renamed, select: Sequence[str] | None, *, every: bool
+    catalog: Catalog | NoCatalog | RenamedCatalog, select: Sequence[str] | None, *, every: bool
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
     if not isinstance(catalog, Catalog):

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.inference import chosen
-from dlt_bridge.arrow.missing_properties import LACKING
+from dlt_bridge.arrow.inference import infer_type
+from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
+from dlt_bridge.arrow.missing_properties import MISSING
+from dlt_bridge.arrow.nested import is_nested
 from dlt_bridge.arrow.nested import native as native_of
-from dlt_bridge.arrow.nested import only_nested
-from dlt_bridge.arrow.rows import Lines, Observations, RecordSchema, RowDecoder
+from dlt_bridge.arrow.record_schema import NewVariant, Observed
+from dlt_bridge.arrow.rows import NumberedLines, RowDecoder
 from dlt_bridge.arrow.types import Column, ColumnType
 from dlt_bridge.arrow.values import CONVERSION_ERRORS, NULL, array, arrow_type
 from dlt_bridge.arrow.variants import built, fit_column
 from dlt_bridge.errors import ANEW, MessageError
-from dlt_bridge.tap.placeholders import NO_NUMBERS
+from dlt_bridge.tap.placeholders import NON_FINITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dlt_bridge.arrow.nested import Native
-    from dlt_bridge.arrow.rows import Rows
+    from dlt_bridge.arrow.nested import NativeType
+    from dlt_bridge.arrow.record_schema import RecordSchema
+    from dlt_bridge.arrow.rows import DecodedRows
 
-#: The column that tells the order of records; the last version of a key has the greatest.
-SEQUENCE = "_sdc_sequence"
-#: The column with the version of a record, in streams that have versions.
-VERSION = "_sdc_table_version"
 #: What to do about a key that does not fit its column.
 OTHER_KEY = (
     f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
@@ -36,85 +34,54 @@ OTHER_KEY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Misplaced:
-    """A value that went into a variant of its column, for the first time.
-
-    Attributes:
-        column: The property.
-        kind: The type of its column.
-        variant: The name of the variant.
-        line: The number of its line.
-    """
-
-    column: str
-    kind: ColumnType | None
-    variant: str
-    line: int
-
-
-@dataclass(slots=True)
-class Observed(Observations):
-    """What records have shown, and what became of it.
-
-    Attributes:
-        misplaced: What went into variants.
-        kinds: The types of the variants that each column has, by its name and their `data_type`.
-        variants: The variants of this stream's tables, in order: each table has them all.
-        chosen: The types of columns that the first records have shown to be better than those of
-            the SCHEMA.
-    """
-
-    misplaced: list[Misplaced] = field(default_factory=list)
-    kinds: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
-    variants: dict[str, ColumnType] = field(default_factory=dict)
-    chosen: dict[str, ColumnType] = field(default_factory=dict)
-
-
 class RecordDecoder:
     """Decodes the records of one SCHEMA.
 
     Args:
-        form: What they become.
-        learnt: What records have shown already.
+        record_schema: What they become.
+        observed: What records have shown already.
 
     Attributes:
-        form: Likewise.
-        learnt: What the records of all tables so far have shown. It is never changed, but another
+        record_schema: Likewise.
+        observed: What the records of all tables so far have shown. It is never changed, but another
             takes its place, so that any thread can read it.
     """
 
-    def __init__(self, form: RecordSchema, learnt: Observed | None = None) -> None:
-        self.form = form
-        self.learnt = learnt or Observed(
-            kinds={name: dict(kinds) for name, kinds in form.variants.items()}
+    def __init__(self, record_schema: RecordSchema, observed: Observed | None = None) -> None:
+        self.record_schema = record_schema
+        self.observed = observed or Observed(
+            variant_types={
+                name: dict(kinds) for name, kinds in record_schema.stored_variants.items()
+            }
         )
         self._natives = {
             column.name: found
-            for column in form.columns
-            if form.native
+            for column in record_schema.columns
+            if record_schema.native
             and not column.key
-            and form.kinds.get(column.name, column.kind) == ColumnType("json")
+            and record_schema.stored_types.get(column.name, column.type) == ColumnType("json")
             and (found := native_of(column.schema))
         }
-        self._learn()
+        self._reset()
 
-    def learn(self, learnt: Observed) -> None:
+    def observe(self, observed: Observed) -> None:
         """Take what records have shown that were decoded elsewhere."""
-        if learnt != self.learnt:
-            self.learnt = learnt
-            self._learn()
+        if observed != self.observed:
+            self.observed = observed
+            self._reset()
 
-    def _learn(self) -> None:
-        self._working = deepcopy(self.learnt)
+    def _reset(self) -> None:
+        self._working = deepcopy(self.observed)
         self._prepare()
 
     def _prepare(self) -> None:
-        kinds = {**self._working.chosen, **self.form.kinds}
+        kinds = {**self._working.inferred, **self.record_schema.stored_types}
         self._columns = [
-            (column, kinds.get(column.name, column.kind)) for column in self.form.columns
+            (column, kinds.get(column.name, column.type)) for column in self.record_schema.columns
         ]
-        self._rows = RowDecoder(self.form, [kind for _, kind in self._columns], self._working)
+        self._rows = RowDecoder(
+            self.record_schema, [kind for _, kind in self._columns], self._working
+        )
 
     @property
     def schema(self) -> pa.Schema:
@@ -123,8 +90,10 @@ class RecordDecoder:
             pa.field(name, self._natives[name].type if name in self._natives else arrow_type(kind))
             for name, kind in self.types.items()
         ]
-        fields += [pa.field(name, arrow_type(kind)) for name, kind in self.learnt.variants.items()]
-        if self.learnt.versioned:
+        fields += [
+            pa.field(name, arrow_type(kind)) for name, kind in self.observed.variants.items()
+        ]
+        if self.observed.versioned:
             fields.append(pa.field(VERSION, pa.int64()))
         # It may be null: rows that another program wrote into the table have none.
         return pa.schema([*fields, pa.field(SEQUENCE, pa.int64())])
@@ -135,26 +104,28 @@ class RecordDecoder:
         return {column.name: kind for column, kind in self._columns if kind}
 
     @property
-    def told_columns(self) -> dict[str, ColumnType]:
+    def hinted_types(self) -> dict[str, ColumnType]:
         """Those of `types` whose type in the destination is not what Arrow makes of it."""
         return {name: kind for name, kind in self.types.items() if name not in self._natives}
 
     @property
     def json_columns(self) -> list[str]:
         """The names of the columns that hold JSON texts."""
-        every = {**self.told_columns, **self.learnt.variants}
+        every = {**self.hinted_types, **self.observed.variants}
         return [name for name, kind in every.items() if kind.data_type == "json"]
 
     @property
     def nested_columns(self) -> list[str]:
         """The names of the columns that hold nothing but objects or arrays."""
         texts = self.json_columns
-        return [c.name for c in self.form.columns if c.name in texts and only_nested(c.schema)]
+        return [
+            c.name for c in self.record_schema.columns if c.name in texts and is_nested(c.schema)
+        ]
 
     def table(
         self, text: bytes, numbers: Sequence[range], sequence: int, *, first: bool = False
     ) -> pa.Table:
-        """Return a table of records; with `LACKING`, if some lack what their rows are to keep.
+        """Return a table of records; with `MISSING`, if some lack what their rows are to keep.
 
         Args:
             text: The lines of the RECORD messages, with newlines between them.
@@ -167,15 +138,15 @@ class RecordDecoder:
             MessageError: A record does not fit the SCHEMA in a way that no variant can hold. The
                 error names stream, line and property, and shows no value.
         """
-        lines = Lines(text, numbers)
+        lines = NumberedLines(text, numbers)
         made: dict[str, pa.Array] | None = None
         while made is None:
             rows = self._rows.decoded(lines)
-            made = None if first and self._chosen(rows) else self._arrays(rows, lines)
+            made = None if first and self._infer(rows) else self._arrays(rows, lines)
         count = len(rows.records)
-        if self._working != self.learnt:
-            self.learnt = deepcopy(self._working)
-        if self.learnt.versioned:
+        if self._working != self.observed:
+            self.observed = deepcopy(self._working)
+        if self.observed.versioned:
             made[VERSION] = pa.array(rows.versions, pa.int64())
         made[SEQUENCE] = pa.arange(sequence, sequence + count)
         schema = self.schema
@@ -185,16 +156,16 @@ class RecordDecoder:
             schema=schema,
         )  # fmt: skip
         lacking = self._lacking(made, rows.text)
-        return table if lacking is None else table.append_column(LACKING, lacking)
+        return table if lacking is None else table.append_column(MISSING, lacking)
 
     def _lacking(self, made: dict[str, pa.Array], text: bytes) -> pa.Array | None:
         """Return what rows lack, if the stream is one whose rows keep the values of that."""
-        if self.form.lacking is None:
+        if self.record_schema.keep is None:
             return None
-        held = [c for c, kind in self._columns if kind or self._working.kinds.get(c.name)]
-        return self.form.lacking.column(held, made, text)
+        held = [c for c, kind in self._columns if kind or self._working.variant_types.get(c.name)]
+        return self.record_schema.keep.column(held, made, text)
 
-    def _chosen(self, rows: Rows) -> bool:
+    def _infer(self, rows: DecodedRows) -> bool:
         """Choose types by the values of columns that are slow, and say whether there are new ones.
 
         A column whose values all fit is not slow, or will be looked at when it is.
@@ -204,19 +175,23 @@ class RecordDecoder:
             for index, (column, declared) in enumerate(self._columns)
             if index in self._rows.slow
             and column.name not in self._natives
-            and column.name not in self._working.chosen
-            and self.form.may_choose(column.name)
-            and (kind := chosen(column, declared, self._texts(rows, index), self.form.limits))
+            and column.name not in self._working.inferred
+            and self.record_schema.is_new(column.name)
+            and (
+                kind := infer_type(
+                    column, declared, self._texts(rows, index), self.record_schema.limits
+                )
+            )
         }
-        self._working.chosen |= found
+        self._working.inferred |= found
         if found:
             self._prepare()
         return bool(found)
 
-    def _texts(self, rows: Rows, index: int) -> list[bytes]:
+    def _texts(self, rows: DecodedRows, index: int) -> list[bytes]:
         return rows.texts(rows.values(index, self._columns[index][0].json_name))
 
-    def _arrays(self, rows: Rows, lines: Lines) -> dict[str, pa.Array] | None:
+    def _arrays(self, rows: DecodedRows, lines: NumberedLines) -> dict[str, pa.Array] | None:
         """Return the columns; or None if one must be decoded in another way first."""
         made: dict[str, pa.Array] = {}
         misfits: set[int] = set()
@@ -233,7 +208,7 @@ class RecordDecoder:
                 except CONVERSION_ERRORS:
                     misfits.add(index)
                 else:
-                    if not self.form.limits.hold(kind, made[column.name]):
+                    if not self.record_schema.limits.hold(kind, made[column.name]):
                         misfits.add(index)
             if column.key and column.name in made and made[column.name].null_count:
                 if index in self._rows.slow:
@@ -242,29 +217,31 @@ class RecordDecoder:
         return None if self._rows.slow_down(misfits) else made
 
     def _placed(
-        self, column: Column, kind: ColumnType | None, texts: Sequence[bytes], lines: Lines
+        self, column: Column, kind: ColumnType | None, texts: Sequence[bytes], lines: NumberedLines
     ) -> dict[str, pa.Array]:
         """Return the column, and the variants that some of its values need."""
         self._refuse_bytes(column, texts, lines)
-        known = self._working.kinds.setdefault(column.name, {})
-        placed = fit_column(column, kind, texts, known, self.form.limits)
+        known = self._working.variant_types.setdefault(column.name, {})
+        placed = fit_column(column, kind, texts, known, self.record_schema.limits)
         made = {} if kind is None else {column.name: built(kind, placed.values)}
         for data_type, those in placed.variants.items():
             name = f"{column.name}__v_{data_type}"
-            if any(other.name == name for other in self.form.columns):
+            if any(other.name == name for other in self.record_schema.columns):
                 raise MessageError(
-                    f"Stream {self.form.stream}: a value of `{column.json_name}` does not fit its"
-                    f" column, and can't go into `{name}`, which is another property."
+                    f"Stream {self.record_schema.stream}: a value of `{column.json_name}` does not"
+                    f" fit its column, and can't go into `{name}`, which is another property."
                 )
             found = known.setdefault(data_type, placed.kinds[data_type])
             if name not in self._working.variants:
                 self._working.variants[name] = found
                 line = lines.numbers[placed.moved[data_type]]
-                self._working.misplaced.append(Misplaced(column.json_name, kind, name, line))
+                self._working.new_variants.append(NewVariant(column.json_name, kind, name, line))
             made[name] = built(found, those)
         return made
 
-    def _native(self, column: Column, texts: Sequence[bytes], lines: Lines) -> dict[str, pa.Array]:
+    def _native(
+        self, column: Column, texts: Sequence[bytes], lines: NumberedLines
+    ) -> dict[str, pa.Array]:
         """Return a native column; what its type has no place for goes into a variant."""
         found = self._natives[column.name]
         try:
@@ -279,42 +256,45 @@ class RecordDecoder:
         }
 
     @staticmethod
-    def _fits(found: Native, text: bytes) -> bool:
+    def _fits(found: NativeType, text: bytes) -> bool:
         try:
             found.array([text])
         except CONVERSION_ERRORS:
             return False
         return True
 
-    def _refuse_bytes(self, column: Column, texts: Sequence[bytes], lines: Lines) -> None:
+    def _refuse_bytes(self, column: Column, texts: Sequence[bytes], lines: NumberedLines) -> None:
         for text, line in zip(texts, lines.numbers, strict=True):
             try:
                 text.decode()
             except ValueError:
                 raise MessageError(
-                    f"Stream {self.form.stream}: `{column.json_name}` in line {line} is not UTF-8."
+                    f"Stream {self.record_schema.stream}: `{column.json_name}` in line {line} is"
+                    " not UTF-8."
                 ) from None
 
     def _refuse_key(
-        self, column: Column, kind: ColumnType | None, values: Sequence[Any], lines: Lines
+        self, column: Column, kind: ColumnType | None, values: Sequence[Any], lines: NumberedLines
     ) -> None:
         for value, line in zip(values, lines.numbers, strict=True):
             problem = self._problem_of_key(column, kind, value)
             if problem:
                 remedy = OTHER_KEY if problem.startswith("does not fit") else ""
                 raise MessageError(
-                    f"Stream {self.form.stream}: `{column.json_name}` in line {line} {problem}. It"
-                    f" is part of the key, so the record can't be loaded.{remedy}"
+                    f"Stream {self.record_schema.stream}: `{column.json_name}` in line {line}"
+                    f" {problem}. It is part of the key, so the record can't be loaded.{remedy}"
                 )
-        raise AssertionError(f"stream {self.form.stream}: a key is null, but no value of it")
+        raise AssertionError(
+            f"stream {self.record_schema.stream}: a key is null, but no value of it"
+        )
 
     def _problem_of_key(self, column: Column, kind: ColumnType | None, value: object) -> str:
         if value is None or value == NULL:
             return "is null"
-        if value in NO_NUMBERS:
+        if value in NON_FINITE:
             return f"is {value.decode()}"
         if isinstance(value, bytes):
-            placed = fit_column(column, kind, [value], {}, self.form.limits)
+            placed = fit_column(column, kind, [value], {}, self.record_schema.limits)
             if placed.variants:
                 return f"does not fit its column ({kind.text if kind else 'null'})"
         return ""

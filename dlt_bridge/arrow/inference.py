@@ -22,7 +22,7 @@ from dlt_bridge.arrow.types import (
 )
 from dlt_bridge.arrow.values import LONGEST_NUMBER
 from dlt_bridge.arrow.variants import NUMBER, fit_column
-from dlt_bridge.tap.placeholders import NO_NUMBERS
+from dlt_bridge.tap.placeholders import NON_FINITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +42,7 @@ _STARTS = {
 _OF_STRINGS = frozenset({"timestamp", "date", "time"})
 
 
-def chosen(
+def infer_type(
     column: Column, declared: ColumnType | None, texts: Sequence[bytes], limits: Limits
 ) -> ColumnType | None:
     """Return a better type for a column than the declared one, if its first values ask for it.
@@ -53,7 +53,7 @@ def chosen(
         texts: The JSON texts of its first values.
         limits: What the destination can't hold.
     """
-    values = [text for text in texts if text != b"null" and text not in NO_NUMBERS]
+    values = [text for text in texts if text != b"null" and text not in NON_FINITE]
     held = _held(column, declared, values, limits)
     if all(held):
         return None

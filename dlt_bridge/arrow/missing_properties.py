@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw, Struct
 
+from dlt_bridge.arrow.metadata_columns import DELETED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dlt_bridge.arrow.types import Column
 
-#: The property by which a tap says that a record is gone at the source.
-DELETED = "_sdc_deleted_at"
 #: The column that says what a row lacks, as a JSON array; null if nothing. No property has no name.
-LACKING = ""
+MISSING = ""
 
 
 class _Envelope(Struct, gc=False):
@@ -31,23 +31,23 @@ _decoder: msgspec.json.Decoder[_Envelope] = msgspec.json.Decoder(_Envelope)
 
 
 @dataclass(frozen=True, slots=True)
-class Lacking:
+class KeepPolicy:
     """Which records keep the values of what they do not have.
 
     Attributes:
-        living: Those whose row is there at the source.
-        gone: Those that say that it is gone there.
-        others: The table has columns of no property, so that each of these lacks something.
+        live: Those whose row is there at the source.
+        deleted: Those that say that it is gone there.
+        other_columns: The table has columns of no property, so that each of these lacks something.
     """
 
-    living: bool
-    gone: bool
-    others: bool = False
+    live: bool
+    deleted: bool
+    other_columns: bool = False
 
     def column(
         self, columns: Sequence[Column], made: Mapping[str, pa.Array], text: bytes
     ) -> pa.Array | None:
-        """Return the column `LACKING` of a batch; None if no row lacks anything.
+        """Return the column `MISSING` of a batch; None if no row lacks anything.
 
         Only records that may lack something are looked at: those with a null.
 
@@ -62,11 +62,13 @@ class Lacking:
         # What does not fit the column is in another.
         marks = (name for name in made if name == DELETED or name.startswith(f"{DELETED}__v_"))
         gone = _any(count, (pc.is_valid(made[name]) for name in marks))
-        keeping = pc.if_else(gone, self.gone, self.living)
+        keeping = pc.if_else(gone, self.deleted, self.live)
         if not pc.any(keeping).as_py():
             return None
         nulls = _any(count, (pc.is_null(made.get(c.name, pa.nulls(count))) for c in own))
-        said = pc.if_else(keeping, "[]" if self.others else None, pa.scalar(None, pa.string()))
+        said = pc.if_else(
+            keeping, "[]" if self.other_columns else None, pa.scalar(None, pa.string())
+        )
         found: list[str | None] = said.to_pylist()
         rows = pc.indices_nonzero(pc.and_(keeping, nulls)).to_pylist()
         lines = text.split(b"\n") if rows else []

@@ -37,7 +37,7 @@ _UNFIT_NAME = re.compile(r'["\\\x00-\x1f]|\A\Z')
 
 
 @dataclass(frozen=True, slots=True)
-class Native:
+class NativeType:
     """The Arrow type of an object or array whose JSON Schema tells all of its parts.
 
     Attributes:
@@ -61,7 +61,7 @@ class Native:
         return pa.array(msgspec.to_builtins(values), self.type)
 
 
-def only_nested(prop: Any) -> bool:  # noqa: ANN401
+def is_nested(prop: Any) -> bool:  # noqa: ANN401
     """Say whether the values of a property are objects or arrays, and nothing else but null."""
     names = _type_names(prop)
     return bool(names) and names <= {"object", "array"}
@@ -72,13 +72,13 @@ def _type_names(prop: Any) -> set[str]:  # noqa: ANN401
     return {str(name) for name in (types if isinstance(types, list) else [types])} - {"null"}
 
 
-def native(prop: Any) -> Native | None:  # noqa: ANN401
+def native(prop: Any) -> NativeType | None:  # noqa: ANN401
     """Return the native type of a property, or None if its JSON Schema leaves something open."""
     found = _native(prop)
     if found is None or not pa.types.is_nested(found[0]):
         return None
     python: Any = found[1]
-    return Native(found[0], msgspec.json.Decoder(list[python | None]))
+    return NativeType(found[0], msgspec.json.Decoder(list[python | None]))
 
 
 def _native(prop: Any) -> tuple[pa.DataType, Any] | None:  # noqa: ANN401

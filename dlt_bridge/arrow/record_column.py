@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN
 from dlt_bridge.arrow.types import Column, ColumnType
-from dlt_bridge.tap.placeholders import guarded
+from dlt_bridge.tap.placeholders import add_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-#: The column of whole records.
-RECORD = "_sdc_record"
 
 
 class _Line(Struct, gc=False):
@@ -31,7 +29,7 @@ _lines = msgspec.json.Decoder(_Line)
 _properties = msgspec.json.Decoder(dict[str, Raw])
 
 
-def completed(
+def with_record_column(
     columns: Sequence[Column], keys: Collection[str], told: Collection[str]
 ) -> tuple[Column, ...] | None:
     """Return the columns of a stream whose SCHEMA lacks those that it must have.
@@ -45,9 +43,9 @@ def completed(
     Returns:
         Columns for its keys, the others, and one for whole records; None if nothing is lacking.
     """
-    known = {column.name for column in columns if column.kind}
+    known = {column.name for column in columns if column.type}
     lacking = [key for key in keys if key not in known and (key in told or not known)]
-    if RECORD in known or (known and not lacking):
+    if RECORD_COLUMN in known or (known and not lacking):
         return None
     added = [
         Column(key, ColumnType("text"), key=True, required=True, schema={"type": "string"})
@@ -55,20 +53,22 @@ def completed(
     ]
     others = [column for column in columns if column.name not in lacking]
     # Required, so that no record goes without it.
-    return (*added, *others, Column(RECORD, ColumnType("json"), required=True, schema={}))
+    return (*added, *others, Column(RECORD_COLUMN, ColumnType("json"), required=True, schema={}))
 
 
-class WholeRecords:
+class RecordColumn:
     """Puts whole records beside the properties that their SCHEMA has.
 
     Args:
-        columns: What `completed` returned.
+        columns: What `with_record_column` returned.
         declared: The names of the properties of the SCHEMA.
     """
 
     def __init__(self, columns: Sequence[Column], declared: Collection[str]) -> None:
         self._names = {
-            name: json.dumps(name).encode() for column in columns if (name := column.name) != RECORD
+            name: json.dumps(name).encode()
+            for column in columns
+            if (name := column.name) != RECORD_COLUMN
         }
         # A key that is no text becomes its JSON text.
         self._as_text = self._names.keys() - set(declared)
@@ -84,7 +84,7 @@ class WholeRecords:
     def _line(self, line: bytes) -> bytes:
         with suppress(ValueError, RecursionError):
             return self._made(line)
-        if other := guarded(line):
+        if other := add_placeholders(line):
             with suppress(ValueError, RecursionError):
                 return other.restored(self._made(other.text))
         # Whoever decodes it says what is wrong with it.
@@ -98,7 +98,7 @@ class WholeRecords:
             for name, shown in self._names.items()
             if name in record
         ]
-        whole = b'"%b":%b' % (RECORD.encode(), bytes(decoded.record))
+        whole = b'"%b":%b' % (RECORD_COLUMN.encode(), bytes(decoded.record))
         version = bytes(decoded.version)
         end = b',"version":' + version if version else b""
         return b'{"record":{' + b",".join([*parts, whole]) + b"}" + end + b"}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,14 +17,13 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from dlt_bridge.arrow.values import NULL, TEXTUAL, decoded_type
-from dlt_bridge.arrow.variants import Limits
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tap.placeholders import Guarded, guarded
+from dlt_bridge.tap.placeholders import PlaceholderText, add_placeholders
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from dlt_bridge.arrow.missing_properties import Lacking
+    from dlt_bridge.arrow.record_schema import Observed, RecordSchema
     from dlt_bridge.arrow.types import Column, ColumnType
 
 #: Types whose values are JSON strings of a certain form.
@@ -50,34 +49,7 @@ _version = attrgetter("version")
 
 
 @dataclass(frozen=True, slots=True)
-class RecordSchema:
-    """What the records of one SCHEMA become.
-
-    Attributes:
-        stream: The stream's name, for errors.
-        columns: Its properties.
-        kinds: The types of their columns in the destination, where not those of the SCHEMA.
-        variants: The types of the variants that a column has already, by name and `data_type`.
-        limits: What the destination can't hold.
-        native: Objects and arrays become structs and lists where their schema tells all.
-        lacking: Which records keep the values of what they lack; None if none does.
-    """
-
-    stream: str
-    columns: Sequence[Column]
-    kinds: Mapping[str, ColumnType] = field(default_factory=dict)
-    variants: Mapping[str, Mapping[str, ColumnType]] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-    native: bool = False
-    lacking: Lacking | None = None
-
-    def may_choose(self, column: str) -> bool:
-        """Say whether a column is new, and nobody has asked for its type."""
-        return column not in self.kinds and not self.variants.get(column)
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
+class NumberedLines:
     """The lines of a batch.
 
     Attributes:
@@ -100,7 +72,7 @@ class Lines:
 
 
 @dataclass(slots=True)
-class Rows:
+class DecodedRows:
     """Decoded lines.
 
     Attributes:
@@ -113,7 +85,7 @@ class Rows:
 
     records: list[Any]
     versions: list[int | None]
-    guarded: Guarded | None
+    placeholders: PlaceholderText | None
     by_name: bool
     text: bytes
 
@@ -131,20 +103,7 @@ class Rows:
     def texts(self, values: Iterable[Raw]) -> list[bytes]:
         """Return JSON texts as the tap wrote them."""
         texts = list(map(bytes, values))
-        return list(map(self.guarded.restored, texts)) if self.guarded else texts
-
-
-@dataclass(slots=True)
-class Observations:
-    """What records have shown that their SCHEMA does not say.
-
-    Attributes:
-        unknown: Properties that the SCHEMA has not.
-        versioned: Records have versions.
-    """
-
-    unknown: list[str] = field(default_factory=list)
-    versioned: bool = False
+        return list(map(self.placeholders.restored, texts)) if self.placeholders else texts
 
 
 class RowDecoder:
@@ -160,7 +119,7 @@ class RowDecoder:
     """
 
     def __init__(
-        self, form: RecordSchema, kinds: Sequence[ColumnType | None], known: Observations
+        self, form: RecordSchema, kinds: Sequence[ColumnType | None], known: Observed
     ) -> None:
         self._stream, self._columns, self._limits = form.stream, form.columns, form.limits
         self._kinds = kinds
@@ -173,12 +132,12 @@ class RowDecoder:
             for index, (column, kind) in enumerate(zip(self._columns, kinds, strict=True))
             if kind is None
             or self._by_name
-            or (kind.data_type in WRITTEN_AS_TEXT and column.kind != kind)
+            or (kind.data_type in WRITTEN_AS_TEXT and column.type != kind)
         }
         self._forbid_unknown = True
         self._decoder = self._compiled()
 
-    def decoded(self, lines: Lines) -> Rows:
+    def decoded(self, lines: NumberedLines) -> DecodedRows:
         """Decode lines.
 
         Raises:
@@ -194,7 +153,7 @@ class RowDecoder:
                 raise self._misfit(lines) from None
             except ValueError:
                 if not self._adapted(text):
-                    stand_in = None if stand_in else guarded(text)
+                    stand_in = None if stand_in else add_placeholders(text)
                     if stand_in is None:
                         raise self._misfit(lines) from None
                     text = stand_in.text
@@ -205,7 +164,7 @@ class RowDecoder:
                 raise self._misfit(lines)
             versions = list(map(_version, decoded))
             self._known.versioned |= versions.count(None) != len(versions)
-            return Rows(records, versions, stand_in, self._by_name, text)
+            return DecodedRows(records, versions, stand_in, self._by_name, text)
 
     def slow_down(self, indices: Collection[int]) -> bool:
         """Decode columns from their texts from now on; say whether that is new."""
@@ -285,13 +244,13 @@ class RowDecoder:
             self._forbid_unknown = False
         return bool(new)
 
-    def _misfit(self, lines: Lines) -> MessageError:
+    def _misfit(self, lines: NumberedLines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
         required = [column.json_name for column in self._columns if column.required]
         for line, number in zip(lines.text.split(b"\n"), lines.numbers, strict=True):
             where = f"Stream {self._stream}: the record in line {number}"
             try:
-                other = guarded(line)
+                other = add_placeholders(line)
                 envelope = _envelope.decode(other.text if other else line)
             except (ValueError, RecursionError) as error:
                 problem = re.sub(r" - at `.*", "", str(error), flags=re.DOTALL)

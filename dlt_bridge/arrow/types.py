@@ -79,7 +79,7 @@ class Column:
 
     Attributes:
         name: The name that dlt is to make a column of; mostly the property's own.
-        kind: Its type; None if the property can only be null, and so has no column.
+        type: Its type; None if the property can only be null, and so has no column.
         key: It is part of the key, and never null.
         required: No record may lack it.
         schema: Its JSON Schema, with references resolved.
@@ -87,7 +87,7 @@ class Column:
     """
 
     name: str
-    kind: ColumnType | None
+    type: ColumnType | None
     key: bool = False
     required: bool = False
     schema: Any = None

@@ -27,7 +27,7 @@ from dlt_bridge.arrow.values import (
     arrow_type,
     exact_double,
 )
-from dlt_bridge.tap.placeholders import NO_NUMBERS, has_no_number
+from dlt_bridge.tap.placeholders import NON_FINITE, has_non_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Placed:
+class FittedColumn:
     """The values of one column, after each has found its place.
 
     Attributes:
@@ -96,7 +96,7 @@ def fit_column(
     texts: Sequence[bytes],
     known: Mapping[str, ColumnType],
     limits: Limits,
-) -> Placed:
+) -> FittedColumn:
     """Find the place of each value of a column.
 
     Args:
@@ -106,9 +106,9 @@ def fit_column(
         known: The types of the variants that there are already, by `data_type`.
         limits: What the destination can't hold.
     """
-    placed = Placed([None] * len(texts))
+    placed = FittedColumn([None] * len(texts))
     known = dict(known)
-    natural = column.kind if column.kind != kind else None
+    natural = column.type if column.type != kind else None
     fits = kind is not None and _takes_texts(column, kind)
     for index, text in enumerate(texts):
         if text == b"null":
@@ -136,7 +136,7 @@ def _takes_texts(column: Column, kind: ColumnType) -> bool:
     """
     if kind.data_type in {"text", "json"}:
         return True
-    if column.kind is None or column.kind.data_type != kind.data_type:
+    if column.type is None or column.type.data_type != kind.data_type:
         return False
     return kind.data_type != "decimal" or takes_strings(column.schema)
 
@@ -183,7 +183,7 @@ def _variant(
         except CONVERSION_ERRORS:
             continue
     # What is no number here has a text that the destination can't hold.
-    beyond = NUMBER.fullmatch(text) or has_no_number(text)
+    beyond = NUMBER.fullmatch(text) or has_non_finite(text)
     return (ColumnType("text"), text.decode()) if beyond else (ColumnType("binary"), text)
 
 
@@ -196,7 +196,7 @@ def _candidates(column: ColumnType | None, text: bytes) -> Iterator[ColumnType]:
             yield ColumnType("bool")
         case b"{" | b"[":
             yield ColumnType("json")
-        case _ if text not in NO_NUMBERS:
+        case _ if text not in NON_FINITE:
             # Beside decimals, all are to be decimals, so that they can be added up.
             if column is None or column.data_type != "decimal":
                 yield ColumnType("bigint")
@@ -230,7 +230,7 @@ def _bigint(_: ColumnType, text: bytes, __: Limits) -> int:
 
 
 def _double(_: ColumnType, text: bytes, limits: Limits) -> float:
-    if text in NO_NUMBERS:
+    if text in NON_FINITE:
         if not limits.no_number:
             raise ValueError("no number")
         return float(text)
@@ -272,7 +272,7 @@ def _text(_: ColumnType, text: bytes, limits: Limits) -> str:
 
 
 def _json(_: ColumnType, text: bytes, limits: Limits) -> str:
-    if has_no_number(text):
+    if has_non_finite(text):
         raise ValueError("no number")
     if b"\\u" in text:
         for escape in _ESCAPE.finditer(text):

@@ -23,12 +23,14 @@ from typing import IO, TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.decoder import Observed, RecordDecoder
+from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.errors import BridgeError, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
+
+    from dlt_bridge.arrow.record_schema import Observed
 
 #: Bytes of lines after which processes are started for the rest.
 BEFORE_PROCESSES = 16 * 1024 * 1024
@@ -50,7 +52,7 @@ _CHILD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LineBatch:
     """Lines of one stream that are decoded together.
 
     Attributes:
@@ -100,7 +102,7 @@ class Batch:
         """The number of the first line."""
         return self.numbers[0].start
 
-    def before(self, number: int) -> Batch | None:
+    def before(self, number: int) -> LineBatch | None:
         """Return the lines before another line; None if there are none.
 
         Args:
@@ -115,10 +117,10 @@ class Batch:
             return None
         lines, numbers = map(list, zip(*parts, strict=True))
         rows, size = sum(map(len, numbers)), sum(map(len, lines))
-        return Batch(self.decoder, lines, numbers, rows, size, self.opening)
+        return LineBatch(self.decoder, lines, numbers, rows, size, self.opening)
 
 
-class Decoding:
+class DecoderPool:
     """Decodes batches beside the program, and returns their tables in the order of the batches."""
 
     def __init__(self) -> None:
@@ -133,7 +135,7 @@ class Decoding:
         """How many batches are to be asked for before the first is waited for."""
         return 1 + AHEAD * len(self._processes)
 
-    def submit(self, batch: Batch, sequence: int, *, full: bool) -> Future[pa.Table]:
+    def submit(self, batch: LineBatch, sequence: int, *, full: bool) -> Future[pa.Table]:
         """Return the table of a batch, or the MessageError of a record that does not fit.
 
         Args:
@@ -147,7 +149,7 @@ class Decoding:
             self._turns = cycle(self._processes)
         if full and any(process.ready for process in self._processes):
             process = next(process for process in self._turns if process.ready)
-            known = batch.decoder.learnt
+            known = batch.decoder.observed
             process.ask(batch, known, sequence)
             return self._thread.submit(_answered, process, batch, known, sequence)
         return self._thread.submit(batch.table, sequence)
@@ -159,15 +161,15 @@ class Decoding:
         self._thread.shutdown(cancel_futures=True)
 
 
-def _answered(process: _Process, batch: Batch, known: Observed, sequence: int) -> pa.Table:
+def _answered(process: _Process, batch: LineBatch, known: Observed, sequence: int) -> pa.Table:
     """Return the table that a process made, or the one that is made now if more is known now."""
     learnt, table = process.answer()
     decoder = batch.decoder
-    if known != decoder.learnt:
+    if known != decoder.observed:
         return batch.table(sequence)
     if isinstance(learnt, Exception):
         raise learnt
-    decoder.learn(learnt)
+    decoder.observe(learnt)
     return table
 
 
@@ -182,16 +184,19 @@ def serve() -> None:
         answers.write(READY)
         answers.flush()
         while True:
-            form, known, lines, numbers, sequence, first = pickle.load(requests)  # noqa: S301
-            decoder = decoders.get(form.stream)
-            if decoder is None or (decoder.form, decoder.learnt) != (form, known):
-                decoder = decoders[form.stream] = RecordDecoder(form, known)
+            record_schema, known, lines, numbers, sequence, first = pickle.load(requests)  # noqa: S301
+            decoder = decoders.get(record_schema.stream)
+            if decoder is None or (decoder.record_schema, decoder.observed) != (
+                record_schema,
+                known,
+            ):
+                decoder = decoders[record_schema.stream] = RecordDecoder(record_schema, known)
             try:
                 table = decoder.table(b"\n".join(lines), numbers, sequence, first=first)
             except Exception as error:  # noqa: BLE001 - raised where the table is waited for
                 pickle.dump(error, answers)
             else:
-                pickle.dump(decoder.learnt, answers)
+                pickle.dump(decoder.observed, answers)
                 with pa.ipc.new_stream(answers, table.schema) as stream:
                     stream.write_table(table)
             answers.flush()
@@ -222,7 +227,7 @@ class _Process:
             self._ready = self._answers.read(len(READY)) == READY
         return self._ready
 
-    def ask(self, batch: Batch, known: Observed, sequence: int) -> None:
+    def ask(self, batch: LineBatch, known: Observed, sequence: int) -> None:
         """Have a batch decoded with what is known."""
         self._sent.append(self._sender.submit(self._send, batch, known, sequence))
 
@@ -254,11 +259,11 @@ class _Process:
             with suppress(BrokenPipeError):
                 pipe.close()
 
-    def _send(self, batch: Batch, known: Observed, sequence: int) -> None:
+    def _send(self, batch: LineBatch, known: Observed, sequence: int) -> None:
         # If there is no process any more, that is said where the answer is waited for.
         with suppress(BrokenPipeError):
             of_batch = (batch.lines, batch.numbers, sequence, batch.opening)
-            pickle.dump((batch.decoder.form, known, *of_batch), self._requests)
+            pickle.dump((batch.decoder.record_schema, known, *of_batch), self._requests)
             self._requests.flush()
 
 

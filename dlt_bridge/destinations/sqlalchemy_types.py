@@ -14,7 +14,7 @@ from dlt.destinations.impl.sqlalchemy import dialect as dialects
 from sqlalchemy import JSON, Numeric, TypeDecorator
 from typing_extensions import override
 
-from dlt_bridge.arrow.decoder import SEQUENCE
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.arrow.types import LARGEST_BIGINT
 
 if TYPE_CHECKING:

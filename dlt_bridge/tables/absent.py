@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.decoder import SEQUENCE
-from dlt_bridge.arrow.missing_properties import DELETED, Lacking
+from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
+from dlt_bridge.arrow.missing_properties import KeepPolicy
 from dlt_bridge.arrow.values import arrow_type
 from dlt_bridge.destinations.destination import pipeline
 from dlt_bridge.destinations.lookup import Wanted, readable, reader
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dlt_bridge.arrow.decoder import RecordDecoder
-    from dlt_bridge.arrow.rows import RecordSchema
+    from dlt_bridge.arrow.record_schema import RecordSchema
     from dlt_bridge.arrow.types import ColumnType
     from dlt_bridge.tables.completion import Completion
     from dlt_bridge.tables.dispositions import LoadPlan
@@ -57,13 +57,13 @@ def keeping(
             f' be read back from {pipeline().destination.destination_name}. Choose absent="null",'
             " or another destination."
         )
-    known = [*(column.name for column in form.columns), *variants_of(form.variants)]
+    known = [*(column.name for column in form.columns), *variants_of(form.stored_variants)]
     others = bool(tables.other_columns(table, known))
     columns = [
         replace(column, required=column.required and (column.key or not every))
         for column in form.columns
     ]
-    return replace(form, columns=columns, lacking=Lacking(every, marks, others))
+    return replace(form, columns=columns, keep=KeepPolicy(every, marks, others))
 
 
 def complete_rows(
@@ -83,9 +83,9 @@ def complete_rows(
     """
     if not waiting.needed:
         return
-    beside = decoder.learnt.kinds
+    beside = decoder.observed.variant_types
     variants = variants_of(beside)
-    columns = [column.name for column in decoder.form.columns]
+    columns = [column.name for column in decoder.record_schema.columns]
     more = tables.other_columns(table, [*columns, *variants]) if others else {}
     schema = decoder.schema
     for name, kind in {**variants, **more}.items():
@@ -97,10 +97,10 @@ def complete_rows(
             for name in (column.name, *variants_of({column.name: beside.get(column.name, {})}))
             if name in schema.names
         ]
-        for column in decoder.form.columns
+        for column in decoder.record_schema.columns
         if not column.key and column.name != DELETED
     }
-    kinds = {**decoder.told_columns, **variants, **more}
+    kinds = {**decoder.hinted_types, **variants, **more}
     texts = [name for name, kind in kinds.items() if kind.data_type == "json"]
     layout = Layout(waiting.keys, schema, properties, list(more))
     stored = schema.remove(schema.get_field_index(SEQUENCE))

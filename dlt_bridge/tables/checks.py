@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dlt
 from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
 
-from dlt_bridge.arrow.decoder import SEQUENCE
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.destinations.destination import (
     AGAIN,
     DRIVER,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import dlt
 
-from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
+from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.destinations.destination import POSTGRES_LIKE, capabilities, destination_type
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables.layout import stored_table
@@ -165,7 +165,7 @@ def key_columns(stream: str, columns: Sequence[Column], keys: Sequence[str]) -> 
     Raises:
         MessageError: The SCHEMA has no such property.
     """
-    known = {column.json_name: column.name for column in columns if column.kind}
+    known = {column.json_name: column.name for column in columns if column.type}
     if missing := sorted(set(keys) - known.keys()):
         raise MessageError(
             f"Stream {stream}: the SCHEMA has no property for its key {listed(missing)}."
@@ -179,7 +179,7 @@ def holders_of(columns: Iterable[Column]) -> dict[str, str]:
     return {
         column.name: column.json_name
         for column in columns
-        if column.kind and normalize(column.name) != column.json_name
+        if column.type and normalize(column.name) != column.json_name
     }
 
 

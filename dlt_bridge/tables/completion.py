@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
-from dlt_bridge.arrow.missing_properties import LACKING
+from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
+from dlt_bridge.arrow.missing_properties import MISSING
 from dlt_bridge.destinations.lookup import matching
 from dlt_bridge.tables.spool import Spool
 
@@ -70,16 +70,16 @@ class Completion:
     def add(self, table: pa.Table) -> pa.Table:
         """Take a table, and return its rows that lack nothing."""
         whole = pa.repeat(pa.scalar(value=True), len(table))
-        if LACKING in table.column_names:
+        if MISSING in table.column_names:
             self._lacking = True
-            whole = pc.is_null(table[LACKING])
+            whole = pc.is_null(table[MISSING])
         known = table.select([*self.keys, SEQUENCE])
         part = pa.repeat(pa.scalar(self._spool.count), len(table))
         self._known.append(known.append_column(_WHOLE, whole).append_column(_PART, part))
         self._spool.add(table)
-        if LACKING not in table.column_names:
+        if MISSING not in table.column_names:
             return table
-        return table.drop_columns(LACKING).filter(whole)
+        return table.drop_columns(MISSING).filter(whole)
 
     def close(self) -> None:
         """Let go of the rows."""
@@ -126,7 +126,7 @@ def completed(tables: Sequence[pa.Table], layout: Layout) -> pa.Table:
         tables: Rows of a package, which have sequence numbers, and others that were before it.
         layout: What the rows consist of.
     """
-    lacking = layout.schema.append(pa.field(LACKING, pa.string()))
+    lacking = layout.schema.append(pa.field(MISSING, pa.string()))
     rows = pa.concat_tables([_as(table, lacking) for table in tables])
     order = rows.select(layout.keys).append_column("", pc.fill_null(rows[SEQUENCE], -1))
     ascending = [(name, "ascending") for name in order.column_names]
@@ -138,7 +138,7 @@ def completed(tables: Sequence[pa.Table], layout: Layout) -> pa.Table:
         # What is of an older version is as good as gone.
         first = pc.or_(first, _rises(rows[VERSION]))
     places = pa.arange(0, len(rows))
-    lacks = pc.unique(rows[LACKING]).drop_null()
+    lacks = pc.unique(rows[MISSING]).drop_null()
     told = {text: set(json.loads(text)) for text in lacks.to_pylist()}
 
     def source(has: pa.Array) -> pa.Array:
@@ -150,9 +150,9 @@ def completed(tables: Sequence[pa.Table], layout: Layout) -> pa.Table:
     for name, those in layout.properties.items():
         without = pa.array([text for text, names in told.items() if name in names], pa.string())
         if len(without):
-            taken = source(pc.invert(pc.is_in(rows[LACKING], without)))
+            taken = source(pc.invert(pc.is_in(rows[MISSING], without)))
             columns |= {column: rows[column].take(taken) for column in those}
-    whole = pc.is_null(rows[LACKING])
+    whole = pc.is_null(rows[MISSING])
     for column in layout.others:
         columns[column] = rows[column].take(source(pc.or_(whole, pc.is_valid(rows[column]))))
     return pa.table(columns, schema=layout.schema)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlt_bridge.arrow.decoder import SEQUENCE
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.tables.spool import Spool
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.workers import Decoding
+from dlt_bridge.arrow.workers import DecoderPool
 from dlt_bridge.destinations.destination import destination_type, prepare
 from dlt_bridge.destinations.destination import pipeline as running_pipeline
 from dlt_bridge.destinations.staging import separate
@@ -25,30 +25,30 @@ from dlt_bridge.tables.checks import refuse_structs, streams_to_read
 from dlt_bridge.tables.dlt_warnings import expect_meant_hints
 from dlt_bridge.tables.read_states import ReadState, ReadStates
 from dlt_bridge.tables.sink import Sink, StreamItem
-from dlt_bridge.tap.batch_files import lines_of_batch
+from dlt_bridge.tap.batch_files import batch_lines
 from dlt_bridge.tap.messages import (
     ActivateVersion,
     Batch,
-    Other,
+    OtherMessage,
     Record,
     Schema,
     State,
     StreamMessage,
-    decoded,
+    decode_message,
     state_text,
     state_value,
 )
-from dlt_bridge.tap.record_prefixes import Heads
+from dlt_bridge.tap.record_prefixes import RecordPrefixes
 from dlt_bridge.tap.state import BOOKMARKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
-    from dlt_bridge.arrow.workers import Batch as LineBatch
+    from dlt_bridge.arrow.workers import LineBatch
     from dlt_bridge.tables.sink import Options
-    from dlt_bridge.tap.catalog import Catalog, NoCatalog, Renamed
-    from dlt_bridge.tap.inputs import Lines
+    from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog
+    from dlt_bridge.tap.inputs import SingerLines
     from dlt_bridge.tap.process import Tap
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,10 @@ class Driver:
     """
 
     def __init__(
-        self, tap: Tap | Lines, catalog: Catalog | NoCatalog | Renamed, options: Options
+        self,
+        tap: Tap | SingerLines,
+        catalog: Catalog | NoCatalog | RenamedCatalog,
+        options: Options,
     ) -> None:
         self._tap = tap
         self._catalog = catalog
@@ -116,7 +119,7 @@ class Driver:
         self._writers: dict[str, Sink] = {}
         # The last SCHEMA line of each stream, and what the records of a stream begin with.
         self._schemas: dict[bytes, str] = {}
-        self._heads: Heads[Sink] = Heads()
+        self._heads: RecordPrefixes[Sink] = RecordPrefixes()
         # The last STATE; and those of the package at which it may end.
         self._state = ReadState()
         self._states = ReadStates()
@@ -129,7 +132,7 @@ class Driver:
         self._replacing: dict[str, Any] = {}
         # The types of messages that Singer does not have.
         self._other_kinds: set[str] = set()
-        self._decoder = Decoding()
+        self._decoder = DecoderPool()
         self._decoding: deque[_Asked] = deque()
         # Bytes of lines that are not decoded yet, and of rows that were not handed over.
         self._waiting = 0
@@ -257,8 +260,8 @@ class Driver:
             if known:
                 yield from self._appended(known, line, number, count)
             elif line not in self._schemas and line.strip():
-                message = None if line == self._state.line else decoded(line, number)
-                if isinstance(message, Other):
+                message = None if line == self._state.line else decode_message(line, number)
+                if isinstance(message, OtherMessage):
                     self._warn_of_other(message, number)
                     continue
                 if message and not isinstance(message, State):
@@ -320,7 +323,7 @@ class Driver:
                 resource.apply_hints(write_disposition="append")
 
     def _started(self) -> Iterator[tuple[int, int, bytes]]:
-        """Start the tap, and return its lines as `Heads.pieces` does."""
+        """Start the tap, and return its lines as `RecordPrefixes.split` does."""
         known = self._options.everything
         self._selected = streams_to_read(
             [known] if known else self._catalog.names, again=self._tap.sends_again
@@ -337,7 +340,7 @@ class Driver:
         if self._options.nested == "native":
             refuse_structs()
         expect_meant_hints(self._selected)
-        return self._heads.pieces(self._running.enter_context(running))
+        return self._heads.split(self._running.enter_context(running))
 
     def _settle_tables(self) -> None:
         """Decide, before anything is read, which tables the streams have."""
@@ -500,11 +503,11 @@ class Driver:
             raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
         match message:
             case Record():
-                self._heads.learn(line, message.stream, writer)
+                self._heads.add(line, message.stream, writer)
                 yield from self._appended(writer, line, number)
             case Batch():
                 places = self._options.places
-                for record in lines_of_batch(writer.message, message, number, places):
+                for record in batch_lines(writer.message, message, number, places):
                     yield from self._appended(writer, record, number)
             case ActivateVersion():
                 self._decode(writer)
@@ -537,15 +540,15 @@ class Driver:
         writer.line = line
         self._writers[stream] = writer
 
-    def _warn_of_other(self, message: Other, number: int) -> None:
+    def _warn_of_other(self, message: OtherMessage, number: int) -> None:
         """Warn once of each type of messages that are not loaded."""
-        if message.kind not in self._other_kinds:
-            self._other_kinds.add(message.kind)
+        if message.type not in self._other_kinds:
+            self._other_kinds.add(message.type)
             logger.warning(
                 "Line %d is a message of the type %s, which Singer does not have. It is left out,"
                 " and so are others like it.",
                 number,
-                message.kind,
+                message.type,
             )
 
     def _stream(self, name: str, line: int) -> str | None:

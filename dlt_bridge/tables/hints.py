@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 
-from dlt_bridge.arrow.decoder import SEQUENCE
-from dlt_bridge.arrow.missing_properties import DELETED
+from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.destinations.file_formats import VALUES
 from dlt_bridge.tables.column_names import HOLDER
 from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, LoadPlan

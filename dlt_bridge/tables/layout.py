@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import dlt
 from dlt.common.schema.utils import new_table
 
-from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
+from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.types import ColumnType, DataType
 from dlt_bridge.destinations.destination import capabilities
 from dlt_bridge.errors import ANEW, MessageError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dlt
 
-from dlt_bridge.arrow.decoder import SEQUENCE, VERSION
+from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.destinations.destination import capabilities
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
-from dlt_bridge.arrow.decoder import VERSION, RecordDecoder
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN, VERSION
 from dlt_bridge.arrow.nested import Nesting, objects
-from dlt_bridge.arrow.record_column import RECORD, WholeRecords, completed
-from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import Column, ColumnType, columns
-from dlt_bridge.arrow.workers import Batch
+from dlt_bridge.arrow.workers import LineBatch
 from dlt_bridge.destinations import destination
 from dlt_bridge.destinations.existing import Existing
 from dlt_bridge.destinations.file_formats import CSV, VALUES, for_values, needs_values
@@ -207,7 +208,7 @@ class Sink:
         options.refreshing.drop(stream.name, self.table)
         declared = columns(message.schema, plan.keys)
         # Puts whole records beside the properties, if the SCHEMA lacks some.
-        self._whole: WholeRecords | None = None
+        self._whole: RecordColumn | None = None
         if not plan.keys and not declared and "properties" not in message.schema:
             raise MessageError(
                 f"Stream {stream.name}: the SCHEMA has no property, and no key. What its records"
@@ -221,7 +222,7 @@ class Sink:
         )
         self._plan = replace(plan, keys=names.key_columns(stream.name, properties, plan.keys))
         self._holders = names.holders_of(properties)
-        named_columns = [column.name for column in properties if column.kind]
+        named_columns = [column.name for column in properties if column.type]
         options.existing.bring_in_line(stream.name, self.table, named_columns)
         unfit.refuse_many(stream.name, self.table, named_columns)
         form = self._form(properties, wish)
@@ -247,7 +248,7 @@ class Sink:
         self._file_format = destination.file_format(objects=options.nested == "tables")
         self.begin()
         # The table is there even if no row comes; if it has properties.
-        self._due = any(column.kind for column in declared)
+        self._due = any(column.type for column in declared)
 
     def _form(self, properties: Sequence[Column], wish: UserHints) -> RecordSchema:
         """Return what the records become."""
@@ -255,12 +256,12 @@ class Sink:
         layout = tables.layout(self.stream.name, self.table, properties, wish.columns)
         kinds = layout.kinds
         properties = tuple(
-            replace(column, kind=layout.asked.get(column.name, column.kind))
+            replace(column, type=layout.asked.get(column.name, column.type))
             for column in properties
         )
         if nested == "tables":
             # Mixed values beside child tables are JSON in a text column: see `TableHints`.
-            mixed = {column.name for column in properties if column.kind == ColumnType("json")}
+            mixed = {column.name for column in properties if column.type == ColumnType("json")}
             kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
         form = RecordSchema(
             self.stream.name,
@@ -293,8 +294,8 @@ class Sink:
         later._active, later._oldest = self._active, self._oldest
         later.beside = self.beside
         later._file_format = self._file_format
-        if self._decoder.learnt.versioned:
-            later._decoder.learn(replace(later._decoder.learnt, versioned=True))
+        if self._decoder.observed.versioned:
+            later._decoder.observe(replace(later._decoder.observed, versioned=True))
         if self._held or self._incomplete:
             later.close()
             if later._plan.keys != self._plan.keys:
@@ -314,7 +315,7 @@ class Sink:
         columns = hints.told().columns
         if hints.nested is None:
             # Arrow tables would tell these types themselves.
-            kinds = {**self._decoder.told_columns, **self._decoder.learnt.variants}
+            kinds = {**self._decoder.hinted_types, **self._decoder.observed.variants}
             for name, kind in kinds.items():
                 columns[name] = {**columns.get(name, {}), **column_of(kind)}
         resource = self._options.everything or self.stream.name
@@ -345,7 +346,7 @@ class Sink:
         self._active: int | None = None
         self._oldest: int | None = None
         self._held = Deduplicator(self._plan.keys) if self._plan.one_version else None
-        self._incomplete = Completion(self._plan.keys) if self._decoder.form.lacking else None
+        self._incomplete = Completion(self._plan.keys) if self._decoder.record_schema.keep else None
         self._watch = UniqueKeyTracker(self._plan.keys if self._plan.disposition == "merge" else ())
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
@@ -364,11 +365,11 @@ class Sink:
         self._rows += count
         return self._rows >= BATCH_ROWS or self._size >= BATCH_BYTES
 
-    def batch(self) -> Batch | None:
+    def batch(self) -> LineBatch | None:
         """Return the lines that wait, to be decoded; None if there are none."""
         if not self._rows:
             return None
-        batch = Batch(
+        batch = LineBatch(
             self._decoder, self._lines, self._numbers, self._rows, self._size, self._unread
         )
         self._unread = False
@@ -394,7 +395,7 @@ class Sink:
             numbers: The numbers of their lines.
         """
         self._report()
-        for name in self._decoder.learnt.variants.keys() & set(table.schema.names):
+        for name in self._decoder.observed.variants.keys() & set(table.schema.names):
             self.beside[name] += len(table) - table[name].null_count
         if self._spool:
             self._choose_format(table)
@@ -423,7 +424,7 @@ class Sink:
                 " destination can't delete rows of older versions here. If the tap always reads"
                 ' the whole stream, load it with write_disposition="replace".'
             )
-        self._decoder.learn(replace(self._decoder.learnt, versioned=True))
+        self._decoder.observe(replace(self._decoder.observed, versioned=True))
         self._activations.append((number, version))
         self._due = True
 
@@ -545,8 +546,8 @@ class Sink:
     def _hints(self) -> TableHints:
         hints = TableHints(
             self._plan,
-            self._decoder.told_columns,
-            self._decoder.learnt.variants,
+            self._decoder.hinted_types,
+            self._decoder.observed.variants,
             stored=tables.stored_columns(self.table),
             conditions=self._conditions(),
             nested=self._decoder.nested_columns if self._options.nested == "tables" else None,
@@ -596,11 +597,11 @@ class Sink:
         self, declared: Sequence[Column], keys: Collection[str], *, told: Collection[str]
     ) -> tuple[Column, ...] | None:
         """Return the columns of whole records, and warn once; None if the SCHEMA lacks nothing."""
-        found = completed(declared, keys, told)
+        found = with_record_column(declared, keys, told)
         if found is None:
             return None
-        known = [column.name for column in declared if column.kind]
-        self._whole = WholeRecords(found, known)
+        known = [column.name for column in declared if column.type]
+        self._whole = RecordColumn(found, known)
         if self.stream.name not in self._options.whole:
             self._options.whole.add(self.stream.name)
             logger.warning(
@@ -608,13 +609,13 @@ class Sink:
                 " JSON, in the column `%s`.",
                 self.stream.name,
                 f"property for its key {', '.join(keys)}" if known else "properties",
-                RECORD,
+                RECORD_COLUMN,
             )
         return found
 
     def _report(self) -> None:
         """Warn once of each property that is not loaded, and each column that has a variant."""
-        learnt, name = self._decoder.learnt, self.stream.name
+        learnt, name = self._decoder.observed, self.stream.name
         if new := learnt.unknown[self._reported :]:
             self._reported = len(learnt.unknown)
             logger.warning(
@@ -623,14 +624,14 @@ class Sink:
                 name,
                 ", ".join(f"`{unknown}`" for unknown in new),
             )
-        for moved in learnt.misplaced[self._moved :]:
+        for moved in learnt.new_variants[self._moved :]:
             self._moved += 1
             logger.warning(
                 "Stream %s: the value of `%s` in line %d does not fit its column (%s). It is kept"
                 " as it is in the column `%s`, and so are others like it.",
                 name,
-                moved.column,
+                moved.json_name,
                 moved.line,
-                moved.kind.text if moved.kind else "null",
-                moved.variant,
+                moved.column_type.text if moved.column_type else "null",
+                moved.name,
             )

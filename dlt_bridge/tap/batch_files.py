@@ -78,7 +78,7 @@ class BatchFolders:
         return os.fdopen(descriptor, "rb")
 
 
-def places_of(config: Mapping[str, Any], given: Sequence[str]) -> BatchFolders:
+def batch_folders(config: Mapping[str, Any], given: Sequence[str]) -> BatchFolders:
     """Return the places for a tap: with the one that its own settings (`batch_config`) name."""
     root: Any = config
     for name in ("batch_config", "storage", "root"):
@@ -96,9 +96,7 @@ _ELSEWHERE = (
 )
 
 
-def lines_of_batch(
-    schema: Schema, batch: Batch, number: int, places: BatchFolders
-) -> Iterator[bytes]:
+def batch_lines(schema: Schema, batch: Batch, number: int, places: BatchFolders) -> Iterator[bytes]:
     """Yield the records of a BATCH as lines of RECORD messages.
 
     Args:

@@ -183,7 +183,7 @@ class Catalog:
         return {"streams": entries}
 
 
-class Renamed:
+class RenamedCatalog:
     """The streams of a tap whose messages call them by other names than its catalog.
 
     Args:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from dlt_bridge.errors import MessageError, TapError
-from dlt_bridge.tap.process import blocks
+from dlt_bridge.tap.process import line_blocks
 
 _KINDS = (
     "A tap is the name or path of an executable, a command with its arguments, a module, or the"
@@ -30,7 +30,7 @@ _LONGEST_NAME = 64  # of a dlt schema
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 
 
-class Lines:
+class SingerLines:
     """Singer lines that some other program wrote: a file, standard input, a list.
 
     Args:
@@ -73,7 +73,7 @@ TapLike = (
     | ModuleType
     | Iterable[str]
     | Iterable[bytes]
-    | Lines
+    | SingerLines
 )
 
 
@@ -88,7 +88,7 @@ def _blocks(lines: Iterable[Any]) -> Iterator[bytes]:
     """Yield lines; of a file, many together."""
     file = _binary(lines)
     if file is not None:
-        yield from blocks(file)
+        yield from line_blocks(file)
         return
     for number, line in enumerate(lines, start=1):
         yield _encoded(line, number)
@@ -128,7 +128,7 @@ def command_of(tap: TapLike) -> list[str]:
     Raises:
         TapError: It is none of these.
     """
-    if isinstance(tap, Lines):
+    if isinstance(tap, SingerLines):
         return []
     if isinstance(tap, ModuleType):
         return [sys.executable, "-m", tap.__name__]

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tap.placeholders import guarded
+from dlt_bridge.tap.placeholders import add_placeholders
 
 
 class Schema(Struct, frozen=True, tag_field="type", tag="SCHEMA"):
@@ -66,14 +66,14 @@ class Batch(Struct, frozen=True, tag_field="type", tag="BATCH"):
     version: int | None = None
 
 
-class Other(Struct, frozen=True):
+class OtherMessage(Struct, frozen=True):
     """A message of a type that Singer does not have, and that tells of no record, such as a log.
 
     Attributes:
-        kind: Its type, as the tap wrote it.
+        type: Its type, as the tap wrote it.
     """
 
-    kind: str
+    type: str
 
 
 class _Typed(Struct):
@@ -102,7 +102,7 @@ HARMLESS = frozenset(
 )
 
 
-def decoded(line: bytes, number: int) -> Message | Other:
+def decode_message(line: bytes, number: int) -> Message | OtherMessage:
     """Decode a line of a tap.
 
     Args:
@@ -110,7 +110,7 @@ def decoded(line: bytes, number: int) -> Message | Other:
         number: Its number, for errors.
 
     Returns:
-        The message; `Other` if nothing is lost without it.
+        The message; `OtherMessage` if nothing is lost without it.
 
     Raises:
         MessageError: It is no message. The error names its number and shows none of its text.
@@ -121,7 +121,7 @@ def decoded(line: bytes, number: int) -> Message | Other:
     except (ValueError, RecursionError) as error:  # msgspec's errors, and those of UTF-8
         problem = error
     # Halves of surrogate pairs: in a record, they are values like others.
-    if isinstance(problem, ValueError) and (other := guarded(line)):
+    if isinstance(problem, ValueError) and (other := add_placeholders(line)):
         try:
             message = _decoder.decode(other.text)
         except (ValueError, RecursionError):
@@ -135,14 +135,14 @@ def decoded(line: bytes, number: int) -> Message | Other:
     raise MessageError(f"Line {number} is no Singer message: {shown}.")
 
 
-def _harmless(line: bytes) -> Other | None:
+def _harmless(line: bytes) -> OtherMessage | None:
     """Return what a line is that is no message, but that can be left out."""
     try:
         message = _typed.decode(line)
     except (ValueError, RecursionError):
         return None
     told = bytes(message.stream) or bytes(message.record)
-    return Other(message.type) if message.type.upper() in HARMLESS and not told else None
+    return OtherMessage(message.type) if message.type.upper() in HARMLESS and not told else None
 
 
 def state_text(line: bytes) -> str:
@@ -176,7 +176,7 @@ def state_value(line: bytes, number: int) -> dict[str, Any]:
     return value
 
 
-def record_head(line: bytes, stream: str) -> bytes | None:
+def record_prefix(line: bytes, stream: str) -> bytes | None:
     """Return what every line with a record of the same stream begins with.
 
     Most lines are records that differ in nothing but what comes after these bytes, so they need

@@ -20,13 +20,13 @@ _ESCAPE = re.compile(
 # A string, or what Python writes for a double that is no number. No string goes on in another line.
 _NO_NUMBER = re.compile(rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|(-?Infinity|NaN)')
 #: What Python writes for doubles that are no numbers.
-NO_NUMBERS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
+NON_FINITE = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 #: Code points that are no characters (Unicode 23.7): the first that a text does not have stands in.
 STAND_INS = range(0xFDD0, 0xFDF0)
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
+class PlaceholderText:
     """A JSON text without halves of surrogate pairs, NaN and infinities.
 
     Attributes:
@@ -42,15 +42,15 @@ class Guarded:
         """Return a part of the text as it was."""
         if self.stand_in not in part:
             return part
-        for word in NO_NUMBERS:
+        for word in NON_FINITE:
             part = part.replace(b'"%b%b"' % (self.stand_in, word), word)
         return part.replace(self.stand_in, b"\\u")
 
 
-def guarded(text: bytes) -> Guarded | None:
+def add_placeholders(text: bytes) -> PlaceholderText | None:
     """Return a JSON text with stand-ins; None if it needs none."""
     halves = any(escape.group(1) for escape in _ESCAPE.finditer(text))
-    if not halves and not has_no_number(text):
+    if not halves and not has_non_finite(text):
         return None
     lower = text.lower()
     for code in STAND_INS:
@@ -58,11 +58,11 @@ def guarded(text: bytes) -> Guarded | None:
         if stand_in not in lower:
             made = _replaced(_ESCAPE, text, lambda half: stand_in + half) if halves else text  # noqa: B023
             made = _replaced(_NO_NUMBER, made, lambda word: b'"%b%b"' % (stand_in, word))  # noqa: B023
-            return Guarded(made, stand_in)
+            return PlaceholderText(made, stand_in)
     return None
 
 
-def has_no_number(text: bytes) -> bool:
+def has_non_finite(text: bytes) -> bool:
     """Say whether a JSON text has NaN or an infinity."""
     return (b"NaN" in text or b"Infinity" in text) and any(
         found.group(1) for found in _NO_NUMBER.finditer(text)

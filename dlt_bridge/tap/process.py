@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from dlt_bridge.errors import MessageError, TapError
 from dlt_bridge.tap.private_folder import private_folder, write_private
-from dlt_bridge.tap.stderr import Said
+from dlt_bridge.tap.stderr import TapLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,7 +92,7 @@ class Tap:
         self.command = [executable, *arguments]
         self.config = config
         self._advice = advice
-        self._said: list[Said] = []
+        self._said: list[TapLog] = []
         self._properties = properties
         self._patience = patience
 
@@ -150,7 +150,7 @@ class Tap:
                     arguments += [f"--{flag}", str(path)]
             process = self._started(arguments)
             stdout, stderr = cast("_Pipes", (process.stdout, process.stderr))
-            said = Said(self.name, self.config, known=[*self._said])
+            said = TapLog(self.name, self.config, known=[*self._said])
             self._said.append(said)
             try:
                 with stdout, _heard(stderr, said):
@@ -217,7 +217,7 @@ class Tap:
         self, process: subprocess.Popen[bytes], stdout: IO[bytes], config: Path
     ) -> Iterator[bytes]:
         """Yield what a tap writes; at the first, its config is read and need not stay there."""
-        written = blocks(_Output(self, process, stdout))
+        written = line_blocks(_Output(self, process, stdout))
         first = next(written, None)
         config.unlink(missing_ok=True)
         if first is not None:
@@ -275,7 +275,7 @@ class _Output:
         return os.read(self._stdout.fileno(), size)
 
 
-def blocks(file: IO[bytes] | _Output) -> Iterator[bytes]:
+def line_blocks(file: IO[bytes] | _Output) -> Iterator[bytes]:
     """Yield the whole lines of a file, as many together as there are at the moment.
 
     Args:
@@ -300,7 +300,7 @@ def blocks(file: IO[bytes] | _Output) -> Iterator[bytes]:
 
 
 @contextmanager
-def _heard(stderr: IO[bytes], said: Said) -> Iterator[None]:
+def _heard(stderr: IO[bytes], said: TapLog) -> Iterator[None]:
     """Hear what a tap says on standard error, while it runs."""
     thread = threading.Thread(target=said.read, args=(stderr,), name="tap-stderr", daemon=True)
     thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dlt_bridge.tap.messages import RECORD_NAME, record_head
+from dlt_bridge.tap.messages import RECORD_NAME, record_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Heads(Generic[T]):
+class RecordPrefixes(Generic[T]):
     """Knows what takes the lines that begin as others did.
 
     Most lines are RECORDs that differ in nothing but the record itself, and come many together.
@@ -25,9 +25,9 @@ class Heads(Generic[T]):
         # A line that begins in another way than the last RECORD.
         self._other = re.compile(rb"\n")
 
-    def learn(self, line: bytes, stream: str, taker: T) -> None:
+    def add(self, line: bytes, stream: str, taker: T) -> None:
         """Learn what a RECORD of a stream begins with, and what takes others like it."""
-        if head := record_head(line, stream):
+        if head := record_prefix(line, stream):
             self._known[head] = taker
 
     def replace(self, taker: T, other: T) -> None:
@@ -45,7 +45,7 @@ class Heads(Generic[T]):
             self._other = re.compile(rb"\n(?!" + re.escape(head) + rb")")
         return known
 
-    def pieces(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
+    def split(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
         """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
 
         Args:
@@ -69,7 +69,7 @@ class Heads(Generic[T]):
 
 
 def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield lines that begin alike together, and the others one at a time; as `pieces` does."""
+    """Yield lines that begin alike together, and the others one at a time; as `split` does."""
     run: list[bytes] = []
     for index, line in enumerate(lines, start=number):
         if head and line.startswith(head):

@@ -46,7 +46,7 @@ _PARTICULAR = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|`[^`]*`")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[\dT:.Z+ -]*")
 
 
-class Said:
+class TapLog:
     """What one run of a tap says.
 
     Args:
@@ -59,7 +59,7 @@ class Said:
         texts: The warnings that were passed on.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any], known: Sequence[Said] = ()) -> None:
+    def __init__(self, name: str, config: Mapping[str, Any], known: Sequence[TapLog] = ()) -> None:
         self.warnings = 0
         self.texts: set[str] = set()
         self._known = {text for said in known for text in said.texts}
@@ -81,7 +81,7 @@ class Said:
         """Take a line."""
         line = self._masked(line)
         logger.debug("%s", line)
-        level, text = parsed(line)
+        level, text = parse_line(line)
         self._tail.append((level, line))
         if level in _ERRORS:
             self._errors.append(line)
@@ -107,7 +107,7 @@ class Said:
             failed: The tap failed: an error shows its own errors.
         """
         for line in () if failed else self._errors:
-            logger.warning("%s: %s", self._name, parsed(line)[1])
+            logger.warning("%s: %s", self._name, parse_line(line)[1])
         for kind, count in self._kinds.items():
             if count > MOST_ALIKE:
                 logger.warning(
@@ -127,7 +127,7 @@ class Said:
         return line
 
 
-def parsed(line: str) -> tuple[str | None, str]:
+def parse_line(line: str) -> tuple[str | None, str]:
     """Return the level that a line of a log names, if any, and what it says."""
     if line.startswith("{"):
         return _of_json(line)

@@ -28,7 +28,7 @@ from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
 from dlt_bridge.source import singer
-from dlt_bridge.tap.inputs import Lines, as_name
+from dlt_bridge.tap.inputs import SingerLines, as_name
 from dlt_bridge.tap.json_files import json_object
 from dlt_bridge.tap.private_folder import private_folder
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
@@ -141,7 +141,7 @@ class TargetDlt(PluginBase):
         """
         config = self.config
         source = singer(
-            Lines(lines, refresh=config.get("refresh") or ()),
+            SingerLines(lines, refresh=config.get("refresh") or ()),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
             deletes=config["deletes"],

@@ -20,7 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
 
 from dlt_bridge import BridgeError, singer
-from dlt_bridge.tap.batch_files import BatchFolders, places_of
+from dlt_bridge.tap.batch_files import BatchFolders, batch_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,10 +186,10 @@ def test_address_is_within_one_that_is_allowed(place: str, name: str, *, allowed
 
 def test_root_of_the_taps_own_settings_is_allowed(elsewhere: Path) -> None:
     config = {"batch_config": {"storage": {"root": elsewhere.as_uri()}}}
-    with places_of(config, []).opened(str(elsewhere / "1.json")) as file:
+    with batch_folders(config, []).opened(str(elsewhere / "1.json")) as file:
         assert file.read() == b'{"id": 1}'
     with pytest.raises(Exception, match="in no place"):
-        places_of({"batch_config": "x"}, []).opened(str(elsewhere / "1.json"))
+        batch_folders({"batch_config": "x"}, []).opened(str(elsewhere / "1.json"))
 
 
 def test_file_that_never_ends_is_refused(stage: Stage, tmp_path: Path) -> None:

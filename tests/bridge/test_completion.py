@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
-from dlt_bridge.arrow.missing_properties import DELETED, LACKING, Lacking
-from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
+from dlt_bridge.arrow.missing_properties import MISSING, KeepPolicy
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import columns
 from dlt_bridge.tables.completion import Completion, Layout
 
@@ -24,8 +25,8 @@ TEXT = {"type": ["string", "null"]}
 SCHEMA = {"properties": {"id": {"type": "integer"}, "a": TEXT, "b": {}, DELETED: TEXT}}
 
 
-def decoder(lacking: Lacking, schema: Any = SCHEMA) -> RecordDecoder:
-    return RecordDecoder(RecordSchema("s", columns(schema, ("id",)), lacking=lacking))
+def decoder(lacking: KeepPolicy, schema: Any = SCHEMA) -> RecordDecoder:
+    return RecordDecoder(RecordSchema("s", columns(schema, ("id",)), keep=lacking))
 
 
 def decoded(decoder: RecordDecoder, records: Sequence[str], sequence: int = 0) -> pa.Table:
@@ -36,16 +37,16 @@ def decoded(decoder: RecordDecoder, records: Sequence[str], sequence: int = 0) -
 @pytest.mark.parametrize(
     ("lacking", "expected"),
     [
-        (Lacking(living=True, gone=True), [None, '["a", "b"]', '["b"]', '["a", "b"]', '["a"]']),
-        (Lacking(living=True, gone=False), [None, '["a", "b"]', '["b"]', None, None]),
+        (KeepPolicy(live=True, deleted=True), [None, '["a", "b"]', '["b"]', '["a", "b"]', '["a"]']),
+        (KeepPolicy(live=True, deleted=False), [None, '["a", "b"]', '["b"]', None, None]),
         (
-            Lacking(living=True, gone=True, others=True),
+            KeepPolicy(live=True, deleted=True, other_columns=True),
             ["[]", '["a", "b"]', '["b"]', '["a", "b"]', '["a"]'],
         ),
-        (Lacking(living=False, gone=True), [None, None, None, '["a", "b"]', '["a"]']),
+        (KeepPolicy(live=False, deleted=True), [None, None, None, '["a", "b"]', '["a"]']),
     ],
 )
-def test_what_records_lack(lacking: Lacking, expected: list[str | None]) -> None:
+def test_what_records_lack(lacking: KeepPolicy, expected: list[str | None]) -> None:
     records = [
         '{"id": 1, "a": null, "b": "\\ud800"}',
         '{"id": 2}',
@@ -53,22 +54,22 @@ def test_what_records_lack(lacking: Lacking, expected: list[str | None]) -> None
         '{"id": 4, "_sdc_deleted_at": "2026"}',
         '{"id": 5, "b": null, "_sdc_deleted_at": 1}',  # beside its column
     ]
-    assert decoded(decoder(lacking), records)[LACKING].to_pylist() == expected
+    assert decoded(decoder(lacking), records)[MISSING].to_pylist() == expected
 
 
 def test_nothing_is_said_where_nothing_lacks() -> None:
     whole = ['{"id": 1, "a": "x", "b": null}', '{"id": 2, "a": null, "b": 1}']
-    assert LACKING not in decoded(decoder(Lacking(living=True, gone=True)), whole).column_names
+    assert MISSING not in decoded(decoder(KeepPolicy(live=True, deleted=True)), whole).column_names
     assert (
-        LACKING
-        not in decoded(decoder(Lacking(living=False, gone=True)), ['{"id": 1}']).column_names
+        MISSING
+        not in decoded(decoder(KeepPolicy(live=False, deleted=True)), ['{"id": 1}']).column_names
     )
 
 
 def test_names_that_only_objects_have() -> None:
     schema = {"properties": {"id": {"type": "integer"}, 'a "b"': TEXT, "c": TEXT}}
-    table = decoded(decoder(Lacking(living=True, gone=True), schema), ['{"id": 1, "c": "x"}'])
-    assert table[LACKING].to_pylist() == ['["a \\"b\\""]']
+    table = decoded(decoder(KeepPolicy(live=True, deleted=True), schema), ['{"id": 1, "c": "x"}'])
+    assert table[MISSING].to_pylist() == ['["a \\"b\\""]']
 
 
 values = st.fixed_dictionaries(
@@ -104,7 +105,7 @@ def test_rows_are_as_dicts_that_are_updated(
         nothing = {"id": record["id"], "a": None, "b": None}
         before = expected.get(record["id"], nothing) if keeps else nothing
         expected[record["id"]] = {**before, DELETED: None, **record}
-    source = decoder(Lacking(living=living, gone=gone))
+    source = decoder(KeepPolicy(live=living, deleted=gone))
     waiting = Completion(["id"])
     found = []
     for start in range(0, len(records), size):

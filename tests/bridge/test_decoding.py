@@ -16,10 +16,10 @@ from staging import bookmark, record, schema
 from dlt_bridge import BridgeError
 from dlt_bridge.arrow import workers as decoding
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.arrow.missing_properties import LACKING, Lacking
-from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.missing_properties import MISSING, KeepPolicy
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import columns
-from dlt_bridge.arrow.workers import Batch, Decoding
+from dlt_bridge.arrow.workers import DecoderPool, LineBatch
 from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
@@ -42,26 +42,28 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pool() -> Iterator[Decoding]:
-    made = Decoding()
+def pool() -> Iterator[DecoderPool]:
+    made = DecoderPool()
     yield made
     made.close()
 
 
-def batch(decoder: RecordDecoder, first: int, values: list[str]) -> Batch:
+def batch(decoder: RecordDecoder, first: int, values: list[str]) -> LineBatch:
     lines = [
         b'{"type":"RECORD","stream":"a","record":{"id":%d,"v":%s}}' % (first + i, value.encode())
         for i, value in enumerate(values)
     ]
-    return Batch(decoder, lines, [range(first, first + len(lines))], len(lines), 100)
+    return LineBatch(decoder, lines, [range(first, first + len(lines))], len(lines), 100)
 
 
-def tables(pool: Decoding, batches: list[Batch]) -> list[pa.Table]:
+def tables(pool: DecoderPool, batches: list[LineBatch]) -> list[pa.Table]:
     waiting = [pool.submit(one, one.numbers[0].start, full=True) for one in batches]
     return [one.result() for one in waiting]
 
 
-def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool: Decoding) -> None:
+def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(
+    pool: DecoderPool,
+) -> None:
     """Each process learns of another variant, and all batches are asked for before any is there."""
     values = [["1"], ['"x"'], ["1e400", "1.5"], ["2", "true"], ["9" * 25], ["3"]]
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
@@ -70,20 +72,20 @@ def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(pool:
     expected = [batch(alone, 10 * i, some).table(10 * i) for i, some in enumerate(values)]
     assert [table.to_pylist() for table in made] == [table.to_pylist() for table in expected]
     assert [table.schema for table in made] == [table.schema for table in expected]
-    assert decoder.learnt == alone.learnt
-    assert set(alone.learnt.variants) == {"v__v_text", "v__v_double", "v__v_bool", "v__v_decimal"}
+    assert decoder.observed == alone.observed
+    assert set(alone.observed.variants) == {"v__v_text", "v__v_double", "v__v_bool", "v__v_decimal"}
 
 
-def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: Decoding) -> None:
+def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: DecoderPool) -> None:
     decoder = RecordDecoder(
-        RecordSchema("a", columns(SCHEMA, ()), lacking=Lacking(living=True, gone=True))
+        RecordSchema("a", columns(SCHEMA, ()), keep=KeepPolicy(live=True, deleted=True))
     )
     lines = [b'{"record":{"id":1,"v":null}}\n{"record":{"id":2}}']
-    [table] = tables(pool, [Batch(decoder, lines, [range(2)], 2, len(lines[0]))])
-    assert table[LACKING].to_pylist() == [None, '["v"]']
+    [table] = tables(pool, [LineBatch(decoder, lines, [range(2)], 2, len(lines[0]))])
+    assert table[MISSING].to_pylist() == [None, '["v"]']
 
 
-def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: Decoding) -> None:
+def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: DecoderPool) -> None:
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ("id", "v"))))
     batches = [batch(decoder, 10 * i, ["1", value]) for i, value in enumerate(["1", "null", "[}"])]
     waiting = [pool.submit(one, 0, full=True) for one in batches]
@@ -93,7 +95,7 @@ def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: Decoding) -
             future.result()
 
 
-def test_process_that_is_killed_is_an_error(pool: Decoding) -> None:
+def test_process_that_is_killed_is_an_error(pool: DecoderPool) -> None:
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     assert tables(pool, [batch(decoder, 0, ["1"])])[0].num_rows == 1
     for process in pool._processes:
@@ -142,9 +144,9 @@ def test_error_in_a_process_names_the_line_and_loads_nothing(stage: Stage) -> No
     assert children() == before
 
 
-def test_batch_that_can_not_be_sent_is_an_error(pool: Decoding) -> None:
+def test_batch_that_can_not_be_sent_is_an_error(pool: DecoderPool) -> None:
     """And nobody waits for its table."""
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
-    decoder.form = RecordSchema("a", decoder.form.columns, limits=lambda: None)  # type: ignore[arg-type]
+    decoder.record_schema = RecordSchema("a", decoder.record_schema.columns, limits=lambda: None)  # type: ignore[arg-type]
     with pytest.raises((pickle.PicklingError, AttributeError)):
         tables(pool, [batch(decoder, 0, ["1"])])

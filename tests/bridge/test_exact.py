@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
-from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
-from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import ColumnType, columns
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def test_every_value_is_in_its_place(given: Given) -> None:
         assert types == ({arrow_type(kind)} if kind else set())
     compared(given, tables, kinds)
     unknown = {name for line in given.lines for name in exact.record(line)} - kinds.keys()
-    assert set(made.learnt.unknown) == unknown
+    assert set(made.observed.unknown) == unknown
 
 
 @FAST
@@ -218,9 +219,9 @@ def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
     earlier = decoder(first.stream)
     decoded(first, earlier, first.batches)
     variants: dict[str, dict[str, ColumnType]] = {}
-    for name, kind in earlier.learnt.variants.items():
+    for name, kind in earlier.observed.variants.items():
         column, _, data_type = name.rpartition("__v_")
         variants.setdefault(column, {})[data_type] = kind
-    later = decoder(second.stream, kinds=earlier.types, variants=variants)
+    later = decoder(second.stream, stored_types=earlier.types, stored_variants=variants)
     kinds = {name: before.get(name) or kind for name, kind in now.items()}
     compared(second, decoded(second, later, second.batches), kinds)

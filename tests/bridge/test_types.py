@@ -103,19 +103,19 @@ def test_reference_is_followed_within_the_schema(pointer: str, expected: ColumnT
         },
         "properties": {"a/b": {"type": "boolean"}, "v": {"$ref": pointer}},
     }
-    assert columns(schema, ())[1].kind == expected
+    assert columns(schema, ())[1].type == expected
 
 
 def test_reference_to_itself_within_an_object_ends() -> None:
     node = {"type": "object", "properties": {side: {"$ref": "#/definitions/node"} for side in "lr"}}
     [column] = columns({"definitions": {"node": node}, "properties": {"v": node}}, ())
-    assert column.kind == ColumnType("json")
+    assert column.type == ColumnType("json")
 
 
 def test_key_that_is_a_number_is_a_decimal() -> None:
     """No double holds long ids, which some taps declare so."""
     schema = {"properties": {"id": {"type": ["number", "null"]}, "v": {"type": "number"}}}
-    assert [c.kind for c in columns(schema, ["id"])] == [ROOMY, ColumnType("double")]
+    assert [c.type for c in columns(schema, ["id"])] == [ROOMY, ColumnType("double")]
 
 
 def test_key_and_required_properties_are_told_apart() -> None:
@@ -160,5 +160,5 @@ def test_properties_are_found_wherever_the_root_has_them(
     schema: dict[str, Any], expected: dict[str, ColumnType], required: set[str]
 ) -> None:
     made = columns({**schema, "definitions": PARTS}, ())
-    assert {column.name: column.kind for column in made} == expected
+    assert {column.name: column.type for column in made} == expected
     assert {column.name for column in made if column.required} == required

@@ -24,12 +24,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
-from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
-from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import columns
-from dlt_bridge.tap.messages import Record, State, decoded, record_head, state_value
-from dlt_bridge.tap.process import blocks
-from dlt_bridge.tap.record_prefixes import Heads
+from dlt_bridge.tap.messages import Record, State, decode_message, record_prefix, state_value
+from dlt_bridge.tap.process import line_blocks
+from dlt_bridge.tap.record_prefixes import RecordPrefixes
 
 #: What somebody wrote.
 SECRET = "hunter2"
@@ -117,7 +118,7 @@ def refused(error: MessageError, number: int, line: bytes = b"") -> None:
 @example(b'{"type":"SCHEMA","stream":"a","schema":' + b'{"a":' * 100_000)
 def test_line_is_a_message_or_an_error_with_its_number(line: bytes) -> None:
     try:
-        message = decoded(line, 7)
+        message = decode_message(line, 7)
     except MessageError as error:
         refused(error, 7, line)
         return
@@ -226,14 +227,14 @@ def test_borders_of_blocks_make_no_difference(
     for size in borders:
         chunks, rest = [*chunks, rest[:size]], rest[size:]
     file: Any = Chunks([chunk for chunk in (*chunks, rest) if chunk])
-    heads: Heads[str] = Heads()
+    heads: RecordPrefixes[str] = RecordPrefixes()
     found: list[tuple[int, bytes]] = []
-    for number, count, piece in heads.pieces(blocks(file)):
+    for number, count, piece in heads.split(line_blocks(file)):
         split = piece.split(b"\n")
         assert len(split) == count
         found += enumerate(split, start=number)
-        heads.learn(split[0], "a", "writer")
-        if head := record_head(split[0], "a"):
+        heads.add(split[0], "a", "writer")
+        if head := record_prefix(split[0], "a"):
             assert count == 1 or all(line.startswith(head) for line in split)
         heads.known(piece)
     expected = text.removesuffix(b"\n").split(b"\n") if text else []

@@ -15,9 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bridge import BridgeError, MessageError, singer
-from dlt_bridge.arrow.decoder import SEQUENCE, RecordDecoder
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.arrow.nested import native
-from dlt_bridge.arrow.rows import RecordSchema
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import column_type, columns
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def test_hostile_schema_is_done_with_soon(schema: dict[str, Any]) -> None:
     for column in found:
         native(column.schema)
         column_type(column.schema)
-    if any(column.kind for column in found):
+    if any(column.type for column in found):
         RecordDecoder(RecordSchema("a", found, native=True))
     assert time.process_time() - begun < 5
 

@@ -1,0 +1,83 @@
+"""What is declared of the records of a stream, and what their decoding has shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dlt_bridge.arrow.variants import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dlt_bridge.arrow.missing_properties import KeepPolicy
+    from dlt_bridge.arrow.types import Column, ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSchema:
+    """How the records of one SCHEMA are decoded.
+
+    Attributes:
+        stream: The name of the stream, for errors.
+        columns: Its properties.
+        stored_types: The types of columns that the table has already, by column name.
+        stored_variants: The types of variants that the table has already, by column name and
+            `data_type`.
+        limits: The values that the destination can't hold.
+        native: Whether objects and arrays become structs and lists where their JSON Schema
+            describes them completely.
+        keep: Which records keep the stored values of properties that they lack; None for none.
+    """
+
+    stream: str
+    columns: Sequence[Column]
+    stored_types: Mapping[str, ColumnType] = field(default_factory=dict)
+    stored_variants: Mapping[str, Mapping[str, ColumnType]] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    native: bool = False
+    keep: KeepPolicy | None = None
+
+    def is_new(self, column: str) -> bool:
+        """Return whether the table has no such column yet, and no hint asks for its type."""
+        return column not in self.stored_types and not self.stored_variants.get(column)
+
+
+@dataclass(frozen=True, slots=True)
+class NewVariant:
+    """The first value that went into a variant.
+
+    Attributes:
+        json_name: The name of the property.
+        column_type: The type of its column; None if it has no column.
+        name: The name of the variant.
+        line: The number of the line.
+    """
+
+    json_name: str
+    column_type: ColumnType | None
+    name: str
+    line: int
+
+
+@dataclass(slots=True)
+class Observed:
+    """What records have shown that their SCHEMA does not say.
+
+    Attributes:
+        unknown: Properties that the SCHEMA does not have.
+        versioned: Whether records have versions.
+        new_variants: The first value of each new variant.
+        variant_types: The types of the variants of each column, by column name and `data_type`.
+        variants: The types of the variants of all columns, by their names, in the order of the
+            tables' columns.
+        inferred: The types of columns that the first records have shown to be better than the
+            declared ones.
+    """
+
+    unknown: list[str] = field(default_factory=list)
+    versioned: bool = False
+    new_variants: list[NewVariant] = field(default_factory=list)
+    variant_types: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
+    variants: dict[str, ColumnType] = field(default_factory=dict)
+    inferred: dict[str, ColumnType] = field(default_factory=dict)
