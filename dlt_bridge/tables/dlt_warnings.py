@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from dlt_bridge.arrow.decoder import SEQUENCE
+from dlt_bridge.arrow.metadata_columns import SEQUENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
