@@ -29,7 +29,7 @@ from tap_chat.http.rate_limits.throttle import StarvedError
 from tap_chat.http.responses import PartialBody
 from tap_chat.http.retries import Retries, RetryPolicy
 from tap_chat.http.transport import CutOffError
-from tap_chat.singer.sdk import BlockStream
+from tap_chat.singer.sdk import ChunkedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -92,7 +92,7 @@ class MissingPageError(Exception):
         self.said = said
 
 
-class ExchangeStream(BlockStream):
+class ExchangeStream(ChunkedStream):
     """A stream that sends requests and checks their responses.
 
     Args:

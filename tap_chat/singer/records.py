@@ -33,7 +33,7 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RecordChunk:
     """Records that are written at once.
 
     Attributes:
@@ -45,24 +45,24 @@ class Block:
     records: Sequence[Any]
     bookmark_values: Sequence[Any] = ()
 
-    def split(self, count: int) -> tuple[Block, Block]:
-        """Return a block of the first records, and one of the others.
+    def split(self, count: int) -> tuple[RecordChunk, RecordChunk]:
+        """Return a chunk of the first records, and one of the others.
 
         Args:
             count: The number of records in the first.
         """
         return (
-            Block(self.records[:count], self.bookmark_values[:count]),
-            Block(self.records[count:], self.bookmark_values[count:]),
+            RecordChunk(self.records[:count], self.bookmark_values[:count]),
+            RecordChunk(self.records[count:], self.bookmark_values[count:]),
         )
 
-    def only(self, chosen: Sequence[bool]) -> Block:
-        """Return a block of some of the records.
+    def only(self, chosen: Sequence[bool]) -> RecordChunk:
+        """Return a chunk of some of the records.
 
         Args:
             chosen: For each record whether it is one of them.
         """
-        return Block(
+        return RecordChunk(
             list(compress(self.records, chosen)), list(compress(self.bookmark_values, chosen))
         )
 

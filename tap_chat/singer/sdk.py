@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from click import Context as ClickContext
     from singer_sdk.helpers.types import Context
 
-    from tap_chat.singer.records import Block, Record
+    from tap_chat.singer.records import Record, RecordChunk
 
 __all__ = [
     "PROGRESS_MARKERS",
     "BeginningTap",
-    "BlockStream",
+    "ChunkedStream",
     "OneSchemaStream",
     "ProbingTap",
     "StreamStateManager",
@@ -40,19 +40,19 @@ __all__ = [
     "write_starting_replication_value",
 ]
 
-# Records; a block is written in parts of no more.
+# Records; a chunk is written in parts of no more.
 LARGEST_PART = 500
 
 
-class BlockStream(RESTStream[Any]):
-    """A stream that writes its records in blocks, where the SDK has nothing to do with each.
+class ChunkedStream(RESTStream[Any]):
+    """A stream that writes its records in chunks, where the SDK has nothing to do with each.
 
     The SDK's own loop costs more for each record than reading and writing it. Where a feature of
     the SDK is on, or children follow, its own loop serves.
     """
 
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
-        """Read the records in blocks, each of which is written before the next is asked for.
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+        """Read the records in chunks, each of which is written before the next is asked for.
 
         Args:
             context: The parent's keys, or None.
@@ -62,14 +62,14 @@ class BlockStream(RESTStream[Any]):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        for block in self.blocks(context, verbatim=False):
-            yield from block.records
+        for chunk in self.chunks(context, verbatim=False):
+            yield from chunk.records
 
-    def advance(self, block: Block) -> None:
-        """Move the bookmark over a block that is written.
+    def advance(self, chunk: RecordChunk) -> None:
+        """Move the bookmark over a chunk that is written.
 
         Args:
-            block: The block.
+            chunk: The chunk.
         """
         raise NotImplementedError
 
@@ -86,7 +86,7 @@ class BlockStream(RESTStream[Any]):
             and isinstance(self._tap.message_writer, MessageWriter)
         )
 
-    def _in_blocks(self, context: Context | None) -> bool:
+    def _is_chunked(self, context: Context | None) -> bool:
         return (
             self._as_it_is
             and self.selected
@@ -118,23 +118,23 @@ class BlockStream(RESTStream[Any]):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, Any, Any]:
-        if write_messages and self._in_blocks(context):
-            self._sync_blocks(context)
+        if write_messages and self._is_chunked(context):
+            self._sync_chunks(context)
         else:
             yield from super()._sync_records(context, write_messages=write_messages)
 
-    def _sync_blocks(self, context: Context | None) -> None:
-        """Do for blocks what the SDK does for records: the same messages in the same order."""
+    def _sync_chunks(self, context: Context | None) -> None:
+        """Do for chunks what the SDK does for records: the same messages in the same order."""
         written = 0
         counter, timer = self.get_record_counter(), self.get_sync_timer()
         with counter, timer:
             counter.with_context(context or {})
             timer.with_context(context or {})
             self._write_starting_replication_value(context)
-            for block in self.blocks(context, verbatim=True):
-                while block.records:
+            for chunk in self.chunks(context, verbatim=True):
+                while chunk.records:
                     room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
-                    part, block = block.split(min(room, LARGEST_PART))  # noqa: PLW2901
+                    part, chunk = chunk.split(min(room, LARGEST_PART))  # noqa: PLW2901
                     self._write_records(part.records)
                     if self.replication_method == REPLICATION_INCREMENTAL:
                         self.advance(part)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tap_chat.http import responses
-from tap_chat.singer.records import Block, declared_types
+from tap_chat.singer.records import RecordChunk, declared_types
 from tap_chat.streams.paginators.base import Page
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class VerbatimReader:
                 for text, own in zip(texts, said, strict=True)
             ]
         marks = [values[0] for values in picked] if self._marked else ()
-        return Page(rest, Block(texts, marks), [values[1:] for values in picked])
+        return Page(rest, RecordChunk(texts, marks), [values[1:] for values in picked])
 
 
 def _one_or_all(values: Sequence[object]) -> object:

@@ -34,7 +34,7 @@ from tap_chat.singer.bookmarks import (
     normalise_datetime,
 )
 from tap_chat.singer.progress import RecordCounter
-from tap_chat.singer.records import Block, Conformer
+from tap_chat.singer.records import Conformer, RecordChunk
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.paginators.base import Page, Paginator, PagingError, SinglePage
 from tap_chat.streams.raw_records import VerbatimReader
@@ -117,9 +117,9 @@ class ChatStream(ExchangeStream):
     # Records
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         for page in self.pages(context, verbatim=verbatim):
-            yield page.block
+            yield page.chunk
         if context is None:
             self.report()
 
@@ -201,7 +201,7 @@ class ChatStream(ExchangeStream):
         Args:
             context: The parent's keys, or None.
         """
-        return self.plan(context, verbatim=self._in_blocks(context))
+        return self.plan(context, verbatim=self._is_chunked(context))
 
     @cached_property
     def _foreseen(self) -> list[ChatStream]:
@@ -348,12 +348,12 @@ class ChatStream(ExchangeStream):
         for index, record in enumerate(records, first):
             self.conform(request, index, record)
         keys = [tuple(record[key] for key in self.primary_keys) for record in records]
-        return Page(body, self.block(records), keys)
+        return Page(body, self.chunk(records), keys)
 
-    def block(self, records: list[Record]) -> Block:
-        """Return a block of records that are decoded."""
+    def chunk(self, records: list[Record]) -> RecordChunk:
+        """Return a chunk of records that are decoded."""
         key = self.replication_key
-        return Block(records, [record.get(key) for record in records] if key else ())
+        return RecordChunk(records, [record.get(key) for record in records] if key else ())
 
     @cached_property
     def verbatim_reader(self) -> VerbatimReader | None:
@@ -515,9 +515,9 @@ class ChatStream(ExchangeStream):
         return normalise_datetime(self.start_date) if self.is_timestamp_replication_key else None
 
     @override
-    def advance(self, block: Block) -> None:
+    def advance(self, chunk: RecordChunk) -> None:
         if self.replication_key:
-            self.state_manager.advance(block.bookmark_values, self.replication_key)
+            self.state_manager.advance(chunk.bookmark_values, self.replication_key)
 
     def advance_to(self, bookmark: Bookmark) -> None:
         """Move the bookmark of a stream that is read in windows, and write a STATE.

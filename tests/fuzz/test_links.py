@@ -9,7 +9,7 @@ from fuzz.effort import examples
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_chat.singer.records import Block
+from tap_chat.singer.records import RecordChunk
 from tap_chat.streams.paginators.base import NextLinkPaginator, Page, PagingError
 
 API = "https://user@api.example.com:8443/v2"
@@ -59,7 +59,7 @@ BODIES = st.one_of(
 def following(body: Any, current: int, rows: int = 2) -> int | None:
     paginator = NextLinkPaginator(API)
     paginator.current_value = current
-    return paginator.get_next(Page(body, Block([{}] * rows), [(row,) for row in range(rows)]))
+    return paginator.get_next(Page(body, RecordChunk([{}] * rows), [(row,) for row in range(rows)]))
 
 
 def linked(href: Any) -> dict[str, Any]:

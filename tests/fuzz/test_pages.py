@@ -150,7 +150,7 @@ def test_page_that_is_read_verbatim_is_what_python_reads(body: bytes) -> None:
     rows = whole["data"] if isinstance(whole, dict) else whole
     assert [parsed(bytes(text)) for text in page.records] == rows
     assert page.keys == [(row["id"],) for row in rows]
-    assert page.block.bookmark_values == [row.get("time") for row in rows]
+    assert page.chunk.bookmark_values == [row.get("time") for row in rows]
     try:
         decoded = responses.decode(body)
     except responses.UnreadableError:

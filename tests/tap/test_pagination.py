@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from tap_chat.singer.records import Block
+from tap_chat.singer.records import RecordChunk
 from tap_chat.streams.paginators.base import (
     MOST_EMPTY_PAGES,
     NextLinkPaginator,
@@ -19,7 +19,9 @@ from tap_chat.streams.paginators.base import (
 
 
 def page(*ids: int) -> Page:
-    return Page(None, Block([{"id": number} for number in ids]), [(number,) for number in ids])
+    return Page(
+        None, RecordChunk([{"id": number} for number in ids]), [(number,) for number in ids]
+    )
 
 
 class Endless(Paginator[int]):
@@ -60,5 +62,5 @@ def test_empty_pages_end_though_more_are_said_to_follow() -> None:
 def test_next_link_may_spell_the_host_in_any_case(host: str) -> None:
     paginator = NextLinkPaginator("http://api.EXAMPLE/v2")
     link = {"links": {"next_page": {"href": f"{host}/v2/users?page=2"}}}
-    paginator.advance(Page(link, Block([{"id": 1}]), [(1,)]))
+    paginator.advance(Page(link, RecordChunk([{"id": 1}]), [(1,)]))
     assert paginator.current_value == 2

@@ -14,7 +14,7 @@ from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
 from tap_chat.singer.bookmarks import Bookmarks
-from tap_chat.singer.sdk import BlockStream, ProbingTap, write_starting_replication_value
+from tap_chat.singer.sdk import ChunkedStream, ProbingTap, write_starting_replication_value
 from tap_chat.tap import TapChat
 
 PACKAGE = Path(tap_chat.__file__).parent
@@ -57,9 +57,9 @@ def test_config_of_the_command_line_is_as_the_connection_test_reads_it() -> None
     assert "test" not in eager
 
 
-def test_stream_has_the_methods_that_blocks_stand_on() -> None:
+def test_stream_has_the_methods_that_chunks_stand_on() -> None:
     for name in ("_write_record_message", "_sync_records"):
-        assert parameters(getattr(BlockStream, name)) == parameters(getattr(RESTStream, name))
+        assert parameters(getattr(ChunkedStream, name)) == parameters(getattr(RESTStream, name))
     loop = inspect.getsource(RESTStream._sync_records)
     for name in (
         "_write_starting_replication_value",

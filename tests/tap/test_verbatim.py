@@ -132,7 +132,7 @@ def test_page_is_read_as_if_it_was_decoded_or_not_at_all(
             truth = decoded(found)
             assert parsed(page) == truth
             assert page.keys == [(row["id"],) for row in truth]
-            assert page.block.bookmark_values == [row.get("time") for row in truth]
+            assert page.chunk.bookmark_values == [row.get("time") for row in truth]
             lines = b"".join(bytes(text) for text in page.records)
             assert b"\n" not in lines
             assert b"\r" not in lines

@@ -26,8 +26,8 @@ STOCK = """
 from tap_chat.singer import sdk
 from tap_chat.__main__ import main
 
-sdk.BlockStream._in_blocks = lambda *_: False
-sdk.BlockStream._as_it_is = False
+sdk.ChunkedStream._is_chunked = lambda *_: False
+sdk.ChunkedStream._as_it_is = False
 main()
 """
 
@@ -189,7 +189,7 @@ def test_nothing_of_the_sdk_stands_in_the_way_of_a_plain_run(tap: Runner) -> Non
         run_program(tap, FAST_OR_NOTHING, full_config(sandbox))
 
 
-def test_streams_read_in_blocks() -> None:
+def test_streams_read_in_chunks() -> None:
     """One that overrode `get_records` alone would be written otherwise than read."""
     for kind in (kind for platform in PLATFORMS for kind in platform.streams):
         assert kind.get_records is ChatStream.get_records, kind.name

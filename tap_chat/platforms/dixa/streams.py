@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context
 
     from tap_chat.http.rate_limits.throttle import Throttle
-    from tap_chat.singer.records import Block
+    from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.paginators.base import Page
     from tap_chat.tap import TapChat
 
@@ -159,7 +159,7 @@ class DixaConversationExport(ChatStream):
         return milliseconds(max(self.start_date or BEGINNING, BEGINNING))
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         bookmark = self.starting_bookmark or self.first_bookmark
         start = max(bookmark - int(self.settings.lookback_days * DAY), milliseconds(BEGINNING))
         newest, now = bookmark, milliseconds(self.end_date)
@@ -177,11 +177,11 @@ class DixaConversationExport(ChatStream):
                 limit = largest if windows.halvable(window) else None
                 for page in self.window_pages(window, limit, verbatim=verbatim):
                     self._check_time(window, page)
-                    marks = [mark or 0 for mark in page.block.bookmark_values]
+                    marks = [mark or 0 for mark in page.chunk.bookmark_values]
                     newest = max(newest, *(mark for mark in marks if mark <= now), 0)
                     versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
                     written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
-                    yield page.block.only([version not in edge for version in versions])
+                    yield page.chunk.only([version not in edge for version in versions])
             except IncompleteResponseError as error:
                 # What was written of it comes once more: a bookmark has not passed it.
                 self.logger.info("%s Its window is halved.", error)
@@ -260,7 +260,7 @@ class DixaConversationExport(ChatStream):
         Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So odd
         are those only that are more than a day away, and a few of them say nothing of the rest.
         """
-        marks = [mark for mark in page.block.bookmark_values if mark is not None]
+        marks = [mark for mark in page.chunk.bookmark_values if mark is not None]
         odd = [mark for mark in marks if not window.start - DAY <= mark <= window.end + DAY]
         self._odd += len(odd)
         self._odd_in_a_row = self._odd_in_a_row + len(odd) if len(odd) == len(marks) else 0

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_chat.http.rate_limits.throttle import Throttle
-    from tap_chat.singer.records import Block, Record
+    from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.paginators.base import Page
     from tap_chat.tap import TapChat
 
@@ -98,7 +98,7 @@ class FreshchatUsersConversations(FreshchatStream):
         self._users = FreshchatUsers(tap, settings, throttle)
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         kind = self._kind
         found = find_mark(self.known_state, kind)
         self._announce(found)
@@ -112,7 +112,7 @@ class FreshchatUsersConversations(FreshchatStream):
                 unsaved += USER
                 missed = self._count_missed()
                 for page in self.pages({"user_id": user}):
-                    yield page.block
+                    yield page.chunk
                     unsaved += CONVERSATION * len(page.records)
                     self._warn_unaddressable("conversations", [row["id"] for row in page.records])
                 # The SDK writes a record's children before it, so everything is written now.
@@ -126,7 +126,7 @@ class FreshchatUsersConversations(FreshchatStream):
         if mark is not None:
             yield from self._finish(mark, found)
 
-    def _finish(self, mark: Mark, found: Mark | None) -> Iterator[Block]:
+    def _finish(self, mark: Mark, found: Mark | None) -> Iterator[RecordChunk]:
         """End a pass: ask again for what was missed, and set the marks of what was read.
 
         Args:
@@ -166,7 +166,7 @@ class FreshchatUsersConversations(FreshchatStream):
         # Nulls, as runners may join the objects of two STATEs: what is left out would come back.
         self.stream_state[INTERRUPTED] = None
 
-    def _ask_again(self) -> Iterator[Block]:
+    def _ask_again(self) -> Iterator[RecordChunk]:
         """Ask once more for all that was listed, but answered 404."""
         missed = [(stream, context) for stream in self._tree for context in stream.missed]
         self.logger.info("%d requests answered 404 Not Found; they are sent again.", len(missed))
@@ -182,7 +182,7 @@ class FreshchatUsersConversations(FreshchatStream):
             for stream, context in missed:
                 if stream is self:
                     for page in self.pages(context):
-                        yield page.block
+                        yield page.chunk
                 else:
                     stream.sync(context)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.singer.bookmarks import Bookmark
-    from tap_chat.singer.records import Block, Record
+    from tap_chat.singer.records import Record, RecordChunk
 
 #: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
 BEGINNING = "2000-01-01T00:00:00.000Z"
@@ -48,9 +48,9 @@ class FreshchatUsers(FreshchatStream):
     unsettled = False
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         for users in self.read_ahead(self._plan_of_users(self.starting_bookmark)):
-            yield self.block(users)
+            yield self.chunk(users)
         if self.unsettled:
             # The bookmark stays where it is.
             self.stream_state.pop(PROGRESS_MARKERS, None)

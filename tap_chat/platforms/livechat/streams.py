@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context
 
     from tap_chat.http.rate_limits.throttle import Throttle
-    from tap_chat.singer.records import Block, Record
+    from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.tap import TapChat
 
 #: LiveChat began in 2002.
@@ -173,7 +173,7 @@ class LiveChatChats(LiveChatStream):
         )
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         bookmarks = {stream.name: stream.coming_start for stream in self._family}
         self._newest = max(bookmarks.values())
         behind = min(bookmarks, key=lambda name: bookmarks[name])
@@ -229,7 +229,7 @@ class LiveChatChats(LiveChatStream):
 
     def _read(
         self, window: Window, listing: Listing, written: set[str]
-    ) -> Generator[Block, None, Found]:
+    ) -> Generator[RecordChunk, None, Found]:
         """Read the chats of a window, each once, as its rows.
 
         New chats push others to later pages while they are read: these come twice, and the second
@@ -256,7 +256,7 @@ class LiveChatChats(LiveChatStream):
                 for rows in page.chats:
                     if rows[0]["id"] not in written:
                         written.add(rows[0]["id"])
-                        yield self._block(rows, page)
+                        yield self._chunk(rows, page)
             found = Found(listing, asked, pages, listed, len(given), not given <= seen)
             if found.complete or (again and not found.more):
                 break
@@ -264,7 +264,7 @@ class LiveChatChats(LiveChatStream):
             listing = self._listing(window, 1)
         return found
 
-    def _block(self, rows: list[Record], page: Listing) -> Block:
+    def _chunk(self, rows: list[Record], page: Listing) -> RecordChunk:
         """Return the rows of a chat, from which its parts are read, too."""
         self._first_row = rows[0]
         for stream in self.child_streams:
@@ -273,7 +273,7 @@ class LiveChatChats(LiveChatStream):
         ended = self.bookmark_kind.read(rows[0].get(MARK))
         if ended is not None and ended <= self.end_date.timestamp():
             self._newest = max(self._newest, int(ended))
-        return self.block(rows)
+        return self.chunk(rows)
 
     def _judge(self, found: Found, *, beyond: bool) -> None:
         """Say if a window lacks chats that LiveChat counts in it.
@@ -390,7 +390,7 @@ class ChatPart(ChildStream, LiveChatStream):
         self.request = HTTPRequest(self.url_base)
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         chat_id = self.chat["id"]
         records = []
         for number, part in enumerate(self.chat.get(self.records_path) or ()):
@@ -403,7 +403,7 @@ class ChatPart(ChildStream, LiveChatStream):
                 }
             self.conform(self.request, number, record)
             records.append(record)
-        yield self.block(records)
+        yield self.chunk(records)
 
 
 class LiveChatMessages(ChatPart):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.http.rate_limits.throttle import Throttle
-    from tap_chat.singer.records import Block
+    from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.paginators.base import Paginator
     from tap_chat.tap import TapChat
@@ -229,16 +229,16 @@ class ChatMessages(ChatStream):
             yield self.plan_of_sync(None)
 
     @override
-    def blocks(self, context: Context | None, *, verbatim: bool) -> Iterator[Block]:
+    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         read = self.bookmark_kind.read
         start = None if self.settings.filter_param else read(self.starting_bookmark)
-        for block in super().blocks(context, verbatim=verbatim):
+        for chunk in super().chunks(context, verbatim=verbatim):
             if start is None:
-                yield block
+                yield chunk
             else:
                 # A message without a bookmark has no age: better twice than never.
-                marks = map(read, block.bookmark_values)
-                yield block.only([mark is None or mark >= start for mark in marks])
+                marks = map(read, chunk.bookmark_values)
+                yield chunk.only([mark is None or mark >= start for mark in marks])
 
 
 def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None:

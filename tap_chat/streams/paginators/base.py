@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from typing_extensions import override
 
 from tap_chat.http import responses
-from tap_chat.singer.records import Block
+from tap_chat.singer.records import RecordChunk
 from tap_chat.streams.paginators.recent_rows import Trail
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ class Page:
 
     Attributes:
         body: The whole answer.
-        block: The records in it, each with its key.
+        chunk: The records in it, each with its key.
         keys: The key of each record.
     """
 
     body: Any
-    block: Block
+    chunk: RecordChunk
     keys: list[tuple[Any, ...]]
 
     @property
     def records(self) -> Sequence[Any]:
         """The records."""
-        return self.block.records
+        return self.chunk.records
 
     def after(self, count: int) -> Page:
         """Return the page without its first records.
@@ -68,7 +68,7 @@ class Page:
         Args:
             count: The number of records that are left out.
         """
-        return Page(self.body, self.block.split(count)[1], self.keys[count:])
+        return Page(self.body, self.chunk.split(count)[1], self.keys[count:])
 
     def only(self, chosen: Sequence[bool]) -> Page:
         """Return the page with some of its records.
@@ -76,11 +76,11 @@ class Page:
         Args:
             chosen: For each record whether it is one of them.
         """
-        return Page(self.body, self.block.only(chosen), list(compress(self.keys, chosen)))
+        return Page(self.body, self.chunk.only(chosen), list(compress(self.keys, chosen)))
 
 
 #: A page without records; what an answer is taken for that says that nothing is there.
-NOTHING = Page(None, Block([]), [])
+NOTHING = Page(None, RecordChunk([]), [])
 
 
 class PagingError(Exception):
