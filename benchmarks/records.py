@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from typing_extensions import override
 
 from benchmarks.measure import saved
-from tap_chat.http.client import ExchangeStream
+from tap_chat.http.client import Client
+from tap_chat.http.responses import Response
 from tap_chat.sandbox import World
 from tap_chat.tap import TapChat
 
@@ -151,7 +152,7 @@ def from_memory(mode: str, count: int) -> None:
             plain_tap.Messages.replication_key = "timestamp"
         tap: Any = plain_tap.PlainTap(config=config)
     else:
-        ExchangeStream.exchange = lambda _, __, read, **___: read(next(pages))  # type: ignore[method-assign]
+        Client.send = lambda _, __, read, **___: read(Response(200, {}, next(pages)))  # type: ignore[method-assign]
         fields = {name: field for name, field in FIELDS.items() if name != "score"}
         section = config | {"fields": fields if "decoded" in mode else FIELDS}
         if "incremental" in mode:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.config.errors import config_error
+from tap_chat.http.errors import RequestError
 from tap_chat.logs import keep_log_plain
 from tap_chat.signals import STOPPING, watch_signals
 from tap_chat.singer.writer import buffer_output, flush
@@ -87,7 +88,7 @@ def main() -> None:
             prepared_command()()
         finally:
             flush()
-    except SingerSDKError as error:
+    except (SingerSDKError, RequestError) as error:
         TapChat.logger.error(str(error))
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold what a user wrote

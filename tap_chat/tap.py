@@ -29,6 +29,7 @@ from tap_chat.singer.writer import MessageWriter, not_written, write_line
 from tap_chat.streams import truths
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.probes import verdict
+from tap_chat.streams.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -158,7 +159,18 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
                     name=platform.name,
                 )
                 self.progress.throttles.append(throttle)
-                streams += [stream(self, section, throttle) for stream in platform.streams]
+                session = Session(
+                    settings=section,
+                    throttle=throttle,
+                    start_date=self.start_date,
+                    end_date=self.end_date,
+                    user_agent=self.user_agent,
+                    transport=self.transport,
+                    fan_out=self.fan_out,
+                    progress=self.progress,
+                    write_state=self.state_writer.write_state,
+                )
+                streams += [stream(self, session) for stream in platform.streams]
         return streams
 
     @property
@@ -206,7 +218,7 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
         width = max(len(stream.section) for stream, _ in probed)
         ok = True
         for stream, probe in probed:
-            found = verdict(stream, probe)
+            found = verdict(stream.client, probe)
             write_line(found.line(width))
             ok = ok and found.ok
         return ok

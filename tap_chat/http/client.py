@@ -1,444 +1,370 @@
-"""One request and its checked answer: what is retried, what is fatal, and how it is told.
+"""The client of an API: it sends a request until there is a good response, and reads that.
 
-The SDK's parts are used as they are: `get_http_request` builds a request, `authenticator` signs
-it. Its `backoff_*` hooks are not: they bound the retries of a request by their number, so that a
-short outage or a rate limit that is used up ends a run.
+It keeps to the rate limit, retries what may pass, and turns what goes wrong into sentences without
+secrets.
 """
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
-from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
-from singer_sdk.exceptions import FatalAPIError, RetriableAPIError, SkippableAPIError
-from typing_extensions import override
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from tap_chat.http import responses
+from tap_chat.http import errors, responses
 from tap_chat.http.clock import ServerClock
 from tap_chat.http.connections import LARGEST_ANSWER, LARGEST_DECODED, Timeouts, TooLargeError
+from tap_chat.http.errors import (
+    IncompleteResponseError,
+    MissingError,
+    RefusedError,
+    RequestError,
+    TransientError,
+)
 from tap_chat.http.rate_limits import headers as limits
 from tap_chat.http.rate_limits.throttle import StarvedError
-from tap_chat.http.responses import PartialBody
+from tap_chat.http.request import PathError
 from tap_chat.http.retries import Retries, RetryPolicy
 from tap_chat.http.transport import CutOffError
-from tap_chat.singer.sdk import ChunkedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
-
-    from singer_sdk.helpers.types import Context
-    from singer_sdk.metrics import Counter
-    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.http.errors import Remedies
     from tap_chat.http.rate_limits.cycles import Turn
     from tap_chat.http.rate_limits.headers import LimitHeaders
     from tap_chat.http.rate_limits.throttle import Throttle
-    from tap_chat.http.transport import Response
-    from tap_chat.tap import TapChat
+    from tap_chat.http.request import Request
+    from tap_chat.http.responses import Body, Response
+    from tap_chat.http.transport import Transport
+
+    Sign = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+
+logger = logging.getLogger("tap-chat")
 
 T = TypeVar("T")
-
-Body = bytes | bytearray
 
 PASSING_STATUSES = frozenset({408, 500, 502, 503, 504})
 
 # Bytes; the body of a refusal is looked into for what it says of the wait.
 LARGEST_REFUSAL = 16 * 1024
 
-
-class TransientError(RetriableAPIError):
-    """A failure that may pass.
-
-    Args:
-        message: The sentence.
-        asked: Seconds that the server asked to wait, or None.
-        remedy: What to do if it does not pass.
-    """
-
-    def __init__(self, message: str, asked: float | None = None, remedy: str = "") -> None:
-        super().__init__(message)
-        self.asked = asked
-        self.remedy = remedy
-        self.took = 0.0  # seconds
+NOT_SENT = "It is not sent: a stream must give a value for each name in braces in its path."
 
 
-class RefusedError(TransientError):
-    """The request was over the server's rate limit: it is no failure, and is sent again."""
-
-
-class IncompleteResponseError(TransientError):
-    """The answer did not arrive whole: it may pass, or it may be too large."""
-
-
-class MissingPageError(Exception):
-    """A status that says that there is no such page.
+class Client:
+    """Sends requests to one API; safe to use from several threads.
 
     Args:
-        said: What the server did, as the predicate of a sentence.
-    """
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.said = said
-
-
-class ExchangeStream(ChunkedStream):
-    """A stream that sends requests and checks their responses.
-
-    Args:
-        tap: The tap.
         settings: The platform's section of the config.
-        throttle: What keeps to the platform's rate limit, shared by its streams.
+        throttle: What keeps to the platform's rate limit, shared by its clients.
+        transport: What carries the requests.
+        remedies: What to do about requests that fail.
+        subject: What each sentence begins with, such as "Stream chat_messages: ".
+        user_agent: The User-Agent of every request.
+        sign: Adds the credential to a request, as authenticators of `requests` do.
+        count: Called for each request that is sent, retries included, from any thread.
+        is_api_error: Returns whether the body of a 404 is the API's own. Others that stand before
+            it, such as a gateway without a backend, answer 404, too. By default it always is.
+
+    Attributes:
+        clock: The server's clock, as its responses show it.
     """
 
-    name: str
-    #: The platform's section in the config.
-    section: ClassVar[str]
-    #: What to do about requests to the platform that fail.
-    remedies: ClassVar[Remedies]
-
-    def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
+    def __init__(  # noqa: PLR0913 - what a request needs, each by its name
+        self,
+        *,
+        settings: PlatformSettings,
+        throttle: Throttle,
+        transport: Transport,
+        remedies: Remedies,
+        subject: str,
+        user_agent: str,
+        sign: Sign,
+        count: Callable[[], None] = lambda: None,
+        is_api_error: Callable[[Body], bool] = lambda _: True,
+    ) -> None:
         self.settings = settings
         self.throttle = throttle
-        self._user_agent = tap.user_agent
-        self._transport = tap.transport
-        self._counting = threading.Lock()
+        self.remedies = remedies
+        self.subject = subject
         self.clock = ServerClock()
-        super().__init__(tap)
-
-    @property
-    @override
-    def url_base(self) -> str:
-        return self.settings.api_url.rstrip("/")
-
-    @override
-    def get_url(self, context: Context | None) -> str:
-        # The SDK's own puts settings, credentials too, into the place of their names in braces.
-        return f"{self.url_base}{self.path}"
-
-    @cached_property
-    @override
-    def user_agent(self) -> str:
-        return self._user_agent
-
-    @cached_property
-    def request_counter(self) -> Counter:
-        """Counts the stream's requests, retries included, and logs the number now and then."""
-        return self.get_http_request_counter()
+        self._transport = transport
+        self._headers = {**default_headers(), "User-Agent": user_agent}
+        self._sign = sign
+        self._count = count
+        self._is_api_error = is_api_error
+        self._policy = RetryPolicy(
+            settings.max_outage, settings.max_retries, settings.backoff_factor
+        )
 
     @cached_property
     def timeouts(self) -> Timeouts:
         """How long the server may take."""
         return Timeouts(self.settings.connect_timeout, self.settings.request_timeout)
 
-    @override
-    def log_sync_costs(self) -> None:
-        super().log_sync_costs()
-        self.throttle.log_summary()
-
-    def exchange(
+    def send(
         self,
-        request: HTTPRequest,
-        read: Callable[[Any], T],
+        request: Request,
+        read: Callable[[Response], T],
         *,
-        largest: int | None = None,
-        skippable: bool = False,
         missing: Collection[int] = (),
+        largest: int | None = None,
     ) -> T:
-        """Send a request until it is answered.
+        """Send a request until there is a good response.
 
         Args:
-            request: The request, without credentials.
-            read: From a body to what is wanted of it; a ValueError says that it is not whole.
-            largest: Bytes of the largest answer that is held, if less can be asked for. Of a larger
-                one `read` gets the `PartialBody`; one that breaks off is given up at once.
-            skippable: True if a 404 only says that this one is gone.
-            missing: Statuses that only say that there is no such page.
+            request: The request.
+            read: From a response of status 200 to what is wanted of it. A ValueError says that its
+                body is not whole; then the request is sent again.
+            missing: Statuses that only say that what is asked for is not there.
+            largest: The most bytes of a body to hold, if less can be asked for instead. A larger
+                response has the `rest` of its body; one that breaks off is given up at once.
 
         Returns:
-            What `read` made of the body.
+            What `read` returns.
 
         Raises:
-            BrokenOffError: The answer broke off, and less can be asked for. Reading the rest of a
-                larger one raises it, too.
-            MissingPageError: One of those statuses.
-            SkippableAPIError: A 404 of what may be gone.
-            FatalAPIError: The request failed for good, or for too long. The message names the
+            MissingError: The status is one of `missing`.
+            IncompleteResponseError: The response broke off, and less can be asked for. Reading the
+                rest of a body raises it, too.
+            RequestError: The request failed for good, or for too long. The message names the
                 stream, the request and the remedy.
         """
-        retries: Retries | None = None
+        retries = Retries(self._policy)
         while True:
             try:
-                return self.attempt(
-                    request, read, largest=largest, skippable=skippable, missing=missing
-                )
+                return self.send_once(request, read, missing=missing, largest=largest)
             except RefusedError as error:
-                self.logger.debug("%s It is sent again when the limit lets it.", error)
+                logger.debug("%s It is sent again when the limit lets it.", error)
                 continue
-            except IncompleteResponseError as error:
-                if largest is not None:
-                    raise
-                failed: TransientError = error
             except TransientError as error:
-                failed = error
-            retries = retries or Retries(self._policy)
-            wait = retries.wait(failed.took, failed.asked)
+                if largest is not None and isinstance(error, IncompleteResponseError):
+                    raise
+                failure = error
+            wait = retries.wait(failure.seconds, failure.retry_after)
             if wait is None:
-                raise self._given_up(failed, retries) from None
-            failed.__traceback__ = None  # it holds the answer
-            self.logger.warning(
+                raise self._given_up(failure, retries) from None
+            failure.__traceback__ = None  # it holds the response
+            logger.warning(
                 "%s It has failed for %.0f s; the next try is in %.1f s.",
-                failed,
+                failure,
                 retries.seconds,
                 wait,
             )
             time.sleep(wait)
 
-    def attempt(
+    def send_once(
         self,
-        request: HTTPRequest,
-        read: Callable[[Any], T],
+        request: Request,
+        read: Callable[[Response], T],
         *,
-        largest: int | None = None,
-        skippable: bool = False,
         missing: Collection[int] = (),
+        largest: int | None = None,
     ) -> T:
-        """Send a request once; arguments and value as for `exchange`.
+        """Send a request once; arguments and value as for `send`.
 
         Raises:
-            PassingError: There is no good answer, but there may be one later.
-            MissingPageError: One of the statuses that say that there is no such page.
-            SkippableAPIError: A 404 of what may be gone.
-            FatalAPIError: There is no good answer.
+            RefusedError: It was over the rate limit.
+            TransientError: There is no good response, but there may be one later.
+            MissingError: The status is one of `missing`.
+            RequestError: There is no good response.
         """
-        with self._turn(request) as turn:
+        try:
+            url = request.full_url
+        except PathError as error:
+            raise self.request_error(request, error.predicate, NOT_SENT) from None
+        turn = self._enter(request)
+        self._count()
+        started = time.monotonic()
+        try:
             try:
-                answer, body = self._send(request, largest)
+                response = self._carry(request, url, largest)
             except BaseException:
                 self.throttle.failed(turn)
                 raise
-            told = self._tell(turn, answer)
-            if answer.status in missing and self._says_missing(answer.status, body):
-                raise MissingPageError(f"answered {responses.describe_status(answer.status)}")
-            if answer.status == HTTPStatus.NOT_FOUND and skippable:
-                self._skip(request, body)
-            if answer.status != HTTPStatus.OK:
-                self._refuse(request, answer, told)
-            self.clock.saw(answer.headers.get("Date", ""))
-            return self._value_of(request, body, read)
-
-    def _value_of(
-        self, request: HTTPRequest, body: Body | PartialBody, read: Callable[[Any], T]
-    ) -> T:
-        if responses.is_html(body):
-            raise self.fatal(
-                request,
-                "answered with a web page instead of JSON",
-                self.remedies.check_address,
-            )
-        try:
-            return read(body)
-        except (responses.UnreadableError, RecursionError):
-            readable = False
-        except ValueError:
-            readable = True
-        # Raised outside of the handlers: errors live on for a while, and these hold the body.
-        if readable:
-            said = "answered with a body that is not whole JSON in UTF-8"
-            remedy = self.remedies.check_address_at_last
-            raise IncompleteResponseError(self.sentence(request, said), remedy=remedy)
-        raise self.unreadable(request)
-
-    def _skip(self, request: HTTPRequest, body: Body | PartialBody) -> NoReturn:
-        if self.says_gone(body):
-            raise SkippableAPIError(self.sentence(request, "answered 404 Not Found"))
-        said = "answered 404 Not Found, but not as the API does"
-        raise TransientError(self.sentence(request, said))
-
-    def _says_missing(self, status: int, body: Body | PartialBody) -> bool:
-        # A web page is not the API's, and says nothing of its pages.
-        return not responses.is_html(body) and (
-            status != HTTPStatus.NOT_FOUND or self.says_gone(body)
-        )
-
-    def says_gone(self, body: Body | PartialBody) -> bool:  # noqa: ARG002 - most APIs have one 404
-        """Say whether the body of a 404 is the API's word that something is gone.
-
-        Others that stand before it, such as a gateway without a backend, answer 404, too.
-
-        Args:
-            body: The body.
-        """
-        return True
-
-    @contextmanager
-    def _turn(self, request: HTTPRequest) -> Iterator[Turn]:
-        """Wait until a request may be sent, and take the time of what fails then."""
-        try:
-            turn = self.throttle.enter()
-        except StarvedError as error:
-            raise self._starved(request, error.seconds) from None
-        with self._counting:
-            self.request_counter.increment()
-        started = time.monotonic()
-        try:
-            yield turn
+            self._check_status(request, response, self._report(turn, response), missing)
+            self.clock.saw(response.headers.get("Date", ""))
+            return self._read(request, response, read)
         except TransientError as error:
-            error.took = time.monotonic() - started
+            error.seconds = time.monotonic() - started
             raise
 
-    def _send(
-        self, request: HTTPRequest, largest: int | None
-    ) -> tuple[Response, Body | PartialBody]:
+    def _enter(self, request: Request) -> Turn:
+        """Wait until a request may be sent."""
+        try:
+            return self.throttle.enter()
+        except StarvedError as error:
+            seconds = error.seconds
+        raise self.request_error(
+            request,
+            f"waits for the rate limit, and no request was accepted for {seconds:.0f} s",
+            f"Try again later; the setting {self.remedies.section}.max_wait waits longer, and"
+            f" {self.remedies.section}.requests_per_minute keeps to the limit.",
+        )
+
+    def _carry(self, request: Request, url: str, largest: int | None) -> Response:
+        """Send a signed request and receive the response, with errors as sentences."""
         began = False
         try:
-            answer = self._transport.carry(self._signed(request), self.timeouts, largest)
+            response = self._transport.carry(self._signed(request, url), self.timeouts, largest)
         except CutOffError as error:
-            failed: Exception = error.reason
+            failure: Exception = error.reason
             began = True
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
-            failed = error
+            failure = error
         else:
-            body = answer.body
-            if isinstance(body, PartialBody):
-                body = PartialBody(body.first, self._rest(request, body.rest))
-            return answer, body
+            if response.rest is None:
+                return response
+            return response.followed_by(self._rest(request, response.rest))
         # Raised outside of the handler, so that nobody finds the original.
-        if isinstance(failed, TooLargeError):
-            raise self.fatal(
+        section = self.remedies.section
+        if isinstance(failure, TooLargeError):
+            raise self.request_error(
                 request,
                 f"answered with more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
                 f" than {LARGEST_DECODED >> 20} MiB",
                 "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
             )
-        if not isinstance(failed, HTTPError) or isinstance(failed, ValueError):
-            raise self.fatal(
+        if not isinstance(failure, HTTPError) or isinstance(failure, ValueError):
+            raise self.request_error(
                 request,
-                f"can't be sent ({type(failed).__name__})",
-                f"Check the settings of {self.section}, and those of proxies and certificates in"
+                f"can't be sent ({type(failure).__name__})",
+                f"Check the settings of {section}, and those of proxies and certificates in"
                 " the environment.",
             )
-        said = responses.describe_failure(failed, self.timeouts, began=began)
-        remedy = self.remedies.of_failure(failed, began=began)
-        broke_off = began or isinstance(failed, ReadTimeoutError)
+        broke_off = began or isinstance(failure, ReadTimeoutError)
         kind = IncompleteResponseError if broke_off else TransientError
-        raise kind(self.sentence(request, said), remedy=remedy)
+        raise kind(
+            self.sentence(request, errors.describe_failure(failure, self.timeouts, began=began)),
+            remedy=self.remedies.of_failure(failure, began=began),
+        )
 
-    def _rest(self, request: HTTPRequest, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Read what follows a beginning, with errors as sentences."""
+    def _rest(self, request: Request, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Read what follows the beginning of a body, with errors as sentences."""
         try:
             yield from chunks
         except CutOffError as error:
-            said = responses.describe_failure(error.reason, self.timeouts, began=True)
+            predicate = errors.describe_failure(error.reason, self.timeouts, began=True)
         else:
             return
-        raise IncompleteResponseError(self.sentence(request, said))
+        raise IncompleteResponseError(self.sentence(request, predicate))
 
-    def _signed(self, request: HTTPRequest) -> requests.PreparedRequest:
+    def _signed(self, request: Request, url: str) -> requests.PreparedRequest:
         """Return a request with its credential, as authenticators know requests."""
         prepared = requests.PreparedRequest()
         prepared.method = request.method
-        prepared.url = f"{request.url}?{request.encode_params()}".removesuffix("?")
-        prepared.headers = CaseInsensitiveDict(self._common_headers)
+        prepared.url = url
+        prepared.headers = CaseInsensitiveDict(self._headers)
+        if content_type := request.content_type:
+            prepared.headers["Content-Type"] = content_type
         prepared.headers.update(request.headers)
+        prepared.body = request.content
         return self._sign(prepared)
 
-    @cached_property
-    def _common_headers(self) -> dict[str, str]:
-        return {**default_headers(), "User-Agent": self.user_agent}
-
-    @cached_property
-    def _sign(self) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-        return self.authenticator
-
-    def _tell(self, turn: Turn, answer: Response) -> LimitHeaders:
-        """Tell the throttle how a request was answered; return what it says of the limit."""
-        told = limits.read(answer.status, answer.headers, _refusal(answer))
-        if limits.is_refusal(answer.status, told):
-            self.throttle.refused(turn, told)
-        elif answer.status in PASSING_STATUSES:
+    def _report(self, turn: Turn, response: Response) -> LimitHeaders:
+        """Report a response to the throttle; return what it says of the rate limit."""
+        stated = limits.read(response.status, response.headers, _refusal(response))
+        if limits.is_refusal(response.status, stated):
+            self.throttle.refused(turn, stated)
+        elif response.status in PASSING_STATUSES:
             self.throttle.failed(turn)
-            if told.wait is not None:
-                self.throttle.pause(told.wait)
+            if stated.wait is not None:
+                self.throttle.pause(stated.wait)
         else:
-            self.throttle.accepted(turn, told)
-        return told
+            self.throttle.accepted(turn, stated)
+        return stated
 
-    def _refuse(self, request: HTTPRequest, answer: Response, told: LimitHeaders) -> None:
-        said = f"answered {responses.describe_status(answer.status)}"
-        remedy = self.remedies.of_status(answer.status, told.wait)
-        if limits.is_refusal(answer.status, told):
-            raise RefusedError(self.sentence(request, said), told.wait, remedy)
-        if answer.status in PASSING_STATUSES:
-            raise TransientError(self.sentence(request, said), told.wait, remedy)
-        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise IncompleteResponseError(self.sentence(request, said))
-        redirected = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
-        if redirected and (location := answer.headers.get("Location")):
-            said += f" towards {responses.origin(location)}, which is not followed"
-            remedy = f"If that is the API, put it into the setting {self.section}.api_url."
-        raise self.fatal(request, said, remedy)
+    def _check_status(
+        self,
+        request: Request,
+        response: Response,
+        stated: LimitHeaders,
+        missing: Collection[int],
+    ) -> None:
+        """Raise the error of a status other than 200."""
+        status = response.status
+        if status == HTTPStatus.OK:
+            return
+        predicate = f"answered {errors.describe_status(status)}"
+        remedy = self.remedies.of_status(status, stated.wait)
+        if status in missing:
+            if status == HTTPStatus.NOT_FOUND and not self._is_api_error(response.body):
+                sentence = self.sentence(request, "answered 404 Not Found, but not as the API does")
+                raise TransientError(sentence)
+            # A web page is not the API's, and says nothing of what it has.
+            if not responses.is_html(response.body):
+                raise MissingError(status, predicate)
+        if limits.is_refusal(status, stated):
+            raise RefusedError(self.sentence(request, predicate), remedy)
+        if status in PASSING_STATUSES:
+            raise TransientError(self.sentence(request, predicate), stated.wait, remedy)
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise IncompleteResponseError(self.sentence(request, predicate))
+        redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+        if redirected and (location := response.headers.get("Location")):
+            predicate += f" towards {errors.origin(location)}, which is not followed"
+            setting = f"{self.remedies.section}.api_url"
+            remedy = f"If that is the API, put it into the setting {setting}."
+        raise self.request_error(request, predicate, remedy)
 
-    @cached_property
-    def _policy(self) -> RetryPolicy:
-        settings = self.settings
-        return RetryPolicy(settings.max_outage, settings.max_retries, settings.backoff_factor)
+    def _read(self, request: Request, response: Response, read: Callable[[Response], T]) -> T:
+        if responses.is_html(response.body):
+            raise self.request_error(
+                request,
+                "answered with a web page instead of JSON",
+                self.remedies.check_address,
+            )
+        try:
+            return read(response)
+        except (responses.UnreadableError, RecursionError):
+            is_readable = False
+        except ValueError:
+            is_readable = True
+        # Raised outside of the handlers: errors live on for a while, and these hold the body.
+        if not is_readable:
+            raise self.unreadable(request)
+        sentence = self.sentence(request, "answered with a body that is not whole JSON in UTF-8")
+        raise IncompleteResponseError(sentence, remedy=self.remedies.check_address_at_last)
 
-    def _given_up(self, failed: TransientError, retries: Retries) -> FatalAPIError:
-        return FatalAPIError(
-            f"{failed} Gave up after {retries.sent} tries in {retries.seconds:.0f} s (setting"
-            f" {self.section}.{retries.ended}). {failed.remedy}".rstrip()
+    def _given_up(self, failure: TransientError, retries: Retries) -> RequestError:
+        return RequestError(
+            f"{failure} Gave up after {retries.sent} tries in {retries.seconds:.0f} s (setting"
+            f" {self.remedies.section}.{retries.ended}). {failure.remedy}".rstrip()
         )
 
-    def _starved(self, request: HTTPRequest, seconds: float) -> FatalAPIError:
-        return self.fatal(
-            request,
-            f"waits for the rate limit, and no request was accepted for {seconds:.0f} s",
-            f"Try again later; the setting {self.section}.max_wait waits longer, and"
-            f" {self.section}.requests_per_minute keeps to the limit.",
-        )
-
-    def sentence(self, request: HTTPRequest, said: str) -> str:
-        """Say what a request met, without credentials and without a byte of the answer.
+    def sentence(self, request: Request, predicate: str) -> str:
+        """Return a sentence about a request, without credentials and without a byte of a response.
 
         Args:
             request: The request.
-            said: What the server did, as the predicate of the sentence.
+            predicate: The predicate of the sentence, such as "answered 404 Not Found".
         """
-        url = f"{request.url}?{request.encode_params()}".removesuffix("?")
-        return f"{self.subject}{request.method} {url} {said}."
+        return f"{self.subject}{request.method} {request.shown_url} {predicate}."
 
-    @property
-    def subject(self) -> str:
-        """What each sentence begins with."""
-        return f"Stream {self.name}: "
+    def request_error(self, request: Request, predicate: str, remedy: str = "") -> RequestError:
+        """Return the error of a failure that will not pass; arguments as for `sentence`."""
+        return RequestError(f"{self.sentence(request, predicate)} {remedy}".strip())
 
-    def unreadable(self, request: HTTPRequest) -> FatalAPIError:
-        """Return the error of an answer that is JSON, but of which no value can be made."""
-        return self.fatal(
+    def unreadable(self, request: Request) -> RequestError:
+        """Return the error of a response that is JSON, but of which no value can be made."""
+        return self.request_error(
             request,
             "answered with JSON that is nested too deeply, or has a number that is too long",
             "It can't be read; ask the API's vendor.",
         )
 
-    def fatal(self, request: HTTPRequest, said: str, remedy: str = "") -> FatalAPIError:
-        """Return the error of a failure that will not pass; arguments as for `sentence`."""
-        return FatalAPIError(f"{self.sentence(request, said)} {remedy}".strip())
 
-
-def _refusal(answer: Response) -> bytes | None:
+def _refusal(response: Response) -> bytes | None:
     """Return the body of a refusal, if it is small."""
-    body = answer.body
-    if answer.status < HTTPStatus.BAD_REQUEST or isinstance(body, PartialBody):
+    if response.status < HTTPStatus.BAD_REQUEST or response.rest is not None:
         return None
+    body = response.body
     return bytes(body) if len(body) <= LARGEST_REFUSAL else None

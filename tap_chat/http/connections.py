@@ -155,7 +155,12 @@ class Connections:
         weakref.finalize(self, _close_all, self._kept)
 
     def ask(
-        self, method: str, target: str, headers: Mapping[str, str], timeouts: Timeouts
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+        body: Any = None,  # noqa: ANN401 - as `http.client` takes it
     ) -> Exchange:
         """Send a request and read the head of its answer.
 
@@ -164,6 +169,7 @@ class Connections:
             target: The path, with its query.
             headers: The headers.
             timeouts: How long the server may take.
+            body: The body, or None.
 
         Raises:
             HTTPError: There is no answer.
@@ -171,14 +177,14 @@ class Connections:
         try:
             if kept := self._kept_one():
                 try:
-                    return self._asked(kept, method, target, headers, timeouts)
+                    return self._asked(kept, method, target, headers, timeouts, body)
                 except SilentError:
-                    # The connection was gone before the request, which has not failed. A GET may
-                    # be sent again in any case (RFC 9110, 9.2.2); so do browsers, and Go's
-                    # net/http (https://pkg.go.dev/net/http#Transport).
+                    # The connection was gone before the request, which has not failed. A request
+                    # that only reads may be sent again in any case (RFC 9110, 9.2.2); so do
+                    # browsers, and Go's net/http (https://pkg.go.dev/net/http#Transport).
                     pass
             opened = self._opened(timeouts.connect)
-            return self._asked(opened, method, target, headers, timeouts)
+            return self._asked(opened, method, target, headers, timeouts, body)
         except FAILURES as error:
             raise self.failure(error, target) from error
 
@@ -207,13 +213,14 @@ class Connections:
             case _:
                 return ProtocolError("The connection broke.", error)
 
-    def _asked(
+    def _asked(  # noqa: PLR0913, PLR0917 - what a request has
         self,
         connection: Reusable,
         method: str,
         target: str,
         headers: Mapping[str, str],
         timeouts: Timeouts,
+        body: Any,  # noqa: ANN401 - as above
     ) -> Exchange:
         # Platforms of one host may wait for different times.
         connection.timeout = timeouts.read
@@ -221,7 +228,7 @@ class Connections:
         try:
             # Not urllib3's methods of these names, but those beneath.
             try:
-                client.HTTPConnection.request(connection, method, target, headers=headers)
+                client.HTTPConnection.request(connection, method, target, body, headers)
             except OSError as error:
                 raise SilentError.of(error) from error
             response = client.HTTPConnection.getresponse(connection)

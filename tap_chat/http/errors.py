@@ -1,23 +1,102 @@
-"""What to do about a request that failed: a sentence each, the same in a run and in `--test`."""
+"""Requests that fail: what is raised, how it is described, and what to do about it."""
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     HTTPError,
+    NameResolutionError,
     NewConnectionError,
     ProxyError,
     ReadTimeoutError,
     SSLError,
+    TimeoutError,  # noqa: A004 - that of urllib3
 )
 
-from tap_chat.http.responses import is_about_certificate
+if TYPE_CHECKING:
+    from tap_chat.http.connections import Timeouts
+
+
+NO_CONNECTION = "could not be sent, or the connection broke"
+CUT_OFF = "was cut off in the middle of the answer"
+STALLED = "stalled in the middle of the answer for {read:g} s"
+
+NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
+
+# From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
+FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (NameResolutionError, "could not be sent: no host of that name was found"),
+    (NewConnectionError, "could not be sent: no connection to that host and port"),
+    (ConnectTimeoutError, "could not connect within {connect:g} s"),
+    (TimeoutError, "got no answer within {read:g} s"),
+    (SSLError, "failed: the server's certificate could not be verified"),
+    (ProxyError, "failed at the proxy"),
+    (DecodeError, "answered with a broken compression"),
+)
 
 LATER = "The trouble is the server's, or the network's: try again later."
+
+
+class RequestError(Exception):
+    """A request failed for good; the message names the stream, the request and the remedy."""
+
+
+class TransientError(Exception):
+    """A request failed, and may not fail later.
+
+    Args:
+        message: The sentence.
+        retry_after: Seconds that the server asked to wait, or None.
+        remedy: What to do if it fails for too long.
+
+    Attributes:
+        seconds: How long the request took.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, remedy: str = "") -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.remedy = remedy
+        self.seconds = 0.0
+
+
+class IncompleteResponseError(TransientError):
+    """The response did not arrive whole: it may later, or it may be too large."""
+
+
+class RefusedError(Exception):
+    """A request was over the server's rate limit: it is no failure, and is sent again.
+
+    Args:
+        message: The sentence.
+        remedy: What to do if it is not sent again.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class MissingError(Exception):
+    """A status says that what was asked for is not there.
+
+    Args:
+        status: The HTTP status.
+        predicate: What the server did, as the predicate of a sentence.
+    """
+
+    def __init__(self, status: int, predicate: str) -> None:
+        super().__init__(predicate)
+        self.status = status
+        self.predicate = predicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +179,41 @@ class Remedies:
             case _:
                 remedy = self.check_address_at_last
         return remedy
+
+
+def describe_status(status: int) -> str:
+    """Return a status with its name, such as `401 Unauthorized`."""
+    known = status in set(HTTPStatus)
+    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
+
+
+def describe_failure(error: HTTPError, timeouts: Timeouts, *, began: bool) -> str:
+    """Say why there is no answer, as the predicate of a sentence.
+
+    Args:
+        error: What urllib3 raised; its own text may hold the URL, credential included.
+        timeouts: How long was waited.
+        began: Whether there was the beginning of one.
+    """
+    if isinstance(error, SSLError) and not is_about_certificate(error):
+        return NO_TLS
+    other = CUT_OFF if began else NO_CONNECTION
+    words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
+    if began and isinstance(error, TimeoutError):
+        words = STALLED
+    return words.format(connect=timeouts.connect, read=timeouts.read)
+
+
+def is_about_certificate(error: SSLError) -> bool:
+    """Say whether it is the server's certificate that is wrong, and not what it speaks."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
+
+
+def origin(location: str) -> str:
+    """Return where a redirect leads: scheme and host alone, since the rest may hold a secret."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "no URL"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, "", "", "")) if host else "another path of the host"

@@ -1,33 +1,21 @@
-"""What a server said: bodies decoded exactly, failures put into words that give nothing away."""
+"""Responses, and their bodies decoded exactly."""
 
 from __future__ import annotations
 
 import json
-import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-    TimeoutError,  # noqa: A004 - that of urllib3
-)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from http.client import HTTPMessage
 
-    from tap_chat.http.connections import Timeouts
+Body = bytes | bytearray
 
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -39,42 +27,34 @@ SHOWN_NAMES = 8
 COUNTS = ("total", "total_count", "count")
 AROUND_COUNTS = ("meta", "pagination", "paging")
 
-NO_CONNECTION = "could not be sent, or the connection broke"
-CUT_OFF = "was cut off in the middle of the answer"
-STALLED = "stalled in the middle of the answer for {read:g} s"
-
-NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
-
-# From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
-FAILURES: tuple[tuple[type[Exception], str], ...] = (
-    (NameResolutionError, "could not be sent: no host of that name was found"),
-    (NewConnectionError, "could not be sent: no connection to that host and port"),
-    (ConnectTimeoutError, "could not connect within {connect:g} s"),
-    (TimeoutError, "got no answer within {read:g} s"),
-    (SSLError, "failed: the server's certificate could not be verified"),
-    (ProxyError, "failed at the proxy"),
-    (DecodeError, "answered with a broken compression"),
-)
-
 
 @dataclass(frozen=True, slots=True)
-class PartialBody:
-    """A body that is larger than what is held of one.
+class Response:
+    """What a server answered.
 
     Attributes:
-        first: The first bytes.
-        rest: Those that follow, in chunks that are read when they are asked for.
+        status: The HTTP status.
+        headers: The headers, by name in any case.
+        body: The body, decompressed, or the beginning of one that is larger than was asked for.
+        rest: What follows such a beginning, in chunks that are read when they are asked for; None
+            if the body is whole.
     """
 
-    first: bytearray
-    rest: Iterator[bytes]
+    status: int
+    headers: Mapping[str, str] | HTTPMessage
+    body: Body
+    rest: Iterator[bytes] | None = None
+
+    def followed_by(self, rest: Iterator[bytes]) -> Self:
+        """Return the response with another rest of its body."""
+        return replace(self, rest=rest)
 
 
 class UnreadableError(Exception):
     """A body may be whole, but no value can be made of it, today or tomorrow."""
 
 
-def decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
+def decode(body: Body) -> Any:  # noqa: ANN401
     """Decode a JSON body exactly: integers of any size, fractions as Decimal.
 
     Args:
@@ -96,12 +76,12 @@ def decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         raise UnreadableError from None
 
 
-def decode_sized(body: bytes | bytearray) -> tuple[int, Any]:
-    """Decode a body as `decode` does; return its size in bytes, too."""
-    return len(body), decode(body)
+def decode_sized(response: Response) -> tuple[int, Any]:
+    """Decode the body of a response as `decode` does; return its size in bytes, too."""
+    return len(response.body), decode(response.body)
 
 
-def decoded_size(body: bytes | bytearray) -> int:
+def decoded_size(body: Body) -> int:
     """Return about how many bytes of memory the values of a JSON body take at most.
 
     Args:
@@ -111,7 +91,7 @@ def decoded_size(body: bytes | bytearray) -> int:
     return len(body) + sum(size * body.count(sign) for sign, size in sizes)
 
 
-def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
+def _decode(body: Body) -> Any:  # noqa: ANN401
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:
@@ -121,17 +101,14 @@ def _decode(body: bytes | bytearray) -> Any:  # noqa: ANN401
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
-def is_html(body: bytes | bytearray | PartialBody) -> bool:
-    """Say whether the body is a web page, as portals and proxies send with a status of 200."""
+def is_html(body: Body) -> bool:
+    """Return whether a body is a web page, as portals and proxies send with a status of 200."""
     # The type that the server names does not count: some name JSON text/html.
-    first = body.first if isinstance(body, PartialBody) else body
-    return first[:64].lstrip().startswith(b"<")
+    return body[:64].lstrip().startswith(b"<")
 
 
-def is_object(body: bytes | bytearray | PartialBody) -> bool:
-    """Say whether the body is a JSON object."""
-    if isinstance(body, PartialBody):
-        return False
+def is_object(body: Body) -> bool:
+    """Return whether a body is a JSON object."""
     try:
         return isinstance(decode(body), dict)
     except (ValueError, UnreadableError):
@@ -191,34 +168,6 @@ def describe_shape(body: object) -> str:
     return {list: "a list", str: "a text", type(None): "null"}.get(type(body), "a plain value")
 
 
-def describe_status(status: int) -> str:
-    """Return a status with its name, such as `401 Unauthorized`."""
-    known = status in set(HTTPStatus)
-    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
-
-
-def describe_failure(error: HTTPError, timeouts: Timeouts, *, began: bool) -> str:
-    """Say why there is no answer, as the predicate of a sentence.
-
-    Args:
-        error: What urllib3 raised; its own text may hold the URL, credential included.
-        timeouts: How long was waited.
-        began: Whether there was the beginning of one.
-    """
-    if isinstance(error, SSLError) and not is_about_certificate(error):
-        return NO_TLS
-    other = CUT_OFF if began else NO_CONNECTION
-    words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
-    if began and isinstance(error, TimeoutError):
-        words = STALLED
-    return words.format(connect=timeouts.connect, read=timeouts.read)
-
-
-def is_about_certificate(error: SSLError) -> bool:
-    """Say whether it is the server's certificate that is wrong, and not what it speaks."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
-
-
 def http_date(text: str) -> datetime | None:
     """Return the moment that a header names, or None if it names none."""
     try:
@@ -226,16 +175,6 @@ def http_date(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def origin(location: str) -> str:
-    """Return where a redirect leads: scheme and host alone, since the rest may hold a secret."""
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return "no URL"
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, "", "", "")) if host else "another path of the host"
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -27,11 +27,10 @@ from tap_chat.http.connections import (
     TooLargeError,
     socket_options,
 )
-from tap_chat.http.responses import PartialBody, decoded_size
+from tap_chat.http.responses import Response, decoded_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from http.client import HTTPMessage
+    from collections.abc import Callable, Iterator
 
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
@@ -54,22 +53,6 @@ class CutOffError(Exception):
     def __init__(self, reason: HTTPError) -> None:
         super().__init__()
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What a server answered.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, by name in any case.
-        body: The body, decompressed, or the beginning of one that is larger than was asked for.
-            Reading its rest raises a `CutOffError` if the answer breaks off.
-    """
-
-    status: int
-    headers: Mapping[str, str] | HTTPMessage
-    body: bytes | bytearray | PartialBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +108,8 @@ class Transport(HTTPAdapter):
         route = self._routes.get(origin) or self._find_route(origin)
         target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
         answer = self._asked(route, target, request, timeouts, largest)
-        body = answer.body
-        if (
-            not isinstance(body, PartialBody)
-            and len(body) > LIGHT
-            and decoded_size(body) > LARGEST_DECODED
-        ):
+        is_large = answer.rest is None and len(answer.body) > LIGHT
+        if is_large and decoded_size(answer.body) > LARGEST_DECODED:
             raise TooLargeError
         return answer
 
@@ -144,7 +123,9 @@ class Transport(HTTPAdapter):
     ) -> Response:
         if route.direct is None:
             return self._by_proxy(route.pool, target, request, timeouts, largest)
-        exchange = route.direct.ask(str(request.method), target, request.headers, timeouts)
+        exchange = route.direct.ask(
+            str(request.method), target, request.headers, timeouts, request.body
+        )
         head = exchange.response
         try:
             body = exchange.whole(largest)
@@ -152,9 +133,8 @@ class Transport(HTTPAdapter):
             raise CutOffError(error) from None
         if body is not None:
             return Response(head.status, head.headers, body)
-        return Response(
-            head.status, head.headers, read(exchange.decoded(), largest, exchange.release)
-        )
+        first, rest = read(exchange.decoded(), largest, exchange.release)
+        return Response(head.status, head.headers, first, rest)
 
     @staticmethod
     def _by_proxy(
@@ -168,6 +148,7 @@ class Transport(HTTPAdapter):
             pool.urlopen,
             str(request.method),
             target,
+            body=request.body,
             headers=request.headers,
             timeout=Timeout(connect=timeouts.connect, read=timeouts.read),
             retries=False,
@@ -181,9 +162,8 @@ class Transport(HTTPAdapter):
             if not any(isinstance(cause, StaleError) for cause in error.args):
                 raise
             response = ask()  # as `Connections.ask` does
-        return Response(
-            response.status, response.headers, read(response, largest, response.release_conn)
-        )
+        body, rest = read(response, largest, response.release_conn)
+        return Response(response.status, response.headers, body, rest)
 
     def _find_route(self, origin: str) -> Route:
         with self._lock:
@@ -210,7 +190,7 @@ class Transport(HTTPAdapter):
 
 def read(
     response: BaseHTTPResponse, largest: int | None, release: Callable[[], None]
-) -> bytes | bytearray | PartialBody:
+) -> tuple[bytearray, Iterator[bytes] | None]:
     """Read a body into memory, but no more of it than can be held.
 
     Args:
@@ -219,7 +199,7 @@ def read(
         release: Gives back the connection, when all is read.
 
     Returns:
-        The body, decompressed, or the beginning of a larger one.
+        The body, decompressed, and None; or the beginning of a larger one, and the rest of it.
 
     Raises:
         CutOffError: The answer broke off.
@@ -233,7 +213,7 @@ def read(
         for chunk in chunks:
             body += chunk
             if largest is not None and len(body) > largest:
-                return PartialBody(body, _rest(response, chunks, release))
+                return body, _rest(response, chunks, release)
             if len(body) > LARGEST_ANSWER:
                 break
     except HTTPError as error:
@@ -243,7 +223,7 @@ def read(
         response.close()
         raise TooLargeError
     release()
-    return body
+    return body, None
 
 
 def _rest(

@@ -6,17 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import FatalAPIError
-
 from tap_chat.http import responses
-from tap_chat.http.client import TransientError
+from tap_chat.http.errors import RefusedError, RequestError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from singer_sdk.streams.rest import HTTPRequest
-
-    from tap_chat.streams.stream import ChatStream
+    from tap_chat.http.client import Client
+    from tap_chat.http.request import Request
+    from tap_chat.http.responses import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +23,11 @@ class Probe:
 
     Attributes:
         request: The request, as cheap as the API allows.
-        check: Checks the decoded body of the answer; raises a FatalAPIError.
+        check: Checks the decoded body of the answer; raises a RequestError.
         brings: What the answer brings, in words.
     """
 
-    request: HTTPRequest
+    request: Request
     check: Callable[[Any], object]
     brings: str
 
@@ -53,27 +51,31 @@ class Verdict:
         return f"{self.section:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.said}"
 
 
-def verdict(stream: ChatStream, probe: Probe) -> Verdict:
+def verdict(client: Client, probe: Probe) -> Verdict:
     """Send the request of a probe, once.
 
     What may pass is not tried again: who tests can do so, and a retry may wait for a minute.
 
     Args:
-        stream: The stream that sends it.
+        client: What sends it.
         probe: The probe.
     """
     started = time.monotonic()
     try:
-        probe.check(stream.attempt(probe.request, responses.decode))
-    except FatalAPIError as error:
+        probe.check(client.send_once(probe.request, _decode))
+    except RequestError as error:
         said = str(error)
-    except TransientError as error:
+    except (TransientError, RefusedError) as error:
         said = f"{error} {error.remedy}".rstrip() + " The credentials could not be checked."
     else:
         seconds = time.monotonic() - started
-        said = f"{stream.settings.api_url} answered with {probe.brings} in {seconds:.1f} s."
-        return Verdict(stream.section, ok=True, said=said)
-    said = said.removeprefix(stream.subject)
+        said = f"{client.settings.api_url} answered with {probe.brings} in {seconds:.1f} s."
+        return Verdict(client.remedies.section, ok=True, said=said)
+    said = said.removeprefix(client.subject)
     # The parameters are the same in every test.
-    said = said.replace(f"?{probe.request.encode_params()}", "", 1)
-    return Verdict(stream.section, ok=False, said=said)
+    said = said.replace(f"?{probe.request.query}", "", 1)
+    return Verdict(client.remedies.section, ok=False, said=said)
+
+
+def _decode(response: Response) -> Any:  # noqa: ANN401
+    return responses.decode(response.body)

@@ -20,7 +20,7 @@ from tap_chat.streams.paginators.base import Page
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_chat.http.client import Body
+    from tap_chat.http.responses import Body
 
 
 class SomeObject(Struct, gc=False):

@@ -7,23 +7,26 @@ once more in each paginator.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from urllib.parse import urlencode
 
-from singer_sdk.exceptions import SkippableAPIError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
-from singer_sdk.streams.rest import PageContext
+from singer_sdk.streams.rest import HTTPRequest, PageContext
 from typing_extensions import override
 
 from tap_chat.config.errors import config_error
 from tap_chat.http import responses
-from tap_chat.http.client import ExchangeStream, MissingPageError
-from tap_chat.http.clock import FAR, is_behind
+from tap_chat.http.client import Client
+from tap_chat.http.clock import FAR, ServerClock, is_behind
+from tap_chat.http.errors import MissingError
+from tap_chat.http.request import Request
 from tap_chat.singer import catalog as catalogs
 from tap_chat.singer.bookmarks import (
     DATETIMES,
@@ -35,6 +38,7 @@ from tap_chat.singer.bookmarks import (
 )
 from tap_chat.singer.progress import RecordCounter
 from tap_chat.singer.records import Conformer, RecordChunk
+from tap_chat.singer.sdk import ChunkedStream
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.paginators.base import Page, Paginator, PagingError, SinglePage
 from tap_chat.streams.raw_records import VerbatimReader
@@ -42,17 +46,18 @@ from tap_chat.streams.raw_records import VerbatimReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from singer_sdk.helpers.types import Context
+    from requests import PreparedRequest
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Auth, Context
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog
-    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_chat.config.settings import PlatformSettings
-    from tap_chat.http.client import Body
-    from tap_chat.http.rate_limits.throttle import Throttle
+    from tap_chat.http.errors import Remedies
+    from tap_chat.http.responses import Body, Response
     from tap_chat.singer.records import Record
     from tap_chat.streams.probes import Probe
-    from tap_chat.tap import TapChat
+    from tap_chat.streams.session import Session
 
 T = TypeVar("T")
 
@@ -60,8 +65,21 @@ T = TypeVar("T")
 SHOWN_NAME = 60
 
 
-class ChatStream(ExchangeStream):
-    """A stream of one platform; arguments as for `ExchangeStream`."""
+class ChatStream(ChunkedStream):
+    """A stream of one platform.
+
+    Args:
+        tap: The tap.
+        session: What the platform's streams share in the run.
+    """
+
+    name: str
+    #: The platform's section in the config.
+    section: ClassVar[str]
+    #: What to do about requests to the platform that fail.
+    remedies: ClassVar[Remedies]
+    # Bodies that are not texts already.
+    payload_as_json = True
 
     # Records are conformed when their page is checked. The SDK would do it once more, and turn
     # numbers beyond a double's range into null.
@@ -80,19 +98,30 @@ class ChatStream(ExchangeStream):
     #: The settings that name the account, and what of it is read, besides `api_url`.
     account_settings: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, tap: TapChat, settings: PlatformSettings, throttle: Throttle) -> None:
-        self.start_date = tap.start_date
-        self.end_date = tap.end_date
+    def __init__(self, tap: Tap, session: Session) -> None:
+        self.settings: PlatformSettings = session.settings
+        self.start_date = session.start_date
+        self.end_date = session.end_date
+        self._session = session
         self._doubted = False
         self._began = datetime.now(UTC)
         #: The contexts whose parents were asked for in vain, and the number of all contexts.
         self.missed: list[Context] = []
         self.asked = 0
-        self._state_writer = tap.state_writer
-        self._fan_out = tap.fan_out
-        self._progress = tap.progress
         self._checking = threading.Lock()  # the check remembers what it has warned of
-        super().__init__(tap, settings, throttle)
+        self._counting = threading.Lock()
+        super().__init__(tap)
+        self.client = Client(
+            settings=session.settings,
+            throttle=session.throttle,
+            transport=session.transport,
+            remedies=self.remedies,
+            subject=f"Stream {self.name}: ",
+            user_agent=session.user_agent,
+            sign=self._sign,
+            count=self._count_request,
+            is_api_error=self.is_api_error,
+        )
 
     def new_paginator(self) -> Paginator[Any]:
         """Return a fresh paginator for one walk over the pages; by default there is one page."""
@@ -114,6 +143,69 @@ class ChatStream(ExchangeStream):
                 self.logger.warning(difference)
         self.primary_keys = keys
 
+    # Requests
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return self.settings.api_url.rstrip("/")
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        # With its placeholders: the client fills them, and the SDK would not quote them.
+        return f"{self.url_base}{self.path}"
+
+    @property
+    def clock(self) -> ServerClock:
+        """The server's clock, as the responses to this stream show it."""
+        return self.client.clock
+
+    def _sign(self, request: PreparedRequest) -> PreparedRequest:
+        return self._authenticator(request)
+
+    @cached_property
+    def _authenticator(self) -> Auth:
+        return self.authenticator
+
+    @cached_property
+    def request_counter(self) -> Counter:
+        """Counts the stream's requests, retries included, and logs the number now and then."""
+        return self.get_http_request_counter()
+
+    def _count_request(self) -> None:
+        with self._counting:
+            self.request_counter.increment()
+
+    @override
+    def log_sync_costs(self) -> None:
+        super().log_sync_costs()
+        self._session.throttle.log_summary()
+
+    def page_request(self, context: Context | None, token: Any = None) -> Request:  # noqa: ANN401
+        """Return the request of a page: that of `get_http_request`, as the client takes it.
+
+        Args:
+            context: The parent's keys, which fill the placeholders of the path; or None.
+            token: The token of the page, or None.
+        """
+        http = self.get_http_request(page=PageContext(context, token))
+        headers, body = http.headers, http.data
+        if isinstance(body, Mapping) and not self.payload_as_json:
+            headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
+            body = urlencode(body, doseq=True)
+        # Parameters that are encoded in a way of their own stay as they are.
+        is_plain = type(http) is HTTPRequest and not http.safe_query_chars
+        params = http.params if is_plain else http.encode_params()
+        return Request(http.url, http.method, context or {}, params, headers, body)
+
+    def is_api_error(self, body: Body) -> bool:  # noqa: ARG002 - most APIs have one 404
+        """Return whether the body of a 404 is the API's own.
+
+        Args:
+            body: The body.
+        """
+        return True
+
     # Records
 
     @override
@@ -134,7 +226,7 @@ class ChatStream(ExchangeStream):
             Each page; none if the parent is gone, which is noted.
 
         Raises:
-            FatalAPIError: A page can't be had, or came before.
+            RequestError: A page can't be had, or came before.
         """
         self.asked += 1
         for page in self.read_ahead(self.plan(context, verbatim=verbatim)):
@@ -155,7 +247,7 @@ class ChatStream(ExchangeStream):
         if self.ABORT_AT_RECORD_COUNT is not None:
             # A test of the connection wants a record or two.
             return (step.value for step in plan.start())
-        return self._fan_out.read(plan)
+        return self._session.fan_out.read(plan)
 
     def plan(self, context: Context | None, *, verbatim: bool = False) -> ReadPlan[Page | None]:
         """Return the plan of the pages of one context, and of all that follow from them.
@@ -171,11 +263,9 @@ class ChatStream(ExchangeStream):
         def steps() -> Iterator[Fetched[Page | None]]:
             try:
                 yield from self.fetch_pages(
-                    lambda token: self.get_http_request(page=PageContext(context, token)),
-                    context,
-                    verbatim=verbatim,
+                    lambda token: self.page_request(context, token), context, verbatim=verbatim
                 )
-            except SkippableAPIError:
+            except MissingError:
                 yield Fetched(None, last=True)
 
         def leads_to(page: Page | None) -> Iterator[ReadPlan[Any]]:
@@ -216,9 +306,9 @@ class ChatStream(ExchangeStream):
             and (stream.selected or stream.has_selected_descendents)
         ]
 
-    def fetch_pages(
+    def fetch_pages(  # noqa: C901 - until pages have a reader of their own
         self,
-        request_page: Callable[[Any], HTTPRequest],
+        request_page: Callable[[Any], Request],
         context: Context | None = None,
         *,
         verbatim: bool = False,
@@ -234,28 +324,30 @@ class ChatStream(ExchangeStream):
             Each page.
 
         Raises:
-            SkippableAPIError: The parent is gone.
-            FatalAPIError: A page can't be had, or came before.
+            MissingError: The parent is gone.
+            RequestError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
         reader = self.verbatim_reader if verbatim else None
 
-        def read(body: Body) -> tuple[int, Any]:
+        def read(response: Response) -> tuple[int, Any]:
+            body = response.body
             if not body and HTTPStatus.NOT_FOUND in paginator.missing:
                 return 0, None
             page = reader.read(body, context) if reader else None
-            return (len(body), page) if page else responses.decode_sized(body)
+            return (len(body), page) if page else responses.decode_sized(response)
 
+        gone = frozenset({HTTPStatus.NOT_FOUND} if context is not None else ())
         last = False
         while not last:
             request = request_page(paginator.current_value)
             try:
-                size, body = self.exchange(
-                    request, read, skippable=context is not None, missing=paginator.missing
-                )
+                size, body = self.client.send(request, read, missing=paginator.missing | gone)
                 said = None if isinstance(body, Page) else self._nothing(body, paginator.missing)
-            except MissingPageError as error:
-                size, said = 0, error.said
+            except MissingError as error:
+                if error.status not in paginator.missing:
+                    raise
+                size, said = 0, error.predicate
             try:
                 if said:
                     page = paginator.miss(said)
@@ -267,7 +359,8 @@ class ChatStream(ExchangeStream):
                         return
                     page = paginator.advance(body)
             except PagingError as error:
-                raise self.fatal(request, error.said, error.remedy or self.paging_remedy) from None
+                remedy = error.remedy or self.paging_remedy
+                raise self.client.request_error(request, error.said, remedy) from None
             last = paginator.finished
             if last:
                 self._warn_of(paginator)
@@ -297,7 +390,7 @@ class ChatStream(ExchangeStream):
             return "answered with null in place of the list" if empty else None
         return None
 
-    def page(self, request: HTTPRequest, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
+    def page(self, request: Request, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of an answer.
 
         Args:
@@ -309,12 +402,12 @@ class ChatStream(ExchangeStream):
             The page, whose records all have their keys and the declared types.
 
         Raises:
-            FatalAPIError: There is no list of records, or one does not fit its schema.
+            RequestError: There is no list of records, or one does not fit its schema.
         """
         records = self.find_records(body)
         if not isinstance(records, list):
             place = f"`{self.records_path}`" if self.records_path else "the root"
-            raise self.fatal(
+            raise self.client.request_error(
                 request,
                 f"answered without a list of records at {place}, but"
                 f" {responses.describe_shape(body)}",
@@ -328,7 +421,7 @@ class ChatStream(ExchangeStream):
 
     def make_page(
         self,
-        request: HTTPRequest,
+        request: Request,
         records: list[Any],
         body: Any = None,  # noqa: ANN401
         *,
@@ -343,7 +436,7 @@ class ChatStream(ExchangeStream):
             first: The place of the first in the answer, for errors.
 
         Raises:
-            FatalAPIError: One does not fit its schema.
+            RequestError: One does not fit its schema.
         """
         for index, record in enumerate(records, first):
             self.conform(request, index, record)
@@ -376,7 +469,7 @@ class ChatStream(ExchangeStream):
             return body
         return responses.find(body, self.records_path)
 
-    def conform(self, request: HTTPRequest, index: int, record: Any) -> None:  # noqa: ANN401
+    def conform(self, request: Request, index: int, record: Any) -> None:  # noqa: ANN401
         """Conform a record to its schema.
 
         Args:
@@ -385,7 +478,7 @@ class ChatStream(ExchangeStream):
             record: The record; undeclared fields are taken out of it.
 
         Raises:
-            FatalAPIError: It does not fit.
+            RequestError: It does not fit.
         """
         problem = (
             self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
@@ -394,14 +487,15 @@ class ChatStream(ExchangeStream):
             said = f"gave a record (number {index} of the page) that {problem}"
             # What has no key may be no record at all.
             keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
-            raise self.fatal(request, said, self.record_remedy if keyed else self.records_remedy)
+            remedy = self.record_remedy if keyed else self.records_remedy
+            raise self.client.request_error(request, said, remedy)
 
     @override
     def get_record_counter(
         self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
     ) -> Counter:
-        self._progress.start()
-        return RecordCounter(self.name, self._progress, log_interval)
+        self._session.progress.start()
+        return RecordCounter(self.name, self._session.progress, log_interval)
 
     @cached_property
     def _conformer(self) -> Conformer:
@@ -527,7 +621,7 @@ class ChatStream(ExchangeStream):
         """
         if self.replication_key and self.replication_method == REPLICATION_INCREMENTAL:
             self.state_manager.advance_to(self.replication_key, bookmark)
-            self._state_writer.write_state(self.tap_state)
+            self._session.write_state(self.tap_state)
 
     def passed(self, known: datetime) -> datetime:
         """Return a moment that is over at the server, so that a bookmark may be there.

@@ -24,7 +24,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_chat.http import responses
-from tap_chat.http.responses import PartialBody
 from tap_chat.platforms.dixa import arrays
 from tap_chat.singer.records import Conformer
 from tap_chat.streams.fields import anything, integer, moment, number, record, several, text, thing
@@ -179,7 +178,7 @@ def test_array_in_parts_is_what_python_reads_or_refused(body: bytes, size: int, 
     chunks = (body[at : at + chunk] for at in range(size, len(body), chunk))
     found: list[Any] = []
     try:
-        for part in arrays.parts(PartialBody(bytearray(body[:size]), chunks)):
+        for part in arrays.parts(bytearray(body[:size]), chunks):
             items = [parsed(bytes(text)) for text in part.texts]
             assert parsed(bytes(part.body)) == items
             found += items

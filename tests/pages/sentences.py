@@ -22,12 +22,14 @@ MAKERS: dict[str, int | None] = {
     "BridgeError": 0,
     "MessageError": 0,
     "TapError": 0,
-    "FatalAPIError": 0,
+    "RequestError": 0,
+    "PathError": 0,
+    "TransientError": 0,
     "FatalSyncError": 0,
     "MappingError": 0,
     "PagingError": 0,
     "invalid": None,
-    "fatal": 1,
+    "request_error": 1,
     "sentence": 1,
     "error": 0,
     "warning": 0,
@@ -40,7 +42,8 @@ TELLERS = re.compile(
 )
 #: Names that sentences have before they are raised.
 NAMES = {
-    *("said", "errors", "where", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
+    *("said", "predicate", "errors", "where"),
+    *("FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
     *("_SENTENCES", "_NO_SPACE"),
 }
 #: What `%` and `str.format` fill in.

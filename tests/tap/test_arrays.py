@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_chat.http.responses import PartialBody
 from tap_chat.platforms.dixa import arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Texts that look like the end of one item and the beginning of the next.
 TRAPS = st.sampled_from(['},{"id":1', '"},{"id":"', "\\", '\\"},{"id":', "é", "[{"])
@@ -23,15 +25,15 @@ ITEMS = st.lists(st.fixed_dictionaries({"id": NESTED, "x": NESTED}), min_size=1,
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " : ")])
 
 
-def beginning(body: bytes, size: int, chunk: int) -> PartialBody:
+def cut(body: bytes, size: int, chunk: int) -> tuple[bytearray, Iterator[bytes]]:
     places = range(size, len(body), chunk)
-    return PartialBody(bytearray(body[:size]), (body[place : place + chunk] for place in places))
+    return bytearray(body[:size]), (body[place : place + chunk] for place in places)
 
 
 def read(body: bytes, size: int, chunk: int) -> list[Any]:
     found: list[Any] = []
     held = longest = 0
-    for part in arrays.parts(beginning(body, size, chunk)):
+    for part in arrays.parts(*cut(body, size, chunk)):
         items = [json.loads(bytes(text)) for text in part.texts]
         assert json.loads(part.body) == items
         held = max(held, len(part.body))
@@ -72,7 +74,7 @@ def test_long_array_is_read_in_parts_of_the_size_of_its_beginning() -> None:
         for number in range(5000)
     ]
     body = json.dumps(items, separators=(",", ":")).encode()
-    found = list(arrays.parts(beginning(body, 20_000, 1000)))
+    found = list(arrays.parts(*cut(body, 20_000, 1000)))
     assert [json.loads(bytes(text)) for part in found for text in part.texts] == items
     assert len(found) > len(body) / 25_000
     assert max(len(part.body) for part in found) <= 21_000

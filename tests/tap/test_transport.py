@@ -22,7 +22,6 @@ from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
 from tap_chat.http.connections import Connections, Timeouts
-from tap_chat.http.transport import Response as Received
 from tap_chat.http.transport import Transport
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
     from running import Runner
     from starlette.requests import Request
+
+    from tap_chat.http.responses import Response as Received
 
 
 def test_proxy_of_the_environment_is_used(tap: Runner) -> None:

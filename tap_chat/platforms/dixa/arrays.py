@@ -12,8 +12,6 @@ from msgspec import Raw
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_chat.http.responses import PartialBody
-
 _texts = msgspec.json.Decoder(list[Raw])
 
 # The first item's first name, which most likely is the first of the others, too.
@@ -62,11 +60,12 @@ def whole(body: bytes | bytearray) -> Part:
     return Part(body, _texts.decode(body))
 
 
-def parts(array: PartialBody) -> Iterator[Part]:
+def parts(body: bytearray, rest: Iterator[bytes]) -> Iterator[Part]:
     """Read an array from where it began, without ever holding more than so many bytes and an item.
 
     Args:
-        array: The beginning of the array, and the rest of it.
+        body: The beginning of the array.
+        rest: What follows, in chunks.
 
     Yields:
         The items, in parts of about as many bytes as the beginning has.
@@ -75,12 +74,12 @@ def parts(array: PartialBody) -> Iterator[Part]:
         NoArrayError: There is no array, or no item that ends within so many bytes.
         ValueError: The body is not whole and valid JSON in UTF-8.
     """
-    body, size = array.first, len(array.first)
+    size = len(body)
     name = FIRST_NAME.match(body)
     if not name:
         raise NoArrayError
     between = re.compile(rb"\}\s*(,)\s*\{\s*" + re.escape(name[1]))
-    for chunk in array.rest:
+    for chunk in rest:
         if len(body) >= size:
             part, end = _cut(body, between)
             yield part

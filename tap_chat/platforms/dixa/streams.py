@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from singer_sdk.authenticators import BearerTokenAuthenticator
-from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, RequestRate, about
 from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
-from tap_chat.http.client import IncompleteResponseError
-from tap_chat.http.errors import Remedies
-from tap_chat.http.responses import PartialBody
+from tap_chat.http.errors import IncompleteResponseError, Remedies
+from tap_chat.http.request import Request
+from tap_chat.http.responses import Response
 from tap_chat.platforms.dixa import arrays
 from tap_chat.platforms.dixa.arrays import Part
 from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from msgspec import Raw
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Auth, Context
 
-    from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.paginators.base import Page
-    from tap_chat.tap import TapChat
+    from tap_chat.streams.session import Session
 
 MEBIBYTE = 1024 * 1024
 MOST_MEBIBYTES = 1024 * 1024
@@ -148,8 +147,8 @@ class DixaConversationExport(ChatStream):
     def authenticator(self) -> Auth:
         return BearerTokenAuthenticator(token=self.settings.api_token)
 
-    def __init__(self, tap: TapChat, settings: DixaSettings, throttle: Throttle) -> None:
-        super().__init__(tap, settings, throttle)
+    def __init__(self, tap: Tap, session: Session) -> None:
+        super().__init__(tap, session)
         # Conversations of another time than was asked for: all, and those since the last other one.
         self._odd = self._odd_in_a_row = 0
 
@@ -223,8 +222,8 @@ class DixaConversationExport(ChatStream):
                 be halved.
         """
         request = self._request_of(window)
-        body = self.exchange(request, read, largest=largest)
-        if isinstance(body, PartialBody):
+        body = self.client.send(request, read, largest=largest)
+        if isinstance(body, Response):
             parts = self._parts(request, body)
         elif isinstance(body, Part):
             parts = iter([body])
@@ -247,8 +246,8 @@ class DixaConversationExport(ChatStream):
         request = self._request_of(Window(end - MINUTE, end))
         return Probe(request, partial(self.page, request), "the conversations of a minute")
 
-    def _request_of(self, window: Window) -> HTTPRequest:
-        return HTTPRequest(
+    def _request_of(self, window: Window) -> Request:
+        return Request(
             url=f"{self.url_base}{self.path}",
             params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
             headers={"Accept": "application/json"},
@@ -265,51 +264,52 @@ class DixaConversationExport(ChatStream):
         self._odd += len(odd)
         self._odd_in_a_row = self._odd_in_a_row + len(odd) if len(odd) == len(marks) else 0
         if self._odd_in_a_row >= MANY_ODD:
-            raise self.fatal(
+            raise self.client.request_error(
                 self._request_of(window),
                 "gave conversations of another time than was asked for",
                 "Dixa does not filter as it should; it can't be read without losing records.",
             )
 
-    def _parts(self, request: HTTPRequest, body: PartialBody) -> Iterator[Part]:
+    def _parts(self, request: Request, response: Response) -> Iterator[Part]:
         """Read a large array, with errors as sentences."""
         try:
-            yield from arrays.parts(body)
+            yield from arrays.parts(bytearray(response.body), response.rest or iter(()))
         except arrays.NoArrayError:
-            said = f"answered with more than {len(body.first)} bytes that can't be read in parts"
+            said = f"answered with more than {len(response.body)} bytes that can't be read in parts"
         except ValueError:
             said = "answered with a body that is not whole JSON in UTF-8"
         else:
             return
-        raise IncompleteResponseError(self.sentence(request, said))
+        raise IncompleteResponseError(self.client.sentence(request, said))
 
-    def _decoded(self, request: HTTPRequest, texts: list[Raw], first: int) -> Page:
+    def _decoded(self, request: Request, texts: list[Raw], first: int) -> Page:
         """Decode and check records, of which the first has this number in the answer."""
         try:
             records = [responses.decode(text) for text in texts]
         except (ValueError, RecursionError, responses.UnreadableError):
-            raise self.unreadable(request) from None
+            raise self.client.unreadable(request) from None
         return self.make_page(request, records, first=first)
 
 
-def read(body: bytes | bytearray | PartialBody) -> Any:  # noqa: ANN401
+def read(response: Response) -> Any:  # noqa: ANN401
     """Split an array into the texts of its items.
 
     Args:
-        body: The whole body, or the beginning of a larger one.
+        response: The response, with a whole body or the beginning of a larger one.
 
     Returns:
-        The items, or the beginning as it is, or the decoded value if it is no array.
+        The items, or the response with such a beginning as it is, or the decoded value if it is no
+        array.
 
     Raises:
         ValueError: The body is not whole.
     """
-    if isinstance(body, PartialBody):
-        return body
+    if response.rest is not None:
+        return response
     try:
-        return arrays.whole(body)
+        return arrays.whole(response.body)
     except msgspec.DecodeError:
-        return responses.decode(body)
+        return responses.decode(response.body)
 
 
 def milliseconds(time: datetime) -> int:

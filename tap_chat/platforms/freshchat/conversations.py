@@ -7,9 +7,9 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
+from tap_chat.http.errors import RequestError
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.resume import (
     INTERRUPTED,
@@ -20,7 +20,6 @@ from tap_chat.platforms.freshchat.resume import (
     remaining,
 )
 from tap_chat.platforms.freshchat.streams import (
-    FreshchatSettings,
     FreshchatStream,
     SingleObject,
     addressable,
@@ -36,13 +35,13 @@ from tap_chat.streams.stream import ChatStream
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.paginators.base import Page
-    from tap_chat.tap import TapChat
+    from tap_chat.streams.session import Session
 
 # What the STATE keeps of a stream that is reached through users: when the last run began that read
 # those of the changed users at least, and the last that read those of all; and of which users
@@ -93,9 +92,9 @@ class FreshchatUsersConversations(FreshchatStream):
     remembers = True
     marks = (*MARKS, INTERRUPTED)
 
-    def __init__(self, tap: TapChat, settings: FreshchatSettings, throttle: Throttle) -> None:
-        super().__init__(tap, settings, throttle)
-        self._users = FreshchatUsers(tap, settings, throttle)
+    def __init__(self, tap: Tap, session: Session) -> None:
+        super().__init__(tap, session)
+        self._users = FreshchatUsers(tap, session)
 
     @override
     def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
@@ -142,11 +141,11 @@ class FreshchatUsersConversations(FreshchatStream):
             new = sum(user not in known for user in missed_users(stream))
             if new > MANY_GONE and new > PART_GONE * asked[stream]:
                 self._save(mark.without(chain.from_iterable(map(missed_users, self._tree))))
-                raise FatalAPIError(
-                    f"{stream.subject}{new} of {asked[stream]} requests for {stream.path} were"
-                    " answered 404 Not Found, and once more when they were sent again. So much is"
-                    " seldom deleted at once. Look whether the account is well, and run it again:"
-                    " what is still gone then is skipped."
+                raise RequestError(
+                    f"{stream.client.subject}{new} of {asked[stream]} requests for {stream.path}"
+                    " were answered 404 Not Found, and once more when they were sent again. So much"
+                    " is seldom deleted at once. Look whether the account is well, and run it"
+                    " again: what is still gone then is skipped."
                 )
         for stream in self._family:
             stream.report()
@@ -258,7 +257,7 @@ class FreshchatUsersConversations(FreshchatStream):
 
     def _save(self, mark: Mark) -> None:
         self.stream_state[INTERRUPTED] = asdict(mark)
-        self._state_writer.write_state(self.tap_state)
+        self._session.write_state(self.tap_state)
 
     def _count_missed(self) -> int:
         return sum(len(stream.missed) for stream in self._tree)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote
 
 from singer_sdk.authenticators import BearerTokenAuthenticator
-from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
 from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
@@ -27,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Auth
-    from singer_sdk.streams.rest import HTTPRequest
+    from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_chat.http.client import Body
-    from tap_chat.http.responses import PartialBody
+    from tap_chat.http.responses import Body
     from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.paginators.base import Paginator
 
@@ -134,7 +131,7 @@ class FreshchatStream(ChatStream):
         yield self.plan_of_sync(None)
 
     @override
-    def says_gone(self, body: Body | PartialBody) -> bool:
+    def is_api_error(self, body: Body) -> bool:
         # Freshchat: its errors are objects with code, status and message. Gateways answer with web
         # pages and plain texts.
         return responses.is_object(body)
@@ -143,11 +140,6 @@ class FreshchatStream(ChatStream):
     def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         request.headers["Accept"] = "application/json"
-        # Ids are opaque, and may hold what has a meaning in a URL.
-        keys = {
-            name: quote(str(value), safe="") for name, value in (page.stream_context or {}).items()
-        }
-        request.url = self.url_base + self.path.format(**keys)
         if page.next_page_token is not None:
             request.params["page"] = page.next_page_token
             request.params["items_per_page"] = self.settings.items_per_page
@@ -181,7 +173,7 @@ class FreshchatAccount(SingleObject):
 
     @override
     def probe(self) -> Probe:
-        request = self.get_http_request(page=PageContext(None, None))
+        request = self.page_request(None)
         return Probe(request, partial(self.page, request), "the account's configuration")
 
 

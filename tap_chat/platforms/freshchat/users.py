@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
-    from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_chat.http.request import Request
     from tap_chat.singer.bookmarks import Bookmark
     from tap_chat.singer.records import Record, RecordChunk
 
@@ -98,11 +97,9 @@ class FreshchatUsers(FreshchatStream):
         return self.ceiling(max((time for time in times if time), default=EARLIEST))
 
     def _whole(self, name: str, start: str) -> Iterator[Fetched[list[Record]]]:
-        def request_page(number: int) -> HTTPRequest:
-            request = self.get_http_request(page=PageContext(None, number))
+        def request_page(number: int) -> Request:
             # Freshchat: every page needs the filter, and next links may lack it.
-            request.params[name] = start
-            return request
+            return self.page_request(None, number).with_params({name: start})
 
         # Freshchat: a list has the number of its users in `pagination`, if it has one.
         return read_whole(

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from singer_sdk.streams.rest import HTTPRequest
-
+    from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
 
 #: So many chats more than it lists, and more than those, does LiveChat not count by accident.
@@ -26,7 +25,7 @@ class Listing:
         size: Bytes of the answer.
     """
 
-    request: HTTPRequest
+    request: Request
     total: int
     pages: int
     chats: list[list[Record]]

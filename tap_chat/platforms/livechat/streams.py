@@ -12,13 +12,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from singer_sdk.authenticators import BasicAuthenticator
-from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
 from tap_chat.http import responses
-from tap_chat.http.client import MissingPageError
-from tap_chat.http.errors import Remedies
+from tap_chat.http.errors import MissingError, Remedies
+from tap_chat.http.request import Request
 from tap_chat.platforms.livechat import fields
 from tap_chat.platforms.livechat.pages import Found, Listing, Reach
 from tap_chat.singer.bookmarks import WindowBookmarks
@@ -31,12 +30,12 @@ from tap_chat.streams.windows import Window, Windows
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from singer_sdk.exceptions import FatalAPIError
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Auth, Context
 
-    from tap_chat.http.rate_limits.throttle import Throttle
+    from tap_chat.http.errors import RequestError
     from tap_chat.singer.records import Record, RecordChunk
-    from tap_chat.tap import TapChat
+    from tap_chat.streams.session import Session
 
 #: LiveChat began in 2002.
 BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
@@ -159,8 +158,8 @@ class LiveChatChats(LiveChatStream):
     schema = fields.CHATS
     bookmarks_class = WindowBookmarks
 
-    def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
-        super().__init__(tap, settings, throttle)
+    def __init__(self, tap: Tap, session: Session) -> None:
+        super().__init__(tap, session)
         self._first_row: Record = {}
         # When the last chat ended, as far as it is known, in seconds since 1970.
         self._newest = 0
@@ -225,7 +224,7 @@ class LiveChatChats(LiveChatStream):
         for stream in self._family:
             if stream.remembers:
                 stream.state_manager.advance_to(MARK, reached)
-        self._state_writer.write_state(self.tap_state)
+        self._session.write_state(self.tap_state)
 
     def _read(
         self, window: Window, listing: Listing, written: set[str]
@@ -283,14 +282,14 @@ class LiveChatChats(LiveChatStream):
             beyond: Whether some of its chats may be out of reach.
 
         Raises:
-            FatalAPIError: There may be more.
+            RequestError: There may be more.
         """
         if found.complete:
             return
         if beyond and found.cut_off and not found.more:
             raise self._too_many(found.listing)
         if found.more or found.far_off:
-            raise self.fatal(
+            raise self.client.request_error(
                 found.listing.request,
                 self._problem_of(found),
                 "Try again later; if it is so each time, ask LiveChat.",
@@ -299,14 +298,14 @@ class LiveChatChats(LiveChatStream):
         self.logger.warning("%s", self._told(found))
 
     def _told(self, found: Found) -> str:
-        return self.sentence(found.listing.request, self._problem_of(found))
+        return self.client.sentence(found.listing.request, self._problem_of(found))
 
     def _problem_of(self, found: Found) -> str:
         total, given = found.listing.total, found.given
         return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
 
-    def _too_many(self, listing: Listing) -> FatalAPIError:
-        return self.fatal(
+    def _too_many(self, listing: Listing) -> RequestError:
+        return self.client.request_error(
             listing.request,
             f"lists {listing.total} chats on one day, of which not all can be read",
             "A day is the smallest window; see the setting livechat.max_rows.",
@@ -320,7 +319,7 @@ class LiveChatChats(LiveChatStream):
             number += 1
             try:
                 listing = self._listing(window, number)
-            except MissingPageError:
+            except MissingError:
                 return
             last = number >= listing.pages or listing.ids <= known
             known |= listing.ids
@@ -331,7 +330,7 @@ class LiveChatChats(LiveChatStream):
         request = self._request_of(window, number)
         missing = BEYOND if number > 1 else ()
         return self._checked(
-            request, *self.exchange(request, responses.decode_sized, missing=missing)
+            request, *self.client.send(request, responses.decode_sized, missing=missing)
         )
 
     @override
@@ -340,8 +339,8 @@ class LiveChatChats(LiveChatStream):
         request = self._request_of(Window(day, day + 1), 1)
         return Probe(request, partial(self._checked, request, 0), "the chats of a day")
 
-    def _request_of(self, window: Window, number: int) -> HTTPRequest:
-        return HTTPRequest(
+    def _request_of(self, window: Window, number: int) -> Request:
+        return Request(
             url=f"{self.url_base}{self.path}",
             params={
                 "date_from": date.fromordinal(window.start).isoformat(),
@@ -352,10 +351,10 @@ class LiveChatChats(LiveChatStream):
             headers={"Accept": "application/json", "X-API-Version": "2"},
         )
 
-    def _checked(self, request: HTTPRequest, size: int, body: Any) -> Listing:  # noqa: ANN401
+    def _checked(self, request: Request, size: int, body: Any) -> Listing:  # noqa: ANN401
         total, pages, chats = (responses.find(body, name) for name in ("total", "pages", "chats"))
         if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
-            raise self.fatal(
+            raise self.client.request_error(
                 request,
                 "answered without the list `chats` and the numbers `total` and `pages`, but"
                 f" {responses.describe_shape(body)}",
@@ -384,10 +383,10 @@ class ChatPart(ChildStream, LiveChatStream):
     primary_keys = ("chat_id", "event_id")
     remembers = True
 
-    def __init__(self, tap: TapChat, settings: LiveChatSettings, throttle: Throttle) -> None:
-        super().__init__(tap, settings, throttle)
+    def __init__(self, tap: Tap, session: Session) -> None:
+        super().__init__(tap, session)
         self.chat: Record = {}
-        self.request = HTTPRequest(self.url_base)
+        self.request = Request(self.url_base)
 
     @override
     def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from jsonschema import Draft202012Validator, SchemaError
 from singer_sdk.authenticators import APIKeyAuthenticator
-from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
 from tap_chat.config.errors import config_error
@@ -27,14 +26,14 @@ from tap_chat.streams.stream import ChatStream
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Auth, Context
-    from singer_sdk.streams.rest import HTTPRequest
+    from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.paginators.base import Paginator
-    from tap_chat.tap import TapChat
+    from tap_chat.streams.session import Session
 
 FIELDS: dict[str, dict[str, Any]] = {
     "id": {"type": "string", "description": "The message's own id."},
@@ -154,8 +153,9 @@ class ChatMessages(ChatStream):
     account_settings = ("path", "records_path")
     settings: MessagesSettings
 
-    def __init__(self, tap: TapChat, settings: MessagesSettings, throttle: Throttle) -> None:
-        super().__init__(tap, settings, throttle)
+    def __init__(self, tap: Tap, session: Session) -> None:
+        super().__init__(tap, session)
+        settings = self.settings
         self.records_path = settings.records_path
         self.path = "/" + settings.path.lstrip("/")
         self.replication_key = settings.replication_key
@@ -215,11 +215,12 @@ class ChatMessages(ChatStream):
     @override
     def probe(self) -> Probe:
         page = self.new_paginator().current_value
-        request = self.get_http_request(page=PageContext(None, page))
+        params: dict[str, Any] = {}
         if page is not None:
-            request.params[self.settings.limit_param] = 1
+            params[self.settings.limit_param] = 1
         if self.settings.filter_param and (start := self.coming_start) is not None:
-            request.params[self.settings.filter_param] = inclusive_start(start)
+            params[self.settings.filter_param] = inclusive_start(start)
+        request = self.page_request(None, page).with_params(params)
         return Probe(request, partial(self.page, request), "messages")
 
     @override

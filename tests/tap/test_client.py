@@ -1,0 +1,140 @@
+"""The client fills and quotes paths, sends bodies, and gives the whole response to its reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+from serving import Server
+from starlette.responses import JSONResponse
+from typing_extensions import override
+
+from tap_chat.http.client import Client
+from tap_chat.http.errors import MissingError, Remedies, RequestError
+from tap_chat.http.rate_limits.throttle import Throttle
+from tap_chat.http.request import Request
+from tap_chat.http.transport import Transport
+from tap_chat.platforms.messages.streams import MessagesSettings
+
+if TYPE_CHECKING:
+    from starlette.requests import Request as Received
+
+    from tap_chat.http.responses import Response
+
+REMEDIES = Remedies("chat", "the setting chat.api_url", "The key is wrong.", "The key may not.")
+#: Keys with all that has a meaning in a URL.
+KEYS = ["a/b", "a?b=c", "a#b", "a%2Fb", "100%", "a b", "a+b", "é😀", "a&b=c;d", "{id}", "../x", "~"]
+
+
+def client(url: str, **options: Any) -> Client:
+    settings = MessagesSettings(api_url=url, api_key="k", max_outage=0)
+    return Client(
+        settings=settings,
+        throttle=Throttle(None, workers=1, max_wait=0, name="chat"),
+        transport=Transport(1),
+        remedies=REMEDIES,
+        subject="Stream chat_messages: ",
+        user_agent="test/1",
+        sign=lambda request: request,
+        **options,
+    )
+
+
+def whole(response: Response) -> Response:
+    return response
+
+
+def raw_path(request: Received) -> str:
+    path: bytes = request.scope["raw_path"]
+    return path.decode()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_value_is_quoted_and_stays_one_segment_of_the_path(key: str) -> None:
+    with Server(lambda _: {}) as api:
+        url = f"{api.url}/users/{{user_id}}/notes"
+        client(api.url).send(Request(url, path_params={"user_id": key, "other": 1}), whole)
+    [request] = api.requests
+    assert raw_path(request).count("/") == 3
+    assert unquote(raw_path(request).split("/")[2]) == key
+    assert request.url.query == ""
+
+
+@pytest.mark.parametrize("value", [None, "", ".", ".."])
+def test_placeholder_without_a_usable_value_is_an_error_that_is_not_sent(value: Any) -> None:
+    request = Request("http://127.0.0.1:9/users/{user_id}", path_params={"user_id": value})
+    with pytest.raises(RequestError) as failure:
+        client("http://127.0.0.1:9").send(request, whole, missing={404})
+    assert str(failure.value).startswith(
+        "Stream chat_messages: GET http://127.0.0.1:9/users/{user_id} has "
+    )
+    assert "for {user_id} in its path" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "content", "content_type"),
+    [
+        ({"a": [1, "é"]}, b'{"a":[1,"\xc3\xa9"]}', "application/json"),
+        ([], b"[]", "application/json"),
+        (b"\x00raw", b"\x00raw", None),
+        ("text é", "text é".encode(), None),
+    ],
+)
+@pytest.mark.parametrize("proxied", [False, True])
+def test_body_arrives_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+    body: Any,
+    content: bytes,
+    content_type: str | None,
+    proxied: Any,
+) -> None:
+    received: list[tuple[str, bytes, str | None]] = []
+    with Bodies(received) as api:
+        url = api.url
+        if proxied:
+            monkeypatch.setenv("http_proxy", api.url)
+            url = "http://api.invalid"
+        client(url).send(Request(f"{url}/search", "POST", body=body), whole)
+    assert received == [("POST", content, content_type)]
+
+
+def test_parameters_repeat_for_lists_and_are_left_out_for_none() -> None:
+    with Server(lambda _: {}) as api:
+        request = Request(f"{api.url}/x?fixed=1", params={"a": [1, 2], "b": None, "c": "d e"})
+        client(api.url).send(request.with_params({"c": "f&g"}), whole)
+    assert api.requests[0].url.query == "fixed=1&a=1&a=2&c=f%26g"
+
+
+def test_reader_sees_the_headers_of_the_response() -> None:
+    with Server(lambda _: JSONResponse([], headers={"Link": "<x>; rel=next"})) as api:
+        response = client(api.url).send(Request(api.url), whole)
+    assert response.headers["link"] == "<x>; rel=next"
+    assert (response.status, bytes(response.body), response.rest) == (200, b"[]", None)
+
+
+def test_status_that_says_that_nothing_is_there_is_told_apart_from_a_failure() -> None:
+    with Server(lambda _: JSONResponse({}, 416)) as api:
+        with pytest.raises(MissingError) as missing:
+            client(api.url).send(Request(api.url), whole, missing={404, 416})
+        with pytest.raises(RequestError, match="answered 416"):
+            client(api.url).send(Request(api.url), whole, missing={404})
+    assert missing.value.status == 416
+
+
+class Bodies(Server):
+    """A server that keeps the method, the body and its type of each request."""
+
+    def __init__(self, received: list[tuple[str, bytes, str | None]]) -> None:
+        super().__init__(lambda _: {})
+        self._received = received
+
+    @override
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        message = await receive()
+        headers = dict(scope["headers"])
+        content_type = headers.get(b"content-type")
+        self._received.append(
+            (scope["method"], message["body"], content_type and content_type.decode())
+        )
+        await super()._serve(scope, receive, send)
