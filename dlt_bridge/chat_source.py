@@ -21,7 +21,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
     catalog: Mapping[str, Any] | None = None,
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
-    deletes: Literal["soft", "hard"] | None = None,
+    hard_delete: bool | None = None,
     absent: Literal["null", "keep"] | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
     name: str | None = None,
@@ -41,7 +41,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         catalog: As for `singer`.
         select: Likewise.
         nested: Likewise.
-        deletes: Likewise.
+        hard_delete: Likewise.
         absent: Likewise.
         on_bad_stream: Likewise.
         name: The source's name, under which dlt keeps its state: give each account its own.
@@ -64,7 +64,7 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         catalog=catalog,
         select=select,
         nested=nested,
-        deletes=deletes,
+        hard_delete=hard_delete,
         absent=absent,
         on_bad_stream=on_bad_stream,
         name=name,

@@ -47,7 +47,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     renamed: bool | None = None,
     select: Sequence[str] | None = None,
     nested: Nesting | None = None,
-    deletes: Literal["soft", "hard"] | None = None,
+    hard_delete: bool | None = None,
     absent: Literal["null", "keep"] | None = None,
     naming: str | None = None,
     on_name_collision: OnNameCollision | None = None,
@@ -66,8 +66,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
     What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `properties`, `renamed`, `select`, `nested`, `deletes`, `absent`,
-    `naming`, `on_name_collision`, `on_bad_stream`, `batch_places` and `patience`.
+    `config` (in secrets.toml), `properties`, `renamed`, `select`, `nested`, `hard_delete`,
+    `absent`, `naming`, `on_name_collision`, `on_bad_stream`, `batch_places` and `patience`.
 
     Args:
         tap: The tap's executable, a command with its arguments, a Python module, or lines that a
@@ -86,11 +86,12 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         nested: What becomes of objects and arrays: `json` (the default) keeps their JSON text;
             `native` makes structs and lists where schema and destination can; `tables` makes
             dlt's child tables.
-        deletes: What becomes of a record with `_sdc_deleted_at`: `soft` (the default) keeps it,
-            `hard` deletes the row.
+        hard_delete: Whether to delete rows with `_sdc_deleted_at`, and rows of older versions
+            after an ACTIVATE_VERSION. None, the default, keeps the former and deletes the latter;
+            False keeps both.
         absent: What a property is that a record lacks, in streams with a key: `null` (the
-            default), or what its row has (`keep`). A row that `deletes` keeps keeps its values
-            with either.
+            default), or what its row has (`keep`). A record with `_sdc_deleted_at` leaves the
+            values of its row as they are, unless `hard_delete` is true.
         naming: The naming convention of tables and columns: one of dlt's, such as `snake_case` or
             `direct`, or a module. By default that with which the pipeline began, or else the
             bridge's own: snake_case, with the letters of all alphabets.
@@ -124,7 +125,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "config": None if config is None and command else dict(config or {}),
         "select": checked_selection(select),
         "nested": nested,
-        "deletes": deletes,
+        "hard_delete": hard_delete,
         "absent": absent,
         "naming": naming,
         "on_name_collision": on_name_collision,
@@ -142,6 +143,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         config: _Secret | None = None,
         select: list[str] | None = None,
         nested: str | None = None,
+        hard_delete: bool | None = None,  # noqa: FBT001
         deletes: str | None = None,
         absent: str | None = None,
         naming: str | None = None,
@@ -152,6 +154,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         batch_places: list[str] | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> Iterator[DltResource]:
+        if deletes is not None:
+            raise BridgeError("The setting `deletes` is now `hard_delete`, which is true or false.")
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
         keep = _choice("absent", absent, ("null", "keep")) == "keep"
         if keep and resolved["nested"] == "tables":
@@ -175,7 +179,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
-            hard=_choice("deletes", deletes, ("soft", "hard")) == "hard",
+            hard_delete=hard_delete,
             keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from typing import TYPE_CHECKING
 
 from dlt.common.configuration.plugins import SupportsCliCommand
@@ -181,9 +181,10 @@ def _add_loading(parser: ArgumentParser) -> None:
         " where the destination has them, or child tables",
     )
     parser.add_argument(
-        "--deletes",
-        choices=["soft", "hard"],
-        help="what becomes of rows with _sdc_deleted_at: they stay (the default), or go",
+        "--hard-delete",
+        action=BooleanOptionalAction,
+        help="delete rows with _sdc_deleted_at, and rows of older versions after an"
+        " ACTIVATE_VERSION; or keep both. By default the former stay, and the latter are deleted",
     )
     parser.add_argument(
         "--absent",

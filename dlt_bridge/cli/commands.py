@@ -78,7 +78,7 @@ def run(args: Namespace) -> None:
         renamed=args.renamed or None,
         select=_selection(args),
         nested=args.nested,
-        deletes=args.deletes,
+        hard_delete=args.hard_delete,
         absent=args.absent,
         naming=args.naming,
         on_name_collision=args.on_name_collision,

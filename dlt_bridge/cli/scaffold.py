@@ -70,7 +70,7 @@ OPTIONS: dict[str, Any] = {
     "properties": {
         "select": {"type": "array", "examples": [["*"]]},
         "nested": {"type": "string", "examples": ["json"]},
-        "deletes": {"type": "string", "examples": ["soft"]},
+        "hard_delete": {"type": "boolean"},
         "on_bad_stream": {"type": "string", "examples": ["fail"]},
     }
 }

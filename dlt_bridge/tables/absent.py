@@ -45,7 +45,7 @@ def keeping(
     Raises:
         MessageError: All are to, and the rows of the destination can't be read.
     """
-    marks = any(column.name == DELETED for column in form.columns) and not plan.hard
+    marks = any(column.name == DELETED for column in form.columns) and not plan.hard_delete
     merged = plan.disposition == "merge" and plan.keys and plan.strategy != INSERT_ONLY
     if not merged or not (every or marks):
         return form

@@ -81,7 +81,7 @@ class LoadPlan:
         disposition: append, replace or merge.
         strategy: Of a merge.
         ours: The disposition is the bridge's choice, not the user's.
-        hard: A row with `_sdc_deleted_at` is deleted.
+        hard_delete: A row with `_sdc_deleted_at` is deleted.
         ordered: A column of the user's tells which version of a key is the last.
     """
 
@@ -89,7 +89,7 @@ class LoadPlan:
     disposition: str
     strategy: str | None = None
     ours: bool = True
-    hard: bool = False
+    hard_delete: bool = False
     ordered: bool = False
 
     @property
@@ -132,14 +132,14 @@ def asked(resource: DltResource, told: AppliedHints) -> UserHints:
     )
 
 
-def planned(stream: Stream, keys: Sequence[str], wish: UserHints, *, hard: bool) -> LoadPlan:
+def planned(stream: Stream, keys: Sequence[str], wish: UserHints, *, hard_delete: bool) -> LoadPlan:
     """Return how the rows of a stream come into its table.
 
     Args:
         stream: The stream.
         keys: Its key properties.
         wish: What the user asks for.
-        hard: Rows with `_sdc_deleted_at` are to be deleted.
+        hard_delete: Rows with `_sdc_deleted_at` are to be deleted.
 
     Raises:
         MessageError: The destination can't do it.
@@ -168,7 +168,9 @@ def planned(stream: Stream, keys: Sequence[str], wish: UserHints, *, hard: bool)
             ' destination; or, with files, a table format (table_format="delta"); or take the rows'
             ' as they come (write_disposition="append").'
         )
-    return LoadPlan(keys, "merge", strategy, ours=ours, hard=hard, ordered=wish.ordered)
+    return LoadPlan(
+        keys, "merge", strategy, ours=ours, hard_delete=hard_delete, ordered=wish.ordered
+    )
 
 
 def _usual(method: str | None, keys: Sequence[str]) -> str:

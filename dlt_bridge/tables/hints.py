@@ -74,7 +74,7 @@ class TableHints:
             if name not in (self.nested or ()):
                 columns.setdefault(name, {})[HOLDER] = holder
         if DELETED in columns:
-            columns[DELETED]["hard_delete"] = self.plan.hard
+            columns[DELETED]["hard_delete"] = self.plan.hard_delete
         if self.plan.keys:
             sorts = self.plan.strategy == DELETE_INSERT and not self.plan.ordered
             if sorts or self.stored.get(SEQUENCE, {}).get("dedup_sort"):

@@ -63,7 +63,8 @@ class Options:
 
     Attributes:
         nested: What becomes of objects and arrays.
-        hard: Rows with `_sdc_deleted_at` are deleted.
+        hard_delete: Whether rows with `_sdc_deleted_at` and rows of older versions are deleted.
+            None keeps the former and deletes the latter.
         keep: Rows keep the values of properties that a record lacks.
         skip: A stream that can't be loaded is skipped, and the others are loaded.
         everything: The one resource of all streams, if they are not known before they are read.
@@ -79,7 +80,7 @@ class Options:
     """
 
     nested: Nesting = "json"
-    hard: bool = False
+    hard_delete: bool | None = None
     keep: bool = False
     skip: bool = False
     everything: str | None = None
@@ -204,7 +205,7 @@ class Sink:
             )
         named = stream.name if options.everything else wish.table or stream.name
         self.table = options.table(stream.name, named)
-        plan = planned(stream, keys, wish, hard=options.hard)
+        plan = planned(stream, keys, wish, hard_delete=bool(options.hard_delete))
         options.refreshing.drop(stream.name, self.table)
         declared = columns(message.schema, plan.keys)
         # Puts whole records beside the properties, if the SCHEMA lacks some.
@@ -417,6 +418,9 @@ class Sink:
         """
         if self._plan.disposition == "replace" or not self._plan.ours:
             # Nothing older is in the table; or the user has said what is to be there.
+            return
+        if self._options.hard_delete is False:
+            # `_sdc_table_version` tells the versions apart.
             return
         if self._plan.strategy not in {None, DELETE_INSERT}:
             raise MessageError(

@@ -88,12 +88,12 @@ SETTINGS = th.PropertiesList(
         " where the destination has them, or child tables.",
     ),
     th.Property(
-        "deletes",
-        th.StringType(allowed_values=["soft", "hard"]),
-        default="soft",
-        title="Deletes",
-        description="What becomes of a record with `_sdc_deleted_at`: it stays, or its row is"
-        " deleted.",
+        "hard_delete",
+        th.BooleanType,
+        title="Hard delete",
+        description="Whether to delete rows with `_sdc_deleted_at`, and rows of older versions"
+        " after an ACTIVATE_VERSION. Unset, the former stay and the latter are deleted; with"
+        " `false` both stay.",
     ),
     th.Property(
         "absent",
@@ -102,7 +102,8 @@ SETTINGS = th.PropertiesList(
         title="Absent properties",
         description="What a property is that a record lacks, in streams with a key: `null`, or what"
         " its row has (`keep`), as taps need that read a log of changes and leave out what did not"
-        " change. A row that `deletes` keeps keeps its values with either.",
+        " change. A record with `_sdc_deleted_at` leaves the values of its row as they are, unless"
+        " `hard_delete` is true.",
     ),
     th.Property(
         "naming",

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
@@ -57,6 +57,7 @@ class TargetDlt(PluginBase):
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.HARD_DELETE,
     ]
 
     def __init__(
@@ -144,7 +145,7 @@ class TargetDlt(PluginBase):
             SingerLines(lines, refresh=config.get("refresh") or ()),
             name=as_name(config["pipeline_name"]),
             nested=config["nested"],
-            deletes=config["deletes"],
+            hard_delete=config.get("hard_delete"),
             absent=config["absent"],
             naming=config.get("naming"),
             on_name_collision=config["on_name_collision"],

@@ -250,7 +250,7 @@ def test_one_version_of_a_key_is_written_where_rows_are_updated(stage: Stage) ->
 
 
 def test_row_that_was_deleted_has_nothing_to_keep(stage: Stage) -> None:
-    options = {**KEEP, "deletes": "hard"}
+    options = {**KEEP, "hard_delete": True}
     stage.load([USERS, record(id=1, name="Ada"), record(id=2, name="Bob")], options=options)
     gone = [record(id=number, _sdc_deleted_at=GONE) for number in (1, 2)]
     stage.load([USERS, *gone, record(id=2)], options=options)

@@ -45,13 +45,13 @@ def config_of_run(stage: Stage, tap: list[str], **options: Any) -> Any:
 def test_settings_are_found_in_files(stage: Stage, tap: list[str], project: Project) -> None:
     project.write(
         secrets=f'[sources.singer.{NAME}.config]\napi_key = "s3cret"\nchat = {{page_size = 5}}',
-        config=f'[sources.singer.{NAME}]\nselect = ["a"]\nnested = "tables"\ndeletes = "hard"',
+        config=f'[sources.singer.{NAME}]\nselect = ["a"]\nnested = "tables"\nhard_delete = true',
     )
     source = singer(tap, name=NAME)
     assert set(source.selected_resources) == {"a"}
     stage.pipeline.run(source)
     assert stage.given["config"] == {"api_key": "s3cret", "chat": {"page_size": 5}}
-    # `hard`: the second is gone; `tables`: rows have an id of dlt's.
+    # `hard_delete`: the second is gone; `tables`: rows have an id of dlt's.
     assert stage.rows("select id, _dlt_id is null from data.a") == [(1, False)]
 
 
@@ -60,7 +60,7 @@ def test_settings_are_found_in_variables(
 ) -> None:
     monkeypatch.setenv("SOURCES__SINGER__TAP_X__CONFIG", '{"api_key": "s3cret", "n": 5}')
     monkeypatch.setenv("SOURCES__SINGER__TAP_X__SELECT", '["b*"]')
-    monkeypatch.setenv("SOURCES__SINGER__TAP_X__DELETES", "hard")
+    monkeypatch.setenv("SOURCES__SINGER__TAP_X__HARD_DELETE", "true")
     assert set(singer(tap, name=NAME).selected_resources) == {"b"}
     assert config_of_run(stage, tap) == {"api_key": "s3cret", "n": 5}
 
@@ -104,12 +104,20 @@ def test_without_settings_a_tap_has_an_empty_config(stage: Stage, tap: list[str]
     assert config_of_run(stage, tap) == {}
 
 
-@pytest.mark.parametrize(("setting", "value"), [("NESTED", "xml"), ("DELETES", "soggy")])
+@pytest.mark.parametrize(("setting", "value"), [("NESTED", "xml"), ("ABSENT", "soggy")])
 def test_setting_that_is_wrong_is_named(
     tap: list[str], monkeypatch: pytest.MonkeyPatch, setting: str, value: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__SINGER__TAP_X__{setting}", value)
     with pytest.raises(BridgeError, match=f"{setting.lower()} can only be one of"):
+        singer(tap, name=NAME)
+
+
+def test_setting_of_an_earlier_release_is_not_ignored(
+    tap: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__SINGER__TAP_X__DELETES", "hard")
+    with pytest.raises(BridgeError, match="`deletes` is now `hard_delete`"):
         singer(tap, name=NAME)
 
 

@@ -175,7 +175,7 @@ def test_deleted_records_stay_and_say_so(anywhere: Stage) -> None:
 @merging
 def test_deleted_records_are_gone_if_asked_for(anywhere: Stage) -> None:
     head = schema(v=TEXT, _sdc_deleted_at=INSTANT)
-    hard = {"deletes": "hard"}
+    hard = {"hard_delete": True}
     gone = {"_sdc_deleted_at": GONE}
     anywhere.load([head, record(id=1, v="a"), record(id=2, v="b")], options=hard)
     anywhere.load(

@@ -101,9 +101,9 @@ def test_objects_have_keys_that_rise_too(stage: Stage) -> None:
 
 def test_rows_that_are_gone_at_the_source_go_although_keys_rise(stage: Stage) -> None:
     head = schema(v=NUMBER, _sdc_deleted_at={"type": ["string", "null"], "format": "date-time"})
-    stage.load([head, *(record(id=n, v=1) for n in range(6))], options={"deletes": "hard"})
+    stage.load([head, *(record(id=n, v=1) for n in range(6))], options={"hard_delete": True})
     gone = [record(id=n, _sdc_deleted_at="2025-01-01T00:00:00Z") for n in (1, 3)]
-    stage.load([head, *gone, record(id=4, v=2)], options={"deletes": "hard"})
+    stage.load([head, *gone, record(id=4, v=2)], options={"hard_delete": True})
     assert told(stage)
     assert stage.rows("select id, v from data.a order by id") == [(0, 1), (2, 1), (4, 2), (5, 1)]
 

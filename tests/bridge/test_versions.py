@@ -61,28 +61,47 @@ def test_what_the_user_appends_stays(stage: Stage) -> None:
     assert stage.rows("select id, _sdc_table_version from data.a order by 2") == [(1, 1), (1, 2)]
 
 
+ALL_VERSIONS = [(1, 1), (1, 2), (2, 2), (3, 3)]
+
+
+@pytest.mark.parametrize("keys", [("id", "v"), ()])
 @pytest.mark.parametrize(
-    ("deletes", "expected"),
-    [("soft", [(1, True), (2, False), (3, True), (4, False)]), ("hard", [(2, False), (4, False)])],
+    ("hard_delete", "expected"), [(None, [(3, 3)]), (True, [(3, 3)]), (False, ALL_VERSIONS)]
 )
-def test_deleted_records(stage: Stage, deletes: str, expected: list[Any]) -> None:
+def test_rows_of_older_versions_stay_only_without_hard_delete(
+    stage: Stage, keys: tuple[str, ...], expected: list[Any], *, hard_delete: bool | None
+) -> None:
+    """The Singer SDK's targets keep them by default, and mark them with `_sdc_deleted_at`."""
+    head = schema(keys=keys, v={"type": "string"})
+    for version, numbers in ((1, (1,)), (2, (1, 2)), (3, (3,))):
+        lines = [head, *versioned(version, *numbers, v=str(version)), activation(version)]
+        stage.load(lines, options={"hard_delete": hard_delete})
+    rows = stage.rows("select id, _sdc_table_version from data.a order by 1, 2")
+    assert rows == expected
+
+
+SOFT, HARD = [(1, True), (2, False), (3, True), (4, False)], [(2, False), (4, False)]
+
+
+@pytest.mark.parametrize(("hard_delete", "expected"), [(None, SOFT), (False, SOFT), (True, HARD)])
+def test_deleted_records(stage: Stage, expected: list[Any], *, hard_delete: bool | None) -> None:
     """One is deleted later, one comes again, one comes and goes in one run."""
     head = schema(_sdc_deleted_at=INSTANT)
-    options = {"deletes": deletes}
+    options = {"hard_delete": hard_delete}
     stage.load([head, record(id=1), record(id=2), record(id=4)], options=options)
     gone = [record(id=number, _sdc_deleted_at=GONE) for number in (1, 2, 3)]
     lines = [head, record(id=3), *gone, record(id=2), record(id=9, _sdc_deleted_at=GONE)]
     stage.load(lines, options=options)
     rows = stage.rows("select id, _sdc_deleted_at is not null from data.a where id < 9 order by id")
     assert rows == expected
-    assert stage.rows("select count(*) from data.a where id = 9")[0][0] == (deletes == "soft")
+    assert stage.rows("select count(*) from data.a where id = 9")[0][0] == (not hard_delete)
 
 
 def test_soft_deletes_after_hard_ones(stage: Stage) -> None:
     """dlt would remember that rows with a date are to be deleted."""
     head = schema(_sdc_deleted_at=INSTANT)
-    stage.load([head, record(id=1), record(id=2)], options={"deletes": "hard"})
-    stage.load([head, record(id=1, _sdc_deleted_at=GONE)], options={"deletes": "soft"})
+    stage.load([head, record(id=1), record(id=2)], options={"hard_delete": True})
+    stage.load([head, record(id=1, _sdc_deleted_at=GONE)], options={"hard_delete": False})
     assert stage.rows("select id, _sdc_deleted_at is null from data.a order by id") == [
         (1, False),
         (2, True),
