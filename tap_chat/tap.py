@@ -26,7 +26,7 @@ from tap_chat.singer.progress import Progress, watched
 from tap_chat.singer.sdk import BeginningTap, ProbingTap, TerminatingTap
 from tap_chat.singer.stream_maps import Mapper
 from tap_chat.singer.writer import MessageWriter, not_written, write_line
-from tap_chat.streams import truths
+from tap_chat.streams import state_scope
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.probes import verdict
 from tap_chat.streams.session import Session
@@ -198,7 +198,9 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
 
     @override
     def begin(self) -> None:
-        truths.settle(cast("Collection[ChatStream]", self.streams.values()), self.mapper)
+        state_scope.update_scopes(
+            cast("Collection[ChatStream]", self.streams.values()), self.mapper
+        )
 
     @override
     def run_discovery(self) -> str:

@@ -1,9 +1,10 @@
-"""What a STATE is true of, so that no run goes on from a mark that another config has set.
+"""The scope of a STATE: the settings that its bookmarks belong to.
 
-A bookmark says "everything before me is written". Of which account, from which start on, into which
-tables, and what was left out on purpose, stands beside it, in the state of its stream. A run that
-wants more than that forgets the bookmark, and reads what is missing. A STATE of an older version
-does not say what it is true of: it is trusted, and says so from then on.
+A bookmark says "every record before this point is written". That holds for one account, from one
+start on, into certain tables, and without the records that filters left out. This scope stands
+beside the bookmarks, in the state of each stream. When the settings of a run reach beyond it, the
+bookmarks are reset, and the stream is read from its start. A STATE of an older version has no
+scope: its bookmarks are used, and the scope of the run is added.
 """
 
 from __future__ import annotations
@@ -30,31 +31,34 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import PluginMapper, StreamMap
 
     from tap_chat.config.settings import PlatformSettings
+    from tap_chat.singer.bookmarks import Bookmark
     from tap_chat.streams.stream import ChatStream
 
 logger = logging.getLogger(__name__)
 
-#: Its name in the state of a stream.
-TRUE_OF = "true_of"
+#: The name of the scope in the state of a stream.
+SCOPE_KEY = "true_of"
 
-# About 20 ms. The salt is always the same: with one for each STATE, several would tell more of a
-# credential than the 12 bits that one does, which thousands of others have, too.
+# About 20 ms. The salt is fixed: with a new one in each STATE, several STATEs together would reveal
+# more of a credential than the 12 bits of one, which thousands of other credentials share.
 SALT, ROUNDS = b"tap-chat", 50_000
+# Hexadecimal digits.
 DIGITS, DIGITS_OF_CREDENTIAL = 16, 3
 
 PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What the marks of one stream are true of.
+class StateScope:
+    """What the bookmarks of one stream cover.
 
     Attributes:
         account: A digest of the settings that name the account.
         credential: A few bits of a digest of the credential.
-        start: From when on the stream is complete, as a bookmark; None from the beginning.
-        written: Each table that the stream was written to, followed by digests of what was left
-            out of it on purpose. A list: runners may join the objects of two STATEs.
+        start: The bookmark from which on the stream is complete; None from the beginning.
+        written: For each table that the stream is written to, its name, followed by digests of
+            the filters that leave out records. A list, because runners merge the objects of two
+            STATEs.
     """
 
     account: str
@@ -62,54 +66,55 @@ class Truth:
     start: str | int | float | None
     written: list[Annotated[list[str], msgspec.Meta(min_length=1)]]
 
-    def missing(self, wanted: Truth) -> str | None:
-        """Say why records are missing that another truth promises, or None if none are.
+    def shortfall(self, wanted: StateScope) -> str | None:
+        """Return why this scope does not cover another one, or None if it does.
 
         Args:
-            wanted: What a run is to make true.
+            wanted: The scope of a run.
         """
         if self.account != wanted.account:
             return "is of another account than the settings name now"
         if is_before(wanted.start, self.start):
             return "is complete from a later start_date on than the setting says now"
-        left_out = {table: set(reasons) for table, *reasons in self.written}
-        for table, *reasons in wanted.written:
-            if table not in left_out or not left_out[table] <= set(reasons):
+        filters_of = {table: set(filters) for table, *filters in self.written}
+        for table, *filters in wanted.written:
+            if table not in filters_of or not filters_of[table] <= set(filters):
                 return "lacks what stream maps or settings left out until now"
         return None
 
 
-def settle(streams: Collection[ChatStream], mapper: PluginMapper) -> None:
-    """Make the STATE true of what a run reads, before anything is read.
+def update_scopes(streams: Collection[ChatStream], mapper: PluginMapper) -> None:
+    """Write the scope of a run into the STATE, and reset the bookmarks that do not cover it.
 
     Args:
-        streams: The streams of the tap.
-        mapper: Its stream maps.
+        streams: All streams of the tap.
+        mapper: The stream maps of the tap.
     """
     by_type: dict[type[Stream], ChatStream] = {type(stream): stream for stream in streams}
-    reading = [stream for stream in streams if stream.remembers and stream.is_read]
-    renewed: dict[str, str] = {}
-    for stream in reading:
-        known = stored(stream.known_state)
-        line = [stream, *ancestors(stream, by_type)]
-        truth = truth_of(line, mapper)
-        if known and (missing := known.missing(truth)):
+    changed_credentials: dict[str, str] = {}
+    for stream in streams:
+        if not (stream.has_bookmarks and stream.is_read):
+            continue
+        scope = scope_of(stream, list(ancestors(stream, by_type)), mapper)
+        saved = read_scope(stream.saved_state)
+        if saved and (shortfall := saved.shortfall(scope)):
             logger.warning(
-                "The STATE of %s %s: the stream is read from its start again.", stream.name, missing
+                "The STATE of %s %s: the stream is read from its start again.",
+                stream.name,
+                shortfall,
             )
-            forget(stream.stream_state)
-        elif known:
-            if known.credential != truth.credential:
-                names = ", ".join(credentials(stream.settings))
-                renewed[stream.section] = names
-            # A start that was raised above the bookmark leaves out what lies between.
-            if is_before(truth.start, stream.coming_start):
-                truth = replace(truth, start=known.start)
-        stream.stream_state[TRUE_OF] = asdict(truth)
-        # Else those of an older STATE would stay beneath, where a runner joins the two.
-        for mark in stream.marks:
-            stream.stream_state.setdefault(mark, None)
-    for section, names in renewed.items():
+            reset_state(stream.stream_state)
+        elif saved:
+            if saved.credential != scope.credential:
+                changed_credentials[stream.section] = ", ".join(credentials(stream.settings))
+            # A start_date after the bookmark would leave a gap between the two.
+            if is_before(scope.start, stream.planned_start):
+                scope = replace(scope, start=saved.start)
+        stream.stream_state[SCOPE_KEY] = asdict(scope)
+        # Where a runner merges STATEs, an entry of an older one would remain without these.
+        for key in stream.bookmark_keys:
+            stream.stream_state.setdefault(key, None)
+    for section, names in changed_credentials.items():
         logger.warning(
             "The credential in %s.%s is another one than in the last run. If it is of the same"
             " account, all is well. If it is of another one, do a full refresh: bookmarks of one"
@@ -119,80 +124,85 @@ def settle(streams: Collection[ChatStream], mapper: PluginMapper) -> None:
         )
 
 
-def stored(state: Mapping[str, Any]) -> Truth | None:
-    """Return what the state of a stream says that it is true of, if it does."""
+def read_scope(state: Mapping[str, Any]) -> StateScope | None:
+    """Return the scope in the state of a stream, or None if it has no valid one."""
     try:
-        return msgspec.convert(state.get(TRUE_OF), Truth)
+        return msgspec.convert(state.get(SCOPE_KEY), StateScope)
     except msgspec.ValidationError:
         return None
 
 
-def forget(state: dict[str, Any]) -> None:
-    """Forget the marks of a stream: with nulls, as runners may join the objects of two STATEs."""
+def reset_state(state: dict[str, Any]) -> None:
+    """Set all bookmarks of a stream to null: a removed one would remain where STATEs are merged."""
     state.pop(PROGRESS_MARKERS, None)
     state.update(dict.fromkeys(state))
 
 
-def truth_of(line: Sequence[ChatStream], mapper: PluginMapper) -> Truth:
-    """Return what the marks of a stream are true of when a run has read it.
+def scope_of(stream: ChatStream, parents: Sequence[ChatStream], mapper: PluginMapper) -> StateScope:
+    """Return the scope of a stream's bookmarks after this run.
 
     Args:
-        line: The stream, and those through whose records it is reached.
+        stream: The stream.
+        parents: The streams through whose records it is reached.
         mapper: The stream maps of the tap.
     """
-    stream, settings = line[0], line[0].settings
-    named = [getattr(settings, name) for name in stream.account_settings]
-    secret = [getattr(settings, name) for name in credentials(settings)]
-    reasons = [*stream.left_out, *filters({one.name for one in line}, mapper)]
-    left_out = sorted(digest(reason) for reason in reasons)
-    reached = not any(is_removed(one.stream_maps[0]) for one in line[1:])
-    tables = [one.stream_alias for one in stream.stream_maps if reached and not is_removed(one)]
-    return Truth(
-        digest(json.dumps([stream.section, origin(settings.api_url), *named])),
-        digest(json.dumps([stream.section, *secret]))[:DIGITS_OF_CREDENTIAL],
-        stream.first_bookmark,
-        [[table, *left_out] for table in sorted(tables)],
+    settings = stream.settings
+    account = [getattr(settings, name) for name in stream.account_settings]
+    secrets = [getattr(settings, name) for name in credentials(settings)]
+    names = {stream.name, *(parent.name for parent in parents)}
+    filters = sorted(map(digest, [*stream.exclusions, *stream_map_filters(names, mapper)]))
+    is_reached = not any(is_removed(parent.stream_maps[0]) for parent in parents)
+    tables = sorted(
+        stream_map.stream_alias
+        for stream_map in stream.stream_maps
+        if is_reached and not is_removed(stream_map)
+    )
+    return StateScope(
+        account=digest(json.dumps([stream.section, normalise_url(settings.api_url), *account])),
+        credential=digest(json.dumps([stream.section, *secrets]))[:DIGITS_OF_CREDENTIAL],
+        start=stream.first_bookmark,
+        written=[[table, *filters] for table in tables],
     )
 
 
-def filters(names: Collection[str], mapper: PluginMapper) -> Iterator[str]:
-    """Yield the filters by which stream maps leave out records.
+def stream_map_filters(names: Collection[str], mapper: PluginMapper) -> Iterator[str]:
+    """Yield the filters by which stream maps leave out records of some streams.
 
     Args:
-        names: The streams of which they are asked for.
+        names: The names of the streams.
         mapper: The stream maps of the tap.
     """
-    for key, mapped in mapper.stream_maps_dict.items():
-        if isinstance(mapped, dict) and (rule := mapped.get("__filter__")):
-            source = str(mapped.get("__source__", key))
+    for key, stream_map in mapper.stream_maps_dict.items():
+        if isinstance(stream_map, dict) and (rule := stream_map.get("__filter__")):
+            source = str(stream_map.get("__source__", key))
             if any(fnmatch(name, source) for name in names):
-                # An expression may look into the setting beside it.
+                # The expression may use the setting `stream_map_config`.
                 config = mapper.map_config if "config" in str(rule) else None
                 yield json.dumps([key, rule, config], sort_keys=True, default=str)
 
 
-def is_removed(mapped: StreamMap) -> bool:
-    """Say whether a stream map leaves out all records, and all that is reached through them."""
-    return isinstance(mapped, RemoveRecordTransform)
+def is_removed(stream_map: StreamMap) -> bool:
+    """Return whether a stream map removes a stream, and with it all that is reached through it."""
+    return isinstance(stream_map, RemoveRecordTransform)
 
 
 def ancestors(
     stream: ChatStream, by_type: Mapping[type[Stream], ChatStream]
 ) -> Iterator[ChatStream]:
-    """Yield the streams through whose records a stream is reached, the nearest first."""
+    """Yield the parent of a stream, the parent of that one, and so on."""
     while stream.parent_stream_type:
         stream = by_type[stream.parent_stream_type]
         yield stream
 
 
 def credentials(settings: PlatformSettings) -> list[str]:
-    """Return the names of a section's settings that are credentials."""
-    fields = json_schema(type(settings))["properties"]
-    return [name for name, field in fields.items() if field.get("secret")]
+    """Return the names of the settings of a platform that are credentials."""
+    properties = json_schema(type(settings))["properties"]
+    return [name for name, schema in properties.items() if schema.get("secret")]
 
 
-def origin(url: str) -> str:
-    """Return a URL as it is the same however it is written."""
+def normalise_url(url: str) -> str:
+    """Return a URL with its port, in lower case up to its path, and without a slash at its end."""
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     port = parts.port or PORTS.get(scheme)
@@ -201,15 +211,15 @@ def origin(url: str) -> str:
 
 @lru_cache(maxsize=256)
 def digest(text: str) -> str:
-    """Return a digest that takes its time."""
-    found = pbkdf2_hmac("sha256", text.encode("utf-8", "surrogatepass"), SALT, ROUNDS)
-    return found.hex()[:DIGITS]
+    """Return a digest that is slow to compute, so that guesses of a credential are slow, too."""
+    key = pbkdf2_hmac("sha256", text.encode("utf-8", "surrogatepass"), SALT, ROUNDS)
+    return key.hex()[:DIGITS]
 
 
-def is_before(start: Any, other: Any) -> bool:  # noqa: ANN401
-    """Say whether a start, as a bookmark or None for the beginning, is before another."""
-    if start is None or other is None:
-        return start is None and other is not None
-    if isinstance(start, str) is not isinstance(other, str):
+def is_before(start: Bookmark | None, end: Bookmark | None) -> bool:
+    """Return whether one bookmark is before another; None is the beginning."""
+    if start is None or end is None:
+        return start is None and end is not None
+    if isinstance(start, str) is not isinstance(end, str):
         return True
-    return bool(start < other)
+    return bool(start < end)

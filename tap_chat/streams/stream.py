@@ -92,7 +92,7 @@ class ChatStream(ChunkedStream):
     #: Keys of the parent that records get, whatever they say themselves.
     parent_keys: ClassVar[tuple[str, ...]] = ()
     #: The names of what the STATE has of how far the stream was read.
-    marks: ClassVar[tuple[str, ...]] = ("replication_key_value",)
+    bookmark_keys: ClassVar[tuple[str, ...]] = ("replication_key_value",)
     #: How the bookmark moves.
     bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
     #: The settings that name the account, and what of it is read, besides `api_url`.
@@ -554,12 +554,12 @@ class ChatStream(ChunkedStream):
         return bool(self.selected or self.has_selected_descendents)
 
     @property
-    def remembers(self) -> bool:
+    def has_bookmarks(self) -> bool:
         """Whether the STATE has marks of the stream, by which a run leaves out records."""
         return self.replication_method == REPLICATION_INCREMENTAL
 
     @property
-    def left_out(self) -> Sequence[str]:
+    def exclusions(self) -> Sequence[str]:
         """What the settings leave out of the stream, as words that stay the same."""
         return ()
 
@@ -568,7 +568,7 @@ class ChatStream(ChunkedStream):
     def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
-            kind=self.bookmark_kind,
+            kind=self.bookmark_type,
             start=self.first_bookmark,
             ceiling=self.ceiling,
             tap_name=self.tap_name,
@@ -580,7 +580,7 @@ class ChatStream(ChunkedStream):
         )
 
     @property
-    def bookmark_kind(self) -> BookmarkType:
+    def bookmark_type(self) -> BookmarkType:
         """What the bookmarks are made of."""
         return DATETIMES if self.is_timestamp_replication_key else NUMBERS
 
@@ -591,14 +591,14 @@ class ChatStream(ChunkedStream):
         return start
 
     @property
-    def coming_start(self) -> Bookmark | None:
+    def planned_start(self) -> Bookmark | None:
         """What `starting_bookmark` will be when the stream is synced."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
-        return self.state_manager.start(self.known_state, self.replication_key)
+        return self.state_manager.start(self.saved_state, self.replication_key)
 
     @property
-    def known_state(self) -> dict[str, Any]:
+    def saved_state(self) -> dict[str, Any]:
         """What the STATE has of this stream, which gets no part by that, as in `stream_state`."""
         known: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
         return known

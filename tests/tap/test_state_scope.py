@@ -15,7 +15,7 @@ from running import Run, by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged, rows
 
 from tap_chat.sandbox import API_KEY, Fault, Sandbox, World
-from tap_chat.streams.truths import TRUE_OF, origin, stored
+from tap_chat.streams.state_scope import SCOPE_KEY, normalise_url, read_scope
 
 if TYPE_CHECKING:
     from running import Runner
@@ -182,8 +182,8 @@ def test_settings_that_name_the_account_count(
     ],
 )
 def test_url_is_the_same_however_it_is_written(one: str, other: str) -> None:
-    assert origin(one) == origin(other)
-    assert origin(one) != origin(one + "/more")
+    assert normalise_url(one) == normalise_url(other)
+    assert normalise_url(one) != normalise_url(one + "/more")
 
 
 def test_another_credential_is_said_and_not_kept(tap: Runner) -> None:
@@ -317,8 +317,8 @@ def test_run_that_fails_while_it_reads_what_is_missing_is_made_good(
 
 def test_table_without_a_name_is_no_truth() -> None:
     odd: dict[str, Any] = {"account": "a", "credential": "c", "start": None, "written": [[]]}
-    assert stored({TRUE_OF: odd}) is None
-    assert stored({TRUE_OF: odd | {"written": [["t"]]}}) is not None
+    assert read_scope({SCOPE_KEY: odd}) is None
+    assert read_scope({SCOPE_KEY: odd | {"written": [["t"]]}}) is not None
 
 
 def test_full_tables_keep_nothing_of_it(tap: Runner, sandbox: Sandbox) -> None:

@@ -26,7 +26,7 @@ from tap_chat.platforms.freshchat.streams import (
 )
 from tap_chat.platforms.freshchat.users import FreshchatUsers, earlier, usable
 from tap_chat.singer.bookmarks import inclusive_start, write_datetime
-from tap_chat.streams import truths
+from tap_chat.streams import state_scope
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.paginators.base import NumberPaginator, WholeOrPaged
@@ -89,8 +89,8 @@ class FreshchatUsersConversations(FreshchatStream):
     primary_keys = ("user_id", "id")
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
-    remembers = True
-    marks = (*MARKS, INTERRUPTED)
+    has_bookmarks = True
+    bookmark_keys = (*MARKS, INTERRUPTED)
 
     def __init__(self, tap: Tap, session: Session) -> None:
         super().__init__(tap, session)
@@ -99,7 +99,7 @@ class FreshchatUsersConversations(FreshchatStream):
     @override
     def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
         kind = self._kind
-        found = find_mark(self.known_state, kind)
+        found = find_mark(self.saved_state, kind)
         self._announce(found)
         mark = found
         unsaved = 0
@@ -158,7 +158,7 @@ class FreshchatUsersConversations(FreshchatStream):
                 missed |= self._known_missed(stream)
             marks: dict[str, Any] = {MISSED: missed.text or None}
             for name in names if mark.settled else ():
-                before = usable(stream.known_state.get(name))
+                before = usable(stream.saved_state.get(name))
                 marks[name] = max(mark.started, before or "")
             # At once, as a signal may write the STATE at any moment.
             stream.stream_state.update(marks)
@@ -194,7 +194,7 @@ class FreshchatUsersConversations(FreshchatStream):
         for stream in self.child_streams:
             if isinstance(stream, FreshchatConversationsMessages):
                 stream.set_since()
-        found = find_mark(self.known_state, self._kind)
+        found = find_mark(self.saved_state, self._kind)
         users = partial(self._left_to_read, self._since, found)
         return ReadPlan((self.name, "users"), users, self._of_users)
 
@@ -224,9 +224,9 @@ class FreshchatUsersConversations(FreshchatStream):
         """A digest of what this pass reads, into which tables, and from when on."""
         streams = []
         for stream in self._family:
-            known = stream.known_state
-            truth = truths.stored(known)
-            about = (truth.account, truth.written) if truth else None
+            known = stream.saved_state
+            scope = state_scope.read_scope(known)
+            about = (scope.account, scope.written) if scope else None
             streams.append((stream.name, known.get(ALL_UNTIL), known.get(MISSED), about))
         return digest_of(self.settings.mode, self.settings.lookback_days, self._since, streams)
 
@@ -234,11 +234,11 @@ class FreshchatUsersConversations(FreshchatStream):
         """Log whether an interrupted pass is gone on with."""
         if found is not None:
             self.logger.info("Going on with the pass that began at %s.", found.started)
-        elif self.known_state.get(INTERRUPTED):
+        elif self.saved_state.get(INTERRUPTED):
             self.logger.info("The interrupted run has read something else: all users are read.")
         for stream in self._family:
             for name in (USERS_UNTIL, ALL_UNTIL):
-                stored = stream.known_state.get(name)
+                stored = stream.saved_state.get(name)
                 if stored is not None and usable(stored) is None:
                     self.logger.warning(
                         "The STATE's %s of %s is no moment until now: it does not count.",
@@ -264,7 +264,7 @@ class FreshchatUsersConversations(FreshchatStream):
 
     def _known_missed(self, stream: ChatStream) -> Sketch:
         """Return the users of whom the last whole pass has missed something of a stream."""
-        return Sketch.read(stream.known_state.get(MISSED))
+        return Sketch.read(stream.saved_state.get(MISSED))
 
     @override
     def new_paginator(self) -> WholeOrPaged:
@@ -288,7 +288,7 @@ class FreshchatUsersConversations(FreshchatStream):
     @property
     def _since(self) -> str | None:
         """From when on a change makes a user one of this run's; None for all users."""
-        marks = [usable(stream.known_state.get(USERS_UNTIL)) for stream in self._family]
+        marks = [usable(stream.saved_state.get(USERS_UNTIL)) for stream in self._family]
         known = [mark for mark in marks if mark]
         if self.settings.mode == "all" or len(known) < len(marks):
             return None
@@ -311,8 +311,8 @@ class FreshchatConversations(ChildStream, SingleObject):
     records_path = "conversation"
     primary_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS
-    remembers = True
-    marks = MARKS
+    has_bookmarks = True
+    bookmark_keys = MARKS
 
 
 class FreshchatConversationsMessages(ChildStream, FreshchatStream):
@@ -325,8 +325,8 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     primary_keys = ("conversation_id", "id")
     parent_keys = ("conversation_id",)
     schema = fields.CONVERSATIONS_MESSAGES
-    remembers = True
-    marks = MARKS
+    has_bookmarks = True
+    bookmark_keys = MARKS
     #: From when on messages are asked for; None for all.
     since: str | None = None
     #: The users of whom all are asked for nevertheless.
@@ -335,9 +335,9 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     def set_since(self) -> None:
         """Set these two before the first request: workers must not look into the state."""
         # Only a run over all users has read every message until then.
-        until = usable(self.known_state.get(ALL_UNTIL)) if self.settings.mode == "all" else None
+        until = usable(self.saved_state.get(ALL_UNTIL)) if self.settings.mode == "all" else None
         self.since = earlier(until, self.settings.lookback_days)
-        self.missed_before = Sketch.read(self.known_state.get(MISSED))
+        self.missed_before = Sketch.read(self.saved_state.get(MISSED))
 
     @override
     def new_paginator(self) -> NumberPaginator:

@@ -57,7 +57,7 @@ class FreshchatUsers(FreshchatStream):
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
-        yield self._plan_of_users(self.coming_start)
+        yield self._plan_of_users(self.planned_start)
 
     def _plan_of_users(self, bookmark: Bookmark | None) -> ReadPlan[list[Record]]:
         since = earlier(bookmark, self.settings.lookback_days)

@@ -136,16 +136,16 @@ class LiveChatStream(ChatStream):
 
     @property
     @override
-    def left_out(self) -> tuple[str, ...]:
+    def exclusions(self) -> tuple[str, ...]:
         return () if self.settings.include_pending else ("pending chats",)
 
     @property
     @override
-    def coming_start(self) -> int:
+    def planned_start(self) -> int:
         """From when on this run reads the stream; each of the streams has a bookmark of its own."""
-        if not self.remembers:
+        if not self.has_bookmarks:
             return self.first_bookmark
-        return int(self.state_manager.start(self.known_state, MARK) or self.first_bookmark)
+        return int(self.state_manager.start(self.saved_state, MARK) or self.first_bookmark)
 
 
 class LiveChatChats(LiveChatStream):
@@ -173,7 +173,7 @@ class LiveChatChats(LiveChatStream):
 
     @override
     def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
-        bookmarks = {stream.name: stream.coming_start for stream in self._family}
+        bookmarks = {stream.name: stream.planned_start for stream in self._family}
         self._newest = max(bookmarks.values())
         behind = min(bookmarks, key=lambda name: bookmarks[name])
         if bookmarks[behind] < self._newest:
@@ -222,7 +222,7 @@ class LiveChatChats(LiveChatStream):
         passed = self.passed(datetime.fromtimestamp(self._newest, UTC))
         reached = int(min(over - EARLIEST_ZONE, self.end_date, passed).timestamp())
         for stream in self._family:
-            if stream.remembers:
+            if stream.has_bookmarks:
                 stream.state_manager.advance_to(MARK, reached)
         self._session.write_state(self.tap_state)
 
@@ -269,7 +269,7 @@ class LiveChatChats(LiveChatStream):
         for stream in self.child_streams:
             if isinstance(stream, ChatPart):
                 stream.chat, stream.request = rows[0], page.request
-        ended = self.bookmark_kind.read(rows[0].get(MARK))
+        ended = self.bookmark_type.read(rows[0].get(MARK))
         if ended is not None and ended <= self.end_date.timestamp():
             self._newest = max(self._newest, int(ended))
         return self.chunk(rows)
@@ -381,7 +381,7 @@ class ChatPart(ChildStream, LiveChatStream):
 
     parent_stream_type = LiveChatChats
     primary_keys = ("chat_id", "event_id")
-    remembers = True
+    has_bookmarks = True
 
     def __init__(self, tap: Tap, session: Session) -> None:
         super().__init__(tap, session)

@@ -218,7 +218,7 @@ class ChatMessages(ChatStream):
         params: dict[str, Any] = {}
         if page is not None:
             params[self.settings.limit_param] = 1
-        if self.settings.filter_param and (start := self.coming_start) is not None:
+        if self.settings.filter_param and (start := self.planned_start) is not None:
             params[self.settings.filter_param] = inclusive_start(start)
         request = self.page_request(None, page).with_params(params)
         return Probe(request, partial(self.page, request), "messages")
@@ -231,7 +231,7 @@ class ChatMessages(ChatStream):
 
     @override
     def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
-        read = self.bookmark_kind.read
+        read = self.bookmark_type.read
         start = None if self.settings.filter_param else read(self.starting_bookmark)
         for chunk in super().chunks(context, verbatim=verbatim):
             if start is None:
