@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tap_chat.sandbox.world import API_KEY
+from tap_chat.sandbox import API_KEY
 
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent

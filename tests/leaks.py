@@ -11,7 +11,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID
-from tap_chat.sandbox.worlds.samples import WORDS
+from tap_chat.sandbox.samples import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

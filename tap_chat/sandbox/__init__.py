@@ -7,14 +7,14 @@ one does not hide the same mistake in the other. From Python:
         print(sandbox.url)
 """
 
-from tap_chat.sandbox.apis.livechat import ENTITY_ID
-from tap_chat.sandbox.door import Door
+from tap_chat.sandbox.dialects.livechat.api import ENTITY_ID
 from tap_chat.sandbox.drifts import Drift
 from tap_chat.sandbox.faults import Fault
+from tap_chat.sandbox.limiter import Door
 from tap_chat.sandbox.limits import Limit
 from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.samples import API_KEY
 from tap_chat.sandbox.server import Sandbox
 from tap_chat.sandbox.world import World
-from tap_chat.sandbox.worlds.samples import API_KEY
 
 __all__ = ["API_KEY", "ENTITY_ID", "Door", "Drift", "Fault", "Limit", "Options", "Sandbox", "World"]

@@ -13,12 +13,12 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tap_chat.sandbox.apis.dixa import conversation_export
-from tap_chat.sandbox.apis.freshchat import freshchat
-from tap_chat.sandbox.apis.livechat import chats
-from tap_chat.sandbox.apis.messages import messages
-from tap_chat.sandbox.door import Door
+from tap_chat.sandbox.dialects.dixa.api import conversation_export
+from tap_chat.sandbox.dialects.freshchat.api import freshchat
+from tap_chat.sandbox.dialects.livechat.api import chats
+from tap_chat.sandbox.dialects.messages.api import messages
 from tap_chat.sandbox.faults import http_date
+from tap_chat.sandbox.limiter import Door
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.responses import BrokenResponse, SlowResponse, json_answer
 from tap_chat.sandbox.world import World
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from tap_chat.sandbox.door import Passage
     from tap_chat.sandbox.faults import Fault
+    from tap_chat.sandbox.limiter import Passage
 
     Dialect = Callable[[Request, World, Options, Fault | None], Response]
     Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]

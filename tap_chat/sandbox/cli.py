@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from tap_chat.sandbox.apis.livechat import ENTITY_ID
+from tap_chat.sandbox.dialects.livechat.api import ENTITY_ID
 from tap_chat.sandbox.drifts import Drift
 from tap_chat.sandbox.faults import Fault
 from tap_chat.sandbox.limits import Limit
 from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.samples import API_KEY
 from tap_chat.sandbox.server import Sandbox
 from tap_chat.sandbox.world import World
-from tap_chat.sandbox.worlds.samples import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from tap_chat.sandbox.dialects.dixa.account import DixaWorld
+from tap_chat.sandbox.dialects.freshchat.account import FreshchatWorld
+from tap_chat.sandbox.dialects.livechat.account import LiveChatWorld
 from tap_chat.sandbox.drifts import Drifted
-from tap_chat.sandbox.worlds.dixa import DixaWorld
-from tap_chat.sandbox.worlds.freshchat import FreshchatWorld
-from tap_chat.sandbox.worlds.livechat import LiveChatWorld
-from tap_chat.sandbox.worlds.samples import API_KEY, NOW, sentence, shown, timestamp
+from tap_chat.sandbox.samples import API_KEY, NOW, sentence, shown, timestamp
 
 __all__ = ["API_KEY", "World"]
 

@@ -17,7 +17,7 @@ from fault_matrix.case import NONE, PLACES, QUICK, WORLD, number
 from leaks import leaks
 from running import Run, full_config, merged
 
-from tap_chat.sandbox import door
+from tap_chat.sandbox import limiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +168,7 @@ def least_seconds(tap: Runner, sandbox: Sandbox, case: Case) -> float:
         asked = sandbox.requests
         outcome = meet(tap, sandbox, calm, *names)
         asked = sandbox.requests - asked
-        bounds = [door.least_seconds(limit, asked) for limit in limits if limit.kind in RATES]
+        bounds = [limiter.least_seconds(limit, asked) for limit in limits if limit.kind in RATES]
         seconds += max(outcome.seconds + case.told, *bounds, 0)
     return seconds
 

@@ -11,7 +11,7 @@ from interop.limiters import Peer, express, flask_limiter, nginx
 from running import Runner, assert_complete, full_config
 
 from tap_chat.sandbox import Limit, Options, Sandbox, World
-from tap_chat.sandbox.door import least_seconds
+from tap_chat.sandbox.limiter import least_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

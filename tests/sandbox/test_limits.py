@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tap_chat.sandbox import API_KEY, Door, Limit, Options, Sandbox
-from tap_chat.sandbox.door import least_seconds, moments_of_other
+from tap_chat.sandbox.limiter import least_seconds, moments_of_other
 
 if TYPE_CHECKING:
     from tap_chat.sandbox.limits import Told

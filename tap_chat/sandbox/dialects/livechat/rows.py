@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tap_chat.sandbox.worlds.samples import NAMES, WORDS, pick, sentence
+from tap_chat.sandbox.samples import NAMES, WORDS, pick, sentence
 
 Row = dict[str, Any]
 

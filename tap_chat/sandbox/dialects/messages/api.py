@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from tap_chat.sandbox.responses import JSON, json_answer
-from tap_chat.sandbox.worlds.samples import API_KEY, shown
+from tap_chat.sandbox.samples import API_KEY, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tap_chat.sandbox.worlds.samples import (
+from tap_chat.sandbox.samples import (
     DAY,
     HOUR,
     MINUTE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tap_chat.sandbox.responses import basic_pair, json_answer
-from tap_chat.sandbox.worlds.samples import API_KEY
+from tap_chat.sandbox.samples import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from tap_chat.sandbox.dialects.livechat.account import LiveChatWorld
+    from tap_chat.sandbox.dialects.livechat.rows import Chat
     from tap_chat.sandbox.faults import Fault
     from tap_chat.sandbox.options import Options
     from tap_chat.sandbox.world import World
-    from tap_chat.sandbox.worlds.livechat import LiveChatWorld
-    from tap_chat.sandbox.worlds.livechat_rows import Chat
 
 #: The user of the credentials; LiveChat's pair is any such id and the access token.
 ENTITY_ID = "sandbox-entity"

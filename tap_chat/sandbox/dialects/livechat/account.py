@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from tap_chat.sandbox.worlds.livechat_rows import Chat, Row, Writer
-from tap_chat.sandbox.worlds.samples import DAY, HOUR, NOW, OPENED, SECOND, births, epoch_ms
+from tap_chat.sandbox.dialects.livechat.rows import Chat, Row, Writer
+from tap_chat.sandbox.samples import DAY, HOUR, NOW, OPENED, SECOND, births, epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from tap_chat.sandbox.dialects.freshchat.rows import LISTS
 from tap_chat.sandbox.responses import bearer_token, json_answer
-from tap_chat.sandbox.worlds.freshchat_rows import LISTS
-from tap_chat.sandbox.worlds.samples import API_KEY, timestamp
+from tap_chat.sandbox.samples import API_KEY, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from tap_chat.sandbox.dialects.freshchat.account import Conversation, FreshchatWorld, User
     from tap_chat.sandbox.faults import Fault
     from tap_chat.sandbox.options import Options
     from tap_chat.sandbox.world import World
-    from tap_chat.sandbox.worlds.freshchat import Conversation, FreshchatWorld, User
 
     Row = dict[str, Any]
 

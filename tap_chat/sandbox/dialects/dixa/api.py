@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tap_chat.sandbox.responses import BrokenResponse, basic_pair, bearer_token, json_answer
-from tap_chat.sandbox.worlds.samples import API_KEY, DAY, OPENED, epoch_ms
+from tap_chat.sandbox.samples import API_KEY, DAY, OPENED, epoch_ms
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from tap_chat.sandbox.dialects.dixa.account import DixaWorld, Life
     from tap_chat.sandbox.faults import Fault
     from tap_chat.sandbox.options import Options
     from tap_chat.sandbox.world import World
-    from tap_chat.sandbox.worlds.dixa import DixaWorld, Life
 
 #: Dixa: a request may span 31 days at most.
 LONGEST = 31 * DAY

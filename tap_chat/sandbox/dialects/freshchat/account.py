@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tap_chat.sandbox.dialects.freshchat import rows
 from tap_chat.sandbox.drifts import Drifted
-from tap_chat.sandbox.worlds import freshchat_rows as rows
-from tap_chat.sandbox.worlds.samples import (
+from tap_chat.sandbox.samples import (
     DAY,
     HOUR,
     MINUTE,

@@ -6,7 +6,7 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.sandbox.worlds.samples import NAMES, OPENED, WORDS, pick, sentence, timestamp
+from tap_chat.sandbox.samples import NAMES, OPENED, WORDS, pick, sentence, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

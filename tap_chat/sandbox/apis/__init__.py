@@ -1,1 +1,0 @@
-"""The APIs that the sandbox speaks, one module a platform."""

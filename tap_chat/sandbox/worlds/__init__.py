@@ -1,1 +1,0 @@
-"""The made-up accounts behind the sandbox, one a platform."""
