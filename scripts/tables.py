@@ -13,6 +13,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tap_chat.platforms.registry import BUILT_IN
+from tap_chat.sandbox.declarations import settings_of
+from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.world import World
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -20,8 +25,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TAP, TARGET = "tap-chat", "target-dlt"
-#: The pages of the platforms, by their section of the config.
-PAGES = {"chat": "messages", "freshchat": "freshchat", "dixa": "dixa", "livechat": "livechat"}
 # Meltano has no `number`, and its `decimal` can't be written into a tap's config (4.4).
 KINDS = {
     "string": "string",
@@ -137,6 +140,17 @@ def replaced(text: str, plugin: str, new: str) -> str:
     return changed
 
 
+def sandbox_table() -> str:
+    """Return a table of the flags of the sandbox for readers."""
+    lines = ["| option | what it is |", "|---|---|"]
+    lines.append("| `--port` | Port on 127.0.0.1; 0, the default, for a free one. |")
+    for setting in (*settings_of(World), *settings_of(Options)):
+        *others, last = (f"`{choice}`" for choice in setting.choices or ("",))
+        choices = f" {', '.join(others)} or {last}." if others else ""
+        lines.append(f"| `{setting.flag}` | {setting.description}{choices} |")
+    return "\n".join(lines)
+
+
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
     tap, target = (about(plugin)["settings"] for plugin in (TAP, TARGET))
@@ -148,10 +162,11 @@ def tables() -> dict[Path, str]:
         ("README.md", TAP, table(flat(tap))),
         ("docs/tap.md", TAP, table(whole)),
         ("docs/target-dlt.md", TARGET, table(flat(target))),
+        ("docs/sandbox.md", "sandbox", sandbox_table()),
     ]
-    for section, page in PAGES.items():
-        shown = flat(tap["properties"][section], f"{section}.")
-        made.append((f"docs/{page}.md", TAP, table(shown)))
+    for platform in BUILT_IN:
+        shown = flat(tap["properties"][platform.name], f"{platform.name}.")
+        made.append((f"docs/{platform.page}.md", TAP, table(shown)))
     texts: dict[Path, str] = {}
     for name, plugin, new in made:
         path = ROOT / name

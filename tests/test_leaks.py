@@ -19,7 +19,7 @@ BASIC = b64encode(f"{ENTITY_ID}:{API_KEY}".encode()).decode()
 
 @pytest.mark.parametrize("form", [str, json.dumps, repr, ascii])
 def test_most_messages_are_found_in_any_form(form: type[str]) -> None:
-    messages = [row["message"] for row in World(messages=1000).chat_messages if row["message"]]
+    messages = [row["message"] for row in World(messages=1000).chat.messages if row["message"]]
     long = [message for message in messages if len(message.split(" ")) > 2]
     assert len(long) > 700
     assert all(leaks(form(f"got {message}, and went on")) for message in long)

@@ -190,7 +190,7 @@ def test_destination_that_quotes_what_it_refuses(place: Place, api: Sandbox) -> 
 
 
 def test_bridge_that_is_ended(place: Place) -> None:
-    messages = World(messages=300).chat_messages
+    messages = World(messages=300).chat.messages
     reached, ended = threading.Event(), threading.Event()
 
     def page(request: Request) -> bytes:

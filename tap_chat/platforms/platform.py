@@ -17,6 +17,7 @@ class Platform:
     Attributes:
         name: The name of its section in the config, and the prefix of its streams.
         title: What people call it.
+        page: The name of its page in `docs/`.
         description: What the section configures, as a sentence.
         settings: The type of the section.
         streams: The streams in the order in which they are read: those that take many requests
@@ -25,6 +26,7 @@ class Platform:
 
     name: str
     title: str
+    page: str
     description: str
     settings: type[PlatformSettings]
     streams: tuple[type[ChatStream], ...]

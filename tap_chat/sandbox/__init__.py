@@ -7,14 +7,31 @@ one does not hide the same mistake in the other. From Python:
         print(sandbox.url)
 """
 
+from tap_chat.sandbox.dialect import Account, Changes, ChangingAccount, Dialect
 from tap_chat.sandbox.dialects.livechat.api import ENTITY_ID
 from tap_chat.sandbox.drifts import Drift
 from tap_chat.sandbox.faults import Fault
-from tap_chat.sandbox.limiter import Door
+from tap_chat.sandbox.limiter import RateLimiter
 from tap_chat.sandbox.limits import Limit
 from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.registry import DIALECTS
 from tap_chat.sandbox.samples import API_KEY
 from tap_chat.sandbox.server import Sandbox
 from tap_chat.sandbox.world import World
 
-__all__ = ["API_KEY", "ENTITY_ID", "Door", "Drift", "Fault", "Limit", "Options", "Sandbox", "World"]
+__all__ = [
+    "API_KEY",
+    "DIALECTS",
+    "ENTITY_ID",
+    "Account",
+    "Changes",
+    "ChangingAccount",
+    "Dialect",
+    "Drift",
+    "Fault",
+    "Limit",
+    "Options",
+    "RateLimiter",
+    "Sandbox",
+    "World",
+]

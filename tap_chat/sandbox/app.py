@@ -1,11 +1,10 @@
-"""The sandbox as an ASGI application: every request passes the same gate to its dialect."""
+"""The sandbox as an ASGI application, which counts and limits requests for all dialects."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
-from http import HTTPStatus
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,13 +12,10 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tap_chat.sandbox.dialects.dixa.api import conversation_export
-from tap_chat.sandbox.dialects.freshchat.api import freshchat
-from tap_chat.sandbox.dialects.livechat.api import chats
-from tap_chat.sandbox.dialects.messages.api import messages
 from tap_chat.sandbox.faults import http_date
-from tap_chat.sandbox.limiter import Door
+from tap_chat.sandbox.limiter import RateLimiter
 from tap_chat.sandbox.options import Options
+from tap_chat.sandbox.registry import DIALECTS
 from tap_chat.sandbox.responses import BrokenResponse, SlowResponse, json_answer
 from tap_chat.sandbox.world import World
 
@@ -29,14 +25,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from tap_chat.sandbox.dialect import Dialect
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.limiter import Passage
+    from tap_chat.sandbox.limiter import Decision
 
-    Dialect = Callable[[Request, World, Options, Fault | None], Response]
     Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Gate:
+class App:
     """What every request passes: the count, the latency, the rate limit and the faults.
 
     Args:
@@ -61,8 +57,7 @@ class Gate:
         self._first = self._last = 0.0
         self._at_once = 0
         self._passed: float | None = None
-        self._door = Door(())
-        self._livechat_pages = 0
+        self._limiter = RateLimiter(())
 
     @property
     def busy(self) -> float:
@@ -73,10 +68,11 @@ class Gate:
         """Return the application of all dialects and of `/_sandbox`, which steers it."""
         return Starlette(
             routes=[
-                Route("/v1/messages", self._endpoint(messages)),
-                Route("/v2/{path:path}", self._endpoint(freshchat)),
-                Route("/chats", self._endpoint(self._livechat)),
-                Route("/v1/conversation_export", self._endpoint(conversation_export)),
+                *(
+                    Route(path, self._endpoint(dialect))
+                    for dialect in DIALECTS
+                    for path in dialect.paths
+                ),
                 Route("/_sandbox", self._report, methods=["GET"]),
                 Route("/_sandbox", self._steer, methods=["PATCH"]),
             ]
@@ -89,46 +85,47 @@ class Gate:
             self.most_at_once = max(self.most_at_once, self._at_once)
             now = time.monotonic()
             self._first = self._first or now
-            door, passage = self._ask(request, now)
+            limiter, decision = self._ask(request, now)
             try:
-                await asyncio.sleep(self.options.latency + passage.delay)
+                await asyncio.sleep(self.options.latency + decision.delay)
                 self._last = time.monotonic()
-                if passage.refused:
-                    answer = json_answer(passage.body, passage.status)
+                if decision.refused:
+                    answer = json_answer(decision.body, decision.status)
                 else:
                     answer = await self._answer(dialect, request)
             finally:
                 self._at_once -= 1
-                door.leave(passage)
+                limiter.leave(decision)
             answer.headers["Date"] = http_date(self.options.clock)
-            answer.headers.update(passage.headers(time.time() + self.options.clock))
+            answer.headers.update(decision.headers(time.time() + self.options.clock))
             return answer
 
         return endpoint
 
-    def _ask(self, request: Request, now: float) -> tuple[Door, Passage]:
+    def _ask(self, request: Request, now: float) -> tuple[RateLimiter, Decision]:
         """Ask whether a request may pass, and count it."""
         limits = self.options.all_limits()
-        if self._door.limits != limits:
-            self._door = Door(limits)
-        passage = self._door.ask(now, request.scope["path"])
-        if passage.refused:
+        if self._limiter.limits != limits:
+            self._limiter = RateLimiter(limits)
+        decision = self._limiter.ask(now, request.scope["path"])
+        if decision.refused:
             self.refused += 1
         else:
             if self._passed is not None:
                 self.longest_stall = max(self.longest_stall, now - self._passed)
             self._passed = now
-        return self._door, passage
+        return self._limiter, decision
 
     async def _answer(self, dialect: Dialect, request: Request) -> Response:
         # Not that of request.url, which ends at an encoded question mark.
         path, query = request.scope["path"], request.query_params
         faults = self.options.faults
         fault = next((fault for fault in faults if fault.strikes(path, query)), None)
-        answer = dialect(request, self.world, self.options, fault)
+        account = self.world.accounts[dialect.name]
+        answer = dialect.respond(request, account, self.options, fault)
         for drift in self.options.drifts:
             if drift.strikes(path):
-                self.world = drift.changed(self.world, self.options.users_order)
+                self.world = drift.changed(self.world, self.options)
         return await self._spoilt(answer, request, fault) if fault else answer
 
     async def _spoilt(self, answer: Response, request: Request, fault: Fault) -> Response:
@@ -142,16 +139,6 @@ class Gate:
                 return answer
             case _:
                 return fault.spoil_answer(answer, self.options.clock)
-
-    def _livechat(
-        self, request: Request, world: World, options: Options, fault: Fault | None
-    ) -> Response:
-        answer = chats(request, world, options, fault)
-        if answer.status_code == HTTPStatus.OK and options.livechat_drift:
-            self._livechat_pages += 1
-            if self._livechat_pages % options.livechat_drift == 0:
-                self.world = replace(world, now=world.livechat.next_end or world.now)
-        return answer
 
     async def _report(self, _: Request) -> Response:
         report = {
@@ -167,17 +154,22 @@ class Gate:
         return Response(msgspec.json.encode(report), media_type="application/json")
 
     async def _steer(self, request: Request) -> Response:
+        names = {field.name for field in fields(self.options)}
         try:
             changes = msgspec.json.decode(await request.body(), type=dict[str, object])
             of_world = {name: changes.pop(name) for name in World.names() & changes.keys()}
             options = msgspec.convert(msgspec.to_builtins(self.options) | changes, Options)
-            self.world = self.world.changed(of_world)
+            unknown = changes.keys() - names
+            self.world = self.world if unknown else self.world.changed(of_world)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             return Response(f"{error}\n", 400, media_type="text/plain")
-        for name in options.__struct_fields__:
+        if unknown:
+            text = f"There is no setting {', '.join(sorted(unknown))}.\n"
+            return Response(text, 400, media_type="text/plain")
+        for name in names:
             setattr(self.options, name, getattr(options, name))
         self._first = self._last = 0.0
         self.most_at_once = self._at_once
-        self._door = Door(())
+        self._limiter = RateLimiter(())
         self._passed, self.longest_stall = None, 0.0
         return await self._report(request)

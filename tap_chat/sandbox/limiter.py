@@ -2,9 +2,9 @@
 
 A client is simulated against them without a server and without waiting:
 
-    door = Door([Limit(kind="token", count=20, window=1, told=("seconds",))])
-    passage = door.ask(now)
-    print(passage.refused, passage.headers(epoch))
+    limiter = RateLimiter([Limit(kind="token", count=20, window=1, told=("seconds",))])
+    decision = limiter.ask(now)
+    print(decision.refused, decision.headers(epoch))
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from tap_chat.sandbox.limits import LIMITERS, TINY
+from tap_chat.sandbox.limits import COUNTERS, TINY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_chat.sandbox.limits import Limit, Limiter, Verdict
+    from tap_chat.sandbox.limits import Limit, LimitCounter, Verdict
 
 #: Requests of the other client in one of its bursts, as a part of what it takes in a window.
 BURST = 1 / 4
 
 
-class Other:
+class OtherClient:
     """Another client of the same limit. What is refused to it, it tries again before anyone else.
 
     Args:
@@ -35,7 +35,7 @@ class Other:
         now: The first moment.
     """
 
-    def __init__(self, limiter: Limiter, now: float) -> None:
+    def __init__(self, limiter: LimitCounter, now: float) -> None:
         self._limiter = limiter
         self._moments = moments_of_other(limiter.limit, now)
         self._next = next(self._moments)
@@ -53,7 +53,7 @@ class Other:
 
 
 @dataclass(frozen=True)
-class Passage:
+class Decision:
     """What all limits say of one request.
 
     Attributes:
@@ -115,7 +115,7 @@ class Passage:
         return {"message": "Too many requests", **ms}
 
 
-class Door:
+class RateLimiter:
     """Where requests meet several limits: the first that refuses one decides.
 
     Args:
@@ -124,9 +124,9 @@ class Door:
 
     def __init__(self, limits: Sequence[Limit]) -> None:
         self.limits = tuple(limits)
-        self._limiters: list[tuple[Limiter, Other]] | None = None
+        self._limiters: list[tuple[LimitCounter, OtherClient]] | None = None
 
-    def ask(self, now: float, path: str = "") -> Passage:
+    def ask(self, now: float, path: str = "") -> Decision:
         """Count a request.
 
         Args:
@@ -134,8 +134,8 @@ class Door:
             path: Its path.
         """
         if self._limiters is None:
-            limiters = [LIMITERS[limit.kind](limit, now) for limit in self.limits]
-            self._limiters = [(limiter, Other(limiter, now)) for limiter in limiters]
+            limiters = [COUNTERS[limit.kind](limit, now) for limit in self.limits]
+            self._limiters = [(limiter, OtherClient(limiter, now)) for limiter in limiters]
         verdicts = []
         for limiter, other in self._limiters:
             other.come(now)
@@ -143,14 +143,14 @@ class Door:
                 verdicts.append((limiter.limit, limiter.ask(now)))
                 if not verdicts[-1][1].allowed:
                     break
-        passage = Passage(verdicts)
-        if passage.refused:
-            self.leave(passage)
-        return passage
+        decision = Decision(verdicts)
+        if decision.refused:
+            self.leave(decision)
+        return decision
 
-    def leave(self, passage: Passage) -> None:
+    def leave(self, decision: Decision) -> None:
         """Note that a request is answered, which frees its place among those at once."""
-        passed = [limit for limit, verdict in passage.verdicts if verdict.allowed]
+        passed = [limit for limit, verdict in decision.verdicts if verdict.allowed]
         for limiter, _ in self._limiters or ():
             if any(limiter.limit is limit for limit in passed):
                 limiter.leave()
@@ -180,11 +180,11 @@ def least_seconds(limit: Limit, requests: int) -> float:
         limit: The limit; not one of those at once, which depends on how long a request takes.
         requests: Their number.
     """
-    door, now = Door([limit]), 0.0
+    limiter, now = RateLimiter([limit]), 0.0
     for _ in range(requests):
-        while (passage := door.ask(now)).refused:
-            now += max(passage.verdicts[-1][1].wait, TINY)
-        last = now + passage.delay
+        while (decision := limiter.ask(now)).refused:
+            now += max(decision.verdicts[-1][1].wait, TINY)
+        last = now + decision.delay
     return last if requests else 0.0
 
 

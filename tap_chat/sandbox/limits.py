@@ -108,7 +108,7 @@ class Verdict(NamedTuple):
     delay: float = 0.0
 
 
-class Limiter:
+class LimitCounter:
     """Counts the requests of one limit. The first moment that it is told of is its beginning.
 
     Args:
@@ -138,7 +138,7 @@ class Limiter:
         """Note that a request that was let pass is answered."""
 
 
-class FixedWindow(Limiter):
+class FixedWindow(LimitCounter):
     """So many in a window."""
 
     @override
@@ -159,7 +159,7 @@ class FixedWindow(Limiter):
         return Verdict(True, 0.0, limit.count - self._count, reset)
 
 
-class SlidingLog(Limiter):
+class SlidingLog(LimitCounter):
     """So many in any stretch of the length of a window."""
 
     @override
@@ -178,7 +178,7 @@ class SlidingLog(Limiter):
         return Verdict(allowed, 0.0 if allowed else reset, limit.count - len(log), reset)
 
 
-class TokenBucket(Limiter):
+class TokenBucket(LimitCounter):
     """A bucket of tokens that is refilled at the rate."""
 
     @override
@@ -200,7 +200,7 @@ class TokenBucket(Limiter):
         return Verdict(allowed, wait, max(int(self._tokens), 0), (self._size - self._tokens) / rate)
 
 
-class LeakyBucket(Limiter):
+class LeakyBucket(LimitCounter):
     """nginx's limit_req: what is ahead of the rate by more than the burst is refused."""
 
     @override
@@ -222,7 +222,7 @@ class LeakyBucket(Limiter):
         return Verdict(True, 0.0, int(self._burst - ahead + TINY), ahead / rate, delay)
 
 
-class AtOnce(Limiter):
+class AtOnce(LimitCounter):
     """So many under way at the same time."""
 
     @override
@@ -255,7 +255,7 @@ class AtOnce(Limiter):
         return self.limit.count - self._own - len(self._ends_of_other)
 
 
-class Stray(Limiter):
+class Stray(LimitCounter):
     """Refusals without a reason."""
 
     @override
@@ -273,7 +273,7 @@ class Stray(Limiter):
         return Verdict(not struck, wait, 0 if struck else self.limit.count, wait)
 
 
-LIMITERS: dict[Kind, type[Limiter]] = {
+COUNTERS: dict[Kind, type[LimitCounter]] = {
     "fixed": FixedWindow,
     "sliding": SlidingLog,
     "token": TokenBucket,

@@ -10,7 +10,7 @@ import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tap_chat.sandbox.app import Gate
+from tap_chat.sandbox.app import App
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
 
@@ -45,17 +45,17 @@ class Sandbox:
         self, world: World | None = None, options: Options | None = None, port: int = 0
     ) -> None:
         self.options = options or Options()
-        self.gate = Gate(world or World(), self.options)
+        self.app = App(world or World(), self.options)
         # Listening from here on: who connects before the server runs waits for it.
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            self.gate.application(),
+            self.app.application(),
             http=ConnectionInState,
             lifespan="off",
             log_level="critical",
             access_log=False,
-            date_header=False,  # the gate has a clock of its own
+            date_header=False,  # the application has a clock of its own
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.serve, name="sandbox")
@@ -63,16 +63,16 @@ class Sandbox:
     @property
     def world(self) -> World:
         """The data; may be replaced while it serves."""
-        return self.gate.world
+        return self.app.world
 
     @world.setter
     def world(self, world: World) -> None:
-        self.gate.world = world
+        self.app.world = world
 
     @property
     def requests(self) -> int:
         """The number of requests to the APIs so far."""
-        return self.gate.requests
+        return self.app.requests
 
     def serve(self) -> None:
         """Serve until the process is told to stop."""

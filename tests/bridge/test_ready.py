@@ -53,7 +53,7 @@ def test_one_platform_takes_its_settings_as_arguments(stage: Stage, sandbox: San
     source = chat("chat", api_url=sandbox.url, api_key=API_KEY, page_size=500)
     assert set(source.selected_resources) == {"chat_messages"}
     stage.pipeline.run(source)
-    assert count(stage, "chat_messages") == len(sandbox.world.chat_messages)
+    assert count(stage, "chat_messages") == len(sandbox.world.chat.messages)
 
 
 def test_settings_are_those_of_tap_chat_whatever_the_sdk_adds_to_its_class() -> None:

@@ -21,7 +21,7 @@ QUERY = """
 
 
 def expected(sandbox: Sandbox) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in sandbox.world.chat_messages]
+    return [tuple(row.values()) for row in sandbox.world.chat.messages]
 
 
 def test_full_table_has_the_rows_of_the_api(stage: Stage, sandbox: Sandbox) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TARGET = demo.ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
 STREAM = "chat_messages"
-ROWS = WORLD.chat_messages
+ROWS = WORLD.chat.messages
 #: A load of the bridge takes long, so several values share one: each in a page of its own.
 PAGE = 100
 # Each begins with the last row of the one before.

@@ -81,11 +81,11 @@ class Chats:
     @property
     def due(self) -> dict[str, int]:
         """How many records the tap has to write that knows all but the last change."""
-        return {MESSAGES: sum(map(self._is_due, self.sandbox.world.chat_messages))}
+        return {MESSAGES: sum(map(self._is_due, self.sandbox.world.chat.messages))}
 
     def _is_due(self, row: Row) -> bool:
         before = self._before
         if before is self.sandbox.world and before is SMALL:
             return True
-        newest: str = max(row["timestamp"] for row in before.chat_messages)
+        newest: str = max(row["timestamp"] for row in before.chat.messages)
         return bool(row["timestamp"] >= newest)

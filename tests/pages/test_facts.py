@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any, get_args
 import dlt
 import pytest
 from markdown_it import MarkdownIt
-from pages.blocks import ROOT, name_of
+from pages.blocks import ROOT
 from postgres import postgres_server
-from tables import PAGES
 
 from dlt_bridge import singer
-from tap_chat.sandbox import drifts, faults, limits
+from tap_chat.platforms.registry import BUILT_IN
+from tap_chat.sandbox import dialect, faults, limits
 from tap_chat.sandbox.cli import main as sandbox_command
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tap_chat.platforms.platform import Platform
 
 BENCHMARKS = ROOT / "benchmarks"
 
@@ -46,13 +48,13 @@ def codes(cell: str) -> list[str]:
     return re.findall(r"`([^`]*)`", cell)
 
 
-@pytest.mark.parametrize("page", [ROOT / f"docs/{name}.md" for name in PAGES.values()], ids=name_of)
-def test_streams_have_these_keys(page: Path) -> None:
-    section = next(section for section, name in PAGES.items() if name == page.stem)
+@pytest.mark.parametrize("platform", BUILT_IN, ids=lambda platform: platform.name)
+def test_streams_have_these_keys(platform: Platform) -> None:
+    page = ROOT / f"docs/{platform.page}.md"
     streams = {
         name: stream
         for name, stream in TapChat(validate_config=False).streams.items()
-        if name.startswith(section)
+        if name.startswith(platform.name)
     }
     told = {codes(row[0])[0]: row for row in rows(page) if codes(row[0])[:1] and len(row) == 3}
     assert streams.keys() <= told.keys()
@@ -133,7 +135,7 @@ def test_every_option_and_fault_of_the_sandbox_is_told() -> None:
     page = ROOT / "docs" / "sandbox.md"
     told = {code for row in rows(page) for code in codes(row[0])}
     options = {option for param in sandbox_command.params for option in param.opts}
-    literals = (faults.Kind, limits.Kind, limits.Told, drifts.Kind)
+    literals = (faults.Kind, limits.Kind, limits.Told, dialect.Event)
     assert told == options | {kind for literal in literals for kind in get_args(literal)}
 
 

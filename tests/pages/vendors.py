@@ -105,7 +105,7 @@ def example(request: Request) -> Any:
     usual = request.url.path == "/v1/messages"
     offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
     since = int(request.query_params.get("since", 0))
-    rows = WORLD.chat_messages if usual else [row for row in unusual() if row["timestamp"] >= since]
+    rows = WORLD.chat.messages if usual else [row for row in unusual() if row["timestamp"] >= since]
     given = request.query_params if usual else request.headers
     assert given["api_key" if usual else "x-api-key"] == API_KEY
     page = rows[offset : offset + limit]
@@ -121,7 +121,7 @@ def unusual() -> list[dict[str, Any]]:
             "channel": "web",
             "author": {"id": row["user_id"]},
         }
-        for row in WORLD.chat_messages
+        for row in WORLD.chat.messages
     ]
 
 

@@ -140,7 +140,7 @@ def test_dixa_has_a_rate_limit_of_its_own() -> None:
     with Sandbox(options=Options(dixa_rate_limit=2)) as sandbox:
         statuses = [export(sandbox).status_code for _ in range(4)]
         assert statuses == [400, 400, 429, 429]
-        assert sandbox.gate.refused == 2
+        assert sandbox.app.refused == 2
         other = requests.get(f"{sandbox.url}/v1/messages", {"api_key": API_KEY}, timeout=10)
         assert other.status_code == 200
 

@@ -39,7 +39,7 @@ def sandbox(shared: Sandbox) -> Sandbox:
 
 
 def vars_of(options: Options) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in options.__struct_fields__}
+    return {name: getattr(options, name) for name in vars(options)}
 
 
 def messages(sandbox: Sandbox, offset: int = 0, limit: int = 10) -> requests.Response:
@@ -81,10 +81,10 @@ def flat(pages: list[list[str]]) -> list[str]:
 def test_message_that_leaves_pulls_the_others_past_the_reader(sandbox: Sandbox) -> None:
     sandbox.options.drifts = [Drift(kind="delete", of="messages", after=2, place=3, rows=2)]
     pages = [ids(sandbox, offset) for offset in range(0, 100, 10)]
-    rows = [row["id"] for row in WORLD.chat_messages]
+    rows = [row["id"] for row in WORLD.chat.messages]
     assert [key for key in rows if key not in flat(pages)] == rows[20:22]
     assert rows[3] in pages[0]
-    left = [row for row in WORLD.chat_messages if row["id"] not in rows[3:5]]
+    left = [row for row in WORLD.chat.messages if row["id"] not in rows[3:5]]
     assert sandbox.world.truth["chat_messages"] == left
     assert sandbox.world.rows["chat_messages"] == 98
 
@@ -138,7 +138,7 @@ def test_user_that_changes_moves_where_that_is_the_order(
     pages = [users(sandbox, number) for number in (1, 2, 3)]
     missed = [key for key in before if key not in flat(pages)]
     assert missed == ([] if skipped is None else [before[skipped]])
-    [changed] = sandbox.world.drifted.updated
+    [changed] = sandbox.world.changes.updated
     assert changed == before[place]
     last = max(sandbox.world.truth["freshchat_users"], key=lambda user: user["updated_time"] or "")
     assert last["id"] == changed

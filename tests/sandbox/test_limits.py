@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tap_chat.sandbox import API_KEY, Door, Limit, Options, Sandbox
+from tap_chat.sandbox import API_KEY, Limit, Options, RateLimiter, Sandbox
 from tap_chat.sandbox.limiter import least_seconds, moments_of_other
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 EPOCH = 1_790_000_000.25
 
 
-def passed(door: Door, moments: list[float]) -> list[int]:
+def passed(limiter: RateLimiter, moments: list[float]) -> list[int]:
     """Return which of the requests at some moments are let pass, as 1, and which not, as 0."""
-    return [int(not door.ask(moment).refused) for moment in moments]
+    return [int(not limiter.ask(moment).refused) for moment in moments]
 
 
 def page(sandbox: Sandbox) -> requests.Response:
@@ -54,7 +54,7 @@ def page(sandbox: Sandbox) -> requests.Response:
     ],
 )  # fmt: skip
 def test_limit_counts(limit: Limit, moments: list[float], allowed: list[int]) -> None:
-    assert passed(Door([limit]), moments) == allowed
+    assert passed(RateLimiter([limit]), moments) == allowed
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding", "token", "leaky"])
@@ -67,7 +67,7 @@ def test_who_waits_as_told_is_let_pass_at_the_rate(kind: Any, used: float) -> No
 
 def test_leaky_bucket_holds_what_is_ahead_of_the_rate() -> None:
     held, at_once = (
-        Door([Limit(kind="leaky", count=2, window=1, burst=2, nodelay=nodelay)])
+        RateLimiter([Limit(kind="leaky", count=2, window=1, burst=2, nodelay=nodelay)])
         for nodelay in (False, True)
     )
     assert [held.ask(0).delay for _ in range(3)] == [0, 0.5, 1]
@@ -75,27 +75,29 @@ def test_leaky_bucket_holds_what_is_ahead_of_the_rate() -> None:
 
 
 def test_limit_on_requests_at_once_lets_the_next_pass_when_one_is_answered() -> None:
-    door = Door([Limit(kind="at_once", count=2), Limit(count=3)])
-    first = door.ask(0)
-    assert passed(door, [0, 0]) == [1, 0]
-    door.leave(first)
+    limiter = RateLimiter([Limit(kind="at_once", count=2), Limit(count=3)])
+    first = limiter.ask(0)
+    assert passed(limiter, [0, 0]) == [1, 0]
+    limiter.leave(first)
     # The third of the other limit; what that refuses has not taken a place.
-    assert passed(door, [0]) == [1]
-    door.leave(first)
-    assert [door.ask(0).verdicts[-1][0].kind for _ in range(3)] == ["fixed"] * 3
+    assert passed(limiter, [0]) == [1]
+    limiter.leave(first)
+    assert [limiter.ask(0).verdicts[-1][0].kind for _ in range(3)] == ["fixed"] * 3
 
 
 def test_stray_refusals_are_a_share() -> None:
-    door = Door([Limit(kind="stray", share=0.1)])
-    assert 60 < 1000 - sum(passed(door, [0.0] * 1000)) < 140
-    assert passed(Door(door.limits), [0.0] * 99) == passed(Door(door.limits), [0.0] * 99)
+    limiter = RateLimiter([Limit(kind="stray", share=0.1)])
+    assert 60 < 1000 - sum(passed(limiter, [0.0] * 1000)) < 140
+    assert passed(RateLimiter(limiter.limits), [0.0] * 99) == passed(
+        RateLimiter(limiter.limits), [0.0] * 99
+    )
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding", "token", "leaky"])
 def test_other_client_takes_its_part(kind: Any) -> None:
     moments = [number / 40 for number in range(4_000)]
     alone, beside = (
-        sum(passed(Door([Limit(kind=kind, count=20, window=1, shared=part)]), moments))
+        sum(passed(RateLimiter([Limit(kind=kind, count=20, window=1, shared=part)]), moments))
         for part in (0, 0.5)
     )
     assert alone == pytest.approx(2000, rel=0.1)
@@ -118,14 +120,14 @@ def test_other_client_comes_at_irregular_times_which_the_seed_decides() -> None:
 
 
 def test_other_client_takes_places_at_once() -> None:
-    door = Door([Limit(kind="at_once", count=4, window=1, shared=0.5)])
+    limiter = RateLimiter([Limit(kind="at_once", count=4, window=1, shared=0.5)])
     free = []
     for second in range(200):
-        passages = [door.ask(second) for _ in range(4)]
-        free.append(sum(not passage.refused for passage in passages))
-        for passage in passages:
-            if not passage.refused:
-                door.leave(passage)
+        passages = [limiter.ask(second) for _ in range(4)]
+        free.append(sum(not decision.refused for decision in passages))
+        for decision in passages:
+            if not decision.refused:
+                limiter.leave(decision)
     assert len(set(free)) > 2
     assert 1 < sum(free) / len(free) < 3.5
 
@@ -169,8 +171,8 @@ def test_other_client_takes_places_at_once() -> None:
     ],
 )
 def test_refusal_tells(told: Told, headers: dict[str, str]) -> None:
-    door = Door([Limit(count=2, window=10, told=(told,))])
-    first, _, refused = (door.ask(moment) for moment in (0, 2, 2.5))
+    limiter = RateLimiter([Limit(count=2, window=10, told=(told,))])
+    first, _, refused = (limiter.ask(moment) for moment in (0, 2, 2.5))
     assert refused.headers(EPOCH) == headers
     assert refused.body == {"message": "Too many requests"}
     # What is not of a refusal alone is in every answer.
@@ -178,22 +180,24 @@ def test_refusal_tells(told: Told, headers: dict[str, str]) -> None:
 
 
 def test_moment_that_is_told_is_not_too_early() -> None:
-    door = Door([Limit(count=1, window=10, told=("date",))])
-    moment = [door.ask(0), door.ask(0)][1].headers(EPOCH)["Retry-After"]
+    limiter = RateLimiter([Limit(count=1, window=10, told=("date",))])
+    moment = [limiter.ask(0), limiter.ask(0)][1].headers(EPOCH)["Retry-After"]
     assert 10 <= parsedate_to_datetime(moment).timestamp() - EPOCH < 11
 
 
 def test_limit_tells_several_things_and_lies_where_it_is_to() -> None:
-    door = Door([Limit(count=1, told=("constant", "retry_after_ms", "draft_7"), constant=0)])
-    door.ask(0)
-    refused = door.ask(15)
+    limiter = RateLimiter(
+        [Limit(count=1, told=("constant", "retry_after_ms", "draft_7"), constant=0)]
+    )
+    limiter.ask(0)
+    refused = limiter.ask(15)
     assert refused.headers(EPOCH) == {
         "Retry-After": "0",
         "RateLimit-Policy": "1;w=60",
         "RateLimit": "limit=1, remaining=0, reset=45",
     }
     assert refused.body["retry_after_ms"] == 0
-    [true] = [Door([Limit(count=1, told=("retry_after_ms",))])]
+    [true] = [RateLimiter([Limit(count=1, told=("retry_after_ms",))])]
     true.ask(0)
     assert true.ask(15.5).body["retry_after_ms"] == 44_500
 
@@ -207,7 +211,7 @@ def test_sandbox_has_the_limits(sandbox: Sandbox) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 503, 503]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0", "0"]
     assert ["Retry-After" in answer.headers for answer in answers] == [False, False, True, True]
-    assert sandbox.gate.refused == 2
+    assert sandbox.app.refused == 2
     # Others begin anew.
     sandbox.options.limits = [Limit(count=1)]
     assert [page(sandbox).status_code for _ in range(2)] == [200, 429]
@@ -242,6 +246,6 @@ def test_requests_at_once_are_counted_while_they_are_answered() -> None:
 
 def test_longest_stall_is_between_requests_that_were_let_pass() -> None:
     with Sandbox(options=Options(limits=[Limit(count=1, window=0.3, told=("exact",))])) as sandbox:
-        while sandbox.requests - sandbox.gate.refused < 2:
+        while sandbox.requests - sandbox.app.refused < 2:
             page(sandbox)
-        assert 0.3 <= sandbox.gate.longest_stall < 0.6
+        assert 0.3 <= sandbox.app.longest_stall < 0.6

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from tap_chat.sandbox import API_KEY, ENTITY_ID, Fault, Options, Sandbox, World
+from tap_chat.sandbox import API_KEY, ENTITY_ID, Drift, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def shared() -> Iterator[Sandbox]:
 def sandbox(shared: Sandbox) -> Sandbox:
     shared.world = World(chats=700)
     fresh = Options()
-    for name in fresh.__struct_fields__:
+    for name in vars(fresh):
         setattr(shared.options, name, getattr(fresh, name))
     return shared
 
@@ -242,8 +242,7 @@ def test_page_size_can_be_smaller(sandbox: Sandbox) -> None:
 
 def test_chats_that_end_meanwhile_shift_the_pages(sandbox: Sandbox) -> None:
     before = page(sandbox)["chats"]
-    sandbox.options.livechat_drift = 2
-    assert get(sandbox, page=0).status_code == 400
+    sandbox.options.drifts = [Drift(kind="insert", of="chats", after=2, every=2, times=None)]
     pages = [page(sandbox, page=number) for number in (1, 2, 3)]
     assert pages[0]["chats"] == before
     totals = [answer["total"] for answer in (*pages, page(sandbox))]
@@ -253,7 +252,7 @@ def test_chats_that_end_meanwhile_shift_the_pages(sandbox: Sandbox) -> None:
         for one, two in pairwise(pages)
     ]
     assert sorted(map(len, overlaps)) == [0, 1]
-    sandbox.options.livechat_drift = None
+    sandbox.options.drifts = []
     assert len({row["id"] for row in sandbox.world.truth["livechat_chats"]}) == 702
     assert page(sandbox)["total"] == 702
     assert World(chats=700).now < sandbox.world.now < World(chats=700).now + timedelta(days=2)

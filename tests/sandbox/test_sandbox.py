@@ -31,18 +31,18 @@ def page(sandbox: Sandbox, **params: Any) -> requests.Response:
 
 
 def test_same_seed_is_the_same_world() -> None:
-    assert World(seed=3).chat_messages == World(seed=3).chat_messages
-    assert World(seed=3).chat_messages != World(seed=4).chat_messages
+    assert World(seed=3).chat.messages == World(seed=3).chat.messages
+    assert World(seed=3).chat.messages != World(seed=4).chat.messages
 
 
 def test_larger_world_begins_with_the_smaller_one_and_goes_on_with_newer_messages() -> None:
-    small, large = World(messages=500).chat_messages, World(messages=900).chat_messages
+    small, large = World(messages=500).chat.messages, World(messages=900).chat.messages
     assert large[:500] == small
     assert min(row["timestamp"] for row in large[500:]) > max(row["timestamp"] for row in small)
 
 
 def test_pages_are_slices(sandbox: Sandbox) -> None:
-    rows = sandbox.world.chat_messages
+    rows = sandbox.world.chat.messages
     assert page(sandbox).json() == {"data": rows[:100]}
     assert page(sandbox, offset=440).json() == {"data": rows[440:]}
     assert page(sandbox, offset=450).json() == {"data": []}
@@ -63,7 +63,7 @@ def test_rate_limit_is_real_and_says_when_to_come_back() -> None:
         answers = [page(sandbox) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
         assert 0 < float(answers[3].headers["Retry-After"]) <= 30
-        assert sandbox.gate.refused == 2
+        assert sandbox.app.refused == 2
 
 
 def test_latency_is_waited() -> None:
@@ -99,7 +99,7 @@ def test_connection_breaks(sandbox: Sandbox, fault: Fault, error: type[Exception
 
 
 def test_spoilt_answers_look_well_from_outside(sandbox: Sandbox) -> None:
-    rows = sandbox.world.chat_messages
+    rows = sandbox.world.chat.messages
     sandbox.options.faults = [
         Fault(kind="truncate"),
         Fault(kind="empty"),
@@ -141,7 +141,7 @@ def test_command_prints_its_address_and_is_steered_over_http(url: str) -> None:
     params: dict[str, str | int] = {"api_key": API_KEY, "limit": 100}
     assert requests.get(f"{url}/v1/messages", params, timeout=10).status_code == 500
     rows = requests.get(f"{url}/v1/messages", params, timeout=10).json()["data"]
-    assert rows == World(seed=5, messages=12).chat_messages
+    assert rows == World(seed=5, messages=12).chat.messages
     report = requests.get(f"{url}/_sandbox", timeout=10).json()
     world = World(seed=5, messages=12, users=3, conversations=4, dixa_conversations=5, chats=6)
     assert report["rows"] == world.rows
@@ -192,7 +192,7 @@ def test_every_option_is_a_flag_and_on_the_page() -> None:
     page = (ROOT / "docs" / "sandbox.md").read_text()
     lists = {"limits": "limit", "faults": "fault", "drifts": "drift"}
     # What has happened is no setting.
-    names = World.names() - {"drifted"} | set(Options.__struct_fields__)
+    names = World.names() - {"changes"} | vars(Options()).keys()
     for name in names:
         flag = f"--{lists.get(name, name).replace('_', '-')}"
         assert flag in flags

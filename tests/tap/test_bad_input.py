@@ -58,11 +58,11 @@ def test_fault_is_one_sentence_with_stream_and_request(
     assert_nothing_given_away(run.err, sandbox)
     # What came before the fault was written, and only that.
     # The second page begins with the last row of the first.
-    assert run.records == sandbox.world.chat_messages[: {1: 100, 2: 199}[pages]]
+    assert run.records == sandbox.world.chat.messages[: {1: 100, 2: 199}[pages]]
 
     sandbox.options.faults = []
     again = tap(chat_config(sandbox), state=run.state)
-    assert again.records == sandbox.world.chat_messages
+    assert again.records == sandbox.world.chat.messages
 
 
 @pytest.mark.parametrize("kind", ["status", "cut", "reset", "truncate", "empty"])
@@ -70,7 +70,7 @@ def test_passing_fault_costs_nothing_but_time(tap: Runner, sandbox: Sandbox, kin
     sandbox.options.faults = [Fault(kind=kind, after=1, times=2), Fault(kind=kind, after=2)]
     run = tap(chat_config(sandbox), level="DEBUG")
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     # Nothing at all may be the end, which is looked at more closely.
     assert sandbox.requests - (6 + 3) in {1, 6}
     assert_nothing_given_away(run.err, sandbox)
@@ -89,8 +89,8 @@ def test_retry_after_is_waited_for(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="status", status=429, headers=asked)]
     run = tap(chat_config(sandbox))
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
-    assert sandbox.gate.busy >= 0.7
+    assert run.records == sandbox.world.chat.messages
+    assert sandbox.app.busy >= 0.7
 
 
 def test_wrong_key_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> None:
@@ -357,7 +357,7 @@ def test_signpost_of_another_run_does_not_count(
 def test_empty_state_is_a_first_run(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(chat_config(sandbox), state={})
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
 
 
 def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any]) -> None:
@@ -395,6 +395,6 @@ def assert_nothing_given_away(text: str, sandbox: Sandbox) -> None:
     assert API_KEY not in text
     assert not [
         row["message"]
-        for row in sandbox.world.chat_messages
+        for row in sandbox.world.chat.messages
         if len(row["message"] or "") > 20 and row["message"] in text
     ]

@@ -104,7 +104,7 @@ def test_key_that_is_deselected_but_automatic_is_written(tap: Runner, sandbox: S
     deselect(catalog["streams"][0], "id")
     run = tap(chat_config(sandbox), catalog=catalog)
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
 
 
 def test_catalog_that_differs_from_the_config_counts_with_a_warning(
@@ -116,7 +116,7 @@ def test_catalog_that_differs_from_the_config_counts_with_a_warning(
     }
     run = tap(chat_config(sandbox, **settings), catalog=discovered(tap))
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     assert "replication key of chat_messages is none, the config says timestamp" in run.err
     assert "these fields of chat_messages differently: channel, user_id." in run.err
 

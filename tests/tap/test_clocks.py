@@ -126,7 +126,7 @@ def test_plain_numbers_are_no_times(tap: Runner) -> None:
 def test_time_to_come_moves_no_bookmark_there(tap: Runner) -> None:
     """By the server's clock, whatever this machine's says."""
     with Sandbox(SMALL) as sandbox:
-        newest = max(row["timestamp"] for row in sandbox.world.chat_messages)
+        newest = max(row["timestamp"] for row in sandbox.world.chat.messages)
         server = datetime.fromisoformat(newest) - timedelta(minutes=10)
         sandbox.options.clock = (server - datetime.now(UTC)).total_seconds()
         run = tap(chat_config(sandbox, replication_key="timestamp"))

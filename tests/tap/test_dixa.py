@@ -282,7 +282,7 @@ def test_allowance_is_kept(tap: Runner) -> None:
     with Sandbox(options=Options(dixa_rate_limit=600)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"requests_per_minute": 1200}))
         assert_complete(run, sandbox, STREAM)
-        assert sandbox.gate.refused == 0
+        assert sandbox.app.refused == 0
 
 
 @pytest.mark.parametrize(

@@ -97,13 +97,13 @@ def test_users_with_one_conversation_keep_all_workers_busy(tap: Runner, workers:
     with Sandbox(World(users=100, conversations=100), Options(latency=0.05)) as sandbox:
         run = tap(config(sandbox, workers))
         assert_complete(run, sandbox, MESSAGES)
-        assert sandbox.gate.most_at_once == workers
+        assert sandbox.app.most_at_once == workers
 
 
 def test_one_worker_sends_one_request_after_the_other(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(config(sandbox, 1))
     assert_complete(run, sandbox, MESSAGES)
-    assert sandbox.gate.most_at_once == 1
+    assert sandbox.app.most_at_once == 1
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -336,7 +336,7 @@ main()
         run = tap.run([sys.executable, "-c", program, *arguments])
         assert_complete(run, sandbox, MESSAGES)
         # One of the threads looks after signals.
-        assert sandbox.gate.most_at_once == max(1, threads - 1)
+        assert sandbox.app.most_at_once == max(1, threads - 1)
     assert run.err.count("No more threads can be started: ") == 1
     assert f"started: {max(0, threads - 1)} of 16 workers fetch." in run.err
 

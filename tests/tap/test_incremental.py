@@ -27,7 +27,7 @@ def bookmark(run: Run) -> Any:
 
 
 def newest(sandbox: Sandbox) -> str:
-    moment = normalise_datetime(max(row["timestamp"] for row in sandbox.world.chat_messages))
+    moment = normalise_datetime(max(row["timestamp"] for row in sandbox.world.chat.messages))
     assert moment is not None
     return moment
 
@@ -38,7 +38,7 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
 ) -> None:
     first = tap(chat_config(sandbox, **settings))
     assert first.code == 0
-    assert first.records == sandbox.world.chat_messages
+    assert first.records == sandbox.world.chat.messages
     start = bookmark(first)
     assert start == newest(sandbox)
 
@@ -47,7 +47,7 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
     assert second.code == 0
     assert second.records == [
         row
-        for row in sandbox.world.chat_messages
+        for row in sandbox.world.chat.messages
         if (normalise_datetime(row["timestamp"]) or "") >= start
     ]
     assert len(second.records) == 250 + 1
@@ -102,7 +102,7 @@ def test_start_date_is_where_the_first_run_starts(
     start = "2025-01-01T03:00:00+02:00"
     run = tap(chat_config(sandbox, **settings) | {"start_date": start})
     expected = [
-        row for row in sandbox.world.chat_messages if row["timestamp"] >= "2025-01-01T01:00:00.000Z"
+        row for row in sandbox.world.chat.messages if row["timestamp"] >= "2025-01-01T01:00:00.000Z"
     ]
     assert 0 < len(expected) < 450
     assert run.records == expected
@@ -125,7 +125,7 @@ def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandb
 
     third = tap(chat_config(sandbox, **INCREMENTAL), state=failed.state)
     loaded = {record["id"] for run in (first, failed, third) for record in run.records}
-    assert loaded == {row["id"] for row in sandbox.world.chat_messages}
+    assert loaded == {row["id"] for row in sandbox.world.chat.messages}
 
 
 def test_record_without_a_bookmark_is_written_and_reported(tap: Runner, sandbox: Sandbox) -> None:
@@ -264,4 +264,4 @@ def test_bookmark_at_the_beginning_of_time_can_be_asked_for(tap: Runner, sandbox
     state = {"replication_key": "timestamp", "replication_key_value": "0001-01-01T00:00:00Z"}
     run = tap(chat_config(sandbox, **FILTERED), state={"bookmarks": {"chat_messages": state}})
     assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages

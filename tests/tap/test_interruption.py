@@ -39,8 +39,8 @@ def test_killed_sync_resumes_without_loss(tap: Runner, seed: int) -> None:
         seen = {
             record["id"]: record for run in (complete, killed, resumed) for record in run.records
         }
-        assert sorted(seen) == [row["id"] for row in sandbox.world.chat_messages]
-        assert list(seen.values()) == sandbox.world.chat_messages
+        assert sorted(seen) == [row["id"] for row in sandbox.world.chat.messages]
+        assert list(seen.values()) == sandbox.world.chat.messages
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -101,7 +101,7 @@ def test_signal_ends_a_run_that_waits_for_the_allowance(tap: Runner, workers: in
         run = ended_after(tap.command(config), 100, signal.SIGTERM)
         assert time.monotonic() - started < 15
     assert run.code == 128 + signal.SIGTERM
-    assert run.records == sandbox.world.chat_messages[:100]
+    assert run.records == sandbox.world.chat.messages[:100]
 
 
 def test_signal_ends_a_run_whose_resolver_does_not_answer(tap: Runner) -> None:
@@ -156,7 +156,7 @@ main()
         command = [sys.executable, "-c", program, *arguments]
         run = ended_after(command, 1, signal.SIGWINCH, blocked=True)
         assert run.code == 0
-        assert run.records == sandbox.world.chat_messages
+        assert run.records == sandbox.world.chat.messages
 
 
 def test_loader_that_goes_away_fails_the_run(tap: Runner) -> None:
@@ -237,7 +237,7 @@ def test_closed_file_keeps_no_record_from_being_written(
     command = " ".join(tap.command(chat_config(sandbox)))
     run = tap.run(["bash", "-c", f"{command} {closed}"])
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
 
 
 def test_closed_file_leaves_its_number_to_no_other(tap: Runner) -> None:
@@ -258,4 +258,4 @@ def test_deleted_working_folder_keeps_no_record_from_being_written(
     command = " ".join(tap.command(chat_config(sandbox)))
     run = tap.run(["bash", "-c", f"mkdir gone; cd gone; rmdir ../gone; {command}"])
     assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages

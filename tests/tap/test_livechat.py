@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_fault
 from running import assert_complete, by_stream, full_config, in_order, missing
 from serving import Server
 
-from tap_chat.sandbox import API_KEY, ENTITY_ID, Fault, Options, Sandbox, World
+from tap_chat.sandbox import API_KEY, ENTITY_ID, Drift, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -25,6 +25,11 @@ STREAMS = ["livechat_chats", "livechat_messages", "livechat_events"]
 def bookmark(run: Run) -> int:
     value: int = run.state["bookmarks"]["livechat_chats"]["replication_key_value"]
     return value
+
+
+def ending_chats() -> Drift:
+    """One more chat ends with each second page."""
+    return Drift(kind="insert", of="chats", after=2, every=2, times=None)
 
 
 def rows(run: Run, stream: str) -> list[dict[str, Any]]:
@@ -102,7 +107,7 @@ def test_day_with_more_than_can_be_read_fails_with_the_count(tap: Runner) -> Non
 
 
 def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
-    with Sandbox(World(chats=400), Options(livechat_drift=2)) as sandbox:
+    with Sandbox(World(chats=400), Options(drifts=[ending_chats()])) as sandbox:
         before = in_order(sandbox.world.truth["livechat_chats"])
         config = full_config(sandbox, "livechat", livechat={"batch_size": 500})
         run = tap(config)
@@ -206,7 +211,7 @@ def test_page_that_is_empty_for_once_is_asked_for_again(tap: Runner) -> None:
 
 
 def test_pages_that_shift_and_count_more_are_read_to_their_end(tap: Runner) -> None:
-    options = Options(livechat_drift=2, livechat_excess=1)
+    options = Options(drifts=[ending_chats()], livechat_excess=1)
     with Sandbox(World(chats=300), options) as sandbox:
         before = in_order(sandbox.world.truth["livechat_chats"])
         run = tap(full_config(sandbox, "livechat", livechat={"batch_size": 500}))

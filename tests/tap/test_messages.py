@@ -21,7 +21,7 @@ def test_every_row_arrives_once_and_unchanged(tap: Runner, seed: int) -> None:
     with Sandbox(World(seed=seed, messages=1234)) as sandbox:
         run = tap(chat_config(sandbox))
         assert run.code == 0
-        assert run.records == sandbox.world.chat_messages
+        assert run.records == sandbox.world.chat.messages
     assert len({record["id"] for record in run.records}) == 1234
 
 
@@ -30,14 +30,14 @@ def test_paging_ends_at_every_remainder(tap: Runner, rows: int) -> None:
     with Sandbox(World(messages=rows)) as sandbox:
         run = tap(chat_config(sandbox))
         assert run.code == 0
-        assert run.records == sandbox.world.chat_messages
+        assert run.records == sandbox.world.chat.messages
 
 
 def test_server_that_gives_less_than_it_is_asked_for_loses_nothing(tap: Runner) -> None:
     with Sandbox(World(messages=450), Options(max_page_size=30)) as sandbox:
         run = tap(chat_config(sandbox))
         assert run.code == 0
-        assert run.records == sandbox.world.chat_messages
+        assert run.records == sandbox.world.chat.messages
 
 
 def test_api_that_does_not_page_is_read_once_if_the_setting_says_so(tap: Runner) -> None:
@@ -95,12 +95,12 @@ def test_one_schema_is_sent_with_key_and_before_the_records(
 def test_key_can_be_sent_in_a_header(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(chat_config(sandbox, api_key_in="header", api_key_name="X-API-Key"))
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
 
 
 def test_page_size_is_asked_for(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(chat_config(sandbox, page_size=45))
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     # Each page but the first has a row of the one before; two requests find no more.
     assert sandbox.requests == 1 + -(-(450 - 45) // 44) + 2
 
@@ -154,7 +154,7 @@ def test_undeclared_fields_are_left_out_with_a_warning(tap: Runner, sandbox: San
     sandbox.options.faults = [Fault(kind="replace", field="extra", literal="1")]
     run = tap(chat_config(sandbox))
     assert run.code == 0
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     assert "'extra'" in run.err
 
 
@@ -206,7 +206,7 @@ def test_environment_is_a_config(tap: Runner, sandbox: Sandbox) -> None:
     env = {"TAP_CHAT_CHAT_API_URL": sandbox.url, "TAP_CHAT_CHAT_PAGE_SIZE": "45"}
     run = tap.run([tap.command({})[0], "--config=ENV"], env)
     assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     assert sandbox.requests == 13
 
 

@@ -71,7 +71,7 @@ def test_outage_longer_than_a_few_tries_is_survived(
     sandbox.options.faults = [Fault(kind=kind, status=503, after=2, times=7)]
     run = tap(chat_config(sandbox, **PATIENT) | {"max_workers": 1})
     assert run.code == 0, run.errors
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
 
 
 def test_outage_that_lasts_ends_the_run_in_its_time(tap: Runner, sandbox: Sandbox) -> None:
@@ -83,11 +83,11 @@ def test_outage_that_lasts_ends_the_run_in_its_time(tap: Runner, sandbox: Sandbo
     assert "(setting chat.max_outage). The trouble is the server's" in run.errors[0]
     # What came before is written, and the next run has the rest.
     assert len(run.records) > 200
-    assert run.records == sandbox.world.chat_messages[: len(run.records)]
+    assert run.records == sandbox.world.chat.messages[: len(run.records)]
     sandbox.options.faults = []
     again = tap(config, state=run.state)
     assert again.code == 0
-    assert again.records == sandbox.world.chat_messages
+    assert again.records == sandbox.world.chat.messages
 
 
 def test_refusals_use_up_no_try(tap: Runner, sandbox: Sandbox) -> None:
@@ -107,7 +107,7 @@ def test_server_that_refuses_for_ever_ends_the_run(
     assert "waits for the rate limit, and no request was accepted for 1 s" in run.errors[0]
     assert "chat.max_wait" in run.errors[0]
     assert len(run.records) > 200
-    assert run.records == sandbox.world.chat_messages[: len(run.records)]
+    assert run.records == sandbox.world.chat.messages[: len(run.records)]
 
 
 def test_first_told_wait_is_on_top_of_the_longest(tap: Runner, sandbox: Sandbox) -> None:
@@ -115,8 +115,8 @@ def test_first_told_wait_is_on_top_of_the_longest(tap: Runner, sandbox: Sandbox)
     sandbox.options.faults = [Fault(kind="status", status=429, headers=told, after=3)]
     run = tap(chat_config(sandbox, max_wait=0.1, **PATIENT))
     assert run.code == 0, run.errors
-    assert run.records == sandbox.world.chat_messages
-    assert sandbox.gate.busy >= 1.2
+    assert run.records == sandbox.world.chat.messages
+    assert sandbox.app.busy >= 1.2
 
 
 def test_what_the_rate_limit_cost_is_said_at_the_end(tap: Runner, sandbox: Sandbox) -> None:

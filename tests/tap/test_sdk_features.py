@@ -28,7 +28,7 @@ def test_deselected_property_is_neither_declared_nor_written(tap: Runner, sandbo
     assert run.code == 0
     assert run.records == [
         {name: value for name, value in row.items() if name != "message"}
-        for row in sandbox.world.chat_messages
+        for row in sandbox.world.chat.messages
     ]
 
 
@@ -48,7 +48,7 @@ def test_catalog_can_force_a_full_table(tap: Runner, sandbox: Sandbox) -> None:
     catalog = discovered(tap)
     catalog["streams"][0]["replication_method"] = "FULL_TABLE"
     second = tap(config, catalog=catalog, state=first.state)
-    assert second.records == sandbox.world.chat_messages
+    assert second.records == sandbox.world.chat.messages
 
 
 def test_stream_map_renames_and_computes(tap: Runner, sandbox: Sandbox) -> None:
@@ -57,7 +57,7 @@ def test_stream_map_renames_and_computes(tap: Runner, sandbox: Sandbox) -> None:
     assert run.code == 0, run.err
     assert {message["stream"] for message in run.of_type("RECORD")} == {"notes"}
     assert [record["who"] for record in run.records] == [
-        row["user_id"] for row in sandbox.world.chat_messages
+        row["user_id"] for row in sandbox.world.chat.messages
     ]
     assert "message" not in run.records[0]
     assert len(run.of_type("SCHEMA")) == 1

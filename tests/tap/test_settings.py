@@ -50,7 +50,7 @@ def test_variables_win_over_a_file_one_by_one(tap: Runner, sandbox: Sandbox) -> 
     command = [*tap.command(config), "--config=ENV"]
     run = tap.run(command, {"TAP_CHAT_CHAT_API_KEY": API_KEY, "TAP_CHAT_CHAT_FIELDS": "{}"})
     assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     assert sandbox.requests == 13
     assert "of_the_file" not in run.of_type("SCHEMA")[0]["schema"]["properties"]
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
@@ -73,7 +73,7 @@ def test_variables_have_the_types_of_their_settings(tap: Runner, sandbox: Sandbo
     command = [*tap.command(chat_config(sandbox)), "--config=ENV"]
     run = tap.run(command, {f"TAP_CHAT_{name}": value for name, value in variables.items()})
     assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     assert "extra" in run.of_type("SCHEMA")[0]["schema"]["properties"]
 
 
@@ -146,6 +146,6 @@ def test_null_is_unset_everywhere(tap: Runner, sandbox: Sandbox) -> None:
     top = ["start_date", "user_agent", "livechat", "stream_maps", "flattening_enabled"]
     run = tap(config | dict.fromkeys(top))
     assert run.code == 0, run.err
-    assert run.records == sandbox.world.chat_messages
+    assert run.records == sandbox.world.chat.messages
     missing = tap(chat_config(sandbox, api_key=None))
     assert "`chat.api_key` is missing" in missing.errors[0]

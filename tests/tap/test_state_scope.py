@@ -63,7 +63,7 @@ def joined(new: Any, old: Any) -> Any:
 
 def test_records_of_a_filter_that_is_taken_away_are_read(tap: Runner, sandbox: Sandbox) -> None:
     config = chat_config(sandbox, **INCREMENTAL)
-    middle = sandbox.world.chat_messages[200]["timestamp"]
+    middle = sandbox.world.chat.messages[200]["timestamp"]
     maps = {"stream_maps": {MESSAGES: {"__filter__": f"timestamp > '{middle}'"}}}
     first = tap(config | maps)
     assert 0 < len(first.records) < 450
@@ -86,7 +86,7 @@ def test_filter_that_is_changed_reads_anew(tap: Runner, sandbox: Sandbox) -> Non
         maps = {MESSAGES: {"__filter__": "timestamp > config['least']"}}
         return config | {"stream_maps": maps, "stream_map_config": {"least": least}}
 
-    times = [row["timestamp"] for row in sandbox.world.chat_messages]
+    times = [row["timestamp"] for row in sandbox.world.chat.messages]
     moments = [times[place] for place in (300, 100)]
     first = tap(filtered(moments[0]))
     second = tap(filtered(moments[1]), state=first.state)

@@ -401,7 +401,7 @@ def test_server_that_allows_little_is_read_whole_with_few_refusals(
     with Sandbox(World(users=60, conversations=150), options) as sandbox:
         run = tap(full_config(sandbox, "freshchat") | {"max_workers": workers})
         assert_complete(run, sandbox, "freshchat_conversations_messages")
-        assert sandbox.gate.refused <= 0.05 * sandbox.requests + workers
+        assert sandbox.app.refused <= 0.05 * sandbox.requests + workers
 
 
 def test_refusal_without_a_time_to_wait_is_waited_out(tap: Runner) -> None:
@@ -416,4 +416,4 @@ def test_allowance_of_the_settings_is_shared_by_all_workers(tap: Runner) -> None
     with Sandbox(World(messages=900), Options(rate_limit=1000)) as sandbox:
         run = tap(chat_config(sandbox, requests_per_minute=1000))
         assert run.code == 0
-        assert sandbox.gate.refused == 0
+        assert sandbox.app.refused == 0

@@ -6,6 +6,7 @@ from tap_chat.platforms.platform import Platform
 PLATFORM = Platform(
     name="dixa",
     title="Dixa",
+    page="dixa",
     description="Dixa's exports API.",
     settings=DixaSettings,
     streams=(DixaConversationExport,),

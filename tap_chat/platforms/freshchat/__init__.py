@@ -7,6 +7,7 @@ from tap_chat.platforms.platform import Platform
 PLATFORM = Platform(
     name="freshchat",
     title="Freshchat",
+    page="freshchat",
     description="Freshchat's API v2.",
     settings=streams.FreshchatSettings,
     # The list of users changes while it is read: read it before the long work.

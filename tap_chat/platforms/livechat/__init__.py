@@ -6,6 +6,7 @@ from tap_chat.platforms.platform import Platform
 PLATFORM = Platform(
     name="livechat",
     title="LiveChat",
+    page="livechat",
     description="LiveChat's v2 API.",
     settings=streams.LiveChatSettings,
     streams=streams.STREAMS,

@@ -6,6 +6,7 @@ from tap_chat.platforms.platform import Platform
 PLATFORM = Platform(
     name="chat",
     title="Messages API",
+    page="messages",
     description="The vendor-neutral messages API.",
     settings=MessagesSettings,
     streams=(ChatMessages,),

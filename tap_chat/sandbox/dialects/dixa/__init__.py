@@ -1,1 +1,23 @@
-"""A dialect."""
+"""Dixa's exports API, v1: `GET /v1/conversation_export`."""
+
+from tap_chat.sandbox.dialect import Dialect
+from tap_chat.sandbox.dialects.dixa.account import DixaAccount
+from tap_chat.sandbox.dialects.dixa.api import conversation_export
+from tap_chat.sandbox.dialects.dixa.settings import PATH, DixaData, DixaOptions
+from tap_chat.sandbox.samples import API_KEY
+
+DIALECT = Dialect(
+    name="dixa",
+    title="Dixa",
+    paths=(PATH,),
+    respond=conversation_export,
+    data=DixaData,
+    options=DixaOptions,
+    account=DixaAccount.of,
+    # The tap keeps to Dixa's 10 requests a minute, if it is not told that there are more.
+    config=lambda url: {
+        "api_url": f"{url}/v1",
+        "api_token": API_KEY,
+        "requests_per_minute": 6000,
+    },
+)

@@ -24,6 +24,8 @@ from tap_chat.sandbox.samples import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_chat.sandbox.dialects.dixa.settings import DixaData
+
 STREAM = "dixa_conversation_export"
 #: A prime number of templates, so that neighbours differ.
 TEMPLATES = 211
@@ -44,7 +46,7 @@ class Life(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DixaWorld:
+class DixaAccount:
     """The conversations of one Dixa organisation at a moment.
 
     Attributes:
@@ -58,6 +60,11 @@ class DixaWorld:
     conversations: int = 200
     now: datetime = NOW
     odd: Literal["seconds", "ahead"] | None = None
+
+    @classmethod
+    def of(cls, data: DixaData) -> DixaAccount:
+        """Return the account of a world."""
+        return cls(data.seed, data.dixa_conversations, data.now, data.dixa_odd)
 
     @cached_property
     def lives(self) -> list[Life]:

@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from tap_chat.sandbox.dialects.dixa.account import DixaWorld, Life
+    from tap_chat.sandbox.dialects.dixa.account import DixaAccount, Life
+    from tap_chat.sandbox.dialects.dixa.settings import DixaOptions
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.options import Options
-    from tap_chat.sandbox.world import World
 
 #: Dixa: a request may span 31 days at most.
 LONGEST = 31 * DAY
 
 
 def conversation_export(
-    request: Request, world: World, options: Options, fault: Fault | None
+    request: Request, account: DixaAccount, options: DixaOptions, fault: Fault | None
 ) -> Response:
     """Answer `GET /v1/conversation_export`: all conversations of a window, in no order."""
     if bearer_token(request) != API_KEY and basic_pair(request) != ("bearer", API_KEY):
@@ -47,10 +46,10 @@ def conversation_export(
             field: (epoch_ms(OPENED), epoch_ms(OPENED) + before - after)
             for field, (after, before) in windows.items()
         }
-    found = select(world.dixa, windows, options.dixa_bounds)
-    rows = [world.dixa.row(life) for life in found]
+    found = select(account, windows, options.dixa_bounds)
+    rows = [account.row(life) for life in found]
     # Dixa: no order is promised.
-    random.Random(f"{world.seed} {windows}").shuffle(rows)
+    random.Random(f"{account.seed} {windows}").shuffle(rows)
     answer = json_answer(fault.spoil_records(rows) if fault else rows)
     if options.dixa_max_rows is not None and len(rows) > options.dixa_max_rows:
         # Dixa: big answers break off in the middle.
@@ -79,13 +78,13 @@ def read_day(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
 
 
-def select(world: DixaWorld, windows: dict[str, tuple[int, int]], bounds: str) -> list[Life]:
+def select(account: DixaAccount, windows: dict[str, tuple[int, int]], bounds: str) -> list[Life]:
     """Return the conversations inside all windows, with the given kind of bounds."""
     lower = bisect_left if bounds[0] == "[" else bisect_right
     upper = bisect_right if bounds[1] == "]" else bisect_left
     found = []
     for field, (after, before) in windows.items():
-        moments, lives = world.by_update if field == "updated" else world.by_creation
+        moments, lives = account.by_update if field == "updated" else account.by_creation
         found.append(lives[lower(moments, after) : upper(moments, before)])
     if len(found) == 1:
         return found[0]

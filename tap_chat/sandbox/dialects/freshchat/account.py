@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tap_chat.sandbox.dialect import Changes
 from tap_chat.sandbox.dialects.freshchat import rows
-from tap_chat.sandbox.drifts import Drifted
 from tap_chat.sandbox.samples import (
     DAY,
     HOUR,
@@ -28,7 +28,12 @@ from tap_chat.sandbox.samples import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tap_chat.sandbox.dialects.freshchat.settings import FreshchatData, FreshchatOptions
+
 Row = dict[str, Any]
+
+#: The list of users, as drifts name it.
+USERS = "users"
 
 
 class User(NamedTuple):
@@ -68,7 +73,7 @@ class Conversation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FreshchatWorld:
+class FreshchatAccount:
     """One Freshchat account at a moment.
 
     Attributes:
@@ -78,7 +83,7 @@ class FreshchatWorld:
         now: What came or changed later is not there yet.
         deleted: The part of users and conversations that are listed but gone, from 0 to 1.
         hidden: Of about so many rows one is not shown in its list; 0 for none.
-        drifted: What has happened since.
+        changes: What has happened since.
     """
 
     seed: int = 7
@@ -87,7 +92,23 @@ class FreshchatWorld:
     now: datetime = NOW
     deleted: float = 0.0
     hidden: int = 0
-    drifted: Drifted = field(default_factory=Drifted)
+    changes: Changes = field(default_factory=Changes)
+
+    @classmethod
+    def of(cls, data: FreshchatData) -> FreshchatAccount:
+        """Return the account of a world."""
+        sizes = data.users, data.conversations
+        return cls(data.seed, *sizes, data.now, data.deleted, data.hidden, data.changes)
+
+    def listed(self, name: str, options: FreshchatOptions) -> list[str]:
+        """Return the ids of the users or the conversations, in the order of their list."""
+        if name == USERS:
+            return [user.id for user in self.in_order(options.users_order)]
+        return [talk.id for talk in self.talks]
+
+    def insert(self, name: str, _: int) -> dict[str, Any]:
+        """Return the settings of the world with one more user, later than all others."""
+        return {"changes": self.changes.with_inserted(name)}
 
     @cached_property
     def people(self) -> list[User]:
@@ -96,10 +117,10 @@ class FreshchatWorld:
         came = [
             User(number, rows.user_id(number), now + 1 + place, [])
             for place, number in enumerate(
-                range(len(self._founders), len(self._founders) + self.drifted.users)
+                range(len(self._founders), len(self._founders) + self.changes.inserted.count(USERS))
             )
         ]
-        gone, updated = set(self.drifted.removed), self.drifted.updated
+        gone, updated = set(self.changes.removed), self.changes.updated
         moments = {key: now + SECOND * (1 + place) for place, key in enumerate(updated)}
         return [
             user._replace(changes=[*user.changes, moments[user.id]]) if user.id in moments else user
@@ -146,7 +167,7 @@ class FreshchatWorld:
         talkers = [user for user in self._founders if user.number % 10 != rows.SILENT]
         known = [user.created for user in talkers]
         talks = []
-        gone = set(self.drifted.removed)
+        gone = set(self.changes.removed)
         for number, moment in enumerate(born):
             key = rows.conversation_id(number)
             if key in gone:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from tap_chat.sandbox.dialects.freshchat.account import Conversation, FreshchatWorld, User
+    from tap_chat.sandbox.dialects.freshchat.account import Conversation, FreshchatAccount, User
+    from tap_chat.sandbox.dialects.freshchat.settings import FreshchatOptions
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.options import Options
-    from tap_chat.sandbox.world import World
 
     Row = dict[str, Any]
 
@@ -47,10 +46,12 @@ class RefusalError(Exception):
         self.code = code
 
 
-def freshchat(request: Request, world: World, options: Options, fault: Fault | None) -> Response:
+def freshchat(
+    request: Request, account: FreshchatAccount, options: FreshchatOptions, fault: Fault | None
+) -> Response:
     """Answer `GET /v2/...`."""
     try:
-        return json_answer(Answerer(request, world.freshchat, options, fault).body())
+        return json_answer(Answerer(request, account, options, fault).body())
     except RefusalError as refusal:
         body = {"code": refusal.code, "status": refusal.status, "message": str(refusal)}
         return json_answer(body, refusal.status)
@@ -61,16 +62,20 @@ class Answerer:
 
     Args:
         request: The request.
-        world: The account.
+        account: The account.
         options: How to behave.
         fault: What goes wrong this time.
     """
 
     def __init__(
-        self, request: Request, world: FreshchatWorld, options: Options, fault: Fault | None
+        self,
+        request: Request,
+        account: FreshchatAccount,
+        options: FreshchatOptions,
+        fault: Fault | None,
     ) -> None:
         self.request = request
-        self.world = world
+        self.account = account
         self.options = options
         self.fault = fault
 
@@ -82,28 +87,28 @@ class Answerer:
         sent: bytes = self.request.scope["raw_path"]
         match [unquote(part) for part in sent.decode("ascii").split("/")[2:]]:
             case ["accounts", "configuration"]:
-                return self.spoil([self.world.account])[0]
+                return self.spoil([self.account.account])[0]
             case ["conversations", "fields"]:
-                return self.spoil(self.world.fields)
+                return self.spoil(self.account.fields)
             case ["users"]:
-                found = select(self.world, self.options.users_order, read_filters(self.query))
-                return self.listing("users", found, self.world.user)
+                found = select(self.account, self.options.users_order, read_filters(self.query))
+                return self.listing("users", found, self.account.user)
             case [name] if name in LISTS:
-                return self.listing(name, self.world.listing(name), lambda row: row)
+                return self.listing(name, self.account.listing(name), lambda row: row)
             case ["users" | "conversations" as parent, key, *rest]:
                 return self.child(parent, key, *rest)
         raise RefusalError(404, "NOT_FOUND", "there is no such path")
 
     def child(self, *path: str) -> Row:
         """Return what belongs to one user or conversation; raises `RefusalError`."""
-        world = self.world
+        account = self.account
         match path:
-            case ["users", key, "conversations"] if key in world.people_by_id:
-                talks = world.talks_by_user.get(key, ())
+            case ["users", key, "conversations"] if key in account.people_by_id:
+                talks = account.talks_by_user.get(key, ())
                 return {"conversations": self.spoil([{"id": talk.id} for talk in talks])}
-            case ["conversations", key] if talk := world.talks_by_id.get(key):
-                return self.spoil([world.conversation(talk)])[0]
-            case ["conversations", key, "messages"] if talk := world.talks_by_id.get(key):
+            case ["conversations", key] if talk := account.talks_by_id.get(key):
+                return self.spoil([account.conversation(talk)])[0]
+            case ["conversations", key, "messages"] if talk := account.talks_by_id.get(key):
                 return self.messages(talk)
         raise RefusalError(404, f"{path[0][:-1].upper()}_NOT_FOUND", "there is no such one")
 
@@ -111,7 +116,7 @@ class Answerer:
         """Return a page of the messages of a conversation."""
         after = read_moment(self.query, "from_time")
         start, stop = self.bounds()
-        found = self.world.messages(talk, after, start, stop + 1)
+        found = self.account.messages(talk, after, start, stop + 1)
         body: Row = {"messages": self.shown(found[: stop - start])}
         # Freshchat: there is nothing to tell the last page by but its length; but samples have a
         # link.
@@ -188,7 +193,7 @@ class Answerer:
 
     def shown(self, records: list[Row]) -> list[Row]:
         """Return what a page shows of the records that have their place in it."""
-        return self.spoil(self.world.shown(records))
+        return self.spoil(self.account.shown(records))
 
     def spoil(self, records: list[Row]) -> list[Row]:
         """Return the records of an answer, with the last one spoilt if it is to be."""
@@ -220,13 +225,13 @@ def read_filters(query: QueryParams) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def select(world: FreshchatWorld, order: str, filters: tuple[str, ...]) -> list[User]:
+def select(account: FreshchatAccount, order: str, filters: tuple[str, ...]) -> list[User]:
     """Return the users that all filters let pass, in an order; an absent filter is empty.
 
     A user who never changed and has no `updated_time` is not updated at any time.
     """
     created_from, created_to, updated_from, updated_to = filters
-    users = world.in_order(order)
+    users = account.in_order(order)
     times = [(timestamp(user.created), user.updated_time or "") for user in users]
     return [
         user

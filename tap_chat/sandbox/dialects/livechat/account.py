@@ -14,6 +14,9 @@ from tap_chat.sandbox.samples import DAY, HOUR, NOW, OPENED, SECOND, births, epo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
+
+    from tap_chat.sandbox.dialects.livechat.settings import LiveChatData
 
 #: What the tap writes as the agent of a chat without one.
 NOBODY = "unassigned"
@@ -22,7 +25,7 @@ LONGEST = 4 * 3600
 
 
 @dataclass(frozen=True)
-class LiveChatWorld:
+class LiveChatAccount:
     """One LiveChat account at a moment.
 
     Attributes:
@@ -38,6 +41,11 @@ class LiveChatWorld:
     now: datetime = NOW
     timezone: str = "Europe/Berlin"
     removed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: LiveChatData) -> LiveChatAccount:
+        """Return the account of a world."""
+        return cls(data.seed, data.chats, data.now, data.livechat_timezone, data.changes.removed)
 
     @cached_property
     def ended(self) -> int:
@@ -73,12 +81,15 @@ class LiveChatWorld:
         found = [chat for chat in found if chat.started <= self._seconds]
         return sorted(found, key=lambda chat: chat.started, reverse=True)
 
-    @property
-    def next_end(self) -> datetime | None:
-        """The moment at which one more chat appears; None if the account has no chats."""
+    def listed(self, _: str, __: object) -> list[str]:
+        """Return the ids of the chats that have ended, newest first."""
+        return [chat.id for chat in reversed(self.kept)]
+
+    def insert(self, _: str, __: int) -> dict[str, Any]:
+        """Return the settings of the world in which one more chat has ended, if there is one."""
         if self.ended == len(self.ends):
-            return None
-        return datetime.fromtimestamp(self.ends[self.ended], OPENED.tzinfo)
+            return {}
+        return {"now": datetime.fromtimestamp(self.ends[self.ended], OPENED.tzinfo)}
 
     def chat(self, chat: Chat) -> Row:
         """Return a chat as the API has it."""

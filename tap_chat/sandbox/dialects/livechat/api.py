@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from tap_chat.sandbox.dialects.livechat.account import LiveChatWorld
+    from tap_chat.sandbox.dialects.livechat.account import LiveChatAccount
     from tap_chat.sandbox.dialects.livechat.rows import Chat
+    from tap_chat.sandbox.dialects.livechat.settings import LiveChatOptions
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.options import Options
-    from tap_chat.sandbox.world import World
 
 #: The user of the credentials; LiveChat's pair is any such id and the access token.
 ENTITY_ID = "sandbox-entity"
 
 
-def chats(request: Request, world: World, options: Options, fault: Fault | None) -> Response:
+def chats(
+    request: Request, account: LiveChatAccount, options: LiveChatOptions, fault: Fault | None
+) -> Response:
     """Answer `GET /chats`: a page of the chats of some days, newest first."""
     entity, token = basic_pair(request) or ("", "")
     if not entity or token != API_KEY:
@@ -37,7 +38,7 @@ def chats(request: Request, world: World, options: Options, fault: Fault | None)
         return _refusal(400, "The header X-API-Version must be 2")
     try:
         page = int(request.query_params.get("page", 1))
-        since, until, pending = read_query(request.query_params, world.livechat_timezone)
+        since, until, pending = read_query(request.query_params, account.timezone)
     except (ValueError, ZoneInfoNotFoundError) as error:
         return _refusal(400, str(error))
     size = options.livechat_page_size
@@ -45,9 +46,9 @@ def chats(request: Request, world: World, options: Options, fault: Fault | None)
     beyond = page > max(options.livechat_cap // size, 1)
     if page < 1 or (beyond and options.livechat_beyond == "refused"):
         return _refusal(400, "The page is out of range")
-    found = select(world.livechat, since, until, options.livechat_date)
+    found = select(account, since, until, options.livechat_date)
     if pending:
-        waiting = [chat for chat in world.livechat.open if since <= chat.started < until]
+        waiting = [chat for chat in account.open if since <= chat.started < until]
         found = [*waiting, *found]
     if every := options.livechat_twice:
         # Whether it comes twice does not depend on the query.
@@ -56,7 +57,7 @@ def chats(request: Request, world: World, options: Options, fault: Fault | None)
     total = reached if options.livechat_count == "capped" else len(found)
     total += options.livechat_excess if found else 0
     start = 0 if fault and fault.kind == "repeat" else (page - 1) * size
-    rows = [world.livechat.chat(chat) for chat in found[start : min(start + size, reached)]]
+    rows = [account.chat(chat) for chat in found[start : min(start + size, reached)]]
     body = {
         "chats": fault.spoil_records(rows) if fault else rows,
         "total": total,
@@ -88,12 +89,12 @@ def read_day(text: str, zone: ZoneInfo, days: int = 0) -> int:
 
 
 @lru_cache(maxsize=16)
-def select(world: LiveChatWorld, since: int, until: int, by: str) -> Sequence[Chat]:
+def select(account: LiveChatAccount, since: int, until: int, by: str) -> Sequence[Chat]:
     """Return the chats that ended, or started, in a stretch of seconds and have ended by now."""
     if by == "started":
-        return [chat for chat in reversed(world.kept) if since <= chat.started < until]
-    first, last = bisect_left(world.ends, since), bisect_left(world.ends, until)
-    return world.but_removed(world.lives[first : min(last, world.ended)][::-1])
+        return [chat for chat in reversed(account.kept) if since <= chat.started < until]
+    first, last = bisect_left(account.ends, since), bisect_left(account.ends, until)
+    return account.but_removed(account.lives[first : min(last, account.ended)][::-1])
 
 
 def _refusal(status: int, message: str) -> Response:

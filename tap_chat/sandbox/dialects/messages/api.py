@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from tap_chat.sandbox.dialects.messages.account import MessagesAccount
+    from tap_chat.sandbox.dialects.messages.settings import MessagesOptions
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.options import Options
-    from tap_chat.sandbox.world import World
 
 
-def messages(request: Request, world: World, options: Options, fault: Fault | None) -> Response:
+def messages(
+    request: Request, account: MessagesAccount, options: MessagesOptions, fault: Fault | None
+) -> Response:
     """Answer `GET /v1/messages`: a slice of the list, newer than `since` if that is given."""
     query = request.query_params
     if (query.get("api_key") or request.headers.get("x-api-key")) != API_KEY:
@@ -31,7 +33,7 @@ def messages(request: Request, world: World, options: Options, fault: Fault | No
         return json_answer({"error": "offset and limit must be integers"}, 400)
     if fault and fault.kind == "repeat":
         offset = 0
-    rows = world.chat_messages
+    rows = account.messages
     if since := query.get("since"):
         rows = [row for row in rows if row["timestamp"] >= since]
     size = max(min(limit, options.max_page_size), 1)
@@ -40,7 +42,7 @@ def messages(request: Request, world: World, options: Options, fault: Fault | No
     elif offset >= len(rows) and options.messages_end != "empty":
         return END[options.messages_end]()
     # What is hidden has its place in the page all the same.
-    page = [row for row in rows[offset : offset + size] if shown(row["id"], world.hidden)]
+    page = [row for row in rows[offset : offset + size] if shown(row["id"], account.hidden)]
     total = {"total": len(rows)} if options.messages_total else {}
     return json_answer({"data": fault.spoil_records(page) if fault else page, **total})
 
