@@ -20,10 +20,11 @@ from tap_chat.config.settings import PlatformSettings, TapSettings, about
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.registry import PLATFORMS
-from tap_chat.singer import files as inputs
 from tap_chat.singer.catalog import check_catalog
+from tap_chat.singer.files import check_config_file, check_file
 from tap_chat.singer.progress import Progress, watched
 from tap_chat.singer.sdk import BeginningTap, ProbingTap, TerminatingTap
+from tap_chat.singer.state import check_state, unwrap_state
 from tap_chat.singer.stream_maps import Mapper
 from tap_chat.singer.writer import MessageWriter, not_written, write_line
 from tap_chat.streams import state_scope
@@ -230,7 +231,7 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
     def cb_config(cls, ctx: Context, param: Option, value: tuple[str, ...]) -> Any:
         for path in value:
             if path != "ENV":
-                inputs.check_config(path)
+                check_config_file(path)
         return super().cb_config(ctx, param, value)
 
     @classmethod
@@ -239,15 +240,15 @@ class TapChat(TerminatingTap, ProbingTap, BeginningTap):
         cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **options: Any
     ) -> None:
         super().invoke(
-            state=inputs.checked(state, "state"),
-            catalog=inputs.checked(catalog, "catalog"),
+            state=check_file(state, "state"),
+            catalog=check_file(catalog, "catalog"),
             **options,
         )
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        value = inputs.state_value(state)
-        inputs.check_state(value)
+        value = unwrap_state(state)
+        check_state(value)
         super().load_state(value)
         self._has_state = True
 

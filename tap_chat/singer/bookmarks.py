@@ -38,7 +38,7 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 STEP = timedelta(milliseconds=1)
 
 
-def markable(field: Mapping[str, Any]) -> bool:
+def is_bookmarkable(field: Mapping[str, Any]) -> bool:
     """Say whether the values of a field can be bookmarks: numbers, or date-times.
 
     Other texts have no order that is known: "10" comes before "9", and so do offsets.

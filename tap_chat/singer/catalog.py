@@ -9,20 +9,20 @@ from msgspec import Struct
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_chat.config.errors import config_error
-from tap_chat.singer.bookmarks import markable
+from tap_chat.singer.bookmarks import is_bookmarkable
 from tap_chat.singer.records import declared_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tap_chat.streams.stream import ChatStream
+    from singer_sdk import Stream
 
 
-class _Field(Struct):
+class _Schema(Struct):
     type: str | list[str] = ""
     format: str | None = None
-    properties: dict[str, _Field] = {}
-    items: _Field | None = None
+    properties: dict[str, _Schema] = {}
+    items: _Schema | None = None
 
 
 class _Metadata(Struct):
@@ -32,7 +32,7 @@ class _Metadata(Struct):
 
 class _Stream(Struct):
     tap_stream_id: str
-    schema: _Field
+    schema: _Schema
     stream: str | None = None
     stream_alias: str | None = None
     key_properties: list[str] | None = None
@@ -49,13 +49,13 @@ REMEDY = "Discover it again, with --config."
 
 
 def check_catalog(catalog: Mapping[str, Any]) -> None:
-    """Check the outer shape of a catalog.
+    """Check the structure of a catalog.
 
     Args:
-        catalog: The catalog as it was read.
+        catalog: The decoded catalog.
 
     Raises:
-        ConfigValidationError: It is none.
+        ConfigValidationError: It is not a catalog.
     """
     streams = catalog.get("streams")
     if not isinstance(streams, list):
@@ -68,57 +68,57 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
             name = stream["tap_stream_id"]
             raise config_error(f"The catalog has no schema with `properties` of {name}. {REMEDY}")
     try:
-        read = msgspec.convert(catalog, _Catalog)
+        entries = msgspec.convert(catalog, _Catalog).streams
     except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at ")
-        raise config_error(f"The catalog is wrong at {place}: {problem}. {REMEDY}") from None
-    names = [stream.tap_stream_id for stream in read.streams]
-    for stream in read.streams:
-        name = stream.tap_stream_id
-        if stream.stream not in {None, name} or names.count(name) > 1:
+        problem, _, path = str(error).partition(" - at ")
+        raise config_error(f"The catalog is wrong at {path}: {problem}. {REMEDY}") from None
+    names = [entry.tap_stream_id for entry in entries]
+    for entry in entries:
+        name = entry.tap_stream_id
+        if entry.stream not in {None, name} or names.count(name) > 1:
             raise config_error(f"The catalog has {name} twice, or under another name. {REMEDY}")
 
 
-def problems(stream: ChatStream, keys: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with a selected stream as a catalog has it, as sentences.
+def problems(stream: Stream, primary_keys: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each change of the catalog that would lose or spoil records.
 
     Args:
-        stream: The stream, with the catalog applied.
-        keys: Its key properties as the tap declares them.
+        stream: A selected stream, with the catalog applied.
+        primary_keys: Its primary keys as the tap declares them.
     """
-    name, fields = stream.name, stream.effective_schema["properties"]
-    needed = list(keys)
-    if set(stream.primary_keys) != set(keys):
-        theirs = ", ".join(stream.primary_keys) or "none"
-        yield f"The catalog gives {name} the key properties {theirs} instead of {', '.join(keys)}."
+    name, properties = stream.name, stream.effective_schema["properties"]
+    required = list(primary_keys)
+    if set(stream.primary_keys) != set(primary_keys):
+        theirs, ours = ", ".join(stream.primary_keys) or "none", ", ".join(primary_keys)
+        yield f"The catalog gives {name} the key properties {theirs} instead of {ours}."
     if stream.replication_method == REPLICATION_INCREMENTAL:
         key = stream.replication_key
         if key is None:
             yield f"The catalog reads {name} as INCREMENTAL, but without a replication key."
-        elif key in fields and not markable(fields[key]):
+        elif key in properties and not is_bookmarkable(properties[key]):
             yield (
                 f"The catalog reads {name} by the replication key `{key}`, which is neither a"
                 " number nor a date-time."
             )
         else:
-            needed.append(key)
+            required.append(key)
     elif stream.replication_method != REPLICATION_FULL_TABLE:
         yield (
             f"The catalog reads {name} as {stream.replication_method}, which tap-chat does not"
             " know: it is INCREMENTAL or FULL_TABLE."
         )
-    for field in dict.fromkeys(needed):
-        if field not in fields:
-            yield f"The catalog's schema of {name} has no `{field}`, which its records need."
-        elif not stream.mask["properties", field]:
-            yield f"The catalog deselects `{field}` of {name}, which its records need."
+    for key in dict.fromkeys(required):
+        if key not in properties:
+            yield f"The catalog's schema of {name} has no `{key}`, which its records need."
+        elif not stream.mask["properties", key]:
+            yield f"The catalog deselects `{key}` of {name}, which its records need."
 
 
-def differences(stream: ChatStream, replication_key: str | None) -> Iterator[str]:
-    """Yield where a catalog says something else of a selected stream than its config, as sentences.
+def differences(stream: Stream, replication_key: str | None) -> Iterator[str]:
+    """Yield a sentence for each difference between the catalog and the config.
 
     Args:
-        stream: The stream, with the catalog applied.
+        stream: A selected stream, with the catalog applied.
         replication_key: Its replication key as the config declares it.
     """
     if stream.replication_key != replication_key:
@@ -129,7 +129,7 @@ def differences(stream: ChatStream, replication_key: str | None) -> Iterator[str
         )
     ours, theirs = stream.schema["properties"], stream.effective_schema["properties"]
     changed = sorted(
-        name for name in ours.keys() | theirs.keys() if _kind(ours, name) != _kind(theirs, name)
+        name for name in ours.keys() | theirs.keys() if _type(ours, name) != _type(theirs, name)
     )
     if changed:
         yield (
@@ -138,8 +138,6 @@ def differences(stream: ChatStream, replication_key: str | None) -> Iterator[str
         )
 
 
-def _kind(fields: Mapping[str, Any], name: str) -> tuple[frozenset[str], str] | None:
-    field = fields.get(name)
-    if field is None:
-        return None
-    return frozenset(declared_types(field)), field.get("format", "")
+def _type(properties: Mapping[str, Any], name: str) -> tuple[frozenset[str], str] | None:
+    schema = properties.get(name)
+    return None if schema is None else (frozenset(declared_types(schema)), schema.get("format", ""))

@@ -1,47 +1,44 @@
-"""What a user hands over as files: the config, the catalog and the state."""
+"""The files that a user hands over: each is a JSON object."""
 
 from __future__ import annotations
 
 import json
-import logging
 from io import StringIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
 from tap_chat.config.errors import config_error
 from tap_chat.http import responses
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-logger = logging.getLogger(__name__)
-
-
-def check_config(path: str) -> None:
-    """Check that a file of settings can be read and is a JSON object.
+def check_config_file(path: str) -> None:
+    """Check that a config file is a JSON object.
 
     Args:
-        path: The file.
+        path: The path of the file.
 
     Raises:
-        ConfigValidationError: It is not.
+        ConfigValidationError: The file can't be read, or is not a JSON object.
     """
     try:
-        body = Path(path).read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise config_error(f"The config file {path} can't be read: {error.strerror}.") from None
-    _check(body, f"The config file {path}")
+    _check_object(content, f"The config file {path}")
 
 
-def checked(file: IO[str] | None, name: str) -> IO[str] | None:
-    """Check that a file is a JSON object, and return it to be read again.
+def check_file(file: IO[str] | None, name: str) -> IO[str] | None:
+    """Check that an open file is a JSON object.
 
     Args:
-        file: The file, or None.
-        name: What it is, for errors: `state` or `catalog`.
+        file: The file, or None where the user gave none.
+        name: Its name in errors: `state` or `catalog`.
+
+    Returns:
+        The same content, to be read from its beginning.
 
     Raises:
-        ConfigValidationError: It is not.
+        ConfigValidationError: It is not a JSON object.
     """
     if file is None:
         return None
@@ -49,63 +46,15 @@ def checked(file: IO[str] | None, name: str) -> IO[str] | None:
         text = file.read()
     except UnicodeDecodeError:
         text = ""
-    _check(text.encode(), f"The {name} file")
+    _check_object(text.encode(), f"The {name} file")
     return StringIO(text)
 
 
-def state_value(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a state without the STATE message around it, if it has one.
-
-    Runners hand back the last line of a target. Earlier versions of target-dlt wrote the whole
-    message, so stored states have it; what a runner has merged into such a state is newer.
-
-    Args:
-        state: What was handed over as the state.
-    """
-    if state.get("type") != "STATE" or not isinstance(state.get("value"), dict):
-        return dict(state)
-    logger.warning("The state is a whole STATE message. Its value is used.")
-    value = state_value(state["value"])
-    newer = {name: part for name, part in state.items() if name not in {"type", "value"}}
-    if isinstance(older := value.get("bookmarks"), dict) and isinstance(
-        bookmarks := newer.get("bookmarks"), dict
-    ):
-        newer["bookmarks"] = {**older, **bookmarks}
-    return {**value, **newer}
-
-
-def check_state(state: Mapping[str, Any]) -> None:
-    """Check the shape of a state.
-
-    Args:
-        state: The value of a STATE message, or nothing.
-
-    Raises:
-        ConfigValidationError: It is something else, and bookmarks in it would be overlooked.
-    """
-    bookmarks = state.get("bookmarks")
-    if state and not isinstance(bookmarks, dict):
-        raise config_error(
-            "The state has no object `bookmarks`. It must be the value of a STATE message of"
-            " tap-chat."
-        )
-    for stream, bookmark in (bookmarks or {}).items():
-        if not isinstance(bookmark, dict):
-            raise config_error(f"The state's bookmark of {stream} is no object.")
-        if not isinstance(bookmark.get("progress_markers", {}), dict):
-            raise config_error(f"The state's bookmark of {stream} has a wrong `progress_markers`.")
-        if bookmark.get("partitions", []) != []:
-            raise config_error(
-                f"The state's bookmark of {stream} has `partitions`, which tap-chat does not write:"
-                " it is of another tap. Begin without it."
-            )
-
-
-def _check(body: bytes, subject: str) -> None:
+def _check_object(content: bytes, subject: str) -> None:
     try:
-        value = responses.decode(body)
+        value = responses.decode(content)
     except json.JSONDecodeError as error:
-        if not body.strip():
+        if not content.strip():
             raise config_error(f"{subject} is empty.") from None
         line, column = error.lineno, error.colno
         raise config_error(f"{subject} is no JSON: line {line}, column {column}.") from None

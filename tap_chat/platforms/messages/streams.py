@@ -17,7 +17,7 @@ from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about
 from tap_chat.config.validators import header_name_problem, header_problem, path_problem
 from tap_chat.escapes import shown
 from tap_chat.http.errors import Remedies
-from tap_chat.singer.bookmarks import inclusive_start, markable
+from tap_chat.singer.bookmarks import inclusive_start, is_bookmarkable
 from tap_chat.streams.paginators.base import SinglePage
 from tap_chat.streams.paginators.offsets import OffsetPaginator
 from tap_chat.streams.probes import Probe
@@ -267,7 +267,7 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
             "The setting `chat.replication_key` names a field that is not declared. Declare it in"
             " `chat.fields`."
         )
-    if replication_key and not markable(fields[replication_key]):
+    if replication_key and not is_bookmarkable(fields[replication_key]):
         raise config_error(
             "The setting `chat.replication_key` names a field that is neither a number nor a"
             " date-time, so that it is not known which values are later."
