@@ -10,10 +10,10 @@ release = metadata.version("tap-chat")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = True
-# Types of other projects: nothing is fetched to find out where they are documented.
+# Types of other projects have no link: the build does not use the network.
 nitpick_ignore_regex = [(r"py:.*", r"(?!dlt_bridge|tap_chat).*")]
 
-# In a docstring, what is between backticks is code.
+# Text between backticks in a docstring is code.
 default_role = "code"
 smartquotes = False
 autodoc_member_order = "bysource"
@@ -21,12 +21,12 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_use_rtype = False
 
-# Links to headings, as on GitHub.
+# Anchors for headings, as on GitHub.
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "tap-chat"
 html_show_copyright = False
 
-# Addresses of the sandbox, and made-up ones.
+# Addresses of the sandbox, and example addresses.
 linkcheck_ignore = [r"http://127\.0\.0\.1.*", r"https://(api|docs)\.example\.com.*"]

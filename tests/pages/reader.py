@@ -30,7 +30,7 @@ PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
 #: What a reader has who has cloned the repository.
 CLONED = (".env.example", "meltano.yml")
 #: Blocks to look at: how many there are on which page.
-PICTURES = {"README.md": 1}
+PICTURES = {"README.md": 1, "CONTRIBUTING.md": 1}
 #: Seconds for a block.
 PATIENCE = 60
 

@@ -28,7 +28,7 @@ MAKERS: dict[str, int | None] = {
     "FatalSyncError": 0,
     "MappingError": 0,
     "PagingError": 0,
-    "invalid": None,
+    "config_error": None,
     "request_error": 1,
     "sentence": 1,
     "error": 0,
@@ -37,9 +37,7 @@ MAKERS: dict[str, int | None] = {
     "__init__": 0,
 }
 #: Functions that return or yield what is wrong.
-TELLERS = re.compile(
-    r"_*(misnamed|(\w+_)?problems?(_\w+)?|differences|look_at|misfit|wrong|sentence)|_"
-)
+TELLERS = re.compile(r"_*((\w+_)?(problems?|errors?)(_\w+)?|differences|look_at|misfit|sentence)|_")
 #: Names that sentences have before they are raised.
 NAMES = {
     *("said", "predicate", "errors", "where"),

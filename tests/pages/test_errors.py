@@ -14,7 +14,7 @@ SHOWN_AS = {
     "… is no JSON": "is no JSON",
     "The … file … is no JSON": "The … file … is no JSON",
     # A problem of the catalog and its remedy, each collected on its own.
-    "… …": "mended by discovering the catalog again",
+    "… …": "discover the catalog again",
     # Subject, request and what went wrong, each collected on its own.
     "… … …": "The sentence begins with stream and request",
     # What one looks like, or nothing, stands behind it.
