@@ -1,4 +1,4 @@
-# tap-chat: `make demo` shows it, `make test` proves it.
+# tap-chat: `make demo` shows the whole pipeline, `make test` runs all tests.
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,30 +12,31 @@ demo: $(VENV)/installed
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile
 
-# Taps, targets and rate limits that others wrote: all pairs, and what needs MariaDB, wal2json, nginx or npm.
+# Taps, targets and rate limits of other projects: all pairs, including those with MariaDB, wal2json, nginx or npm.
 interop: $(VENV)/installed
 	INTEROP=1 $(BIN)/pytest --timeout=0 tests/interop
 
-# What is tried with made-up input, with a hundred times as much of it as `make test` takes.
+# The fuzz tests, with a hundred times as much input as `make test` uses.
 fuzz: $(VENV)/installed
 	$(BIN)/pytest --hypothesis-profile=soak --timeout=0 $(FUZZ)
 
 FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/tap/test_arrays.py \
   tests/tap/test_verbatim.py tests/tap/test_pagination.py
 
-# Every way of the data killed at 200 moments; the table of docs/kills.md.
+# Kill every way of loading 200 times, and write the table of docs/kills.md.
 kills: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
 
-# What needs no server and no database: lint, types, the rooms of both packages, declared dependencies.
+# Checks without a server or a database: lint, types, layers, declared dependencies, prose.
 check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/deptry .
+	$(BIN)/python scripts/prose.py
 
-# Known vulnerabilities of what is pinned; it needs the network, so that `make test` does without.
+# Look for known vulnerabilities of all pinned packages. It needs the network, so `make test` leaves it out.
 audit: $(VENV)/installed
 	$(BIN)/uv tool run 'pip-audit>=2.9,<3' --strict --disable-pip --require-hashes -r requirements-dev.txt
 
@@ -45,7 +46,7 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Write the pins of the development environment and of tests/interop anew; `make lock LOCK=--upgrade` takes newer ones.
+# Pin the packages of the development environment and of tests/interop. `make lock LOCK=--upgrade` takes newer ones.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
@@ -56,30 +57,30 @@ lock:
 	cd tests/interop/requirements/express-rate-limit && npm $(if $(LOCK),update,install) --package-lock-only --ignore-scripts \
 	  --omit-lockfile-registry-resolved
 
-# Write the settings of README.md, docs/, meltano.yml and hub/ anew from the plugins' `--about`.
+# Write the settings of README.md, docs/, meltano.yml and hub/ from the plugins' `--about`.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py
 
-# Write the tables of docs/faults.md anew: every fault of the sandbox, the tap, and both loads.
+# Run the tap and both loads with every fault of the sandbox, and write the tables of docs/faults.md.
 faults: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/faults.py
 
-# Write the tables of docs/limits.md anew: every kind of rate limit, simulated.
+# Simulate every kind of rate limit, and write the tables of docs/limits.md.
 limits: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/limits.py
 
-# What a release publishes, in dist/, and tests of just these files.
+# Build the files of a release into dist/, and test them.
 dist: $(VENV)/installed
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	DIST=dist $(BIN)/pytest tests/test_wheel.py tests/test_project.py
 
-# The site, into docs/_build/html; a link that leads nowhere is an error.
+# Build the site into docs/_build/html. A broken link is an error.
 docs: $(VENV)/installed
 	$(BIN)/python -m sphinx -W -n --keep-going docs docs/_build/html
 
-# Links to other sites; it needs the network.
+# Check links to other sites. It needs the network.
 linkcheck: $(VENV)/installed
 	$(BIN)/python -m sphinx -W -n --keep-going -b linkcheck docs docs/_build/linkcheck
 
