@@ -17,11 +17,6 @@ SLACK = timedelta(days=1)
 #: Where there is no Date.
 FAR = datetime.max.replace(tzinfo=UTC)
 
-#: Units of times since 1970 that are integers: so many are a second.
-UNITS = (1, 10**3, 10**6, 10**9)
-#: No chat is older; and below, in any unit, are plain numbers.
-OLDEST = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
-
 
 class ServerClock:
     """Reads a server's clock from its answers, in whatever threads they come.
@@ -56,27 +51,3 @@ class ServerClock:
 def is_behind(told: datetime, known: datetime) -> bool:
     """Say whether a clock is so far behind a moment that is known to be over that it is wrong."""
     return known - told > SLACK
-
-
-def bounds(unit: int, now: datetime) -> tuple[int, int]:
-    """Return the first and the last number that is a time of 2000 to now.
-
-    Args:
-        unit: How many of its units are a second.
-        now: What time it is.
-    """
-    return OLDEST * unit, int((now + SLACK).timestamp()) * unit
-
-
-def unit_of(number: float, now: datetime) -> int | None:
-    """Return how many of a number's units are a second, or None if it is no time of 2000 to now.
-
-    Args:
-        number: The number.
-        now: What time it is.
-    """
-    for unit in UNITS:
-        first, last = bounds(unit, now)
-        if first <= number <= last:
-            return unit
-    return None

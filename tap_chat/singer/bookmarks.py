@@ -8,7 +8,6 @@ bookmark moves it back. Records stay as the API gives them; only bookmarks are n
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,16 +16,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from typing_extensions import override
 
-from tap_chat.http.clock import FAR, UNITS, bounds, is_behind, unit_of
+from tap_chat.http.clock import is_behind
 from tap_chat.singer.records import declared_types
 from tap_chat.singer.sdk import (
     PROGRESS_MARKERS,
     StreamStateManager,
     write_starting_replication_value,
 )
+from tap_chat.singer.timestamps import (
+    EARLIEST,
+    Times,
+    bounds,
+    from_number,
+    read_datetime,
+    write_datetime,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers import types
 
@@ -34,7 +41,6 @@ if TYPE_CHECKING:
 # of one kind, and so can be compared.
 Bookmark: TypeAlias = Any
 
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 STEP = timedelta(milliseconds=1)
 
 
@@ -51,65 +57,12 @@ def is_bookmarkable(field: Mapping[str, Any]) -> bool:
     return moments or (bool(kinds) and kinds <= {"integer", "number"})
 
 
-def read_datetime(value: object) -> datetime | None:
-    """Return a date-time in UTC, or None if there is none to be read.
-
-    Args:
-        value: A date or date-time, or the ISO 8601 text of one with hyphens, taken for UTC if it
-            names no offset.
-    """
-    text = value if isinstance(value, str) else str(value)
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is UTC:
-            pass
-        elif moment.tzinfo:
-            moment = moment.astimezone(UTC)
-        else:
-            moment = moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    # Python reads other texts of digits, such as an epoch, as some date, too.
-    return moment if text[4:8:3] == "--" else None
-
-
-def write_datetime(moment: datetime) -> str:
-    """Return a date-time of UTC in the format of bookmarks, `2026-01-31T12:00:00.000000Z`."""
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def normalise_datetime(value: object) -> str | None:
-    """Return a date-time in the format of bookmarks.
-
-    Args:
-        value: As for `read_datetime`.
-
-    Returns:
-        The same instant in UTC with microseconds, or None if there is none to be read.
-    """
-    moment = read_datetime(value)
-    return None if moment is None else write_datetime(moment)
-
-
 def normalise_number(value: object) -> int | float | None:
     """Return a number as a bookmark, or None where it is none that can be compared and written."""
     if isinstance(value, (float, Decimal)):
         number = float(value)
         return number if math.isfinite(number) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def from_number(number: float, unit: int) -> datetime:
-    """Return the moment that a number is, the last one that there is for those beyond.
-
-    Args:
-        number: A time since 1970.
-        unit: How many of its units are a second.
-    """
-    try:
-        return datetime.fromtimestamp(number // unit, UTC)
-    except (ValueError, OverflowError, OSError):
-        return FAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,35 +266,6 @@ class Bookmarks(StreamStateManager):
                 self.stream_name,
             )
         return write_datetime(ceiling) if unit is None else int(ceiling.timestamp() * unit)
-
-
-class Times:
-    """Finds out whether numbers are times, by most of them."""
-
-    def __init__(self) -> None:
-        self._now = datetime.now(UTC)
-        self._within = dict.fromkeys(UNITS, 0)
-        self._beyond = dict.fromkeys(UNITS, 0)
-
-    def count(self, numbers: Iterable[float]) -> None:
-        """Take note of values of the replication key."""
-        ordered = sorted(numbers)
-        for unit in UNITS:
-            first, last = bounds(unit, self._now)
-            end = bisect_right(ordered, last)
-            self._within[unit] += end - bisect_left(ordered, first)
-            self._beyond[unit] += len(ordered) - end
-
-    def unit(self, known: float | None) -> int | None:
-        """Return how many of the numbers' units are a second, or None if they are no times.
-
-        Args:
-            known: The bookmark before them, which decides if there is one.
-        """
-        if known is not None:
-            return unit_of(known, self._now)
-        unit = max(UNITS, key=lambda unit: self._within[unit])
-        return unit if self._within[unit] > self._beyond[unit] else None
 
 
 class WindowBookmarks(Bookmarks):

@@ -34,11 +34,11 @@ from tap_chat.singer.bookmarks import (
     Bookmark,
     Bookmarks,
     BookmarkType,
-    normalise_datetime,
 )
 from tap_chat.singer.progress import RecordCounter
 from tap_chat.singer.records import Conformer, RecordChunk
 from tap_chat.singer.sdk import ChunkedStream
+from tap_chat.singer.timestamps import normalise_datetime
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.paginators.base import Page, Paginator, PagingError, SinglePage
 from tap_chat.streams.raw_records import VerbatimReader

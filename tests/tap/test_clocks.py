@@ -11,8 +11,9 @@ import pytest
 from running import Run, by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged
 
-from tap_chat.http.clock import FAR, ServerClock, unit_of
+from tap_chat.http.clock import FAR, ServerClock
 from tap_chat.sandbox import Sandbox, World
+from tap_chat.singer.timestamps import unit_of
 
 if TYPE_CHECKING:
     from running import Runner

@@ -11,7 +11,8 @@ from running import chat_config
 from serving import Server, paged, rows
 
 from tap_chat.sandbox import Fault, World
-from tap_chat.singer.bookmarks import inclusive_start, normalise_datetime, normalise_number
+from tap_chat.singer.bookmarks import inclusive_start, normalise_number
+from tap_chat.singer.timestamps import normalise_datetime
 
 if TYPE_CHECKING:
     from running import Run, Runner

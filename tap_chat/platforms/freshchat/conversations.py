@@ -25,7 +25,8 @@ from tap_chat.platforms.freshchat.streams import (
     addressable,
 )
 from tap_chat.platforms.freshchat.users import FreshchatUsers, earlier, usable
-from tap_chat.singer.bookmarks import inclusive_start, write_datetime
+from tap_chat.singer.bookmarks import inclusive_start
+from tap_chat.singer.timestamps import write_datetime
 from tap_chat.streams import state_scope
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.fan_out import Fetched, ReadPlan

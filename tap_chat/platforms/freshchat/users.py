@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.streams import FreshchatStream
-from tap_chat.singer.bookmarks import EARLIEST, inclusive_start, read_datetime, write_datetime
+from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.singer.sdk import PROGRESS_MARKERS
+from tap_chat.singer.timestamps import EARLIEST, read_datetime, write_datetime
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.relisting import Known, read_whole
 
