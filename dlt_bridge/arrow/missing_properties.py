@@ -1,4 +1,4 @@
-"""Which properties a record does not have, where that is to be told from a null."""
+"""Which properties a record lacks, for rows that keep the stored values of these."""
 
 from __future__ import annotations
 
@@ -7,83 +7,82 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Raw, Struct
 
+from dlt_bridge.arrow.lines import raw_lines
 from dlt_bridge.arrow.metadata_columns import DELETED
+from dlt_bridge.arrow.variants import variant_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dlt_bridge.arrow.types import Column
+    from dlt_bridge.arrow.columns import Column
 
-#: The column that says what a row lacks, as a JSON array; null if nothing. No property has no name.
+#: The column with the names of the properties that a record lacks, as a JSON array; null if it
+#: lacks none. No property has an empty name.
 MISSING = ""
-
-
-class _Envelope(Struct, gc=False):
-    record: dict[str, Raw]
-
-
-_decoder: msgspec.json.Decoder[_Envelope] = msgspec.json.Decoder(_Envelope)
 
 
 @dataclass(frozen=True, slots=True)
 class KeepPolicy:
-    """Which records keep the values of what they do not have.
+    """Which rows keep the stored values of properties that their records lack.
 
     Attributes:
-        live: Those whose row is there at the source.
-        deleted: Those that say that it is gone there.
-        other_columns: The table has columns of no property, so that each of these lacks something.
+        live: Whether rows keep them that are not marked as deleted.
+        deleted: Whether rows keep them that are marked as deleted.
+        other_columns: Whether the table has columns of no property, so that each record lacks
+            something.
     """
 
     live: bool
     deleted: bool
     other_columns: bool = False
 
-    def column(
-        self, columns: Sequence[Column], made: Mapping[str, pa.Array], text: bytes
-    ) -> pa.Array | None:
-        """Return the column `MISSING` of a batch; None if no row lacks anything.
 
-        Only records that may lack something are looked at: those with a null.
+def missing_column(
+    policy: KeepPolicy, columns: Sequence[Column], arrays: Mapping[str, pa.Array], text: bytes
+) -> pa.Array | None:
+    """Return the column `MISSING` of a batch; None if no row keeps stored values.
 
-        Args:
-            columns: The properties.
-            made: The columns that the records have become.
-            text: The lines, with newlines between them.
-        """
-        own = [c for c in columns if not c.key and c.name != DELETED]
-        names = frozenset(column.json_name for column in own)
-        count = len(next(iter(made.values())))
-        # What does not fit the column is in another.
-        marks = (name for name in made if name == DELETED or name.startswith(f"{DELETED}__v_"))
-        gone = _any(count, (pc.is_valid(made[name]) for name in marks))
-        keeping = pc.if_else(gone, self.deleted, self.live)
-        if not pc.any(keeping).as_py():
-            return None
-        nulls = _any(count, (pc.is_null(made.get(c.name, pa.nulls(count))) for c in own))
-        said = pc.if_else(
-            keeping, "[]" if self.other_columns else None, pa.scalar(None, pa.string())
-        )
-        found: list[str | None] = said.to_pylist()
-        rows = pc.indices_nonzero(pc.and_(keeping, nulls)).to_pylist()
-        lines = text.split(b"\n") if rows else []
-        texts: dict[frozenset[str], str] = {}
-        for row, line in zip(rows, _decoded(lines[row] for row in rows), strict=True):
-            if lacks := names.difference(line.record):
-                if lacks not in texts:
-                    texts[lacks] = json.dumps(sorted(lacks))
-                found[row] = texts[lacks]
-        column = pa.array(found, pa.string())
-        return column if column.null_count < count else None
+    Only the lines of rows that have a null are decoded again.
+
+    Args:
+        policy: Which rows keep stored values.
+        columns: The properties.
+        arrays: The columns of the batch.
+        text: The lines, with newlines between them.
+    """
+    columns = [column for column in columns if not column.key and column.name != DELETED]
+    names = frozenset(column.json_name for column in columns)
+    count = len(next(iter(arrays.values())))
+    keeping = pc.if_else(_is_deleted(arrays, count), policy.deleted, policy.live)
+    if not pc.any(keeping).as_py():
+        return None
+    absent = pa.nulls(count)
+    has_null = _any(count, (pc.is_null(arrays.get(column.name, absent)) for column in columns))
+    none_missing = "[]" if policy.other_columns else None
+    missing: list[str | None] = pc.if_else(
+        keeping, none_missing, pa.scalar(None, pa.string())
+    ).to_pylist()
+    rows = pc.indices_nonzero(pc.and_(keeping, has_null)).to_pylist()
+    lines = text.split(b"\n") if rows else []
+    texts: dict[frozenset[str], str] = {}
+    decoded = raw_lines.decode_lines(b"\n".join(lines[row] for row in rows))
+    for row, line in zip(rows, decoded, strict=True):
+        if lacking := names.difference(line.record):
+            if lacking not in texts:
+                texts[lacking] = json.dumps(sorted(lacking))
+            missing[row] = texts[lacking]
+    column = pa.array(missing, pa.string())
+    return column if column.null_count < count else None
 
 
-def _decoded(lines: Iterable[bytes]) -> list[_Envelope]:
-    return _decoder.decode_lines(b"\n".join(lines))
+def _is_deleted(arrays: Mapping[str, pa.Array], count: int) -> pa.Array:
+    """Return of each row whether it is marked as deleted; a mark may be in a variant."""
+    prefix = variant_name(DELETED, "")
+    marks = [name for name in arrays if name == DELETED or name.startswith(prefix)]
+    return _any(count, (pc.is_valid(arrays[name]) for name in marks))
 
 
 def _any(count: int, masks: Iterable[pa.Array]) -> pa.Array:

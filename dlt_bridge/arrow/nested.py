@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import pyarrow as pa
 
-from dlt_bridge.arrow.types import column_type
+from dlt_bridge.arrow.json_schema import type_names
+from dlt_bridge.arrow.types import TYPES, property_type
+from dlt_bridge.arrow.values import CONVERSION_ERRORS
 from dlt_bridge.errors import MessageError
 
 if TYPE_CHECKING:
@@ -22,27 +24,17 @@ if TYPE_CHECKING:
 
 Nesting = Literal["json", "native", "tables"]
 
-# Within a struct, what is text in JSON stays text.
-_SCALARS: dict[str, tuple[pa.DataType, Any]] = {
-    "bigint": (pa.int64(), int),
-    "double": (pa.float64(), int | float),
-    "bool": (pa.bool_(), bool),
-    "text": (pa.string(), str),
-    "timestamp": (pa.string(), str),
-    "date": (pa.string(), str),
-    "time": (pa.string(), str),
-    "binary": (pa.string(), str),
-}
-_UNFIT_NAME = re.compile(r'["\\\x00-\x1f]|\A\Z')
+#: What msgspec can't have in the name of a field.
+UNFIT_NAME = re.compile(r'["\\\x00-\x1f]|\A\Z')
 
 
 @dataclass(frozen=True, slots=True)
 class NativeType:
-    """The Arrow type of an object or array whose JSON Schema tells all of its parts.
+    """The Arrow type of an object or array whose JSON Schema describes all of its parts.
 
     Attributes:
         type: The Arrow type.
-        decoder: Decodes a JSON list of such values, and refuses what the type has no place for.
+        decoder: Decodes a JSON list of such values, and refuses what the type can't hold.
     """
 
     type: pa.DataType
@@ -60,37 +52,40 @@ class NativeType:
         values = self.decoder.decode(b"[" + b",".join(texts) + b"]")
         return pa.array(msgspec.to_builtins(values), self.type)
 
+    def holds(self, text: bytes) -> bool:
+        """Return whether the type holds the value with this JSON text."""
+        try:
+            self.array([text])
+        except CONVERSION_ERRORS:
+            return False
+        return True
+
 
 def is_nested(prop: Any) -> bool:  # noqa: ANN401
-    """Say whether the values of a property are objects or arrays, and nothing else but null."""
-    names = _type_names(prop)
+    """Return whether the values of a property are objects or arrays, and nothing else but null."""
+    names = type_names(prop) - {"null"}
     return bool(names) and names <= {"object", "array"}
 
 
-def _type_names(prop: Any) -> set[str]:  # noqa: ANN401
-    types = prop.get("type") if isinstance(prop, dict) else None
-    return {str(name) for name in (types if isinstance(types, list) else [types])} - {"null"}
-
-
-def native(prop: Any) -> NativeType | None:  # noqa: ANN401
-    """Return the native type of a property, or None if its JSON Schema leaves something open."""
-    found = _native(prop)
-    if found is None or not pa.types.is_nested(found[0]):
+def native_type(prop: Any) -> NativeType | None:  # noqa: ANN401
+    """Return the native type of a property; None if its JSON Schema leaves a part of it open."""
+    types = _types(prop)
+    if types is None or not pa.types.is_nested(types[0]):
         return None
-    python: Any = found[1]
-    return NativeType(found[0], msgspec.json.Decoder(list[python | None]))
+    python: Any = types[1]
+    return NativeType(types[0], msgspec.json.Decoder(list[python | None]))
 
 
-def _native(prop: Any) -> tuple[pa.DataType, Any] | None:  # noqa: ANN401
-    kind = column_type(prop)
-    if kind is None or kind.data_type == "decimal":
-        # Decimals are exact as text only: the JSON text is kept.
+def _types(prop: Any) -> tuple[pa.DataType, Any] | None:  # noqa: ANN401
+    """Return the Arrow and the Python type of a value."""
+    column_type = property_type(prop)
+    if column_type is None:
         return None
-    if kind.data_type != "json":
-        return _SCALARS[kind.data_type]
-    names = _type_names(prop)
+    if column_type.data_type != "json":
+        return TYPES[column_type.data_type].in_struct
+    names = type_names(prop) - {"null"}
     if names == {"array"}:
-        item = _native(prop.get("items"))
+        item = _types(prop.get("items"))
         return (pa.list_(item[0]), _list_of(item[1])) if item else None
     if names == {"object"} and isinstance(prop.get("properties"), dict):
         return _struct(prop["properties"])
@@ -102,21 +97,21 @@ def _list_of(python: Any) -> Any:  # noqa: ANN401
 
 
 def _struct(properties: dict[str, Any]) -> tuple[pa.DataType, Any] | None:
-    parts = {name: _native(part) for name, part in properties.items()}
+    parts = {name: _types(part) for name, part in properties.items()}
     fields = [(name, part) for name, part in parts.items() if part]
-    if not fields or len(fields) < len(parts) or any(map(_UNFIT_NAME.search, parts)):
+    if not fields or len(fields) < len(parts) or any(map(UNFIT_NAME.search, parts)):
         return None
-    made = msgspec.defstruct(
+    python = msgspec.defstruct(
         "Nested",
         [(f"f{index}", part[1] | None, None) for index, (_, part) in enumerate(fields)],
         rename={f"f{index}": name for index, (name, _) in enumerate(fields)},
         forbid_unknown_fields=True,
     )
-    return pa.struct([(name, part[0]) for name, part in fields]), made
+    return pa.struct([(name, part[0]) for name, part in fields]), python
 
 
-def objects(table: pa.Table, nested: Collection[str]) -> list[dict[str, Any]]:
-    """Return the rows of a table as objects, for dlt to make child tables of what is nested.
+def to_objects(table: pa.Table, nested: Collection[str]) -> list[dict[str, Any]]:
+    """Return the rows of a table as objects, whose nested values dlt makes rows of child tables of.
 
     Args:
         table: The rows.

@@ -1,6 +1,6 @@
-"""Records that their SCHEMA does not describe: kept whole, as JSON, in a column of their own.
+"""Keeps whole records, as JSON, in a column of their own where their SCHEMA describes too little.
 
-Taps of document databases declare no properties, or no more than those that they had to convert.
+Taps of document databases declare no properties, or only those that they had to convert.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from dlt_bridge.arrow.columns import Column
 from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN
-from dlt_bridge.arrow.types import Column, ColumnType
+from dlt_bridge.arrow.types import ColumnType
 from dlt_bridge.tap.placeholders import add_placeholders
 
 if TYPE_CHECKING:
@@ -30,34 +31,34 @@ _properties = msgspec.json.Decoder(dict[str, Raw])
 
 
 def with_record_column(
-    columns: Sequence[Column], keys: Collection[str], told: Collection[str]
+    columns: Sequence[Column], keys: Collection[str], tap_keys: Collection[str]
 ) -> tuple[Column, ...] | None:
-    """Return the columns of a stream whose SCHEMA lacks those that it must have.
+    """Return the columns of a stream with one for whole records; None if the SCHEMA has enough.
 
     Args:
         columns: The columns of its SCHEMA.
-        keys: Its keys.
-        told: Those that the tap tells. Others can only be mistakes of the user, where the SCHEMA
-            has properties.
+        keys: Its key properties.
+        tap_keys: Those of them that the tap declares. If the SCHEMA has properties, any other key
+            that it lacks is a mistake of the user.
 
     Returns:
-        Columns for its keys, the others, and one for whole records; None if nothing is lacking.
+        Columns for the keys that the SCHEMA lacks, its own columns, and one for whole records.
     """
-    known = {column.name for column in columns if column.type}
-    lacking = [key for key in keys if key not in known and (key in told or not known)]
-    if RECORD_COLUMN in known or (known and not lacking):
+    names = {column.name for column in columns if column.type}
+    lacking = [key for key in keys if key not in names and (key in tap_keys or not names)]
+    if RECORD_COLUMN in names or (names and not lacking):
         return None
     added = [
         Column(key, ColumnType("text"), key=True, required=True, schema={"type": "string"})
         for key in lacking
     ]
     others = [column for column in columns if column.name not in lacking]
-    # Required, so that no record goes without it.
+    # Required, so that an error names a line without it.
     return (*added, *others, Column(RECORD_COLUMN, ColumnType("json"), required=True, schema={}))
 
 
 class RecordColumn:
-    """Puts whole records beside the properties that their SCHEMA has.
+    """Adds whole records to their lines, as one more property.
 
     Args:
         columns: What `with_record_column` returned.
@@ -65,16 +66,13 @@ class RecordColumn:
     """
 
     def __init__(self, columns: Sequence[Column], declared: Collection[str]) -> None:
-        self._names = {
-            name: json.dumps(name).encode()
-            for column in columns
-            if (name := column.name) != RECORD_COLUMN
-        }
-        # A key that is no text becomes its JSON text.
-        self._as_text = self._names.keys() - set(declared)
+        names = [column.name for column in columns if column.name != RECORD_COLUMN]
+        self._names = {name: json.dumps(name).encode() for name in names}
+        # A key that is no string becomes its JSON text.
+        self._as_text = set(names) - set(declared)
 
-    def lines(self, lines: bytes) -> bytes:
-        """Return lines of RECORDs that have the record once more, as one of its properties.
+    def add_to(self, lines: bytes) -> bytes:
+        """Return lines of RECORDs with the whole record as one of its properties.
 
         Args:
             lines: The lines, with newlines between them.
@@ -83,19 +81,19 @@ class RecordColumn:
 
     def _line(self, line: bytes) -> bytes:
         with suppress(ValueError, RecursionError):
-            return self._made(line)
-        if other := add_placeholders(line):
+            return self._with_record(line)
+        if replaced := add_placeholders(line):
             with suppress(ValueError, RecursionError):
-                return other.restored(self._made(other.text))
-        # Whoever decodes it says what is wrong with it.
+                return replaced.restored(self._with_record(replaced.text))
+        # The error comes when the line is decoded.
         return line
 
-    def _made(self, line: bytes) -> bytes:
+    def _with_record(self, line: bytes) -> bytes:
         decoded = _lines.decode(line)
         record = _properties.decode(decoded.record)
         parts = [
-            shown + b":" + self._value(name, bytes(record[name]))
-            for name, shown in self._names.items()
+            json_name + b":" + self._value(name, bytes(record[name]))
+            for name, json_name in self._names.items()
             if name in record
         ]
         whole = b'"%b":%b' % (RECORD_COLUMN.encode(), bytes(decoded.record))

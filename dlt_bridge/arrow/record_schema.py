@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlt_bridge.arrow.variants import Limits
+from dlt_bridge.arrow.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dlt_bridge.arrow.columns import Column
     from dlt_bridge.arrow.missing_properties import KeepPolicy
-    from dlt_bridge.arrow.types import Column, ColumnType
+    from dlt_bridge.arrow.types import ColumnType
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,276 +1,206 @@
-"""Lines of RECORDs to rows: decoded together, each value in the type of its column or as its text.
+"""Decodes lines with RECORDs together: each value in the type of its column, or as its JSON text.
 
-What the quick way refuses is looked at anew: a value of another type makes its column slow, which
-is decoded from its texts then; an unknown property is learnt; an error names its line.
+The decoder is strict, so that it is fast. What it refuses is looked at again: the columns of values
+of another type are decoded as texts from then on, an unknown property is noted, and an error names
+its line.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw
 
-from dlt_bridge.arrow.values import NULL, TEXTUAL, decoded_type
+from dlt_bridge.arrow.lines import DecodedRows, Version, raw_lines
+from dlt_bridge.arrow.nested import UNFIT_NAME
+from dlt_bridge.arrow.types import TYPES
+from dlt_bridge.arrow.values import NULL
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tap.placeholders import PlaceholderText, add_placeholders
+from dlt_bridge.tap.placeholders import add_placeholders
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
+    from dlt_bridge.arrow.columns import Column
+    from dlt_bridge.arrow.lines import NumberedLines
     from dlt_bridge.arrow.record_schema import Observed, RecordSchema
-    from dlt_bridge.arrow.types import Column, ColumnType
+    from dlt_bridge.arrow.types import ColumnType
+    from dlt_bridge.tap.placeholders import PlaceholderText
 
-#: Types whose values are JSON strings of a certain form.
-WRITTEN_AS_TEXT = frozenset({"timestamp", "date", "time", "binary", "decimal"})
-#: How many properties beyond its SCHEMA are told apart.
-MOST_UNKNOWN = 100
+#: The most properties beyond its SCHEMA that are noted of a stream.
+MAX_UNKNOWN = 100
 
-# What msgspec can't have in the name of a field.
-_UNFIT_NAME = re.compile(r'["\\\x00-\x1f]|\A\Z')
-
-#: An integer that a column can hold.
-Version = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None
-
-
-class _Envelope(Struct, gc=False):
-    record: dict[str, Raw]
-    version: Version = None
-
-
-_envelope: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Envelope)
 _record = attrgetter("record")
 _version = attrgetter("version")
-
-
-@dataclass(frozen=True, slots=True)
-class NumberedLines:
-    """The lines of a batch.
-
-    Attributes:
-        text: All of them, with newlines between them.
-        ranges: Their numbers, in ranges.
-    """
-
-    text: bytes
-    ranges: Sequence[range]
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return sum(map(len, self.ranges))
-
-    @property
-    def numbers(self) -> list[int]:
-        """The number of each."""
-        return list(chain.from_iterable(self.ranges))
-
-
-@dataclass(slots=True)
-class DecodedRows:
-    """Decoded lines.
-
-    Attributes:
-        records: What was decoded of each record.
-        versions: Their versions.
-        guarded: What stands in for halves of surrogate pairs, NaN and infinities, if there are any.
-        by_name: The records are objects, whose names are those of properties.
-        text: The lines as they were decoded.
-    """
-
-    records: list[Any]
-    versions: list[int | None]
-    placeholders: PlaceholderText | None
-    by_name: bool
-    text: bytes
-
-    def values(self, index: int, name: str) -> list[Any]:
-        """Return the values of a column.
-
-        Args:
-            index: Where the column is among those of the stream.
-            name: The name of its property.
-        """
-        if self.by_name:
-            return [record.get(name, NULL) for record in self.records]
-        return list(map(attrgetter(f"f{index}"), self.records))
-
-    def texts(self, values: Iterable[Raw]) -> list[bytes]:
-        """Return JSON texts as the tap wrote them."""
-        texts = list(map(bytes, values))
-        return list(map(self.placeholders.restored, texts)) if self.placeholders else texts
 
 
 class RowDecoder:
     """Decodes lines of one stream.
 
     Args:
-        form: What its records become.
-        kinds: The types of its columns in the destination.
-        known: What its records have shown; it is kept up to date.
+        schema: How its records are decoded.
+        types: The types of its columns in the destination; None for a column that is not there.
+        observed: What its records have shown, which is kept up to date.
 
     Attributes:
-        slow: The columns that are decoded from their texts, value by value.
+        raw: The indices of the columns that are decoded as JSON texts.
     """
 
     def __init__(
-        self, form: RecordSchema, kinds: Sequence[ColumnType | None], known: Observed
+        self, schema: RecordSchema, types: Sequence[ColumnType | None], observed: Observed
     ) -> None:
-        self._stream, self._columns, self._limits = form.stream, form.columns, form.limits
-        self._kinds = kinds
-        self._known = known
-        # A name that no field can have: then records are decoded as objects.
-        self._by_name = any(_UNFIT_NAME.search(column.json_name) for column in self._columns)
-        # A text is a date or a number only where the SCHEMA says so: else each is looked at.
-        self.slow = {
+        self._stream, self._columns, self._limits = schema.stream, schema.columns, schema.limits
+        self._types = types
+        self._observed = observed
+        # A struct can't have every name.
+        self._by_name = any(UNFIT_NAME.search(column.json_name) for column in self._columns)
+        self.raw = {
             index
-            for index, (column, kind) in enumerate(zip(self._columns, kinds, strict=True))
-            if kind is None
-            or self._by_name
-            or (kind.data_type in WRITTEN_AS_TEXT and column.type != kind)
+            for index, (column, column_type) in enumerate(zip(self._columns, types, strict=True))
+            if column_type is None or self._by_name or _has_undeclared_strings(column, column_type)
         }
         self._forbid_unknown = True
-        self._decoder = self._compiled()
+        self._decoder = self._compile()
 
-    def decoded(self, lines: NumberedLines) -> DecodedRows:
+    def decode(self, lines: NumberedLines) -> DecodedRows:
         """Decode lines.
 
         Raises:
-            MessageError: A line is no RECORD, or lacks what its SCHEMA requires.
+            MessageError: A line is no RECORD, or lacks a required property.
         """
-        text, stand_in = lines.text, None
+        text: bytes = lines.text
+        placeholders: PlaceholderText | None = None
         if not self._limits.nul and b"\\u0000" in text:
-            self._slow_down({"text", "json"})
+            self._decode_raw_types({"text", "json"})
         while True:
             try:
                 decoded: list[Any] = self._decoder.decode_lines(text)
             except RecursionError:
-                raise self._misfit(lines) from None
+                raise self._invalid(lines) from None
             except ValueError:
-                if not self._adapted(text):
-                    stand_in = None if stand_in else add_placeholders(text)
-                    if stand_in is None:
-                        raise self._misfit(lines) from None
-                    text = stand_in.text
-                    self._slow_down_where(text, stand_in.stand_in)
+                if not self._adapt(text):
+                    placeholders = None if placeholders else add_placeholders(text)
+                    if placeholders is None:
+                        raise self._invalid(lines) from None
+                    text = placeholders.text
+                    self._decode_raw_where(text, placeholders.prefix)
                 continue
             records = list(map(_record, decoded))
-            if len(records) != lines.count or (self._by_name and not self._whole(records)):
-                raise self._misfit(lines)
+            if len(records) != lines.count or (self._by_name and not self._have_required(records)):
+                raise self._invalid(lines)
             versions = list(map(_version, decoded))
-            self._known.versioned |= versions.count(None) != len(versions)
-            return DecodedRows(records, versions, stand_in, self._by_name, text)
+            self._observed.versioned |= versions.count(None) != len(versions)
+            return DecodedRows(records, versions, placeholders, self._by_name, text)
 
-    def slow_down(self, indices: Collection[int]) -> bool:
-        """Decode columns from their texts from now on; say whether that is new."""
-        if self.slow.issuperset(indices):
+    def decode_raw(self, indices: Collection[int]) -> bool:
+        """Decode columns as JSON texts from now on; return whether that is new for one of them."""
+        if self.raw.issuperset(indices):
             return False
-        self.slow.update(indices)
-        self._decoder = self._compiled()
+        self.raw.update(indices)
+        self._decoder = self._compile()
         return True
 
-    def _slow_down(self, data_types: Collection[str]) -> bool:
-        return self.slow_down(
-            {i for i, kind in enumerate(self._kinds) if kind and kind.data_type in data_types}
+    def _decode_raw_types(self, data_types: Collection[str]) -> None:
+        types = enumerate(self._types)
+        self.decode_raw(
+            {index for index, found in types if found and found.data_type in data_types}
         )
 
-    def _slow_down_where(self, text: bytes, stand_in: bytes) -> None:
-        """Slow down columns that have stand-ins, which can be told only value by value."""
+    def _decode_raw_where(self, text: bytes, prefix: bytes) -> None:
+        """Decode the columns with placeholders as JSON texts, in which these can be replaced."""
         with suppress(ValueError, RecursionError):
-            records = [envelope.record for envelope in _envelope.decode_lines(text)]
-            self.slow_down(
+            records = [line.record for line in raw_lines.decode_lines(text)]
+            names = [column.json_name for column in self._columns]
+            self.decode_raw(
                 {
                     index
-                    for index, column in enumerate(self._columns)
-                    if any(
-                        stand_in in bytes(record.get(column.json_name, NULL)) for record in records
-                    )
+                    for index, name in enumerate(names)
+                    if any(prefix in bytes(record.get(name, NULL)) for record in records)
                 }
             )
 
-    def _whole(self, records: Sequence[dict[str, Raw]]) -> bool:
-        """Say whether objects have what is required, and learn what is unknown."""
+    def _have_required(self, records: Sequence[dict[str, Raw]]) -> bool:
+        """Return whether dicts have the required properties, and note unknown ones."""
         required = {column.json_name for column in self._columns if column.required}
-        self._learnt(records)
+        self._note_unknown(records)
         return all(required <= record.keys() for record in records)
 
-    def _adapted(self, text: bytes) -> bool:
-        """Make the decoder take what it need not refuse; say whether that did something."""
+    def _adapt(self, text: bytes) -> bool:
+        """Make the decoder accept what it refused needlessly; return whether anything changed."""
         try:
-            records = [envelope.record for envelope in _envelope.decode_lines(text)]
+            records = [line.record for line in raw_lines.decode_lines(text)]
         except (ValueError, RecursionError):
             return False
-        slow = {i for i in self._typed() if not self._decodable(i, records)}
-        new = self._learnt(records)
-        if not slow and not new:
-            # A property that comes twice in a record: the last one counts.
-            slow = set(self._typed())
-        self.slow |= slow
-        self._decoder = self._compiled()
-        return bool(slow) or new
+        typed = self._typed()
+        raw = {index for index in typed if not self._is_decodable(index, records)}
+        has_unknown = self._note_unknown(records)
+        if not raw and not has_unknown:
+            # A record has a property twice, and the first value has another type: the last counts.
+            raw = set(typed)
+        self.raw |= raw
+        self._decoder = self._compile()
+        return bool(raw) or has_unknown
 
-    def _typed(self) -> Iterator[int]:
-        """Yield the columns that are decoded in a type of their own."""
-        for index, kind in enumerate(self._kinds):
-            if kind and index not in self.slow and kind.data_type not in TEXTUAL:
-                yield index
+    def _typed(self) -> list[int]:
+        """Return the indices of the columns that are not decoded as JSON texts."""
+        return [
+            index
+            for index, column_type in enumerate(self._types)
+            if index not in self.raw and column_type and _decoded_type(column_type) is not Raw
+        ]
 
-    def _decodable(self, index: int, records: Sequence[dict[str, Raw]]) -> bool:
-        name, kind = self._columns[index].json_name, self._kinds[index]
+    def _is_decodable(self, index: int, records: Sequence[dict[str, Raw]]) -> bool:
+        name, column_type = self._columns[index].json_name, self._types[index]
         texts = [record[name] for record in records if name in record]
+        python: Any = list[_decoded_type(column_type) | None]  # type: ignore[arg-type, misc]
         try:
-            msgspec.json.decode(
-                b"[" + b",".join(texts) + b"]",
-                type=list[decoded_type(kind) | None],  # type: ignore[arg-type, misc]
-            )
+            msgspec.json.decode(b"[" + b",".join(texts) + b"]", type=python)
         except ValueError:
             return False
         return True
 
-    def _learnt(self, records: Sequence[dict[str, Raw]]) -> bool:
-        """Learn properties that the SCHEMA has not; say whether there are new ones."""
-        unknown = self._known.unknown
+    def _note_unknown(self, records: Sequence[dict[str, Raw]]) -> bool:
+        """Note properties that the SCHEMA does not have; return whether there are new ones."""
+        unknown = self._observed.unknown
         known = {column.json_name for column in self._columns}.union(unknown)
         new = sorted({name for record in records for name in record} - known)
-        unknown += new[: MOST_UNKNOWN - len(unknown)]
-        if any(map(_UNFIT_NAME.search, new)):
-            self._by_name, self.slow = True, set(range(len(self._columns)))
+        unknown += new[: MAX_UNKNOWN - len(unknown)]
+        if any(map(UNFIT_NAME.search, new)):
+            self._by_name, self.raw = True, set(range(len(self._columns)))
         if not set(new) <= set(unknown):
             self._forbid_unknown = False
         return bool(new)
 
-    def _misfit(self, lines: NumberedLines) -> MessageError:
+    def _invalid(self, lines: NumberedLines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
         required = [column.json_name for column in self._columns if column.required]
         for line, number in zip(lines.text.split(b"\n"), lines.numbers, strict=True):
             where = f"Stream {self._stream}: the record in line {number}"
             try:
-                other = add_placeholders(line)
-                envelope = _envelope.decode(other.text if other else line)
+                replaced = add_placeholders(line)
+                decoded = raw_lines.decode(replaced.text if replaced else line)
             except (ValueError, RecursionError) as error:
                 problem = re.sub(r" - at `.*", "", str(error), flags=re.DOTALL)
                 return MessageError(f"{where} can't be decoded: {problem}.")
             for name in required:
-                if name not in envelope.record:
+                if name not in decoded.record:
                     return MessageError(
                         f"{where} lacks the property `{name}`, which its SCHEMA requires."
                     )
         raise AssertionError(f"stream {self._stream}: every record fits, all together do not")
 
-    def _compiled(self) -> msgspec.json.Decoder[Any]:
+    def _compile(self) -> msgspec.json.Decoder[Any]:
+        """Return a decoder of lines for the columns as they are decoded now."""
         if self._by_name:
-            return _envelope
+            return raw_lines
         names = [column.json_name for column in self._columns]
-        fields: list[Any] = [
-            self._field(index, column) for index, column in enumerate(self._columns)
-        ]
+        fields = [self._field(index, column) for index, column in enumerate(self._columns)]
         if self._forbid_unknown:
-            unknown = self._known.unknown
+            unknown = self._observed.unknown
             fields += [(f"f{len(names) + index}", Raw, NULL) for index in range(len(unknown))]
             names += unknown
         row = msgspec.defstruct(
@@ -284,10 +214,27 @@ class RowDecoder:
         line = msgspec.defstruct("Line", [("record", row), ("version", Version, None)], gc=False)
         return msgspec.json.Decoder(line)
 
-    def _field(self, index: int, column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
-        kind = self._kinds[index]
-        textual = kind is None or index in self.slow or kind.data_type in TEXTUAL
-        python = Raw if textual else decoded_type(kind) | None  # type: ignore[arg-type]
+    def _field(self, index: int, column: Column) -> Any:  # noqa: ANN401
+        """Return a column as a field of a struct: name, type, and a default if it is optional."""
+        column_type = self._types[index]
+        python: Any = Raw
+        if column_type and index not in self.raw:
+            python = _decoded_type(column_type)
+        is_raw = python is Raw
+        name = f"f{index}"
         if column.required:
-            return f"f{index}", python
-        return f"f{index}", python, NULL if textual else None
+            return name, python if is_raw else python | None
+        return (name, Raw, NULL) if is_raw else (name, python | None, None)
+
+
+def _decoded_type(column_type: ColumnType) -> Any:  # noqa: ANN401
+    return TYPES[column_type.data_type].decoded
+
+
+def _has_undeclared_strings(column: Column, column_type: ColumnType) -> bool:
+    """Return whether a column is of times, bytes or decimals, but its SCHEMA declares another type.
+
+    A string may be in a variant then, though it looks like a time, so each value is looked at.
+    """
+    depends = TYPES[column_type.data_type].strings in {"if declared", "if allowed"}
+    return depends and column.type != column_type

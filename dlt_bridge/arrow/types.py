@@ -1,52 +1,36 @@
-"""JSON Schema to column types: pure and total, with no I/O.
+"""The types of columns: one table says all that differs between them.
 
-The types are dlt's (https://dlthub.com/docs/general-usage/schema#data-types). What has no type of
-its own there (objects, arrays, mixed and untyped values) is kept as its JSON text.
+The types are dlt's (https://dlthub.com/docs/general-usage/schema#data-types). Objects, arrays,
+and mixed or undescribed values have no type of their own there, and are kept as JSON.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+import pyarrow as pa
+from msgspec import Raw
+
+from dlt_bridge.arrow import numbers as numeric
+from dlt_bridge.arrow import texts, times
+from dlt_bridge.arrow.json_schema import number_of, options_of, type_names
+from dlt_bridge.tap.placeholders import NON_FINITE
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from dlt_bridge.arrow.limits import Limits
 
 DataType = Literal[
     "bigint", "double", "decimal", "bool", "text", "timestamp", "date", "time", "binary", "json"
 ]
-
-#: What is deeper in the schema of a property asks for nothing, and so does what references lead to
-#: after so many parts.
-DEEPEST = 60
-MOST_PARTS = 10_000
-LARGEST_BIGINT = 2**63 - 1
-DECIMAL_PRECISION = 38
-#: Digits after the point of a decimal that is to hold any number: it leaves 20 before the point.
-ROOMY_SCALE = 18
-# Digits before the point that a decimal leaves room for, if its SCHEMA says nothing of them.
-_WHOLE_DIGITS = 12
-FORMATS: dict[str, DataType] = {"date-time": "timestamp", "date": "date", "time": "time"}
-TYPES: dict[str, DataType] = {
-    "integer": "bigint",
-    "number": "double",
-    "boolean": "bool",
-    "string": "text",
-    "object": "json",
-    "array": "json",
-}
-#: Types whose values are JSON strings: a text column can hold them all.
-STRINGS = frozenset({"text", "timestamp", "date", "time", "binary"})
-#: Types whose values are JSON numbers.
-NUMERIC = frozenset({"bigint", "double", "decimal"})
-#: What JSON Schema calls the limits of a number.
-BOUNDS = ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum")
-
-# Of a `singer.decimal`, as some taps have it.
-_PRECISION = re.compile(r"\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
+JsonForm = Literal["number", "string", "boolean", "any"]
+Strings = Literal["always", "never", "if declared", "if allowed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +38,9 @@ class ColumnType:
     """The type of a column.
 
     Attributes:
-        data_type: dlt's name of it.
-        precision: Digits of a decimal, or of the fraction of a second; None for the usual ones.
-        scale: Digits after the point, of a decimal.
+        data_type: dlt's name of the type.
+        precision: The digits of a decimal, or of the fraction of a second; None for the default.
+        scale: The digits of a decimal after the point.
     """
 
     data_type: DataType
@@ -69,254 +53,248 @@ class ColumnType:
         return f"{self.data_type} with scale {self.scale}" if self.scale else self.data_type
 
 
-#: What holds almost any number exactly.
-ROOMY = ColumnType("decimal", DECIMAL_PRECISION, ROOMY_SCALE)
+#: The digits of a decimal, by default and at most.
+DECIMAL_PRECISION = 38
+#: The digits after the point of a decimal that is to hold any number: 20 are left before the point.
+WIDE_SCALE = 18
+#: Holds almost any number exactly.
+WIDE_DECIMAL = ColumnType("decimal", DECIMAL_PRECISION, WIDE_SCALE)
+INTEGER_DECIMAL = ColumnType("decimal", DECIMAL_PRECISION, 0)
+# The digits before the point that a decimal has room for, if its SCHEMA does not say how many.
+_DEFAULT_WHOLE_DIGITS = 12
+LARGEST_BIGINT = 2**63 - 1
+# Arrow's units, by the digits of the fraction of a second.
+_UNITS: dict[int | None, str] = {0: "s", 3: "ms", 6: "us", 9: "ns"}
+
+
+def _decimal_type(column_type: ColumnType) -> pa.DataType:
+    return pa.decimal128(column_type.precision or DECIMAL_PRECISION, column_type.scale or 0)
+
+
+def _timestamp_type(column_type: ColumnType) -> pa.DataType:
+    return pa.timestamp(_UNITS.get(column_type.precision, "us"), tz="UTC")
+
+
+def _time_type(column_type: ColumnType) -> pa.DataType:
+    digits = column_type.precision
+    return (pa.time32 if digits in {0, 3} else pa.time64)(_UNITS.get(digits, "us"))
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One property of a stream, as a column.
+class TypeRow:
+    """What is particular to one data type.
 
     Attributes:
-        name: The name that dlt is to make a column of; mostly the property's own.
-        type: Its type; None if the property can only be null, and so has no column.
-        key: It is part of the key, and never null.
-        required: No record may lack it.
-        schema: Its JSON Schema, with references resolved.
-        original: The property's own name, if it is another.
+        declared: How a JSON Schema declares it: a type; or a type, a keyword and its value.
+        json: The form of its values in JSON.
+        strings: When a JSON string is a value of it: `if declared` as this type, or `if allowed` by
+            a SCHEMA that declares this type.
+        arrow: Its Arrow type, or what makes it of precision and scale.
+        decoded: What msgspec decodes a value to. `Raw` keeps the JSON text: a float would not show
+            whether it is exactly the number in the text.
+        array: Converts decoded values to an Arrow array.
+        convert: Converts the JSON text of one value to what Arrow takes. None for times, which stay
+            strings: `array` converts them.
+        in_struct: The Arrow and the Python type of a value in a struct; None if none is exact.
     """
 
-    name: str
-    type: ColumnType | None
-    key: bool = False
-    required: bool = False
-    schema: Any = None
-    original: str | None = None
-
-    @property
-    def json_name(self) -> str:
-        """The property's own name, as records have it."""
-        return self.name if self.original is None else self.original
+    declared: Sequence[tuple[str, ...]]
+    json: JsonForm
+    strings: Strings
+    arrow: pa.DataType | Callable[[ColumnType], pa.DataType]
+    decoded: Any
+    array: Callable[[Sequence[Any], pa.DataType], pa.Array]
+    convert: Callable[[bytes, pa.DataType, Limits], Any] | None
+    in_struct: tuple[pa.DataType, Any] | None
 
 
-def columns(schema: Mapping[str, Any], keys: Collection[str]) -> tuple[Column, ...]:
-    """Return the columns of a stream.
+_STRING = (pa.string(), str)
+_DOUBLE = (pa.float64(), int | float)
+TYPES: dict[DataType, TypeRow] = {
+    "bigint": TypeRow(
+        (("integer",),), "number", "never",
+        pa.int64(), int, texts.plain_array, numeric.convert_bigint, (pa.int64(), int),
+    ),
+    "double": TypeRow(
+        (("number",),), "number", "never",
+        pa.float64(), Raw, numeric.double_array, numeric.convert_double, _DOUBLE,
+    ),
+    "decimal": TypeRow(
+        (), "number", "if allowed",
+        _decimal_type, Raw, numeric.decimal_array, numeric.convert_decimal, None,
+    ),
+    "bool": TypeRow(
+        (("boolean",),), "boolean", "never",
+        pa.bool_(), bool, texts.plain_array, texts.convert_bool, (pa.bool_(), bool),
+    ),
+    "text": TypeRow(
+        (("string",),), "string", "always",
+        pa.string(), str, texts.plain_array, texts.convert_text, _STRING,
+    ),
+    "timestamp": TypeRow(
+        (("string", "format", "date-time"),), "string", "if declared",
+        _timestamp_type, str, times.timestamp_array, None, _STRING,
+    ),
+    "date": TypeRow(
+        (("string", "format", "date"),), "string", "if declared",
+        pa.date32(), str, times.date_array, None, _STRING,
+    ),
+    "time": TypeRow(
+        (("string", "format", "time"),), "string", "if declared",
+        _time_type, str, times.time_array, None, _STRING,
+    ),
+    "binary": TypeRow(
+        (("string", "contentEncoding", "base64"),), "string", "if declared",
+        pa.binary(), str, texts.binary_array, texts.convert_binary, _STRING,
+    ),
+    "json": TypeRow(
+        (("object",), ("array",)), "any", "always",
+        pa.string(), Raw, texts.json_array, texts.convert_json, None,
+    ),
+}  # fmt: skip
 
-    Args:
-        schema: Its JSON Schema.
-        keys: Its key properties.
-    """
-    parts = list(_objects(_Resolver(schema), schema))
-    found: dict[str, list[Any]] = {}
-    for part in parts:
-        for name, prop in part.properties.items():
-            found.setdefault(name, []).append(_Resolver(schema).resolved(prop))
-    needed = {*keys, *(name for part in parts for name in part.required)}
-    made = []
-    for name, props in found.items():
-        prop = props[0] if all(other == props[0] for other in props) else {"anyOf": props}
-        kind = _key_type(column_type(prop)) if name in keys else column_type(prop)
-        made.append(Column(name, kind, name in keys, name in needed, prop))
-    return tuple(made)
-
-
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """A part of a stream's schema that says what records have.
-
-    Attributes:
-        properties: The schemas of properties, with references.
-        required: The names of those that no record may lack.
-    """
-
-    properties: Mapping[str, Any]
-    required: frozenset[str]
-
-
-def _objects(resolver: _Resolver, schema: Any, depth: int = 0) -> Iterator[_Object]:  # noqa: ANN401
-    """Yield what a schema says of records: itself, and what it is said to be one or all of."""
-    schema = resolver.target(schema)
-    if not isinstance(schema, dict) or depth > DEEPEST or not resolver.has_more():
-        return
-    properties, required = resolver.target(schema.get("properties")), schema.get("required")
-    yield _Object(
-        properties if isinstance(properties, dict) else {},
-        frozenset(map(str, required) if isinstance(required, list) else ()),
-    )
-    for word in ("allOf", "anyOf", "oneOf"):
-        options = schema.get(word)
-        for option in options if isinstance(options, list) else ():
-            for part in _objects(resolver, option, depth + 1):
-                # One of several need not be true of a record.
-                yield part if word == "allOf" else replace(part, required=frozenset())
-
-
-def takes_strings(prop: Any) -> bool:  # noqa: ANN401
-    """Say whether the JSON Schema of a property allows strings."""
-    if not isinstance(prop, dict):
-        return True
-    names = prop.get("type")
-    if names:
-        return "string" in (names if isinstance(names, list) else [names])
-    return any(map(takes_strings, _options(prop)))
+_DECLARED: dict[tuple[str, ...], DataType] = {
+    form: data_type for data_type, row in TYPES.items() for form in row.declared
+}
+# How the JSON texts of these types begin; all others are numbers.
+_TYPES_BY_START = {b'"': ColumnType("text")} | dict.fromkeys((b"t", b"f"), ColumnType("bool"))
+_TYPES_BY_START |= dict.fromkeys((b"{", b"["), ColumnType("json"))
+#: The keywords of JSON Schema that limit a number.
+BOUNDS = ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum")
+# The `scale_precision` of a `singer.decimal`, as some taps write it.
+_PRECISION = re.compile(r"\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
 
 
-def _key_type(kind: ColumnType | None) -> ColumnType | None:
-    """Return the type of a key: many taps declare ids as numbers, and no double holds long ones."""
-    return ROOMY if kind == ColumnType("double") else kind
+@cache
+def arrow_type(column_type: ColumnType) -> pa.DataType:
+    """Return the Arrow type of a column."""
+    arrow = TYPES[column_type.data_type].arrow
+    return arrow(column_type) if callable(arrow) else arrow
 
 
-def column_type(prop: Any) -> ColumnType | None:  # noqa: ANN401
+def property_type(prop: Any) -> ColumnType | None:  # noqa: ANN401
     """Return the type of a property's column, or None if it can only be null.
 
     Args:
-        prop: The JSON Schema of the property, without references. What is no JSON Schema asks for
-            nothing.
+        prop: The JSON Schema of the property, without references.
     """
     if not isinstance(prop, dict):
         return ColumnType("json")
-    names = prop.get("type")
-    types = {str(name) for name in (names if isinstance(names, list) else [names] if names else [])}
-    if not types:
-        kinds = {column_type(option): None for option in _options(prop)}
-        return common(kinds) if kinds else ColumnType("json")
-    types.discard("null")
-    return common({_single_type(name, prop): None for name in types})
+    names = type_names(prop)
+    if not names:
+        options = {property_type(option): None for option in options_of(prop)}
+        return common_type(options) if options else ColumnType("json")
+    return common_type({_single_type(name, prop): None for name in names - {"null"}})
 
 
-def common(kinds: Iterable[ColumnType | None]) -> ColumnType | None:
-    """Return the type that holds the values of all of these exactly."""
-    several = {kind for kind in kinds if kind}
+def key_type(declared: ColumnType | None) -> ColumnType | None:
+    """Return the type of a key: taps declare ids as numbers, and no double holds long ones."""
+    return WIDE_DECIMAL if declared == ColumnType("double") else declared
+
+
+def common_type(types: Iterable[ColumnType | None]) -> ColumnType | None:
+    """Return the type that holds the values of all these types exactly."""
+    several = {column_type for column_type in types if column_type}
     if len(several) < 2:  # noqa: PLR2004
         return next(iter(several), None)
-    names = {kind.data_type for kind in several}
+    names = {column_type.data_type for column_type in several}
     if names == {"bigint", "double"}:
         return ColumnType("double")
-    if names <= NUMERIC:
-        least = ROOMY_SCALE if "double" in names else 0
-        return ColumnType(
-            "decimal", DECIMAL_PRECISION, max(least, *(kind.scale or 0 for kind in several))
-        )
-    return ColumnType("text") if names <= STRINGS else ColumnType("json")
+    forms = {TYPES[name].json for name in names}
+    if forms == {"number"}:
+        least = WIDE_SCALE if "double" in names else 0
+        scales = [column_type.scale or 0 for column_type in several]
+        return ColumnType("decimal", DECIMAL_PRECISION, max(least, *scales))
+    return ColumnType("text" if forms == {"string"} else "json")
 
 
-def _options(prop: Mapping[str, Any]) -> list[Any]:
-    for word in ("anyOf", "oneOf", "allOf"):
-        options = prop.get(word)
-        if isinstance(options, list) and options:
-            if word == "allOf" and all(isinstance(option, dict) for option in options):
-                return [{name: value for option in options for name, value in option.items()}]
-            return options
-    return []
+def variant_types(column_type: ColumnType | None, text: bytes) -> Iterator[ColumnType]:
+    """Yield the types that may hold a value that does not fit its column, the most precise first.
+
+    Args:
+        column_type: The type of the column.
+        text: The JSON text of the value.
+    """
+    if found := type_of_text(text):
+        yield found
+    elif text not in NON_FINITE:
+        # Variants beside decimals are decimals, so that both can be added up.
+        if column_type is None or column_type.data_type != "decimal":
+            yield ColumnType("bigint")
+            if not text.lstrip(b"-").isdigit():
+                yield ColumnType("double")
+        yield from (WIDE_DECIMAL, INTEGER_DECIMAL, ColumnType("double"))
+
+
+def type_of_text(text: bytes) -> ColumnType | None:
+    """Return the type of a JSON text by its first character; None for a number."""
+    return _TYPES_BY_START.get(text[:1])
+
+
+def wider_types(
+    declared: ColumnType | None, numbers: Sequence[bytes], *, key: bool
+) -> Iterator[ColumnType]:
+    """Yield types that may hold numbers that the declared type does not hold.
+
+    Args:
+        declared: The declared type; None if it is no number.
+        numbers: The texts of the numbers, which may be JSON strings.
+        key: Whether the column is part of the key.
+    """
+    if declared is None:
+        yield ColumnType("bigint")
+    if declared in {None, ColumnType("bigint")}:
+        yield INTEGER_DECIMAL
+    yield WIDE_DECIMAL
+    with suppress(ArithmeticError):  # an exponent beyond that of any decimal
+        digits = [numeric.count_digits(text.strip(b'"').decode()) for text in numbers]
+        least = declared.scale or 0 if declared and declared != WIDE_DECIMAL else 0
+        scale = max([least, *(after for _, after in digits)])
+        room = DECIMAL_PRECISION - scale - max(before for before, _ in digits)
+        if room >= 0:
+            # Few digits after the point so far: half of the room is for more of them.
+            extra = room // 2 if scale < WIDE_SCALE else 0
+            yield ColumnType("decimal", DECIMAL_PRECISION, scale + extra)
+    # A tap that declares decimals wants no doubles.
+    if key or declared is None or declared.data_type != "decimal":
+        yield ColumnType("double")
 
 
 def _single_type(name: str, prop: Mapping[str, Any]) -> ColumnType:
+    """Return the type of the values that have one JSON Schema type."""
     if prop.get("format") == "singer.decimal" and name in {"string", "number"}:
         return _singer_decimal(prop)
-    if name == "string":
-        if prop.get("contentEncoding") == "base64":
-            return ColumnType("binary")
-        return ColumnType(FORMATS.get(str(prop.get("format")), "text"))
-    bounds = [_number(prop, word) for word in BOUNDS]
-    if name == "number" and (step := _number(prop, "multipleOf")):
+    for keyword in ("contentEncoding", "format"):
+        if data_type := _DECLARED.get((name, keyword, str(prop.get(keyword)))):
+            return ColumnType(data_type)
+    bounds = [number_of(prop, keyword) for keyword in BOUNDS]
+    if name == "number" and (step := number_of(prop, "multipleOf")):
         scale = max(0, -int(step.normalize().as_tuple().exponent))
-        return _decimal(scale, max(map(_whole_digits, bounds)) or _WHOLE_DIGITS)
+        return _decimal(scale, max(map(_whole_digits, bounds)) or _DEFAULT_WHOLE_DIGITS)
     if name == "integer" and (max(bounds) > LARGEST_BIGINT or min(bounds) < -LARGEST_BIGINT - 1):
-        return ColumnType("decimal", DECIMAL_PRECISION, 0)
-    return ColumnType(TYPES.get(name, "json"))
+        return INTEGER_DECIMAL
+    return ColumnType(_DECLARED.get((name,), "json"))
 
 
 def _singer_decimal(prop: Mapping[str, Any]) -> ColumnType:
-    """Return the type of the SDK's decimals, which stand in JSON as strings, or as numbers."""
+    """Return the type of a decimal of the SDK, which is a string in JSON, or a number."""
     precision, scale = prop.get("precision"), prop.get("scale")
     more = prop.get("additionalProperties")
     if isinstance(more, dict) and (both := _PRECISION.fullmatch(str(more.get("scale_precision")))):
         precision, scale = map(int, both.groups())
     if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision:
-        return ROOMY
+        return WIDE_DECIMAL
     return _decimal(scale, precision - scale)
 
 
 def _decimal(scale: int, whole: int) -> ColumnType:
-    """Return a decimal with these digits, if there is one; or one with room before the point."""
+    """Return a decimal with this scale, and room for these digits before the point."""
     fits = scale + whole <= DECIMAL_PRECISION
-    return ColumnType("decimal", DECIMAL_PRECISION, scale if fits else min(scale, ROOMY_SCALE))
+    return ColumnType("decimal", DECIMAL_PRECISION, scale if fits else min(scale, WIDE_SCALE))
 
 
 def _whole_digits(bound: Decimal) -> int:
-    """Return how many digits numbers within a bound have before the point; 10 is as good as 9.9."""
-    return (
-        0
-        if not bound
-        else max(0, bound.adjusted() + (abs(bound) != Decimal(10) ** bound.adjusted()))
-    )
-
-
-def _number(prop: Mapping[str, Any], keyword: str) -> Decimal:
-    value = prop.get(keyword)
-    if type(value) is int:
-        return Decimal(value)
-    return Decimal(str(value)) if type(value) is float and isfinite(value) else Decimal(0)
-
-
-class _Resolver:
-    """Puts what references (`#/...`) lead to in their place, in the schema of one property.
-
-    A reference that leads to itself, or out of the schema, asks for nothing. So does what is too
-    deep, or too much: references to references can make a few lines more than any memory holds.
-
-    Args:
-        root: The whole schema.
-    """
-
-    def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root = root
-        self._left = MOST_PARTS
-
-    def has_more(self) -> bool:
-        """Count one part, and say whether it is not too many."""
-        self._left -= 1
-        return self._left >= 0
-
-    def resolved(self, value: Any, within: tuple[str, ...] = (), depth: int = 0) -> Any:  # noqa: ANN401
-        """Return a part of the schema without references."""
-        if not isinstance(value, (list, dict)):
-            return value
-        self._left -= bool(within)
-        if self._left < 0 or depth > DEEPEST:
-            return {}
-        if isinstance(value, list):
-            return [self.resolved(item, within, depth + 1) for item in value]
-        pointer = value.get("$ref")
-        if not isinstance(pointer, str):
-            return {name: self.resolved(part, within, depth + 1) for name, part in value.items()}
-        target = {} if pointer in within else self._found(pointer)
-        beside = {name: part for name, part in value.items() if name != "$ref"}
-        whole = {**target, **beside} if isinstance(target, dict) else target
-        return self.resolved(whole, (*within, pointer), depth + 1)
-
-    def target(self, value: Any) -> Any:  # noqa: ANN401
-        """Return what a part of the schema is that may be a reference, with those in it."""
-        met: set[str] = set()
-        while isinstance(value, dict) and isinstance(pointer := value.get("$ref"), str):
-            if pointer in met:
-                return {}
-            met.add(pointer)
-            found = self._found(pointer)
-            beside = {name: part for name, part in value.items() if name != "$ref"}
-            value = {**found, **beside} if isinstance(found, dict) else found
-        return value
-
-    def _found(self, pointer: str) -> Any:  # noqa: ANN401
-        """Return what a JSON pointer within the schema leads to (RFC 6901)."""
-        target: Any = self._root
-        start, *names = pointer.split("/")
-        for name in names if start == "#" else [""]:
-            key = name.replace("~1", "/").replace("~0", "~")
-            if isinstance(target, list) and key.isdecimal() and int(key) < len(target):
-                target = target[int(key)]
-            elif isinstance(target, dict) and key in target:
-                target = target[key]
-            else:
-                return {}
-        return target
+    """Return the digits before the point of numbers within a bound; a bound of 10 counts as 9.9."""
+    if not bound:
+        return 0
+    return max(0, bound.adjusted() + (abs(bound) != Decimal(10) ** bound.adjusted()))

@@ -9,7 +9,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
-from dlt_bridge.arrow.variants import Limits
+from dlt_bridge.arrow.limits import Limits
 from dlt_bridge.destinations.file_formats import CSV, PARQUET
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def limits(*, objects: bool) -> Limits:
     name = destination_type()
     return Limits(
         nul=name not in POSTGRES_LIKE,
-        no_number=not objects and name in {"postgres", *ANY_YEAR},
+        non_finite=not objects and name in {"postgres", *ANY_YEAR},
         before_year_1=not objects and name in ANY_YEAR,
         after_year_9999=not objects and name in {"postgres", *ANY_YEAR},
     )

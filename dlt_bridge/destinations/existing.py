@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.common.schema.utils import get_nested_tables, get_root_table, new_table
 
-from dlt_bridge.arrow.types import DECIMAL_PRECISION, ROOMY_SCALE
+from dlt_bridge.arrow.types import DECIMAL_PRECISION, WIDE_SCALE
 from dlt_bridge.destinations.clients import client_of
 from dlt_bridge.destinations.destination import (
     DROPPED,
@@ -136,7 +136,7 @@ def _type(named: str, precision: int | None, scale: int | None) -> dict[str, Any
         return {"rounding": name}
     if TYPES.get(name) == "decimal":
         # PostgreSQL's numeric may have any digits: as many as dlt takes, some for each side.
-        bounds = (precision, scale) if precision else (DECIMAL_PRECISION, ROOMY_SCALE)
+        bounds = (precision, scale) if precision else (DECIMAL_PRECISION, WIDE_SCALE)
         return {"data_type": "decimal", **dict(zip(("precision", "scale"), bounds, strict=True))}
     if name in ZONELESS:
         return {"data_type": "timestamp", "timezone": False}

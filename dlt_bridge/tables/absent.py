@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import KeepPolicy
-from dlt_bridge.arrow.values import arrow_type
+from dlt_bridge.arrow.types import arrow_type
 from dlt_bridge.destinations.destination import pipeline
 from dlt_bridge.destinations.lookup import Wanted, readable, reader
 from dlt_bridge.errors import MessageError

@@ -22,7 +22,7 @@ from dlt_bridge.tables.layout import stored_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dlt_bridge.arrow.types import Column
+    from dlt_bridge.arrow.columns import Column
 
 logger = logging.getLogger(__name__)
 

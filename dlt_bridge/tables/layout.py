@@ -19,7 +19,7 @@ from dlt_bridge.errors import ANEW, MessageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dlt_bridge.arrow.types import Column
+    from dlt_bridge.arrow.columns import Column
 
 # What dlt keeps of a merge in the stored schema, though it is true of one package only.
 CONDITIONS = (

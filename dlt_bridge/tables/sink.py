@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow.compute as pc
 
+from dlt_bridge.arrow.columns import Column, columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN, VERSION
-from dlt_bridge.arrow.nested import Nesting, objects
+from dlt_bridge.arrow.nested import Nesting, to_objects
 from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.types import Column, ColumnType, columns
+from dlt_bridge.arrow.types import ColumnType
 from dlt_bridge.arrow.workers import LineBatch
 from dlt_bridge.destinations import destination
 from dlt_bridge.destinations.existing import Existing
@@ -360,7 +361,7 @@ class Sink:
         """
         self._size += len(lines)
         if self._whole:
-            lines = self._whole.lines(lines)
+            lines = self._whole.add_to(lines)
         self._lines.append(lines)
         self._numbers.append(range(number, number + count))
         self._rows += count
@@ -545,7 +546,7 @@ class Sink:
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._options.nested != "tables":
             return [for_values(table) if self._file_format == VALUES else table]
-        return objects(table, self._decoder.nested_columns)
+        return to_objects(table, self._decoder.nested_columns)
 
     def _hints(self) -> TableHints:
         hints = TableHints(

@@ -31,20 +31,20 @@ class PlaceholderText:
 
     Attributes:
         text: The text, with stand-ins.
-        stand_in: The escape that stands before the four digits of each half, and, in a string of
+        prefix: The escape that stands before the four digits of each half, and, in a string of
             its own, before what is no number.
     """
 
     text: bytes
-    stand_in: bytes
+    prefix: bytes
 
     def restored(self, part: bytes) -> bytes:
         """Return a part of the text as it was."""
-        if self.stand_in not in part:
+        if self.prefix not in part:
             return part
         for word in NON_FINITE:
-            part = part.replace(b'"%b%b"' % (self.stand_in, word), word)
-        return part.replace(self.stand_in, b"\\u")
+            part = part.replace(b'"%b%b"' % (self.prefix, word), word)
+        return part.replace(self.prefix, b"\\u")
 
 
 def add_placeholders(text: bytes) -> PlaceholderText | None:

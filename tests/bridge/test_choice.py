@@ -17,9 +17,9 @@ from staging import bookmark, schema
 
 from dlt_bridge import load, singer
 from dlt_bridge.arrow import workers as decoding
+from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.types import columns
 from dlt_bridge.run.checkpoints import committed
 from dlt_bridge.tables import sink as streams
 

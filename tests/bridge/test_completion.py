@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import MISSING, KeepPolicy
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.types import columns
 from dlt_bridge.tables.completion import Completion, Layout
 
 if TYPE_CHECKING:

@@ -16,13 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
+from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.types import ColumnType, columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from dlt_bridge.arrow.types import ColumnType
 
 FAST = examples(150)
 ARROW = {

@@ -8,9 +8,9 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from dlt_bridge.arrow.types import ColumnType
-from dlt_bridge.arrow.values import CONVERSION_ERRORS
-from dlt_bridge.arrow.variants import FITTERS, Limits, convert
+from dlt_bridge.arrow.limits import Limits
+from dlt_bridge.arrow.types import TYPES, ColumnType
+from dlt_bridge.arrow.values import CONVERSION_ERRORS, convert
 
 DIGITS = 1_000_000
 NUMBERS = {
@@ -27,7 +27,7 @@ NUMBERS = {
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
 def test_long_number_is_refused_or_taken_at_once(number: bytes) -> None:
     started = time.monotonic()
-    for data_type in FITTERS:
+    for data_type in TYPES:
         kind = msgspec.convert({"data_type": data_type, "precision": 38, "scale": 9}, ColumnType)
         with suppress(*CONVERSION_ERRORS):
             convert(kind, number, Limits())

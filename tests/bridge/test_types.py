@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlt_bridge.arrow.types import ROOMY, ColumnType, column_type, columns
+from dlt_bridge.arrow.columns import columns
+from dlt_bridge.arrow.types import WIDE_DECIMAL, ColumnType, property_type
 
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
@@ -31,7 +32,7 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 
 @given(PROPERTIES)
 def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
-    answer = column_type(prop)
+    answer = property_type(prop)
     assert answer is None or (answer.data_type == "decimal") == (answer.scale is not None)
 
 
@@ -42,19 +43,22 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ({"type": "number", "multipleOf": 0.001}, ColumnType("decimal", 38, 3)),
         ({"type": "number", "multipleOf": 5}, ColumnType("decimal", 38, 0)),
         # More digits than there are in a decimal: it has room for whole numbers.
-        ({"type": "number", "multipleOf": 1e-50}, ROOMY),
-        ({"type": "number", "multipleOf": 1e-38, "maximum": 10**62, "minimum": -(10**62)}, ROOMY),
-        ({"type": "number", "multipleOf": 1e-34}, ROOMY),
-        ({"type": "number", "multipleOf": 1e-30, "maximum": 1e35}, ROOMY),
+        ({"type": "number", "multipleOf": 1e-50}, WIDE_DECIMAL),
+        (
+            {"type": "number", "multipleOf": 1e-38, "maximum": 10**62, "minimum": -(10**62)},
+            WIDE_DECIMAL,
+        ),
+        ({"type": "number", "multipleOf": 1e-34}, WIDE_DECIMAL),
+        ({"type": "number", "multipleOf": 1e-30, "maximum": 1e35}, WIDE_DECIMAL),
         ({"type": "number", "multipleOf": 1e-30, "maximum": 1e8}, ColumnType("decimal", 38, 30)),
         ({"type": "number", "multipleOf": 1e-10, "maximum": 10**28}, ColumnType("decimal", 38, 10)),
-        ({"anyOf": [{"type": "number"}, {"type": "number", "multipleOf": 0.01}]}, ROOMY),
+        ({"anyOf": [{"type": "number"}, {"type": "number", "multipleOf": 0.01}]}, WIDE_DECIMAL),
         ({"type": "integer", "maximum": None}, ColumnType("bigint")),
         ({"type": "integer", "minimum": -(2**64)}, ColumnType("decimal", 38, 0)),
         ({"anyOf": [{"type": ["null"]}, {"type": "boolean"}]}, ColumnType("bool")),
         (True, ColumnType("json")),
         ({"type": "string", "format": "uuid"}, ColumnType("text")),
-        ({"type": "string", "format": "singer.decimal"}, ROOMY),
+        ({"type": "string", "format": "singer.decimal"}, WIDE_DECIMAL),
         (
             {
                 "type": ["null", "number", "string"],
@@ -65,7 +69,7 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ),
         (
             {"type": "string", "format": "singer.decimal", "precision": 65, "scale": 30},
-            ROOMY,
+            WIDE_DECIMAL,
         ),
         (
             {"type": "string", "format": "singer.decimal", "precision": 10, "scale": 2},
@@ -80,7 +84,7 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
     ],
 )
 def test_property_has_this_type(prop: Any, expected: object) -> None:
-    assert column_type(prop) == expected
+    assert property_type(prop) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_reference_to_itself_within_an_object_ends() -> None:
 def test_key_that_is_a_number_is_a_decimal() -> None:
     """No double holds long ids, which some taps declare so."""
     schema = {"properties": {"id": {"type": ["number", "null"]}, "v": {"type": "number"}}}
-    assert [c.type for c in columns(schema, ["id"])] == [ROOMY, ColumnType("double")]
+    assert [c.type for c in columns(schema, ["id"])] == [WIDE_DECIMAL, ColumnType("double")]
 
 
 def test_key_and_required_properties_are_told_apart() -> None:

@@ -24,10 +24,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bridge import MessageError
+from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.types import columns
 from dlt_bridge.tap.messages import Record, State, decode_message, record_prefix, state_value
 from dlt_bridge.tap.process import line_blocks
 from dlt_bridge.tap.record_prefixes import RecordPrefixes

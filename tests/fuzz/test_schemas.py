@@ -15,11 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dlt_bridge import BridgeError, MessageError, singer
+from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import SEQUENCE
-from dlt_bridge.arrow.nested import native
+from dlt_bridge.arrow.nested import native_type
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.types import column_type, columns
+from dlt_bridge.arrow.types import property_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,8 +181,8 @@ def test_hostile_schema_is_done_with_soon(schema: dict[str, Any]) -> None:
     begun = time.process_time()
     found = columns(schema, ())
     for column in found:
-        native(column.schema)
-        column_type(column.schema)
+        native_type(column.schema)
+        property_type(column.schema)
     if any(column.type for column in found):
         RecordDecoder(RecordSchema("a", found, native=True))
     assert time.process_time() - begun < 5
