@@ -51,18 +51,17 @@ class ChunkedStream(RESTStream[Any]):
     the SDK is on, or children follow, its own loop serves.
     """
 
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def chunks(self, context: Context | None) -> Iterator[RecordChunk]:
         """Read the records in chunks, each of which is written before the next is asked for.
 
         Args:
             context: The parent's keys, or None.
-            verbatim: Whether records may be left as the JSON that they came as.
         """
         raise NotImplementedError
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        for chunk in self.chunks(context, verbatim=False):
+        for chunk in self.chunks(context):
             yield from chunk.records
 
     def advance(self, chunk: RecordChunk) -> None:
@@ -86,14 +85,18 @@ class ChunkedStream(RESTStream[Any]):
             and isinstance(self._tap.message_writer, MessageWriter)
         )
 
-    def _is_chunked(self, context: Context | None) -> bool:
+    @cached_property
+    def is_chunked(self) -> bool:
+        """Whether the stream is written in chunks: then records may stay the JSON they came as."""
+        # Partitions are entries of the state, each with its own records.
+        is_child = self.parent_stream_type is not None
+        is_partitioned = self.state_partitioning_keys != () if is_child else self.partitions
         return (
             self._as_it_is
             and self.selected
             and not self.has_selected_descendents
             and self.ABORT_AT_RECORD_COUNT is None
-            # Partitions are entries of the state, each with its own records.
-            and not (self.partitions if context is None else self.state_partitioning_keys != ())
+            and not is_partitioned
         )
 
     @override
@@ -118,7 +121,7 @@ class ChunkedStream(RESTStream[Any]):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, Any, Any]:
-        if write_messages and self._is_chunked(context):
+        if write_messages and self.is_chunked:
             self._sync_chunks(context)
         else:
             yield from super()._sync_records(context, write_messages=write_messages)
@@ -131,7 +134,7 @@ class ChunkedStream(RESTStream[Any]):
             counter.with_context(context or {})
             timer.with_context(context or {})
             self._write_starting_replication_value(context)
-            for chunk in self.chunks(context, verbatim=True):
+            for chunk in self.chunks(context):
                 while chunk.records:
                     room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
                     part, chunk = chunk.split(min(room, LARGEST_PART))  # noqa: PLW2901

@@ -110,6 +110,7 @@ class ChatStream(ChunkedStream):
         self.asked = 0
         self._checking = threading.Lock()  # the check remembers what it has warned of
         self._counting = threading.Lock()
+        self.request_count = 0
         super().__init__(tap)
         self.client = Client(
             settings=session.settings,
@@ -174,6 +175,7 @@ class ChatStream(ChunkedStream):
 
     def _count_request(self) -> None:
         with self._counting:
+            self.request_count += 1
             self.request_counter.increment()
 
     @override
@@ -209,18 +211,25 @@ class ChatStream(ChunkedStream):
     # Records
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
-        for page in self.pages(context, verbatim=verbatim):
-            yield page.chunk
+    def chunks(self, context: Context | None) -> Iterator[RecordChunk]:
+        yield from self.read(context)
         if context is None:
             self.report()
 
-    def pages(self, context: Context | None, *, verbatim: bool = False) -> Iterator[Page]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
+        """Read the records of one context; streams that are not read page by page override it.
+
+        Args:
+            context: The parent's keys, or None.
+        """
+        for page in self.pages(context):
+            yield page.chunk
+
+    def pages(self, context: Context | None) -> Iterator[Page]:
         """Walk the pages of one context.
 
         Args:
             context: The parent's keys, or None.
-            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Each page; none if the parent is gone, which is noted.
@@ -229,7 +238,7 @@ class ChatStream(ChunkedStream):
             RequestError: A page can't be had, or came before.
         """
         self.asked += 1
-        for page in self.read_ahead(self.plan(context, verbatim=verbatim)):
+        for page in self.read_ahead(self.plan(context)):
             if page is None and context is not None:
                 self.missed.append(dict(context))
             elif page is not None:
@@ -249,21 +258,21 @@ class ChatStream(ChunkedStream):
             return (step.value for step in plan.start())
         return self._session.fan_out.read(plan)
 
-    def plan(self, context: Context | None, *, verbatim: bool = False) -> ReadPlan[Page | None]:
+    def plan(self, context: Context | None) -> ReadPlan[Page | None]:
         """Return the plan of the pages of one context, and of all that follow from them.
 
         Args:
             context: The parent's keys, or None.
-            verbatim: Whether records may be left as the JSON that they came as.
 
         Returns:
             The plan. A value is None where the parent is gone.
         """
+        reader = self.verbatim_reader
 
         def steps() -> Iterator[Fetched[Page | None]]:
             try:
                 yield from self.fetch_pages(
-                    lambda token: self.page_request(context, token), context, verbatim=verbatim
+                    lambda token: self.page_request(context, token), context, reader
                 )
             except MissingError:
                 yield Fetched(None, last=True)
@@ -272,10 +281,10 @@ class ChatStream(ChunkedStream):
             for record in page.records if page else ():
                 for child_context in self.generate_child_contexts(record, context):
                     for stream in self._foreseen:
-                        yield stream.plan_of_sync(child_context)
+                        yield stream.plan(child_context)
 
         keys = frozenset(context.items()) if context else None
-        return ReadPlan((self.name, keys, verbatim), steps, leads_to if self._foreseen else None)
+        return ReadPlan((self.name, keys), steps, leads_to if self._foreseen else None)
 
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         """Yield the plans that this stream will read first when it is synced, if they are known.
@@ -284,14 +293,6 @@ class ChatStream(ChunkedStream):
         By default none are known.
         """
         yield from ()
-
-    def plan_of_sync(self, context: Context | None) -> ReadPlan[Page | None]:
-        """Return the plan that this stream, as a child, will read when it is synced.
-
-        Args:
-            context: The parent's keys, or None.
-        """
-        return self.plan(context, verbatim=self._is_chunked(context))
 
     @cached_property
     def _foreseen(self) -> list[ChatStream]:
@@ -310,15 +311,14 @@ class ChatStream(ChunkedStream):
         self,
         request_page: Callable[[Any], Request],
         context: Context | None = None,
-        *,
-        verbatim: bool = False,
+        reader: VerbatimReader | None = None,
     ) -> Iterator[Fetched[Page]]:
         """Walk pages, one request each.
 
         Args:
             request_page: From the token of a page to its request.
             context: The parent's keys, or None.
-            verbatim: Whether records may be left as the JSON that they came as.
+            reader: What reads pages without decoding their records; None to decode them.
 
         Yields:
             Each page.
@@ -328,7 +328,6 @@ class ChatStream(ChunkedStream):
             RequestError: A page can't be had, or came before.
         """
         paginator = self.new_paginator()
-        reader = self.verbatim_reader if verbatim else None
 
         def read(response: Response) -> tuple[int, Any]:
             body = response.body
@@ -450,7 +449,12 @@ class ChatStream(ChunkedStream):
 
     @cached_property
     def verbatim_reader(self) -> VerbatimReader | None:
-        """What reads pages without decoding their records, if the schema allows for it."""
+        """What reads pages without decoding their records.
+
+        None if they must be decoded: their schema, or what becomes of them, asks for it.
+        """
+        if not self.is_chunked:
+            return None
         try:
             return VerbatimReader(
                 self.effective_schema,
@@ -510,8 +514,9 @@ class ChatStream(ChunkedStream):
         )
 
     def report(self) -> None:
-        """Log what there is to say when all is read: requests, parents gone, missing bookmarks."""
-        self.request_counter.exit()
+        """Log what is left to say when the stream and its children are read."""
+        if self.request_count:
+            self.request_counter.exit()
         if self.missed:
             self.logger.warning(
                 "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
@@ -526,6 +531,9 @@ class ChatStream(ChunkedStream):
                 self.name,
                 self.replication_key,
             )
+        for stream in self.child_streams:
+            if isinstance(stream, ChatStream) and stream.selected:
+                stream.report()
 
     def probe(self) -> Probe | None:
         """Return how `tap-chat --test` asks the platform; None but for one of its streams."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qs, unquote
 
 import pytest
 from serving import Server
+from singer_sdk.authenticators import APIKeyAuthenticator
 from starlette.responses import JSONResponse
 from typing_extensions import override
 
@@ -15,12 +18,19 @@ from tap_chat.http.errors import MissingError, Remedies, RequestError
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.request import Request
 from tap_chat.http.transport import Transport
-from tap_chat.platforms.messages.streams import MessagesSettings
+from tap_chat.platforms.messages import PLATFORM
+from tap_chat.platforms.messages.streams import ChatMessages, MessagesSettings
+from tap_chat.streams.child import ChildStream
+from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from singer_sdk.helpers.types import Context
     from starlette.requests import Request as Received
 
     from tap_chat.http.responses import Response
+    from tap_chat.streams.stream import ChatStream
 
 REMEDIES = Remedies("chat", "the setting chat.api_url", "The key is wrong.", "The key may not.")
 #: Keys with all that has a meaning in a URL.
@@ -125,8 +135,12 @@ def test_status_that_says_that_nothing_is_there_is_told_apart_from_a_failure() -
 class Bodies(Server):
     """A server that keeps the method, the body and its type of each request."""
 
-    def __init__(self, received: list[tuple[str, bytes, str | None]]) -> None:
-        super().__init__(lambda _: {})
+    def __init__(
+        self,
+        received: list[tuple[str, bytes, str | None]],
+        answer: Callable[[Received], Any] = lambda _: {},
+    ) -> None:
+        super().__init__(answer)
         self._received = received
 
     @override
@@ -138,3 +152,118 @@ class Bodies(Server):
             (scope["method"], message["body"], content_type and content_type.decode())
         )
         await super()._serve(scope, receive, send)
+
+
+class Notes(ChildStream):
+    """A child stream that declares its path, and nothing else of its requests."""
+
+    name = "notes"
+    section = "chat"
+    remedies = REMEDIES
+    parent_stream_type = ChatMessages
+    path = "/messages/{message_id}/notes"
+    records_path = "data"
+    primary_keys = ("id",)
+    schema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "properties": {"id": {"type": "string"}},
+    }
+
+    @property
+    @override
+    def authenticator(self) -> Any:
+        return APIKeyAuthenticator(key="api_key", value="k", location="params")
+
+
+class Searches(Notes):
+    """A child stream that asks by a POST with JSON."""
+
+    name = "searches"
+    path = "/search"
+    http_method = "POST"
+
+    @override
+    def prepare_request_payload(self, context: Context | None, next_page_token: Any) -> Any:
+        return {"message": (context or {})["message_id"], "limits": [2, 3]}
+
+
+class Forms(Searches):
+    """A child stream that asks by a POST with a form."""
+
+    name = "forms"
+    payload_as_json = False
+
+
+class Lost(Notes):
+    """A child stream whose path has a name that no context gives."""
+
+    name = "lost"
+    path = "/conversations/{conversation_id}"
+
+
+def contexts(_: ChatStream, record: Any, context: object) -> Iterator[Context]:  # noqa: ARG001
+    yield {"message_id": record["id"]}
+
+
+def sync(monkeypatch: pytest.MonkeyPatch, url: str, child: type[ChatStream]) -> None:
+    """Sync the messages, which lead to a child stream."""
+    monkeypatch.setattr(ChatMessages, "generate_child_contexts", contexts)
+    platform = replace(PLATFORM, streams=(ChatMessages, child))
+    monkeypatch.setattr("tap_chat.tap.PLATFORMS", (platform,))
+    section = {"api_url": url, "api_key": "k", "paging": "none"}
+    TapChat(config={"chat": section, "max_workers": 4}).sync_all()
+
+
+def answer(request: Received) -> Any:
+    if request.url.path == "/v1/messages":
+        return {"data": [{"id": key} for key in KEYS]}
+    return {"data": [{"id": raw_path(request)}]}
+
+
+def test_child_that_declares_its_path_alone_asks_for_each_parent(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Server(answer) as api:
+        sync(monkeypatch, api.url, Notes)
+    paths = sorted(raw_path(request) for request in api.requests[1:])
+    segments = [path.removeprefix("/messages/").removesuffix("/notes") for path in paths]
+    assert sorted(map(unquote, segments)) == sorted(KEYS)
+    messages = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    notes = [
+        message["record"]["id"]
+        for message in messages
+        if message.get("stream") == "notes" and message["type"] == "RECORD"
+    ]
+    assert sorted(notes) == paths
+
+
+def test_placeholder_without_a_value_ends_the_run_and_skips_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Server(answer) as api:
+        error = r"^Stream lost: GET .*/conversations/\{conversation_id\} has no value for \{conv"
+        with pytest.raises(RequestError, match=error):
+            sync(monkeypatch, api.url, Lost)
+    assert [request.url.path for request in api.requests] == ["/v1/messages"]
+
+
+@pytest.mark.parametrize(
+    ("child", "content_type"),
+    [(Searches, "application/json"), (Forms, "application/x-www-form-urlencoded")],
+)
+def test_child_that_posts_sends_its_body(
+    monkeypatch: pytest.MonkeyPatch, child: type[ChatStream], content_type: str
+) -> None:
+    received: list[tuple[str, bytes, str | None]] = []
+    with Bodies(received, answer) as api:
+        sync(monkeypatch, api.url, child)
+    posted = [body for method, body, kind in received if (method, kind) == ("POST", content_type)]
+    assert len(posted) == len(KEYS)
+    if child is Searches:
+        bodies = [json.loads(body) for body in posted]
+        assert sorted(body["message"] for body in bodies) == sorted(KEYS)
+        assert bodies[0]["limits"] == [2, 3]
+    else:
+        bodies = [parse_qs(body.decode()) for body in posted]
+        assert sorted(body["message"][0] for body in bodies) == sorted(KEYS)
+        assert bodies[0]["limits"] == ["2", "3"]

@@ -303,3 +303,20 @@ def test_wrong_token_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> No
     assert run.code == 1
     assert "livechat.access_token" in run.errors[0]
     assert "wrong-but-secret" not in run.err
+
+
+def test_what_there_is_to_say_of_a_run_is_logged_when_it_ends(tap: Runner) -> None:
+    """Of chats without the replication key, and of the requests."""
+    chats = [{"id": "K1", "ended_timestamp": 1735862400}, {"id": "K2"}]
+    with Server(lambda _: {"chats": chats, "total": 2, "pages": 1}) as api:
+        run = tap(small_config(api))
+        assert run.code == 0, run.err
+        requests = len(api.requests)
+    assert "of livechat_chats have no usable `ended_timestamp`" in run.err
+    metrics = [
+        json.loads(line.partition("METRIC: ")[2])
+        for line in run.err.splitlines()
+        if "METRIC: " in line
+    ]
+    counts = [metric for metric in metrics if metric["metric"] == "http_request_count"]
+    assert sum(count["value"] for count in counts) == requests

@@ -158,7 +158,7 @@ class DixaConversationExport(ChatStream):
         return milliseconds(max(self.start_date or BEGINNING, BEGINNING))
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
         bookmark = self.starting_bookmark or self.first_bookmark
         start = max(bookmark - int(self.settings.lookback_days * DAY), milliseconds(BEGINNING))
         newest, now = bookmark, milliseconds(self.end_date)
@@ -174,7 +174,7 @@ class DixaConversationExport(ChatStream):
             try:
                 largest = self.settings.max_answer_mb * MEBIBYTE
                 limit = largest if windows.halvable(window) else None
-                for page in self.window_pages(window, limit, verbatim=verbatim):
+                for page in self.window_pages(window, limit):
                     self._check_time(window, page)
                     marks = [mark or 0 for mark in page.chunk.bookmark_values]
                     newest = max(newest, *(mark for mark in marks if mark <= now), 0)
@@ -189,7 +189,6 @@ class DixaConversationExport(ChatStream):
             else:
                 passed = self.passed(datetime.fromtimestamp(newest // 1000, UTC))
                 self.advance_to(min(window.end, milliseconds(passed) - lag))
-        self.report()
         if self._odd:
             self.logger.warning(
                 "%d conversations of %s have an `updated_at` of another time than was asked for:"
@@ -198,9 +197,7 @@ class DixaConversationExport(ChatStream):
                 self.name,
             )
 
-    def window_pages(
-        self, window: Window, largest: int | None, *, verbatim: bool
-    ) -> Iterator[Page]:
+    def window_pages(self, window: Window, largest: int | None) -> Iterator[Page]:
         """Read one window.
 
         Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
@@ -211,7 +208,6 @@ class DixaConversationExport(ChatStream):
             window: The window, in ms since 1970.
             largest: Bytes of the largest answer that is held as a whole, if a smaller window can
                 be read instead.
-            verbatim: Whether records may be left as the JSON that they came as.
 
         Yields:
             Its records, in no order. Those of an answer that is too large to be held come before
@@ -233,7 +229,7 @@ class DixaConversationExport(ChatStream):
             return
         first = 0
         for part in parts:
-            reader = self.verbatim_reader if verbatim and in_one_line(part.body) else None
+            reader = self.verbatim_reader if in_one_line(part.body) else None
             for index in range(0, len(part.texts), RECORDS_AT_ONCE):
                 texts = part.texts[index : index + RECORDS_AT_ONCE]
                 page = reader.page(texts) if reader else None

@@ -90,6 +90,8 @@ class FreshchatUsersConversations(FreshchatStream):
     primary_keys = ("user_id", "id")
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
+    # The ids of the conversations are read.
+    verbatim_reader = None
     has_bookmarks = True
     bookmark_keys = (*MARKS, INTERRUPTED)
 
@@ -98,7 +100,7 @@ class FreshchatUsersConversations(FreshchatStream):
         self._users = FreshchatUsers(tap, session)
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
         kind = self._kind
         found = find_mark(self.saved_state, kind)
         self._announce(found)
@@ -149,7 +151,6 @@ class FreshchatUsersConversations(FreshchatStream):
                     " again: what is still gone then is skipped."
                 )
         for stream in self._family:
-            stream.report()
             missed = Sketch.of(chain(missed_users(self), missed_users(stream)))
             names = [USERS_UNTIL]
             if self.settings.mode == "all":
@@ -175,7 +176,7 @@ class FreshchatUsersConversations(FreshchatStream):
 
         def plans(_: object) -> Iterator[ReadPlan[Page | None]]:
             for stream, context in missed:
-                yield self.plan(context) if stream is self else stream.plan_of_sync(context)
+                yield stream.plan(context)
 
         once = Fetched(None, last=True)
         for _ in self.read_ahead(ReadPlan((self.name, "again"), lambda: iter([once]), plans)):

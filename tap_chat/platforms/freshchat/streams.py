@@ -128,7 +128,7 @@ class FreshchatStream(ChatStream):
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
-        yield self.plan_of_sync(None)
+        yield self.plan(None)
 
     @override
     def is_api_error(self, body: Body) -> bool:

@@ -48,13 +48,12 @@ class FreshchatUsers(FreshchatStream):
     unsettled = False
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
         for users in self.read_ahead(self._plan_of_users(self.starting_bookmark)):
             yield self.chunk(users)
         if self.unsettled:
             # The bookmark stays where it is.
             self.stream_state.pop(PROGRESS_MARKERS, None)
-        self.report()
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:

@@ -172,7 +172,7 @@ class LiveChatChats(LiveChatStream):
         )
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
         bookmarks = {stream.name: stream.planned_start for stream in self._family}
         self._newest = max(bookmarks.values())
         behind = min(bookmarks, key=lambda name: bookmarks[name])
@@ -389,7 +389,7 @@ class ChatPart(ChildStream, LiveChatStream):
         self.request = Request(self.url_base)
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
         chat_id = self.chat["id"]
         records = []
         for number, part in enumerate(self.chat.get(self.records_path) or ()):

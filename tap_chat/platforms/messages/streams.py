@@ -227,13 +227,13 @@ class ChatMessages(ChatStream):
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         # With a filter, requests depend on where the stream starts.
         if not self.settings.filter_param:
-            yield self.plan_of_sync(None)
+            yield self.plan(None)
 
     @override
-    def chunks(self, context: Context | None, *, verbatim: bool) -> Iterator[RecordChunk]:
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
         read = self.bookmark_type.read
         start = None if self.settings.filter_param else read(self.starting_bookmark)
-        for chunk in super().chunks(context, verbatim=verbatim):
+        for chunk in super().read(context):
             if start is None:
                 yield chunk
             else:
