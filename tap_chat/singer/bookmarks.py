@@ -1,8 +1,8 @@
 """Bookmarks that can be compared: one format, in UTC, never backwards.
 
-The SDK compares bookmarks as JSON values, so texts of mixed offsets or precision sort wrongly
-(https://github.com/meltano/sdk/issues/2753), and a run that finds only older records than its
-bookmark moves it back. Records stay as the API gives them; only bookmarks are normalised.
+The SDK compares bookmarks as JSON values, so texts with different offsets or precisions sort
+wrongly (https://github.com/meltano/sdk/issues/2753). And it moves a bookmark back in a run that
+finds only older records. Here bookmarks are normalised; records stay as the API sends them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tap_chat.singer.sdk import (
 )
 from tap_chat.singer.timestamps import (
     EARLIEST,
-    Times,
-    bounds,
-    from_number,
+    UnitDetector,
+    epoch_range,
+    from_epoch,
     read_datetime,
     write_datetime,
 )
@@ -37,28 +37,28 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers import types
 
-# A date-time as text in this module's one format, or a number; the bookmarks of one stream are all
-# of one kind, and so can be compared.
+#: A number, or a date-time as `write_datetime` writes it. All bookmarks of a stream are of one
+#: type, and so can be compared.
 Bookmark: TypeAlias = Any
 
 STEP = timedelta(milliseconds=1)
 
 
-def is_bookmarkable(field: Mapping[str, Any]) -> bool:
-    """Say whether the values of a field can be bookmarks: numbers, or date-times.
+def is_bookmarkable(schema: Mapping[str, Any]) -> bool:
+    """Return whether the values of a property can be bookmarks: date-times or numbers.
 
-    Other texts have no order that is known: "10" comes before "9", and so do offsets.
+    Other texts have no known order: "10" sorts before "9".
 
     Args:
-        field: Its JSON Schema.
+        schema: The JSON Schema of the property.
     """
-    kinds = set(declared_types(field)) - {"null"}
-    moments = kinds == {"string"} and field.get("format") == "date-time"
-    return moments or (bool(kinds) and kinds <= {"integer", "number"})
+    json_types = set(declared_types(schema)) - {"null"}
+    is_datetime = json_types == {"string"} and schema.get("format") == "date-time"
+    return is_datetime or (bool(json_types) and json_types <= {"integer", "number"})
 
 
 def normalise_number(value: object) -> int | float | None:
-    """Return a number as a bookmark, or None where it is none that can be compared and written."""
+    """Return a number that can be compared and written as JSON, or None for any other value."""
     if isinstance(value, (float, Decimal)):
         number = float(value)
         return number if math.isfinite(number) else None
@@ -67,20 +67,20 @@ def normalise_number(value: object) -> int | float | None:
 
 @dataclass(frozen=True, slots=True)
 class BookmarkType:
-    """What the bookmarks of a stream are made of.
+    """How values of a replication key become bookmarks.
 
     Attributes:
-        read: From a value of the replication key to what can be compared, or None for no bookmark.
-        write: From that to the bookmark.
+        read: Turns a value into one that can be compared, or into None if it can't be a bookmark.
+        write: Turns a value that `read` returned into a bookmark.
     """
 
     read: Callable[[object], Any]
     write: Callable[[Any], Bookmark] = lambda value: value
 
     def normalise(self, value: object) -> Bookmark | None:
-        """Return the bookmark of a value of the replication key, or None if it has none."""
-        found = self.read(value)
-        return None if found is None else self.write(found)
+        """Return a value as a bookmark, or None if it can't be one."""
+        comparable = self.read(value)
+        return None if comparable is None else self.write(comparable)
 
 
 DATETIMES = BookmarkType(read_datetime, write_datetime)
@@ -88,51 +88,49 @@ NUMBERS = BookmarkType(normalise_number)
 
 
 def inclusive_start(bookmark: Bookmark) -> Bookmark:
-    """Return what to ask a server for so that records at the bookmark come again.
+    """Return a start for a server's filter that includes the records at a bookmark.
 
-    Whether a server's filter includes its bound is not known; asked from one step before, every
-    record at the bookmark comes either way.
+    Some filters include their bound, some do not. One step earlier, both return these records.
 
     Args:
-        bookmark: A normalised bookmark.
+        bookmark: A bookmark.
 
     Returns:
-        One millisecond earlier for a date-time, with milliseconds; one less for a number.
+        For a date-time one millisecond earlier, with milliseconds; for a number one less.
     """
     if not isinstance(bookmark, str):
         return bookmark - 1
-    moment = datetime.fromisoformat(bookmark)
-    earlier = max(moment, EARLIEST + STEP) - STEP
-    return earlier.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    start = max(datetime.fromisoformat(bookmark), EARLIEST + STEP) - STEP
+    return start.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Bookmarks(StreamStateManager):
-    """The SDK's keeper of one stream's state, with bookmarks normalised.
+    """The SDK's manager of the state of one stream, with normalised bookmarks.
 
     Args:
-        kind: What the bookmarks are made of.
+        bookmark_type: How values of the replication key become bookmarks.
         start: The bookmark of a first run, or None to read everything.
-        ceiling: From the latest moment in the records to the moment that no bookmark passes.
-        manager: What the SDK's class takes.
+        ceiling: Takes the latest time in the records; returns the time that no bookmark passes.
+        manager: The arguments of the SDK's class.
 
     Attributes:
-        unmarked: The number of records that had no usable value of the replication key.
+        unusable: The number of records whose replication key had no value that can be a bookmark.
     """
 
     def __init__(
         self,
         *,
-        kind: BookmarkType,
+        bookmark_type: BookmarkType,
         start: Bookmark | None,
         ceiling: Callable[[datetime], datetime],
         **manager: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**manager)
-        self._kind = kind
+        self._type = bookmark_type
         self._start = start
         self._ceiling = ceiling
-        self._times = Times()
-        self.unmarked = 0
+        self._units = UnitDetector()
+        self.unusable = 0
 
     @override
     def write_starting_replication_value(
@@ -146,26 +144,26 @@ class Bookmarks(StreamStateManager):
         if replication_method == REPLICATION_FULL_TABLE:
             return
         state = self.get_context_state(context)
-        start = self.start(state, replication_key)
+        start = self.find_start(state, replication_key)
         self._logger.info("Reading %s from %s on.", self.stream_name, start or "the beginning")
         write_starting_replication_value(state, start)
 
-    def start(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
+    def find_start(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
         """Return where a run starts: at its bookmark or at the start, whichever is later.
 
         Args:
-            state: The stream's state. A bookmark that can't be used is taken out.
-            replication_key: The stream's replication key.
+            state: The state of the stream. A bookmark that can't be used is removed from it.
+            replication_key: The replication key of the stream.
         """
-        starts = [self._stored(state, replication_key), self._start]
-        return max((mark for mark in starts if mark is not None), default=None)
+        bookmarks = (self._saved(state, replication_key), self._start)
+        return max((bookmark for bookmark in bookmarks if bookmark is not None), default=None)
 
-    def _stored(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
-        """Normalise the bookmark of a state, or take out one that can't be used."""
-        stored = state.get("replication_key_value")
-        if stored is None or state.get("replication_key") != replication_key:
+    def _saved(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
+        """Return the bookmark in a state, and normalise it there; remove one that can't be used."""
+        value = state.get("replication_key_value")
+        if value is None or state.get("replication_key") != replication_key:
             return None
-        bookmark = self._kind.normalise(stored)
+        bookmark = self._type.normalise(value)
         if bookmark is None:
             del state["replication_key_value"]
             self._logger.warning(
@@ -174,7 +172,7 @@ class Bookmarks(StreamStateManager):
                 self.stream_name,
                 replication_key,
             )
-        elif self.is_to_come(bookmark):
+        elif self.is_in_future(bookmark):
             bookmark = None
             del state["replication_key_value"]
             self._logger.warning(
@@ -186,10 +184,10 @@ class Bookmarks(StreamStateManager):
             state["replication_key_value"] = bookmark
         return bookmark
 
-    def is_to_come(self, bookmark: Bookmark) -> bool:
-        """Say whether a bookmark of the STATE is of a time that is not yet, and so is wrong."""
+    def is_in_future(self, bookmark: Bookmark) -> bool:
+        """Return whether a saved bookmark is later than now, and so can't be right."""
         if not isinstance(bookmark, str):
-            return False  # a number may be anything
+            return False  # the number need not be a time
         return is_behind(datetime.now(UTC), datetime.fromisoformat(bookmark))
 
     @override
@@ -203,63 +201,62 @@ class Bookmarks(StreamStateManager):
         self.advance([latest_record.get(replication_key)], replication_key)
 
     def advance(self, values: Sequence[object], replication_key: str) -> None:
-        """Move the bookmark over some records.
+        """Move the bookmark over records.
 
         Args:
-            values: The replication key's value in each of them, as it came.
-            replication_key: Its name.
+            values: The value of the replication key in each record, as the API sent it.
+            replication_key: The replication key.
         """
-        found = [mark for mark in map(self._kind.read, values) if mark is not None]
-        self.unmarked += len(values) - len(found)
-        if found:
-            if self._kind is NUMBERS:
-                self._times.count(found)
-            latest = {replication_key: self._kind.write(max(found))}
+        usable = [value for value in map(self._type.read, values) if value is not None]
+        self.unusable += len(values) - len(usable)
+        if usable:
+            if self._type is NUMBERS:
+                self._units.add(usable)
+            latest = {replication_key: self._type.write(max(usable))}
             super().increment_state(latest, replication_key=replication_key)
 
     def advance_to(self, replication_key: str, bookmark: Bookmark) -> None:
         """Move the bookmark forward, never back.
 
         Args:
-            replication_key: The stream's replication key.
-            bookmark: Where everything before is written.
+            replication_key: The replication key of the stream.
+            bookmark: All records before it are written.
         """
         state = self.stream_state
-        before = state.get("replication_key_value")
-        if before is not None and state.get("replication_key") == replication_key:
-            bookmark = max(bookmark, before)
+        previous = state.get("replication_key_value")
+        if previous is not None and state.get("replication_key") == replication_key:
+            bookmark = max(bookmark, previous)
         state |= {"replication_key": replication_key, "replication_key_value": bookmark}
 
     @override
     def finalize_state(self, state: dict[str, Any] | None = None) -> None:
         state = self.stream_state if state is None else state
-        before = state.get("replication_key"), state.get("replication_key_value")
+        key, bookmark = state.get("replication_key"), state.get("replication_key_value")
         markers = state.get(PROGRESS_MARKERS, {})
-        if (found := markers.get("replication_key_value")) is not None:
-            known = before[1] if before[0] == markers["replication_key"] else None
-            markers["replication_key_value"] = self._capped(found, known)
-        # Of an interrupted run of another version, by its clock; or of any shape.
+        if (latest := markers.get("replication_key_value")) is not None:
+            previous = bookmark if key == markers["replication_key"] else None
+            markers["replication_key_value"] = self._cap(latest, previous)
+        # An interrupted run of an older version may have left one, by the clock of this machine.
         state.pop("replication_key_signpost", None)
         super().finalize_state(state)
-        after = state.get("replication_key"), state.get("replication_key_value")
-        if before[0] == after[0] and before[1] is not None:
-            state["replication_key_value"] = max(before[1], after[1])
+        if bookmark is not None and key == state.get("replication_key"):
+            state["replication_key_value"] = max(bookmark, state["replication_key_value"])
 
-    def _capped(self, found: Bookmark, known: Bookmark | None) -> Bookmark:
-        """Return a bookmark that is no later than now, as far as it is a time.
+    def _cap(self, bookmark: Bookmark, previous: Bookmark | None) -> Bookmark:
+        """Return a bookmark that is not later than now, where it is a time.
 
         Args:
-            found: The greatest value in the records.
-            known: The bookmark before them.
+            bookmark: The greatest value in the records.
+            previous: The bookmark before them.
         """
-        if self._kind is NUMBERS:
-            unit = self._times.unit(known)
-            moment = None if unit is None else from_number(found, unit)
+        if self._type is NUMBERS:
+            unit = self._units.unit(previous)
+            latest = None if unit is None else from_epoch(bookmark, unit)
         else:
-            unit, moment = None, read_datetime(found)
-        if moment is None or (ceiling := self._ceiling(moment)) >= moment:
-            return found
-        if is_behind(ceiling, moment):
+            unit, latest = None, read_datetime(bookmark)
+        if latest is None or (ceiling := self._ceiling(latest)) >= latest:
+            return bookmark
+        if is_behind(ceiling, latest):
             self._logger.warning(
                 "Records of %s are of a time that is still to come. The bookmark stays at now, so"
                 " that what comes until then is not left out; these come again in each run.",
@@ -269,24 +266,24 @@ class Bookmarks(StreamStateManager):
 
 
 class WindowBookmarks(Bookmarks):
-    """Bookmarks that move from window to window, whatever the records in one say.
+    """Bookmarks in seconds since 1970 that the windows of a stream move, and not its records.
 
     Attributes:
-        unit: How many of them are a second.
+        unit: The number of units in a second.
     """
 
     unit: ClassVar[int] = 1
 
     @override
-    def is_to_come(self, bookmark: Bookmark) -> bool:
-        return bool(bookmark > bounds(self.unit, datetime.now(UTC))[1])
+    def is_in_future(self, bookmark: Bookmark) -> bool:
+        return bool(bookmark > epoch_range(self.unit, datetime.now(UTC))[1])
 
     @override
     def advance(self, values: Sequence[object], replication_key: str) -> None:
-        self.unmarked += sum(mark is None for mark in map(self._kind.read, values))
+        self.unusable += sum(value is None for value in map(self._type.read, values))
 
 
 class MillisecondBookmarks(WindowBookmarks):
-    """The same in milliseconds."""
+    """Bookmarks in milliseconds since 1970 that the windows of a stream move."""
 
     unit = 1000

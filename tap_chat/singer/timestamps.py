@@ -13,58 +13,55 @@ if TYPE_CHECKING:
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
-#: Units of times since 1970 that are integers: so many are a second.
+#: Units of numbers since 1970, each as its number per second: s, ms, µs, ns.
 UNITS = (1, 10**3, 10**6, 10**9)
-#: No chat is older; and below, in any unit, are plain numbers.
+#: No chat is older. Smaller numbers, in any unit, are not times.
 OLDEST = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 
 
 def read_datetime(value: object) -> datetime | None:
-    """Return a date-time in UTC, or None if there is none to be read.
+    """Return a date-time in UTC, or None for a value that is not a date-time.
 
     Args:
-        value: A date or date-time, or the ISO 8601 text of one with hyphens, taken for UTC if it
-            names no offset.
+        value: A date, a date-time, or an ISO 8601 text with hyphens. Without an offset, it is
+            taken as UTC.
     """
     text = value if isinstance(value, str) else str(value)
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is UTC:
+        timestamp = datetime.fromisoformat(text)
+        if timestamp.tzinfo is UTC:
             pass
-        elif moment.tzinfo:
-            moment = moment.astimezone(UTC)
+        elif timestamp.tzinfo:
+            timestamp = timestamp.astimezone(UTC)
         else:
-            moment = moment.replace(tzinfo=UTC)
+            timestamp = timestamp.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    # Python reads other texts of digits, such as an epoch, as some date, too.
-    return moment if text[4:8:3] == "--" else None
+    # Python reads other texts of digits, such as a number since 1970, as some date, too.
+    return timestamp if text[4:8:3] == "--" else None
 
 
-def write_datetime(moment: datetime) -> str:
-    """Return a date-time of UTC in the format of bookmarks, `2026-01-31T12:00:00.000000Z`."""
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+def write_datetime(timestamp: datetime) -> str:
+    """Return a date-time in UTC in the format of bookmarks: `2026-01-31T12:00:00.000000Z`."""
+    return timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def normalise_datetime(value: object) -> str | None:
-    """Return a date-time in the format of bookmarks.
+    """Return a value in the format of bookmarks, or None if it is not a date-time.
 
     Args:
         value: As for `read_datetime`.
-
-    Returns:
-        The same instant in UTC with microseconds, or None if there is none to be read.
     """
-    moment = read_datetime(value)
-    return None if moment is None else write_datetime(moment)
+    timestamp = read_datetime(value)
+    return None if timestamp is None else write_datetime(timestamp)
 
 
-def from_number(number: float, unit: int) -> datetime:
-    """Return the moment that a number is, the last one that there is for those beyond.
+def from_epoch(number: float, unit: int) -> datetime:
+    """Return a number since 1970 as a date-time, without fractions of a second.
 
     Args:
-        number: A time since 1970.
-        unit: How many of its units are a second.
+        number: The number. Beyond the last date-time of Python, it is taken as that one.
+        unit: Its unit, one of `UNITS`.
     """
     try:
         return datetime.fromtimestamp(number // unit, UTC)
@@ -72,54 +69,44 @@ def from_number(number: float, unit: int) -> datetime:
         return FAR
 
 
-def bounds(unit: int, now: datetime) -> tuple[int, int]:
-    """Return the first and the last number that is a time of 2000 to now.
-
-    Args:
-        unit: How many of its units are a second.
-        now: What time it is.
-    """
+def epoch_range(unit: int, now: datetime) -> tuple[int, int]:
+    """Return the first and the last number in a unit that is a time from 2000 until now."""
     return OLDEST * unit, int((now + SLACK).timestamp()) * unit
 
 
 def unit_of(number: float, now: datetime) -> int | None:
-    """Return how many of a number's units are a second, or None if it is no time of 2000 to now.
-
-    Args:
-        number: The number.
-        now: What time it is.
-    """
+    """Return the unit in which a number is a time from 2000 until now, or None if there is none."""
     for unit in UNITS:
-        first, last = bounds(unit, now)
+        first, last = epoch_range(unit, now)
         if first <= number <= last:
             return unit
     return None
 
 
-class Times:
-    """Finds out whether numbers are times, by most of them."""
+class UnitDetector:
+    """Finds the unit of numbers by the majority of them: of some, a few may be wrong."""
 
     def __init__(self) -> None:
         self._now = datetime.now(UTC)
-        self._within = dict.fromkeys(UNITS, 0)
+        self._inside = dict.fromkeys(UNITS, 0)
         self._beyond = dict.fromkeys(UNITS, 0)
 
-    def count(self, numbers: Iterable[float]) -> None:
-        """Take note of values of the replication key."""
+    def add(self, numbers: Iterable[float]) -> None:
+        """Count numbers."""
         ordered = sorted(numbers)
         for unit in UNITS:
-            first, last = bounds(unit, self._now)
+            first, last = epoch_range(unit, self._now)
             end = bisect_right(ordered, last)
-            self._within[unit] += end - bisect_left(ordered, first)
+            self._inside[unit] += end - bisect_left(ordered, first)
             self._beyond[unit] += len(ordered) - end
 
-    def unit(self, known: float | None) -> int | None:
-        """Return how many of the numbers' units are a second, or None if they are no times.
+    def unit(self, bookmark: float | None) -> int | None:
+        """Return the unit of the numbers, or None if they are not times.
 
         Args:
-            known: The bookmark before them, which decides if there is one.
+            bookmark: The bookmark before them, which decides if there is one.
         """
-        if known is not None:
-            return unit_of(known, self._now)
-        unit = max(UNITS, key=lambda unit: self._within[unit])
-        return unit if self._within[unit] > self._beyond[unit] else None
+        if bookmark is not None:
+            return unit_of(bookmark, self._now)
+        unit = max(UNITS, key=lambda unit: self._inside[unit])
+        return unit if self._inside[unit] > self._beyond[unit] else None

@@ -523,11 +523,11 @@ class ChatStream(ChunkedStream):
                 len(self.missed),
                 self.path,
             )
-        if self.replication_key and (unmarked := self.state_manager.unmarked):
+        if self.replication_key and (unusable := self.state_manager.unusable):
             self.logger.warning(
                 "%d records of %s have no usable `%s`: they were written, and will be again "
                 "whenever they are read.",
-                unmarked,
+                unusable,
                 self.name,
                 self.replication_key,
             )
@@ -576,7 +576,7 @@ class ChatStream(ChunkedStream):
     def state_manager(self) -> Bookmarks:
         """The keeper of this stream's state."""
         return self.bookmarks_class(
-            kind=self.bookmark_type,
+            bookmark_type=self.bookmark_type,
             start=self.first_bookmark,
             ceiling=self.ceiling,
             tap_name=self.tap_name,
@@ -603,7 +603,7 @@ class ChatStream(ChunkedStream):
         """What `starting_bookmark` will be when the stream is synced."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
-        return self.state_manager.start(self.saved_state, self.replication_key)
+        return self.state_manager.find_start(self.saved_state, self.replication_key)
 
     @property
     def saved_state(self) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class LiveChatStream(ChatStream):
         """From when on this run reads the stream; each of the streams has a bookmark of its own."""
         if not self.has_bookmarks:
             return self.first_bookmark
-        return int(self.state_manager.start(self.saved_state, MARK) or self.first_bookmark)
+        return int(self.state_manager.find_start(self.saved_state, MARK) or self.first_bookmark)
 
 
 class LiveChatChats(LiveChatStream):
