@@ -1,8 +1,8 @@
-"""How the bridge grows: with records, with streams one after another or by turns, with other lines.
+"""How the bridge scales with the number of records, streams, and STATE and SCHEMA lines.
 
-Each case is loaded into a new DuckDB file by a process of its own, and stopped after a time limit.
-What is linear has the same records/s at every size of a group: the last column tells how many times
-longer than that a case took.
+A separate process loads each case into a new DuckDB file, up to a time limit. Linear growth means
+the same records/s for every size in a group: the last column shows how many times longer a case
+took.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Case:
     """One file of messages to load.
 
     Attributes:
-        group: The cases that are compared with the first of them.
-        title: What is in the file.
+        group: Cases with the same group are compared with the first of them.
+        title: A description of the file.
         streams: The names of the streams.
-        records: How many there are in all.
-        write: Writes the file.
+        records: The number of records in all streams.
+        write: A function that writes the file.
     """
 
     group: str
@@ -61,11 +61,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a case came to.
+    """The result of a case.
 
     Attributes:
-        seconds: Of the load; of the whole process if it was stopped.
-        cost: What the whole process cost.
+        seconds: The duration of the load, or of the whole process if it was stopped.
+        cost: The cost of the whole process.
         problem: Why the case does not count; empty if every record is in its table.
     """
 
@@ -75,14 +75,14 @@ class Result:
 
 
 def one_stream(count: int) -> Case:
-    """Return the case of so many records of one stream."""
+    """Return a case with one stream."""
     return Case(
         "a", f"{count:,} records", [STREAM], count, lambda path: write_one_stream(path, count)
     )
 
 
 def many_streams(count: int, *, interleaved: bool) -> Case:
-    """Return the case of so many streams."""
+    """Return a case with many streams."""
     streams = [f"stream_{number:05d}" for number in range(count)]
     return Case(
         "c" if interleaved else "b",
@@ -94,7 +94,7 @@ def many_streams(count: int, *, interleaved: bool) -> Case:
 
 
 def plain(count: int) -> Case:
-    """Return the case of records and nothing else, beside `repeating`."""
+    """Return a case with records alone, to compare with `repeating`."""
     title = f"{count:,} records, no STATE"
     return Case(
         "d",
@@ -106,13 +106,13 @@ def plain(count: int) -> Case:
 
 
 def repeating(count: int) -> Case:
-    """Return the case of a STATE and a SCHEMA before each record."""
+    """Return a case with a STATE and a SCHEMA before each record."""
     title = f"{count:,} records, each with a STATE and a SCHEMA"
     return Case("d", title, [STREAM], count, lambda path: write_repeating(path, count))
 
 
 def cases(arguments: argparse.Namespace) -> Iterator[Case]:
-    """Yield the cases that were asked for, the small ones of a group first."""
+    """Yield the requested cases, the smallest of each group first."""
     yield from map(one_stream, arguments.records)
     for count in arguments.streams:
         yield many_streams(count, interleaved=False)
@@ -124,7 +124,7 @@ def cases(arguments: argparse.Namespace) -> Iterator[Case]:
 
 
 def run(case: Case, variant: str, time_limit: float) -> Result:
-    """Load a case and count what has arrived."""
+    """Load a case, and count the rows."""
     with TemporaryDirectory(prefix="bridge-growth-") as temporary:
         folder = Path(temporary)
         source, report, errors = folder / "input.jsonl", folder / "report", folder / "stderr"
@@ -147,7 +147,7 @@ def run(case: Case, variant: str, time_limit: float) -> Result:
 
 
 def rows_loaded(database: Path, streams: Sequence[str]) -> int:
-    """Return the rows of all streams together."""
+    """Return the number of rows of all streams."""
     with duckdb.connect(str(database), read_only=True) as connection:
         counts = [
             connection.execute(f"select count(*) from bench.{stream}").fetchall()[0][0]  # noqa: S608
@@ -157,18 +157,18 @@ def rows_loaded(database: Path, streams: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Run the cases and print their table, row by row as they end."""
+    """Run the cases, and print their table row by row."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name, sizes in SIZES.items():
         parser.add_argument(f"--{name}", type=int, nargs="*", default=sizes)
     parser.add_argument("--variant", default="run", choices=("run", "load"))
-    parser.add_argument("--time-limit", type=float, default=300, help="seconds of each case")
+    parser.add_argument("--time-limit", type=float, default=300, help="maximum seconds per case")
     arguments = parser.parse_args()
 
     table = Table(title=f"bridge, {arguments.variant}(), merge into DuckDB", title_justify="left")
     for column in ("case", "seconds", "records/s", "CPU s", "peak MiB", "times linear"):
         table.add_column(column, justify="left" if column == "case" else "right")
-    first: dict[str, float] = {}  # seconds a record in the first case of a group
+    first: dict[str, float] = {}  # seconds per record in the first case of a group
     stopped: set[str] = set()
     for case in cases(arguments):
         if case.group in stopped:

@@ -1,8 +1,8 @@
-"""Singer messages into DuckDB, by the bridge and by others: seconds, memory, exactness.
+"""Load Singer messages into DuckDB with the bridge and others: seconds, memory, exactness.
 
-One file of messages is made, and each variant loads it in a process of its own, by turns. The
-machine is noisy: the ratios of one run count. The limit is DuckDB that reads the JSON itself. To
-look at the memory costs time, so that is done in a round of its own, after those that are timed.
+Each variant loads the same file in a separate process, in turn. The machine is noisy: compare the
+ratios of one run. The limit is DuckDB, which reads the JSON itself. Sampling the memory takes time,
+so it has its own round after the timed ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.singer_data import KEYS, SCALE, STREAM, Expected, expected, writ
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 SCHEMA_NAME = "bench"
-# Installed by `meltano install`, with the DuckDB that it loses no rows with: see meltano.yml.
+# `meltano install` installs it, with a DuckDB that loses no rows: see meltano.yml.
 TARGET_DUCKDB = ROOT / ".meltano/loaders/target-duckdb/venv/bin/target-duckdb"
 TARGET = "target-duckdb"
 OURS = "target-dlt"
@@ -63,13 +63,13 @@ class Result:
     """One run of a variant.
 
     Attributes:
-        records: How many there were to load.
-        seconds: Of the load: without imports, but for the targets.
-        cost: What the whole process cost.
-        wrong: What is not in the table as it should be; empty if everything is exact.
-        rows: Rows in the table.
-        packages: How many packages dlt has loaded.
-        stages: Seconds of each stage of dlt.
+        records: The number of records in the file.
+        seconds: The duration of the load; it includes imports only for targets.
+        cost: The cost of the whole process.
+        wrong: The errors in the table; empty if everything is exact.
+        rows: The number of rows in the table.
+        packages: The number of packages that dlt has loaded.
+        stages: The seconds of each stage of dlt.
     """
 
     records: int
@@ -82,12 +82,12 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Records a second."""
+        """Records per second."""
         return self.records / self.seconds
 
 
 def made(folder: Path, variant: str, count: int) -> Path:
-    """Return the file that a variant reads; several may read the same."""
+    """Return the file that a variant reads. Variants may share a file."""
     keys = () if variant == APPEND else KEYS
     path = folder / f"{count}{'-'.join(('', *keys))}.jsonl"
     if not path.exists():
@@ -98,7 +98,7 @@ def made(folder: Path, variant: str, count: int) -> Path:
 def run(
     variant: str, source: Path, known: Expected, target: str, *, memory: bool = False
 ) -> Result:
-    """Load a file by one variant into a new database, and look what is in it."""
+    """Load a file with one variant into a new database, and check its content."""
     with TemporaryDirectory(dir=source.parent) as temporary:
         folder = Path(temporary)
         database = folder / "warehouse.duckdb"
@@ -135,7 +135,7 @@ def settings_of(target: str, database: Path) -> dict[str, str]:
 
 
 def checked(database: Path, known: Expected) -> tuple[int, str]:
-    """Return the rows of the table, and what of its content is not as it should be."""
+    """Return the number of rows in the table, and its errors."""
     table = f"{SCHEMA_NAME}.{STREAM}"
     query = f"select count(*), sum(score::decimal(38, {SCALE})), max(seq) from {table}"  # noqa: S608
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -149,7 +149,7 @@ def checked(database: Path, known: Expected) -> tuple[int, str]:
 
 
 def costs_table(results: dict[str, Result], title: str) -> Table:
-    """Return the table of what each variant costs."""
+    """Return the table of costs per variant."""
     table = Table(title=title, title_justify="left")
     for column in (
         "variant",
@@ -200,14 +200,21 @@ def main() -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=500_000)
-    parser.add_argument("--naive-records", type=int, default=50_000, help="it is slow")
+    parser.add_argument(
+        "--naive-records",
+        type=int,
+        default=50_000,
+        help="records for the variant `naive`, which is slow",
+    )
     parser.add_argument("--repeat", type=int, default=2, help="rounds; the fastest is shown")
     parser.add_argument("--variants", nargs="+", choices=TITLES, default=DEFAULT)
     parser.add_argument("--target", default=str(TARGET_DUCKDB), help="the target-duckdb to run")
     arguments = parser.parse_args()
     variants = list(arguments.variants)
     if TARGET in variants and which(arguments.target) is None:
-        console.print(f"Left out: there is no {arguments.target}; run `meltano install` for it.")
+        console.print(
+            f"Without target-duckdb: {arguments.target} does not exist. Run `meltano install`."
+        )
         variants.remove(TARGET)
 
     counts = dict.fromkeys(variants, arguments.records)

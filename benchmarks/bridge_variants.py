@@ -1,7 +1,7 @@
-"""The ways through dlt of a file of Singer messages into DuckDB, each in a process of its own.
+"""Load a file of Singer messages into DuckDB with one of several uses of dlt.
 
-Started by bridge_speed.py and bridge_growth.py: `bridge_variants.py <variant> <input> <folder>`.
-The last line that it prints is JSON: the seconds of the load, and of its stages.
+bridge_speed.py and bridge_growth.py start it: `bridge_variants.py <variant> <input> <folder>`.
+Its last line of output is JSON with the seconds of the load and of its stages.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from dlt.extract import DltResource, DltSource
 
 DATASET = "bench"
-#: Names of streams in a file beside the input; without that file there is the one stream.
+#: A file next to the input with the names of the streams. Without it, the input has one stream.
 STREAMS_FILE = "streams.json"
 CHECKPOINT_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class Loaded:
-    """How long it took.
+    """The duration of a load.
 
     Attributes:
-        seconds: The whole load, without the imports.
-        packages: How many packages dlt has loaded.
-        stages: Seconds of each stage of dlt.
+        seconds: The whole load, without imports.
+        packages: The number of packages that dlt has loaded.
+        stages: The seconds of each stage of dlt.
     """
 
     seconds: float = 0
@@ -50,7 +50,7 @@ class Loaded:
 
 
 class _Stages(NullCollector):
-    """Adds up the stages of all runs of a pipeline, from dlt's trace."""
+    """Sums the stages of all runs of a pipeline, from dlt's trace."""
 
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
@@ -67,11 +67,11 @@ class _Stages(NullCollector):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be loaded, and where to.
+    """A file to load.
 
     Attributes:
-        source: The Singer messages.
-        folder: Where the database and the files of dlt go.
+        source: The file of Singer messages.
+        folder: The folder for the database and the files of dlt.
         streams: The streams in the file.
     """
 
@@ -100,17 +100,17 @@ class Job:
 
 
 def bridge_run(job: Job, loaded: Loaded) -> None:
-    """The bridge: a merge if the SCHEMA has a key, otherwise an append."""
+    """Use the bridge: it merges if the SCHEMA has a key, and appends otherwise."""
     job.pipeline(loaded).run(job.bridge())
 
 
 def bridge_load(job: Job, loaded: Loaded) -> None:
-    """The bridge, with a checkpoint every few seconds while the tap runs on."""
+    """Use the bridge, with a checkpoint every few seconds while the tap runs."""
     load(job.pipeline(loaded), job.bridge(), checkpoint_every=CHECKPOINT_SECONDS)
 
 
 def naive(job: Job, loaded: Loaded) -> None:
-    """What everybody writes first: dicts from `json.loads` to a resource of dlt."""
+    """Pass dicts from `json.loads` to a resource of dlt, as most people try first."""
 
     def records() -> Iterator[Any]:
         with job.source.open(encoding="utf-8") as lines:
@@ -132,11 +132,11 @@ VARIANTS: dict[str, Callable[[Job, Loaded], None]] = {
 
 
 def main() -> None:
-    """Run one variant and print its seconds."""
+    """Run one variant, and print its seconds."""
     variant, source, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     streams_file = source.parent / STREAMS_FILE
     streams = json.loads(streams_file.read_text()) if streams_file.exists() else [STREAM]
-    # dlt imports what it needs for a destination when there is one.
+    # dlt imports the packages of a destination at the first use.
     Job(source, folder / "warm", streams).pipeline(Loaded())
     job, loaded = Job(source, folder, streams), Loaded()
     start = time.perf_counter()

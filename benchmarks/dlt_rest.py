@@ -1,6 +1,6 @@
-"""Freshchat's tree as a dlt rest_api pipeline, extracted and not loaded.
+"""Extract Freshchat's conversations with dlt's rest_api, without loading them.
 
-Arguments: the URL of the API, the number of workers.
+Arguments: the URL of the API, and the number of workers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGE_SIZE = 50
 
 
 def with_path(row: dict[str, Any]) -> dict[str, Any]:
-    """Add the id as a part of a path: rest_api puts it there as it is."""
+    """Add the id quoted for a path, because rest_api does not quote it."""
     return row | {"path": quote(row["id"], safe="")}
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     os.environ["EXTRACT__WORKERS"] = workers
     os.environ["EXTRACT__MAX_PARALLEL_ITEMS"] = str(2 * int(workers))
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-    # dlt reads its settings when it is imported.
+    # dlt reads its settings at import.
     import dlt  # noqa: PLC0415
     from dlt.sources.rest_api import rest_api_source  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""Freshchat's tree from the sandbox to a file: how fast, how politely, and how much twice.
+"""Read Freshchat's conversations into a file: speed, rate limits, and repeated requests.
 
-Requests a second are counted from the first to the last one, without the start of a program. The
-sandbox runs on the same machine; what a bare client reaches is its ceiling. The machine is noisy.
+Requests per second count from the first to the last request, without the start of the program. The
+sandbox runs on the same machine, so a bare client shows the upper bound. The machine is noisy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tap_chat.sandbox import API_KEY
 
 HERE = Path(__file__).parent
 
-# A small process between, as a child is counted with the memory of the one that starts it.
+# A small process in between: the kernel starts the peak memory of a child at that of its parent.
 MEASURE = """
 import json, resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stderr=subprocess.DEVNULL).returncode
@@ -51,18 +51,18 @@ threads = [threading.Thread(target=ask, args=(int(sys.argv[4]) // 16,)) for _ in
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run cost.
+    """The cost of a run.
 
     Attributes:
         code: The exit code.
-        seconds: From the first to the last request.
-        cpu: Seconds of CPU, with the start of the program.
-        memory: The most memory, in MiB.
-        requests: Those that were sent.
-        refused: Those of them that were answered 429.
-        records: RECORD lines.
-        state: Bytes of the largest STATE line.
-        states: The part of all STATE lines of the output.
+        seconds: The time from the first to the last request.
+        cpu: The CPU seconds, with the start of the program.
+        memory: The peak memory, in MiB.
+        requests: The number of requests.
+        refused: The number of requests that returned 429.
+        records: The number of RECORD lines.
+        state: The size of the largest STATE line, in bytes.
+        states: The share of STATE lines in the bytes of the output.
     """
 
     code: int
@@ -77,14 +77,14 @@ class Outcome:
 
     @property
     def rate(self) -> float:
-        """Requests a second that were not refused."""
+        """Accepted requests per second."""
         return (self.requests - self.refused) / self.seconds
 
 
 def steer(url: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Change options of a sandbox and return its report; none to look only."""
+    """Change options of a sandbox, if any, and return its report."""
     data = json.dumps(changes).encode() if changes else None
-    request = Request(  # noqa: S310 - our own address
+    request = Request(  # noqa: S310 - a local address
         f"{url}/_sandbox", data, method="PATCH" if changes else "GET"
     )
     with urlopen(request) as answer:  # noqa: S310
@@ -93,7 +93,7 @@ def steer(url: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def measured(url: str, command: list[str], latency: float, **options: Any) -> Outcome:  # noqa: ANN401
-    """Run a command against a sandbox that behaves as told."""
+    """Run a command against a sandbox with these options."""
     before = steer(url, **{"latency": latency, "rate_limit": None} | options)
     with TemporaryDirectory() as folder:
         out = Path(folder, "out")
@@ -120,11 +120,11 @@ def measured(url: str, command: list[str], latency: float, **options: Any) -> Ou
 
 
 class Bench:
-    """The programs that are measured, each with its config.
+    """The measured programs, each with its config.
 
     Args:
-        url: Where the sandbox is.
-        folder: For configs.
+        url: The URL of the sandbox.
+        folder: A folder for configs.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -150,14 +150,14 @@ class Bench:
         return [sys.executable, str(HERE / "dlt_rest.py"), f"{self.url}/v2", str(workers)]
 
     def bare(self) -> list[str]:
-        """Return the command of a client that does nothing but ask."""
+        """Return the command of a client that only sends requests."""
         host = self.url.removeprefix("http://")
         arguments = [host, "/v2/channels?items_per_page=10", API_KEY, str(BARE_REQUESTS)]
         return [sys.executable, "-c", BARE, *arguments]
 
 
 def add(table: Table, name: str, latency: float, outcome: Outcome, least: float = 0) -> None:
-    """Add a row; `least` is the shortest time in which it can be done, in seconds."""
+    """Add a row. `least` is the shortest possible time, in seconds."""
     table.add_row(
         name,
         f"{latency * 1000:.0f}",
@@ -175,7 +175,7 @@ def add(table: Table, name: str, latency: float, outcome: Outcome, least: float 
 
 
 def speed(bench: Bench, table: Table, arguments: argparse.Namespace) -> None:
-    """Measure requests a second by latency and workers, with the rivals'."""
+    """Measure requests per second by latency and workers, also for other programs."""
     add(table, "bare http.client, 16 threads", 0, measured(bench.url, bench.bare(), 0))
     for latency in arguments.latencies:
         for workers in arguments.workers:
@@ -194,18 +194,18 @@ def speed(bench: Bench, table: Table, arguments: argparse.Namespace) -> None:
 
 
 def limit(bench: Bench, table: Table, _: argparse.Namespace) -> None:
-    """Measure how well an allowance is used, one that the tap is told and one that it is not."""
-    for allowed, window, told in ((50, 1.0, 3000), (50, 1.0, None), (600, 60.0, 600)):
-        command = bench.tap(16, requests_per_minute=told)
+    """Measure how well the tap uses a rate limit, with and without the setting for it."""
+    for allowed, window, setting in ((50, 1.0, 3000), (50, 1.0, None), (600, 60.0, 600)):
+        command = bench.tap(16, requests_per_minute=setting)
         options = {"rate_limit": allowed, "rate_window": window}
         outcome = measured(bench.url, command, 0.02, **options)
         windows = -(-(outcome.requests - outcome.refused) // allowed) - 1
-        name = f"{allowed} in {window:.0f} s, {'told' if told else 'not told'}"
+        name = f"{allowed} in {window:.0f} s, {'set' if setting else 'unset'}"
         add(table, name, 0.02, outcome, windows * window)
 
 
 def killed(bench: Bench, table: Table, _: argparse.Namespace) -> None:
-    """Kill a run half-way, and measure what the next one does."""
+    """Kill a run half-way, and measure the next one."""
     for latency in (0.0, 0.1):
         whole = measured(bench.url, bench.tap(64), latency)
         add(table, "whole", latency, whole)
@@ -226,7 +226,7 @@ def killed(bench: Bench, table: Table, _: argparse.Namespace) -> None:
 
 
 def growth(bench: Bench, table: Table, _: argparse.Namespace) -> None:
-    """Measure ten times the conversations: run it with --scale 0.1 and 1, and compare."""
+    """Measure ten times the conversations: compare runs with --scale 0.1 and 1."""
     add(table, "tap-chat, 16 workers", 0, measured(bench.url, bench.tap(16), 0))
 
 
@@ -234,7 +234,7 @@ PARTS = {"speed": speed, "limit": limit, "killed": killed, "growth": growth}
 
 
 def main() -> None:
-    """Run the parts that are named, and print a table of each."""
+    """Run the named parts, and print a table for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument(
@@ -242,8 +242,10 @@ def main() -> None:
     )
     parser.add_argument("--latencies", type=float, nargs="*", default=[0, 0.02, 0.1])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 16, 64, 256])
-    parser.add_argument("--rivals", action="store_true", help="dlt, and a plain tap (7 minutes)")
-    parser.add_argument("--save", action="store_true", help="keep the rates for plot.py")
+    parser.add_argument(
+        "--rivals", action="store_true", help="also run dlt and a plain tap (7 minutes)"
+    )
+    parser.add_argument("--save", action="store_true", help="save the rates for plot.py")
     arguments = parser.parse_args()
     sizes = [f"--users={1000 * arguments.scale:.0f}"]
     sizes += [f"--conversations={3000 * arguments.scale:.0f}"]

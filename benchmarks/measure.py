@@ -1,4 +1,4 @@
-"""Runs a program and says what it cost: seconds, CPU seconds, memory (Linux: it reads /proc)."""
+"""Run a program, and measure its seconds, CPU seconds and memory (Linux: it reads /proc)."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _KIB_PER_MIB = 1024
 
 
 def saved(name: str, rows: list[dict[str, Any]]) -> None:
-    """Put what was measured under a name into the file that the picture is drawn from."""
+    """Save a measurement under a name, in the file that plot.py reads."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     RESULTS.write_text(json.dumps({**kept, name: rows}, indent=1) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one program cost.
+    """The cost of a program.
 
     Attributes:
-        code: Its exit code; None if it was stopped after the time limit.
-        seconds: Of wall clock, from start to end.
-        cpu: Seconds of CPU, with those of its children.
-        peak: MiB that it had in memory at most; 0 if it was not looked at, like the next.
-        peak_with_children: MiB that it and its children had at the same time, as sampled; what
-            they share, such as libraries, counts once.
+        code: The exit code; None if it was stopped after the time limit.
+        seconds: The wall clock seconds, from start to end.
+        cpu: The CPU seconds, with those of its children.
+        peak: The peak memory, in MiB; 0 if it was not sampled.
+        peak_with_children: The peak memory of the program and its children together, in MiB; shared
+            memory, such as libraries, counts once. 0 if it was not sampled.
     """
 
     code: int | None
@@ -60,12 +60,12 @@ def measured(
 
     Args:
         command: The program and its arguments.
-        time_limit: Seconds after which it is stopped.
-        memory: Look at its memory while it runs, which slows it down by a tenth on two cores.
-        pipes: Its stdin, stdout and stderr: binary files.
+        time_limit: Seconds after which to stop it.
+        memory: Whether to sample its memory, which slows it down by a tenth on two cores.
+        pipes: Its stdin, stdout and stderr, as binary files.
     """
     start = time.perf_counter()
-    # A group of its own, so that its children are stopped with it.
+    # A process group of its own, to stop its children with it.
     process = Popen(command, start_new_session=True, **pipes)
     sampler = _Sampler(process.pid)
     if memory:
@@ -90,7 +90,7 @@ def measured(
 
 
 class _Sampler(Thread):
-    """Looks at the memory of a process and its children until it is told that it has ended."""
+    """Samples the memory of a process and its children until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -102,7 +102,7 @@ class _Sampler(Thread):
     @override
     def run(self) -> None:
         while not self.ended.wait(_SAMPLE_SECONDS):
-            # The kernel keeps the peak of the process itself; of several together nobody does.
+            # The kernel keeps the peak of a process, but not of several together.
             self.peak = max(self.peak, _memory(self._pid, "VmHWM", "status"))
             family = sum(_memory(pid, "Pss", "smaps_rollup") for pid in _family(self._pid))
             self.peak_with_children = max(self.peak_with_children, family)
@@ -116,9 +116,9 @@ def _stop_late(pid: int, ended: Event, late: Event, time_limit: float | None) ->
 
 
 def _family(pid: int) -> Iterable[int]:
-    """Yield a process and all that it has started."""
+    """Yield a process and its descendants."""
     yield pid
-    # A process may end at any moment.
+    # A process may end at any time.
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
@@ -126,7 +126,7 @@ def _family(pid: int) -> Iterable[int]:
 
 
 def _memory(pid: int, name: str, file: str) -> float:
-    """Return one number of a file in /proc/<pid> in MiB, 0 if the process has ended."""
+    """Return a number of a file in /proc/<pid>, in MiB; 0 if the process has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
             if line.startswith(f"{name}:"):

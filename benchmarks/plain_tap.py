@@ -1,4 +1,4 @@
-"""The same streams as a plain SDK tap: what a developer writes who follows the documentation."""
+"""The same streams in a plain tap, written by the documentation of the SDK."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class NextLink(BaseHATEOASPaginator):
 class Freshchat(RESTStream[Any]):
     """A stream of Freshchat."""
 
-    # The SDK's own check fails on objects of which nothing is declared.
+    # The SDK's own check fails for objects without declared properties.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.ROOT_ONLY
 
     @property
@@ -175,7 +175,7 @@ class ConversationsMessages(Freshchat):
 
 
 class PlainTap(Tap):
-    """A plain tap of the messages API, or of Freshchat's tree."""
+    """A plain tap for the messages API, or for Freshchat's conversations."""
 
     name = "tap-plain"
     config_jsonschema = th.PropertiesList(
@@ -193,7 +193,7 @@ class PlainTap(Tap):
 
 
 class DixaConversations(RESTStream[None]):
-    """The conversations of Dixa, one window."""
+    """The conversations of Dixa, in one window."""
 
     name = "dixa_conversation_export"
     path = "/conversation_export"
@@ -208,7 +208,7 @@ class DixaConversations(RESTStream[None]):
 
 
 class PlainDixaTap(Tap):
-    """A plain tap."""
+    """A plain tap for Dixa."""
 
     name = "tap-plain"
     config_jsonschema = th.PropertiesList(

@@ -1,6 +1,6 @@
-"""What a full run of each platform costs: requests, seconds, memory and the size of the STATE.
+"""Measure a full run of each platform: requests, seconds, memory and the size of the STATE.
 
-Everything is read from the sandbox to a pipe, at 0 and at 100 ms latency. The machine is noisy.
+The tap reads from the sandbox to a pipe, at 0 and at 100 ms latency. The machine is noisy.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MEASURED = (
 
 
 def steer(url: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Change options of a sandbox and return its report."""
-    request = Request(  # noqa: S310 - our own address
+    """Change options of a sandbox, and return its report."""
+    request = Request(  # noqa: S310 - a local address
         f"{url}/_sandbox", json.dumps(changes).encode(), method="PATCH"
     )
     with urlopen(request) as answer:  # noqa: S310
@@ -41,7 +41,7 @@ def steer(url: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def run(config: dict[str, Any]) -> tuple[float, int, int, int]:
-    """Run the tap; return seconds, records, MiB at most, and bytes of the largest STATE line."""
+    """Run the tap. Return seconds, records, peak MiB, and bytes of the largest STATE line."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "config.json")
         path.write_text(json.dumps(config))

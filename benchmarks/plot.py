@@ -1,6 +1,6 @@
-"""The picture of README.md, from what fan_out.py and records.py have saved.
+"""Draw the picture of README.md, from the results of fan_out.py and records.py.
 
-Needs matplotlib, which nothing else here does:
+It needs matplotlib, which nothing else here needs:
 `.venv/bin/uv run --no-project --with matplotlib benchmarks/plot.py`.
 """
 
@@ -19,7 +19,7 @@ OURS, THEIRS = "#2a6f97", "#b08968"
 
 
 def by_latency(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401
-    """Draw requests a second over latency, a line for each program."""
+    """Draw requests per second by latency, one line per program."""
     names = dict.fromkeys(row["run"] for row in rows if not row["run"].startswith("bare"))
     for name in names:
         points = sorted((row["ms"], row["rate"]) for row in rows if row["run"] == name)
@@ -42,7 +42,7 @@ def by_latency(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401
 
 
 def by_path(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401
-    """Draw records a second of CPU, a bar for each path."""
+    """Draw records per CPU second, one bar per path."""
     colours = [THEIRS if "plain" in row["run"] else OURS for row in rows]
     bars = axes.barh([row["run"] for row in rows], [row["rate"] for row in rows], color=colours)
     axes.bar_label(bars, [f"{row['rate']:,.0f}" for row in rows], fontsize=8, padding=3)

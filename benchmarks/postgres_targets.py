@@ -1,8 +1,7 @@
-"""Singer messages into PostgreSQL by target-dlt and by two targets that others wrote.
+"""Load Singer messages into PostgreSQL with target-dlt and two targets of other projects.
 
-Every tenth text is empty, as texts of real tables are. Each target loads the same file into a
-database of its own, by turns, and every cell is looked at. The machine is noisy: the ratios of one
-run count.
+Every tenth text is empty, as in real tables. Each target loads the same file into its own database,
+in turn, and every cell is compared. The machine is noisy: compare the ratios of one run.
 """
 
 from __future__ import annotations
@@ -51,13 +50,13 @@ SCHEMA = {
         "parent_id": {"type": ["integer", "null"]},
     },
 }
-#: The same of each table, whatever else a target puts into it; an empty text may be null there.
+#: The same columns of each table, without those that a target adds. An empty text may be null.
 SUM = f"""
 select count(*), md5(string_agg(concat_ws('|',
     id, created_at::timestamptz, coalesce(text, ''), coalesce(author, 'null'), score::float8,
     is_read, coalesce(parent_id, -1)
 ), E'\\n' order by id)) from {DATASET}.{STREAM}
-"""  # noqa: S608 - our own names
+"""  # noqa: S608 - names of this program
 
 console = Console(width=120)
 
@@ -84,7 +83,7 @@ def messages(count: int) -> Iterator[str]:
 def loaded(
     kind: Callable[[str], Target], lines: Path, folder: Path, server: PostgresServer
 ) -> tuple[str, Cost, tuple[int, str]]:
-    """Load the lines by a target; return its name, what it cost, and what is in the table."""
+    """Load the lines with a target. Return its name, its cost, and the rows of the table."""
     with server.database() as url:
         target = kind(url)
         config = folder / "config.json"
@@ -103,7 +102,7 @@ def loaded(
 
 
 def main() -> None:
-    """Measure, and show seconds and how they compare with ours."""
+    """Measure, and print the seconds and their ratio to target-dlt."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)

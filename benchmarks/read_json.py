@@ -1,6 +1,6 @@
-"""The limit of bridge_speed.py: DuckDB reads a file of Singer messages itself, without dlt.
+"""The limit for bridge_speed.py: DuckDB reads a file of Singer messages itself, without dlt.
 
-`read_json.py <input> <folder>`; it prints what bridge_variants.py prints.
+Usage: `read_json.py <input> <folder>`. The output is that of bridge_variants.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SQL = """
 
 
 def main() -> None:
-    """Load the file and print the seconds it took."""
+    """Load the file, and print the seconds."""
     source, folder = Path(sys.argv[1]), Path(sys.argv[2])
     start = time.perf_counter()
     with duckdb.connect(str(folder / "warehouse.duckdb")) as database:

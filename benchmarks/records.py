@@ -1,7 +1,7 @@
-"""Records a second by path: from memory, and from a socket, to /dev/null; CPU of one process.
+"""Measure records per CPU second by path: from memory and from a socket, to /dev/null.
 
-The plain SDK tap is what a developer writes who follows the SDK's documentation. All run by turns,
-each in a process of its own; the machine is noisy, so the ratios count.
+The plain SDK tap follows the SDK's documentation. All paths run in turn, each in a separate
+process. The machine is noisy: compare the ratios.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tap_chat.tap import TapChat
 
 HERE = Path(__file__).parent
 START = 1_735_689_600_000  # 2025-01-01, ms
-# A child's own high-water mark: the one that wait4 gives begins with that of its parent.
+# The peak memory of the child. wait4 returns one that starts at the peak of its parent.
 REPORT = """
 import json, pathlib, sys, time
 sys.stdout.flush()
@@ -43,7 +43,7 @@ peak = pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].spli
 print(json.dumps({"seconds": time.process_time(), "memory": int(peak) / 1024}), file=sys.stderr)
 """
 
-# Whole programs, so that nothing of the benchmark counts.
+# Whole programs, so that the benchmark itself does not count.
 PROGRAMS = {
     "dixa plain": """
 import sys
@@ -74,11 +74,11 @@ FIELDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run cost.
+    """The cost of a run.
 
     Attributes:
-        seconds: Its CPU, user and system; from memory the sync alone, else the start, too.
-        memory: MiB at most; None from memory, where the pages are most of it.
+        seconds: The CPU seconds, user and system. From memory, they exclude the start.
+        memory: The peak MiB; None from memory, where the pages take most of it.
     """
 
     seconds: float
@@ -92,7 +92,7 @@ def chat_record(number: int) -> dict[str, Any]:
         "conversation_id": f"c{number // 7}",
         "timestamp": f"2025-03-01T12:{number // 60 % 60:02d}:{number % 60:02d}.123Z",
         "updated_at": "2025-03-01T13:00:00.000Z",
-        "message": f'Hello, my order {number} did not arrive. Where is it? "Soon" is no answer. '
+        "message": f'Hello, my order {number} did not arrive. Where is it? "Soon" is not enough. '
         * 3,
         "type": "text",
         "channel": "web",
@@ -135,7 +135,7 @@ def dixa_month(count: int) -> bytes:
 
 
 def from_memory(mode: str, count: int) -> None:
-    """Run a tap of messages whose requests are answered from memory."""
+    """Run a tap whose responses come from memory."""
     pages = iter(chat_pages(count))
     config: dict[str, Any] = {"api_url": "http://127.0.0.1", "api_key": "k"}
     if "plain" in mode:
@@ -169,7 +169,7 @@ def from_memory(mode: str, count: int) -> None:
 
 
 def measured(mode: str, argument: str) -> Measured:
-    """Run one path in a process of its own."""
+    """Run one path in a separate process."""
     program = [__file__, "--from-memory", mode]
     if mode in PROGRAMS:
         program = ["-c", PROGRAMS[mode] + REPORT]
@@ -190,12 +190,12 @@ def measured(mode: str, argument: str) -> Measured:
 
 
 class Month(BaseHTTPRequestHandler):
-    """Answers every request with the same bytes."""
+    """Responds to every request with the same bytes."""
 
     body = b""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Send the bytes."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(self.body)))
@@ -210,7 +210,7 @@ class Month(BaseHTTPRequestHandler):
 def compare(
     title: str, modes: list[str], argument: str, count: int, rounds: int
 ) -> list[dict[str, Any]]:
-    """Measure paths by turns, and print their table; the first is what others are compared to."""
+    """Measure paths in turn, and print a table that compares them with the first."""
     best: dict[str, Measured] = {}
     for _ in range(rounds):
         for mode in modes:
@@ -238,8 +238,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--conversations", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--save", action="store_true", help="keep the rates for plot.py")
-    parser.add_argument("--from-memory", nargs=2, help="one path, in this process")
+    parser.add_argument("--save", action="store_true", help="save the rates for plot.py")
+    parser.add_argument("--from-memory", nargs=2, help="run one path in this process")
     arguments = parser.parse_args()
     if arguments.from_memory:
         mode, count = arguments.from_memory
@@ -259,7 +259,7 @@ def main() -> None:
     server = HTTPServer(("127.0.0.1", 0), Month)
     Thread(target=server.serve_forever, daemon=True).start()
     rates += compare(
-        f"A month of {arguments.conversations:,} conversations in one answer of"
+        f"A month of {arguments.conversations:,} conversations in one response of"
         f" {len(Month.body) / 1e6:.0f} MB, from the socket to /dev/null",
         ["dixa plain", "dixa tap-chat"],
         f"http://127.0.0.1:{server.server_port}",

@@ -1,6 +1,6 @@
-"""Made-up Singer output, the same from the same seed: large chat messages with every kind of value.
+"""Generate Singer output from a seed: large chat messages with every kind of value.
 
-Every number in it is known beforehand, so that what arrived in a table can be checked exactly.
+All numbers are known in advance, so the content of a table can be checked exactly.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 STREAM = "messages"
 KEYS = ("id",)
-#: The integers are beyond 2^53, so that none survives the way through a double.
+#: The integers are beyond 2^53, so a double can't hold them.
 FIRST_SEQ = 2**53 + 1
-#: Digits after the point of the decimal; with those before it, more than a double has.
+#: Digits after the decimal point. With those before it, they are more than a double has.
 SCALE = 9
 
 SCHEMA: dict[str, Any] = {
@@ -59,10 +59,10 @@ _TAGS = ('["urgent","billing"]', "[]", '["vip"]', '["refund","de","\\u00fcber"]'
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a table holds once all records are in it.
+    """The content of a table with all records.
 
     Attributes:
-        count: Rows.
+        count: The number of rows.
         score: The sum of the decimals.
         seq: The greatest integer.
     """
@@ -73,7 +73,7 @@ class Expected:
 
 
 def catalog(streams: Iterable[str]) -> dict[str, Any]:
-    """Return the catalog of a tap with these streams. The keys are those of the SCHEMA lines."""
+    """Return the catalog of a tap with these streams and the keys of the SCHEMA lines."""
     return {
         "streams": [
             {
@@ -90,31 +90,31 @@ def catalog(streams: Iterable[str]) -> dict[str, Any]:
 
 
 def schema_line(stream: str = STREAM, *, keys: Iterable[str] = KEYS) -> str:
-    """Return the SCHEMA of a stream; without a key, its rows are appended."""
+    """Return the SCHEMA of a stream. Without a key, its rows are appended."""
     return _line({"type": "SCHEMA", "stream": stream, "schema": SCHEMA, "key_properties": [*keys]})
 
 
 def state_line(stream: str, number: int) -> str:
-    """Return the STATE after so many records of a stream."""
+    """Return the STATE after a number of records."""
     bookmark = {"replication_key": "updated_at", "replication_key_value": f"bookmark {number}"}
     return _line({"type": "STATE", "value": {"bookmarks": {stream: bookmark}}})
 
 
 def record_lines(count: int, stream: str = STREAM, seed: int = 1) -> Iterator[str]:
-    """Yield RECORD lines of about 500 bytes; their keys rise."""
+    """Yield RECORD lines of about 500 bytes, with rising keys."""
     chosen = random.Random(seed)  # noqa: S311 - made-up data
     digits = [f"{chosen.randrange(10**SCALE):0{SCALE}d}" for _ in range(1009)]
     for number in range(count):
         fraction = digits[number % len(digits)]
         day, second = number // 86_400 % 28 + 1, number % 86_400
         clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-        moment = f"2025-{number % 12 + 1:02d}-{day:02d}T{clock}.{fraction[:6]}"
+        at = f"2025-{number % 12 + 1:02d}-{day:02d}T{clock}.{fraction[:6]}"
         reply = "null" if number % 3 else f'"msg-{number // 2:012d}"'
         yield (
             f'{{"type":"RECORD","stream":"{stream}","record":{{"id":"msg-{number:012d}",'
             f'"conversation_id":"conv-{number // 7:010d}",'
-            f'"created_at":"{moment}{_OFFSETS[number % 2]}",'
-            f'"updated_at":"{moment}{_OFFSETS[2 + number % 2]}",'
+            f'"created_at":"{at}{_OFFSETS[number % 2]}",'
+            f'"updated_at":"{at}{_OFFSETS[2 + number % 2]}",'
             f'"seq":{FIRST_SEQ + number},"score":{_whole(number)}.{fraction},'
             f'"text":"{_TEXTS[number % 4]} ({number})",'
             f'"author":{{"id":"agent-{number % 97:04d}","name":"Zo\\u00eb {number % 97}",'
@@ -126,7 +126,7 @@ def record_lines(count: int, stream: str = STREAM, seed: int = 1) -> Iterator[st
 
 
 def expected(count: int, seed: int = 1) -> Expected:
-    """Return what a table holds of `record_lines(count, seed=seed)`."""
+    """Return the content of a table with `record_lines(count, seed=seed)`."""
     chosen = random.Random(seed)  # noqa: S311 - made-up data
     fractions = [chosen.randrange(10**SCALE) for _ in range(1009)]
     billionths = sum(
@@ -138,7 +138,7 @@ def expected(count: int, seed: int = 1) -> Expected:
 def write_one_stream(
     path: Path, count: int, *, state_every: int = 10_000, keys: Iterable[str] = KEYS
 ) -> None:
-    """Write a file of one stream, as a tap prints it."""
+    """Write a file with one stream, as a tap writes it."""
     with path.open("w", encoding="utf-8") as file:
         file.write(schema_line(keys=keys))
         for number, line in enumerate(record_lines(count), start=1):
@@ -149,7 +149,7 @@ def write_one_stream(
 
 
 def write_repeating(path: Path, count: int) -> None:
-    """Write a file of one stream with a STATE and a SCHEMA before each record."""
+    """Write a file with one stream, and a STATE and a SCHEMA before each record."""
     with path.open("w", encoding="utf-8") as file:
         for number, line in enumerate(record_lines(count)):
             file.writelines((state_line(STREAM, number), schema_line(), line))
@@ -157,13 +157,13 @@ def write_repeating(path: Path, count: int) -> None:
 
 
 def write_streams(path: Path, streams: list[str], count: int, *, interleaved: bool) -> None:
-    """Write a file of many streams of so many records each.
+    """Write a file with many streams.
 
     Args:
         path: The file.
         streams: The names of the streams.
-        count: Records of each.
-        interleaved: The streams take turns at every record, not one after another.
+        count: The number of records per stream.
+        interleaved: Whether the streams alternate at every record.
     """
     with path.open("w", encoding="utf-8") as file:
         if interleaved:

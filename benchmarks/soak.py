@@ -1,8 +1,9 @@
-"""A large account through the whole way in one run: every row counted, what it cost as it went on.
+"""Load a large account in one run, count every row, and measure the cost during the run.
 
-By default 100,000 conversations of Freshchat with 1,900,000 messages, besides 1,000,000 of the
-messages API. Each tenth of the run is a row of the table: requests a second, memory, threads,
-sockets and other open files. What leaks or slows down grows from row to row. Linux: it reads /proc.
+By default, the account has 100,000 conversations of Freshchat with 1,900,000 messages, and
+1,000,000 messages of the messages API. Each tenth of the run is a row of the table: requests per
+second, memory, threads, sockets and other open files. Leaks grow from row to row. It needs Linux,
+because it reads /proc.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SAMPLE_SECONDS = 1
 ROWS = 10
 KIB_PER_MIB = 1024
 SCHEMA = "chats"
-#: The loaders, and their commands. The last writes to nothing, and shows the tap alone.
+#: The loaders and their commands. The last discards its input, to measure the tap alone.
 LOADERS = {
     "target-dlt": [str(BIN / "target-dlt")],
     "target-duckdb": [str(ROOT / ".meltano/loaders/target-duckdb/venv/bin/target-duckdb")],
@@ -47,15 +48,15 @@ LOADERS = {
 
 @dataclass(frozen=True)
 class Sample:
-    """What there was at a moment.
+    """A sample of a run.
 
     Attributes:
-        second: Of the run.
-        requests: Answered so far.
-        memory: MiB of the tap, and of the loader with what it has started.
-        threads: Of the tap.
-        sockets: Of the tap.
-        files: That the tap has open, besides sockets.
+        second: The second of the run.
+        requests: The number of responses so far.
+        memory: The MiB of the tap, and of the loader with its child processes.
+        threads: The number of threads of the tap.
+        sockets: The number of sockets of the tap.
+        files: The number of other open files of the tap.
     """
 
     second: float
@@ -68,12 +69,12 @@ class Sample:
 
 @dataclass
 class Watch:
-    """Looks at a tap and its loader while they run.
+    """Samples a tap and its loader while they run.
 
     Attributes:
-        url: Where the sandbox is.
-        processes: The tap; and the loader, if there is one.
-        samples: What was seen.
+        url: The URL of the sandbox.
+        processes: The tap, and the loader if there is one.
+        samples: The samples so far.
     """
 
     url: str
@@ -81,21 +82,21 @@ class Watch:
     samples: list[Sample] = field(default_factory=list)
 
     def run(self) -> float:
-        """Look until they have ended; return the seconds that they took."""
+        """Sample until both have ended, and return the seconds."""
         begun = time.monotonic()
         for process in self.processes:
             while True:
                 with suppress(TimeoutExpired):
                     process.wait(SAMPLE_SECONDS)
                     break
-                # The tap may end while it is looked at.
+                # The tap may end during a sample.
                 with suppress(OSError):
                     self.samples.append(self._sample(time.monotonic() - begun))
         return time.monotonic() - begun
 
     def _sample(self, second: float) -> Sample:
         tap = self.processes[0].pid
-        # The loader goes on for a while after the tap, of which nothing is left then.
+        # The loader continues for a while after the tap has ended.
         links = [str(link.readlink()) for link in Path(f"/proc/{tap}/fd").iterdir()]
         sockets = sum(link.startswith("socket:") for link in links)
         memory = [sum(map(resident, family(process.pid))) for process in self.processes]
@@ -110,7 +111,7 @@ class Watch:
 
 
 def family(pid: int) -> list[int]:
-    """Return a process and all that it has started."""
+    """Return a process and its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
@@ -119,7 +120,7 @@ def family(pid: int) -> list[int]:
 
 
 def resident(pid: int) -> float:
-    """Return the MiB of a process that are in memory and its own; 0 if it has ended."""
+    """Return the private memory of a process, in MiB; 0 if it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
@@ -128,7 +129,7 @@ def resident(pid: int) -> float:
 
 
 def table_of(title: str, samples: Sequence[Sample]) -> Table:
-    """Return the table of a run, with a row for each tenth of it."""
+    """Return the table of a run, with one row per tenth."""
     table = Table(title=title)
     for column in ("until s", "requests/s", "tap MiB", "loader MiB", "threads", "sockets", "files"):
         table.add_column(column, justify="right")
@@ -153,27 +154,27 @@ def loaded(warehouse: Path, expected: dict[str, int]) -> dict[str, int]:
     with duckdb.connect(str(warehouse), read_only=True) as database:
         return {
             stream: database.execute(
-                f'select count(*) from "{SCHEMA}"."{stream}"'  # noqa: S608 - our own names
+                f'select count(*) from "{SCHEMA}"."{stream}"'  # noqa: S608 - names of this program
             ).fetchall()[0][0]
             for stream in expected
         }
 
 
 def main() -> int:
-    """Run it; return 0 if every row arrived."""
+    """Run the tap and the loader. Return 0 if every row arrived."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", choices=LOADERS, default="target-dlt")
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--conversations", type=int, default=100_000)
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--latency", type=float, default=0, help="seconds before each answer")
+    parser.add_argument("--latency", type=float, default=0, help="seconds before each response")
     options = parser.parse_args()
     sizes = [f"--users={options.conversations // 3}", f"--conversations={options.conversations}"]
     sizes += [f"--messages={options.messages}", f"--latency={options.latency}"]
     with ExitStack() as stack:
         url = stack.enter_context(sandbox(*sizes))
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        expected: dict[str, int] = steer(url)["rows"]  # the data is made now, not while it is timed
+        expected: dict[str, int] = steer(url)["rows"]  # generate the data before the measurement
         warehouse = folder / "warehouse.duckdb"
         config = folder / "config.json"
         config.write_text(json.dumps(config_of(url) | {"max_workers": options.workers}))
@@ -195,7 +196,7 @@ def main() -> int:
         if loader:
             command = [*loader, "--config", str(settings)]
             processes.append(Popen(command, stdin=tap.stdout, stdout=DEVNULL, stderr=errors))
-            tap.stdout.close()  # type: ignore[union-attr]  # a pipe; the loader's now
+            tap.stdout.close()  # type: ignore[union-attr]  # a pipe, which the loader has now
         watch = Watch(url, processes)
         seconds = watch.run()
         codes = [process.returncode for process in processes]
@@ -209,7 +210,7 @@ def main() -> int:
             return 0
         found = loaded(warehouse, expected)
         wrong = {name: found[name] for name in expected if found[name] != expected[name]}
-        print(f"Rows that are missing or too many: {wrong or 'none'}.")
+        print(f"Missing or surplus rows: {wrong or 'none'}.")
         return 1 if wrong else 0
 
 

@@ -1,6 +1,6 @@
-"""Records a second of tap-chat and of a plain SDK tap, from the sandbox to /dev/null.
+"""Measure records per second of tap-chat and a plain SDK tap, from the sandbox to /dev/null.
 
-Both read the same data from the same sandbox, by turns. The machine is noisy: the ratio counts.
+Both read the same data from the same sandbox, in turn. The machine is noisy: compare the ratio.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 
 
 def measured(command: list[str]) -> tuple[float, float]:
-    """Run a command to /dev/null; return its seconds of wall clock and of CPU."""
+    """Run a command to /dev/null. Return its wall clock and CPU seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
@@ -36,7 +36,7 @@ def measured(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Run the benchmark and print its table."""
+    """Run the benchmark, and print its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""`make demo`: the same chats into DuckDB by Meltano's loader, by ours, and by dlt, and counted."""
+"""`make demo`: load the same chats into DuckDB with three loaders, and compare the rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ console = Console()
 
 @contextmanager
 def sandbox(*options: str) -> Iterator[str]:
-    """Run the sandbox; give its address."""
+    """Run the sandbox, and yield its URL."""
     with subprocess.Popen(
         [str(BIN / "tap-chat-sandbox"), *options], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -73,8 +73,8 @@ def as_environment(config: dict[str, Any], prefix: str = "TAP_CHAT") -> dict[str
 
 def rows_in_api(url: str) -> dict[str, int]:
     """Return the number of rows that each stream has in the sandbox."""
-    with urlopen(f"{url}/_sandbox") as answer:  # noqa: S310 - our own address
-        rows: dict[str, int] = json.load(answer)["rows"]
+    with urlopen(f"{url}/_sandbox") as response:  # noqa: S310 - a local address
+        rows: dict[str, int] = json.load(response)["rows"]
     return rows
 
 
@@ -87,14 +87,14 @@ def rows_loaded(schema: str, streams: dict[str, int]) -> dict[str, int]:
         tables = {name for (name,) in found}
         counts = {}
         for stream in streams:
-            query = f'select count(*) from "{schema}"."{stream}"'  # noqa: S608 - our own names
+            query = f'select count(*) from "{schema}"."{stream}"'  # noqa: S608 - names of this program
             counts[stream] = database.execute(query).fetchall()[0][0] if stream in tables else 0
     return counts
 
 
 @contextmanager
 def installing() -> Iterator[None]:
-    """Let nobody else install plugins of Meltano while the body runs: they share a folder."""
+    """Lock the folder of Meltano's plugins, so that only one process installs at a time."""
     folder = ROOT / ".meltano"
     folder.mkdir(exist_ok=True)
     with (folder / "install.lock").open("w") as lock:
@@ -121,14 +121,14 @@ def target_run(config: dict[str, Any]) -> None:
 
 
 def _meltano_run(target: str, settings: dict[str, str]) -> None:
-    # From the beginning, and apart from the state of a real account.
+    # Read everything, and leave the state of a real account alone.
     options = ("--full-refresh", "--state-id-suffix=demo")
     run = [*MELTANO, "run", *options, "tap-chat", target]
     subprocess.run(run, cwd=ROOT, env=os.environ | settings, check=True)
 
 
 def dlt_run(config: dict[str, Any]) -> None:
-    """Load the same with the bridge."""
+    """Load with the bridge, from Python."""
     with TemporaryDirectory() as folder:
         pipeline = dlt.pipeline(
             "demo",
@@ -141,13 +141,13 @@ def dlt_run(config: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Way:
-    """One way of the data into the warehouse.
+    """A way to load the data.
 
     Attributes:
-        name: Of its column in the table.
+        name: The heading of its column in the table.
         title: The command, or the code.
-        load: Takes it.
-        schema: Where the rows are then.
+        load: Loads the data of a config.
+        schema: The schema of the loaded tables.
     """
 
     name: str
@@ -164,7 +164,7 @@ WAYS = (
 
 
 def timed(title: str, load: Callable[[dict[str, Any]], None], config: dict[str, Any]) -> float:
-    """Say what is done, do it, and return the seconds it took."""
+    """Print a title, load, and return the seconds that it took."""
     console.print(f"[bold]{title}[/bold]")
     start = time.perf_counter()
     load(config)
@@ -172,10 +172,10 @@ def timed(title: str, load: Callable[[dict[str, Any]], None], config: dict[str, 
 
 
 def main() -> int:
-    """Run the demo; return 0 if all numbers agree."""
+    """Run the demo. Return 0 if all numbers of rows are equal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
-    parser.epilog = "Other options are those of tap-chat-sandbox."
+    parser.epilog = "All other options go to tap-chat-sandbox."
     arguments, sizes = parser.parse_known_args()
     WAREHOUSE.unlink(missing_ok=True)
     with sandbox(f"--messages={arguments.messages}", *sizes) as url:
@@ -200,9 +200,9 @@ def main() -> int:
 
 
 def verdict(expected: dict[str, int], *found: dict[str, int]) -> int:
-    """Say whether the rows of all streams agree; return the exit code."""
+    """Print whether all rows arrived, and return the exit code."""
     if all(loaded == expected for loaded in found):
-        console.print("[green]Every row arrived, each way.[/green]")
+        console.print("[green]Every row arrived with each loader.[/green]")
         return 0
     console.print("[red]The numbers differ.[/red]")
     return 1

@@ -1,4 +1,4 @@
-"""`make faults`: let the tap and both loads meet every fault; write what came of it to the page."""
+"""`make faults`: run the tap and both loads with every fault, and write the tables of the page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tap_chat.sandbox import Sandbox
 
 
 def main() -> None:
-    """Write the tables of docs/faults.md anew."""
+    """Write the tables of docs/faults.md."""
     values = cases_of_values()
     with TemporaryDirectory() as name, Sandbox(WORLD) as sandbox:
         folder = Path(name)

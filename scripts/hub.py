@@ -1,7 +1,7 @@
-"""Write what MeltanoHub wants to know of the plugins, from their `--about`, into `hub/`.
+"""Write the definitions for MeltanoHub in `hub/` from the plugins' `--about`.
 
-`make tables` runs it; a test fails when it would change a file. The files are laid out as in
-`_data/meltano` of https://github.com/meltano/hub and sorted as its linter asks.
+`make tables` runs it; a test fails if it would change a file. The files have the layout of
+`_data/meltano` in https://github.com/meltano/hub, and the order that its linter requires.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 REPOSITORY = "https://github.com/tap-chat/tap-chat"
 DOCUMENTATION = "https://tap-chat.readthedocs.io"
-#: The Hub's name for whoever maintains a plugin: the owner of its repository.
+#: The Hub's name for the maintainer of a plugin: the owner of its repository.
 VARIANT = REPOSITORY.split("/")[-2]
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """What the Hub asks for and `--about` does not tell.
+    """The parts of a definition that `--about` does not have.
 
     Attributes:
-        name: Of the plugin, and its executable.
+        name: The name of the plugin and of its executable.
         kind: The Hub's folder.
-        label: What it reads or loads, in a few words.
-        pip_url: What pip installs.
-        preamble: Markdown to stand before the settings.
-        keywords: `meltano_sdk` says what a plugin is made with; it counts for the Hub's quality.
+        label: The platforms or destinations, in a few words.
+        pip_url: The argument of pip.
+        preamble: Markdown before the settings.
+        keywords: With `meltano_sdk`, the Hub rates the quality of the plugin higher.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Plugin:
 
     @property
     def path(self) -> Path:
-        """Where its definition is."""
+        """The path of the definition."""
         return ROOT / "hub" / self.kind / self.name / f"{VARIANT}.yml"
 
 
@@ -56,7 +56,7 @@ PLUGINS = (
         kind="extractors",
         label="Chat platforms: Freshchat, Dixa, LiveChat",
         pip_url="tap-chat",
-        preamble="A platform is read when one of its settings is set; leave the others unset.",
+        preamble="The tap reads a platform if you set one of its settings. Leave the others unset.",
     ),
     Plugin(
         name="target-dlt",
@@ -64,44 +64,44 @@ PLUGINS = (
         label="Any destination of dlt",
         pip_url="tap-chat[duckdb]",
         preamble=(
-            "Another destination than DuckDB needs its packages: `pip_url` is then such as"
+            "For another destination than DuckDB, add its packages to `pip_url`, for example"
             " `tap-chat[dlt] dlt[bigquery]`."
         ),
     ),
 )
 
 
-def definition(plugin: Plugin, told: Mapping[str, Any]) -> dict[str, Any]:
+def definition(plugin: Plugin, described: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Hub's definition of a plugin.
 
     Args:
         plugin: The plugin.
-        told: Its `--about --format=json`.
+        described: The output of `--about --format=json`.
     """
-    schema = told["settings"]
+    schema = described["settings"]
     defined = {
         "name": plugin.name,
         "namespace": plugin.name.replace("-", "_"),
         "variant": VARIANT,
         "label": plugin.label,
-        "description": told["description"],
+        "description": described["description"],
         "logo_url": f"/assets/logos/{plugin.kind}/{plugin.name}.svg",
         "domain_url": DOCUMENTATION,
         "docs": DOCUMENTATION,
         "repo": REPOSITORY,
         "pip_url": plugin.pip_url,
         "executable": plugin.name,
-        "capabilities": sorted(told["capabilities"]),
+        "capabilities": sorted(described["capabilities"]),
         "keywords": sorted(plugin.keywords),
         "maintenance_status": "active",
-        # The Hub computes it.
+        # The Hub computes the quality.
         "quality": "unknown",
         "settings": sorted(with_defaults(schema), key=lambda setting: str(setting["name"])),
         "settings_group_validation": groups(schema),
         "settings_preamble": plugin.preamble,
-        "supported_python_versions": told["supported_python_versions"],
+        "supported_python_versions": described["supported_python_versions"],
     }
-    if "structured-logging" in told["capabilities"]:
+    if "structured-logging" in described["capabilities"]:
         defined["log_parser"] = "singer-sdk"
     return defined
 
@@ -109,8 +109,8 @@ def definition(plugin: Plugin, told: Mapping[str, Any]) -> dict[str, Any]:
 def with_defaults(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return Meltano's settings, with their defaults in the descriptions.
 
-    In `value` Meltano would send them to the plugin, and so configure a section of which nothing
-    else is set.
+    Meltano would send a default in `value` to the plugin, and so configure a section that the user
+    has not set.
     """
     defaults = {name: default(setting) for name, setting, _ in flat(schema)}
     return [
@@ -122,7 +122,7 @@ def with_defaults(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def groups(schema: Mapping[str, Any]) -> list[list[str]]:
-    """Return the sets of settings of which one must be complete: those of any one section."""
+    """Return the required settings of each section; one of these sets must be complete."""
     always = schema.get("required", [])
     sections = [
         [f"{name}.{inner}" for inner in section["required"]]
@@ -133,7 +133,7 @@ def groups(schema: Mapping[str, Any]) -> list[list[str]]:
 
 
 def as_yaml(defined: Mapping[str, Any]) -> str:
-    """Return a definition as the Hub writes it, with the keys of all its mappings sorted."""
+    """Return a definition in the YAML of the Hub, with the keys of all mappings sorted."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.width = sys.maxsize

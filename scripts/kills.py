@@ -1,4 +1,4 @@
-"""`make kills`: every way killed at random moments, and the table of `docs/kills.md`."""
+"""`make kills`: kill every way of loading at random times, and write the table of docs/kills.md."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ BEGIN, END = "<!-- kills: begin -->\n", "<!-- kills: end -->"
 WORLD = World(messages=800, users=40, conversations=80, dixa_conversations=400, chats=200)
 LATENCY = 0.02
 HEAD = """\
-| way | signal | moments | killed twice | lost | twice | ahead | wrong | most reruns |
+| way | signal | kills | killed twice | lost | twice | ahead | wrong | most reruns |
 |---|---|---:|---:|---:|---:|---:|---:|---:|
 """
 
 
 def rows_of(way: Way, sandbox: Sandbox) -> dict[str, int]:
-    """Return how many rows each stream of a way has."""
+    """Return the number of rows that each stream must have."""
     if isinstance(way, Append):
         return {stream: len(rows) for stream, rows in counting.truth().items()}
     return sandbox.world.rows
 
 
 def trials(way: Way, sandbox: Sandbox, numbers: range, workers: int) -> Iterator[Verdict]:
-    """Kill a way once for each number, and say what was wrong."""
+    """Kill a way of loading once per number, and yield the verdicts."""
     config = full_config(sandbox)
     calm: Undisturbed = undisturbed(way, config, rows_of(way, sandbox))
     print(f"{way.name}: {calm.seconds:.1f} s undisturbed", flush=True)
@@ -57,7 +57,7 @@ def trials(way: Way, sandbox: Sandbox, numbers: range, workers: int) -> Iterator
 
 
 def lines(way: Way, verdicts: list[Verdict]) -> Iterator[str]:
-    """Yield the lines of a way in the table, one for each signal."""
+    """Yield the rows of a way in the table, one per signal."""
     for signum in sorted({verdict.kills[0].signum for verdict in verdicts}):
         of_signal = [verdict for verdict in verdicts if verdict.kills[0].signum == signum]
         cells = [
@@ -75,23 +75,23 @@ def lines(way: Way, verdicts: list[Verdict]) -> Iterator[str]:
 
 
 def install() -> None:
-    """Let Meltano install its loader, if it is not there yet."""
+    """Install target-duckdb with Meltano, unless it is installed."""
     with installing():
         if not TARGET_DUCKDB.exists():
             subprocess.run([*MELTANO, "install", "loader", "target-duckdb"], cwd=ROOT, check=True)
 
 
 def main() -> int:
-    """Kill all ways; return 0 if nothing is wrong."""
+    """Kill all ways. Return 0 if all verdicts are good."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--moments", type=int, default=40, help="of each way (40)")
-    parser.add_argument("--first", type=int, default=0, help="number of the first moment (0)")
+    parser.add_argument("--kills", type=int, default=40, help="number of kills per way (40)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first kill (0)")
     parser.add_argument("--ways", nargs="+", default=[way.name for way in WAYS])
     parser.add_argument("--workers", type=int, default=2, help="trials at the same time (2)")
     parser.add_argument("--write", action="store_true", help="write the table into the page")
     args = parser.parse_args()
     install()
-    numbers = range(args.first, args.first + args.moments)
+    numbers = range(args.first, args.first + args.kills)
     table, good = HEAD, True
     with Sandbox(WORLD, Options(latency=LATENCY)) as sandbox:
         for way in WAYS:

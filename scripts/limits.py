@@ -1,4 +1,4 @@
-"""`make limits`: let the tap meet every rate limit by a clock that is not real, for its page."""
+"""`make limits`: simulate the tap with every rate limit, and write the tables of the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _outcomes(group: str, number: int) -> list:  # type: ignore[type-arg]
 
 
 def main() -> None:
-    """Write the tables of docs/limits.md anew."""
+    """Write the tables of docs/limits.md."""
     places = [(group, number) for group, cases in CASES.items() for number in range(len(cases))]
     with ProcessPoolExecutor() as pool:
         running = [pool.submit(_outcomes, *place) for place in places]

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 
 #: The files to check.
 MARKDOWN = ("*.md", "docs/*.md", "benchmarks/*.md")
-PYTHON: tuple[str, ...] = ()
+PYTHON = ("scripts/*.py", "benchmarks/*.py")
 #: Files of which the comments are checked.
 COMMENTED = ("Makefile", ".env.example", "meltano.yml", "pyproject.toml", ".github/workflows/*.yml")
 
@@ -98,6 +98,9 @@ RULES = (
     Rule(r"\bthe like\b", "name the others", "The disk is full, or the like."),
     Rule(r"\bmakes? an? error of\b", "treats as an error", "It makes an error of it."),
 )
+# The quotation marks of a string, and the parts of it that are filled in.
+_MARKS = re.compile(r"^[a-zA-Z]*(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')$")
+_FILLED = re.compile(r"\{[^{}]*\}")
 
 #: proselint's own configuration. Typographic quotes and dashes are not for code and consoles.
 GENERAL: Config = {
@@ -152,14 +155,21 @@ def markdown_prose(text: str) -> str:
     return text
 
 
+def is_prose(literal: str) -> bool:
+    """Return whether a string literal has two words in a row, and is not a program."""
+    if re.search(r"^\W*(import|from) ", literal, re.MULTILINE):
+        return False
+    return re.search(r"[A-Za-z]{2,} [a-z]{2,}", literal) is not None
+
+
 def python_prose(text: str) -> str:
     """Return the comments, docstrings and messages of a module, at their lines."""
     lines = [""] * (text.count("\n") + 2)
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             words = token.string.lstrip("#: ")
-        elif token.type == tokenize.STRING and " " in token.string.strip("\"' "):
-            words = re.sub(r"^[a-zA-Z]*(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')$", "", token.string)
+        elif token.type == tokenize.STRING and is_prose(token.string):
+            words = _MARKS.sub("", _FILLED.sub(blank, token.string))
         else:
             continue
         for number, part in enumerate(words.split("\n"), token.start[0]):

@@ -1,6 +1,6 @@
 """Write the settings of README.md, docs/ and meltano.yml from the plugins' `--about`.
 
-`make tables` runs it; a test fails when it would change a file.
+`make tables` runs it; a test fails if it would change a file.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ KINDS = {
 
 
 def about(executable: str) -> dict[str, Any]:
-    """Return what a plugin of this environment says of itself."""
+    """Return the `--about` of a plugin in this environment."""
     command = [str(Path(sys.executable).parent / executable), "--about", "--format=json"]
     found: dict[str, Any] = json.loads(subprocess.check_output(command))
     return found
 
 
 def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[Setting]:
-    """Yield name, schema and whether it is required of every setting, sections before theirs."""
+    """Yield the name and schema of every setting, and whether it is required; sections first."""
     for name, setting in schema["properties"].items():
         yield f"{at}{name}", setting, name in schema.get("required", ())
         if is_section(setting):
@@ -52,7 +52,7 @@ def flat(schema: Mapping[str, Any], at: str = "") -> Iterator[Setting]:
 
 
 def is_section(setting: Mapping[str, Any]) -> bool:
-    """Say whether a setting is an object of settings, rather than a value for the user to make."""
+    """Return whether a setting is a section, an object with settings of its own."""
     return setting.get("additionalProperties") is False
 
 
@@ -77,7 +77,7 @@ def settings(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def kind(setting: Mapping[str, Any]) -> str:
     """Return Meltano's kind of a setting."""
     if "enum" in setting:
-        # Meltano compares options with the text of a variable: no number would be one (4.4).
+        # Meltano compares options with the text of a variable, which never equals a number (4.4).
         return "options" if isinstance(setting["enum"][0], str) else "integer"
     names = setting.get("type") or setting["anyOf"][0]["type"]
     name = names if isinstance(names, str) else next(name for name in names if name != "null")
@@ -90,7 +90,7 @@ def described(setting: Mapping[str, Any]) -> str:
 
 
 def default(setting: Mapping[str, Any]) -> str:
-    """Return the default of a setting as Markdown, or an empty text if it has none."""
+    """Return the default of a setting as Markdown, or an empty text without a default."""
     value = setting.get("default")
     return "" if value is None else f"`{value}`"
 
@@ -117,7 +117,7 @@ def meltano_settings(schema: Mapping[str, Any]) -> str:
 
 
 def table(settings: Iterable[Setting]) -> str:
-    """Return a table of settings for readers."""
+    """Return a Markdown table of settings."""
     lines = ["| setting | default | what it is |", "|---|---|---|"]
     for name, setting, required in settings:
         if is_section(setting):
@@ -129,7 +129,7 @@ def table(settings: Iterable[Setting]) -> str:
 
 
 def replaced(text: str, plugin: str, new: str) -> str:
-    """Return a text with what stands between the markers of a plugin replaced."""
+    """Return a text with a new part between the markers of a plugin."""
     pattern = re.compile(
         rf"((?:<!--|#) {plugin} settings: begin[^\n]*\n).*?([^\n]*{plugin} settings: end)",
         re.DOTALL,
@@ -154,7 +154,7 @@ def sandbox_table() -> str:
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
     tap, target = (about(plugin)["settings"] for plugin in (TAP, TARGET))
-    # Those before the sections; those behind them are the SDK's.
+    # The settings of the whole tap come before the sections, and those of the SDK after them.
     whole = takewhile(lambda setting: not is_section(setting[1]), flat(tap))
     made = [
         ("meltano.yml", TAP, meltano_settings(tap)),
