@@ -16,6 +16,7 @@ from dlt.common.configuration.specs.base_configuration import (
 )
 from dlt.common.typing import is_optional_type
 
+from dlt_bridge.destinations.dlt_private import suggested_settings
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.escapes import shown
 from dlt_bridge.run.pipelines import PipelineSpec, destination_at
@@ -164,7 +165,7 @@ def _fields(spec: type[BaseConfiguration]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for name, hint in spec.get_resolvable_fields().items():
         # What dlt itself writes into the files of `dlt init`.
-        shown = name in spec.__config_gen_annotations__ or not (
+        shown = name in suggested_settings(spec) or not (
             is_optional_type(hint) or getattr(spec, name, None) is not None
         )
         if not shown or is_hint_not_resolvable(hint):

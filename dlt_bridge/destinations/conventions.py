@@ -9,7 +9,7 @@ from dlt.common.schema import Schema
 from dlt.common.schema.normalizers import naming_from_reference
 
 from dlt_bridge import naming
-from dlt_bridge.destinations.destination import pipeline
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import BridgeError
 
 #: The module of the bridge's own.
@@ -52,7 +52,7 @@ def refuse_other(convention: str | None) -> None:
             f" by `{running.name()}`. It began with it, or dlt's configuration says so: take the"
             " setting `naming` away, or load into another dataset with another pipeline name."
         )
-    dataset = pipeline().dataset_name
+    dataset = running_pipeline().dataset_name
     if type(running) is naming.NamingConvention and dataset and not fit_dataset(dataset):
         # Before the first load dlt looks for it by the name that snake_case makes.
         raise BridgeError(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from dlt_bridge.arrow.limits import Limits
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.destinations.file_formats import CSV, PARQUET
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS = 120.0
 #: The resource that reads the tap; no stream's.
 DRIVER = "_singer"
-
-#: Where dlt's load packages say which tables are dropped before they are loaded.
-DROPPED = "dropped_tables"
 
 # PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
 POSTGRES_LIKE = frozenset({"postgres", "redshift"})
@@ -37,21 +33,12 @@ _asked: dict[str, Any] = {}
 AGAIN = "dlt_bridge_again"
 
 
-def pipeline() -> Any:  # noqa: ANN401
-    """Return the pipeline that runs.
-
-    `dlt.current.pipeline()` looks up its whole configuration at each call, which for thousands of
-    streams takes longer than to read them.
-    """
-    return Container()[PipelineContext].pipeline()
-
-
 def capabilities() -> DestinationCapabilitiesContext:
     """Return what the destination of the pipeline that runs can do.
 
     It is asked once for each destination: to ask takes some 20 ms.
     """
-    destination = pipeline().destination
+    destination = running_pipeline().destination
     if _asked.get(_DESTINATION) is not destination:
         _asked.update({_DESTINATION: destination, _CAPABILITIES: destination.capabilities()})
     found: DestinationCapabilitiesContext = _asked[_CAPABILITIES]
@@ -60,7 +47,7 @@ def capabilities() -> DestinationCapabilitiesContext:
 
 def destination_type() -> str:
     """Return what dlt calls the kind of destination, such as `postgres`."""
-    return str(pipeline().destination.destination_type.rpartition(".")[2])
+    return str(running_pipeline().destination.destination_type.rpartition(".")[2])
 
 
 def prepare(destination: str) -> None:
@@ -86,7 +73,7 @@ def file_format(*, objects: bool) -> str | None:
 
 def has_exact_csv() -> bool:
     """Say whether the destination tells empty texts from nulls in CSV files."""
-    return getattr(pipeline().destination, "exact_csv", False)
+    return getattr(running_pipeline().destination, "exact_csv", False)
 
 
 def limits(*, objects: bool) -> Limits:

@@ -17,7 +17,8 @@ from dlt.destinations.sql_client import WithSqlClient
 from typing_extensions import override
 
 from dlt_bridge.arrow.values import CONVERSION_ERRORS
-from dlt_bridge.destinations.destination import POSTGRES_LIKE, destination_type, pipeline
+from dlt_bridge.destinations.destination import POSTGRES_LIKE, destination_type
+from dlt_bridge.destinations.dlt_private import DROPPED, TRUNCATED, running_pipeline
 from dlt_bridge.errors import MessageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def readable(table_format: str | None) -> bool:
     """
     if destination_type() == "filesystem":
         return table_format == DELTA
-    return issubclass(pipeline().destination.client_class, WithSqlClient)
+    return issubclass(running_pipeline().destination.client_class, WithSqlClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def reader(wanted: Wanted) -> Iterator[TableReader | None]:
     Raises:
         MessageError: Rows of earlier packages are not there yet.
     """
-    running, known = pipeline(), dlt.current.source_schema()
+    running, known = running_pipeline(), dlt.current.source_schema()
     if running.list_extracted_load_packages() or running.list_normalized_load_packages():
         raise MessageError(
             f"Stream {wanted.stream}: records lack properties, and the rows that have their values"
@@ -151,7 +152,7 @@ def reader(wanted: Wanted) -> Iterator[TableReader | None]:
 def _emptied(table: str) -> bool:
     """Say whether the table is dropped or emptied before the rows of the package come."""
     state: Any = dlt.current.load_package_state()["state"]
-    gone = [*state.get("dropped_tables", ()), *state.get("truncated_tables", ())]
+    gone = [*state.get(DROPPED, ()), *state.get(TRUNCATED, ())]
     return any(other["name"] == table for other in gone)
 
 
@@ -239,10 +240,12 @@ def _delta_reader(wanted: Wanted) -> TableReader | None:
     """Return what reads a Delta table; None if there is none."""
     from dlt.common.libs.deltalake import get_delta_tables  # noqa: PLC0415 - it may be missing
 
-    schema = pipeline().schemas[dlt.current.source_schema().name]
+    schema = running_pipeline().schemas[dlt.current.source_schema().name]
     if wanted.table not in schema.tables:
         return None
-    found = get_delta_tables(pipeline(), wanted.table, schema_name=schema.name)[wanted.table]
+    found = get_delta_tables(running_pipeline(), wanted.table, schema_name=schema.name)[
+        wanted.table
+    ]
     rows = found.to_pyarrow_dataset()
     return _DeltaReader(rows, wanted, wanted.there(rows.schema.names.__contains__))
 

@@ -14,17 +14,20 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import ConfigurationValueError
 from dlt.common.destination import Destination
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.pipeline import pipeline_state
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
 from dlt_bridge.destinations.clients import configuration, where
-from dlt_bridge.destinations.destination import pipeline as running_pipeline
+from dlt_bridge.destinations.dlt_private import (
+    local_state,
+    running_pipeline,
+    running_state,
+    was_committed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What dlt keeps of a pipeline beside its state, on this machine alone.
-_LOCAL = "_local"
-# There: which place the last package was made for; and, of dlt, which state went with the last one.
+# Value in the local state: which place the last package was made for.
 PLACE = "dlt_bridge_place"
-_COMMITTED = "_last_extracted_hash"
-_VERSION = "_version_hash"
 _SOURCES = "sources"
 #: From all sources down to what is kept of a resource: source, `resources`, resource.
 LEVELS = 3
@@ -97,7 +96,7 @@ def settle(pipeline: Pipeline) -> None:
     if destination is None:
         return
     state: Any = pipeline.state
-    local = state[_LOCAL]
+    local = local_state(state)
     if pipeline.has_pending_data:
         foreign = local.get(PLACE, here := place(pipeline)) != here
     else:
@@ -124,13 +123,13 @@ def adopt() -> None:
     What the run itself has reset stays so: by dlt's `refresh`, or as it empties the table.
     """
     state: Any
-    state, loading = pipeline_state(Container())
+    state, loading = running_state()
     if not loading:
         # The source is looked at.
         return
     pipeline = running_pipeline()
-    theirs = _others(pipeline, state[_LOCAL])
-    state[_LOCAL][PLACE] = place(pipeline)
+    theirs = _others(pipeline, local_state(state))
+    local_state(state)[PLACE] = place(pipeline)
     if theirs is None:
         return
     mine = state.get(_SOURCES, {})
@@ -162,7 +161,7 @@ def state_of(pipeline: Pipeline) -> Mapping[str, Any]:
         pipeline: The pipeline, after `sync_destination`.
     """
     state: Any = pipeline.state
-    theirs = _others(pipeline, state[_LOCAL])
+    theirs = _others(pipeline, local_state(state))
     found: Mapping[str, Any] = state if theirs is None else theirs
     return found
 
@@ -186,7 +185,7 @@ def _others(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str, Any] |
                     )
                 except DestinationUndefinedEntity:
                     kept = {}
-                return None if kept.get(_VERSION) == local.get(_COMMITTED) else kept
+                return None if was_committed(local, kept) else kept
     here = place(pipeline)
     return None if local.get(PLACE, here) == here else {}
 

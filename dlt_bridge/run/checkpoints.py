@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bridge.destinations.clients import client_of
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS, destination_type, prepare
-from dlt_bridge.destinations.destination import pipeline as running_pipeline
+from dlt_bridge.destinations.dlt_private import own_signal_handlers, running_pipeline
 from dlt_bridge.destinations.staging import separate
 from dlt_bridge.destinations.state_owner import point, settle
 from dlt_bridge.errors import BridgeError
@@ -189,7 +189,7 @@ def committed(
         while not run.ended:
             token = _run.set(run)
             try:
-                with _heeded_signals(pipeline), redact_trace(pipeline):
+                with own_signal_handlers(pipeline), redact_trace(pipeline):
                     info = pipeline.run(source, **arguments)
             finally:
                 _run.reset(token)
@@ -229,7 +229,7 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     separate(pipeline)
     if pipeline.destination is not None:
         prepare(pipeline.destination.destination_type.rpartition(".")[2])
-    with explained(pipeline), _heeded_signals(pipeline), redact_trace(pipeline):
+    with explained(pipeline), own_signal_handlers(pipeline), redact_trace(pipeline):
         after_kill(pipeline)
         while pipeline.has_pending_data:
             try:
@@ -239,18 +239,3 @@ def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
                 if not gave_up(pipeline, failed):
                     raise
     return infos
-
-
-@contextmanager
-def _heeded_signals(pipeline: Pipeline) -> Iterator[None]:
-    """Let signals end the run, as the program has it, while dlt normalizes and loads, too.
-
-    dlt keeps a signal to itself until its step is done. Then it makes an error of it, or forgets it
-    if nothing of the package is left to do; and the run would go on with the next package.
-    """
-    config = pipeline.runtime_config
-    before, config.intercept_signals = config.intercept_signals, False
-    try:
-        yield
-    finally:
-        config.intercept_signals = before

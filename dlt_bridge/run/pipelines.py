@@ -17,6 +17,7 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 
 from dlt_bridge.destinations.clients import where
 from dlt_bridge.destinations.conventions import fit_dataset, plain_dataset
+from dlt_bridge.destinations.dlt_private import START_FOLDER
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.recovery import damaged
 
@@ -89,10 +90,10 @@ def pipeline_here(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # 
     """
     pipeline = pipeline_at(place, progress=progress)
     here = str(Path(current.run_context().local_dir).absolute())
-    if pipeline.get_local_state_val("initial_cwd") == here:
+    if pipeline.get_local_state_val(START_FOLDER) == here:
         return pipeline
     before = where(pipeline)
-    pipeline.set_local_state_val("initial_cwd", here)
+    pipeline.set_local_state_val(START_FOLDER, here)
     # Made anew, as a destination keeps what it has looked up.
     pipeline = pipeline_at(place, progress=progress)
     if where(pipeline) != before:

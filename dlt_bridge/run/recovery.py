@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlt_bridge.destinations.dlt_private import extracted_folder
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import causes_of, frames, understood
 
@@ -71,7 +72,7 @@ def after_kill(pipeline: Pipeline) -> None:
     """
     normalized = pipeline.list_normalized_load_packages()
     for package in set(normalized).intersection(pipeline.list_extracted_load_packages()):
-        shutil.rmtree(Path(pipeline.working_dir, "normalize", "extracted", package))
+        shutil.rmtree(extracted_folder(pipeline, package))
     waiting = [*pipeline.list_extracted_load_packages(), *normalized]
     if waiting and pipeline.default_schema_name is None:
         # Kept, as dlt reads its state anew before it loads.

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlt.pipeline.exceptions import PipelineStepFailed
-from dlt.pipeline.trace import save_trace
 
+from dlt_bridge.destinations.dlt_private import hide_failures
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import causes_of, frames, sentence
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dlt import Pipeline
-
-HIDDEN = "Not kept: it may hold values of rows."
 
 
 @contextmanager
@@ -29,15 +27,8 @@ def redact_trace(pipeline: Pipeline) -> Iterator[None]:
     try:
         yield
     except PipelineStepFailed as failed:
-        trace = pipeline.last_trace
-        if trace is not None and not _is_ours(failed):
-            trace.steps[:] = [
-                step._replace(step_exception=HIDDEN, exception_traces=[], step_info=None)
-                if step.step_exception
-                else step
-                for step in trace.steps
-            ]
-            save_trace(pipeline.working_dir, trace)
+        if not _is_ours(failed):
+            hide_failures(pipeline)
         raise
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import KeepPolicy
 from dlt_bridge.arrow.types import arrow_type
-from dlt_bridge.destinations.destination import pipeline
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.destinations.lookup import Wanted, readable, reader
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import layout as tables
@@ -52,10 +52,10 @@ def keeping(
     if not readable(table_format):
         if not every:
             return form
+        destination = running_pipeline().destination.destination_name
         raise MessageError(
             f'Stream {form.stream}: absent="keep" needs the rows of its table, which can not'
-            f' be read back from {pipeline().destination.destination_name}. Choose absent="null",'
-            " or another destination."
+            f' be read back from {destination}. Choose absent="null", or another destination.'
         )
     known = [*(column.name for column in form.columns), *variants_of(form.stored_variants)]
     others = bool(tables.other_columns(table, known))

@@ -14,8 +14,8 @@ from dlt_bridge.destinations.destination import (
     capabilities,
     destination_type,
     package_state,
-    pipeline,
 )
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import ANEW, BridgeError, MessageError
 from dlt_bridge.tables.layout import stored_columns
 
@@ -108,7 +108,7 @@ def refuse_structs() -> None:
     """
     if not capabilities().supports_nested_types:
         raise BridgeError(
-            f"{pipeline().destination.destination_name} has no structs and lists for"
+            f"{running_pipeline().destination.destination_name} has no structs and lists for"
             " nested='native'. Choose nested='json', or nested='tables' for child tables."
         )
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
 
-from dlt_bridge.destinations.destination import capabilities, pipeline
+from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tap.catalog import FULL_TABLE
 
@@ -160,7 +161,7 @@ def planned(stream: Stream, keys: Sequence[str], wish: UserHints, *, hard_delete
         (name for name in (DELETE_INSERT, "upsert") if name in strategies), None
     )
     if strategy not in strategies:
-        name = pipeline().destination.destination_name
+        name = running_pipeline().destination.destination_name
         how = f" by the strategy {strategy}" if strategy else ""
         raise MessageError(
             f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge on"

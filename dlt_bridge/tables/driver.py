@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dlt_bridge.arrow.workers import DecoderPool
 from dlt_bridge.destinations.destination import destination_type, prepare
-from dlt_bridge.destinations.destination import pipeline as running_pipeline
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.destinations.staging import separate
 from dlt_bridge.destinations.state_owner import adopt
 from dlt_bridge.errors import BridgeError, MessageError

@@ -7,12 +7,13 @@ be appended where they should be merged.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt.extract.items import TableNameMeta
-from dlt.extract.items_transform import ItemTransform
 from typing_extensions import override
+
+from dlt_bridge.destinations.dlt_private import LastStep
 
 if TYPE_CHECKING:
     from dlt_bridge.tables.dispositions import AppliedHints
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dlt_bridge.tables.sink import StreamItem
 
 
-class HintStep(ItemTransform[Any, dict[str, Any]]):
+class HintStep(LastStep):
     """Gives hints to dlt with the next rows that have come through all other steps.
 
     Args:
@@ -28,12 +29,8 @@ class HintStep(ItemTransform[Any, dict[str, Any]]):
         told: Where it is kept what dlt was told of each resource.
     """
 
-    #: dlt's filters, incremental and limit are at most 1.1; forks, at 2, come last.
-    placement_affinity: ClassVar[float] = 1.5
-
     def __init__(self, name: str, told: dict[str, AppliedHints]) -> None:
-        # Its base class inspects a function, which this has not.
-        self._custom_metrics = {}
+        super().__init__()
         self._name = name
         self._told = told
         self._waiting: dict[str | None, TableHints] = {}

@@ -14,6 +14,7 @@ from dlt.common.schema.utils import new_table
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.types import ColumnType, DataType
 from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.destinations.dlt_private import MERGE_CONDITIONS
 from dlt_bridge.errors import ANEW, MessageError
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
     from dlt_bridge.arrow.columns import Column
 
-# What dlt keeps of a merge in the stored schema, though it is true of one package only.
-CONDITIONS = (
-    "x-merge-destination-scope",
-    "x-merge-source-filter",
-    "x-stage-data-deduplicated",
-)
 DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 
@@ -169,7 +164,7 @@ def tell(table: str, resource: str, columns: Mapping[str, Mapping[str, Any]]) ->
 def forget_conditions(table: str) -> None:
     """Let go of what was true of the merge of an earlier package alone; dlt keeps it."""
     stored = stored_table(table)
-    for condition in CONDITIONS:
+    for condition in MERGE_CONDITIONS:
         stored.pop(condition, None)
 
 

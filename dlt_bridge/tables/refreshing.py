@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.common.schema.utils import get_nested_tables
 
-from dlt_bridge.destinations.destination import DROPPED, package_state
+from dlt_bridge.destinations.destination import package_state
+from dlt_bridge.destinations.dlt_private import DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Collection

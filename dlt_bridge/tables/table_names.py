@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import dlt
 
-from dlt_bridge.destinations.destination import destination_type, pipeline
+from dlt_bridge.destinations.destination import destination_type
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.naming import NamingConvention
 from dlt_bridge.tables.column_names import (
@@ -140,7 +141,7 @@ def _stored_tables() -> dict[str, str | None]:
 
 def _tables_of_others() -> dict[str, str]:
     """Return the tables of other sources in the dataset, and their sources."""
-    schema, running = dlt.current.source_schema(), pipeline()
+    schema, running = dlt.current.source_schema(), running_pipeline()
     others = running.schemas.values() if running.config.use_single_dataset else ()
     return {
         name: other.name

@@ -1,0 +1,238 @@
+"""dlt's private parts are where `dlt_bridge/destinations/dlt_private.py` expects them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import pytest
+from dlt.common.runtime.collector_base import Collector
+from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+from dlt.destinations.impl.sqlalchemy.dialect import DialectCapabilities
+from dlt.extract.items_transform import LimitItem
+from dlt.extract.pipe import ForkPipe
+from dlt.load.load import Load
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.pipeline.pipeline import Pipeline
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+from dlt.pipeline.trace import load_trace
+from typing_extensions import override
+
+import dlt_bridge
+from dlt_bridge import postgres
+from dlt_bridge.cli.progress import Bars
+from dlt_bridge.destinations import dlt_private as private
+from dlt_bridge.destinations import sqlalchemy_types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(dlt_bridge.__file__).parent
+#: Modules that may use private parts of dlt. The second overrides the client of a destination.
+USERS = {"destinations/dlt_private.py", "postgres.py"}
+#: Keys of dlt's own states and schemas.
+KEYS = {
+    private.DROPPED, private.TRUNCATED, private.START_FOLDER, *private.MERGE_CONDITIONS,
+    private._LOCAL, private._VERSION_HASH, private._COMMITTED_HASH,
+}  # fmt: skip
+#: Parts of the texts by which `tables/dlt_warnings.py` and `run/redaction.py` know warnings.
+WARNINGS = (
+    "parquet file format was requested for table",
+    "is not supported for table",
+    "This will degrade performance",
+    "did not receive any data during this load",
+    "with NOT NULL are being added to existing table",
+    "You are adding a root_key in column",
+    "Due to normalization dataset name got changed from",
+    ", when merging arrow schema",
+    "several column hints were different",
+    "declared as already deduplicated",
+    "native writer could not be found",
+    "exception in job ",
+    "failed terminally",
+    "was not fully loaded",
+    " with message ",
+)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> dlt.Pipeline:
+    database = dlt.destinations.duckdb(str(tmp_path / "x.duckdb"))
+    return dlt.pipeline("p", destination=database, pipelines_dir=str(tmp_path), dataset_name="d")
+
+
+def parameters(function: object) -> list[str]:
+    return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+
+def test_running_pipeline_and_its_state_are_those_of_the_resource(pipeline: dlt.Pipeline) -> None:
+    assert private.running_pipeline() is pipeline
+    assert private.running_state()[1] is False
+
+    @dlt.resource
+    def rows() -> Iterator[dict[str, int]]:
+        assert private.running_pipeline() is pipeline
+        state, is_kept = private.running_state()
+        assert is_kept
+        private.local_state(state)["kept"] = 7
+        yield {"id": 1}
+
+    pipeline.run(rows())
+    assert pipeline.get_local_state_val("kept") == 7
+
+
+def test_committed_state_is_known_by_its_hash(pipeline: dlt.Pipeline) -> None:
+    def kept() -> Any:
+        with pipeline.destination_client() as client:
+            return load_pipeline_state_from_destination("p", client)  # type: ignore[arg-type]
+
+    pipeline.run([{"id": 1}], table_name="a")
+    first, local = kept(), private.local_state(pipeline.state)
+    assert private.was_committed(local, first)
+    with pipeline.managed_state(extract_state=True) as state:
+        state["sources"] = {"a": {"x": 1}}
+    local = private.local_state(pipeline.state)
+    assert not private.was_committed(local, first)
+    pipeline.normalize()
+    pipeline.load()
+    assert private.was_committed(local, kept())
+    assert not private.was_committed(local, {})
+
+
+def test_pipeline_keeps_the_folder_that_it_began_in(pipeline: dlt.Pipeline) -> None:
+    local = private.local_state(pipeline.state)
+    assert local[private.START_FOLDER] == str(Path.cwd())
+
+
+def test_extracted_package_is_in_its_folder(pipeline: dlt.Pipeline) -> None:
+    pipeline.extract([{"id": 1}], table_name="a")
+    [package] = pipeline.list_extracted_load_packages()
+    assert private.extracted_folder(pipeline, package).is_dir()
+    pipeline.normalize()
+    assert not private.extracted_folder(pipeline, package).exists()
+
+
+def test_load_reads_which_tables_to_drop_and_to_empty() -> None:
+    source = inspect.getsource(Load)
+    for key in (private.DROPPED, private.TRUNCATED):
+        assert f'package_state.get("{key}", [])' in source
+
+
+def test_merge_conditions_are_hints_of_the_stored_table(pipeline: dlt.Pipeline) -> None:
+    conditions = {"destination_scope": "1 = 1", "source_filter": "1 = 1", "deduplicated": True}
+    merge: Any = {"disposition": "merge", "strategy": "delete-insert", **conditions}
+    pipeline.run([{"id": 1}], table_name="a", write_disposition=merge, primary_key="id")
+    table = pipeline.default_schema.tables["a"]
+    assert [table[name] for name in private.MERGE_CONDITIONS] == list(conditions.values())  # type: ignore[literal-required]
+
+
+def test_signal_handlers_of_the_program_can_be_kept(pipeline: dlt.Pipeline) -> None:
+    assert inspect.getsource(Pipeline).count("self.runtime_config.intercept_signals") == 2
+    before = pipeline.runtime_config.intercept_signals
+    with private.own_signal_handlers(pipeline):
+        assert pipeline.runtime_config.intercept_signals is False
+    assert pipeline.runtime_config.intercept_signals is before
+
+
+def test_texts_of_failures_are_removed_from_the_trace(pipeline: dlt.Pipeline) -> None:
+    @dlt.resource
+    def failing() -> Iterator[Any]:
+        yield {"id": 1}
+        raise ValueError("CANARY")
+
+    with pytest.raises(PipelineStepFailed):
+        pipeline.run(failing())
+    assert "CANARY" in str(load_trace(pipeline.working_dir))
+    private.hide_failures(pipeline)
+    assert "CANARY" not in str(load_trace(pipeline.working_dir))
+    assert "CANARY" not in str(pipeline.last_trace)
+
+
+def test_settings_that_dlt_suggests_are_fields() -> None:
+    spec = dlt.destinations.postgres().spec
+    credentials: Any = spec.get_resolvable_fields()["credentials"]
+    suggested = private.suggested_settings(credentials)
+    assert suggested
+    assert set(suggested) <= credentials.get_resolvable_fields().keys()
+
+
+def test_last_step_runs_after_those_of_the_user() -> None:
+    class Noting(private.LastStep):
+        @override
+        def __call__(self, item: Any, meta: Any = None) -> Any:
+            seen.append(item)
+            return item
+
+    seen: list[Any] = []
+    rows = dlt.resource([1, 2, 3, 4], name="rows").add_step(Noting())
+    rows.add_filter(lambda row: row != 2).add_map(lambda row: row * 10).add_limit(3)
+    assert list(rows) == seen == [10, 30, 40]
+    assert LimitItem.placement_affinity < Noting.placement_affinity < ForkPipe.placement_affinity
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "name"),
+    [
+        (postgres.CopyJob, PostgresCsvCopyJob, "run"),
+        (postgres.Client, PostgresClient, "create_load_job"),
+        (sqlalchemy_types._AsTheyAre, DialectCapabilities, "adapt_table"),
+        (Bars, Collector, "_start"),
+        (Bars, Collector, "update"),
+        (Bars, Collector, "_stop"),
+    ],
+)
+def test_methods_of_dlt_are_as_they_are_overridden(ours: type, theirs: type, name: str) -> None:
+    assert parameters(getattr(ours, name)) == parameters(getattr(theirs, name))
+
+
+def test_job_of_postgres_has_what_its_copy_reads() -> None:
+    job = postgres.CopyJob("/jobs/a.1234.0.csv")
+    assert job._file_path == "/jobs/a.1234.0.csv"
+    assert "self._job_client" in inspect.getsource(PostgresCsvCopyJob.run)
+
+
+def test_warnings_that_are_hidden_are_warnings_of_dlt() -> None:
+    folder = Path(dlt.__file__).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    # Texts go over several lines there.
+    source = re.sub(r'"\s*f?"', "", source)
+    assert [text for text in WARNINGS if text not in source] == []
+
+
+def defined_names(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that a module gives to attributes, functions and classes of its own."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.FunctionDef(name=name):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+
+
+def private_uses(tree: ast.AST) -> Iterator[str]:
+    """Yield the private names and keys that a module imports or reads."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names) if module.startswith("dlt."):
+                yield from (part.name for part in names if part.name.startswith("_"))
+            case ast.Attribute(attr=name) if name.startswith("_"):
+                yield name
+            case ast.Constant(value=str(name)) if name in KEYS:
+                yield name
+
+
+def test_private_parts_of_dlt_are_used_in_one_place() -> None:
+    trees = {path: ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    known = {name for tree in trees.values() for name in defined_names(tree)}
+    # Of Python itself.
+    known |= {name for kind in (type, dict, Exception, len) for name in dir(kind)} | {"_exit"}
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path, tree in trees.items()
+        if set(private_uses(tree)) - known
+    }
+    assert users == USERS
