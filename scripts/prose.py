@@ -1,6 +1,7 @@
 """Check the English of the documentation, of comments, docstrings and messages.
 
-proselint brings general rules; `RULES` are those of this project. `make check` runs both.
+`make check` runs it on the whole repository; `scripts/prose.py FILE ...` on single files.
+proselint has general rules, and prose_rules.py those of this project.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prose_rules import RULES
 from proselint.checks import __register__ as general_rules
 from proselint.config import DEFAULT, Config
 from proselint.registry import CheckRegistry
@@ -27,80 +29,10 @@ ROOT = Path(__file__).parent.parent
 #: The files to check.
 MARKDOWN = ("*.md", "docs/*.md", "benchmarks/*.md")
 PYTHON = ("scripts/*.py", "benchmarks/*.py")
+#: Its examples break the rules.
+EXEMPT = frozenset({ROOT / "scripts" / "prose_rules.py"})
 #: Files of which the comments are checked.
 COMMENTED = ("Makefile", ".env.example", "meltano.yml", "pyproject.toml", ".github/workflows/*.yml")
-
-START = r"(?:^|(?<=[.:!] )|(?<=\| )|(?<=- ))"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A wording to avoid.
-
-    Attributes:
-        pattern: A regular expression for the wording; case counts.
-        better: What to write instead.
-        example: A sentence that breaks the rule.
-    """
-
-    pattern: str
-    better: str
-    example: str
-
-
-RULES = (
-    Rule(r"[Aa]nswer(s|ed|ing)?\b", "response, to respond", "The answer has no body."),
-    Rule(r"[Mm]oments?\b", "time, or instant", "The moment of the last run."),
-    Rule(r"\btold\b", "reported, or stated", "The limit is not told."),
-    Rule(r"\bSay whether\b", "Return whether", "Say whether a page is the last."),
-    Rule(r"\b[Ll]ikewise\b", "a description of its own", "other: Likewise."),
-    Rule(r"\bnobody's\b", "who may use it, and when", "The file is nobody's."),
-    Rule(r"\bwish(es|ed)?\b", "to want, to ask for", "What the reader wishes."),
-    Rule(r"\b([Tt]here(of|in|by|upon)|[Ww]hence|[Hh]itherto)\b", "it, or this", "A part thereof."),
-    Rule(
-        rf"{START}Of (a|an|the|all|each|what|those|some)\b",
-        "the subject first",
-        "Of a key, the last value counts.",
-    ),
-    Rule(
-        rf"{START}What (?!if\b|to\b|it does\b)(?![^.\n]*\?)[a-z']+\b",
-        "name the thing, as the subject",
-        "What is missing is read again.",
-    ),
-    Rule(
-        rf"{START}(Whatever|Who|Whoever)\b(?![^.\n]*\?)",
-        "name the thing or the person",
-        "Whatever waits is read.",
-    ),
-    Rule(r"\banew\b", "again, or from the start", "The table is made anew."),
-    Rule(r"\bin the midst of\b", "during", "Killed in the midst of a commit."),
-    Rule(r"\bfor ever\b", "forever, or always", "The server fails for ever."),
-    Rule(r"\b(is|are) not to be had\b", "is not supported", "LOG_BASED is not to be had."),
-    Rule(r"\b(is|are) said\b", "the log shows", "It is said once."),
-    Rule(r"\bin vain\b", "needlessly", "None is sent in vain."),
-    Rule(r"\bat hand\b", "available", "No account was at hand."),
-    Rule(r"\b(goes|go|went|going) on\b", "continues", "The run goes on."),
-    Rule(r"\bbut for\b", "except", "All but for one."),
-    Rule(r"\bbeside\b", "next to, with", "The reason stands beside it."),
-    Rule(
-        r"\bst(and|ands|ood) (there|beside|behind|before|on|in|between|above|below|here)\b",
-        "is, or: the page lists",
-        "The settings stand on the page.",
-    ),
-    Rule(r"\b[Aa]llowances?\b", "rate limit", "The allowance is used up."),
-    Rule(r"\ba(nother)? [a-z]+ more\b(?! \w+ than)", "one more", "Adding a stream more."),
-    Rule(r"\bseldom\b", "rarely", "It is seldom deleted."),
-    Rule(r"\b[Mm]eanwhile\b", "while ...", "Meanwhile the file is closed."),
-    Rule(r"\b[Cc]an not\b", "can't", "It can not be read."),
-    Rule(r"\b[Uu]pon\b", "on", "Upon a failure."),
-    Rule(r"\bto be rid of\b", "to remove", "A way to be rid of them."),
-    Rule(r"\b(begins?|began) to\b", "the verb alone", "It begins to read."),
-    Rule(r"\bthe like\b", "name the others", "The disk is full, or the like."),
-    Rule(r"\bmakes? an? error of\b", "treats as an error", "It makes an error of it."),
-)
-# The quotation marks of a string, and the parts of it that are filled in.
-_MARKS = re.compile(r"^[a-zA-Z]*(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')$")
-_FILLED = re.compile(r"\{[^{}]*\}")
 
 #: proselint's own configuration. Typographic quotes and dashes are not for code and consoles.
 GENERAL: Config = {
@@ -108,6 +40,9 @@ GENERAL: Config = {
     "checks": DEFAULT["checks"] | {"typography": False},
 }
 
+# The quotation marks of a string, and the parts of it that are filled in.
+_MARKS = re.compile(r"^[a-zA-Z]*(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')$")
+_FILLED = re.compile(r"\{[^{}]*\}")
 # Code, generated tables and addresses are not prose.
 _FENCED = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2[`~]*$", re.MULTILINE | re.DOTALL)
 _GENERATED = re.compile(
@@ -197,18 +132,30 @@ def findings(path: str, prose: str) -> Iterator[Finding]:
         yield Finding(path, line, words, result.check_result.message)
 
 
-def check() -> Iterator[Finding]:
-    """Yield what is wrong in the files of the repository."""
-    for patterns, prose in (
-        (MARKDOWN, markdown_prose),
-        (PYTHON, python_prose),
-        (COMMENTED, comments),
-    ):
-        for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern)}):
-            yield from findings(str(path.relative_to(ROOT)), prose(path.read_text()))
+def prose_of(path: Path) -> str:
+    """Return the prose of a file, at its lines."""
+    reader = {".md": markdown_prose, ".py": python_prose}.get(path.suffix, comments)
+    return reader(path.read_text())
+
+
+def files() -> set[Path]:
+    """Return the files of the repository that are checked."""
+    patterns = (*MARKDOWN, *PYTHON, *COMMENTED)
+    return {path for pattern in patterns for path in ROOT.glob(pattern)} - EXEMPT
+
+
+def main(*names: str) -> int:
+    """Check files, by default all of the repository. Return 1 if a wording breaks a rule."""
+    paths = [Path(name).resolve() for name in names] or sorted(files())
+    found = [
+        finding
+        for path in paths
+        for finding in findings(str(path.relative_to(ROOT)), prose_of(path))
+    ]
+    for finding in found:
+        print(finding)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    found = list(check())
-    print(*found, sep="\n")
-    sys.exit(1 if found else 0)
+    sys.exit(main(*sys.argv[1:]))

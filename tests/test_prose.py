@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from prose import RULES, Rule, comments, findings, markdown_prose, python_prose
+from prose import comments, findings, markdown_prose, python_prose
+from prose_rules import RULES, Rule
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pattern)
