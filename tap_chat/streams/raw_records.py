@@ -15,7 +15,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tap_chat.http import responses
 from tap_chat.singer.records import RecordChunk, declared_types
-from tap_chat.streams.paginators.base import Page
+from tap_chat.streams.paginators import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tap_chat.singer.records import Record
-    from tap_chat.streams.paginators.base import Page
+    from tap_chat.streams.paginators import Page
 
 # A list into which something comes all the time has something new in each reading.
 MOST_READINGS = 3

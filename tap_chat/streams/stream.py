@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -40,11 +41,11 @@ from tap_chat.singer.records import Conformer, RecordChunk
 from tap_chat.singer.sdk import ChunkedStream
 from tap_chat.singer.timestamps import normalise_datetime
 from tap_chat.streams.fan_out import Fetched, ReadPlan
-from tap_chat.streams.paginators.base import Page, Paginator, PagingError, SinglePage
+from tap_chat.streams.paginators import Page, PaginationError, SinglePagePaginator
 from tap_chat.streams.raw_records import VerbatimReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from requests import PreparedRequest
     from singer_sdk import Tap
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from tap_chat.http.errors import Remedies
     from tap_chat.http.responses import Body, Response
     from tap_chat.singer.records import Record
+    from tap_chat.streams.paginators import Paginator
+    from tap_chat.streams.paginators.pages import Headers
     from tap_chat.streams.probes import Probe
     from tap_chat.streams.session import Session
 
@@ -124,9 +127,9 @@ class ChatStream(ChunkedStream):
             is_api_error=self.is_api_error,
         )
 
-    def new_paginator(self) -> Paginator[Any]:
+    def new_paginator(self) -> Paginator:
         """Return a fresh paginator for one walk over the pages; by default there is one page."""
-        return SinglePage()
+        return SinglePagePaginator()
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
@@ -183,14 +186,13 @@ class ChatStream(ChunkedStream):
         super().log_sync_costs()
         self._session.throttle.log_summary()
 
-    def page_request(self, context: Context | None, token: Any = None) -> Request:  # noqa: ANN401
-        """Return the request of a page: that of `get_http_request`, as the client takes it.
+    def new_request(self, context: Context | None) -> Request:
+        """Return the request of a list: that of `get_http_request`, as the client takes it.
 
         Args:
             context: The parent's keys, which fill the placeholders of the path; or None.
-            token: The token of the page, or None.
         """
-        http = self.get_http_request(page=PageContext(context, token))
+        http = self.get_http_request(page=PageContext(context, None))
         headers, body = http.headers, http.data
         if isinstance(body, Mapping) and not self.payload_as_json:
             headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
@@ -271,9 +273,7 @@ class ChatStream(ChunkedStream):
 
         def steps() -> Iterator[Fetched[Page | None]]:
             try:
-                yield from self.fetch_pages(
-                    lambda token: self.page_request(context, token), context, reader
-                )
+                yield from self.fetch_pages(self.new_request(context), context, reader)
             except MissingError:
                 yield Fetched(None, last=True)
 
@@ -307,16 +307,16 @@ class ChatStream(ChunkedStream):
             and (stream.selected or stream.has_selected_descendents)
         ]
 
-    def fetch_pages(  # noqa: C901 - until pages have a reader of their own
+    def fetch_pages(
         self,
-        request_page: Callable[[Any], Request],
+        list_request: Request,
         context: Context | None = None,
         reader: VerbatimReader | None = None,
     ) -> Iterator[Fetched[Page]]:
         """Walk pages, one request each.
 
         Args:
-            request_page: From the token of a page to its request.
+            list_request: The request of the list, without pagination.
             context: The parent's keys, or None.
             reader: What reads pages without decoding their records; None to decode them.
 
@@ -329,24 +329,25 @@ class ChatStream(ChunkedStream):
         """
         paginator = self.new_paginator()
 
-        def read(response: Response) -> tuple[int, Any]:
-            body = response.body
+        def read(response: Response) -> tuple[int, Any, Headers]:
+            body, headers = response.body, response.headers
             if not body and HTTPStatus.NOT_FOUND in paginator.missing:
-                return 0, None
+                return 0, None, headers
             page = reader.read(body, context) if reader else None
-            return (len(body), page) if page else responses.decode_sized(response)
+            return len(body), page or responses.decode(body), headers
 
         gone = frozenset({HTTPStatus.NOT_FOUND} if context is not None else ())
         last = False
         while not last:
-            request = request_page(paginator.current_value)
+            request = paginator.page_request(list_request)
             try:
-                size, body = self.client.send(request, read, missing=paginator.missing | gone)
+                missing = paginator.missing | gone
+                size, body, headers = self.client.send(request, read, missing=missing)
                 said = None if isinstance(body, Page) else self._nothing(body, paginator.missing)
             except MissingError as error:
                 if error.status not in paginator.missing:
                     raise
-                size, said = 0, error.predicate
+                size, said, headers = 0, error.predicate, {}
             try:
                 if said:
                     page = paginator.miss(said)
@@ -354,25 +355,23 @@ class ChatStream(ChunkedStream):
                     if not isinstance(body, Page):
                         with self._checking:
                             body = self.page(request, body, context)
-                    if paginator.is_beyond(body):
-                        return
-                    page = paginator.advance(body)
-            except PagingError as error:
+                    page = paginator.advance(replace(body, headers=headers))
+            except PaginationError as error:
                 remedy = error.remedy or self.paging_remedy
-                raise self.client.request_error(request, error.said, remedy) from None
+                raise self.client.request_error(request, error.predicate, remedy) from None
             last = paginator.finished
             if last:
                 self._warn_of(paginator)
             yield Fetched(page, size, last)
 
-    def _warn_of(self, paginator: Paginator[Any]) -> None:
+    def _warn_of(self, paginator: Paginator) -> None:
         """Log what a walk that has ended can't vouch for."""
-        if paginator.lacking:
+        if paginator.shortfall:
             self.logger.warning(
                 "The list of %s says that it has %d rows, and ended after %d. Some may be hidden, "
                 "or out of reach. %s",
                 self.name,
-                *paginator.lacking,
+                *paginator.shortfall,
                 self.paging_remedy,
             )
 

@@ -9,10 +9,11 @@ from fuzz.effort import examples
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tap_chat.http.request import Request
 from tap_chat.singer.records import RecordChunk
-from tap_chat.streams.paginators.base import NextLinkPaginator, Page, PagingError
+from tap_chat.streams.paginators import Page, PageNumberPaginator, PaginationError
 
-API = "https://user@api.example.com:8443/v2"
+REQUEST = Request("https://user@api.example.com:8443/v2/users")
 NAMED = (
     "api.example.com:8443 API.Example.com:8443 api.example.com evil.example [::1 [::1] [v1.x]",
     "a@api.example.com:8443 api.example.com:8443@evil.example xn--bcher-kva.example 10.0.0.1",
@@ -57,9 +58,13 @@ BODIES = st.one_of(
 
 
 def following(body: Any, current: int, rows: int = 2) -> int | None:
-    paginator = NextLinkPaginator(API)
-    paginator.current_value = current
-    return paginator.get_next(Page(body, RecordChunk([{}] * rows), [(row,) for row in range(rows)]))
+    paginator = PageNumberPaginator(
+        page=current, total_path="pagination.total_pages", next_url_path="links.next_page"
+    )
+    paginator.page_request(REQUEST)
+    paginator.advance(Page(body, RecordChunk([{}] * rows), [(row,) for row in range(rows)]))
+    params: Any = paginator.page_request(REQUEST).params
+    return None if paginator.finished else params["page"]
 
 
 def linked(href: Any) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def linked(href: Any) -> dict[str, Any]:
 def test_next_page_is_a_further_one_or_an_error(body: Any, current: int, rows: int) -> None:
     try:
         found = following(body, current, rows)
-    except PagingError:
+    except PaginationError:
         return
     assert found is None or (type(found) is int and found > current)
     links = body.get("links") if isinstance(body, dict) else None
@@ -97,7 +102,7 @@ def test_next_page_is_a_further_one_or_an_error(body: Any, current: int, rows: i
 def test_link_to_another_host_is_never_taken(href: str) -> None:
     try:
         following(linked(href), 1)
-    except PagingError:
+    except PaginationError:
         return
     # By the letter: no other host is named before the parameters, as RFC 3986 has it.
     before = "".join(c for c in href.partition("?")[0] if c not in "\t\r\n").lstrip("\x00").lstrip()

@@ -27,7 +27,7 @@ MAKERS: dict[str, int | None] = {
     "TransientError": 0,
     "FatalSyncError": 0,
     "MappingError": 0,
-    "PagingError": 0,
+    "PaginationError": 0,
     "config_error": None,
     "request_error": 1,
     "sentence": 1,

@@ -12,7 +12,7 @@ from running import assert_complete, by_stream, full_config, merged
 from serving import Server
 
 from tap_chat.sandbox import Drift, Options, Sandbox, World
-from tap_chat.streams.paginators.base import offers_next
+from tap_chat.streams.paginators.page_numbers import offers_next
 from tap_chat.streams.paginators.page_sizes import ENOUGH, PageSizes
 
 if TYPE_CHECKING:

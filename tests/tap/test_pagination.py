@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from tap_chat.http.request import Request
 from tap_chat.singer.records import RecordChunk
-from tap_chat.streams.paginators.base import (
-    MOST_EMPTY_PAGES,
-    NextLinkPaginator,
+from tap_chat.streams.paginators import (
     Page,
+    PageNumberPaginator,
+    PaginationError,
     Paginator,
-    PagingError,
     RepeatedPageError,
 )
+from tap_chat.streams.paginators.base import MAX_EMPTY_PAGES
 
 
 def page(*ids: int) -> Page:
@@ -24,15 +25,16 @@ def page(*ids: int) -> Page:
     )
 
 
-class Endless(Paginator[int]):
+class Endless(Paginator):
     """Pages that say for ever that more follow."""
 
-    def __init__(self) -> None:
-        super().__init__(0)
+    @override
+    def page_request(self, request: Request) -> Request:
+        return request
 
     @override
-    def get_next(self, page: Page) -> int:
-        return self.current_value + 1
+    def move_on(self, page: Page) -> bool:
+        return True
 
 
 @given(head=st.integers(0, 20), loop=st.integers(1, 30), size=st.integers(1, 3))
@@ -52,15 +54,17 @@ def test_loop_of_any_length_is_found(head: int, loop: int, size: int) -> None:
 
 def test_empty_pages_end_though_more_are_said_to_follow() -> None:
     paginator = Endless()
-    for _ in range(MOST_EMPTY_PAGES):
+    for _ in range(MAX_EMPTY_PAGES):
         paginator.advance(page())
-    with pytest.raises(PagingError, match="21 empty pages in a row"):
+    with pytest.raises(PaginationError, match="21 empty pages in a row"):
         paginator.advance(page())
 
 
 @pytest.mark.parametrize("host", ["http://API.example", "//api.example", ""])
 def test_next_link_may_spell_the_host_in_any_case(host: str) -> None:
-    paginator = NextLinkPaginator("http://api.EXAMPLE/v2")
+    paginator = PageNumberPaginator(next_url_path="links.next_page")
+    request = Request("http://api.EXAMPLE/v2/users")
+    paginator.page_request(request)
     link = {"links": {"next_page": {"href": f"{host}/v2/users?page=2"}}}
     paginator.advance(Page(link, RecordChunk([{"id": 1}]), [(1,)]))
-    assert paginator.current_value == 2
+    assert paginator.page_request(request).params == {"page": 2}

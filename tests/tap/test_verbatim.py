@@ -27,7 +27,7 @@ from tap_chat.streams.raw_records import VerbatimReader
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
-    from tap_chat.streams.paginators.base import Page
+    from tap_chat.streams.paginators import Page
 
 SCHEMA = record(
     ("id",),

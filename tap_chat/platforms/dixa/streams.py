@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context
 
     from tap_chat.singer.records import RecordChunk
-    from tap_chat.streams.paginators.base import Page
+    from tap_chat.streams.paginators import Page
     from tap_chat.streams.session import Session
 
 MEBIBYTE = 1024 * 1024

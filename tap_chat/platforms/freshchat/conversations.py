@@ -20,6 +20,8 @@ from tap_chat.platforms.freshchat.resume import (
     remaining,
 )
 from tap_chat.platforms.freshchat.streams import (
+    NEXT_URL_PATH,
+    PAGES,
     FreshchatStream,
     SingleObject,
     addressable,
@@ -30,7 +32,6 @@ from tap_chat.singer.timestamps import write_datetime
 from tap_chat.streams import state_scope
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.fan_out import Fetched, ReadPlan
-from tap_chat.streams.paginators.base import NumberPaginator, WholeOrPaged
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_chat.singer.records import Record, RecordChunk
-    from tap_chat.streams.paginators.base import Page
+    from tap_chat.streams.paginators import Page, Paginator
     from tap_chat.streams.session import Session
 
 # What the STATE keeps of a stream that is reached through users: when the last run began that read
@@ -269,9 +270,14 @@ class FreshchatUsersConversations(FreshchatStream):
         return Sketch.read(stream.saved_state.get(MISSED))
 
     @override
-    def new_paginator(self) -> WholeOrPaged:
+    def new_paginator(self) -> Paginator:
         # Freshchat: no pages are documented here; whether there are some is not known.
-        return WholeOrPaged(self.settings.api_url, self.page_sizes)
+        return PAGES(
+            page_size=self.settings.items_per_page,
+            next_url_path=NEXT_URL_PATH,
+            page_sizes=self.page_sizes,
+            may_ignore_page=True,
+        )
 
     def _of_users(self, users: Users) -> Iterator[ReadPlan[Page | None]]:
         for user in users.ids:
@@ -342,12 +348,12 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
         self.missed_before = Sketch.read(self.saved_state.get(MISSED))
 
     @override
-    def new_paginator(self) -> NumberPaginator:
+    def new_paginator(self) -> Paginator:
         # Freshchat: there may be a link object here, but that there is none says nothing.
-        return NumberPaginator(self.page_sizes)
+        return PAGES(page_size=self.settings.items_per_page, page_sizes=self.page_sizes)
 
     @override
-    def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
+    def get_http_request(self, *, page: PageContext[None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         user = (page.stream_context or {})["user_id"]
         if self.since is not None and user not in self.missed_before:

@@ -16,8 +16,7 @@ from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
 from tap_chat.http.errors import Remedies
 from tap_chat.platforms.freshchat import fields
-from tap_chat.streams.paginators.base import NextLinkPaginator, SinglePage
-from tap_chat.streams.paginators.page_sizes import PageSizes
+from tap_chat.streams.paginators import PageNumberPaginator, PageSizes, SinglePagePaginator
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 
@@ -29,10 +28,19 @@ if TYPE_CHECKING:
 
     from tap_chat.http.responses import Body
     from tap_chat.streams.fan_out import ReadPlan
-    from tap_chat.streams.paginators.base import Paginator
+    from tap_chat.streams.paginators import Paginator
 
 #: Freshchat: sizes that a page may be limited to by the server.
 SERVER_PAGE_SIZES = (20, 50)
+
+#: Freshchat: how lists are paged. Some have no link to the next page.
+PAGES = partial(
+    PageNumberPaginator,
+    page_size_param="items_per_page",
+    total_path="pagination.total_pages",
+    total_rows_path="pagination.total_items",
+)
+NEXT_URL_PATH = "links.next_page"
 
 
 REMEDIES = Remedies(
@@ -123,8 +131,8 @@ class FreshchatStream(ChatStream):
         return BearerTokenAuthenticator(token=self.settings.api_key)
 
     @override
-    def new_paginator(self) -> Paginator[int]:
-        return NextLinkPaginator(self.settings.api_url)
+    def new_paginator(self) -> Paginator:
+        return PAGES(page_size=self.settings.items_per_page, next_url_path=NEXT_URL_PATH)
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
@@ -137,12 +145,9 @@ class FreshchatStream(ChatStream):
         return responses.is_object(body)
 
     @override
-    def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
+    def get_http_request(self, *, page: PageContext[None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         request.headers["Accept"] = "application/json"
-        if page.next_page_token is not None:
-            request.params["page"] = page.next_page_token
-            request.params["items_per_page"] = self.settings.items_per_page
         return request
 
 
@@ -152,8 +157,8 @@ class SingleObject(FreshchatStream):
     verbatim_reader = None
 
     @override
-    def new_paginator(self) -> Paginator[Any]:
-        return SinglePage()
+    def new_paginator(self) -> Paginator:
+        return SinglePagePaginator()
 
     @override
     def find_records(self, body: Any) -> Any:
@@ -173,7 +178,7 @@ class FreshchatAccount(SingleObject):
 
     @override
     def probe(self) -> Probe:
-        request = self.page_request(None)
+        request = self.new_request(None)
         return Probe(request, partial(self.page, request), "the account's configuration")
 
 
@@ -229,8 +234,8 @@ class FreshchatConversationsProperties(FreshchatStream):
     schema = fields.CONVERSATIONS_PROPERTIES
 
     @override
-    def new_paginator(self) -> Paginator[Any]:
-        return SinglePage()
+    def new_paginator(self) -> Paginator:
+        return SinglePagePaginator()
 
 
 #: Those that take a request or two.

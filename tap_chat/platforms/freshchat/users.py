@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from tap_chat.http.request import Request
     from tap_chat.singer.bookmarks import Bookmark
     from tap_chat.singer.records import Record, RecordChunk
 
@@ -97,13 +96,11 @@ class FreshchatUsers(FreshchatStream):
         return self.ceiling(max((time for time in times if time), default=EARLIEST))
 
     def _whole(self, name: str, start: str) -> Iterator[Fetched[list[Record]]]:
-        def request_page(number: int) -> Request:
-            # Freshchat: every page needs the filter, and next links may lack it.
-            return self.page_request(None, number).with_params({name: start})
-
+        # Freshchat: every page needs the filter, and next links may lack it.
+        request = self.new_request(None).with_params({name: start})
         # Freshchat: a list has the number of its users in `pagination`, if it has one.
         return read_whole(
-            partial(self.fetch_pages, request_page),
+            partial(self.fetch_pages, request),
             Known(updated_time),
             self._came_lately,
             self._unsettled,

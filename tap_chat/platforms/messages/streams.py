@@ -18,8 +18,7 @@ from tap_chat.config.validators import header_name_problem, header_problem, path
 from tap_chat.escapes import shown
 from tap_chat.http.errors import Remedies
 from tap_chat.singer.bookmarks import inclusive_start, is_bookmarkable
-from tap_chat.streams.paginators.base import SinglePage
-from tap_chat.streams.paginators.offsets import OffsetPaginator
+from tap_chat.streams.paginators import OffsetPaginator, SinglePagePaginator
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.fan_out import ReadPlan
-    from tap_chat.streams.paginators.base import Paginator
+    from tap_chat.streams.paginators import Paginator
     from tap_chat.streams.session import Session
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -195,18 +194,22 @@ class ChatMessages(ChatStream):
         )
 
     @override
-    def new_paginator(self) -> Paginator[Any]:
+    def new_paginator(self) -> Paginator:
         if self.settings.paging == "none":
-            return SinglePage()
-        whole = not self.settings.filter_param
-        return OffsetPaginator(self.settings.page_size, REACH_REMEDY, whole=whole)
+            return SinglePagePaginator()
+        settings = self.settings
+        return OffsetPaginator(
+            settings.page_size,
+            settings.offset_param,
+            settings.limit_param,
+            # A total may be that of all messages, whatever the filter leaves out.
+            total_path="" if settings.filter_param else None,
+            reach_remedy=REACH_REMEDY,
+        )
 
     @override
-    def get_http_request(self, *, page: PageContext[int | None]) -> HTTPRequest:
+    def get_http_request(self, *, page: PageContext[None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
-        if page.next_page_token is not None:
-            request.params[self.settings.limit_param] = self.settings.page_size
-            request.params[self.settings.offset_param] = page.next_page_token
         # Without a filter this may be asked before the stream is synced, when it has no start yet.
         if self.settings.filter_param and (start := self.starting_bookmark) is not None:
             request.params[self.settings.filter_param] = inclusive_start(start)
@@ -214,13 +217,12 @@ class ChatMessages(ChatStream):
 
     @override
     def probe(self) -> Probe:
-        page = self.new_paginator().current_value
         params: dict[str, Any] = {}
-        if page is not None:
+        if self.settings.paging == "offset":
             params[self.settings.limit_param] = 1
         if self.settings.filter_param and (start := self.planned_start) is not None:
             params[self.settings.filter_param] = inclusive_start(start)
-        request = self.page_request(None, page).with_params(params)
+        request = self.new_paginator().page_request(self.new_request(None)).with_params(params)
         return Probe(request, partial(self.page, request), "messages")
 
     @override

@@ -13,18 +13,26 @@ from typing_extensions import override
 
 from tap_chat.http import responses
 from tap_chat.streams.paginators.base import (
-    BEYOND,
+    BEYOND_END,
     NO_CONTENT,
-    NOTHING,
-    Page,
     Paginator,
-    PagingError,
+    says_more,
+    stated_number,
+    with_value,
+)
+from tap_chat.streams.paginators.pages import (
+    EMPTY_PAGE,
+    Page,
+    PaginationError,
     RepeatedPageError,
 )
-from tap_chat.streams.paginators.recent_rows import REMEMBERED_ROWS, Trail
+from tap_chat.streams.paginators.recent_rows import REMEMBERED_ROWS, RecentRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tap_chat.http.request import Request
+    from tap_chat.streams.paginators.pages import Key
 
 # How often the walk goes back without a row that is new.
 MOST_RETURNS = 3
@@ -49,7 +57,7 @@ MOST_REFUSALS = 2
 ROUND = 1000
 
 
-class OffsetPaginator(Paginator[int]):
+class OffsetPaginator(Paginator):
     """Pages by the number of records to skip, each from the last row of the page before on.
 
     A page that begins with a row that is not known shows that rows left the list: the walk goes
@@ -62,19 +70,50 @@ class OffsetPaginator(Paginator[int]):
     server says twice that nothing is there, and between that the page before is.
 
     Args:
-        page_size: The number of records asked for, in rows.
+        limit: The number of rows to ask for.
+        offset_param: The query parameter that takes the offset.
+        limit_param: The query parameter that takes the limit.
+        offset_body_path: The place in the JSON body that takes the offset instead: names with dots
+            between them.
+        limit_body_path: The place in the JSON body that takes the limit instead.
+        offset: The offset of the first page.
+        total_path: Where the body states the number of rows in all pages; empty if it does not,
+            None to look for it under the usual names.
+        has_more_path: Where the body says whether more pages follow; empty if it does not.
+        maximum_offset: The first offset not to ask for; None for no maximum.
         reach_remedy: What to do where the server reaches only a part of the list.
-        whole: Whether all rows are asked for, so that the list's total is theirs.
     """
 
-    def __init__(self, page_size: int, reach_remedy: str = "", *, whole: bool = True) -> None:
-        super().__init__(0)
+    def __init__(  # noqa: PLR0913 - one argument for each option of such APIs
+        self,
+        limit: int,
+        offset_param: str = "offset",
+        limit_param: str = "limit",
+        *,
+        offset_body_path: str = "",
+        limit_body_path: str = "",
+        offset: int = 0,
+        total_path: str | None = None,
+        has_more_path: str = "",
+        maximum_offset: int | None = None,
+        reach_remedy: str = "",
+    ) -> None:
+        super().__init__()
         self.missing = NO_CONTENT
-        self._page_size = page_size
+        self._limit = limit
+        self._limit_param = "" if limit_body_path else limit_param
+        self._limit_body_path = limit_body_path
+        self._offset_param = "" if offset_body_path else offset_param
+        self._offset_body_path = offset_body_path
+        self._first = offset
+        self._total_path = total_path
+        self._has_more_path = has_more_path
+        self._maximum = maximum_offset
         self._reach_remedy = reach_remedy
-        self._whole = whole
+        self._last: list[Key] | None = None  # the keys of the page before
+        self._offset = 0  # of the next request, from the first one on
         self._body: Any = None  # the last one, which may state a total
-        self._trail = Trail()
+        self._trail = RecentRows()
         self._largest = 0
         self._next = 0  # the place of the first row that is not read
         self._held: Page | None = None  # until the page before it is seen once more
@@ -92,13 +131,33 @@ class OffsetPaginator(Paginator[int]):
 
     @property
     @override
-    def lacking(self) -> tuple[int, int] | None:
-        total = responses.stated_total(self._body) if self._whole else None
+    def shortfall(self) -> tuple[int, int] | None:
+        total = self._stated_total(self._body)
         return (total, self._next) if total is not None and self._next < total else None
 
+    def _stated_total(self, body: Any) -> int | None:  # noqa: ANN401
+        """Return the number of rows that the list states, from the first offset on."""
+        if self._total_path is None:
+            total = responses.stated_total(body)
+        else:
+            total = stated_number(body, self._total_path)
+        return None if total is None else total - self._first
+
     @override
-    def get_next(self, page: Page) -> int | None:
-        raise NotImplementedError
+    def page_request(self, request: Request) -> Request:
+        request = with_value(request, self._limit, self._limit_param, self._limit_body_path)
+        offset = self._first + self._offset
+        return with_value(request, offset, self._offset_param, self._offset_body_path)
+
+    @override
+    def move_on(self, page: Page) -> bool:
+        """Return whether the body says that no page follows."""
+        if says_more(page.body, self._has_more_path) is False:
+            return False
+        if self._maximum is not None and self._first + self._next >= self._maximum:
+            return False
+        total = self._stated_total(page.body) if self._total_path else None
+        return total is None or self._next < total
 
     @override
     def advance(self, page: Page) -> Page:
@@ -111,13 +170,13 @@ class OffsetPaginator(Paginator[int]):
             return self._checked(page, self._held)
         if self._back:
             return self._returned(page)
-        if self.current_value == self._next:
+        if self._offset == self._next:
             return self._beside(page)
         return self._overlapping(page)
 
     @override
     def miss(self, said: str) -> Page:
-        overlapping = self.current_value < self._next
+        overlapping = self._offset < self._next
         if not self._next:
             self.finished = True
         elif overlapping and not self._overlaps:
@@ -127,18 +186,18 @@ class OffsetPaginator(Paginator[int]):
             self._missed = 1
             return self._go_back(self._largest if overlapping else len(self._last or ()))
         elif overlapping:
-            raise PagingError(f"{said}, though it gave what begins there", self._reach_remedy)
+            raise PaginationError(f"{said}, though it gave what begins there", self._reach_remedy)
         elif self._may_be_cut_off(self._next):
-            raise PagingError(f"{said} after {self._next} rows", self._reach_remedy)
+            raise PaginationError(f"{said} after {self._next} rows", self._reach_remedy)
         else:
             self.finished = True
-        return NOTHING
+        return EMPTY_PAGE
 
     def _overlapping(self, page: Page) -> Page:
         """Move on from a page that should begin with the last row of the one before."""
         if page.keys and self._last is not None and page.keys[0] == self._last[-1]:
             return self._joined(page)
-        new, joins = self._trail.new(page), self._trail.joins(page)
+        new, joins = self._trail.new_in(page), self._trail.has_first_of(page)
         # A page of which the offset was made the number begins as the one before, or earlier.
         if not self._overlaps and (not new.records or (joins and not self._is_late(page.keys[0]))):
             return self._refused()
@@ -156,7 +215,7 @@ class OffsetPaginator(Paginator[int]):
         anew = self._begins_anew(page.keys[1:])
         if not (anew or self._moved):
             return self._take(page, page.after(1))
-        new = self._trail.new(page)
+        new = self._trail.new_in(page)
         if anew and self._is_read(new):
             self.finished = True
             return new
@@ -165,17 +224,19 @@ class OffsetPaginator(Paginator[int]):
 
     def _nothing_more(self, new: Page) -> Page:
         """End the list where nothing more is seen twice: once, a server may be behind another."""
-        place, before = self.current_value, self._ends_at
+        place, before = self._offset, self._ends_at
         self._ends_at = place
         if before != place != 0:
             return new
         if self._scattered > MOST_SCATTERED_PAGES and self._rows < self._next:
-            raise PagingError(
+            raise PaginationError(
                 "gave its rows in another order each time",
                 "A list without a fixed order can't be read without losing records.",
             )
         if self._overlaps and not self._uneven and self._may_be_cut_off(self._next):
-            raise PagingError(f"said that nothing follows {self._next} rows", self._reach_remedy)
+            raise PaginationError(
+                f"said that nothing follows {self._next} rows", self._reach_remedy
+            )
         self.finished = True
         return new
 
@@ -196,7 +257,7 @@ class OffsetPaginator(Paginator[int]):
 
     def _is_read(self, new: Page) -> bool:
         """Say whether the list says that it has no more than what was read, and a page."""
-        total = responses.stated_total(new.body) if self._whole else None
+        total = self._stated_total(new.body)
         return total is not None and self._rows + len(new.keys) >= total
 
     def _is_late(self, key: tuple[Any, ...]) -> bool:
@@ -206,7 +267,7 @@ class OffsetPaginator(Paginator[int]):
 
     def _beside(self, page: Page) -> Page:
         """Move on from a page that should have no row of the one before."""
-        new = self._trail.new(page)
+        new = self._trail.new_in(page)
         if page.records and not new.records:
             if self._moved and page.keys != self._last:
                 return new if self._count_known(page, new) else self._take(page, new)
@@ -220,78 +281,79 @@ class OffsetPaginator(Paginator[int]):
             self.finished = True
             return new
         last = self._last or ()
-        if page.records or len(last) == self._page_size:
+        if page.records or len(last) == self._limit:
             # As the pages have no row in common, the one before is looked at once more.
             self._held = page
-            self.current_value, self.missing = self._next - len(last), frozenset()
-            return NOTHING
+            self._offset, self.missing = self._next - len(last), frozenset()
+            return EMPTY_PAGE
         return self._take(page, new)
 
     def _checked(self, page: Page, held: Page) -> Page:
         """Move on from the page before one that is held, which shows if rows have left the list."""
         self._held = None
-        new = self._trail.new(held)
+        new = self._trail.new_in(held)
         self._count_mixed(held, new)
         if page.keys[-1:] != (self._last or [])[-1:]:
-            self._back = self._next - self.current_value
+            self._back = self._next - self._offset
             self._moved = True
             return self._returned(page)
-        self.current_value = self._next
+        self._offset = self._next
         self._check_new(held)
         self._moves = True
         return self._take(held, new)
 
     def _returned(self, page: Page) -> Page:
         """Move on from a page that the walk has gone back to."""
-        if self.current_value == 0 and not page.keys:
-            raise PagingError("gave an empty list, which had rows a moment ago")
-        if self.current_value == 0 or self._trail.joins(page):
+        if self._offset == 0 and not page.keys:
+            raise PaginationError("gave an empty list, which had rows a moment ago")
+        if self._offset == 0 or self._trail.has_first_of(page):
             self._back = 0
-            return self._take(page, self._trail.new(page))
+            return self._take(page, self._trail.new_in(page))
         return self._go_back(2 * self._back)
 
     def _take(self, page: Page, new: Page) -> Page:
         """Go on after a page; return what is new of it."""
         if not page.keys:
             return self._nothing_more(new)
-        if self.current_value == 0:
+        if self._offset == 0:
             self._trail.begin(page.keys)
         # Where more follows a page that lacks rows, some are hidden.
         self._uneven = self._uneven or (bool(new.keys) and self._next > 0 and not self._is_full)
         self._last, self._body = page.keys, page.body
-        self._next = self.current_value + len(page.keys)
+        self._next = self._offset + len(page.keys)
         self._trail.add(new.keys)
         self._rows += len(new.keys)
         if new.records:
             self._tail = new.keys[-1]
             self._returns = self._missed = 0
         self._go_on()
+        self.finished = not self.move_on(page)
         return new
 
     def _go_on(self, *, beside: bool = False) -> None:
         """Ask for what follows, with the last row that is known or `beside` it."""
         # Of a server that gives one row at a time, a known row would be all.
         overlap = not beside and self._overlaps is not False and self._largest > 1
-        self.current_value = self._next - overlap
+        self._offset = self._next - overlap
         # A row that is known and gone twice is no end, and the next error says what is wrong.
-        self.missing = BEYOND - {404} if self._missed and self._overlaps else BEYOND
+        self.missing = BEYOND_END - {404} if self._missed and self._overlaps else BEYOND_END
 
     def _go_back(self, rows: int) -> Page:
         """Ask for what was so many rows before, to see where that is now."""
         if not self._back:
             self._returns += 1
             if self._returns > MOST_RETURNS:
-                raise PagingError(
+                raise PaginationError(
                     "did not give the last row of the page before, however often it was asked",
                     "Try again later; if it is so each time, the list has no fixed order, and can't"
                     " be read without losing records.",
                 )
             self._moved = True
         self._back = rows
-        self.current_value = max(0, self._next - rows)
+        self._offset = max(0, self._next - rows)
         # It was there.
         self.missing = frozenset()
-        return NOTHING
+        return EMPTY_PAGE
 
     def _refused(self) -> Page:
         """Go on without an overlap, which the server did not give."""
@@ -299,7 +361,7 @@ class OffsetPaginator(Paginator[int]):
         if self._refusals >= MOST_REFUSALS:
             self._overlaps = False
         self._go_on(beside=True)
-        return NOTHING
+        return EMPTY_PAGE
 
     def _count_known(self, page: Page, new: Page) -> bool:
         """Count pages with nothing new, and say whether they show that the list has ended."""
@@ -323,7 +385,7 @@ class OffsetPaginator(Paginator[int]):
         mixed = 0 < 2 * len(new.records) <= len(page.records)
         self._mixed = self._mixed + 1 if mixed else 0
         if self._mixed >= MOST_MIXED_PAGES:
-            raise PagingError(f"gave {self._mixed} pages in a row of which most came before")
+            raise PaginationError(f"gave {self._mixed} pages in a row of which most came before")
 
     def _may_be_cut_off(self, rows: int, *offsets: int) -> bool:
         """Say whether what seems to be the end of the list may be only as far as the server goes.
@@ -334,7 +396,7 @@ class OffsetPaginator(Paginator[int]):
         """
         if not self._is_full:
             return False
-        total = responses.stated_total(self._body) if self._whole else None
+        total = self._stated_total(self._body)
         if total is not None:
             return rows < total
         return any(place > 0 and place % ROUND == 0 for place in (rows, *offsets))
@@ -342,4 +404,4 @@ class OffsetPaginator(Paginator[int]):
     @property
     def _is_full(self) -> bool:
         """Whether the last page has as many rows as the server gives at once."""
-        return len(self._last or ()) >= min(self._page_size, self._largest)
+        return len(self._last or ()) >= min(self._limit, self._largest)

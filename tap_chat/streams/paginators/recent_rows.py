@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_chat.streams.paginators.base import Page
+    from tap_chat.streams.paginators.pages import Page
 
     Key = tuple[Any, ...]
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REMEMBERED_ROWS = 20_000
 
 
-class Trail:
+class RecentRows:
     """The keys of the rows read last, and of the first page for ever."""
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Trail:
             if self._keys is not None:
                 self._keys.difference_update(oldest)
 
-    def joins(self, page: Page) -> bool:
+    def has_first_of(self, page: Page) -> bool:
         """Say whether a page begins with a known row: then none before it was skipped."""
         return bool(page.keys) and page.keys[0] in self._known
 
-    def new(self, page: Page) -> Page:
+    def new_in(self, page: Page) -> Page:
         """Return a page without the rows that are known."""
         known, first = self._known, self._first
         return page.only([key not in known and key not in first for key in page.keys])

@@ -1,0 +1,110 @@
+"""Lists whose pages name the next one by a cursor: in the body, or in a header."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_chat.http import responses
+from tap_chat.streams.paginators.base import Paginator, says_more, with_value
+from tap_chat.streams.paginators.pages import PaginationError
+from tap_chat.streams.paginators.repeats import RepeatDetector
+
+if TYPE_CHECKING:
+    from tap_chat.http.request import Request
+    from tap_chat.streams.paginators.pages import Page
+
+
+class BaseCursorPaginator(Paginator):
+    """Pages by a cursor that the page before gave.
+
+    A list ends at a page without a cursor, or at an empty page with the cursor that it was asked
+    for with. Any other cursor that came before is an error.
+
+    Args:
+        cursor_param: The query parameter that takes the cursor.
+        cursor_body_path: The place in the JSON body that takes it instead: names with dots between
+            them.
+    """
+
+    def __init__(self, cursor_param: str, cursor_body_path: str = "") -> None:
+        super().__init__()
+        self._param = "" if cursor_body_path else cursor_param
+        self._body_path = cursor_body_path
+        self._cursor: str | int | None = None
+        self._cursors = RepeatDetector()
+
+    @override
+    def page_request(self, request: Request) -> Request:
+        if self._cursor is None:
+            return request
+        return with_value(request, self._cursor, self._param, self._body_path)
+
+    @override
+    def move_on(self, page: Page) -> bool:
+        cursor = self.find_cursor(page)
+        if cursor is None or (cursor == self._cursor and not page.records):
+            return False
+        if not isinstance(cursor, (str, int)):
+            raise PaginationError("gave a cursor that is neither a text nor a whole number")
+        if self._cursors.add(cursor):
+            raise PaginationError("gave a cursor that came before")
+        self._cursor = cursor
+        return True
+
+    @abstractmethod
+    def find_cursor(self, page: Page) -> object:
+        """Return the cursor of the next page, or None if there is none."""
+
+
+class CursorPaginator(BaseCursorPaginator):
+    """Pages with the cursor in their body.
+
+    Args:
+        cursor_path: Where the cursor is in the body: names with dots between them.
+        cursor_param: The query parameter that takes it.
+        cursor_body_path: The place in the JSON body that takes it instead.
+        has_more_path: Where the body says whether more pages follow; empty if it does not.
+        stop_after_empty_page: Whether the list ends at an empty page, though there is a cursor.
+    """
+
+    def __init__(
+        self,
+        cursor_path: str = "cursors.next",
+        cursor_param: str = "cursor",
+        cursor_body_path: str = "",
+        *,
+        has_more_path: str = "",
+        stop_after_empty_page: bool = False,
+    ) -> None:
+        super().__init__(cursor_param, cursor_body_path)
+        self._path = cursor_path
+        self._has_more_path = has_more_path
+        self._stop_after_empty_page = stop_after_empty_page
+
+    @override
+    def find_cursor(self, page: Page) -> object:
+        if self._stop_after_empty_page and not page.records:
+            return None
+        if says_more(page.body, self._has_more_path) is False:
+            return None
+        return responses.find(page.body, self._path) or None
+
+
+class HeaderCursorPaginator(BaseCursorPaginator):
+    """Pages with the cursor in a header of their response.
+
+    Args:
+        cursor_key: The name of the header.
+        cursor_param: The query parameter that takes the cursor.
+    """
+
+    def __init__(self, cursor_key: str = "next", cursor_param: str = "cursor") -> None:
+        super().__init__(cursor_param)
+        self._header = cursor_key
+
+    @override
+    def find_cursor(self, page: Page) -> object:
+        return page.headers.get(self._header) or None

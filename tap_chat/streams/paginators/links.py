@@ -1,0 +1,142 @@
+"""Lists whose pages link to the next one: in the body, or in the header `Link` (RFC 8288)."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from typing_extensions import override
+
+from tap_chat.http import responses
+from tap_chat.streams.paginators.base import Paginator
+from tap_chat.streams.paginators.pages import PaginationError
+from tap_chat.streams.paginators.repeats import RepeatDetector
+
+if TYPE_CHECKING:
+    from tap_chat.http.request import Request
+    from tap_chat.streams.paginators.pages import Page
+
+# What may stand in a URL as it is (RFC 3986); the percent sign is left, as it escapes others.
+URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
+
+# RFC 8288, section 3: <target>; parameter=value; parameter="value", <target> ...
+NAME = r"[\w!#$%&*+.^`|~-]+"
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+LINK = re.compile(rf'<([^>]*)>((?:\s*;\s*{NAME}\s*(?:=\s*(?:{QUOTED}|[^",;\s]*))?)*)')
+REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]*))', re.IGNORECASE)
+
+
+class LinkPaginator(Paginator):
+    """Pages that link to the next one; the link replaces path and query.
+
+    A list ends at a page without a link. A link to a link that was followed before is an error.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._url = ""  # of the page that was asked for last
+        self._next = ""
+        self._links = RepeatDetector()
+
+    @override
+    def page_request(self, request: Request) -> Request:
+        if not self._next:
+            self._url = request.url
+            return request
+        self._url = self._next
+        parts = urlsplit(self._next)
+        return replace(request, url=parts._replace(query="").geturl(), params=parts.query)
+
+    @override
+    def move_on(self, page: Page) -> bool:
+        link = self.find_link(page)
+        if link is None:
+            return False
+        self._next = resolve_link(link, self._url)
+        if self._next == self._url or self._links.add(self._next):
+            raise PaginationError("gave a next link that was followed before")
+        return True
+
+    @abstractmethod
+    def find_link(self, page: Page) -> object:
+        """Return the link to the next page, or None if there is none."""
+
+
+class JSONLinkPaginator(LinkPaginator):
+    """Pages with the link in their body.
+
+    Args:
+        next_url_path: Where the link is in the body: names with dots between them. An object there
+            has it as its `href`.
+    """
+
+    def __init__(self, next_url_path: str = "next") -> None:
+        super().__init__()
+        self._path = next_url_path
+
+    @override
+    def find_link(self, page: Page) -> object:
+        return link_in(page.body, self._path) or None
+
+
+class HeaderLinkPaginator(LinkPaginator):
+    """Pages with the link in their header `Link`, as `<...>; rel="next"`.
+
+    Args:
+        rel: The relation of the link to the next page.
+    """
+
+    def __init__(self, rel: str = "next") -> None:
+        super().__init__()
+        self._rel = rel.lower()
+
+    @override
+    def find_link(self, page: Page) -> object:
+        for target, params in LINK.findall(page.headers.get("Link") or ""):
+            # Only the first `rel` counts, and it may hold several relations.
+            found = REL.search(params)
+            if found and self._rel in (found[1] or found[2] or "").lower().split():
+                return target
+        return None
+
+
+def link_in(body: Any, path: str) -> object:  # noqa: ANN401
+    """Return a link in a body, or None.
+
+    Args:
+        body: The decoded body.
+        path: Where it is: names with dots between them. An object there has it as its `href`.
+    """
+    link = responses.find(body, path)
+    return link.get("href") if isinstance(link, dict) else link
+
+
+def resolve_link(link: object, url: str) -> str:
+    """Return the URL that a link leads to, always on the host of the page.
+
+    Args:
+        link: The link, which may be relative.
+        url: The URL of the page.
+
+    Raises:
+        PaginationError: It is no URL, or leads to another host.
+    """
+    try:
+        parts = urlsplit(link) if isinstance(link, str) else None
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in {"", "http", "https"}:
+        raise PaginationError("gave a next link that is no URL")
+    page = urlsplit(url)
+    if parts.netloc and parts.netloc.lower() != page.netloc.rpartition("@")[2].lower():
+        raise PaginationError(
+            "gave a next link to another host, which is not followed",
+            "The credentials go to the host of the setting api_url only.",
+        )
+    # Scheme and host stay those of the page: behind a proxy, some servers link to http.
+    target = urlsplit(urljoin(url, parts._replace(scheme="", netloc="").geturl()))
+    resolved = target._replace(scheme=page.scheme, netloc=page.netloc, fragment="")
+    return quote(resolved.geturl(), safe=URL_CHARACTERS, errors="surrogatepass")

@@ -1,0 +1,267 @@
+"""Lists by page number, and the rows that leave and enter them while they are read."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from typing_extensions import override
+
+from tap_chat.http import responses
+from tap_chat.streams.paginators.base import (
+    BEYOND_END,
+    MAX_EMPTY_PAGES,
+    Paginator,
+    says_more,
+    stated_number,
+    with_value,
+)
+from tap_chat.streams.paginators.links import link_in, resolve_link
+from tap_chat.streams.paginators.pages import EMPTY_PAGE, Page, PaginationError, RepeatedPageError
+from tap_chat.streams.paginators.recent_rows import RecentRows
+
+if TYPE_CHECKING:
+    from tap_chat.http.request import Request
+    from tap_chat.streams.paginators.page_sizes import PageSizes
+    from tap_chat.streams.paginators.pages import Key
+
+# How often the end of a page may change while the next one is asked for.
+MAX_MOVES = 5
+
+# What a link to the next page is called.
+NEXT_NAMES = ("next", "next_page")
+
+
+class PageNumberPaginator(Paginator):
+    """Pages by number.
+
+    Rows that leave a list pull others to the page before, which was read already. So the page
+    before is asked for once more where rows may have moved: at each page, or where the list states
+    the number of its rows, when that number changes. This is the state of a walk:
+
+    | state | asks for | then |
+    | --- | --- | --- |
+    | reading | the next page | rows may have moved: hold the page, go on checking |
+    | checking | the page before | it ends as it did: take the held page, go on reading |
+    | | | it ends otherwise: drop the held page, go on searching |
+    | searching | pages before | one begins with a known row, or is the first: go on reading there |
+
+    A list ends after the stated number of pages, at an empty page, or where the body says that
+    nothing follows. A short page is the last one if `page_sizes` takes it for that.
+
+    Args:
+        page_param: The query parameter that takes the number.
+        page_body_path: The place in the JSON body that takes it instead: names with dots between
+            them.
+        base_page: The number of the first page of the list.
+        page: The number of the first page to ask for, if it is another.
+        page_size: The number of rows to ask for; None to leave that to the server.
+        page_size_param: The query parameter that takes the size.
+        total_path: Where the body states the number of pages; empty if it does not.
+        total_rows_path: Where the body states the number of rows in all pages.
+        next_url_path: Where the body links to the next page; empty if it does not. The link must
+            have the next number as its `page_param`. Where the object around it has no link, the
+            list has ended.
+        has_more_path: Where the body says whether more pages follow; empty if it does not.
+        maximum_page: The number of the first page not to ask for; None for no maximum.
+        stop_after_empty_page: Whether the list ends at an empty page, whatever its number.
+        page_sizes: The sizes of the pages of the stream; None to go on to an empty page.
+        may_ignore_page: Whether the server may ignore the number and give the whole list each time.
+    """
+
+    def __init__(  # noqa: PLR0913 - one argument for each option of such APIs
+        self,
+        page_param: str = "page",
+        page_body_path: str = "",
+        *,
+        base_page: int = 1,
+        page: int | None = None,
+        page_size: int | None = None,
+        page_size_param: str = "",
+        total_path: str = "",
+        total_rows_path: str = "",
+        next_url_path: str = "",
+        has_more_path: str = "",
+        maximum_page: int | None = None,
+        stop_after_empty_page: bool = True,
+        page_sizes: PageSizes | None = None,
+        may_ignore_page: bool = False,
+    ) -> None:
+        super().__init__()
+        self._param = "" if page_body_path else page_param
+        self._body_path = page_body_path
+        self._base = base_page
+        self._first = base_page if page is None else page
+        self._size = page_size
+        self._size_param = page_size_param
+        self._total_path = total_path
+        self._total_rows_path = total_rows_path
+        self._next_url_path = next_url_path
+        self._has_more_path = has_more_path
+        self._maximum = maximum_page
+        self._stop_after_empty_page = stop_after_empty_page
+        self._sizes = page_sizes
+        self._may_ignore_page = may_ignore_page
+        self._url = ""  # of the last request
+        self._number = self._first
+        self._furthest = self._first - 1
+        self._last: list[Key] = []  # the keys of the page before
+        self._short = 0  # its rows, if it was short and nothing said that more follow
+        self._total_rows: int | None = None  # as it stated them
+        self._held: Page | None = None  # a page, while the one before it is checked
+        self._back = 0  # how many pages the walk has gone back, while it searches
+        self._moves = 0  # how often the page before had changed, since the walk came further
+        self._has_moved = False  # whether known rows may come again
+        self._known_pages = 0  # pages in a row of which all rows are known
+        self._rows = RecentRows()
+
+    @override
+    def page_request(self, request: Request) -> Request:
+        self._url = request.url
+        request = with_value(request, self._number, self._param, self._body_path)
+        if self._size is None:
+            return request
+        return with_value(request, self._size, self._size_param, "")
+
+    @override
+    def advance(self, page: Page) -> Page:
+        if self._held:
+            return self._check(page, self._held)
+        if self._back:
+            return self._search(page)
+        return self._read(page)
+
+    def _read(self, page: Page) -> Page:
+        """Move on from the next page."""
+        # Beyond the end, some servers give the last page once more.
+        if page.keys == self._last and (self._short or self._may_ignore_page):
+            self.finished = True
+            return EMPTY_PAGE
+        if self._may_have_moved(page):
+            self._held = page
+            self._number -= 1
+            self.missing = frozenset()
+            return EMPTY_PAGE
+        return self._take(page)
+
+    def _check(self, page: Page, held: Page) -> Page:
+        """Move on from the page before one that is held."""
+        self._held = None
+        if page.keys[-1:] == self._last[-1:]:
+            self._number += 1
+            return self._take(held)
+        self._moves += 1
+        self._has_moved = True
+        self._back = 1
+        return self._search(page)
+
+    def _search(self, page: Page) -> Page:
+        """Move on from a page before the held one, which shows where its rows are now."""
+        if self._number > self._first and not self._rows.has_first_of(page):
+            self._number = max(self._first, self._number - self._back)
+            self._back *= 2
+            return EMPTY_PAGE
+        self._back = self._short = 0
+        return self._take(page)
+
+    def _take(self, page: Page) -> Page:
+        """Go on after a page; return what is new of it."""
+        new = self._rows.new_in(page) if self._has_moved else page
+        self._check_new(new)
+        self._known_pages = self._known_pages + 1 if page.records and not new.records else 0
+        if self._known_pages > MAX_EMPTY_PAGES:
+            raise RepeatedPageError
+        if self._number > self._furthest:
+            self._furthest = self._number
+            self._moves = 0
+        self._rows.add(new.keys)
+        self.finished = not self.move_on(page)
+        self._last, self._total_rows = page.keys, self._stated_rows(page)
+        self._check_empty(page)
+        return new
+
+    def _may_have_moved(self, page: Page) -> bool:
+        """Return whether rows may have moved since the page before was read."""
+        if self._number == self._first or self._moves >= MAX_MOVES:
+            return False
+        total = self._stated_rows(page)
+        if total is not None:
+            return total != self._total_rows
+        # No row can be pulled from an empty page to one that was not full.
+        return bool(page.keys) or not self._short
+
+    def _stated_rows(self, page: Page) -> int | None:
+        return stated_number(page.body, self._total_rows_path)
+
+    @override
+    def move_on(self, page: Page) -> bool:
+        self.missing = frozenset()
+        if page.records and self._short:
+            self._learn(self._short)
+        self._short = 0
+        if self._is_last(page):
+            return False
+        self._number += 1
+        return self._maximum is None or self._number < self._maximum
+
+    def _learn(self, rows: int) -> None:
+        """Learn that a page follows one that seemed to be the last.
+
+        Args:
+            rows: The rows of that one.
+        """
+        passed = self._sizes.learn(rows) if self._sizes else 0
+        if passed:
+            raise PaginationError(
+                f"gave more behind a page of {rows}, as which {passed} were the last",
+                f"It gives no more at once: ask for {rows}.",
+            )
+
+    def _is_last(self, page: Page) -> bool:
+        """Return whether the list ends with a page."""
+        body, rows = page.body, len(page.records)
+        has_more = says_more(body, self._has_more_path)
+        pages = stated_number(body, self._total_path)
+        if has_more is False:
+            return True
+        if self._next_url_path:
+            link = link_in(body, self._next_url_path)
+            if link is not None:
+                self._check_link(link)
+                return False
+            parent = self._next_url_path.partition(".")[0]
+            if pages is None and isinstance(responses.find(body, parent), dict):
+                return True
+        if pages is not None:
+            return self._number >= self._base + pages - 1
+        if not rows:
+            return self._stop_after_empty_page
+        return has_more is None and not offers_next(body) and self._ends_short(rows)
+
+    def _ends_short(self, rows: int) -> bool:
+        """Return whether a list ends with a page of so many rows, though nothing says so."""
+        if self._sizes and self._sizes.is_last(rows):
+            return True
+        if not self._sizes or self._sizes.is_short(rows):
+            self._short, self.missing = rows, BEYOND_END
+        return False
+
+    def _check_link(self, link: object) -> None:
+        """Check that a link leads to the next page: a page that is left out would be lost."""
+        query = parse_qs(urlsplit(resolve_link(link, self._url)).query)
+        if query.get(self._param) != [str(self._number + 1)]:
+            raise PaginationError("gave a next link that does not lead to the next page")
+
+
+def offers_next(body: Any) -> bool:  # noqa: ANN401
+    """Return whether a body has a link to a next page, in one of the ways that APIs have."""
+    entries = [responses.find(body, name) for name in ("link", "links")]
+    for link in chain.from_iterable(
+        entry if isinstance(entry, list) else [entry] for entry in entries
+    ):
+        if isinstance(link, dict) and (
+            (link.get("rel") in NEXT_NAMES and link.get("href")) or any(map(link.get, NEXT_NAMES))
+        ):
+            return True
+    return False
