@@ -30,11 +30,13 @@ class Server:
     Attributes:
         url: Where it listens.
         requests: The requests so far.
+        bodies: Their bodies.
     """
 
     def __init__(self, answer: Callable[[Request], Any], **options: Any) -> None:
         self._answer = answer
         self.requests: list[Request] = []
+        self.bodies: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         scheme = "https" if "ssl_certfile" in options else "http"
         self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -47,6 +49,7 @@ class Server:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         self.requests.append(request)
+        self.bodies.append(await request.body())
         answer = self._answer(request)
         if not isinstance(answer, Response):
             body = answer if isinstance(answer, bytes) else json.dumps(answer)
