@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from tap_chat.http.errors import RequestError
 from tap_chat.http.request import Request as ListRequest
-from tap_chat.platforms.messages.streams import ChatMessages
 from tap_chat.singer.records import RecordChunk
 from tap_chat.streams.paginators import (
     CursorPaginator,
@@ -222,12 +221,11 @@ MECHANISMS = {
 def read(server: Server, new_paginator: Callable[[], Paginator], body: Any = None) -> Rows:
     """Read the messages of a server with a paginator."""
     tap = TapChat(config=chat_config(server) | {"max_workers": 1})
-    stream = tap.streams["chat_messages"]
-    assert isinstance(stream, ChatMessages)
-    stream.new_paginator = new_paginator  # type: ignore[method-assign, assignment]
+    stream: Any = tap.streams["chat_messages"]
+    stream.new_paginator = new_paginator
     if body is not None:
         request = ListRequest(f"{server.url}/v1/messages", "POST", body=body)
-        stream.new_request = lambda _: request  # type: ignore[method-assign]
+        stream.new_request = lambda _: request
     found = [record for page in stream.pages(None) for record in page.records]
     return [json.loads(bytes(row)) if not isinstance(row, dict) else row for row in found]
 
