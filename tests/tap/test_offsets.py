@@ -298,7 +298,7 @@ def test_three_runs_of_a_list_that_shrinks_and_grows_miss_nothing(
             state = runs[-1].state if runs else {}
             runs.append(tap(chat_config(sandbox, **settings), state=state))
             assert runs[-1].code == 0, runs[-1].err
-        assert len(sandbox.world.drifted.removed) == 10
+        assert len(sandbox.world.changes.removed) == 10
         there = {(row["id"],) for row in sandbox.world.truth["chat_messages"]}
     assert there <= merged(runs)["chat_messages"].keys()
 
