@@ -1,21 +1,35 @@
-"""tap-chat, ready-made: `chat("freshchat")`."""
+"""The source of tap-chat, with its settings from arguments and from dlt's configuration."""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+import dlt
+from singer_sdk.exceptions import ConfigValidationError
+
+from dlt_bridge.errors import BridgeError
 from dlt_bridge.source import singer
+from tap_chat.config.environment import from_environment
+from tap_chat.config.parsing import json_schema, parse
+from tap_chat.platforms.registry import PLATFORMS
+from tap_chat.tap import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from dlt.extract import DltSource
 
     from dlt_bridge.arrow.nested import Nesting
 
+#: The section of dlt's configuration with the settings. Each platform has a section within it.
+SECTION = "sources.chat"
 
-def chat(  # noqa: PLR0913 - what singer takes, too
+
+def chat(  # noqa: PLR0913 - the arguments of singer, too
     platform: str | Sequence[str],
     *,
     catalog: Mapping[str, Any] | None = None,
@@ -27,26 +41,26 @@ def chat(  # noqa: PLR0913 - what singer takes, too
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> DltSource:
-    """Make a dlt source of chat platforms, read by tap-chat.
+    """Make a dlt source that reads chat platforms with tap-chat.
 
-    What is not given is looked up in dlt's configuration: `sources.chat.start_date`, and for the
-    platforms `sources.chat.<platform>.<setting>`, such as the table `[sources.chat.freshchat]` of
-    secrets.toml, or the variable `SOURCES__CHAT__FRESHCHAT__API_KEY`::
+    Settings that are not given are looked up in dlt's configuration: `sources.chat.start_date`, and
+    `sources.chat.<platform>.<setting>` for each platform. In secrets.toml that is the table
+    `[sources.chat.freshchat]`; in the environment, `SOURCES__CHAT__FRESHCHAT__API_KEY`::
 
         pipeline.run(chat("freshchat", start_date="2024-01-01", items_per_page=50))
         pipeline.run(chat(["freshchat", "dixa"], dixa={"batch_size": 7}))
 
     Args:
-        platform: The platform, or several.
-        catalog: As for `singer`.
-        select: Likewise.
-        nested: Likewise.
-        hard_delete: Likewise.
-        absent: Likewise.
-        on_bad_stream: Likewise.
-        name: The source's name, under which dlt keeps its state: give each account its own.
-        settings: Of tap-chat (`tap-chat --about` lists them all): those of the platform, if it is
-            one, by their names; those of several in a mapping for each, by its name.
+        platform: The name of the platform, or of several.
+        catalog: A catalog of tap-chat. By default, the tap is run with `--discover`.
+        select: Names of streams, with `*`, `?` and `!` as in `singer`.
+        nested: `json`, `native` or `tables`: how to load objects and arrays.
+        hard_delete: Whether to delete rows, as in `singer`.
+        absent: `null` or `keep`: how to load properties that a record lacks.
+        on_bad_stream: `fail` or `skip`: what to do with a stream that can't be loaded.
+        name: The source's name, under which dlt keeps its state. Give each account its own.
+        settings: Settings of tap-chat (`tap-chat --about` lists them). For one platform, give its
+            settings by name; for several, give a mapping for each platform.
 
     Returns:
         The source, with one resource for each stream of the platforms.
@@ -55,9 +69,6 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         BridgeError: A platform or a setting is not known, or a setting is missing or wrong.
         TapError: tap-chat failed.
     """
-    # Here, so that the bridge of other taps does without tap-chat.
-    from dlt_bridge.chat_config import config_of  # noqa: PLC0415
-
     return singer(
         [sys.executable, "-m", "tap_chat"],
         config_of([platform] if isinstance(platform, str) else platform, settings),
@@ -69,3 +80,103 @@ def chat(  # noqa: PLR0913 - what singer takes, too
         on_bad_stream=on_bad_stream,
         name=name,
     )
+
+
+def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of tap-chat for some of its platforms.
+
+    Args:
+        platforms: The names of the platforms.
+        arguments: Settings that override dlt's configuration: of the whole tap, of the only
+            platform, or of one of several platforms, as a mapping by its name.
+
+    Raises:
+        BridgeError: A platform or a setting is not known, or a setting is missing or wrong.
+    """
+    known = [platform.name for platform in PLATFORMS]
+    if not platforms or not set(platforms) <= set(known):
+        raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(known)}.")
+    schema = {
+        name: setting
+        for name, setting in json_schema(Config)["properties"].items()
+        if name in platforms or name not in known
+    }
+    try:
+        config = _configured(schema, SECTION)
+        for name, value in _by_section(arguments, platforms, schema).items():
+            config[name] = config[name] | value if name in platforms else value
+        parse(config, Config)
+    except ConfigValidationError as error:
+        quoted = re.search(r"`([\w.]+)`", str(error))
+        key = f"{SECTION}.{quoted.group(1) if quoted else platforms[0]}"
+        raise BridgeError(
+            f"{error} What chat() is not given, dlt looks up in secrets.toml and config.toml as"
+            f" `{key}`, and in the environment as {_variable(key)}."
+        ) from None
+    return config
+
+
+def _by_section(
+    arguments: Mapping[str, Any], platforms: Sequence[str], schema: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return arguments as a config of tap-chat has them: settings of a platform in its section."""
+    config: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if name in platforms:
+            if not isinstance(value, Mapping):
+                raise BridgeError(f"{name} is a platform: give its settings as {name}={{...}}.")
+            config[name] = config.get(name, {}) | dict(value)
+        elif name in schema:
+            config[name] = value
+        elif len(platforms) == 1:
+            config[platforms[0]] = config.get(platforms[0], {}) | {name: value}
+        else:
+            raise BridgeError(
+                f"`{name}` is no setting of all platforms. Give it to one of them:"
+                f' {platforms[0]}={{"{name}": ...}}.'
+            )
+    return config
+
+
+def _configured(schema: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Return the settings in a section of dlt's configuration, with inner sections as objects."""
+    config: dict[str, Any] = {}
+    for name, setting in schema.items():
+        key = f"{section}.{name}"
+        if "properties" in setting:
+            # tap-chat refuses misspelled settings; only files tell that there are any.
+            config[name] = _in_files(key) | _configured(setting["properties"], key)
+        elif (value := _value(key, setting)) is not None:
+            config[name] = value
+    return config
+
+
+def _in_files(key: str) -> dict[str, Any]:
+    """Return everything in a section of config.toml and secrets.toml."""
+    sections: tuple[Any, ...] = (dlt.config.get(key), dlt.secrets.get(key))
+    return {
+        name: value
+        for section in sections
+        if isinstance(section, Mapping)
+        for name, value in section.items()
+    }
+
+
+def _value(key: str, setting: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return the value of a setting in dlt's configuration; None if it is not set."""
+    value: Any = dlt.secrets.get(key)
+    if value is None:
+        value = dlt.config.get(key)
+    if isinstance(value, date):
+        # TOML has dates of its own; the tap takes texts.
+        return value.isoformat()
+    if not isinstance(value, str):
+        return value
+    variable = _variable(key)
+    read = from_environment({"properties": {variable: setting}}, "", {variable: value})
+    return read.get(variable)
+
+
+def _variable(key: str) -> str:
+    """Return the environment variable in which dlt looks up a key."""
+    return key.replace(".", "__").upper()

@@ -11,10 +11,10 @@ from typing_extensions import override
 
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.escapes import shown
 from dlt_bridge.run.signals import explained
 from dlt_bridge.tap.inputs import as_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
+from tap_chat.escapes import shown
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

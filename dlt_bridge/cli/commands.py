@@ -20,7 +20,6 @@ from dlt_bridge.destinations.clients import where
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.destinations.state_owner import settle, state_of
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.escapes import shown
 from dlt_bridge.run.checkpoints import committed, finish
 from dlt_bridge.run.locks import alone
 from dlt_bridge.run.pipelines import PipelineSpec, pipeline_here
@@ -31,6 +30,7 @@ from dlt_bridge.tap.catalog import Catalog
 from dlt_bridge.tap.inputs import name_of
 from dlt_bridge.tap.json_files import json_object
 from dlt_bridge.tap.process import Tap
+from tap_chat.escapes import shown
 
 if TYPE_CHECKING:
     from argparse import Namespace

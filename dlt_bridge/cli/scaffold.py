@@ -18,10 +18,10 @@ from dlt.common.typing import is_optional_type
 
 from dlt_bridge.destinations.dlt_private import suggested_settings
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.escapes import shown
 from dlt_bridge.run.pipelines import PipelineSpec, destination_at
 from dlt_bridge.tap.inputs import name_of
 from dlt_bridge.tap.process import Tap
+from tap_chat.escapes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from dlt_bridge.escapes import shown
 from dlt_bridge.tables.dlt_warnings import meant
+from tap_chat.escapes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dlt_bridge.escapes import shown
+from tap_chat.escapes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -10,7 +10,7 @@ import pytest
 from running import full_config
 
 from dlt_bridge import BridgeError, chat
-from dlt_bridge.chat_config import config_of
+from dlt_bridge.chat_source import config_of
 from tap_chat.sandbox import API_KEY
 from tap_chat.tap import TapChat
 
