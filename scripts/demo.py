@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dlt_bridge import singer
-from tap_chat.sandbox import API_KEY, ENTITY_ID
+from tap_chat.sandbox import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,13 +52,8 @@ def sandbox(*options: str) -> Iterator[str]:
 
 def config_of(url: str) -> dict[str, Any]:
     """Return the config of all platforms of a sandbox."""
-    return {
-        "start_date": "2025-10-01T00:00:00Z",
-        "chat": {"api_url": url, "api_key": API_KEY},
-        "freshchat": {"api_url": f"{url}/v2", "api_key": API_KEY},
-        "dixa": {"api_url": f"{url}/v1", "api_token": API_KEY, "requests_per_minute": 6000},
-        "livechat": {"api_url": url, "entity_id": ENTITY_ID, "access_token": API_KEY},
-    }
+    sections = {dialect.name: dialect.config(url) for dialect in DIALECTS}
+    return {"start_date": "2025-10-01T00:00:00Z", **sections}
 
 
 def as_environment(config: dict[str, Any], prefix: str = "TAP_CHAT") -> dict[str, str]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ruamel.yaml import YAML
 from tables import ROOT, about, default, flat, is_section, settings
 
+from tap_chat.platforms.registry import BUILT_IN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -50,11 +52,14 @@ class Plugin:
         return ROOT / "hub" / self.kind / self.name / f"{VARIANT}.yml"
 
 
+#: The platforms but the first, which is no vendor's.
+VENDORS = ", ".join(platform.title for platform in BUILT_IN[1:])
+
 PLUGINS = (
     Plugin(
         name="tap-chat",
         kind="extractors",
-        label="Chat platforms: Freshchat, Dixa, LiveChat",
+        label=f"Chat platforms: {VENDORS}",
         pip_url="tap-chat",
         preamble="The tap reads a platform if you set one of its settings. Leave the others unset.",
     ),

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import forked
 
-from tap_chat.sandbox import API_KEY, ENTITY_ID
+from tap_chat.sandbox import API_KEY, DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,26 +114,13 @@ def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> 
         sections: The platforms; all, if none is named.
         changes: Further settings by section.
     """
-    platforms: dict[str, dict[str, Any]] = {
-        "chat": {"api_url": sandbox.url, "api_key": API_KEY} | QUICK,
-        "freshchat": {"api_url": f"{sandbox.url}/v2", "api_key": API_KEY} | QUICK,
-        "dixa": {
-            "api_url": f"{sandbox.url}/v1",
-            "api_token": API_KEY,
-            "requests_per_minute": 100_000,
-            "lag_minutes": 0,
-        }
-        | QUICK,
-        "livechat": {"api_url": sandbox.url, "entity_id": ENTITY_ID, "access_token": API_KEY}
-        | QUICK,
-    }
     return {
         "start_date": "2025-01-01",
         "end_date": sandbox.world.now.isoformat(),
         **{
-            name: settings | changes.get(name, {})
-            for name, settings in platforms.items()
-            if not sections or name in sections
+            dialect.name: dialect.config(sandbox.url) | QUICK | changes.get(dialect.name, {})
+            for dialect in DIALECTS
+            if not sections or dialect.name in sections
         },
     }
 

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
+from platforms.facts import FACTS
 
 from tap_chat.sandbox import Fault, World
 
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 #: Small, but with several pages or windows of each platform.
 WORLD = World(messages=450, users=12, conversations=15, dixa_conversations=120, chats=120)
-
-#: Settings with which a run takes little time.
-QUICK: dict[str, dict[str, Any]] = {
-    "chat": {},
-    "freshchat": {"items_per_page": 20},
-    "dixa": {},
-    "livechat": {},
-}
 
 #: How a run may end: every row once; exit code 1 and a sentence; without what was said to be gone.
 Ending = Literal["whole", "fails", "skips"]
@@ -37,80 +30,7 @@ def number(text: str) -> float | Decimal:
     return value if isfinite(value) else Decimal(text)
 
 
-@dataclass(frozen=True)
-class Place:
-    """The requests of a platform that a fault strikes: in the middle of a stream.
-
-    Attributes:
-        title: The heading of its column.
-        stream: The stream.
-        path: A part of their path.
-        query: Parameters that they have.
-        after: How many such requests are answered well first.
-        fields: Fields of its records by what they hold: key, mark, text, integer, number, object.
-    """
-
-    title: str
-    stream: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    after: int = 0
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-
-PLACES = {
-    "chat": Place(
-        "messages API",
-        "chat_messages",
-        "/v1/messages",
-        after=2,
-        fields={
-            "key": "id",
-            "mark": "timestamp",
-            "text": "message",
-            "integer": "count",
-            "number": "score",
-            "object": "extra",
-        },
-    ),
-    "freshchat": Place(
-        "Freshchat",
-        "freshchat_agents",
-        "/v2/agents",
-        {"page": "2"},
-        fields={
-            "key": "id",
-            "text": "last_name",
-            "integer": "agent_capacity",
-            "object": "agent_status",
-        },
-    ),
-    "dixa": Place(
-        "Dixa",
-        "dixa_conversation_export",
-        "/v1/conversation_export",
-        after=2,
-        fields={
-            "key": "id",
-            "mark": "updated_at",
-            "text": "queue_name",
-            "integer": "total_duration",
-        },
-    ),
-    "livechat": Place(
-        "LiveChat",
-        "livechat_chats",
-        "/chats",
-        {"page": "2"},
-        fields={
-            "key": "id",
-            "mark": "ended_timestamp",
-            "text": "referrer",
-            "integer": "duration",
-            "object": "visitor",
-        },
-    ),
-}
+PLACES = {section: facts.place for section, facts in FACTS.items()}
 ALL = tuple(PLACES)
 
 
@@ -216,8 +136,9 @@ IMPATIENT = {"request_timeout": 0.3}
 ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
 SENT_AGAIN = "not whole JSON"
 FRESHCHAT = ("freshchat",)
-MARKED = ("chat", "dixa", "livechat")
-WITH_OBJECTS = ("chat", "freshchat", "livechat")
+MARKED = tuple(name for name, place in PLACES.items() if "mark" in place.fields)
+WITH_OBJECTS = tuple(name for name, place in PLACES.items() if "object" in place.fields)
+WITH_LISTS = tuple(name for name, place in PLACES.items() if place.records)
 #: A list of records, but not of chats; those of Dixa are the whole answer.
 NO_LIST = {"livechat": "without the list `chats`"}
 
@@ -259,3 +180,9 @@ def value(group: str, name: str, where: str, literal: str, **options: Any) -> Ca
 def deep(levels: int) -> str:
     """Return JSON of objects in objects."""
     return '{"a":' * levels + "1" + "}" * levels
+
+
+def lists(value: Any) -> str:
+    """Return JSON with a value in the place of the list of records, whatever the platform."""
+    body = {place.records: value for place in PLACES.values() if place.records}
+    return json.dumps(body | {"total": 1, "pages": 1})

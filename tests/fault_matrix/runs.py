@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fault_matrix.case import NONE, PLACES, QUICK, WORLD, number
+from fault_matrix.case import NONE, PLACES, WORLD, number
 from leaks import leaks
+from platforms.facts import FACTS
 from running import Run, full_config, merged
 
 from tap_chat.sandbox import limiter
@@ -109,7 +110,7 @@ def rows_of(run: Run) -> dict[str, list[dict[str, Any]]]:
 def config_of(sandbox: Sandbox, *sections: str, **settings: Any) -> dict[str, Any]:
     """Return the config of platforms of a sandbox."""
     of_chat = {name: settings.pop(name) for name in ("fields", "replication_key") & settings.keys()}
-    quick = {section: QUICK[section] | settings for section in QUICK}
+    quick = {section: {**facts.quick, **settings} for section, facts in FACTS.items()}
     quick["chat"] |= of_chat
     # Messages are older than the rest, and the rest has a window for each month.
     start = "2025-01-01" if sections == ("chat",) else "2025-10-01"

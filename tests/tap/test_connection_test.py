@@ -6,21 +6,20 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from platforms.facts import FACTS, SECTIONS
 from running import chat_config, ended_after, full_config
 from serving import Server, rows, self_signed
 from starlette.responses import PlainTextResponse
 
-from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
+from tap_chat.sandbox import API_KEY, DIALECTS, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    from platforms.facts import Probe
     from running import Run, Runner
 
-SECTIONS = ["chat", "freshchat", "dixa", "livechat"]
-URLS = {section: [f"{section}.api_url"] for section in SECTIONS} | {
-    "chat": ["chat.api_url and chat.path"]
-}
+URLS = {section: facts.address for section, facts in FACTS.items()}
 UNCHECKED = "The credentials could not be checked."
 LATER = {section: ["try again later", UNCHECKED] for section in SECTIONS}
 
@@ -47,7 +46,7 @@ def verdicts(run: Run) -> dict[str, tuple[str, str]]:
     return {section: (label, said) for section, label, said in parts}
 
 
-def assert_all_failed(run: Run, words: str, remedies: dict[str, list[str]]) -> None:
+def assert_all_failed(run: Run, words: str, remedies: Mapping[str, Sequence[str]]) -> None:
     """Check that a test failed for each platform, with these words and these remedies."""
     assert run.code == 1
     assert list(verdicts(run)) == list(remedies)
@@ -68,7 +67,7 @@ def test_what_is_right_is_a_line_for_each_platform_and_nothing_else(
     assert {label for label, _ in verdicts(run).values()} == {"ok"}
     assert run.out.decode().startswith(f"chat       ok      {sandbox.url} answered with messages")
     assert run.err == ""
-    assert sandbox.requests == 4
+    assert sandbox.requests == len(SECTIONS)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -79,57 +78,23 @@ def test_each_platform_is_asked_once(tap: Runner, sandbox: Sandbox, section: str
 
 
 @pytest.mark.parametrize(
-    ("config", "answer", "path", "query"),
-    [
-        ({"chat": {"api_key": "k"}}, {"data": []}, "/v1/messages", "offset=0 limit=1 api_key=k"),
-        ({"chat": {"api_key": "k", "paging": "none"}}, {"data": []}, "/v1/messages", "api_key=k"),
-        (
-            {
-                "start_date": "2025-01-01",
-                "chat": {"api_key": "k", "replication_key": "timestamp", "filter_param": "since"},
-            },
-            {"data": []},
-            "/v1/messages",
-            "offset=0 limit=1 since=2024-12-31T23:59:59.999Z api_key=k",
-        ),
-        ({"freshchat": {"api_key": "k"}}, {"account_id": 7}, "/accounts/configuration", ""),
-        (
-            {"end_date": "2025-01-01T00:00:00Z", "dixa": {"api_token": "k"}},
-            [],
-            "/conversation_export",
-            "updated_after=1735689539999 updated_before=1735689600000",
-        ),
-        (
-            {"end_date": "2025-01-01", "livechat": {"entity_id": "e", "access_token": "k"}},
-            {"chats": [], "total": 0, "pages": 0},
-            "/chats",
-            "date_from=2025-01-01 date_to=2025-01-01 include_pending=0 page=1",
-        ),
-    ],
+    ("section", "probe"),
+    [(section, probe) for section, facts in FACTS.items() for probe in facts.probes],
 )
-def test_request_is_as_cheap_as_the_api_allows(
-    tap: Runner, config: dict[str, Any], answer: Any, path: str, query: str
-) -> None:
-    with Server(lambda _: answer) as api:
-        section = next(name for name in SECTIONS if name in config)
-        run = check(tap, config | {section: config[section] | {"api_url": api.url}})
+def test_request_is_as_cheap_as_the_api_allows(tap: Runner, section: str, probe: Probe) -> None:
+    with Server(lambda _: probe.body) as api:
+        run = check(tap, probe.config | {section: probe.config[section] | {"api_url": api.url}})
     assert run.code == 0, run.out
     [request] = api.requests
-    assert request.url.path == path
-    assert dict(request.query_params) == dict(pair.split("=") for pair in query.split())
+    assert request.url.path == probe.path
+    assert dict(request.query_params) == dict(pair.split("=") for pair in probe.query.split())
 
 
-UNKNOWN = {
-    "chat": ["chat.api_key is wrong or expired", "chat.api_key_in", "chat.api_key_name"],
-    "freshchat": ["freshchat.api_key is wrong or expired", "Admin settings > API tokens"],
-    "dixa": ["dixa.api_token is wrong or expired", "Settings > Integrations > API tokens"],
-    "livechat": ["livechat.access_token is wrong or expired", "livechat.entity_id", "Console"],
-}
-FORBIDDEN = {
-    "chat": ["chat.api_key may not read", "plan"],
-    "freshchat": ["freshchat.api_key may not read", "plan", "Admin settings > API tokens"],
-    "dixa": ["dixa.api_token may not read the exports API", "Settings > Integrations"],
-    "livechat": ["livechat.access_token may not read", "chats--all:ro", "Console"],
+UNKNOWN = {section: facts.unknown for section, facts in FACTS.items()}
+FORBIDDEN = {section: facts.forbidden for section, facts in FACTS.items()}
+BAD_REQUEST = {
+    section: facts.address if facts.bad_request is None else facts.bad_request
+    for section, facts in FACTS.items()
 }
 
 
@@ -144,7 +109,7 @@ FORBIDDEN = {
         ),
         (Fault(kind="status", status=403), "answered 403 Forbidden", FORBIDDEN),
         (Fault(kind="status", status=404), "answered 404 Not Found", URLS),
-        (Fault(kind="status", status=400), "answered 400 Bad Request", URLS | {"chat": []}),
+        (Fault(kind="status", status=400), "answered 400 Bad Request", BAD_REQUEST),
         (
             Fault(
                 kind="status", status=301, headers={"Location": "https://x.example/?key=hunter2"}
@@ -177,13 +142,13 @@ FORBIDDEN = {
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )
 def test_failure_is_said_with_its_remedy_after_one_request(
-    tap: Runner, sandbox: Sandbox, fault: Fault, words: str, remedies: dict[str, list[str]]
+    tap: Runner, sandbox: Sandbox, fault: Fault, words: str, remedies: Mapping[str, Sequence[str]]
 ) -> None:
     fault.times = None
     sandbox.options.faults = [fault]
     run = check(tap, full_config(sandbox))
     assert_all_failed(run, words, remedies)
-    assert sandbox.requests == 4
+    assert sandbox.requests == len(SECTIONS)
 
 
 @pytest.mark.parametrize(
@@ -200,19 +165,14 @@ def test_failure_is_said_with_its_remedy_after_one_request(
 def test_another_host_is_found_out_by_its_answer(tap: Runner, answer: Any) -> None:
     with Server(lambda _: answer) as other:
         run = check(tap, everywhere(other.url))
-        assert len(other.requests) == 4
+        assert len(other.requests) == len(SECTIONS)
     assert_all_failed(run, "", URLS)
     assert "with /v2 at the end" in verdicts(run)["freshchat"][1]
 
 
 def everywhere(url: str) -> dict[str, Any]:
     """Return a config whose platforms are all at one address."""
-    return {
-        "chat": {"api_url": url, "api_key": API_KEY},
-        "freshchat": {"api_url": url, "api_key": API_KEY},
-        "dixa": {"api_url": url, "api_token": API_KEY},
-        "livechat": {"api_url": url, "entity_id": "e", "access_token": API_KEY},
-    }
+    return {dialect.name: dialect.config(url) | {"api_url": url} for dialect in DIALECTS}
 
 
 def closed() -> str:
@@ -252,7 +212,7 @@ def test_timeout_names_the_setting(tap: Runner) -> None:
     with Sandbox(options=Options(latency=30)) as slow:
         settings = {section: {"request_timeout": 0.2} for section in SECTIONS}
         run = check(tap, full_config(slow, **settings))
-        assert slow.requests == 4
+        assert slow.requests == len(SECTIONS)
     remedies = {section: [f"{section}.request_timeout", UNCHECKED] for section in SECTIONS}
     assert_all_failed(run, "got no answer within 0.2 s", remedies)
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from platforms.facts import SECTIONS
 from running import chat_config, full_config
 from serving import Server
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from running import Run, Runner
 
 WORLD = World(messages=500, users=10, conversations=30, dixa_conversations=300, chats=100)
-SECTIONS = ("chat", "freshchat", "dixa", "livechat")
 
 # The SDK's own loop over records, and its own way of writing one.
 STOCK = """

@@ -1,0 +1,31 @@
+"""Dixa."""
+
+from __future__ import annotations
+
+from platforms.facts import Facts, Place, Probe
+
+FACTS = Facts(
+    place=Place(
+        "Dixa",
+        "dixa_conversation_export",
+        "/v1/conversation_export",
+        after=2,
+        fields={
+            "key": "id",
+            "mark": "updated_at",
+            "text": "queue_name",
+            "integer": "total_duration",
+        },
+    ),
+    address=["dixa.api_url"],
+    unknown=["dixa.api_token is wrong or expired", "Settings > Integrations > API tokens"],
+    forbidden=["dixa.api_token may not read the exports API", "Settings > Integrations"],
+    probes=[
+        Probe(
+            {"end_date": "2025-01-01T00:00:00Z", "dixa": {"api_token": "k"}},
+            [],
+            "/conversation_export",
+            "updated_after=1735689539999 updated_before=1735689600000",
+        ),
+    ],
+)
