@@ -59,7 +59,7 @@ class Tickets(HelpdeskStream):
 
     @override
     def probe(self) -> Probe:
-        request = self.page_request(None)
+        request = self.new_request(None)
         return Probe(request, partial(self.page, request), "tickets")
 
     @override
