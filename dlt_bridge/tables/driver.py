@@ -23,8 +23,8 @@ from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.tables import state_store as saved
 from dlt_bridge.tables.checks import refuse_structs, streams_to_read
 from dlt_bridge.tables.dlt_warnings import expect_meant_hints
-from dlt_bridge.tables.read_states import ReadState, ReadStates
 from dlt_bridge.tables.sink import Sink, StreamItem
+from dlt_bridge.tables.state_messages import ReadState, ReadStates
 from dlt_bridge.tap.batch_files import batch_lines
 from dlt_bridge.tap.messages import (
     ActivateVersion,

@@ -26,16 +26,16 @@ from dlt_bridge.tables import checks as unfit
 from dlt_bridge.tables import column_names as names
 from dlt_bridge.tables import layout as tables
 from dlt_bridge.tables import table_names
-from dlt_bridge.tables.absent import complete_rows, keeping
-from dlt_bridge.tables.completion import Completion
 from dlt_bridge.tables.deduplication import Deduplicator
 from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, UserHints, asked, planned
 from dlt_bridge.tables.hints import TableHints, column_of
 from dlt_bridge.tables.key_order import UniqueKeyTracker
 from dlt_bridge.tables.merge_conditions import brought_anew, older_versions, this_version
-from dlt_bridge.tables.refreshing import Refreshing
+from dlt_bridge.tables.missing_properties import complete_rows, keeping
+from dlt_bridge.tables.refresh import Refreshing
+from dlt_bridge.tables.row_buffer import WaitingRows
+from dlt_bridge.tables.row_completion import Completion
 from dlt_bridge.tables.spool import Spool
-from dlt_bridge.tables.waiting import WaitingRows
 from dlt_bridge.tap.batch_files import BatchFolders
 from dlt_bridge.tap.catalog import matches
 
