@@ -15,10 +15,9 @@ from dlt_bridge.destinations.conventions import is_convention, refuse_other, sch
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import reading
-from dlt_bridge.tables.dispositions import AppliedHints
-from dlt_bridge.tables.driver import Driver, StreamItems
-from dlt_bridge.tables.hint_step import HintStep
-from dlt_bridge.tables.sink import Options
+from dlt_bridge.tables.driver import Driver
+from dlt_bridge.tables.options import Options
+from dlt_bridge.tables.transformers import common_transformer, stream_transformer
 from dlt_bridge.tap.batch_files import batch_folders
 from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog, checked_selection
 from dlt_bridge.tap.inputs import SingerLines, TapLike, command_of, name_of
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from dlt_bridge.arrow.nested import Nesting
     from dlt_bridge.tables.column_names import OnNameCollision
+    from dlt_bridge.tables.items import StreamItems
     from dlt_bridge.tap.catalog import Stream
 
 # dlt keeps what it has looked up in a file, but for what is secret.
@@ -175,7 +175,6 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         )
         if renamed and isinstance(known, Catalog):
             known = RenamedCatalog(known, known.chosen(select, every=catalog is None))
-        told: dict[str, AppliedHints] = {}
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
@@ -183,7 +182,6 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
             everything=source_name if known.unnamed else None,
-            told=told,
             refresh=read.refresh if isinstance(read, SingerLines) else (),
             excluded=tuple(known.excluded) if known.unnamed else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
@@ -192,9 +190,9 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         driver = _driver(read, known, options, naming)
         yield driver
         if options.everything:
-            yield _transformer_of_all(options.everything, driver, told)
+            yield common_transformer(options.everything, driver, options.applied)
         for stream, selected in _streams(known, select, every=catalog is None):
-            yield _transformer(stream, driver, told, selected=selected)
+            yield stream_transformer(stream.name, driver, options.applied, selected=selected)
 
     arguments: dict[str, Any] = {name: part for name, part in given.items() if part is not None}
     made: DltSource = dlt.source(resources, name=source_name, section="singer")(**arguments)
@@ -268,48 +266,13 @@ def _driver(
             # A pipeline that began with another one takes no settings of the source.
             _nest(dlt.current.source(), options.nested)
         with reading(lambda: Driver(tap, catalog, options)) as packages:
-            for parcels in packages:
-                yield parcels
+            for items in packages:
+                yield items
                 # dlt may take the next item before it has handed this one to all transformers.
-                while parcels.left:
+                while items.left:
                     yield None
 
     return dlt.resource(messages, name=DRIVER, selected=False)
-
-
-def _transformer(
-    stream: Stream, driver: DltResource, told: dict[str, AppliedHints], *, selected: bool
-) -> DltResource:
-    step = HintStep(stream.name, told)
-
-    def own(parcels: StreamItems) -> Any:  # noqa: ANN401
-        parcel = parcels.take(stream.name)
-        return step.take(parcel) if parcel else None
-
-    known = told[stream.name] = AppliedHints()
-    return dlt.transformer(
-        own,
-        data_from=driver,
-        name=stream.name,
-        selected=selected,
-        write_disposition=known.disposition,
-    ).add_step(step)
-
-
-def _transformer_of_all(
-    name: str, driver: DltResource, told: dict[str, AppliedHints]
-) -> DltResource:
-    step = HintStep(name, told)
-
-    def own(parcels: StreamItems) -> Any:  # noqa: ANN401
-        [(stream, parcel)] = parcels.by_stream.items()
-        parcels.take(stream)
-        return step.take(parcel, stream)
-
-    known = told[name] = AppliedHints()
-    return dlt.transformer(
-        own, data_from=driver, name=name, write_disposition=known.disposition
-    ).add_step(step)
 
 
 def _streams(

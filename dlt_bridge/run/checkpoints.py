@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from dlt.common.pipeline import LoadInfo
     from dlt.extract import DltSource
 
-    from dlt_bridge.tables.driver import Driver, StreamItems
+    from dlt_bridge.tables.driver import Driver
+    from dlt_bridge.tables.items import StreamItems
 
 
 class Run:

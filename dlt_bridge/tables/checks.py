@@ -17,10 +17,11 @@ from dlt_bridge.destinations.destination import (
 )
 from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import ANEW, BridgeError, MessageError
+from dlt_bridge.tables.column_names import quoted
 from dlt_bridge.tables.layout import stored_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from dlt_bridge.destinations.existing import Existing
 
@@ -97,6 +98,26 @@ def refuse_linked(stream: str, table: str) -> None:
             f'Stream {stream}: its table `{table}` was loaded with nested="tables", so that its'
             f" column `{row}` can't be null. Set nested as it was before; or read the stream anew,"
             f" into a new table: {ANEW}"
+        )
+
+
+def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
+    """Refuse a key by which rows that are stored may be the same, where a merge can't mend that.
+
+    A destination that updates rows would make them equal, one by one, and keep them all.
+
+    Raises:
+        MessageError: The key lacks a column of the key that the table was loaded by.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    stored = stored_columns(table)
+    before = {name for name, column in stored.items() if column.get("primary_key")}
+    there = any(column.get("data_type") for column in stored.values())
+    if there and not (before and before <= {normalize(key) for key in keys}):
+        raise MessageError(
+            f"Stream {stream}: its table was loaded by the key {quoted(sorted(before)) or 'none'},"
+            f" and now it is {quoted(keys)}. Rows that are the same by it would stay several here."
+            f" Read the stream anew, into a new table: {ANEW}"
         )
 
 

@@ -1,8 +1,8 @@
-"""Which name each property has in the destination, and who keeps a name that several would have.
+"""The column of each property: mostly the normalized name of the property.
 
-Mostly it is the one that dlt makes of its own. Others have another name: those that dlt, the
-database or the bridge keep for themselves, and, if the user wants it so, those that meet. It is the
-same in every run, whatever comes first, and who has a name keeps it: dlt's schema tells.
+A property gets another name if dlt, the database or the bridge reserves its own; and, if the user
+asks for suffixes, if two properties have the same normalized name. The names are the same in every
+run, in whatever order properties come: dlt's schema keeps which property a column is of.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OnNameCollision = Literal["refuse", "suffix"]
-#: The hint of a table, or of a column, that says of which stream or property it is. A column
-#: without it is of the property of its own name, if its table has it.
-HOLDER = "x-singer-name"
-#: What is said of names that meet.
-WAY_OUT = (
+#: The hint of a table or a column that names its stream or property. A column without it is of the
+#: property of its own name, if its table has the hint.
+SINGER_NAME = "x-singer-name"
+#: The remedy for names that collide.
+COLLISION_REMEDY = (
     "Set on_name_collision to suffix (on the command line, --on-name-collision suffix), and a"
     " suffix tells them apart"
 )
 
-# Names that PostgreSQL keeps for itself in every table.
+# Names that PostgreSQL reserves in every table.
 POSTGRES_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
-# What a name begins with that others keep for themselves.
-SOURCE = "source_"
+# The prefix of names that would be reserved without it.
+PREFIX = "source_"
 SUFFIX_LENGTH = 6
 
 
-class Meeting(Exception):  # noqa: N818 - it is for the caller, who says more
-    """Several names would be one.
+class NameCollision(Exception):  # noqa: N818 - the caller makes an error of it
+    """Several names have the same normalized name.
 
     Args:
-        made: What they would be.
-        names: They.
+        normalized: The normalized name.
+        names: The names.
     """
 
-    def __init__(self, made: str, names: Sequence[str]) -> None:
-        super().__init__(made)
-        self.made = made
+    def __init__(self, normalized: str, names: Sequence[str]) -> None:
+        super().__init__(normalized)
+        self.normalized = normalized
         self.names = names
 
 
-def told_apart(
+def assign_names(
     wanted: Mapping[str, str],
     stored: Mapping[str, str | None],
     suffixed: Callable[[str], str],
@@ -65,116 +65,116 @@ def told_apart(
     *,
     suffix: bool,
 ) -> dict[str, str]:
-    """Return the names of columns, or of tables, by the names of what they hold.
+    """Return the names of the columns of properties, or of the tables of streams.
 
     Args:
-        wanted: What each would be, by its own name, in the tap's order.
-        stored: Whose each name is that is there already; None if that is not known.
-        suffixed: Returns what a name would be with a suffix of its own.
-        fold: Returns what a name is for the destination, if it makes no difference of cases.
-        suffix: All but one of those that meet have a suffix.
+        wanted: The normalized name of each property or stream, in the tap's order.
+        stored: The property or stream of each name that is in use; None if it is not known.
+        suffixed: Returns the normalized name of a property or stream with a suffix.
+        fold: Returns a name as the destination compares it.
+        suffix: Add suffixes to all but one of the names that collide.
 
     Raises:
-        Meeting: There are some, and they are to have none.
+        NameCollision: Names collide, and no suffixes are added.
     """
-    taken = {fold(made): holder for made, holder in stored.items()}
+    owners = {fold(name): owner for name, owner in stored.items()}
     groups: dict[str, list[str]] = {}
-    for name, made in wanted.items():
-        groups.setdefault(fold(made), []).append(name)
-    found: dict[str, str] = {}
-    for made, names in groups.items():
+    for name, normalized in wanted.items():
+        groups.setdefault(fold(normalized), []).append(name)
+    assigned: dict[str, str] = {}
+    for folded_name, names in groups.items():
         # Once with a suffix, always with it.
-        plain = [name for name in names if fold(suffixed(name)) not in taken]
+        plain = [name for name in names if fold(suffixed(name)) not in owners]
         if not suffix and len(plain) > 1:
-            raise Meeting(wanted[plain[0]], plain)
+            raise NameCollision(wanted[plain[0]], plain)
         keeper = next(iter(plain), None)
-        if suffix and taken.get(made):
-            keeper = taken[made] if taken[made] in plain else None
-        elif suffix and made not in taken:
+        if suffix and owners.get(folded_name):
+            keeper = owners[folded_name] if owners[folded_name] in plain else None
+        elif suffix and folded_name not in owners:
             keeper = min(plain, key=lambda name: (name != wanted[name], name), default=None)
-        # Else it was loaded before holders were told: a database lists its old columns first.
-        found |= {name: wanted[name] if name == keeper else suffixed(name) for name in names}
-    return found
+        # Else the hint was not yet stored when it was loaded: a database lists old columns first.
+        assigned |= {name: wanted[name] if name == keeper else suffixed(name) for name in names}
+    return assigned
 
 
-def with_names(
+def name_columns(
     stream: str, table: str, columns: Sequence[Column], on_collision: OnNameCollision
 ) -> tuple[Column, ...]:
-    """Return the columns of a stream with the names that dlt is to make columns of.
+    """Return the columns of a stream with their names in the table.
 
     Args:
-        stream: The stream, for errors.
+        stream: The stream.
         table: The name of its table.
-        columns: Its columns, with the names of the properties.
-        on_collision: What becomes of names that meet.
+        columns: The columns, with the names of the properties.
+        on_collision: Whether to refuse names that collide, or to add suffixes.
 
     Raises:
-        MessageError: A property has no name, or names meet.
+        MessageError: A property has no name, or names collide.
     """
     if any(not column.name.strip() for column in columns):
         raise MessageError(f"Stream {stream}: the SCHEMA has a property without a name.")
     normalize = dlt.current.source_schema().naming.normalize_path
-    stored = _holders(table)
+    stored = _stored_properties(table)
     wanted: dict[str, str] = {}
-    kept: dict[str, str] = {}
+    reserved: dict[str, str] = {}
     for column in columns:
         name = column.name
-        wanted[name] = made = normalize(name)
+        wanted[name] = normalized = normalize(name)
         # A name of nothing but underscores is a path without parts.
-        if by := _holder_of_column(made) if made else "a path of dlt":
-            wanted[name] = normalize(SOURCE + (name.strip().lstrip("_") or "column"))
-            kept[name] = by
+        if owner := _owner_of_column(normalized) if normalized else "a path of dlt":
+            wanted[name] = normalize(PREFIX + (name.strip().lstrip("_") or "column"))
+            reserved[name] = owner
     try:
-        found = told_apart(
+        assigned = assign_names(
             wanted,
             stored,
             lambda name: with_suffix(wanted[name], name, normalize),
             folded,
             suffix=on_collision == "suffix",
         )
-    except Meeting as met:
+    except NameCollision as collision:
         raise MessageError(
-            f"Stream {stream}: the properties {listed(met.names)} would be one column,"
-            f" `{met.made}`. {WAY_OUT}; or deselect one in the tap's catalog."
+            f"Stream {stream}: the properties {quoted(collision.names)} would be one column,"
+            f" `{collision.normalized}`. {COLLISION_REMEDY}; or deselect one in the tap's catalog."
         ) from None
-    for name, made in found.items():
-        if made != wanted[name]:
-            kept.setdefault(name, "another property")
-        if name in kept and made not in stored:
+    for name, assigned_name in assigned.items():
+        if assigned_name != wanted[name]:
+            reserved.setdefault(name, "another property")
+        if name in reserved and assigned_name not in stored:
             logger.warning(
                 "Stream %s: its property `%s` is loaded as the column `%s`, because its own name is"
                 " that of %s.",
-                *(stream, name, made, kept[name]),
+                *(stream, name, assigned_name, reserved[name]),
             )
     return tuple(
         column
-        if normalize(column.name) == found[column.name]
-        else replace(column, name=found[column.name], original=column.name)
+        if normalize(column.name) == assigned[column.name]
+        else replace(column, name=assigned[column.name], original=column.name)
         for column in columns
     )
 
 
 def key_columns(stream: str, columns: Sequence[Column], keys: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the columns of a key.
+    """Return the names of the key columns.
 
     Args:
-        stream: The stream, for errors.
+        stream: The stream.
         columns: Its columns.
-        keys: The properties of its key.
+        keys: Its key properties.
 
     Raises:
-        MessageError: The SCHEMA has no such property.
+        MessageError: The SCHEMA lacks a key property.
     """
-    known = {column.json_name: column.name for column in columns if column.type}
-    if missing := sorted(set(keys) - known.keys()):
+    names = {column.json_name: column.name for column in columns if column.type}
+    if missing := sorted(set(keys) - names.keys()):
         raise MessageError(
-            f"Stream {stream}: the SCHEMA has no property for its key {listed(missing)}."
+            f"Stream {stream}: the SCHEMA has no property for its key {quoted(missing)}."
         )
-    return tuple(known[key] for key in keys)
+    return tuple(names[key] for key in keys)
 
 
-def holders_of(columns: Iterable[Column]) -> dict[str, str]:
-    """Return the properties of columns whose names do not tell, by the names of the columns."""
+def renamed_properties(columns: Iterable[Column]) -> dict[str, str]:
+    """Return the properties of columns that have another name, by the names of the columns."""
     normalize = dlt.current.source_schema().naming.normalize_path
     return {
         column.name: column.json_name
@@ -183,40 +183,40 @@ def holders_of(columns: Iterable[Column]) -> dict[str, str]:
     }
 
 
-def listed(names: Iterable[str]) -> str:
+def quoted(names: Iterable[str]) -> str:
     """Return names for a sentence."""
     return ", ".join(f"`{name}`" for name in names)
 
 
-def folded(made: str) -> str:
-    """Return a name as the destination compares it."""
-    return made if capabilities().has_case_sensitive_identifiers else made.lower()
+def folded(name: str) -> str:
+    """Return a normalized name as the destination compares it."""
+    return name if capabilities().has_case_sensitive_identifiers else name.lower()
 
 
-def with_suffix(made: str, name: str, normalize: Callable[[str], str]) -> str:
-    """Return a name with the suffix of whose it is."""
+def with_suffix(normalized: str, name: str, normalize: Callable[[str], str]) -> str:
+    """Return a normalized name with a suffix made of the original name."""
     return normalize(
-        f"{made}_{sha256(name.encode(errors='surrogatepass')).hexdigest()[:SUFFIX_LENGTH]}"
+        f"{normalized}_{sha256(name.encode(errors='surrogatepass')).hexdigest()[:SUFFIX_LENGTH]}"
     )
 
 
-def _holders(table: str) -> dict[str, str | None]:
-    """Return the columns of a table that dlt knows, and the property of each."""
+def _stored_properties(table: str) -> dict[str, str | None]:
+    """Return the property of each column that dlt's schema has of a table."""
     stored = stored_table(table)
-    told = HOLDER in stored
+    has_hint = SINGER_NAME in stored
     return {
-        name: column.get(HOLDER, name if told else None)
+        name: column.get(SINGER_NAME, name if has_hint else None)
         for name, column in stored.get("columns", {}).items()
     }
 
 
-def _holder_of_column(made: str) -> str | None:
-    """Return who keeps the name of a column, if not the tap."""
+def _owner_of_column(normalized: str) -> str | None:
+    """Return what reserves the name of a column; None if nothing does."""
     normalize = dlt.current.source_schema().naming.normalize_path
-    if folded(made) in {folded(normalize(SEQUENCE)), folded(normalize(VERSION))}:
+    if folded(normalized) in {folded(normalize(SEQUENCE)), folded(normalize(VERSION))}:
         return "a column of the bridge"
-    if made.lower().startswith("_dlt_"):
+    if normalized.lower().startswith("_dlt_"):
         return "a column of dlt"
-    if made in POSTGRES_COLUMNS and destination_type() in POSTGRES_LIKE:
+    if normalized in POSTGRES_COLUMNS and destination_type() in POSTGRES_LIKE:
         return "a column of the database"
     return None

@@ -1,4 +1,4 @@
-"""How the rows of a stream come into its table: what the user asks, and what is usual."""
+"""The write disposition of each stream: the one that the user asks for, or the default."""
 
 from __future__ import annotations
 
@@ -21,93 +21,101 @@ if TYPE_CHECKING:
 
 DELETE_INSERT = "delete-insert"
 INSERT_ONLY = "insert-only"
-#: What can become of rows in a table.
+#: The write dispositions that the bridge supports.
 DISPOSITIONS = frozenset({"append", "replace", "merge"})
-#: Strategies that fail, or keep any version, if a package has a key twice.
+#: Merge strategies that fail, or keep any version, if a package has a key twice.
 NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", INSERT_ONLY})
 
 
 @dataclass(slots=True)
 class AppliedHints:
-    """What the bridge has told dlt of a resource; whatever else it knows is from the user."""
+    """The hints that the bridge has applied to a resource.
 
-    # As no user writes it; and nothing that would empty the table of a stream not read so far.
+    dlt keeps them in one place with the hints of the user. So these are what tells the two apart
+    when the same source is run again.
+    """
+
+    # A value that no user writes, and that empties no table of a stream that is not read.
     disposition: Any = field(default_factory=lambda: {"disposition": "append"})
     keys: tuple[str, ...] = ()
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: Steps of the user change its rows.
-    changed: bool = False
+    #: Steps that the user has added change the rows.
+    rows_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UserHints:
-    """What the user asks of a resource, by `apply_hints` or the arguments of `run`.
+    """The hints of a resource that come from the user: `apply_hints`, or arguments of `run`.
 
     Attributes:
-        disposition: The write disposition; None if it is left to the bridge.
-        keys: The primary key; None likewise.
-        columns: The hints of columns, by their names.
-        ordered: A column of the user's tells which version of a key is the last.
-        table_format: Such as delta.
+        disposition: The write disposition; None for the default.
+        keys: The primary key; None for the key of the SCHEMA.
+        columns: The hints of columns, by the names of the columns.
+        has_sort: A column hint `dedup_sort` says which version of a key is the last.
+        table_format: The table format, such as `delta`.
         table: The name of the table.
     """
 
     disposition: Any = None
     keys: tuple[str, ...] | None = None
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    ordered: bool = False
+    has_sort: bool = False
     table_format: str | None = None
     table: str | None = None
 
     @property
-    def choice(self) -> str | None:
-        """The write disposition by its name."""
+    def disposition_name(self) -> str | None:
+        """The name of the write disposition."""
         if isinstance(self.disposition, dict):
             return str(self.disposition["disposition"])
         return None if self.disposition is None else str(self.disposition)
 
     @property
     def strategy(self) -> str | None:
-        """The strategy of a merge."""
-        named = isinstance(self.disposition, dict)
-        return self.disposition.get("strategy") if named else None
+        """The merge strategy."""
+        return self.disposition.get("strategy") if isinstance(self.disposition, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """How the rows of a stream come into its table.
+    """How the rows of a stream are loaded into its table.
 
     Attributes:
-        keys: The names of its keys.
-        disposition: append, replace or merge.
-        strategy: Of a merge.
-        ours: The disposition is the bridge's choice, not the user's.
-        hard_delete: A row with `_sdc_deleted_at` is deleted.
-        ordered: A column of the user's tells which version of a key is the last.
+        keys: The names of the key columns.
+        disposition: The write disposition: `append`, `replace` or `merge`.
+        strategy: The merge strategy.
+        is_default: The bridge has chosen the disposition, not the user.
+        hard_delete: Rows with `_sdc_deleted_at` are deleted.
+        has_sort: A column hint of the user says which version of a key is the last.
     """
 
     keys: tuple[str, ...]
     disposition: str
     strategy: str | None = None
-    ours: bool = True
+    is_default: bool = True
     hard_delete: bool = False
-    ordered: bool = False
+    has_sort: bool = False
 
     @property
-    def one_version(self) -> bool:
-        """Say whether a package must have no more than one version of a key."""
+    def is_merged(self) -> bool:
+        """Whether rows replace the rows that have the same key."""
+        return self.disposition == "merge"
+
+    @property
+    def needs_one_version(self) -> bool:
+        """Whether a package must not have two versions of a key."""
         return self.strategy in NEEDING_ONE_VERSION
 
 
-def asked(resource: DltResource, told: AppliedHints) -> UserHints:
-    """Return what the user asks of a resource.
+def user_hints(resource: DltResource, applied: AppliedHints) -> UserHints:
+    """Return the hints of a resource that come from the user.
 
     Args:
-        resource: The resource, with all hints that it has.
-        told: Those of the bridge.
+        resource: The resource, with all its hints.
+        applied: The hints that the bridge has applied.
 
     Raises:
-        MessageError: A hint depends on rows.
+        MessageError: A hint is a function of a row.
     """
     disposition = resource.write_disposition
     try:
@@ -120,78 +128,86 @@ def asked(resource: DltResource, told: AppliedHints) -> UserHints:
     columns = table.get("columns", {})
     keys = tuple(name for name, column in columns.items() if column.get("primary_key"))
     own = {
-        name: dict(column.items() - told.columns.get(name, {}).items())
+        name: dict(column.items() - applied.columns.get(name, {}).items())
         for name, column in columns.items()
     }
     return UserHints(
-        disposition=None if disposition == told.disposition else disposition,
-        keys=None if set(keys) <= set(told.keys) else keys,
+        disposition=None if disposition == applied.disposition else disposition,
+        keys=None if set(keys) <= set(applied.keys) else keys,
         columns=own,
-        ordered=any(column.get("dedup_sort") for column in own.values()),
+        has_sort=any(column.get("dedup_sort") for column in own.values()),
         table_format=resource.table_format if isinstance(resource.table_format, str) else None,
         table=table.get("name"),
     )
 
 
-def planned(stream: Stream, keys: Sequence[str], wish: UserHints, *, hard_delete: bool) -> LoadPlan:
-    """Return how the rows of a stream come into its table.
+def load_plan(
+    stream: Stream, keys: Sequence[str], hints: UserHints, *, hard_delete: bool
+) -> LoadPlan:
+    """Return how the rows of a stream are loaded into its table.
 
     Args:
         stream: The stream.
-        keys: Its key properties.
-        wish: What the user asks for.
-        hard_delete: Rows with `_sdc_deleted_at` are to be deleted.
+        keys: The key properties of its SCHEMA.
+        hints: The hints of the user.
+        hard_delete: Delete rows with `_sdc_deleted_at`.
 
     Raises:
-        MessageError: The destination can't do it.
+        MessageError: The bridge does not support what the user asks for, or the destination can't
+            merge.
     """
-    keys = tuple(keys) if wish.keys is None else wish.keys
-    choice = wish.choice or _usual(stream.method, keys)
-    ours = wish.choice is None
-    if choice not in DISPOSITIONS or wish.strategy == "scd2":
-        how = "the strategy scd2" if wish.strategy else f'write_disposition="{choice}"'
+    keys = tuple(keys) if hints.keys is None else hints.keys
+    is_default = hints.disposition_name is None
+    disposition = hints.disposition_name or _default_disposition(stream.method, keys)
+    if disposition not in DISPOSITIONS or hints.strategy == "scd2":
+        setting = "the strategy scd2" if hints.strategy else f'write_disposition="{disposition}"'
         raise MessageError(
-            f"Stream {stream.name}: {how} is not to be had here. Choose append, replace or merge,"
-            " which may have the strategies delete-insert, upsert, cdc and insert-only."
+            f"Stream {stream.name}: {setting} is not to be had here. Choose append, replace or"
+            " merge, which may have the strategies delete-insert, upsert, cdc and insert-only."
         )
-    if choice != "merge":
-        return LoadPlan(keys, choice, ours=ours)
-    strategies = _strategies(stream.name, wish.table_format)
-    strategy = wish.strategy or next(
+    if disposition != "merge":
+        return LoadPlan(keys, disposition, is_default=is_default)
+    strategies = _merge_strategies(stream.name, hints.table_format)
+    strategy = hints.strategy or next(
         (name for name in (DELETE_INSERT, "upsert") if name in strategies), None
     )
     if strategy not in strategies:
-        name = running_pipeline().destination.destination_name
+        destination = running_pipeline().destination.destination_name
         how = f" by the strategy {strategy}" if strategy else ""
         raise MessageError(
-            f"Stream {stream.name} has the key {', '.join(keys)}, but {name} can't merge on"
+            f"Stream {stream.name} has the key {', '.join(keys)}, but {destination} can't merge on"
             f" it{how}. Every new version of a record would be one more row. Choose another"
             ' destination; or, with files, a table format (table_format="delta"); or take the rows'
             ' as they come (write_disposition="append").'
         )
     return LoadPlan(
-        keys, "merge", strategy, ours=ours, hard_delete=hard_delete, ordered=wish.ordered
+        keys,
+        "merge",
+        strategy,
+        is_default=is_default,
+        hard_delete=hard_delete,
+        has_sort=hints.has_sort,
     )
 
 
-def _usual(method: str | None, keys: Sequence[str]) -> str:
-    """Return the write disposition of a stream.
+def _default_disposition(method: str | None, keys: Sequence[str]) -> str:
+    """Return the write disposition of a stream, as Singer targets choose it.
 
-    As Singer targets do. A FULL_TABLE stream with a key need not be whole: with the SDK it may hold
-    the children of only those parents that changed.
+    A FULL_TABLE stream with a key need not be complete: with the SDK it may hold the children of
+    only those parents that changed.
     """
     if keys:
         return "merge"
     return "replace" if method == FULL_TABLE else "append"
 
 
-def _strategies(stream: str, table_format: str | None) -> Sequence[str]:
-    """Return the merge strategies that the destination has for a table."""
-    able = capabilities()
-    strategies: Sequence[Any] = able.supported_merge_strategies or ()
-    if able.merge_strategies_selector is not None:
+def _merge_strategies(stream: str, table_format: str | None) -> Sequence[str]:
+    """Return the merge strategies that the destination supports for a table."""
+    supported = capabilities()
+    strategies: Sequence[Any] = supported.supported_merge_strategies or ()
+    if supported.merge_strategies_selector is not None:
         table: Any = {"name": stream}
         if table_format:
             table["table_format"] = table_format
-        strategies = able.merge_strategies_selector(strategies, table_schema=table)
+        strategies = supported.merge_strategies_selector(strategies, table_schema=table)
     return strategies

@@ -1,41 +1,46 @@
-"""What dlt is told of the table of a stream."""
+"""The hints of a stream's table, and the step that gives them to dlt."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from dlt.extract.items import TableNameMeta
+from typing_extensions import override
 
-from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
+from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE, VERSION
+from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.destinations.dlt_private import LastStep
 from dlt_bridge.destinations.file_formats import VALUES
-from dlt_bridge.tables.column_names import HOLDER
+from dlt_bridge.tables.column_names import SINGER_NAME
 from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, LoadPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from dlt_bridge.arrow.types import ColumnType
+    from dlt_bridge.tables.items import StreamItem
 
 
 @dataclass(frozen=True, slots=True)
 class TableHints:
-    """What dlt is to be told of a stream's table.
+    """The hints of a stream's table.
 
     Attributes:
-        plan: How rows come into it.
-        columns: The types of its columns.
+        plan: How rows are loaded into the table.
+        columns: The types of the columns.
         variants: The types of the variants.
-        stored: The names of the columns that dlt knows it to have by now, with their hints.
-        conditions: Of a merge: SQL that says which rows of the table make way for those of the
-            package, and which rows of the package are taken.
-        deduplicated: The package has no key twice.
+        stored: The columns that dlt's schema has, with their hints, by normalized name.
+        conditions: SQL conditions of a merge: which rows of the table are deleted, and which rows
+            of the package are loaded.
+        deduplicated: No two rows of the package have the same key.
         nested: The names of the columns that become child tables; None if rows are Arrow tables,
-            which tell most types themselves.
-        file_format: How dlt is to write files for the destination; None for its own choice.
-        table: The name of the table, if dlt does not make it of that of the resource.
-        stream: The stream, of which dlt's schema keeps that the table is of it.
-        holders: The properties of columns whose names do not tell, by the names of the columns.
+            from which dlt reads most types.
+        file_format: The format of the load files; None for dlt's choice.
+        table: The name of the table, if it is not the normalized name of the resource.
+        stream: The name of the stream, which dlt's schema keeps with the table.
+        properties: The properties of columns that have another name, by the names of the columns.
     """
 
     plan: LoadPlan
@@ -48,11 +53,11 @@ class TableHints:
     file_format: Any = None
     table: str | None = None
     stream: str | None = None
-    holders: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def disposition(self) -> Any:  # noqa: ANN401
-        """The write disposition, with what belongs to it."""
+        """The write disposition with its options, as dlt takes it."""
         if self.plan.disposition != "merge" and not self.conditions:
             return self.plan.disposition
         merge: dict[str, Any] = {
@@ -62,64 +67,183 @@ class TableHints:
         }
         return {**merge, "deduplicated": True} if self.deduplicated else merge
 
-    def told(self) -> AppliedHints:
-        """Return what these hints tell."""
-        # What the user chose stays the user's, when the source is run again.
-        ours = {"disposition": self.disposition} if self.plan.ours else {}
-        told = AppliedHints(keys=self.plan.keys, **ours)
-        columns = told.columns
-        for name, kind in {**self.columns, **self.variants}.items():
-            columns[name] = {**self._type(name, kind), **self._key(name)}
-        for name, holder in self.holders.items():
+    def applied(self) -> AppliedHints:
+        """Return these hints as what the bridge has applied to the resource."""
+        # What the user chose stays the user's when the source is run again.
+        chosen = {"disposition": self.disposition} if self.plan.is_default else {}
+        columns: dict[str, dict[str, Any]] = {
+            name: {**self._type_hint(name, column_type), **self._key_hint(name)}
+            for name, column_type in {**self.columns, **self.variants}.items()
+        }
+        for name, json_name in self.properties.items():
             if name not in (self.nested or ()):
-                columns.setdefault(name, {})[HOLDER] = holder
+                columns.setdefault(name, {})[SINGER_NAME] = json_name
         if DELETED in columns:
             columns[DELETED]["hard_delete"] = self.plan.hard_delete
         if self.plan.keys:
-            sorts = self.plan.strategy == DELETE_INSERT and not self.plan.ordered
+            sorts = self.plan.strategy == DELETE_INSERT and not self.plan.has_sort
             if sorts or self.stored.get(SEQUENCE, {}).get("dedup_sort"):
                 columns[SEQUENCE] = {"dedup_sort": "desc" if sorts else None}
-        told.columns = {name: hint for name, hint in columns.items() if hint}
-        return told
+        columns = {name: hint for name, hint in columns.items() if hint}
+        return AppliedHints(keys=self.plan.keys, columns=columns, **chosen)
 
-    def made(self) -> Any:  # noqa: ANN401
-        """Return the hints, for dlt."""
-        told = self.told()
+    def to_dlt(self) -> Any:  # noqa: ANN401
+        """Return the hints as `dlt.mark.with_hints` takes them."""
+        applied = self.applied()
         return dlt.mark.make_hints(
             table_name=self.table,
-            write_disposition=told.disposition if self.plan.ours else None,
-            columns={name: {"name": name, **hint} for name, hint in told.columns.items()},
+            write_disposition=applied.disposition if self.plan.is_default else None,
+            columns={name: {"name": name, **hint} for name, hint in applied.columns.items()},
             file_format=self.file_format,
-            additional_table_hints={HOLDER: self.stream} if self.stream else None,
+            additional_table_hints={SINGER_NAME: self.stream} if self.stream else None,
         )
 
-    def _type(self, name: str, kind: ColumnType) -> dict[str, Any]:
-        """Return what is told of the type of a column."""
+    def _type_hint(self, name: str, column_type: ColumnType) -> dict[str, Any]:
+        """Return the hint of a column's type; empty if dlt reads the type from the rows."""
         if name in self.variants:
-            return {**column_of(kind), "variant": True}
+            return {**type_hint(column_type), "variant": True}
         if self.nested is None:
-            arrow_tells = kind.data_type != "json" and self.file_format != VALUES
-            return {} if arrow_tells else column_of(kind)
+            is_read = column_type.data_type != "json" and self.file_format != VALUES
+            return {} if is_read else type_hint(column_type)
         if name in self.nested:
             return {}
-        # dlt loads no text as a JSON value of objects, so mixed values are JSON texts.
-        return {"data_type": "text"} if kind.data_type == "json" else column_of(kind)
+        # From objects, dlt loads no text as a JSON value. So mixed values are JSON texts.
+        if column_type.data_type == "json":
+            return {"data_type": "text"}
+        return type_hint(column_type)
 
-    def _key(self, name: str) -> dict[str, Any]:
-        """Return whether a column is of the key: dlt keeps what it was told in earlier runs.
+    def _key_hint(self, name: str) -> dict[str, Any]:
+        """Return the hint of a key column, which overrides the hint of an earlier run.
 
-        A key may be null for the destination, so that another can take its place; the bridge
-        refuses nulls.
+        The destination may store nulls in a key column, so that another key can take its place;
+        the bridge refuses nulls.
         """
-        stored = self.stored.get(dlt.current.source_schema().naming.normalize_path(name), {})
         if name in self.plan.keys:
             return {"primary_key": True}
-        return {"primary_key": False} if stored.get("primary_key") else {}
+        normalize = dlt.current.source_schema().naming.normalize_path
+        was_key = self.stored.get(normalize(name), {}).get("primary_key")
+        return {"primary_key": False} if was_key else {}
 
 
-def column_of(kind: ColumnType) -> dict[str, Any]:
-    """Return what dlt is told of a column of a type."""
-    hint: dict[str, Any] = {"data_type": kind.data_type}
-    if kind.data_type == "decimal":
-        hint |= {"precision": kind.precision, "scale": kind.scale or 0}
+class HintStep(LastStep):
+    """Gives hints to dlt with the next rows that have passed all other steps of a resource.
+
+    A filter or a map of the user may drop the rows that the hints came with. Without keys and
+    types, later rows would be appended where they should be merged.
+
+    Args:
+        name: The name of the resource.
+        applied: Keeps the hints that the bridge applies, by resource.
+    """
+
+    def __init__(self, name: str, applied: dict[str, AppliedHints]) -> None:
+        super().__init__()
+        self._name = name
+        self._applied = applied
+        applied[name] = AppliedHints()
+        # Hints that dlt does not have yet, and the names of tables, by stream; None for the only
+        # stream of the resource.
+        self._pending: dict[str | None, TableHints] = {}
+        self._tables: dict[str, str] = {}
+        self._rows: Any = None
+        self._rows_changed = False
+        self._format: Any = None
+
+    @property
+    def disposition(self) -> Any:  # noqa: ANN401
+        """The write disposition that the bridge has applied to the resource."""
+        return self._applied[self._name].disposition
+
+    def take(self, item: StreamItem, stream: str | None = None) -> Any:  # noqa: ANN401
+        """Keep the hints of an item for this step, and return its rows.
+
+        Args:
+            item: The item.
+            stream: Its stream, if the resource is of several.
+        """
+        if item.hints is not None:
+            self._pending[stream] = item.hints
+            if stream is not None:
+                self._tables[stream] = item.hints.table or stream
+        self._rows = item.rows
+        return item.rows if stream is None else dlt.mark.with_table_name(item.rows, stream)
+
+    @override
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        stream = meta.table_name if isinstance(meta, TableNameMeta) else None
+        # A step that changes rows may give two rows the same key.
+        self._rows_changed |= item is not self._rows
+        self._applied[self._name].rows_changed = self._rows_changed
+        if isinstance(item, list) and any(row is None for row in item):
+            # A map drops a row by returning None; dlt would make an empty row of it.
+            item = [row for row in item if row is not None]
+            if not item:
+                return None
+        hints = self._pending.pop(stream, None)
+        if hints is None:
+            return item if stream is None else dlt.mark.with_table_name(item, self._tables[stream])
+        hints = replace(
+            hints,
+            deduplicated=hints.deduplicated and not self._rows_changed,
+            file_format=self._format_hint(hints.file_format),
+        )
+        if stream is None:
+            self._applied[self._name] = replace(hints.applied(), rows_changed=self._rows_changed)
+        return dlt.mark.with_hints(item, hints.to_dlt(), create_table_variant=stream is not None)
+
+    def _format_hint(self, file_format: Any) -> Any:  # noqa: ANN401
+        """Return the hint of the file format; None if `pipeline.run` was given a format."""
+        resource = dlt.current.source().resources[self._name]
+        stated = resource.compute_table_schema().get("file_format")
+        if stated is not None and stated != self._format:
+            return None
+        self._format = file_format
+        return file_format
+
+
+def type_hint(column_type: ColumnType) -> dict[str, Any]:
+    """Return the hint of a column of a type."""
+    hint: dict[str, Any] = {"data_type": column_type.data_type}
+    if column_type.data_type == "decimal":
+        hint |= {"precision": column_type.precision, "scale": column_type.scale or 0}
     return hint
+
+
+def older_versions(version: int, first: int, keys: Sequence[str]) -> str:
+    """Return the SQL condition of the rows that are deleted when a version is activated.
+
+    These are the rows of older versions, and the rows whose keys are in the package. A row without
+    a version is of an older version if an earlier run has loaded it.
+
+    Args:
+        version: The activated version.
+        first: The first value of `_sdc_sequence` in the run.
+        keys: The names of the key columns.
+    """
+    older = (
+        f"{_escaped(VERSION)} < {version}"
+        f" OR ({_escaped(VERSION)} IS NULL AND {_escaped(SEQUENCE)} < {first})"
+    )
+    return f"{older} OR {same_key(keys)}" if keys else older
+
+
+def same_key(keys: Sequence[str]) -> str:
+    """Return the SQL condition of the rows of a table whose keys are in the package.
+
+    Args:
+        keys: The names of the key columns.
+    """
+    same = " AND ".join(f"staged.{_escaped(key)} = {{table}}.{_escaped(key)}" for key in keys)
+    return f"EXISTS (SELECT 1 FROM {{staging_table}} AS staged WHERE {same})"  # noqa: S608
+
+
+def not_older(version: int) -> str:
+    """Return the SQL condition of the rows of a package that are not of an older version."""
+    return f"{_escaped(VERSION)} >= {version} OR {_escaped(VERSION)} IS NULL"
+
+
+def _escaped(name: str) -> str:
+    """Return the name of a column in SQL, in which dlt fills in table names between braces."""
+    naming = dlt.current.source_schema().naming
+    escape = capabilities().escape_identifier
+    return str(escape(naming.normalize_path(name))).replace("{", "{{").replace("}", "}}")

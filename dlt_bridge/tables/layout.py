@@ -5,15 +5,16 @@ All that is asked of dlt here is of the package that is being extracted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
 from dlt.common.schema.utils import new_table
 
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
+from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import ColumnType, DataType
-from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.destinations.destination import capabilities, limits
 from dlt_bridge.destinations.dlt_private import MERGE_CONDITIONS
 from dlt_bridge.errors import ANEW, MessageError
 
@@ -21,64 +22,66 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dlt_bridge.arrow.columns import Column
+    from dlt_bridge.arrow.nested import Nesting
 
 DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns that a stream's table has, or was told to have.
-
-    Attributes:
-        kinds: The type of each property's column, where there is one.
-        asked: Those that the user asked for: the values are to be read so.
-        variants: The types of the variants that there are, by property and `data_type`.
-    """
-
-    kinds: Mapping[str, ColumnType] = field(default_factory=dict)
-    variants: Mapping[str, Mapping[str, ColumnType]] = field(default_factory=dict)
-    asked: Mapping[str, ColumnType] = field(default_factory=dict)
-
-
-def layout(
-    stream: str, table: str, columns: Sequence[Column], asked: Mapping[str, Mapping[str, Any]]
-) -> Layout:
-    """Return how the table of a stream is laid out.
+def record_schema(
+    stream: str,
+    table: str,
+    columns: Sequence[Column],
+    hints: Mapping[str, Mapping[str, Any]],
+    nested: Nesting,
+) -> RecordSchema:
+    """Return what records become in a table that exists, or that dlt was told of.
 
     Args:
-        stream: The stream, for errors.
+        stream: The stream.
         table: The name of its table.
         columns: The columns of its SCHEMA.
-        asked: Hints of columns that the user gave, by the names of the columns.
+        hints: Hints of columns that the user gave, by the names of the columns.
+        nested: What becomes of objects and arrays.
 
     Raises:
         MessageError: The user asks for another type than the table has.
     """
     normalize = dlt.current.source_schema().naming.normalize_path
     stored = stored_columns(table)
-    wanted = {normalize(name): hints for name, hints in asked.items()}
+    hinted = {normalize(name): hint for name, hint in hints.items()}
     kinds: dict[str, ColumnType] = {}
-    chosen: dict[str, ColumnType] = {}
     variants: dict[str, dict[str, ColumnType]] = {}
+    properties: list[Column] = []
     for column in columns:
         name = normalize(column.name)
-        there, wish = _kind(stored.get(name, {})), _kind(wanted.get(name, {}))
-        if there and wish and there.data_type != wish.data_type:
+        stored_kind, hinted_kind = _kind(stored.get(name, {})), _kind(hinted.get(name, {}))
+        if stored_kind and hinted_kind and stored_kind.data_type != hinted_kind.data_type:
             raise MessageError(
-                f"Stream {stream}: a hint asks for `{column.name}` to be {wish.text}, but its"
-                f" column holds {there.text}. Take the hint away, load into another dataset, or"
-                f" read the stream anew, into a new table: {ANEW}"
+                f"Stream {stream}: a hint asks for `{column.name}` to be {hinted_kind.text}, but"
+                f" its column holds {stored_kind.text}. Take the hint away, load into another"
+                f" dataset, or read the stream anew, into a new table: {ANEW}"
             )
-        if kind := there or wish:
+        if kind := stored_kind or hinted_kind:
             kinds[column.name] = kind
-        if wish:
-            chosen[column.name] = kind or wish
+        # What the user asks for, values are read as.
+        properties.append(replace(column, type=kind) if hinted_kind else column)
         variants[column.name] = {
             data_type: kind
             for data_type in DATA_TYPES
             if (kind := _kind(stored.get(normalize(f"{column.name}__v_{data_type}"), {})))
         }
-    return Layout(kinds, variants, chosen)
+    if nested == "tables":
+        # Mixed values beside child tables are JSON in a text column: see `TableHints`.
+        mixed = {column.name for column in properties if column.type == ColumnType("json")}
+        kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
+    return RecordSchema(
+        stream,
+        tuple(properties),
+        kinds,
+        variants,
+        limits(objects=nested == "tables"),
+        native=nested == "native",
+    )
 
 
 def _kind(column: Mapping[str, Any]) -> ColumnType | None:
@@ -93,26 +96,6 @@ def _kind(column: Mapping[str, Any]) -> ColumnType | None:
             "decimal", precision or usual[0], usual[1] if precision is None else scale or 0
         )
     return ColumnType(data_type, precision if data_type in {"timestamp", "time"} else None)
-
-
-def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
-    """Refuse a key by which rows that are stored may be the same, where a merge can't mend that.
-
-    A destination that updates rows would make them equal, one by one, and keep them all.
-
-    Raises:
-        MessageError: The key lacks a column of the key that the table was loaded by.
-    """
-    normalize = dlt.current.source_schema().naming.normalize_path
-    stored = stored_columns(table)
-    before = {name for name, column in stored.items() if column.get("primary_key")}
-    there = any(column.get("data_type") for column in stored.values())
-    if there and not (before and before <= {normalize(key) for key in keys}):
-        raise MessageError(
-            f"Stream {stream}: its table was loaded by the key {_listed(sorted(before)) or 'none'},"
-            f" and now it is {_listed(keys)}. Rows that are the same by it would stay several here."
-            f" Read the stream anew, into a new table: {ANEW}"
-        )
 
 
 def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
@@ -166,7 +149,3 @@ def forget_conditions(table: str) -> None:
     stored = stored_table(table)
     for condition in MERGE_CONDITIONS:
         stored.pop(condition, None)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class WaitingRows:
+class RowBuffer:
     """Rows of one stream in the order of their lines.
 
     Attributes:
-        rows: How many wait.
+        count: How many rows wait.
     """
 
     def __init__(self) -> None:
         self._parts: deque[tuple[pa.Table, Sequence[range]]] = deque()
-        self.rows = 0
+        self.count = 0
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -34,7 +34,7 @@ class WaitingRows:
             numbers: The numbers of their lines.
         """
         self._parts.append((table, numbers))
-        self.rows += len(table)
+        self.count += len(table)
 
     @property
     def size(self) -> int:
@@ -44,7 +44,7 @@ class WaitingRows:
     def before(self, number: int | None) -> int:
         """Return how many rows are of lines before a line; all, if none is given."""
         if number is None:
-            return self.rows
+            return self.count
         found = 0
         for table, numbers in self._parts:
             if numbers and numbers[-1].stop > number:
@@ -56,7 +56,7 @@ class WaitingRows:
     def take(self, rows: int) -> list[pa.Table]:
         """Take so many rows off, with the tables without rows between them."""
         taken: list[pa.Table] = []
-        self.rows -= rows
+        self.count -= rows
         while self._parts and (rows or not len(self._parts[0][0])):
             table, numbers = self._parts.popleft()
             if len(table) > rows:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from dlt_bridge.errors import MessageError
+from dlt_bridge.tables.state_store import can_keep
+from dlt_bridge.tap.messages import state_text, state_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,28 @@ class ReadState:
 
     number: int = 0
     line: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """The value as the tap wrote it."""
+        return state_text(self.line)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The value, which dlt's state can keep; empty if no STATE was read.
+
+        Raises:
+            MessageError: It can't be kept.
+        """
+        if not self.line:
+            return {}
+        value = state_value(self.line, self.number)
+        if not can_keep(value):
+            raise MessageError(
+                f"The STATE in line {self.number} can't be kept: it has an integer of more"
+                " than 64 bits, a number beyond a double, a text that is none, or too many levels."
+            )
+        return value
 
 
 class ReadStates:
@@ -75,6 +101,12 @@ class ReadStates:
         held = bisect_left(self._states, True, key=lambda state: not holds(state.number))
         del self._states[held:]
 
-    def drop_last(self) -> None:
-        """Forget the last of them."""
-        del self._states[-1]
+    def drop_unfit(self) -> None:
+        """Forget the last of them that can't be kept."""
+        while self._states:
+            try:
+                _ = self.last.value
+            except MessageError:
+                del self._states[-1]
+            else:
+                return

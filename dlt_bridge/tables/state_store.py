@@ -64,6 +64,24 @@ def keep(
                 kept[name] = part
 
 
+def without(
+    value: Mapping[str, Any], streams: Collection[str], named: Callable[[str], Collection[str]]
+) -> dict[str, Any]:
+    """Return a STATE without the bookmarks of streams, which are then read from the start.
+
+    Args:
+        value: The value of the STATE, with an object `bookmarks`.
+        streams: The streams.
+        named: Returns the streams that a key of `bookmarks` may name.
+    """
+    kept = {
+        key: bookmark
+        for key, bookmark in value[BOOKMARKS].items()
+        if not {key, *named(key)}.intersection(streams)
+    }
+    return {**value, BOOKMARKS: kept}
+
+
 def can_keep(value: Mapping[str, Any]) -> bool:
     """Say whether dlt's state gives a value back as it was.
 

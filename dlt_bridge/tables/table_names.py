@@ -1,4 +1,4 @@
-"""Which table each stream has: the one of its name, or another if that is not to be had."""
+"""The table of each stream: mostly the normalized name of the stream."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.naming import NamingConvention
 from dlt_bridge.tables.column_names import (
-    HOLDER,
-    SOURCE,
-    WAY_OUT,
-    Meeting,
+    COLLISION_REMEDY,
+    PREFIX,
+    SINGER_NAME,
+    NameCollision,
+    assign_names,
     folded,
-    listed,
-    told_apart,
+    quoted,
     with_suffix,
 )
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 # dlt's files beside the tables, in destinations of files.
 FILES = frozenset({"init"})
-# Bytes; dlt adds its own to it, and no file's name has more than 255.
+# Bytes; dlt adds its own to it, and the name of a file has at most 255.
 LONGEST_TABLE = 180
 
 
@@ -42,105 +42,108 @@ def settle_tables(
     """Decide which tables streams have.
 
     Args:
-        named: What the table of each is to be called.
+        named: The names that the tables are to have, by stream.
         settled: The tables that are decided already, by stream; the others are added.
-        on_collision: What becomes of names that meet.
-        one: One resource is of all streams.
+        on_collision: Whether to refuse names that collide, or to add suffixes.
+        one: All streams have one resource.
 
     Raises:
-        BridgeError: A stream has no name, names meet, or a table is another's.
+        BridgeError: A stream has no name, names collide, or a table holds other rows.
     """
-    wanted, kept = _wanted_tables(named, one=one)
-    made = {folded(table) for table in wanted.values()}
-    meeting = {stream: table for stream, table in settled.items() if folded(table) in made}
-    every = {**meeting, **wanted}
-    others = _tables_of_others()
+    wanted, reserved = _wanted_tables(named, one=one)
+    names = {folded(table) for table in wanted.values()}
+    colliding = {stream: table for stream, table in settled.items() if folded(table) in names}
+    all_wanted = {**colliding, **wanted}
+    others = _tables_of_other_sources()
     stored = {
         **_stored_tables(),
         **{table: f"the source {source}" for table, source in others.items()},
-        **{table: stream for stream, table in meeting.items()},
+        **{table: stream for stream, table in colliding.items()},
     }
     suffix = on_collision == "suffix"
+    normalize = _normalizer(one=one)
     try:
-        found = told_apart(
-            every,
+        assigned = assign_names(
+            all_wanted,
             stored,
-            lambda stream: _short(with_suffix(every[stream], stream, _normalizer(one=one)), stream),
+            lambda stream: _short(with_suffix(all_wanted[stream], stream, normalize), stream),
             folded,
             suffix=suffix,
         )
-    except Meeting as met:
+    except NameCollision as collision:
         raise BridgeError(
-            f"The streams {listed(sorted(met.names))} would be one table, `{met.made}`."
-            f" {WAY_OUT}; or load them into different datasets, with one of them selected in each."
+            f"The streams {quoted(sorted(collision.names))} would be one table,"
+            f" `{collision.normalized}`. {COLLISION_REMEDY}; or load them into different datasets,"
+            " with one of them selected in each."
         ) from None
     if not suffix:
-        _refuse_held(found, others)
+        _refuse_tables_in_use(assigned, others)
     for stream in named:
-        table = found[stream]
+        table = assigned[stream]
         if table != wanted[stream]:
-            kept.setdefault(stream, "another stream")
-        if stream in kept and table not in stored:
+            reserved.setdefault(stream, "another stream")
+        if stream in reserved and table not in stored:
             logger.warning(
                 "Stream %s: it is loaded into the table `%s`, because its own name is that of %s.",
-                *(stream, table, kept[stream]),
+                *(stream, table, reserved[stream]),
             )
-    settled.update(found)
+    settled.update(assigned)
 
 
 def _wanted_tables(named: Mapping[str, str], *, one: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the names that streams would have, and whose those are that they can't have."""
+    """Return the names that tables are to have, and what reserves the names of the others."""
     normalize = _normalizer(one=one)
     wanted: dict[str, str] = {}
-    kept: dict[str, str] = {}
+    reserved: dict[str, str] = {}
     for stream, name in named.items():
-        made = normalize(name) if name.strip() else ""
-        if not made:
+        normalized = normalize(name) if name.strip() else ""
+        if not normalized:
             raise MessageError(
                 f"Stream {stream}: its name is empty, so it can have no table. Give it one:"
                 " apply_hints(table_name=...)."
             )
-        if by := _holder_of_table(made):
-            kept[stream] = by
-            made = normalize(SOURCE + name.strip().lstrip("_"))
-        wanted[stream] = _short(made, name)
-    return wanted, kept
+        if owner := _owner_of_table(normalized):
+            reserved[stream] = owner
+            normalized = normalize(PREFIX + name.strip().lstrip("_"))
+        wanted[stream] = _short(normalized, name)
+    return wanted, reserved
 
 
 def _normalizer(*, one: bool) -> Callable[[str], str]:
-    """Return how dlt makes names of tables: it takes that of a resource for a path."""
+    """Return how dlt normalizes the names of tables: it reads the name of a resource as a path."""
     naming = dlt.current.source_schema().naming
     return naming.normalize_table_identifier if one else naming.normalize_tables_path
 
 
-def _holder_of_table(made: str) -> str | None:
-    """Return who keeps the name of a table, if not the tap."""
-    if made.lower().startswith("_dlt"):
+def _owner_of_table(normalized: str) -> str | None:
+    """Return what reserves the name of a table; None if nothing does."""
+    if normalized.lower().startswith("_dlt"):
         return "a table of dlt"
-    return "a file of dlt" if destination_type() == "filesystem" and made in FILES else None
+    if destination_type() == "filesystem" and normalized in FILES:
+        return "a file of dlt"
+    return None
 
 
-def _short(made: str, name: str) -> str:
-    return NamingConvention.shorten_identifier(made, name, LONGEST_TABLE)
+def _short(normalized: str, name: str) -> str:
+    return NamingConvention.shorten_identifier(normalized, name, LONGEST_TABLE)
 
 
 def _stored_tables() -> dict[str, str | None]:
-    """Return the tables that dlt knows, and whose they are; None if that is not known."""
+    """Return the stream of each table that dlt's schema has; None if it is not known."""
     schema = dlt.current.source_schema()
-    found: dict[str, str | None] = {}
+    streams: dict[str, str | None] = {}
     for name, stored in schema.tables.items():
         table: Mapping[str, Any] = {**stored}
         resource = table.get("resource")
-        # Without a catalog, one resource is of all streams: it has the name of the source.
-        holder = None if resource == schema.name else resource
-        # What is within records has tables of its own.
+        # Without a catalog, all streams have one resource, which has the name of the source.
+        stream = None if resource == schema.name else resource
         parent = f"the table {table['parent']}" if "parent" in table else None
-        found[name] = table.get(HOLDER) or holder or parent
-    return found
+        streams[name] = table.get(SINGER_NAME) or stream or parent
+    return streams
 
 
-def _tables_of_others() -> dict[str, str]:
-    """Return the tables of other sources in the dataset, and their sources."""
+def _tables_of_other_sources() -> dict[str, str]:
+    """Return the sources of the other tables in the dataset, by table."""
     schema, running = dlt.current.source_schema(), running_pipeline()
     others = running.schemas.values() if running.config.use_single_dataset else ()
     return {
@@ -152,18 +155,18 @@ def _tables_of_others() -> dict[str, str]:
     }
 
 
-def _refuse_held(wanted: Mapping[str, str], others: Mapping[str, str]) -> None:
-    """Refuse tables that hold other rows."""
+def _refuse_tables_in_use(tables: Mapping[str, str], others: Mapping[str, str]) -> None:
+    """Refuse tables that hold the rows of another stream or source."""
     schema = dlt.current.source_schema()
-    for stream, made in wanted.items():
-        if made in others:
+    for stream, table in tables.items():
+        if table in others:
             raise MessageError(
-                f"Stream {stream}: its table `{made}` is one of the source {others[made]}, whose"
-                f" rows it would replace. {WAY_OUT}; or load it into another dataset."
+                f"Stream {stream}: its table `{table}` is one of the source {others[table]}, whose"
+                f" rows it would replace. {COLLISION_REMEDY}; or load it into another dataset."
             )
-        holder = schema.tables.get(made, {}).get("resource", stream)
+        holder = schema.tables.get(table, {}).get("resource", stream)
         if holder not in {stream, schema.name}:
             raise MessageError(
-                f"Stream {stream}: its table `{made}` holds the stream {holder}. {WAY_OUT}; or load"
-                " it into another dataset."
+                f"Stream {stream}: its table `{table}` holds the stream {holder}."
+                f" {COLLISION_REMEDY}; or load it into another dataset."
             )

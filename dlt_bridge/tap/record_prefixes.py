@@ -30,12 +30,6 @@ class RecordPrefixes(Generic[T]):
         if head := record_prefix(line, stream):
             self._known[head] = taker
 
-    def replace(self, taker: T, other: T) -> None:
-        """Let another take the lines of one that took them."""
-        for head, known in self._known.items():
-            if known is taker:
-                self._known[head] = other
-
     def known(self, line: bytes) -> T | None:
         """Return what takes a line, if it is a RECORD that begins as others did."""
         head = line[: line.find(RECORD_NAME)]

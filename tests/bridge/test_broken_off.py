@@ -13,7 +13,7 @@ from hypothesis import given
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import load, singer
-from dlt_bridge.tables import driver
+from dlt_bridge.tables import backlog
 from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def test_rows_without_a_state_in_sight_end_the_package_before_them(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is a bound to what may wait: the last STATE is committed when it is reached."""
-    monkeypatch.setattr(driver, "MOST_WAITING", 10_000)
+    monkeypatch.setattr(backlog, "MOST_WAITING", 10_000)
     first = [schema(v=TEXT), record(id=0, v=""), bookmark(a={"x": 0})]
     later = [record(id=number, v="x" * 100) for number in range(1, 500)]
     infos = load(stage.pipeline, stage.source([*first, *later]), checkpoint_every=NEVER)
@@ -169,8 +169,8 @@ def test_any_order_of_lines_commits_all_before_the_state_before_the_error(
     if small:
         for module, name, value in (
             (streams, "BATCH_ROWS", 2),
-            (driver, "ROWS_TOGETHER", 3),
-            (driver, "MOST_WAITING", 400),
+            (backlog, "ROWS_TOGETHER", 3),
+            (backlog, "MOST_WAITING", 400),
         ):
             monkeypatch.setattr(module, name, value)
 

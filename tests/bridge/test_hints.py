@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, entry, record, schema
 
 from dlt_bridge import load, singer
-from dlt_bridge.tables import driver
+from dlt_bridge.tables import backlog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def tables(stage: Stage) -> set[str]:
 @pytest.fixture
 def small_parcels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hand every batch to dlt by itself."""
-    monkeypatch.setattr(driver, "ROWS_TOGETHER", 1)
+    monkeypatch.setattr(backlog, "ROWS_TOGETHER", 1)
 
 
 # Hints of a resource

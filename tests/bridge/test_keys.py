@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 from staging import record, schema
 
-from dlt_bridge.tables import key_order as keys
+from dlt_bridge.tables import deduplication
 from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NUMBER = {"type": "integer"}
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watch keys from the second row on, in batches of four."""
-    monkeypatch.setattr(keys, "FEW", 1)
+    monkeypatch.setattr(deduplication, "FEW", 1)
     monkeypatch.setattr(streams, "BATCH_ROWS", ROWS)
 
 

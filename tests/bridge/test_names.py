@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError, singer
-from dlt_bridge.tables.column_names import told_apart
+from dlt_bridge.tables.column_names import assign_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +56,7 @@ def version(stream: str, number: int) -> dict[str, Any]:
 def test_one_of_those_that_meet_keeps_the_name(
     names: list[str], stored: dict[str, str | None], keeper: str | None
 ) -> None:
-    found = told_apart(
+    found = assign_names(
         each(names, "user_name"), stored, lambda name: f"{name}+", str.lower, suffix=True
     )
     assert found == {name: "user_name" if name == keeper else f"{name}+" for name in names}

@@ -1,0 +1,248 @@
+"""What a load package holds of one stream: what dlt was told, and rows that are held back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import dlt
+import pyarrow.compute as pc
+
+from dlt_bridge.arrow.metadata_columns import VERSION
+from dlt_bridge.arrow.nested import to_objects
+from dlt_bridge.destinations import destination
+from dlt_bridge.destinations.file_formats import CSV, VALUES, for_values, needs_values
+from dlt_bridge.errors import MessageError
+from dlt_bridge.tables import checks, layout
+from dlt_bridge.tables.deduplication import Deduplicator, UniqueKeyTracker
+from dlt_bridge.tables.dispositions import DELETE_INSERT
+from dlt_bridge.tables.hints import (
+    TableHints,
+    not_older,
+    older_versions,
+    same_key,
+    type_hint,
+)
+from dlt_bridge.tables.items import StreamItem
+from dlt_bridge.tables.missing_properties import complete_rows
+from dlt_bridge.tables.row_completion import Completion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tables.table_schema import TableSchema
+
+#: What dlt calls the table of a stream in the SQL of a merge.
+DLT_ALIAS = "d"
+
+
+class Package:
+    """One stream's part of a load package.
+
+    Args:
+        stream: The name of the stream.
+        schema: Its table.
+        options: How streams are loaded.
+        first: The first value of `_sdc_sequence` in the run.
+
+    """
+
+    def __init__(self, stream: str, schema: TableSchema, options: Options, first: int) -> None:
+        self._stream = stream
+        self._options = options
+        self._first = first
+        # dlt knows the table as it is by now, with these columns.
+        self._is_told = False
+        self._told_columns: set[str] = set()
+        # The greatest version that was activated, and the least that a row has.
+        self._active: int | None = None
+        self._oldest: int | None = None
+        self._deduplicator: Deduplicator | None = None
+        self._completion: Completion | None = None
+        self._keys = UniqueKeyTracker(schema.plan.keys if schema.plan.is_merged else ())
+        self._file_format = destination.file_format(objects=self._as_objects)
+        self._set_schema(schema)
+
+    @property
+    def _as_objects(self) -> bool:
+        """Rows are Python objects, of which dlt makes child tables."""
+        return self._options.nested == "tables"
+
+    def _set_schema(self, schema: TableSchema) -> None:
+        self._schema = schema
+        self._is_told = False
+        self._told_columns = set()
+        if schema.plan.needs_one_version and not self._deduplicator:
+            self._deduplicator = Deduplicator(schema.plan.keys)
+        if schema.decoder.record_schema.keep and not self._completion:
+            self._completion = Completion(schema.plan.keys)
+        layout.forget_conditions(schema.table)
+
+    def change_schema(self, schema: TableSchema) -> None:
+        """Go on with the rows of another SCHEMA.
+
+        Raises:
+            MessageError: The key is another, and rows of the package are held back by key.
+        """
+        is_held_by_key = self._deduplicator or self._completion
+        if is_held_by_key and schema.plan.keys != self._schema.plan.keys:
+            raise MessageError(
+                f"Stream {self._stream}: a SCHEMA changes the key. The destination can't tell the"
+                " last versions of records by two keys in one package."
+            )
+        self._keys.give_up()
+        self._set_schema(schema)
+
+    def tell_columns(self) -> None:
+        """Tell dlt of the columns of rows that wait on disk, so that later ones get their types."""
+        hints, decoder = self._hints(), self._schema.decoder
+        columns = hints.applied().columns
+        if hints.nested is None:
+            # Arrow tables would tell these types themselves.
+            for name, kind in {**decoder.hinted_types, **decoder.observed.variants}.items():
+                columns[name] = {**columns.get(name, {}), **type_hint(kind)}
+        resource = self._options.everything or self._stream
+        layout.tell(self._schema.table, resource, columns)
+
+    def activate(self, version: int) -> None:
+        """Let rows of versions before this one go when the package is loaded."""
+        self._active = version if self._active is None else max(version, self._active)
+        # With the column of the versions, which the rows so far may not have.
+        self._is_told = False
+
+    def item(self, tables: Sequence[pa.Table]) -> StreamItem:
+        """Return rows for dlt, with the hints of the table if dlt must know them.
+
+        Args:
+            tables: The rows.
+        """
+        item = StreamItem([], size=sum(table.nbytes for table in tables))
+        tables = [self._observed(table) for table in tables]
+        if self._deduplicator:
+            tables = []
+        if not self._is_told:
+            item.hints = self._hints()
+            schema = self._schema.decoder.schema
+            self._is_told, self._told_columns = True, set(schema.names)
+            self._schema.is_new = False
+            if not any(table.schema.equals(schema) for table in tables):
+                # With columns that the rows so far do not have, such as that of the versions.
+                tables.append(schema.empty_table())
+        for table in tables:
+            item.rows += self._converted(table)
+        return item
+
+    def _observed(self, table: pa.Table) -> pa.Table:
+        """Note what rows say of the package, and return those that can go on now."""
+        if VERSION in table.schema.names:
+            oldest = pc.min(table[VERSION]).as_py()
+            if oldest is not None:
+                self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
+        if self._completion:
+            table = self._completion.add(table)
+            if self._completion.needed:
+                self._keys.give_up()
+        self._is_told &= self._told_columns.issuperset(table.schema.names)
+        self.choose_format(table)
+        if self._deduplicator:
+            self._deduplicator.add(table)
+        else:
+            self._keys.add(table)
+        return table
+
+    def choose_format(self, table: pa.Table) -> None:
+        """Choose INSERT statements if CSV files would change a value of these rows."""
+        empty_texts = destination.has_exact_csv()
+        if self._file_format == CSV and needs_values(table, empty_texts=empty_texts):
+            self._file_format = VALUES
+            self._is_told = False
+
+    def last_items(self) -> Iterator[StreamItem]:
+        """Yield the rows that were held back; all others must have come before."""
+        hints: TableHints | None = None
+        for table, hints in self._completed():
+            if self._deduplicator:
+                self._deduplicator.add(table)
+            else:
+                yield StreamItem([table], hints)
+        if self._deduplicator:
+            for table in self._deduplicator.tables():
+                yield StreamItem(self._converted(table), hints)
+        elif self._keys.worth_telling and self._is_told:
+            empty = self._converted(self._schema.decoder.schema.empty_table())
+            yield StreamItem(empty, replace(self._hints(), deduplicated=True))
+
+    def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
+        """Yield the rows that lacked something, and what dlt must know of their columns."""
+        if self._completion is None:
+            return
+        # Steps that add columns would add them to these rows a second time.
+        others = not self._options.applied_to(self._stream).rows_changed
+        rows = complete_rows(
+            self._stream,
+            self._schema.table,
+            self._schema.decoder,
+            self._completion,
+            others=others,
+        )
+        for table, kinds in rows:
+            self.choose_format(table)
+            yield table, replace(self._hints(), columns=kinds)
+
+    def _converted(self, table: pa.Table) -> list[Any]:
+        if self._as_objects:
+            return to_objects(table, self._schema.decoder.nested_columns)
+        return [for_values(table) if self._file_format == VALUES else table]
+
+    def _hints(self) -> TableHints:
+        schema, options = self._schema, self._options
+        decoder, table = schema.decoder, schema.table
+        hints = TableHints(
+            schema.plan,
+            decoder.hinted_types,
+            decoder.observed.variants,
+            stored=layout.stored_columns(table),
+            conditions=self._conditions(),
+            nested=decoder.nested_columns if self._as_objects else None,
+            file_format=self._file_format,
+            table=table if options.names_table(self._stream, table) else None,
+            stream=self._stream,
+            properties=schema.renamed_properties,
+        )
+        if self._as_objects:
+            merged = isinstance(hints.disposition, dict)
+            checks.refuse_unlinked(self._stream, table, options.existing, merged=merged)
+        else:
+            checks.refuse_linked(self._stream, table)
+        return hints
+
+    def _conditions(self) -> dict[str, str]:
+        """Return what decides which rows are in the table after a version was activated."""
+        keys = self._schema.plan.keys
+        if self._active is None:
+            return {"destination_scope": same_key(keys)} if self._is_ambiguous() else {}
+        conditions = {"destination_scope": older_versions(self._active, self._first, keys)}
+        if self._oldest is not None and self._oldest < self._active:
+            conditions["source_filter"] = not_older(self._active)
+        return conditions
+
+    def _is_ambiguous(self) -> bool:
+        """Return whether a column has the name that dlt gives the table when it deletes by key.
+
+        DuckDB would look for the key within the column, and find nothing to delete.
+        """
+        normalize = dlt.current.source_schema().naming.normalize_path
+        return (
+            self._schema.plan.strategy == DELETE_INSERT
+            and destination.destination_type() == "duckdb"
+            and any(normalize(name) == DLT_ALIAS for name in self._schema.decoder.types)
+        )
+
+    def close(self) -> None:
+        """Drop the rows that are held back."""
+        for held in (self._deduplicator, self._completion):
+            if held:
+                held.close()

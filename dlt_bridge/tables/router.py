@@ -1,0 +1,169 @@
+"""Hands each line of a tap to what takes it: records and versions to their sinks."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.tables.sink import Sink
+from dlt_bridge.tables.state_messages import ReadState
+from dlt_bridge.tap.batch_files import batch_lines
+from dlt_bridge.tap.messages import (
+    ActivateVersion,
+    Batch,
+    OtherMessage,
+    Record,
+    Schema,
+    State,
+    StreamMessage,
+    decode_message,
+)
+from dlt_bridge.tap.record_prefixes import RecordPrefixes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from dlt_bridge.tables.backlog import Backlog
+    from dlt_bridge.tables.items import StreamItems
+    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog
+    from dlt_bridge.tap.messages import Message
+
+    #: Rows for dlt; a STATE; or None where the package is to end because too much waits.
+    RouterOutput = StreamItems | ReadState | None
+
+logger = logging.getLogger(__name__)
+
+
+class Router:
+    """Routes the lines of a tap.
+
+    Args:
+        catalog: What is known of the tap's streams.
+        selected: The streams to load.
+        options: How streams are loaded.
+        backlog: Holds the streams that have begun.
+        first: The first value of `_sdc_sequence` in the run.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog | NoCatalog | RenamedCatalog,
+        selected: Collection[str],
+        options: Options,
+        backlog: Backlog,
+        first: int,
+    ) -> None:
+        self._catalog = catalog
+        self._selected = selected
+        self._options = options
+        self._backlog = backlog
+        self._first = first
+        self._in_parts = False
+        # The last SCHEMA line of each stream, what its RECORDs begin with, and the last STATE line.
+        self._schema_lines: set[bytes] = set()
+        self._heads: RecordPrefixes[Sink] = RecordPrefixes()
+        self._state_line = b""
+        # The types of messages that Singer does not have.
+        self._other_kinds: set[str] = set()
+
+    def route(self, blocks: Iterable[bytes], *, in_parts: bool) -> Iterator[RouterOutput]:
+        """Route lines, and yield rows and STATEs as they come.
+
+        Args:
+            blocks: Whole lines, as many together as the tap has written.
+            in_parts: The run may commit packages before the tap has ended.
+        """
+        self._in_parts = in_parts
+        for number, count, line in self._heads.split(blocks):
+            sink = self._heads.known(line)
+            if sink:
+                yield from self._backlog.append(sink, line, number, count)
+            elif line and line == self._state_line:
+                yield ReadState(number, line)
+            elif line not in self._schema_lines and line.strip():
+                yield from self._message(decode_message(line, number), line, number)
+
+    def _message(
+        self, message: Message | OtherMessage, line: bytes, number: int
+    ) -> Iterator[RouterOutput]:
+        """Hand a message to what takes it; most RECORDs are not decoded, and don't come here."""
+        if isinstance(message, OtherMessage):
+            self._warn_of_other(message, number)
+        elif isinstance(message, State):
+            self._state_line = line
+            yield ReadState(number, line)
+        else:
+            stream = self._stream(message.stream, number)
+            if stream is None or stream in self._backlog.skipped:
+                return
+            try:
+                yield from self._to_sink(stream, message, line, number)
+            except BridgeError as error:
+                self._backlog.skip(stream, error)
+
+    def _to_sink(
+        self, stream: str, message: StreamMessage, line: bytes, number: int
+    ) -> Iterator[RouterOutput]:
+        sink, backlog = self._backlog.sinks.get(stream), self._backlog
+        if isinstance(message, Schema):
+            yield from self._set_schema(stream, message, line)
+            return
+        if sink is None:
+            raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
+        match message:
+            case Record():
+                self._heads.add(line, message.stream, sink)
+                yield from backlog.append(sink, line, number)
+            case Batch():
+                folders = self._options.places
+                for record in batch_lines(sink.schema.message, message, number, folders):
+                    yield from backlog.append(sink, record, number)
+            case ActivateVersion():
+                backlog.decode(sink)
+                sink.activate(message.version, number)
+
+    def _set_schema(self, stream: str, message: Schema, line: bytes) -> Iterator[RouterOutput]:
+        """Begin a stream, or change the SCHEMA of one."""
+        sink = self._backlog.sinks.get(stream)
+        if sink is None:
+            known = self._catalog.stream(stream)
+            sink = Sink(known, message, self._options, self._first, in_parts=self._in_parts)
+            self._backlog.sinks[stream] = sink
+        elif sink.schema.message != message:
+            yield from self._backlog.flush(sink)
+            if sink.is_skipped:
+                return
+            sink.change_schema(message)
+        # SCHEMAs that come again need not be decoded.
+        self._schema_lines.discard(sink.schema_line)
+        self._schema_lines.add(line)
+        sink.schema_line = line
+
+    def _warn_of_other(self, message: OtherMessage, number: int) -> None:
+        """Warn once of each type of messages that are not loaded."""
+        if message.type not in self._other_kinds:
+            self._other_kinds.add(message.type)
+            logger.warning(
+                "Line %d is a message of the type %s, which Singer does not have. It is left out,"
+                " and so are others like it.",
+                number,
+                message.type,
+            )
+
+    def _stream(self, name: str, line: int) -> str | None:
+        """Return the selected stream that a message is of, or None if it is not selected."""
+        known = self._catalog.named(name)
+        if not known:
+            raise MessageError(
+                f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."
+                " If the tap renames its streams, say renamed=True, or dlt singer run --renamed."
+            )
+        selected = [stream for stream in known if self._options.reads(stream, self._selected)]
+        if len(selected) > 1:
+            raise MessageError(
+                f"Stream {name}: line {line} may be of any of the streams {', '.join(selected)}."
+                " Select one of them."
+            )
+        return selected[0] if selected else None

@@ -1,0 +1,157 @@
+"""The table that a SCHEMA message declares: its name, columns, keys and write disposition."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dlt_bridge.arrow.columns import Column, columns
+from dlt_bridge.arrow.decoder import RecordDecoder
+from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN
+from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
+from dlt_bridge.errors import MessageError
+from dlt_bridge.tables import checks, column_names
+from dlt_bridge.tables.dispositions import UserHints, load_plan, user_hints
+from dlt_bridge.tables.layout import record_schema
+from dlt_bridge.tables.missing_properties import keeping
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from dlt_bridge.arrow.record_schema import RecordSchema
+    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tap.catalog import Stream
+    from dlt_bridge.tap.messages import Schema
+
+logger = logging.getLogger(__name__)
+
+
+class TableSchema:
+    """The table of a stream, as long as one SCHEMA message holds.
+
+    Args:
+        stream: The stream, as the catalog knows it.
+        message: The SCHEMA.
+        options: How streams are loaded.
+
+    Attributes:
+        message: The SCHEMA.
+        table: The name of the table in the destination.
+        plan: How rows come into the table.
+        decoder: Decodes the records.
+        renamed_properties: The properties of columns that have another name, by the names of the
+            columns.
+        has_columns: The SCHEMA declares a column.
+        whole_records: Adds the whole record to each record; None if the SCHEMA declares enough.
+        is_new: No record was decoded and dlt knows no column yet: values may choose the types.
+
+    Raises:
+        MessageError: The destination can't load the SCHEMA as the user asks for.
+    """
+
+    def __init__(self, stream: Stream, message: Schema, options: Options) -> None:
+        self.message = message
+        self.is_new = True
+        self.whole_records: RecordColumn | None = None
+        self._stream = stream
+        self._options = options
+        # How much of what the decoder has observed was reported.
+        self._reported_properties = self._reported_variants = 0
+        hints = user_hints(options.resource(stream.name), options.applied_to(stream.name))
+        self.table = options.table(stream.name, self._table_name(hints))
+        plan = load_plan(stream, message.keys, hints, hard_delete=bool(options.hard_delete))
+        options.refreshing.drop(stream.name, self.table)
+        properties = self._properties(plan.keys)
+        self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
+        self.renamed_properties = column_names.renamed_properties(properties)
+        named = [column.name for column in properties if column.type]
+        options.existing.bring_in_line(stream.name, self.table, named)
+        checks.refuse_many(stream.name, self.table, named)
+        self.decoder = RecordDecoder(self._record_schema(properties, hints))
+        if self.plan.needs_one_version:
+            checks.refuse_changed_key(stream.name, self.table, self.plan.keys)
+
+    def _table_name(self, hints: UserHints) -> str:
+        """Return the name that the table is to have, before normalization."""
+        everything, stream = self._options.everything, self._stream.name
+        if everything and hints.table not in {None, everything}:
+            raise MessageError(
+                f"Stream {stream}: a table_name can't be given to all streams together. Select"
+                " them by their names, and give each its own."
+            )
+        return stream if everything else hints.table or stream
+
+    def _properties(self, keys: Collection[str]) -> tuple[Column, ...]:
+        """Return the columns of the properties, with their names in the table."""
+        declared = columns(self.message.schema, keys)
+        self.has_columns = any(column.type for column in declared)
+        if not keys and not declared and "properties" not in self.message.schema:
+            raise MessageError(
+                f"Stream {self._stream.name}: the SCHEMA has no property, and no key. What its"
+                " records are is not known: an object `properties`, which may be empty, must be"
+                " there."
+            )
+        whole = with_record_column(declared, keys, self.message.keys)
+        if whole is not None:
+            self._keep_whole_records(declared, whole, keys)
+        return column_names.name_columns(
+            self._stream.name, self.table, whole or declared, self._options.on_name_collision
+        )
+
+    def _keep_whole_records(
+        self, declared: Sequence[Column], whole: Sequence[Column], keys: Collection[str]
+    ) -> None:
+        """Keep records whole, because the SCHEMA lacks properties; warn once in a run."""
+        known = [column.name for column in declared if column.type]
+        self.whole_records = RecordColumn(whole, known)
+        if self._stream.name not in self._options.whole:
+            self._options.whole.add(self._stream.name)
+            logger.warning(
+                "Stream %s: its SCHEMA has no %s. Its records, if there are any, are kept whole, as"
+                " JSON, in the column `%s`.",
+                self._stream.name,
+                f"property for its key {', '.join(keys)}" if known else "properties",
+                RECORD_COLUMN,
+            )
+
+    def _record_schema(self, properties: Sequence[Column], hints: UserHints) -> RecordSchema:
+        """Return what the records become."""
+        options = self._options
+        schema = record_schema(
+            self._stream.name, self.table, properties, hints.columns, options.nested
+        )
+        if options.nested == "tables":
+            return schema
+        return keeping(
+            schema, self.plan, self.table, every=options.keep, table_format=hints.table_format
+        )
+
+    def expect_versions(self) -> None:
+        """Add the column of versions, though no record has a version so far."""
+        observed = self.decoder.observed
+        if not observed.versioned:
+            self.decoder.observe(replace(observed, versioned=True))
+
+    def report(self) -> None:
+        """Warn once of each property that is not loaded, and of each column that has a variant."""
+        observed, name = self.decoder.observed, self._stream.name
+        if unknown := observed.unknown[self._reported_properties :]:
+            self._reported_properties = len(observed.unknown)
+            logger.warning(
+                "Stream %s: records have properties that its SCHEMA has not, and that are not"
+                " loaded, such as %s.",
+                name,
+                ", ".join(f"`{name}`" for name in unknown),
+            )
+        for misplaced in observed.new_variants[self._reported_variants :]:
+            self._reported_variants += 1
+            logger.warning(
+                "Stream %s: the value of `%s` in line %d does not fit its column (%s). It is kept"
+                " as it is in the column `%s`, and so are others like it.",
+                name,
+                misplaced.json_name,
+                misplaced.line,
+                misplaced.column_type.text if misplaced.column_type else "null",
+                misplaced.name,
+            )
