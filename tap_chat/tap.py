@@ -23,7 +23,7 @@ from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
 from tap_chat.singer.progress import Progress, watched
-from tap_chat.singer.sdk import BeginningTap, ProbingTap, TerminatingTap
+from tap_chat.singer.sdk import HookedTap
 from tap_chat.singer.state import check_state, unwrap_state
 from tap_chat.singer.stream_maps import Mapper
 from tap_chat.singer.writer import MessageWriter, not_written, write_line
@@ -66,7 +66,7 @@ Config = cast(
 )
 
 
-class TapChat(TerminatingTap, ProbingTap, BeginningTap):
+class TapChat(HookedTap):
     """Every conversation of your chat platforms, as a Singer tap."""
 
     name = "tap-chat"

@@ -1,6 +1,6 @@
-"""The private parts of the Singer SDK that tap-chat stands on: all of them, here and nowhere else.
+"""All uses of private parts of the Singer SDK.
 
-`tests/tap/test_sdk.py` fails when a new version of the SDK moves one of them.
+`tests/tap/test_sdk.py` fails when a new version of the SDK changes one of them.
 """
 
 from __future__ import annotations
@@ -31,31 +31,34 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROGRESS_MARKERS",
-    "BeginningTap",
     "ChunkedStream",
-    "OneSchemaStream",
-    "ProbingTap",
+    "HookedTap",
     "StreamStateManager",
-    "TerminatingTap",
     "write_starting_replication_value",
 ]
 
-# Records; a chunk is written in parts of no more.
+# Records that are written at once.
 LARGEST_PART = 500
 
 
 class ChunkedStream(RESTStream[Any]):
-    """A stream that writes its records in chunks, where the SDK has nothing to do with each.
+    """A stream that writes its records in chunks, and its SCHEMA once.
 
-    The SDK's own loop costs more for each record than reading and writing it. Where a feature of
-    the SDK is on, or children follow, its own loop serves.
+    The SDK's loop over records costs more than reading and writing them. It still runs where the
+    SDK has something to do with each record: mapping, selecting, syncing child streams. And it
+    builds the SCHEMA of a child stream for each parent, which can cost more than the records.
     """
 
+    _schema_is_written = False
+
     def chunks(self, context: Context | None) -> Iterator[RecordChunk]:
-        """Read the records in chunks, each of which is written before the next is asked for.
+        """Read the records of one context.
 
         Args:
-            context: The parent's keys, or None.
+            context: The keys of the parent; None for a stream without one.
+
+        Yields:
+            Each chunk. It is written before the next is read.
         """
         raise NotImplementedError
 
@@ -65,7 +68,7 @@ class ChunkedStream(RESTStream[Any]):
             yield from chunk.records
 
     def advance(self, chunk: RecordChunk) -> None:
-        """Move the bookmark over a chunk that is written.
+        """Move the bookmark over a chunk that was written.
 
         Args:
             chunk: The chunk.
@@ -73,8 +76,8 @@ class ChunkedStream(RESTStream[Any]):
         raise NotImplementedError
 
     @cached_property
-    def _as_it_is(self) -> bool:
-        """Whether a record is written as it is: nothing is deselected, mapped or flattened."""
+    def _is_unchanged(self) -> bool:
+        """Whether records are written as they are: nothing is deselected, mapped or flattened."""
         [stream_map, *more] = self.stream_maps
         return (
             not more
@@ -87,12 +90,12 @@ class ChunkedStream(RESTStream[Any]):
 
     @cached_property
     def is_chunked(self) -> bool:
-        """Whether the stream is written in chunks: then records may stay the JSON they came as."""
-        # Partitions are entries of the state, each with its own records.
+        """Whether records are written in chunks, and so may be raw JSON."""
+        # Each partition has its own entry in the state.
         is_child = self.parent_stream_type is not None
         is_partitioned = self.state_partitioning_keys != () if is_child else self.partitions
         return (
-            self._as_it_is
+            self._is_unchanged
             and self.selected
             and not self.has_selected_descendents
             and self.ABORT_AT_RECORD_COUNT is None
@@ -100,20 +103,26 @@ class ChunkedStream(RESTStream[Any]):
         )
 
     @override
+    def _write_schema_message(self) -> None:
+        if not self._schema_is_written:
+            self._schema_is_written = True
+            super()._write_schema_message()
+
+    @override
     def _write_record_message(self, record: Record) -> None:
-        if self._as_it_is:
+        if self._is_unchanged:
             self._write_records([record])
         else:
             super()._write_record_message(record)
 
     def _write_records(self, records: Sequence[Any]) -> None:
-        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see _as_it_is
+        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see _is_unchanged
         writer.write_records(self.stream_maps[0].stream_alias, records, self._stream_version)
         self.state_manager.is_flushed = False
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
-        # For streams without one, the SDK copies the whole config to no end, for each parent.
+        # The SDK copies the config for each parent, also for a stream without a replication key.
         if self.replication_method != REPLICATION_FULL_TABLE:
             super()._write_starting_replication_value(context)
 
@@ -127,7 +136,7 @@ class ChunkedStream(RESTStream[Any]):
             yield from super()._sync_records(context, write_messages=write_messages)
 
     def _sync_chunks(self, context: Context | None) -> None:
-        """Do for chunks what the SDK does for records: the same messages in the same order."""
+        """Write the messages that the SDK's loop would write, in the same order."""
         written = 0
         counter, timer = self.get_record_counter(), self.get_sync_timer()
         with counter, timer:
@@ -150,23 +159,28 @@ class ChunkedStream(RESTStream[Any]):
         self._write_state_message()
 
 
-class OneSchemaStream(RESTStream[Any]):
-    """A stream that makes its SCHEMA once, however often it is synced.
+class HookedTap(Tap):
+    """A tap with hooks for what the SDK does in its own way."""
 
-    A child is synced for each parent, and to make the message costs more than to read its records.
-    """
+    def test_connections(self) -> bool:
+        """Test the connection to each platform, and write the results to standard output.
 
-    _schema_is_written = False
+        Returns:
+            Whether all connections work.
+        """
+        raise NotImplementedError
 
-    @override
-    def _write_schema_message(self) -> None:
-        if not self._schema_is_written:
-            self._schema_is_written = True
-            super()._write_schema_message()
+    def begin(self) -> None:
+        """Prepare a run: the streams are set up, nothing is read or written yet."""
+        raise NotImplementedError
 
+    def terminate(self, signum: int) -> None:
+        """End the run on a signal.
 
-class ProbingTap(Tap):
-    """A tap whose `--test` tests the connections, without a record of any stream."""
+        Args:
+            signum: The number of the signal.
+        """
+        raise NotImplementedError
 
     @classmethod
     @override
@@ -183,54 +197,26 @@ class ProbingTap(Tap):
     @classmethod
     @override
     def cb_test(cls, ctx: ClickContext, param: Option, value: str) -> None:
-        kinds = [kind.value for kind in CliTestOptionValue]
-        if value not in kinds:
-            # For the SDK, that is a test of all kinds.
+        tests = [option.value for option in CliTestOptionValue]
+        if value not in tests:
+            # The SDK would run all its tests.
             ctx.fail(f"There is no test '{value}'. A config is given as in --config {value}.")
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
         if cls.logger.getEffectiveLevel() == logging.INFO:
-            # What the SDK tells of its streams would stand between the lines of the test.
+            # Keep the SDK's lines out of the results.
             cls.logger.setLevel(logging.WARNING)
-        given = ctx.params["config"]
-        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        config = ctx.params["config"]
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
         ctx.exit(0 if tap.test_connections() else 1)
-
-    def test_connections(self) -> bool:
-        """Test the connection to each platform, and say on standard output how it went.
-
-        Returns:
-            Whether all is right.
-        """
-        raise NotImplementedError
-
-
-class BeginningTap(Tap):
-    """A tap that does something after all is set up, and before the first stream is read."""
 
     @override
     def _set_compatible_replication_methods(self) -> None:
         super()._set_compatible_replication_methods()
         self.begin()
 
-    def begin(self) -> None:
-        """Do what comes before the first STATE and the first stream."""
-        raise NotImplementedError
-
-
-class TerminatingTap(Tap):
-    """A tap that does not call a run complete that a signal ended."""
-
     @override
     def _handle_termination(self, signum: int, frame: object) -> None:
-        # The SDK's own handler exits with 0 and may write a STATE into the middle of a record.
+        # The SDK exits with 0, and may write a STATE into the middle of a record.
         self.terminate(signum)
-
-    def terminate(self, signum: int) -> None:
-        """End the run on a signal.
-
-        Args:
-            signum: The signal's number.
-        """
-        raise NotImplementedError

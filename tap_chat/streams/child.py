@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
-from tap_chat.singer.sdk import OneSchemaStream
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ _silent = logging.getLogger("tap-chat.silent")
 _silent.setLevel(logging.CRITICAL)
 
 
-class ChildStream(ChatStream, OneSchemaStream):
+class ChildStream(ChatStream):
     """A stream with one context for each parent, and one bookmark for all."""
 
     # With the SDK's default the STATE has an entry for each parent, searched for each record.

@@ -14,7 +14,7 @@ from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
 from tap_chat.singer.bookmarks import Bookmarks
-from tap_chat.singer.sdk import ChunkedStream, ProbingTap, write_starting_replication_value
+from tap_chat.singer.sdk import ChunkedStream, HookedTap, write_starting_replication_value
 from tap_chat.tap import TapChat
 
 PACKAGE = Path(tap_chat.__file__).parent
@@ -48,7 +48,7 @@ def test_run_begins_after_what_the_tap_overrides() -> None:
 
 
 def test_config_of_the_command_line_is_as_the_connection_test_reads_it() -> None:
-    assert parameters(Tap.cb_test) == parameters(ProbingTap.cb_test)
+    assert parameters(Tap.cb_test) == parameters(HookedTap.cb_test)
     given = _ConfigInput.from_cli_args("ENV")
     assert (given.config, given.parse_env) == ({}, True)
     # It is read before the callback of --test, wherever it stands.

@@ -27,7 +27,7 @@ from tap_chat.singer import sdk
 from tap_chat.__main__ import main
 
 sdk.ChunkedStream._is_chunked = lambda *_: False
-sdk.ChunkedStream._as_it_is = False
+sdk.ChunkedStream._is_unchanged = False
 main()
 """
 

@@ -160,7 +160,8 @@ class LiveChatChats(LiveChatStream):
 
     def __init__(self, tap: Tap, session: Session) -> None:
         super().__init__(tap, session)
-        self._first_row: Record = {}
+        # The chat whose parts are still to be read.
+        self._chat_id: str | None = None
         # When the last chat ended, as far as it is known, in seconds since 1970.
         self._newest = 0
 
@@ -265,7 +266,7 @@ class LiveChatChats(LiveChatStream):
 
     def _chunk(self, rows: list[Record], page: Listing) -> RecordChunk:
         """Return the rows of a chat, from which its parts are read, too."""
-        self._first_row = rows[0]
+        self._chat_id = rows[0]["id"]
         for stream in self.child_streams:
             if isinstance(stream, ChatPart):
                 stream.chat, stream.request = rows[0], page.request
@@ -370,10 +371,11 @@ class LiveChatChats(LiveChatStream):
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
-        # One for each chat, not for each agent. The chat itself is handed over apart from the
-        # context, which the SDK logs.
-        if record is self._first_row:
-            yield {"chat_id": record["id"]}
+        # One for each chat, not for each row. The chat itself is not part of the context, which
+        # the SDK logs.
+        if self._chat_id is not None:
+            chat_id, self._chat_id = self._chat_id, None
+            yield {"chat_id": chat_id}
 
 
 class ChatPart(ChildStream, LiveChatStream):
