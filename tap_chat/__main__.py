@@ -1,4 +1,4 @@
-"""The command `tap-chat`: what goes wrong becomes a sentence and an exit code."""
+"""The command `tap-chat`: each error becomes a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -15,69 +15,69 @@ from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.config.errors import config_error
 from tap_chat.http.errors import RequestError
-from tap_chat.logs import keep_log_plain
-from tap_chat.signals import STOPPING, watch_signals
+from tap_chat.logs import make_log_plain
+from tap_chat.signals import STOP_SIGNALS, watch_signals
 from tap_chat.singer.writer import buffer_output, flush
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from click import Command
 
-#: Of glibc's `mallopt`: the most heaps of a process, and the least bytes that get pages of their
-#: own (mallopt(3)).
+#: Parameters of glibc's `mallopt`: the number of heaps of a process, and the size in bytes from
+#: which on an allocation gets pages of its own (mallopt(3)).
 M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
-PAGED_BYTES = 16 * 1024
+MMAP_BYTES = 16 * 1024
 
-#: The number of the last file that is open from the beginning.
+#: The file descriptor of standard error, the last of the three standard streams.
 STANDARD_ERROR = 2
 
 
-def keep_heap_small() -> None:
-    """Let glibc's heap not grow with the number of requests.
+def limit_heap() -> None:
+    """Keep glibc's heap from growing with the number of requests.
 
-    All threads share one, where each would have its own and keep what it once needed: as threads
-    of Python take turns, they need no more. And bodies of answers are not in it. They come and go
-    in all sizes, and between those that wait for their turn ever more holes were left.
+    By default each thread has a heap, and keeps what it once needed. As only one thread of Python
+    runs at a time, all share one here. And response bodies get pages of their own: they come and
+    go in all sizes, and would leave ever more holes in the heap.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
-        mallopt(M_MMAP_THRESHOLD, PAGED_BYTES)
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
 
 
-def take_standard_numbers() -> None:
-    """Open standard input, output and error where they are closed: no other file may be one."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+def open_standard_streams() -> None:
+    """Open closed standard streams, so that no other file gets their file descriptors."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
         pass
-    os.close(number)
+    os.close(descriptor)
 
 
-def prepared_command() -> Command:
+def prepare_command() -> Command:
     """Set up the log, and return the command.
 
     Raises:
-        ConfigValidationError: The environment asks for a log that can't be.
+        ConfigValidationError: The log can't be set up as the environment says.
     """
     try:
         command: Command = TapChat.cli  # sets up the log
-    except Exception as error:  # noqa: BLE001 - of all kinds, and its text may be of any file
+    except Exception as error:  # noqa: BLE001 - any error; its text may hold lines of any file
         raise config_error(
             f"The log can't be set up ({type(error).__name__}). Check the environment variables"
             " TAP_CHAT_LOGLEVEL and LOGLEVEL, such as INFO, and the file that SINGER_SDK_LOG_CONFIG"
             " names."
         ) from None
-    keep_log_plain()
+    make_log_plain()
     return command
 
 
 def main() -> None:
     """Run the tap; exit with 0 only if every record was written."""
-    take_standard_numbers()
+    open_standard_streams()
     watch_signals()
-    for signum in STOPPING:
-        # Until the tap is made, and handles them itself.
+    for signum in STOP_SIGNALS:
+        # Until the tap exists and handles them itself.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
-    keep_heap_small()
+    limit_heap()
     if sys.stderr is None:  # as in `tap-chat 2>&-`
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     if sys.stdout is None:  # as in `tap-chat >&-`
@@ -85,13 +85,13 @@ def main() -> None:
     buffer_output()
     try:
         try:
-            prepared_command()()
+            prepare_command()()
         finally:
             flush()
     except (SingerSDKError, RequestError) as error:
         TapChat.logger.error(str(error))
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold what a user wrote
+    except Exception as error:  # noqa: BLE001 - its text may hold what a user wrote
         TapChat.logger.error(
             "Unexpected %s. This is a bug of tap-chat, or of something in its config, catalog or"
             " state; TAP_CHAT_LOGLEVEL=DEBUG shows where it happened.",

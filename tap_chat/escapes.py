@@ -1,14 +1,14 @@
-"""Names that others gave, as a terminal and a log may be shown them."""
+"""Text from outside, such as names of streams, made safe for a terminal and a log."""
 
 from __future__ import annotations
 
 
-def shown(text: str, *, keep: str = "") -> str:
-    """Return a text without what a terminal or a log would take for its own.
+def printable(text: str, *, keep: str = "") -> str:
+    """Return a text with line breaks, control characters and the like escaped.
 
     Args:
         text: The text.
-        keep: Characters that stay, such as a line break.
+        keep: Characters that are not escaped, such as a line break.
     """
     if text.isprintable():
         return text

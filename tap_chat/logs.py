@@ -1,4 +1,4 @@
-"""The log of a command: no lines that tell a user nothing, and no line that is not one."""
+"""The log of a command: one printable line for each message, without messages of no use."""
 
 from __future__ import annotations
 
@@ -7,43 +7,42 @@ from copy import copy
 
 from typing_extensions import override
 
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
-UNSAID = frozenset(
+HIDDEN_MESSAGES = frozenset(
     {
-        # Said of settings that did come from the environment, too.
+        # Also logged when settings do come from the environment.
         "Skipping parse of env var settings...",
         "Parsing env var for settings config...",
         "Added '%s' as child stream to '%s'",
-        # Of what the SDK's bookmarks can do; those of tap-chat go on where a run was stopped.
+        # True of the SDK's bookmarks; those of tap-chat resume where a run was interrupted.
         "Stream is assumed to be unsorted, progress is not resumable if interrupted",
-        # After the sentences that say what is wrong with it.
+        # Follows the sentences that say what is wrong.
         "Config validation failed",
-        # Before the sentence that says what happened.
+        # Precedes the sentence that says what happened.
         "An unhandled error occurred while syncing '%s'",
     }
 )
 
-
-#: The logger of Python's warnings, which have several lines.
+#: The logger of Python's warnings, which have more than one line.
 WARNINGS = "py.warnings"
 
 
-class _Unsaid(logging.Filter):
-    """Leaves these lines out."""
+class _HiddenMessages(logging.Filter):
+    """Drops the hidden messages."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.msg not in UNSAID
+        return record.msg not in HIDDEN_MESSAGES
 
 
-class _Plain(logging.Formatter):
-    """Formats messages in one printable line each.
+class _PlainFormatter(logging.Formatter):
+    """Makes each message one printable line.
 
-    A name of a stream or field can neither forge a line nor move the cursor of a terminal.
+    So no name of a stream or property can forge a line, or move the cursor of a terminal.
 
     Args:
-        inner: Formats what is printable.
+        inner: The formatter that formats the printable message.
     """
 
     def __init__(self, inner: logging.Formatter) -> None:
@@ -57,21 +56,21 @@ class _Plain(logging.Formatter):
         if record.levelno > logging.DEBUG and record.name != WARNINGS:
             record = copy(record)
             level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
-            record.msg = ("" if self._has_level else level) + shown(record.getMessage())
+            record.msg = ("" if self._has_level else level) + printable(record.getMessage())
             record.args = ()
         return self._inner.format(record)
 
 
-def keep_log_plain() -> None:
-    """Leave lines that tell nothing out, and make one printable line of each other.
+def make_log_plain() -> None:
+    """Drop the hidden messages, and make each other message one printable line.
 
-    Warnings and errors begin with their level where the log has none, as that which Meltano sets
-    up. It is called when the log is set up.
+    Call it when the log is set up. Warnings and errors begin with their level if the format of
+    the log has no level, as in the log that Meltano sets up.
     """
-    unsaid = _Unsaid()
+    hidden = _HiddenMessages()
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    # A log config of the user may give any logger handlers, and one handler to several.
+    # A log config of the user may give handlers to any logger, and share one between several.
     handlers = {handler for logger in loggers for handler in getattr(logger, "handlers", ())}
     for handler in handlers:
-        handler.addFilter(unsaid)
-        handler.setFormatter(_Plain(handler.formatter or logging.Formatter()))
+        handler.addFilter(hidden)
+        handler.setFormatter(_PlainFormatter(handler.formatter or logging.Formatter()))

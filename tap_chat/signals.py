@@ -1,4 +1,4 @@
-"""How a signal ends the tap, whatever is under way."""
+"""Ending the tap on a signal, even if its main thread is blocked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 
-from tap_chat.singer.progress import watched
+from tap_chat.singer.progress import is_watched
 
-#: Signals that end a run; as a shell says it, with 128 and their number.
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+#: Signals that end a run. The exit code is 128 and the number of the signal, as in a shell.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-#: Seconds from a signal to the end, for what is written to be written whole, and for a last STATE.
-GRACE = 2.0
+#: Seconds from a signal to the exit, to finish the line that is being written and write a STATE.
+GRACE_SECONDS = 2.0
 
 SHOW_CURSOR = b"\x1b[?25h"
 
@@ -24,29 +24,30 @@ logger = logging.getLogger(__name__)
 
 
 def watch_signals() -> None:
-    """See that a signal ends the process, though its main thread may be held up.
+    """Start a thread that ends the process after a signal, if the main thread does not.
 
-    Python calls handlers of signals in the main thread, between two of its steps. One that waits
-    for a loader that does not read, or for the resolver of names, takes no step, and a write that
-    was interrupted is gone on with (PEP 475). So another thread gets to know of signals, too, and
-    leaves the process if the main one has not in time. The output may then end within a line: that
-    is no JSON, which no loader takes for a record.
+    Python runs signal handlers in the main thread, between two bytecode instructions. A main
+    thread that waits for a loader that does not read, or for a DNS lookup, runs none, and Python
+    resumes an interrupted write (PEP 475). When the thread ends the process, the output may end
+    within a line. That part of a line is not valid JSON, so no loader takes it for a record.
     """
-    read, written = socket.socketpair()
-    written.setblocking(False)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
     try:
-        threading.Thread(target=_leave, args=(read,), name="ending", daemon=True).start()
-    except RuntimeError:  # there may be no more threads
+        threading.Thread(
+            target=_exit_after_signal, args=(receiver,), name="ending", daemon=True
+        ).start()
+    except RuntimeError:  # the limit of threads is reached
         logger.warning("No thread can be started. A signal ends the run when the loader reads.")
         return
-    signal.set_wakeup_fd(written.detach(), warn_on_full_buffer=False)
+    signal.set_wakeup_fd(sender.detach(), warn_on_full_buffer=False)
 
 
-def _leave(signals: socket.socket) -> None:
-    while (signum := signals.recv(1)[0]) not in STOPPING:
+def _exit_after_signal(signals: socket.socket) -> None:
+    while (signum := signals.recv(1)[0]) not in STOP_SIGNALS:
         pass
-    time.sleep(GRACE)
-    if watched():
-        # What shows the progress has hidden it, and has no time left to bring it back.
+    time.sleep(GRACE_SECONDS)
+    if is_watched():
+        # The progress display hides the cursor, and can't restore it before the exit.
         os.write(sys.stderr.fileno(), SHOW_CURSOR)
     os._exit(128 + signum)

@@ -22,11 +22,11 @@ from tap_chat.http.transport import Transport
 from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
-from tap_chat.singer.progress import Progress, watched
+from tap_chat.singer.progress import Progress, is_watched
 from tap_chat.singer.sdk import HookedTap
 from tap_chat.singer.state import check_state, unwrap_state
-from tap_chat.singer.stream_maps import Mapper
-from tap_chat.singer.writer import MessageWriter, not_written, write_line
+from tap_chat.singer.stream_maps import GuardedMapper
+from tap_chat.singer.writer import MessageWriter, output_error, write_line
 from tap_chat.streams import state_scope
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.probes import verdict
@@ -135,7 +135,7 @@ class TapChat(HookedTap):
             check_catalog(catalog)
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
         level = self.settings.metrics_log_level
-        if level is UNSET and watched() and "SINGER_SDK_LOG_CONFIG" not in os.environ:
+        if level is UNSET and is_watched() and "SINGER_SDK_LOG_CONFIG" not in os.environ:
             # There the progress says as much.
             level = "warning"
         if level is not UNSET:
@@ -194,7 +194,7 @@ class TapChat(HookedTap):
     def setup_mapper(self) -> None:
         # The streams check their part of the catalog before the mapper reads it.
         self.logger.debug("The streams are %s.", ", ".join(self.streams))
-        self.mapper = Mapper(plugin_config=dict(self.config), logger=self.logger)
+        self.mapper = GuardedMapper(plugin_config=dict(self.config), logger=self.logger)
         self.mapper.register_raw_streams_from_catalog(self.catalog)
 
     @override
@@ -208,7 +208,7 @@ class TapChat(HookedTap):
         try:
             return super().run_discovery()
         except OSError as error:
-            raise not_written(error) from None
+            raise output_error(error) from None
 
     @override
     def test_connections(self) -> bool:
@@ -257,8 +257,8 @@ class TapChat(HookedTap):
         if not self._has_state:
             sys.exit(128 + signum)
         writer = self.message_writer
-        if isinstance(writer, MessageWriter) and writer.busy:
-            writer.deferred = partial(self.terminate, signum)
+        if isinstance(writer, MessageWriter) and writer.is_writing:
+            writer.when_written = partial(self.terminate, signum)
         else:
             self.state_writer.write_state(self.state)
             sys.exit(128 + signum)

@@ -14,7 +14,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.signals import explained
 from dlt_bridge.tap.inputs import as_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -81,7 +81,7 @@ class SingerCommand(SupportsCliCommand):
             # dlt itself shows it, with its notes, and ends with 255.
             if "--debug" in sys.argv:
                 raise
-            print(shown(str(error), keep="\n\t"), file=sys.stderr)  # noqa: T201
+            print(printable(str(error), keep="\n\t"), file=sys.stderr)  # noqa: T201
             sys.exit(1)
 
 

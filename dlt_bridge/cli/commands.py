@@ -30,7 +30,7 @@ from dlt_bridge.tap.catalog import Catalog
 from dlt_bridge.tap.inputs import name_of
 from dlt_bridge.tap.json_files import json_object
 from dlt_bridge.tap.process import Tap
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -62,7 +62,7 @@ def discover(args: Namespace) -> None:
         keys, method = ", ".join(stream.keys), stream.method or ""
         cells = (stream.name, keys, method, str(fields[stream.name]), selected)
         # As text, names are not read as rich's markup.
-        table.add_row(*(Text(shown(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     _show(table)
 
 
@@ -154,10 +154,10 @@ def state(args: Namespace) -> None:
     table = Table("stream", "bookmark")
     bookmarks = kept.get("bookmarks", {})
     for stream, bookmark in bookmarks.items():
-        table.add_row(Text(shown(stream)), Text(json.dumps(_values_first(bookmark))))
+        table.add_row(Text(printable(stream)), Text(json.dumps(_values_first(bookmark))))
     for name, value in kept.items():
         if name != "bookmarks":
-            table.add_row(Text(f"({shown(name)})"), Text(json.dumps(value)))
+            table.add_row(Text(f"({printable(name)})"), Text(json.dumps(value)))
     _show(table)
 
 
@@ -273,7 +273,7 @@ def _write(value: Any) -> None:  # noqa: ANN401
 
 
 def _say(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(shown(text), markup=False, highlight=False)
+    Console(stderr=True, soft_wrap=True).print(printable(text), markup=False, highlight=False)
 
 
 def _values_first(bookmark: Any) -> Any:  # noqa: ANN401 - a tap's own

@@ -21,7 +21,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.pipelines import PipelineSpec, destination_at
 from dlt_bridge.tap.inputs import name_of
 from dlt_bridge.tap.process import Tap
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -106,7 +106,8 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     secrets, config = folder / ".dlt" / "secrets.toml", folder / ".dlt" / "config.toml"
     secrets.touch(mode=0o600)
     if _add(secrets, f"sources.singer.{name}.config", settings):
-        yield f"{secrets}: the settings of {shown(tap)}. Fill them in; see `{shown(tap)} --about`."
+        shown = printable(tap)
+        yield f"{secrets}: the settings of {shown}. Fill them in; see `{shown} --about`."
     if credentials and _add(secrets, f"destination.{destination}", credentials):
         yield f"{secrets}: the credentials of {destination}. Fill them in."
     if _add(config, f"sources.singer.{name}", OPTIONS):
@@ -123,8 +124,8 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
             # No name to be installed: at a registry, that of a path may be another package. And
             # the tap's pins may clash with those of dlt.
             lines.append(
-                f"# {shown(Path(tap).name)} is not here: install it in an environment of its own"
-                " (uv tool install, pipx)."
+                f"# {printable(Path(tap).name)} is not here: install it in an environment of its"
+                " own (uv tool install, pipx)."
             )
         requirements.write_text("\n".join([*lines, ""]), encoding="utf-8")
         yield f"{requirements}: what to install."

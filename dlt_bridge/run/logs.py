@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from dlt_bridge.tables.dlt_warnings import meant
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ class _OneLine(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage().partition("Traceback (most recent call last)")[0]
-        record.msg = shown(text.partition(" with message ")[0].partition("\n")[0].rstrip())
+        record.msg = printable(text.partition(" with message ")[0].partition("\n")[0].rstrip())
         record.args = ()
         record.exc_info = record.exc_text = None
         return not _FAILING.match(str(record.msg))

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -142,7 +142,7 @@ class Report:
 
         def add(*cells: str) -> None:
             # As text, names are not read as rich's markup.
-            made.add_row(*(Text(shown(cell)) for cell in cells))
+            made.add_row(*(Text(printable(cell)) for cell in cells))
 
         for stream, table, loaded in self.entries():
             name = stream if stream == table else f"{stream} (table {table})"
@@ -199,7 +199,7 @@ class Report:
         rows = counted(sum(streams.values()), "row")
         words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
         if self.beside:
-            columns = ", ".join(shown(name) for name in sorted(self.beside))
+            columns = ", ".join(printable(name) for name in sorted(self.beside))
             words.append(f"{counted(self.beside.total(), 'value')} kept beside, in {columns}.")
         if self.warnings:
             words.append(f"{counted(self.warnings, 'warning')} of the tap.")

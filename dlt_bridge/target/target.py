@@ -35,7 +35,7 @@ from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error, schema_errors
 from tap_chat.config.parsing import without_nulls
-from tap_chat.logs import keep_log_plain
+from tap_chat.logs import make_log_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,7 +262,7 @@ def main() -> None:
     try:
         with one_line_logs():
             command = TargetDlt.cli  # sets up the log
-            keep_log_plain()
+            make_log_plain()
             command()
     except KeyboardInterrupt as interrupt:
         sys.exit(exit_code(interrupt))

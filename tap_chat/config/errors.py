@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ def name_errors(
     for name in sorted(values.keys() - known.keys()):
         near = get_close_matches(name, known, n=1)
         hint = f"Did you mean `{at}{near[0]}`?" if near else f"`{program} --about` lists them all."
-        yield f"There is no setting `{shown(at + name)}`. {hint}"
+        yield f"There is no setting `{printable(at + name)}`. {hint}"
     for name in schema.get("required", ()):
         if name not in values:
             yield f"The setting `{at}{name}` is missing."
@@ -82,7 +82,7 @@ def value_error(name: str, schema: Mapping[str, Any]) -> str:
         name: The setting's name, with those of its sections.
         schema: The setting's JSON Schema.
     """
-    return f"The setting `{shown(name)}` is wrong: it must be {describe_type(schema)}."
+    return f"The setting `{printable(name)}` is wrong: it must be {describe_type(schema)}."
 
 
 def describe_type(schema: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a run has done so far, on a terminal and nowhere else."""
+"""The progress of a run, shown on a terminal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
     from tap_chat.http.rate_limits.throttle import Throttle
 
-# How often it is drawn anew, in a second.
-REFRESHES = 4
+REFRESHES_PER_SECOND = 4
 
 
-def watched() -> bool:
-    """Say whether standard error is a terminal, where a person looks."""
+def is_watched() -> bool:
+    """Return whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class Above:
-    """A stream whose lines are shown whole, above what a console shows at the moment.
+class ConsoleStream:
+    """A text stream that prints above the live display of a console.
 
     Args:
         console: The console.
@@ -38,19 +37,19 @@ class Above:
         self._console = console
 
     def write(self, text: str) -> None:
-        """Show a text.
+        """Print a text.
 
         Args:
-            text: One line or several, with their ends.
+            text: One or more lines, with their line breaks.
         """
         self._console.out(text, end="", highlight=False)
 
     def flush(self) -> None:
-        """Do nothing: what is shown is shown at once."""
+        """Do nothing: the console does not buffer."""
 
 
 class Progress:
-    """Counts records, and shows on standard error how the run goes.
+    """Counts records, and shows the progress of the run on standard error.
 
     Attributes:
         records: The number of records written so far, by stream.
@@ -63,14 +62,14 @@ class Progress:
         self._started: float | None = None
 
     def start(self) -> None:
-        """Show it from now on, until the process ends; nothing happens where no one looks."""
+        """Show the progress until the process ends, if standard error is a terminal."""
         if self._started is not None:
             return
         self._started = time.monotonic()
-        if not watched() or sys.stdout.isatty():
-            # Records would tear it.
+        if not is_watched() or sys.stdout.isatty():
+            # Records would break up the display.
             return
-        # Only here, as it takes longer to import than a small run.
+        # Importing rich takes longer than a small run.
         from rich.console import Console  # noqa: PLC0415
         from rich.live import Live  # noqa: PLC0415
 
@@ -78,7 +77,7 @@ class Progress:
         live = Live(
             console=console,
             get_renderable=self.table,
-            refresh_per_second=REFRESHES,
+            refresh_per_second=REFRESHES_PER_SECOND,
             redirect_stdout=False,
         )
         log = [
@@ -88,11 +87,11 @@ class Progress:
         ]
         live.start()
         for handler in log:
-            handler.setStream(Above(console))
+            handler.setStream(ConsoleStream(console))
         atexit.register(live.stop)
 
     def table(self) -> Table:
-        """Return what is shown."""
+        """Return the display."""
         from rich.table import Table  # noqa: PLC0415
 
         seconds = max(time.monotonic() - (self._started or 0.0), 0.001)
@@ -110,12 +109,12 @@ class Progress:
 
 
 class RecordCounter(metrics.Counter):
-    """The SDK's counter of a stream's records, which counts for the progress, too.
+    """The SDK's counter of the records of a stream, which also counts for the progress.
 
     Args:
-        stream: The stream's name.
-        progress: The progress.
-        log_interval: Seconds between two lines of the log.
+        stream: The name of the stream.
+        progress: The progress of the run.
+        log_interval: Seconds between two log lines.
     """
 
     def __init__(

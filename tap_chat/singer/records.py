@@ -1,4 +1,4 @@
-"""Records against their schema: key and types as declared, nothing that is not declared."""
+"""Records, and the check that they match the schema of their stream."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-# Fields that are named in warnings; an API could make up names without end.
+#: Undeclared properties that are reported, at most: an API may send ever new names.
 REPORTED_NAMES = 20
 
-# A record's shape is its names and the types of their values.
+#: Shapes that are remembered. The shape of a record is its names and the types of its values.
 REMEMBERED_SHAPES = 1000
 
-# Digits; 1e999999 is no integer that anybody could store.
+#: Digits. No destination stores 1e999999 as an integer.
 LONGEST_INTEGER = 100
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -37,19 +37,22 @@ class RecordChunk:
     """Records that are written at once.
 
     Attributes:
-        records: Each decoded, or as JSON in one line, but then all.
-        bookmark_values: The replication key's value in each record, as it came; empty where
-            there is no such key.
+        records: The records: all decoded (`Record`), or all raw JSON in one line (`msgspec.Raw`).
+        bookmark_values: The value of the replication key in each record, as the API sent it;
+            empty for a stream without a replication key.
     """
 
     records: Sequence[Any]
     bookmark_values: Sequence[Any] = ()
 
     def split(self, count: int) -> tuple[RecordChunk, RecordChunk]:
-        """Return a chunk of the first records, and one of the others.
+        """Split the chunk in two.
 
         Args:
-            count: The number of records in the first.
+            count: The number of records in the first part.
+
+        Returns:
+            The first records, and the rest.
         """
         return (
             RecordChunk(self.records[:count], self.bookmark_values[:count]),
@@ -60,7 +63,7 @@ class RecordChunk:
         """Return a chunk of some of the records.
 
         Args:
-            chosen: For each record whether it is one of them.
+            chosen: For each record, whether to keep it.
         """
         return RecordChunk(
             list(compress(self.records, chosen)), list(compress(self.bookmark_values, chosen))
@@ -68,88 +71,88 @@ class RecordChunk:
 
 
 class Conformer:
-    """The check of one stream's records.
+    """Checks the records of one stream against its schema.
 
-    Values are never changed, but for 5.0, which becomes 5 where an integer is declared: loaders
-    would refuse it. Nested ones are not looked at.
+    Properties that the schema does not declare are removed. Values stay as they are, except that
+    5.0 becomes 5 where an integer is declared, because loaders refuse it. Nested values are not
+    checked.
 
     Args:
-        schema: The stream's JSON Schema.
-        primary_keys: The fields every record must have, not null.
-        undeclared: Called with the name of a field that the schema does not declare, once for
-            each name and for the first 20. Such fields are taken out of the record.
+        schema: The JSON Schema of the stream.
+        primary_keys: The properties that no record may lack.
+        report_undeclared: Called with the name of each undeclared property, at most 20 in all.
     """
 
     def __init__(
         self,
         schema: Mapping[str, Any],
         primary_keys: Sequence[str],
-        undeclared: Callable[[str], None],
+        report_undeclared: Callable[[str], None],
     ) -> None:
         self._properties = schema["properties"]
-        self._types = {name: _python_types(field) for name, field in self._properties.items()}
-        self._keys = primary_keys
-        self._undeclared = undeclared
+        self._types = {name: _python_types(schema) for name, schema in self._properties.items()}
+        self._primary_keys = primary_keys
+        self._report_undeclared = report_undeclared
         self._reported: set[str] = set()
-        self._fitting: set[tuple[type | str, ...]] = set()
+        self._valid_shapes: set[tuple[type | str, ...]] = set()
 
     def conform(self, record: Record) -> str | None:
-        """Conform a record.
+        """Make a record match the schema.
 
         Args:
-            record: The record, which may be changed.
+            record: The record. It may be changed.
 
         Returns:
-            What is wrong with it, in words that hold no value of the record, or None.
+            What is wrong with it, without any of its values, or None.
         """
-        # Most records look like one before, and are done with here.
-        if (*record, *map(type, record.values())) in self._fitting:
+        # Most records have the shape of an earlier one.
+        if (*record, *map(type, record.values())) in self._valid_shapes:
             return None
-        problem = self._look_at(record)
-        if not problem and len(self._fitting) < REMEMBERED_SHAPES:
-            self._fitting.add((*record, *map(type, record.values())))
+        problem = self._check(record)
+        if not problem and len(self._valid_shapes) < REMEMBERED_SHAPES:
+            self._valid_shapes.add((*record, *map(type, record.values())))
         return problem
 
-    def _look_at(self, record: Record) -> str | None:
-        for key in self._keys:
+    def _check(self, record: Record) -> str | None:
+        for key in self._primary_keys:
             if record.get(key) is None:
                 return f"has no `{key}`, which is its key"
-        extra = []
+        undeclared = []
         for name, value in record.items():
             types = self._types.get(name)
             if types is None:
-                extra.append(name)
+                undeclared.append(name)
             elif types and type(value) not in types:
                 if int in types and is_whole(value):
                     record[name] = int(value)
                     continue
                 declared = " or ".join(declared_types(self._properties[name]))
                 return f"has {json_type(value)} as `{name}`, which is declared {declared}"
-        for name in extra:
+        for name in undeclared:
             del record[name]
             if name not in self._reported and len(self._reported) < REPORTED_NAMES:
                 self._reported.add(name)
-                self._undeclared(name)
+                self._report_undeclared(name)
         return None
 
 
-def declared_types(field: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the JSON types that a field's schema names; none where it says more than `type`."""
-    declared = field.get("type", ())
-    return (declared,) if isinstance(declared, str) else tuple(declared)
+def declared_types(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the JSON types that the schema of a property allows; none if it has no `type`."""
+    types = schema.get("type", ())
+    return (types,) if isinstance(types, str) else tuple(types)
 
 
 def json_type(value: object) -> str:
-    """Return the JSON type of a value: `integer` rather than `number` where it is one."""
+    """Return the JSON type of a value: `integer` for an `int`, `number` for other numbers."""
     return next(name for name, types in PYTHON_TYPES.items() if type(value) in types)
 
 
 def is_whole(value: object) -> bool:
-    """Say whether a value is a number like 5.0, which JSON Schema counts as an integer."""
+    """Return whether a value is a number like 5.0, which is an integer in JSON Schema."""
     if not isinstance(value, Decimal) or value.adjusted() >= LONGEST_INTEGER:
         return False
     return value == value.to_integral_value()
 
 
-def _python_types(field: Mapping[str, Any]) -> tuple[type, ...]:
-    return tuple(kind for name in declared_types(field) for kind in PYTHON_TYPES[name])
+def _python_types(schema: Mapping[str, Any]) -> tuple[type, ...]:
+    return tuple(kind for name in declared_types(schema) for kind in PYTHON_TYPES[name])

@@ -1,4 +1,4 @@
-"""Stream maps whose failures show no record."""
+"""Stream maps whose errors show no values of records."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ T = TypeVar("T")
 
 
 class GuardedMap(StreamMap):
-    """A stream map, with errors that name the stream and hold no value.
+    """A stream map whose errors name the stream and show no values.
 
     Args:
-        guarded: The stream map.
+        stream_map: The SDK's stream map.
         stream: The name of its stream.
     """
 
-    def __init__(self, guarded: CustomStreamMap, stream: str) -> None:
+    def __init__(self, stream_map: CustomStreamMap, stream: str) -> None:
         super().__init__(
-            guarded.stream_alias,
-            guarded.raw_schema,
-            guarded.raw_key_properties,
-            guarded.flattening_options,
+            stream_map.stream_alias,
+            stream_map.raw_schema,
+            stream_map.raw_key_properties,
+            stream_map.flattening_options,
         )
-        self.transformed_schema = guarded.transformed_schema
-        self.transformed_key_properties = guarded.transformed_key_properties
-        self._guarded = guarded
+        self.transformed_schema = stream_map.transformed_schema
+        self.transformed_key_properties = stream_map.transformed_key_properties
+        self._stream_map = stream_map
         self._stream = stream
 
     @override
     def transform(self, record: Record) -> Record | None:
-        return self._guard(self._guarded.transform, record)
+        return self._guard(self._stream_map.transform, record)
 
     @override
     def get_filter_result(self, record: Record) -> bool:
-        return self._guard(self._guarded.get_filter_result, record)
+        return self._guard(self._stream_map.get_filter_result, record)
 
     def _guard(self, func: Callable[[Record], T], record: Record) -> T:
         try:
             return func(record)
-        except Exception as error:  # noqa: BLE001 - an expression may raise whatever there is
-            kind = type(error).__name__
-        # Raised outside of the handler: the original error may hold a value.
+        except Exception as error:  # noqa: BLE001 - an expression may raise any error
+            name = type(error).__name__
+        # Raise outside of the handler: the context of an error may hold a value of the record.
         raise MappingError(
-            f"Stream {self._stream}: its stream map failed on a record ({kind}). Check the"
+            f"Stream {self._stream}: its stream map failed on a record ({name}). Check the"
             " expressions in the setting stream_maps."
         )
 
 
-class Mapper(PluginMapper):
+class GuardedMapper(PluginMapper):
     """The SDK's mapper, with guarded stream maps."""
 
     @override
@@ -67,12 +67,14 @@ class Mapper(PluginMapper):
         try:
             super().register_raw_stream_schema(stream_name, schema, key_properties)
         except MapExpressionError:
-            # Its text has the expression in it.
+            # The text of the error holds the expression.
             raise MappingError(
                 f"Stream {stream_name}: an expression of its stream map can't be read. Check the"
                 " expressions in the setting stream_maps."
             ) from None
         self.stream_maps[stream_name] = [
-            GuardedMap(mapped, stream_name) if isinstance(mapped, CustomStreamMap) else mapped
-            for mapped in self.stream_maps[stream_name]
+            GuardedMap(stream_map, stream_name)
+            if isinstance(stream_map, CustomStreamMap)
+            else stream_map
+            for stream_map in self.stream_maps[stream_name]
         ]

@@ -1,4 +1,4 @@
-"""The message writer: one SCHEMA a stream, no flush for each record."""
+"""Writing Singer messages, and lines for people, to standard output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from singer_sdk.singerlib.encoding import SimpleSingerWriter
 from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 
 class MessageWriter(MsgSpecWriter):
-    """Writes Singer messages to standard output.
+    """Writes Singer messages to standard output; it flushes after a STATE, not after each record.
 
-    A SCHEMA that says what the last one of its stream said is not sent again: target-duckdb
+    A SCHEMA that equals the previous one of its stream is not written again: target-duckdb
     flushes at every SCHEMA (https://github.com/meltano/sdk/issues/1061).
 
     Attributes:
-        busy: True while lines are under way, when nothing else may be written.
-        deferred: What to call once they are written, such as the end of the run on a signal.
+        is_writing: Whether lines are being written; nothing else may be written meanwhile.
+        when_written: Called once when the lines are written, such as to end the run on a signal.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.busy = False
-        self.deferred: Callable[[], None] | None = None
+        self.is_writing = False
+        self.when_written: Callable[[], None] | None = None
         self._schemas: dict[str, bytes] = {}
 
     @override
@@ -46,7 +46,7 @@ class MessageWriter(MsgSpecWriter):
         try:
             return super().serialize_message(message)
         except UnicodeEncodeError:
-            # A lone surrogate is no UTF-8, but JSON can spell it: \ud83d
+            # UTF-8 has no form for a lone surrogate, but JSON has: \ud83d
             return bytearray(SimpleSingerWriter().serialize_message(message).encode() + b"\n")
 
     @override
@@ -57,55 +57,55 @@ class MessageWriter(MsgSpecWriter):
             if self._schemas.get(message.stream) == schema:
                 return
             self._schemas[message.stream] = schema
-        self._write(line, flushed=isinstance(message, StateMessage))
+        self._write(line, then_flush=isinstance(message, StateMessage))
 
     def write_records(
         self, stream: str, records: Iterable[Record | Raw], version: int | None = None
     ) -> None:
-        """Write a RECORD for each of some records, in one go.
+        """Write a RECORD message for each record, all at once.
 
         Args:
-            stream: The name that the loader knows the stream by.
-            records: Each decoded, or as JSON in one line.
-            version: The version of the table, if there is one.
+            stream: The name of the stream in the messages.
+            records: The records: decoded, or raw JSON in one line.
+            version: The version of the table, if it has one.
         """
         head = b'{"type":"RECORD","stream":%b,"record":' % encoder.encode(stream)
         extracted = encoder.encode(datetime.now(UTC))
-        numbered = b"" if version is None else b',"version":%d' % version
-        tail = b'%b,"time_extracted":%b}\n' % (numbered, extracted)
-        texts = [record if isinstance(record, Raw) else as_json(record) for record in records]
+        version_entry = b"" if version is None else b',"version":%d' % version
+        tail = b'%b,"time_extracted":%b}\n' % (version_entry, extracted)
+        texts = [record if isinstance(record, Raw) else encode_record(record) for record in records]
         if texts:
             self._write(b"".join((head, (tail + head).join(texts), tail)))
 
-    def _write(self, lines: bytes | bytearray, *, flushed: bool = False) -> None:
-        self.busy = True
+    def _write(self, lines: bytes | bytearray, *, then_flush: bool = False) -> None:
+        self.is_writing = True
         try:
-            # Looked up each time: test runners swap sys.stdout.
+            # Test runners replace sys.stdout.
             sys.stdout.buffer.write(lines)
         except OSError as error:
-            raise not_written(error) from None
-        if flushed:
+            raise output_error(error) from None
+        if then_flush:
             flush()
-        self.busy = False
-        if deferred := self.deferred:
-            self.deferred = None
-            deferred()
+        self.is_writing = False
+        if when_written := self.when_written:
+            self.when_written = None
+            when_written()
 
 
-def as_json(record: Record) -> bytes:
+def encode_record(record: Record) -> bytes:
     """Return a record as JSON in one line."""
     try:
         return encoder.encode(record)
     except UnicodeEncodeError:
-        # A lone surrogate is no UTF-8, but JSON can spell it: \ud83d
+        # UTF-8 has no form for a lone surrogate, but JSON has: \ud83d
         return serialize_json(record).encode()
 
 
 def buffer_output() -> None:
-    """Buffer standard output, though Python was told not to (`-u`, PYTHONUNBUFFERED).
+    """Buffer standard output, even if Python is told not to (`-u`, PYTHONUNBUFFERED).
 
-    Without a buffer a write may end early: at a signal while the pipe is full, or when the disk
-    gets full. What it did not take would be lost in silence (io.RawIOBase.write).
+    Without a buffer, a write may take only a part: when a signal comes while the pipe is full, or
+    when the disk is full. The rest would be lost without an error (io.RawIOBase.write).
     """
     unbuffered = getattr(sys.stdout, "buffer", None)
     if isinstance(unbuffered, io.RawIOBase):
@@ -115,37 +115,38 @@ def buffer_output() -> None:
 
 
 def write_line(text: str) -> None:
-    """Write a line for a person to read, whatever the characters of the output.
+    """Write a line for a person to read.
 
     Args:
-        text: The line, without its end; it may hold names that others gave.
+        text: The line, without a line break at its end. Control characters, and characters that
+            the encoding of the output lacks, are escaped.
 
     Raises:
-        FatalSyncError: It could not be written.
+        FatalSyncError: The line can't be written.
     """
-    sys.stdout.buffer.write(f"{shown(text)}\n".encode(sys.stdout.encoding, "backslashreplace"))
+    sys.stdout.buffer.write(f"{printable(text)}\n".encode(sys.stdout.encoding, "backslashreplace"))
     flush()
 
 
 def flush() -> None:
-    """Hand everything that was written to the loader.
+    """Send all buffered output to the loader.
 
     Raises:
-        FatalSyncError: It could not be written.
+        FatalSyncError: The output can't be written.
     """
     try:
         sys.stdout.flush()
     except OSError as error:
-        raise not_written(error) from None
+        raise output_error(error) from None
 
 
-def not_written(error: OSError) -> FatalSyncError:
-    """Return the error of output that was refused, such as by a full disk or a loader that ended.
+def output_error(error: OSError) -> FatalSyncError:
+    """Return the error for output that can't be written, and drop what is still buffered.
 
     Args:
-        error: What was raised by a write or flush of standard output.
+        error: The error of a write or a flush of standard output, such as of a full disk.
     """
-    # What is left in the buffer has no reader; without this Python tries once more at exit.
+    # Python would flush the buffer again at exit, and print a second error.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return FatalSyncError("The loader closed the pipe before everything was written.")

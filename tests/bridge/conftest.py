@@ -1,4 +1,4 @@
-"""The destinations, by their names."""
+"""Fixtures of the bridge: destinations, pipelines into them, and the project of a dlt user."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bridge.command_line import Command
 from bridge.destinations import EVERY, Delta, DuckDB, ExactPostgres, Parquet, Postgres, Warehouse
-from staging import Stage
+from staging import Project, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,23 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
     server: PostgresServer = request.getfixturevalue("postgres")
     with server.database() as url:
         yield Postgres(url) if request.param == "postgres" else ExactPostgres(url)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    project = Project(folder)
+    project.write()
+    yield project
+    monkeypatch.undo()
+    project.reload()
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 # Each thread asks for memory, and lives until all have.
 PROGRAM = """
 import ctypes, sys, threading
-from tap_chat.__main__ import keep_heap_small
+from tap_chat.__main__ import limit_heap
 
 if sys.argv[2] == "shared":
-    keep_heap_small()
+    limit_heap()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 together = threading.Barrier(8)
@@ -56,10 +56,10 @@ def test_threads_share_one_heap(tmp_path: Path, how: str) -> None:
 BODIES = """
 import ctypes, random, sys
 from collections import deque
-from tap_chat.__main__ import keep_heap_small
+from tap_chat.__main__ import limit_heap
 
 if sys.argv[1] == "small":
-    keep_heap_small()
+    limit_heap()
 dice, kept = random.Random(7), deque(maxlen=50)
 for number in range(20_000):
     body = bytes(dice.randrange(20_000, 60_000))

@@ -15,7 +15,7 @@ from typing_extensions import override
 from tap_chat.config.errors import config_error
 from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about
 from tap_chat.config.validators import header_name_problem, header_problem, path_problem
-from tap_chat.escapes import shown
+from tap_chat.escapes import printable
 from tap_chat.http.errors import Remedies
 from tap_chat.singer.bookmarks import inclusive_start, is_bookmarkable
 from tap_chat.streams.paginators import OffsetPaginator, SinglePagePaginator
@@ -261,8 +261,8 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         except SchemaError as error:
             where = ".".join(map(str, (name, *error.absolute_path)))
             raise config_error(
-                f"The setting `chat.fields.{shown(where)}` is no JSON Schema. One is, for example,"
-                ' {"type": ["string", "null"]}.'
+                f"The setting `chat.fields.{printable(where)}` is no JSON Schema. One is, for"
+                ' example, {"type": ["string", "null"]}.'
             ) from None
     if replication_key and replication_key not in fields:
         raise config_error(
