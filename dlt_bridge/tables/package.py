@@ -14,7 +14,6 @@ from dlt_bridge.destinations import destination
 from dlt_bridge.destinations.file_formats import CSV, VALUES, for_values, needs_values
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import checks, layout
-from dlt_bridge.tables.deduplication import Deduplicator, UniqueKeyTracker
 from dlt_bridge.tables.dispositions import DELETE_INSERT
 from dlt_bridge.tables.hints import (
     TableHints,
@@ -24,8 +23,9 @@ from dlt_bridge.tables.hints import (
     type_hint,
 )
 from dlt_bridge.tables.items import StreamItem
-from dlt_bridge.tables.missing_properties import complete_rows
-from dlt_bridge.tables.row_completion import Completion
+from dlt_bridge.tables.rows.completion import Completion
+from dlt_bridge.tables.rows.deduplication import Deduplicator, UniqueKeyTracker
+from dlt_bridge.tables.rows.missing_properties import complete_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,8 @@ from dlt_bridge.arrow.workers import LineBatch
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables.dispositions import DELETE_INSERT
 from dlt_bridge.tables.package import Package
-from dlt_bridge.tables.row_buffer import RowBuffer
-from dlt_bridge.tables.spool import Spool
+from dlt_bridge.tables.rows.buffer import RowBuffer
+from dlt_bridge.tables.rows.spool import Spool
 from dlt_bridge.tables.table_schema import TableSchema
 
 if TYPE_CHECKING:

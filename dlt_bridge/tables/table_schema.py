@@ -14,7 +14,7 @@ from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import checks, column_names
 from dlt_bridge.tables.dispositions import UserHints, load_plan, user_hints
 from dlt_bridge.tables.layout import record_schema
-from dlt_bridge.tables.missing_properties import keeping
+from dlt_bridge.tables.rows.missing_properties import keeping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,7 +16,7 @@ from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import MISSING, KeepPolicy
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.tables.row_completion import Completion, Layout
+from dlt_bridge.tables.rows.completion import Completion, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

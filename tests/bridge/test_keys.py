@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pytest
 from staging import record, schema
 
-from dlt_bridge.tables import deduplication
 from dlt_bridge.tables import sink as streams
+from dlt_bridge.tables.rows import deduplication
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,7 +15,7 @@ from dlt_bridge.destinations.lookup import Wanted, readable, reader
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import layout as tables
 from dlt_bridge.tables.dispositions import INSERT_ONLY
-from dlt_bridge.tables.row_completion import Layout
+from dlt_bridge.tables.rows.completion import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dlt_bridge.arrow.record_schema import RecordSchema
     from dlt_bridge.arrow.types import ColumnType
     from dlt_bridge.tables.dispositions import LoadPlan
-    from dlt_bridge.tables.row_completion import Completion
+    from dlt_bridge.tables.rows.completion import Completion
 
 
 def keeping(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.missing_properties import MISSING
 from dlt_bridge.destinations.lookup import matching
-from dlt_bridge.tables.spool import Spool
+from dlt_bridge.tables.rows.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlt_bridge.arrow.metadata_columns import SEQUENCE
-from dlt_bridge.tables.spool import Spool
+from dlt_bridge.tables.rows.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,0 +1,1 @@
+"""Rows that wait or are held back on their way to dlt."""
