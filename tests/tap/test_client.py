@@ -19,7 +19,8 @@ from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.request import Request
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.messages import PLATFORM
-from tap_chat.platforms.messages.streams import ChatMessages, MessagesSettings
+from tap_chat.platforms.messages.settings import MessagesSettings
+from tap_chat.platforms.messages.streams import ChatMessages
 from tap_chat.streams.child import ChildStream
 from tap_chat.tap import TapChat
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
-from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, RequestRate, about
-from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
-from tap_chat.http.errors import IncompleteResponseError, Remedies
+from tap_chat.http.errors import IncompleteResponseError
 from tap_chat.http.request import Request
 from tap_chat.http.responses import Response
 from tap_chat.platforms.dixa import arrays
 from tap_chat.platforms.dixa.arrays import Part
 from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
+from tap_chat.platforms.dixa.settings import REMEDIES, DixaSettings
 from tap_chat.singer.bookmarks import MillisecondBookmarks
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.raw_records import in_one_line
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from tap_chat.streams.session import Session
 
 MEBIBYTE = 1024 * 1024
-MOST_MEBIBYTES = 1024 * 1024
-MOST_MINUTES = 366 * 24 * 60
-
 # So many are decoded, or found not to need it, before they are written.
 RECORDS_AT_ONCE = 500
 
@@ -56,75 +52,6 @@ MANY_ODD = 10
 
 #: Dixa was founded later; PostHog's source starts here, too.
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
-
-
-REMEDIES = Remedies(
-    section="dixa",
-    address="the setting dixa.api_url: the exports API is at https://exports.dixa.io/v1",
-    unknown=(
-        "The setting dixa.api_token is wrong or expired. Make a new token in Settings >"
-        " Integrations > API tokens."
-    ),
-    forbidden=(
-        "The token in the setting dixa.api_token may not read the exports API. Make one that may in"
-        " Settings > Integrations > API tokens."
-    ),
-)
-
-
-class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
-    """The section `dixa`."""
-
-    api_token: Annotated[
-        str,
-        about("API token", "A token of the exports API: Settings > Integrations.", secret=True),
-    ]
-    api_url: Annotated[str, about("API URL", "Where the exports API is.")] = (
-        "https://exports.dixa.io/v1"
-    )
-    batch_size: Annotated[
-        int,
-        about("Batch size", "Days of a window; Dixa refuses more than 31.", ge=1, le=31),
-    ] = 31
-    max_answer_mb: Annotated[
-        int,
-        about(
-            "Largest answer",
-            "MiB of an answer that are held in memory; a larger one is written in parts while it is"
-            " read. If it breaks off, its window is halved and read again.",
-            ge=1,
-            le=MOST_MEBIBYTES,
-        ),
-    ] = 8
-    lookback_days: Annotated[
-        float,
-        about(
-            "Lookback",
-            "Days before the bookmark to read again, for changes that do not count as such.",
-            ge=0,
-            le=LONGEST_LOOKBACK,
-        ),
-    ] = 0.0
-    lag_minutes: Annotated[
-        float,
-        about(
-            "Lag",
-            "Minutes before now that a run ends at, so that what Dixa writes late is not missed.",
-            ge=0,
-            le=MOST_MINUTES,
-        ),
-    ] = 5.0
-    requests_per_minute: Annotated[
-        RequestRate | None,
-        about(
-            "Requests a minute", "The most requests in any minute; Dixa allows an organisation 10."
-        ),
-    ] = 10.0
-
-    @override
-    def problems(self) -> Iterator[tuple[str, str | None]]:
-        yield from super().problems()
-        yield "api_token", header_problem(self.api_token)
 
 
 class DixaConversationExport(ChatStream):

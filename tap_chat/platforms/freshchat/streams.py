@@ -6,16 +6,14 @@ There is no list of conversations: users lead to their conversations, and these 
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
-from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
-from tap_chat.config.validators import header_problem
 from tap_chat.http import responses
-from tap_chat.http.errors import Remedies
 from tap_chat.platforms.freshchat import fields
+from tap_chat.platforms.freshchat.settings import REMEDIES, FreshchatSettings
 from tap_chat.streams.paginators import PageNumberPaginator, PageSizes, SinglePagePaginator
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
@@ -43,74 +41,9 @@ PAGES = partial(
 NEXT_URL_PATH = "links.next_page"
 
 
-REMEDIES = Remedies(
-    section="freshchat",
-    # Freshchat: the host of the web pages answers, too, with one of them.
-    address=(
-        "the setting freshchat.api_url: it must be the API's host with /v2 at the end, such as"
-        " https://acme.freshchat.com/v2"
-    ),
-    # https://crmsupport.freshworks.com/support/solutions/articles/50000004463: there is one token
-    # at a time, with the rights of the time at which it was made.
-    unknown=(
-        "The setting freshchat.api_key is wrong or expired, or a newer token has taken its place."
-        " The one that counts is in Admin settings > API tokens."
-    ),
-    forbidden=(
-        "The token in the setting freshchat.api_key may not read this. See whether the account's"
-        " plan has the API; if it has, make a new token in Admin settings > API tokens."
-    ),
-)
-
-
 def addressable(key: str) -> bool:
     """Say whether an id can stand in a path: some would lead to another one (RFC 3986)."""
     return key not in {"", ".", ".."}
-
-
-class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
-    """The section `freshchat`."""
-
-    api_url: Annotated[
-        str,
-        about(
-            "API URL",
-            "Where the API is, with /v2.",
-            examples=["https://acme.freshchat.com/v2", "https://api.eu.freshchat.com/v2"],
-        ),
-    ]
-    api_key: Annotated[str, about("API key", "A token: Admin settings > API tokens.", secret=True)]
-    items_per_page: Annotated[
-        int,
-        about(
-            "Items per page",
-            "Records to ask for in a request; 50 is what other connectors found safe.",
-            ge=1,
-            le=MOST_ON_A_PAGE,
-        ),
-    ] = 50
-    mode: Annotated[
-        Literal["all", "updated"],
-        about(
-            "Mode",
-            "Whose conversations are read: of `all` users in every run (complete), or of users"
-            " `updated` since the last (fast, but may miss messages of the others).",
-        ),
-    ] = "all"
-    lookback_days: Annotated[
-        float,
-        about(
-            "Lookback",
-            "Days before the last run from which messages and updated users are read again.",
-            ge=0,
-            le=LONGEST_LOOKBACK,
-        ),
-    ] = 1.0
-
-    @override
-    def problems(self) -> Iterator[tuple[str, str | None]]:
-        yield from super().problems()
-        yield "api_key", header_problem(self.api_key)
 
 
 class FreshchatStream(ChatStream):

@@ -1,6 +1,7 @@
 """LiveChat's v2 API: https://developers.livechat.com/docs/v2/."""
 
 from tap_chat.platforms.livechat import streams
+from tap_chat.platforms.livechat.settings import LiveChatSettings
 from tap_chat.platforms.platform import Platform
 
 PLATFORM = Platform(
@@ -8,6 +9,6 @@ PLATFORM = Platform(
     title="LiveChat",
     page="livechat",
     description="LiveChat's v2 API.",
-    settings=streams.LiveChatSettings,
+    settings=LiveChatSettings,
     streams=streams.STREAMS,
 )

@@ -9,22 +9,20 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.authenticators import BasicAuthenticator
 from typing_extensions import override
 
-from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
 from tap_chat.http import responses
-from tap_chat.http.errors import MissingError, Remedies
+from tap_chat.http.errors import MissingError
 from tap_chat.http.request import Request
 from tap_chat.platforms.livechat import fields
+from tap_chat.platforms.livechat.base import BEGINNING, MARK, ChatPart, LiveChatStream
 from tap_chat.platforms.livechat.pages import Found, Listing, Reach
 from tap_chat.singer.bookmarks import WindowBookmarks
-from tap_chat.streams.child import ChildStream
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.probes import Probe
-from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.windows import Window, Windows
 
 if TYPE_CHECKING:
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.session import Session
 
-#: LiveChat began in 2002.
-BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
-
 #: A day of the account is one in its own time zone, which is not known here: from UTC-12 to UTC+14.
 EARLIEST_ZONE = timedelta(hours=14)
 LATEST_ZONE = timedelta(hours=12)
@@ -47,105 +42,11 @@ LATEST_ZONE = timedelta(hours=12)
 #: The agent of a chat that has none.
 UNASSIGNED = "unassigned"
 
-#: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
-MARK = "ended_timestamp"
-
 #: The statuses with which a page may be refused that can't be reached.
 BEYOND = (400, 404, 416, 422)
 
 #: How often the pages of a window are read at most if rows vanish while they are.
 PASSES = 5
-
-#: Days, and rows: the most that the settings may say.
-LARGEST_WINDOW = 10 * 366
-MOST_ROWS = 1_000_000_000
-
-
-REMEDIES = Remedies(
-    section="livechat",
-    address="the setting livechat.api_url: LiveChat's API is at https://api.livechatinc.com",
-    unknown=(
-        "The setting livechat.access_token is wrong or expired, or livechat.entity_id is not the"
-        " one that it was made for: see Developer Console > Tools > Personal access tokens."
-    ),
-    # https://platform.text.com/docs/authorization/troubleshooting: a token needs its scopes.
-    forbidden=(
-        "The token in the setting livechat.access_token may not read chats. Make one with the"
-        " scopes chats--all:ro and archives_read in Developer Console > Tools > Personal access"
-        " tokens."
-    ),
-)
-
-
-class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
-    """The section `livechat`."""
-
-    entity_id: Annotated[
-        str, about("Entity id", "The user name: the account id, or the e-mail address of an agent.")
-    ]
-    access_token: Annotated[
-        str,
-        about(
-            "Access token",
-            "A personal access token: Developer Console > Tools > Personal access tokens.",
-            secret=True,
-        ),
-    ]
-    api_url: Annotated[str, about("API URL", "Where the API is.")] = "https://api.livechatinc.com"
-    include_pending: Annotated[
-        Literal[0, 1], about("Include pending", "1 to read chats that go on, too.")
-    ] = 0
-    batch_size: Annotated[
-        int,
-        about(
-            "Batch size",
-            "Days of a window; one with too many chats is halved.",
-            ge=1,
-            le=LARGEST_WINDOW,
-        ),
-    ] = 31
-    max_rows: Annotated[
-        int,
-        about("Reachable rows", "How many chats a query of LiveChat reaches.", ge=1, le=MOST_ROWS),
-    ] = 25_000
-    lookback_days: Annotated[
-        float,
-        about(
-            "Lookback",
-            "Days before the bookmark to read again, for chats that ended or changed since.",
-            ge=0,
-            le=LONGEST_LOOKBACK,
-        ),
-    ] = 2.0
-
-
-class LiveChatStream(ChatStream):
-    """A stream of LiveChat: all of them are in the chats."""
-
-    path = "/chats"
-    section = "livechat"
-    remedies = REMEDIES
-    account_settings = ("entity_id",)
-    settings: LiveChatSettings
-    bookmarks_class = WindowBookmarks
-
-    @property
-    @override
-    def first_bookmark(self) -> int:
-        return int(max(self.start_date or BEGINNING, BEGINNING).timestamp())
-
-    @property
-    @override
-    def exclusions(self) -> tuple[str, ...]:
-        return () if self.settings.include_pending else ("pending chats",)
-
-    @property
-    @override
-    def planned_start(self) -> int:
-        """From when on this run reads the stream; each of the streams has a bookmark of its own."""
-        if not self.has_bookmarks:
-            return self.first_bookmark
-        return int(self.state_manager.find_start(self.saved_state, MARK) or self.first_bookmark)
 
 
 class LiveChatChats(LiveChatStream):
@@ -378,39 +279,11 @@ class LiveChatChats(LiveChatStream):
             yield {"chat_id": chat_id}
 
 
-class ChatPart(ChildStream, LiveChatStream):
-    """Records that are nested in a chat."""
-
-    parent_stream_type = LiveChatChats
-    primary_keys = ("chat_id", "event_id")
-    has_bookmarks = True
-
-    def __init__(self, tap: Tap, session: Session) -> None:
-        super().__init__(tap, session)
-        self.chat: Record = {}
-        self.request = Request(self.url_base)
-
-    @override
-    def read(self, context: Context | None) -> Iterator[RecordChunk]:
-        chat_id = self.chat["id"]
-        records = []
-        for number, part in enumerate(self.chat.get(self.records_path) or ()):
-            record = part
-            if isinstance(part, dict):
-                record = part | {
-                    "chat_id": chat_id,
-                    # LiveChat: the id is in some accounts' parts only.
-                    "event_id": part.get("event_id") or f"{chat_id}_{number}",
-                }
-            self.conform(self.request, number, record)
-            records.append(record)
-        yield self.chunk(records)
-
-
 class LiveChatMessages(ChatPart):
     """What was said in the chats."""
 
     name = "livechat_messages"
+    parent_stream_type = LiveChatChats
     records_path = "messages"
     schema = fields.MESSAGES
 
@@ -419,6 +292,7 @@ class LiveChatEvents(ChatPart):
     """Everything that happened in the chats: messages, attachments and events of the system."""
 
     name = "livechat_events"
+    parent_stream_type = LiveChatChats
     records_path = "events"
     schema = fields.EVENTS
 

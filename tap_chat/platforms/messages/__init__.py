@@ -1,6 +1,7 @@
 """The vendor-neutral messages API: what a chat API of your own most likely looks like."""
 
-from tap_chat.platforms.messages.streams import ChatMessages, MessagesSettings
+from tap_chat.platforms.messages.settings import MessagesSettings
+from tap_chat.platforms.messages.streams import ChatMessages
 from tap_chat.platforms.platform import Platform
 
 PLATFORM = Platform(

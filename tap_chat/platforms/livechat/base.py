@@ -1,0 +1,86 @@
+"""What the streams of LiveChat share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_chat.http.request import Request
+from tap_chat.platforms.livechat.settings import REMEDIES, LiveChatSettings
+from tap_chat.singer.bookmarks import WindowBookmarks
+from tap_chat.streams.child import ChildStream
+from tap_chat.streams.stream import ChatStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context
+
+    from tap_chat.singer.records import Record, RecordChunk
+    from tap_chat.streams.session import Session
+
+#: LiveChat began in 2002.
+BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
+
+#: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
+MARK = "ended_timestamp"
+
+
+class LiveChatStream(ChatStream):
+    """A stream of LiveChat: all of them are in the chats."""
+
+    path = "/chats"
+    section = "livechat"
+    remedies = REMEDIES
+    account_settings = ("entity_id",)
+    settings: LiveChatSettings
+    bookmarks_class = WindowBookmarks
+
+    @property
+    @override
+    def first_bookmark(self) -> int:
+        return int(max(self.start_date or BEGINNING, BEGINNING).timestamp())
+
+    @property
+    @override
+    def exclusions(self) -> tuple[str, ...]:
+        return () if self.settings.include_pending else ("pending chats",)
+
+    @property
+    @override
+    def planned_start(self) -> int:
+        """From when on this run reads the stream; each of the streams has a bookmark of its own."""
+        if not self.has_bookmarks:
+            return self.first_bookmark
+        return int(self.state_manager.find_start(self.saved_state, MARK) or self.first_bookmark)
+
+
+class ChatPart(ChildStream, LiveChatStream):
+    """Records that are nested in a chat."""
+
+    primary_keys = ("chat_id", "event_id")
+    has_bookmarks = True
+
+    def __init__(self, tap: Tap, session: Session) -> None:
+        super().__init__(tap, session)
+        self.chat: Record = {}
+        self.request = Request(self.url_base)
+
+    @override
+    def read(self, context: Context | None) -> Iterator[RecordChunk]:
+        chat_id = self.chat["id"]
+        records = []
+        for number, part in enumerate(self.chat.get(self.records_path) or ()):
+            record = part
+            if isinstance(part, dict):
+                record = part | {
+                    "chat_id": chat_id,
+                    # LiveChat: the id is in some accounts' parts only.
+                    "event_id": part.get("event_id") or f"{chat_id}_{number}",
+                }
+            self.conform(self.request, number, record)
+            records.append(record)
+        yield self.chunk(records)
