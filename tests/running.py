@@ -64,6 +64,15 @@ class Run:
         states = self.of_type("STATE")
         return states[-1]["value"] if states else {}
 
+    def bookmark(self, stream: str) -> Any:
+        """Return the bookmark of a stream in the last STATE, or None if it has none."""
+        return self.state["bookmarks"][stream].get("replication_key_value")
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        """Return the records of a stream."""
+        messages = self.of_type("RECORD")
+        return [message["record"] for message in messages if message["stream"] == stream]
+
     @property
     def errors(self) -> list[str]:
         """The lines of standard error that are errors."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import Run, by_stream, chat_config, full_config, merged, missing
+from running import by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged
 
 from tap_chat.http.clock import FAR, ServerClock
@@ -22,10 +22,6 @@ YEARS = -5 * 365 * 24 * 3600
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 SMALL = World(dixa_conversations=60, chats=60, messages=60)
 STREAMS = {"dixa": ["dixa_conversation_export"], "livechat": ["livechat_chats"]}
-
-
-def bookmark(run: Run, stream: str) -> Any:
-    return run.state["bookmarks"][stream]["replication_key_value"]
 
 
 @pytest.mark.parametrize(("section", "unit"), [("dixa", 1000), ("livechat", 1)])
@@ -43,7 +39,7 @@ def test_bookmark_does_not_stay_where_a_wrong_clock_is(
             row.get("updated_at") or row.get("ended_timestamp") or 0
             for row in sandbox.world.truth[stream]
         )
-        assert newest - unit <= bookmark(first, stream) <= newest
+        assert newest - unit <= first.bookmark(stream) <= newest
         requests = sandbox.requests
         sandbox.world = replace(sandbox.world, now=LATER)
         second = tap(full_config(sandbox, section), state=first.state)
@@ -51,7 +47,7 @@ def test_bookmark_does_not_stay_where_a_wrong_clock_is(
         third = tap(full_config(sandbox, section), state=second.state)
         found = merged([first, second, third])[stream].values()
         assert missing(sandbox.world.truth[stream], [*found]) == []
-        assert bookmark(first, stream) < bookmark(second, stream) <= bookmark(third, stream)
+        assert first.bookmark(stream) < second.bookmark(stream) <= third.bookmark(stream)
 
 
 @pytest.mark.parametrize("section", ["dixa", "livechat"])
@@ -81,7 +77,7 @@ def test_bookmark_follows_records_where_the_server_tells_no_time(tap: Runner, se
         assert first.code == 0, first.err
         assert "do not say when they were sent" in first.err
         [stream] = STREAMS[section]
-        assert bookmark(first, stream) == ended * (1000 if section == "dixa" else 1)
+        assert first.bookmark(stream) == ended * (1000 if section == "dixa" else 1)
         assert len(by_stream(first)[stream]) == 1
 
 
@@ -104,13 +100,13 @@ def test_number_that_is_a_time_to_come_moves_no_bookmark_there(
             first = tap(config, state=first.state)
         assert first.code == 0, first.err
         assert "Records of chat_messages are of a time that is still to come" in first.err
-        assert now * unit - unit <= bookmark(first, "chat_messages") <= (now + 60) * unit
+        assert now * unit - unit <= first.bookmark("chat_messages") <= (now + 60) * unit
         # What comes next is a little later than now.
         messages.append({"id": "next", "seq": (now + 90) * unit})
         second = tap(config, state=first.state)
         third = tap(config, state=second.state)
     assert "next" in {record["id"] for run in (second, third) for record in run.records}
-    assert bookmark(third, "chat_messages") <= (now + 60) * unit
+    assert third.bookmark("chat_messages") <= (now + 60) * unit
 
 
 def test_plain_numbers_are_no_times(tap: Runner) -> None:
@@ -120,7 +116,7 @@ def test_plain_numbers_are_no_times(tap: Runner) -> None:
         with Server(paged(messages)) as api:
             config = chat_config(api, fields={"seq": {"type": "integer"}}, replication_key="seq")
             run = tap(config)
-        assert bookmark(run, "chat_messages") == max(values)
+        assert run.bookmark("chat_messages") == max(values)
         assert "still to come" not in run.err
 
 
@@ -131,12 +127,12 @@ def test_time_to_come_moves_no_bookmark_there(tap: Runner) -> None:
         server = datetime.fromisoformat(newest) - timedelta(minutes=10)
         sandbox.options.clock = (server - datetime.now(UTC)).total_seconds()
         run = tap(chat_config(sandbox, replication_key="timestamp"))
-        reached = datetime.fromisoformat(bookmark(run, "chat_messages"))
+        reached = datetime.fromisoformat(run.bookmark("chat_messages"))
         assert server <= reached <= server + timedelta(minutes=1)
         # One that is years behind is not believed.
         sandbox.options.clock = YEARS * 2
         second = tap(chat_config(sandbox, replication_key="timestamp"), state=run.state)
-        reached = datetime.fromisoformat(bookmark(second, "chat_messages"))
+        reached = datetime.fromisoformat(second.bookmark("chat_messages"))
         assert reached == datetime.fromisoformat(newest)
 
 

@@ -15,16 +15,11 @@ from serving import Server
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
-    from running import Run, Runner
+    from running import Runner
     from starlette.requests import Request
 
 STREAM = "dixa_conversation_export"
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
-
-
-def bookmark(run: Run) -> int:
-    value: int = run.state["bookmarks"][STREAM]["replication_key_value"]
-    return value
 
 
 def milliseconds(moment: datetime) -> int:
@@ -36,7 +31,7 @@ def test_every_conversation_arrives_once(tap: Runner, seed: int) -> None:
     with Sandbox(World(seed=seed, dixa_conversations=700)) as sandbox:
         run = tap(full_config(sandbox, "dixa"))
         assert_complete(run, sandbox, STREAM)
-        assert bookmark(run) == milliseconds(sandbox.world.now)
+        assert run.bookmark(STREAM) == milliseconds(sandbox.world.now)
 
 
 def test_clock_that_is_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
@@ -47,7 +42,7 @@ def test_clock_that_is_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
         ahead = {"end_date": (now + timedelta(days=3)).isoformat()}
         first = tap(full_config(sandbox, "dixa", dixa={"lag_minutes": 5}) | ahead)
         assert first.code == 0, first.err
-        passed = milliseconds(now) - bookmark(first)
+        passed = milliseconds(now) - first.bookmark(STREAM)
         assert 4 * 60_000 < passed <= 5 * 60_000 + 1000
         sandbox.options.clock = 0
         sandbox.world = replace(sandbox.world, now=LATER)
@@ -92,7 +87,7 @@ def test_large_answer_that_breaks_off_is_read_again_in_halves(tap: Runner) -> No
         assert len(truth) < len(rows) < 2 * len(truth)
         found = {row["id"]: row for row in rows}
         assert in_order(list(found.values())) == in_order(truth)
-        assert bookmark(run) == milliseconds(sandbox.world.now)
+        assert run.bookmark(STREAM) == milliseconds(sandbox.world.now)
 
 
 @pytest.mark.parametrize("lines", [100, 1500, 2500])
@@ -178,7 +173,7 @@ def test_odd_conversation_blocks_nothing(tap: Runner, odd: int) -> None:
         assert first.code == 0, first.err
         assert {row["id"] for row in first.records} == {0, 1, 2, 98, 99}
         assert "2 conversations of dixa_conversation_export have an `updated_at` of" in first.err
-        assert bookmark(first) == milliseconds(datetime(2025, 3, 1, tzinfo=UTC)) - 5 * 60_000
+        assert first.bookmark(STREAM) == milliseconds(datetime(2025, 3, 1, tzinfo=UTC)) - 5 * 60_000
         later = among + 25 * 86_400_000
         fine.append({"id": 3, "updated_at": later})
         odd_ones[later] = {"id": 97, "updated_at": odd}
@@ -216,7 +211,7 @@ def test_second_run_brings_what_changed_and_no_more(tap: Runner, sandbox: Sandbo
     found = by_stream(second)[STREAM]
     assert sorted(row["id"] for row in found) == sorted(row["id"] for row in changed)
     assert all(row in changed for row in found)
-    assert bookmark(second) == milliseconds(LATER)
+    assert second.bookmark(STREAM) == milliseconds(LATER)
 
 
 def test_lookback_reads_a_stretch_again(tap: Runner, sandbox: Sandbox) -> None:
@@ -226,20 +221,20 @@ def test_lookback_reads_a_stretch_again(tap: Runner, sandbox: Sandbox) -> None:
     expected = [row for row in sandbox.world.truth[STREAM] if row["updated_at"] >= start]
     assert 0 < len(expected) < len(sandbox.world.truth[STREAM])
     assert len(by_stream(again)[STREAM]) == len(expected)
-    assert bookmark(again) == bookmark(first)
+    assert again.bookmark(STREAM) == first.bookmark(STREAM)
 
 
 def test_end_in_the_past_does_not_move_the_bookmark_back(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(full_config(sandbox, "dixa"))
     config = full_config(sandbox, "dixa") | {"end_date": "2025-03-01"}
-    assert bookmark(tap(config, state=first.state)) == bookmark(first)
+    assert tap(config, state=first.state).bookmark(STREAM) == first.bookmark(STREAM)
 
 
 def test_end_in_the_future_does_not_move_the_bookmark_there(tap: Runner, sandbox: Sandbox) -> None:
     config = full_config(sandbox, "dixa") | {"end_date": "2999-01-01"}
     run = tap(config)
     assert_complete(run, sandbox, STREAM)
-    assert bookmark(run) <= milliseconds(datetime.now(UTC))
+    assert run.bookmark(STREAM) <= milliseconds(datetime.now(UTC))
 
 
 def test_failed_run_goes_on_after_its_last_whole_window(tap: Runner, sandbox: Sandbox) -> None:
@@ -247,19 +242,19 @@ def test_failed_run_goes_on_after_its_last_whole_window(tap: Runner, sandbox: Sa
     failed = tap(full_config(sandbox, "dixa"))
     assert failed.code == 1
     start = datetime(2025, 1, 1, tzinfo=UTC)
-    assert bookmark(failed) == milliseconds(start + 6 * timedelta(days=31)) - 6
+    assert failed.bookmark(STREAM) == milliseconds(start + 6 * timedelta(days=31)) - 6
     assert STREAM not in by_stream(failed)
     requests = sandbox.requests
     resumed = tap(full_config(sandbox, "dixa"), state=failed.state)
     assert resumed.code == 0
     assert sandbox.requests - requests < 14 - 5
-    ids = {row["id"] for run in (failed, resumed) for row in by_stream(run).get(STREAM, [])}
+    ids = {row["id"] for run in (failed, resumed) for row in run.rows(STREAM)}
     assert ids == {row["id"] for row in sandbox.world.truth[STREAM]}
 
 
 def test_run_ends_a_lag_before_now(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(full_config(sandbox, "dixa", dixa={"lag_minutes": 60}))
-    assert bookmark(run) == milliseconds(sandbox.world.now - timedelta(hours=1))
+    assert run.bookmark(STREAM) == milliseconds(sandbox.world.now - timedelta(hours=1))
 
 
 def test_start_date_is_utc(tap: Runner, sandbox: Sandbox) -> None:

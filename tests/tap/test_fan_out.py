@@ -129,7 +129,7 @@ def test_terminated_fan_out_ends_at_once_and_the_next_run_misses_nothing(
         assert rerun.code == 0, rerun.err
         for stream, truth in sandbox.world.truth.items():
             if stream.startswith("freshchat"):
-                found = by_stream(ended).get(stream, []) + by_stream(rerun).get(stream, [])
+                found = ended.rows(stream) + rerun.rows(stream)
                 assert missing(truth, found) == [], stream
 
 

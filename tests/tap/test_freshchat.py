@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import assert_complete, by_stream, full_config, in_order, missing
+from running import assert_complete, full_config, in_order, missing
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
-    from running import Run, Runner
+    from running import Runner
 
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 STREAMS = [
@@ -28,10 +28,6 @@ STREAMS = [
     "freshchat_conversations_messages",
     "freshchat_conversations_properties",
 ]
-
-
-def rows(run: Run, stream: str) -> list[dict[str, Any]]:
-    return by_stream(run).get(stream, [])
 
 
 @pytest.mark.parametrize("seed", [1, 7, 2025])
@@ -87,7 +83,7 @@ def test_users_bring_what_changed(tap: Runner, sandbox: Sandbox) -> None:
     second = tap(full_config(sandbox, "freshchat"), state=first.state)
     changed = [row for row in sandbox.world.truth["freshchat_users"] if row not in before]
     assert changed
-    found = rows(second, "freshchat_users")
+    found = second.rows("freshchat_users")
     assert missing(changed, found) == []
     assert len(found) < len(sandbox.world.truth["freshchat_users"])
     assert len({row["id"] for row in found}) == len(found)
@@ -109,7 +105,7 @@ def test_all_users_bring_every_new_message_and_few_old_ones(tap: Runner) -> None
         assert_complete(second, sandbox, "freshchat_users_conversations", "freshchat_conversations")
         new = [row for row in sandbox.world.truth[stream] if row not in old]
         assert new
-        found = rows(second, stream)
+        found = second.rows(stream)
         assert missing(new, found) == []
         # Besides the new ones, those of the day of lookback.
         assert len(found) < len(new) + 0.1 * len(old)
@@ -134,7 +130,7 @@ def test_updated_users_bring_their_conversations_whole_and_the_others_nothing(
         }
         truth = sandbox.world.truth["freshchat_users_conversations"]
         expected = [row for row in truth if row["user_id"] in changed]
-        found = rows(second, "freshchat_users_conversations")
+        found = second.rows("freshchat_users_conversations")
         assert missing(expected, found) == []
         assert len(found) < len(truth)
         before = sandbox.requests
@@ -157,7 +153,7 @@ def test_stream_that_is_selected_later_is_read_from_the_beginning(
             ]
     config = full_config(sandbox, "freshchat", freshchat={"mode": mode})
     first = tap(config, catalog=catalog)
-    assert rows(first, "freshchat_conversations_messages") == []
+    assert first.rows("freshchat_conversations_messages") == []
     second = tap(config, state=first.state)
     assert_complete(second, sandbox, "freshchat_conversations_messages")
 

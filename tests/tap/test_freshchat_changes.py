@@ -36,7 +36,7 @@ def serving(account: Account) -> Server:
 def ids(stream: str, *runs: Run) -> list[str]:
     """Return the ids that some runs brought of a stream, each once."""
     name = "conversation_id" if stream == TALKS else "id"
-    return sorted({row[name] for run in runs for row in by_stream(run).get(stream, [])})
+    return sorted({row[name] for run in runs for row in run.rows(stream)})
 
 
 def all_messages(account: Account) -> list[str]:

@@ -15,16 +15,13 @@ from tap_chat.singer.bookmarks import inclusive_start, normalise_number
 from tap_chat.singer.timestamps import normalise_datetime
 
 if TYPE_CHECKING:
-    from running import Run, Runner
+    from running import Runner
 
     from tap_chat.sandbox import Sandbox
 
+STREAM = "chat_messages"
 INCREMENTAL = {"replication_key": "timestamp"}
 FILTERED = INCREMENTAL | {"filter_param": "since"}
-
-
-def bookmark(run: Run) -> Any:
-    return run.state["bookmarks"]["chat_messages"].get("replication_key_value")
 
 
 def newest(sandbox: Sandbox) -> str:
@@ -40,7 +37,7 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
     first = tap(chat_config(sandbox, **settings))
     assert first.code == 0
     assert first.records == sandbox.world.chat.messages
-    start = bookmark(first)
+    start = first.bookmark(STREAM)
     assert start == newest(sandbox)
 
     sandbox.world = World(messages=700)
@@ -52,7 +49,7 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
         if (normalise_datetime(row["timestamp"]) or "") >= start
     ]
     assert len(second.records) == 250 + 1
-    assert bookmark(second) == newest(sandbox)
+    assert second.bookmark(STREAM) == newest(sandbox)
 
 
 def test_whole_message_given_as_state_counts_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
@@ -82,7 +79,7 @@ def test_server_side_filter_saves_the_requests(tap: Runner, sandbox: Sandbox) ->
 def test_run_without_news_keeps_the_bookmark(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **INCREMENTAL))
     second = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
-    assert bookmark(second) == bookmark(first)
+    assert second.bookmark(STREAM) == first.bookmark(STREAM)
 
 
 def test_bookmark_never_moves_backwards(tap: Runner, sandbox: Sandbox) -> None:
@@ -93,7 +90,7 @@ def test_bookmark_never_moves_backwards(tap: Runner, sandbox: Sandbox) -> None:
     second = tap(chat_config(sandbox, **ignored), state=first.state)
     assert second.code == 0
     assert len(second.records) == 100
-    assert bookmark(second) == bookmark(first)
+    assert second.bookmark(STREAM) == first.bookmark(STREAM)
 
 
 @pytest.mark.parametrize("settings", [INCREMENTAL, FILTERED])
@@ -122,7 +119,7 @@ def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandb
     failed = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
     sandbox.options.faults = []
     assert failed.code == 1
-    assert bookmark(failed) == bookmark(first)
+    assert failed.bookmark(STREAM) == first.bookmark(STREAM)
 
     third = tap(chat_config(sandbox, **INCREMENTAL), state=failed.state)
     loaded = {record["id"] for run in (first, failed, third) for record in run.records}
@@ -149,9 +146,9 @@ def test_number_is_a_replication_key(tap: Runner, sandbox: Sandbox) -> None:
     config = chat_config(sandbox, **settings) | {"start_date": "2025-01-01"}
     first = tap(config)
     assert first.code == 0, first.err
-    assert bookmark(first) == 12345678901234567
+    assert first.bookmark(STREAM) == 12345678901234567
     second = tap(config, state=first.state)
-    assert bookmark(second) == 12345678901234567
+    assert second.bookmark(STREAM) == 12345678901234567
     # The five pages' last records, and those that have no number.
     assert len(second.records) == 450
 
@@ -233,7 +230,7 @@ def test_number_without_an_end_is_no_bookmark(tap: Runner, sandbox: Sandbox, bey
     sandbox.options.faults += [Fault(kind="replace", field="seq", literal="7", after=1)]
     run = tap(chat_config(sandbox, **settings))
     assert run.code == 0, run.err
-    assert bookmark(run) == 7
+    assert run.bookmark(STREAM) == 7
 
 
 @pytest.mark.parametrize(
@@ -258,7 +255,7 @@ def test_bookmark_of_another_type_is_said_and_not_used(
     assert run.code == 0, run.err
     assert len(run.records) == 5
     assert "The state's bookmark of chat_messages is no value of `seq`" in run.err
-    assert bookmark(run) == (6 if value == 6 else "2026-01-01T00:00:00.000000Z")
+    assert run.bookmark(STREAM) == (6 if value == 6 else "2026-01-01T00:00:00.000000Z")
 
 
 def test_bookmark_at_the_beginning_of_time_can_be_asked_for(tap: Runner, sandbox: Sandbox) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import Run, by_stream, full_config
+from running import Run, full_config
 from serving import Server
 from talking import Account, moment, talking_config
 from typing_extensions import override
@@ -65,7 +65,7 @@ def test_pass_that_is_done_is_gone_on_with_by_no_run(tap: Runner, end: str | Non
             assert run.code == 0, run.errors
             assert "Going on with the pass" not in run.err
             assert "The interrupted run" not in run.err
-            found += by_stream(run).get(MESSAGES, [])
+            found += run.rows(MESSAGES)
             state = after(run, state)
     said = {row["id"] for rows in account.messages.values() for row in rows}
     assert {row["id"] for row in found} == said
@@ -86,5 +86,5 @@ def test_refresh_that_is_cut_off_leaves_no_mark_of_before(tap: Runner, section: 
         assert last.code == 0, last.errors
         for stream, rows in sandbox.world.truth.items():
             if stream.startswith(f"{section}_"):
-                brought = [row for run in (cut_off, last) for row in by_stream(run).get(stream, [])]
+                brought = [row for run in (cut_off, last) for row in run.rows(stream)]
                 assert [row for row in rows if row not in brought] == [], stream

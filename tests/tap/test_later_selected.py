@@ -70,7 +70,7 @@ def test_no_stream_misses_what_others_read(
             runs.append(run_on(tap, sandbox, day, streams, state))
             truth = sandbox.world.truth
             for stream in streams:
-                found = [row for run in runs for row in by_stream(run).get(stream, [])]
+                found = [row for run in runs for row in run.rows(stream)]
                 assert missing(truth[stream], found) == [], (day, stream)
             state = runs[-1].state
             if kept != "all":
@@ -104,7 +104,5 @@ def test_run_that_fails_after_a_stream_was_added_is_made_good(tap: Runner) -> No
         sandbox.options.faults = []
         third = run_on(tap, sandbox, DAYS[3], {CHATS, EVENTS}, failed.state)
         for stream in (CHATS, EVENTS):
-            found = [
-                row for run in (first, failed, third) for row in by_stream(run).get(stream, [])
-            ]
+            found = [row for run in (first, failed, third) for row in run.rows(stream)]
             assert missing(sandbox.world.truth[stream], found) == []

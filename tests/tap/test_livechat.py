@@ -15,25 +15,17 @@ from serving import Server
 from tap_chat.sandbox import API_KEY, ENTITY_ID, Drift, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
-    from running import Run, Runner
+    from running import Runner
     from starlette.requests import Request
 
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
-STREAMS = ["livechat_chats", "livechat_messages", "livechat_events"]
-
-
-def bookmark(run: Run) -> int:
-    value: int = run.state["bookmarks"]["livechat_chats"]["replication_key_value"]
-    return value
+CHATS = "livechat_chats"
+STREAMS = [CHATS, "livechat_messages", "livechat_events"]
 
 
 def ending_chats() -> Drift:
     """One more chat ends with each second page."""
     return Drift(kind="insert", of="chats", after=2, every=2, times=None)
-
-
-def rows(run: Run, stream: str) -> list[dict[str, Any]]:
-    return in_order(by_stream(run).get(stream, []))
 
 
 @pytest.mark.parametrize("seed", [1, 7, 2025])
@@ -52,7 +44,7 @@ def test_clock_that_is_ahead_of_the_server_moves_no_bookmark_ahead(
         full_config(sandbox, "livechat") | {"end_date": (now + timedelta(days=9)).isoformat()}
     )
     assert run.code == 0, run.err
-    assert now.timestamp() - 60 < bookmark(run) < now.timestamp() + 60
+    assert now.timestamp() - 60 < run.bookmark(CHATS) < now.timestamp() + 60
 
 
 def test_chats_have_a_row_for_each_agent_or_one_for_nobody(tap: Runner, sandbox: Sandbox) -> None:
@@ -82,12 +74,10 @@ def test_no_chat_is_lost_wherever_the_account_is(
         config["end_date"] = LATER.isoformat()
         second = tap(config, state=first.state)
         for stream in STREAMS:
-            both = [*rows(first, stream), *rows(second, stream)]
+            both = [*first.rows(stream), *second.rows(stream)]
             assert missing(sandbox.world.truth[stream], both) == []
-        assert bookmark(first) < bookmark(second)
-        assert len(rows(second, "livechat_chats")) < 0.6 * len(
-            sandbox.world.truth["livechat_chats"]
-        )
+        assert first.bookmark(CHATS) < second.bookmark(CHATS)
+        assert len(second.rows("livechat_chats")) < 0.6 * len(sandbox.world.truth["livechat_chats"])
 
 
 def test_windows_are_split_before_the_cap(tap: Runner) -> None:
@@ -112,7 +102,7 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
         config = full_config(sandbox, "livechat", livechat={"batch_size": 500})
         run = tap(config)
         assert run.code == 0
-        found = rows(run, "livechat_chats")
+        found = run.rows("livechat_chats")
         assert missing(before, found) == []
         assert len({(row["id"], row["agent_email"]) for row in found}) == len(found)
         assert len(sandbox.world.truth["livechat_chats"]) > len(before)
@@ -131,9 +121,9 @@ def test_count_that_stays_above_what_is_given_is_a_warning(tap: Runner, ghosts: 
         sandbox.world = replace(sandbox.world, now=LATER)
         second = tap(full_config(sandbox, "livechat"), state=first.state)
         assert second.code == 0, second.err
-        assert bookmark(first) < bookmark(second)
+        assert first.bookmark(CHATS) < second.bookmark(CHATS)
         for stream in STREAMS:
-            both = [*rows(first, stream), *rows(second, stream)]
+            both = [*first.rows(stream), *second.rows(stream)]
             assert missing(sandbox.world.truth[stream], both) == []
 
 
@@ -216,7 +206,7 @@ def test_pages_that_shift_and_count_more_are_read_to_their_end(tap: Runner) -> N
         before = in_order(sandbox.world.truth["livechat_chats"])
         run = tap(full_config(sandbox, "livechat", livechat={"batch_size": 500}))
         assert run.code == 0, run.err
-        assert missing(before, rows(run, "livechat_chats")) == []
+        assert missing(before, run.rows("livechat_chats")) == []
 
 
 def test_pending_chats_come_when_asked_for_and_again_when_they_ended(
@@ -226,16 +216,16 @@ def test_pending_chats_come_when_asked_for_and_again_when_they_ended(
     worlds = (replace(sandbox.world, now=hour) for hour in hours)
     sandbox.world = next(world for world in worlds if world.livechat.open)
     without = tap(full_config(sandbox, "livechat"))
-    assert not [row for row in rows(without, "livechat_chats") if row.get("pending")]
+    assert not [row for row in without.rows("livechat_chats") if row.get("pending")]
 
     pending = {"include_pending": 1}
     first = tap(full_config(sandbox, "livechat", livechat=pending))
-    ids = {row["id"] for row in rows(first, "livechat_chats") if row.get("pending")}
+    ids = {row["id"] for row in first.rows("livechat_chats") if row.get("pending")}
     assert ids
-    assert bookmark(first) == bookmark(without)
+    assert first.bookmark(CHATS) == without.bookmark(CHATS)
     sandbox.world = replace(sandbox.world, now=LATER)
     second = tap(full_config(sandbox, "livechat", livechat=pending), state=first.state)
-    ended = {row["id"] for row in rows(second, "livechat_chats") if row.get("ended_timestamp")}
+    ended = {row["id"] for row in second.rows("livechat_chats") if row.get("ended_timestamp")}
     assert ids <= ended
 
 

@@ -43,7 +43,7 @@ def mark(run: Run) -> dict[str, Any] | None:
 
 def assert_whole(sandbox: Sandbox, *runs: Run) -> None:
     for stream in TREE:
-        found = [record for run in runs for record in by_stream(run).get(stream, [])]
+        found = [record for run in runs for record in run.rows(stream)]
         assert missing(sandbox.world.truth[stream], found) == [], stream
 
 
@@ -123,7 +123,7 @@ def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) 
             budget[0] = 50
             state = runs[-1].state if runs else {}
             runs.append(tap(talking_config(server, lookback_days=0, max_outage=0), state=state))
-            found = {row["id"] for row in by_stream(runs[-1]).get(MESSAGES, [])}
+            found = {row["id"] for row in runs[-1].rows(MESSAGES)}
             assert found - read
             read |= found
             number = len(runs)
