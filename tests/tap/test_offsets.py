@@ -438,3 +438,17 @@ def test_limit_on_offsets_that_is_not_told_is_an_error(
     assert run.code == 1
     assert said in run.errors[0]
     assert "chat.filter_param" in run.errors[0]
+
+
+@pytest.mark.parametrize("beyond", beyond_the_end(), ids=named)
+@pytest.mark.parametrize("count", [1, 2, 40, 99, 100, 101, 150])
+def test_offset_that_is_made_a_page_number_loses_nothing_of_a_short_list(
+    tap: Runner, beyond: Any, count: int
+) -> None:
+    """The one short page comes again for each offset below the limit."""
+    listing = Listing(rows(count), takes="rounded", beyond=beyond)
+    run = read(tap, listing)
+    assert run.records == rows(count)
+    assert len(listing.at) < 12
+    # A server that gives its one page for each offset may as well ignore the offset.
+    assert run.code == (beyond == "last" and count <= 100), run.err

@@ -1,0 +1,147 @@
+"""The signs that a list has no fixed order, or that its server ignores the offset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_chat.streams.paginators.pages import PaginationError, RepeatedPageError
+from tap_chat.streams.paginators.recent_rows import REMEMBERED_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_chat.streams.paginators.pages import Key, Page
+    from tap_chat.streams.paginators.recent_rows import RecentRows
+
+# How often the walk may go back without reading a new row.
+MAX_RETURNS = 3
+
+# Known rows in a row, as where many rows enter the list before the place that is read.
+MAX_KNOWN_ROWS = 2 * REMEMBERED_ROWS
+
+# Pages in a row of which most rows are known; and pages in a row that are the same.
+MAX_MIXED_PAGES = 20
+MAX_SAME_PAGES = 2
+
+# Pages with known rows behind new ones, as where changed rows go to the end of the list.
+MAX_SCATTERED_PAGES = 5
+
+# How often a list may begin anew, as where the offset wraps around.
+MAX_LAPS = 2
+
+
+class ListOrder:
+    """Counts the signs of disorder in one list, and raises an error at too many.
+
+    Args:
+        rows: The rows that were read last.
+        reach_remedy: What to do where the server reaches only a part of the list.
+    """
+
+    def __init__(self, rows: RecentRows, reach_remedy: str) -> None:
+        self._rows = rows
+        self._reach_remedy = reach_remedy
+        self._returns = self._mixed = self._scattered = self._laps = 0
+        self._known = self._same = 0
+
+    def check_lap(self, page: Page) -> None:
+        """Check a page after the list began anew.
+
+        Raises:
+            RepeatedPageError: The offset wraps around.
+        """
+        if self._laps >= MAX_LAPS and len(page.keys) > 1:
+            raise RepeatedPageError
+
+    def begins_anew(self, keys: Sequence[Key], *, has_moved: bool) -> bool:
+        """Return whether most rows are those of the first page, as where the offset wraps around.
+
+        Args:
+            keys: The keys of the rows.
+            has_moved: Whether rows have moved before. Then these may be rows that went to the end,
+                and are accepted once.
+        """
+        if 2 * self._rows.count_of_first_page(keys) <= len(keys):
+            return False
+        self._laps += 1 if has_moved else MAX_LAPS
+        return True
+
+    def count_return(self) -> None:
+        """Count that the walk goes back to look for a known row.
+
+        Raises:
+            PaginationError: It went back too often.
+        """
+        self._returns += 1
+        if self._returns > MAX_RETURNS:
+            raise PaginationError(
+                "did not give the last row of the page before, however often it was asked",
+                "Try again later; if it is so each time, the list has no fixed order, and can't"
+                " be read without losing records.",
+            )
+
+    def count_new(self) -> None:
+        """Count that new rows came: going back has helped."""
+        self._returns = 0
+
+    def count_mixed(self, page: Page, new: Page) -> None:
+        """Count pages of which most rows are known, as where the server ignores the offset.
+
+        Args:
+            page: The page.
+            new: The part of it that is new.
+
+        Raises:
+            PaginationError: Too many pages in a row are such.
+        """
+        is_mixed = 0 < 2 * len(new.records) <= len(page.records)
+        self._mixed = self._mixed + 1 if is_mixed else 0
+        if self._mixed >= MAX_MIXED_PAGES:
+            raise PaginationError(f"gave {self._mixed} pages in a row of which most came before")
+
+    def count_joined(self) -> None:
+        """Count that a page begins where the one before ends."""
+        self._mixed = 0
+
+    def count_scattered(self, page: Page, new: Page) -> None:
+        """Count pages whose new rows are not their last ones; arguments as for `count_mixed`."""
+        self._scattered += page.keys[len(page.keys) - len(new.keys) :] != new.keys
+
+    def check_end(self, place: int) -> None:
+        """Check the end of a list.
+
+        Args:
+            place: The place of the end.
+
+        Raises:
+            PaginationError: Fewer rows came, and their order changed all the time.
+        """
+        if self._scattered > MAX_SCATTERED_PAGES and self._rows.count < place:
+            raise PaginationError(
+                "gave its rows in another order each time",
+                "A list without a fixed order can't be read without losing records.",
+            )
+
+    def count_known(self, page: Page, new: Page, last: Sequence[Key], *, is_cut_off: bool) -> bool:
+        """Count pages with nothing new; return whether they show that the list has ended.
+
+        Args:
+            page: The page.
+            new: The part of it that is new.
+            last: The keys of the page before.
+            is_cut_off: Whether more rows may follow that the server does not reach.
+
+        Raises:
+            RepeatedPageError: They show that the server ignores the offset.
+        """
+        if new.records:
+            self._known = self._same = 0
+            return False
+        self._known += len(page.keys)
+        self._same = self._same + 1 if page.keys == last else 0
+        if self._same < MAX_SAME_PAGES and self._known < MAX_KNOWN_ROWS:
+            return False
+        # Beyond the end, some servers give the last page once more. Any other page is an error.
+        if not self._same or page.keys[-1] != self._rows.last_key or is_cut_off:
+            raise RepeatedPageError(self._reach_remedy)
+        return True
