@@ -1,10 +1,11 @@
-"""Where batches are decoded: in a thread; where there are many, in processes of their own.
+"""Decodes batches beside the program: in a thread, and large streams in processes of their own.
 
-Python runs one thread at a time, so a thread that decodes keeps dlt from writing what is decoded.
-Processes do not. They need a moment to start, so they are for streams that fill batch after batch.
+Python runs one thread at a time, so a thread that decodes keeps dlt from writing what is decoded
+already. A process does not, but takes a while to start, so only large streams get processes.
 
-What a decoder learns from a batch counts for those that follow. A process decodes with what was
-known when it was asked; if more is known when the table comes back, the batch is decoded again.
+What a decoder observes in a batch applies to the batches after it. A process decodes with what was
+observed when the batch was sent. If more has been observed when its table arrives, the batch is
+decoded again.
 """
 
 from __future__ import annotations
@@ -30,22 +31,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from dlt_bridge.arrow.record_schema import Observed
+    from dlt_bridge.arrow.record_schema import Observed, RecordSchema
 
-#: Bytes of lines after which processes are started for the rest.
+#: Bytes of lines after which processes are started.
 BEFORE_PROCESSES = 16 * 1024 * 1024
-#: Seconds to wait for a process to start; until then, the thread goes on.
+#: Seconds to wait for a process to start; the thread decodes until it has.
 START_SECONDS: float | None = 0
-#: More processes would wait for dlt.
-MOST_PROCESSES = 4
-#: Bytes that a pipe holds: the most that Linux allows without asking.
+#: The most processes: more would wait for dlt.
+MAX_PROCESSES = 4
+#: Bytes in a pipe: the most that Linux allows an ordinary user.
 PIPE_BYTES = 1024 * 1024
-#: Batches for each process to go on with while dlt writes what others have decoded.
-AHEAD = 4
-#: The first that a process writes.
+#: Batches that each process has to decode while dlt writes decoded ones.
+BATCHES_AHEAD = 4
+#: The first bytes that a process writes.
 READY = b"ready"
 
-# Modules are found where this program finds them; nothing of the program itself runs again.
+# A process finds modules where this program finds them, and does not run the program itself.
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1:]; from dlt_bridge.arrow.workers import serve; serve()"
 )
@@ -53,15 +54,15 @@ _CHILD = (
 
 @dataclass(frozen=True, slots=True)
 class LineBatch:
-    """Lines of one stream that are decoded together.
+    """Lines with RECORDs of one stream that are decoded together.
 
     Attributes:
-        decoder: What decodes them.
-        lines: The lines, some with newlines between several.
-        numbers: Their numbers.
-        rows: How many they are.
-        size: Their bytes.
-        opening: They are the first of the stream, and may show of what types its columns are.
+        decoder: The decoder of the stream.
+        lines: Blocks of one or more lines, without the newline at their end.
+        numbers: The numbers of the lines, a range for each block.
+        rows: The number of lines.
+        size: Their size in bytes.
+        is_first: Whether they are the first of the stream, by which types of columns are chosen.
     """
 
     decoder: RecordDecoder
@@ -69,26 +70,26 @@ class LineBatch:
     numbers: list[range]
     rows: int
     size: int
-    opening: bool = False
+    is_first: bool = False
 
     def table(self, sequence: int) -> pa.Table:
-        """Decode the lines here and now.
+        """Decode the lines in this thread.
 
         Args:
-            sequence: The first value of `_sdc_sequence`.
+            sequence: The value of `_sdc_sequence` of the first row.
 
         Raises:
             MessageError: A record does not fit.
         """
         text = b"\n".join(self.lines)
-        return self.decoder.table(text, self.numbers, sequence, first=self.opening)
+        return self.decoder.table(text, self.numbers, sequence, first=self.is_first)
 
     def can_be_decoded(self, sequence: int, before: int) -> bool:
-        """Say whether the lines before another line can be decoded.
+        """Return whether the lines before another line can be decoded.
 
         Args:
-            sequence: As for `table`.
-            before: As for `before`.
+            sequence: The value of `_sdc_sequence` of the first row.
+            before: The number of the other line.
         """
         part = self.before(before)
         try:
@@ -106,22 +107,38 @@ class LineBatch:
         """Return the lines before another line; None if there are none.
 
         Args:
-            number: The number of a line that is no RECORD, so that it parts no block of lines.
+            number: The number of a line that is no RECORD, and so lies within no block.
         """
-        parts = [
+        blocks = [
             (lines, numbers)
             for lines, numbers in zip(self.lines, self.numbers, strict=True)
             if numbers.stop <= number
         ]
-        if not parts:
+        if not blocks:
             return None
-        lines, numbers = map(list, zip(*parts, strict=True))
+        lines, numbers = map(list, zip(*blocks, strict=True))
         rows, size = sum(map(len, numbers)), sum(map(len, lines))
-        return LineBatch(self.decoder, lines, numbers, rows, size, self.opening)
+        return LineBatch(self.decoder, lines, numbers, rows, size, self.is_first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A batch as it is sent to a process, with what has been observed."""
+
+    record_schema: RecordSchema
+    observed: Observed
+    lines: list[bytes]
+    numbers: list[range]
+    sequence: int
+    is_first: bool
+
+    def continues(self, decoder: RecordDecoder) -> bool:
+        """Return whether a decoder knows just what is to be known for the batch."""
+        return decoder.record_schema == self.record_schema and decoder.observed == self.observed
 
 
 class DecoderPool:
-    """Decodes batches beside the program, and returns their tables in the order of the batches."""
+    """Decodes batches, and returns their tables in the order of the batches."""
 
     def __init__(self) -> None:
         # One thread, so that the tables are in order.
@@ -132,26 +149,26 @@ class DecoderPool:
 
     @property
     def ahead(self) -> int:
-        """How many batches are to be asked for before the first is waited for."""
-        return 1 + AHEAD * len(self._processes)
+        """The number of batches to submit before the first table is waited for."""
+        return 1 + BATCHES_AHEAD * len(self._processes)
 
     def submit(self, batch: LineBatch, sequence: int, *, full: bool) -> Future[pa.Table]:
         """Return the table of a batch, or the MessageError of a record that does not fit.
 
         Args:
             batch: The batch.
-            sequence: The first value of `_sdc_sequence`.
-            full: The batch is as large as can be.
+            sequence: The value of `_sdc_sequence` of the first row.
+            full: Whether the batch is as large as a batch may be.
         """
         self._size += batch.size
         if not self._processes and self._size >= BEFORE_PROCESSES and (cores := _cores()) > 1:
-            self._processes = [_Process() for _ in range(min(cores, MOST_PROCESSES))]
+            self._processes = [_Process() for _ in range(min(cores, MAX_PROCESSES))]
             self._turns = cycle(self._processes)
         if full and any(process.ready for process in self._processes):
             process = next(process for process in self._turns if process.ready)
-            known = batch.decoder.observed
-            process.ask(batch, known, sequence)
-            return self._thread.submit(_answered, process, batch, known, sequence)
+            observed = batch.decoder.observed
+            process.submit(batch, observed, sequence)
+            return self._thread.submit(_table, process, batch, observed, sequence)
         return self._thread.submit(batch.table, sequence)
 
     def close(self) -> None:
@@ -161,49 +178,53 @@ class DecoderPool:
         self._thread.shutdown(cancel_futures=True)
 
 
-def _answered(process: _Process, batch: LineBatch, known: Observed, sequence: int) -> pa.Table:
-    """Return the table that a process made, or the one that is made now if more is known now."""
-    learnt, table = process.answer()
+def _table(process: _Process, batch: LineBatch, before: Observed, sequence: int) -> pa.Table:
+    """Return the table of a process; decode the batch here if more has been observed since."""
+    outcome, table = process.receive()
     decoder = batch.decoder
-    if known != decoder.observed:
+    if before != decoder.observed:
         return batch.table(sequence)
-    if isinstance(learnt, Exception):
-        raise learnt
-    decoder.observe(learnt)
+    if isinstance(outcome, Exception):
+        raise outcome
+    decoder.observe(outcome)
     return table
 
 
 def serve() -> None:
-    """Decode what comes on standard input, until it ends; the tables go to standard output."""
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # Nothing else may be written between the tables.
+    """Decode the batches on standard input until it ends, and write tables to standard output."""
+    works, tables = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # Whatever else is printed must not get between the tables.
     os.dup2(2, 1)
     decoders: dict[str, RecordDecoder] = {}
-    # Either the program needs nothing any more, or there is none.
+    # The program has closed the pipe, or has ended.
     with suppress(EOFError, BrokenPipeError):
-        answers.write(READY)
-        answers.flush()
+        tables.write(READY)
+        tables.flush()
         while True:
-            record_schema, known, lines, numbers, sequence, first = pickle.load(requests)  # noqa: S301
-            decoder = decoders.get(record_schema.stream)
-            if decoder is None or (decoder.record_schema, decoder.observed) != (
-                record_schema,
-                known,
-            ):
-                decoder = decoders[record_schema.stream] = RecordDecoder(record_schema, known)
-            try:
-                table = decoder.table(b"\n".join(lines), numbers, sequence, first=first)
-            except Exception as error:  # noqa: BLE001 - raised where the table is waited for
-                pickle.dump(error, answers)
-            else:
-                pickle.dump(decoder.observed, answers)
-                with pa.ipc.new_stream(answers, table.schema) as stream:
-                    stream.write_table(table)
-            answers.flush()
+            work: _Work = pickle.load(works)  # noqa: S301 - of this package
+            schema = work.record_schema
+            decoder = decoders.get(schema.stream)
+            if decoder is None or not work.continues(decoder):
+                decoder = decoders[schema.stream] = RecordDecoder(schema, work.observed)
+            _decode(decoder, work, tables)
+            tables.flush()
+
+
+def _decode(decoder: RecordDecoder, work: _Work, tables: IO[bytes]) -> None:
+    """Write what a batch has shown, and its table; or its error."""
+    text = b"\n".join(work.lines)
+    try:
+        table = decoder.table(text, work.numbers, work.sequence, first=work.is_first)
+    except Exception as error:  # noqa: BLE001 - raised where the table is waited for
+        pickle.dump(error, tables)
+        return
+    pickle.dump(decoder.observed, tables)
+    with pa.ipc.new_stream(tables, table.schema) as stream:
+        stream.write_table(table)
 
 
 class _Process:
-    """A process of this module's `serve`."""
+    """A process that runs `serve`."""
 
     def __init__(self) -> None:
         self._popen = subprocess.Popen(  # noqa: S603 - this package
@@ -211,38 +232,38 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pipesize=PIPE_BYTES,
-            # Ctrl-C is for the program, which stops this process.
+            # Ctrl-C goes to the program alone, which stops this process.
             start_new_session=True,
         )
-        self._requests = cast("IO[bytes]", self._popen.stdin)
-        self._answers = cast("IO[bytes]", self._popen.stdout)
+        self._batches = cast("IO[bytes]", self._popen.stdin)
+        self._tables = cast("IO[bytes]", self._popen.stdout)
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="to-decoder")
         self._sent: deque[Future[None]] = deque()
         self._ready = False
 
     @property
     def ready(self) -> bool:
-        """It has started."""
-        if not self._ready and wait([self._answers.fileno()], START_SECONDS):
-            self._ready = self._answers.read(len(READY)) == READY
+        """Whether it has started."""
+        if not self._ready and wait([self._tables.fileno()], START_SECONDS):
+            self._ready = self._tables.read(len(READY)) == READY
         return self._ready
 
-    def ask(self, batch: LineBatch, known: Observed, sequence: int) -> None:
-        """Have a batch decoded with what is known."""
-        self._sent.append(self._sender.submit(self._send, batch, known, sequence))
+    def submit(self, batch: LineBatch, observed: Observed, sequence: int) -> None:
+        """Send a batch, to be decoded with what has been observed."""
+        self._sent.append(self._sender.submit(self._send, batch, observed, sequence))
 
-    def answer(self) -> tuple[Observed | Exception, pa.Table | None]:
-        """Wait for the next answer, and return the table and what was learnt, or an error.
+    def receive(self) -> tuple[Observed | Exception, pa.Table | None]:
+        """Wait for the next table; return it with what has been observed, or an error.
 
         Raises:
-            BridgeError: There is no process any more.
+            BridgeError: The process has ended.
         """
         self._sent.popleft().result()
         try:
-            learnt = pickle.load(self._answers)  # noqa: S301 - of this package's process
-            if isinstance(learnt, Exception):
-                return learnt, None
-            return learnt, pa.ipc.open_stream(self._answers).read_all()
+            outcome = pickle.load(self._tables)  # noqa: S301 - of this package's process
+            if isinstance(outcome, Exception):
+                return outcome, None
+            return outcome, pa.ipc.open_stream(self._tables).read_all()
         except (EOFError, OSError, pickle.UnpicklingError, pa.ArrowInvalid):
             raise BridgeError(
                 "A process that decodes records ended before its time, with exit code"
@@ -251,20 +272,20 @@ class _Process:
             ) from None
 
     def close(self) -> None:
-        """End the process: it has nothing that is still needed."""
+        """End the process, which has nothing left that is needed."""
         self._popen.kill()
         self._popen.wait()
         self._sender.shutdown(cancel_futures=True)
-        for pipe in (self._requests, self._answers):
+        for pipe in (self._batches, self._tables):
             with suppress(BrokenPipeError):
                 pipe.close()
 
-    def _send(self, batch: LineBatch, known: Observed, sequence: int) -> None:
-        # If there is no process any more, that is said where the answer is waited for.
+    def _send(self, batch: LineBatch, observed: Observed, sequence: int) -> None:
+        # If the process has ended, `receive` raises.
         with suppress(BrokenPipeError):
-            of_batch = (batch.lines, batch.numbers, sequence, batch.opening)
-            pickle.dump((batch.decoder.record_schema, known, *of_batch), self._requests)
-            self._requests.flush()
+            part = (batch.lines, batch.numbers, sequence, batch.is_first)
+            pickle.dump(_Work(batch.decoder.record_schema, observed, *part), self._batches)
+            self._batches.flush()
 
 
 def _cores() -> int:

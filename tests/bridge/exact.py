@@ -23,7 +23,7 @@ BIGINTS = range(-(2**63), 2**63)
 DIGITS = 38
 NOTHING_BUT_DIGITS = str.maketrans("", "", "(), ")
 # Digits after the point where the SCHEMA asks for more than there are, or for any number.
-WIDE_DECIMAL = 18
+WIDE_SCALE = 18
 NUMERIC = frozenset({"bigint", "double", "decimal"})
 STRINGS = frozenset({"text", "timestamp", "date", "time", "binary"})
 MICROSECONDS = {"day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "s": 1_000_000}
@@ -153,7 +153,7 @@ def types(schema: Mapping[str, Any], keys: Collection[str] = ()) -> dict[str, Ty
     found = {name: type_of(part, schema) for name, part in properties.items()}
     # Ids are often declared as numbers, and then they are no doubles.
     ids = {name for name in keys if found[name] == Type("double")}
-    return found | dict.fromkeys(ids, Type("decimal", WIDE_DECIMAL))
+    return found | dict.fromkeys(ids, Type("decimal", WIDE_SCALE))
 
 
 def may_be_chosen(declared: Type | None, other: Type, first: Sequence[Value]) -> bool:
@@ -209,7 +209,7 @@ def _common(several: Sequence[Type | None]) -> Type | None:
     if names == {"bigint", "double"}:
         return Type("double")
     if names <= NUMERIC:
-        return Type("decimal", max(WIDE_DECIMAL if k.name == "double" else k.scale for k in kinds))
+        return Type("decimal", max(WIDE_SCALE if k.name == "double" else k.scale for k in kinds))
     return Type("text") if names <= STRINGS else JSON
 
 
@@ -228,14 +228,14 @@ def _single(name: str, part: Mapping[str, Any]) -> Type | None:
     scale = next(n for n in range(100) if step.scaleb(n) % 1 == 0)
     bound = Decimal(max(abs(part.get(word, 0)) for word in ("maximum", "minimum")))
     before = next(n for n in range(100) if Decimal(10) ** n >= bound) if bound else 12
-    return Type("decimal", scale if scale + before <= DIGITS else min(scale, WIDE_DECIMAL))
+    return Type("decimal", scale if scale + before <= DIGITS else min(scale, WIDE_SCALE))
 
 
 def _of_string(part: Mapping[str, Any]) -> Type:
     if part.get("contentEncoding") == "base64":
         return Type("binary")
     if part.get("format") == "singer.decimal":
-        return Type("decimal", part.get("scale", WIDE_DECIMAL))
+        return Type("decimal", part.get("scale", WIDE_SCALE))
     formats = {"date-time": "timestamp", "date": "date", "time": "time"}
     return Type(formats.get(part.get("format", ""), "text"))
 
