@@ -19,9 +19,10 @@ from dlt_bridge.tables.driver import Driver
 from dlt_bridge.tables.options import Options
 from dlt_bridge.tables.transformers import common_transformer, stream_transformer
 from dlt_bridge.tap.batch_files import batch_folders
-from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog, checked_selection
-from dlt_bridge.tap.inputs import SingerLines, TapLike, command_of, name_of
+from dlt_bridge.tap.catalog import AnyCatalog, Catalog, NoCatalog, RenamedCatalog
+from dlt_bridge.tap.inputs import SingerLines, TapLike, default_source_name, tap_command
 from dlt_bridge.tap.process import PATIENCE_SECONDS, Tap
+from dlt_bridge.tap.selection import checked_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,8 +117,8 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         BridgeError: The catalog is not what Singer asks for, has no stream of a name in `select`,
             or an argument is not what it should be.
     """
-    command = command_of(tap)
-    source_name = name or name_of(command)
+    command = tap_command(tap)
+    source_name = name or default_source_name(command)
     if config and not command:
         raise BridgeError("Lines take no config: the tap that wrote them had one.")
     given = {
@@ -170,20 +171,18 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
             else _lines(tap)
         )
         select = checked_selection(select)
-        known: Catalog | NoCatalog | RenamedCatalog = _catalog(
-            read, catalog, select, discover=discover
-        )
+        known: AnyCatalog = _catalog(read, catalog, select, discover=discover)
         if renamed and isinstance(known, Catalog):
-            known = RenamedCatalog(known, known.chosen(select, every=catalog is None))
+            known = RenamedCatalog(known, known.select(select, every=catalog is None))
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
             hard_delete=hard_delete,
             keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
-            everything=source_name if known.unnamed else None,
+            everything=source_name if known.has_others else None,
             refresh=read.refresh if isinstance(read, SingerLines) else (),
-            excluded=tuple(known.excluded) if known.unnamed else (),
+            excluded=tuple(known.excluded) if known.has_others else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
             places=batch_folders(config or {}, _checked_places(batch_places) or ()),
         )
@@ -256,7 +255,7 @@ def _catalog(
 
 def _driver(
     tap: Tap | SingerLines,
-    catalog: Catalog | NoCatalog | RenamedCatalog,
+    catalog: AnyCatalog,
     options: Options,
     naming: str | None,
 ) -> DltResource:
@@ -276,14 +275,14 @@ def _driver(
 
 
 def _streams(
-    catalog: Catalog | NoCatalog | RenamedCatalog, select: Sequence[str] | None, *, every: bool
+    catalog: AnyCatalog, select: Sequence[str] | None, *, every: bool
 ) -> Iterator[tuple[Stream, bool]]:
     """Yield the streams that are resources of their own, and whether they are selected."""
     if not isinstance(catalog, Catalog):
         for name in catalog.names:
             yield catalog.stream(name), True
         return
-    chosen = set(catalog.chosen(select, every=every))
+    chosen = set(catalog.select(select, every=every))
     for stream in catalog.streams.values():
         yield stream, stream.name in chosen
 

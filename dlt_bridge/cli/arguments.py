@@ -12,7 +12,7 @@ from typing_extensions import override
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.signals import explained
-from dlt_bridge.tap.inputs import as_name
+from dlt_bridge.tap.inputs import to_source_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
 from tap_chat.escapes import printable
 
@@ -104,7 +104,7 @@ def _add_tap(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--name",
-        type=as_name,
+        type=to_source_name,
         help="the name of the source, if one tap reads several accounts; else the tap's",
     )
 
@@ -120,7 +120,7 @@ def _add_place(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--dataset", help="the dataset, or schema: <pipeline>_dataset by default")
     parser.add_argument(
-        "--pipeline", type=as_name, help="the pipeline's name; by default that of the source"
+        "--pipeline", type=to_source_name, help="the pipeline's name; by default that of the source"
     )
     parser.add_argument("--pipelines-dir", help="where pipelines keep their working files")
 

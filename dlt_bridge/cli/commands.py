@@ -27,8 +27,7 @@ from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store as saved
 from dlt_bridge.tap.catalog import Catalog
-from dlt_bridge.tap.inputs import name_of
-from dlt_bridge.tap.json_files import json_object
+from dlt_bridge.tap.inputs import default_source_name, json_object
 from dlt_bridge.tap.process import Tap
 from tap_chat.escapes import printable
 
@@ -125,7 +124,7 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
 
 def state(args: Namespace) -> None:
     """Show what a pipeline keeps of a tap's STATE, or put another in its place."""
-    source = args.name or name_of(_command(args))
+    source = args.name or default_source_name(_command(args))
     value = _state(args.new) if args.new else {}
     pipeline = _pipeline(args)
     place = f"{where(pipeline)} (pipeline {pipeline.pipeline_name})"
@@ -135,7 +134,7 @@ def state(args: Namespace) -> None:
         catalog = Catalog(_discovered(args))
 
         def owner(key: str) -> str | None:
-            streams = catalog.named(key)
+            streams = catalog.streams_named(key)
             return streams[0] if len(streams) == 1 else None
 
         with alone(pipeline):
@@ -191,7 +190,9 @@ def _selection(args: Namespace) -> list[str] | None:
     """Return the patterns of streams; None to have them looked up."""
     select: list[str] | None = args.select
     if select is None and args.exclude:
-        select = dlt.config.get(f"sources.singer.{args.name or name_of(_command(args))}.select")
+        select = dlt.config.get(
+            f"sources.singer.{args.name or default_source_name(_command(args))}.select"
+        )
     return [*(select or ()), *(f"!{name}" for name in args.exclude)] or None
 
 
@@ -209,7 +210,7 @@ def _discovered(args: Namespace) -> Any:  # noqa: ANN401
     config = _config(args)
     if config is not None:
         return Tap(command, config).discover()
-    name = args.name or name_of(command)
+    name = args.name or default_source_name(command)
     looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config")
     advice = "" if looked_up else unconfigured(name)
     return Tap(command, looked_up or {}, advice=advice).discover()
@@ -224,7 +225,7 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
             raise BridgeError("--credentials begins as an object, but is no JSON.") from None
     place = PipelineSpec(
         destination=args.destination,
-        pipeline=args.pipeline or args.name or name_of(_command(args)),
+        pipeline=args.pipeline or args.name or default_source_name(_command(args)),
         dataset=args.dataset,
         credentials=credentials,
         folder=args.pipelines_dir,

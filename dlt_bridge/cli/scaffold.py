@@ -19,7 +19,7 @@ from dlt.common.typing import is_optional_type
 from dlt_bridge.destinations.dlt_private import suggested_settings
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.pipelines import PipelineSpec, destination_at
-from dlt_bridge.tap.inputs import name_of
+from dlt_bridge.tap.inputs import default_source_name
 from dlt_bridge.tap.process import Tap
 from tap_chat.escapes import printable
 
@@ -93,7 +93,7 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     Raises:
         BridgeError: There is no such tap, or the script is there already.
     """
-    name = name_of([tap])
+    name = default_source_name([tap])
     settings = _settings(tap)
     credentials = _credentials(destination)
     script = folder / f"{name}_pipeline.py"

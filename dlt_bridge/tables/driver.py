@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from dlt_bridge.tables.items import StreamItems
     from dlt_bridge.tables.options import Options
-    from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog
+    from dlt_bridge.tap.catalog import AnyCatalog
     from dlt_bridge.tap.inputs import SingerLines
     from dlt_bridge.tap.process import Tap
 
@@ -54,7 +54,7 @@ class Driver:
     def __init__(
         self,
         tap: Tap | SingerLines,
-        catalog: Catalog | NoCatalog | RenamedCatalog,
+        catalog: AnyCatalog,
         options: Options,
     ) -> None:
         self._tap = tap
@@ -62,14 +62,14 @@ class Driver:
         self._options = options.of_a_run()
         everything = options.everything
         self._selected = streams_to_read(
-            [everything] if everything else catalog.names, again=tap.sends_again
+            [everything] if everything else catalog.names, again=tap.can_resend
         )
         adopt()
         separate(running_pipeline())
         # Rising from run to run: the clock is faster than any tap.
         self._first = state_store.first_number(time.time_ns() // 1000)
         self._lines = tap.running(
-            catalog=catalog.selection(self._selected), state=state_store.read_state(self._selected)
+            catalog=catalog.to_tap(self._selected), state=state_store.read_state(self._selected)
         )
         self._settle_tables()
         self._options.refreshing.begin()
@@ -253,12 +253,12 @@ class Driver:
             if not has_bookmarks:
                 # It is not known what in it is theirs.
                 return
-            value = state_store.without(value, left_out, self._catalog.named)
+            value = state_store.without(value, left_out, self._catalog.streams_named)
             text = json.dumps(value)
         self.kept = text
         state_store.keep(value, self._selected - left_out, self._owner)
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""
-        streams = self._catalog.named(key)
+        streams = self._catalog.streams_named(key)
         return streams[0] if len(streams) == 1 and not self._options.everything else None

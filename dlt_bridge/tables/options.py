@@ -12,7 +12,7 @@ from dlt_bridge.tables import table_names
 from dlt_bridge.tables.dispositions import AppliedHints
 from dlt_bridge.tables.refresh import Refreshing
 from dlt_bridge.tap.batch_files import BatchFolders
-from dlt_bridge.tap.catalog import matches
+from dlt_bridge.tap.selection import matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

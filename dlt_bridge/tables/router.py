@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dlt_bridge.tables.backlog import Backlog
     from dlt_bridge.tables.items import StreamItems
     from dlt_bridge.tables.options import Options
-    from dlt_bridge.tap.catalog import Catalog, NoCatalog, RenamedCatalog
+    from dlt_bridge.tap.catalog import AnyCatalog
     from dlt_bridge.tap.messages import Message
 
     #: Rows for dlt; a STATE; or None where the package is to end because too much waits.
@@ -49,7 +49,7 @@ class Router:
 
     def __init__(
         self,
-        catalog: Catalog | NoCatalog | RenamedCatalog,
+        catalog: AnyCatalog,
         selected: Collection[str],
         options: Options,
         backlog: Backlog,
@@ -63,7 +63,7 @@ class Router:
         self._in_parts = False
         # The last SCHEMA line of each stream, what its RECORDs begin with, and the last STATE line.
         self._schema_lines: set[bytes] = set()
-        self._heads: RecordPrefixes[Sink] = RecordPrefixes()
+        self._prefixes: RecordPrefixes[Sink] = RecordPrefixes()
         self._state_line = b""
         # The types of messages that Singer does not have.
         self._other_kinds: set[str] = set()
@@ -76,8 +76,8 @@ class Router:
             in_parts: The run may commit packages before the tap has ended.
         """
         self._in_parts = in_parts
-        for number, count, line in self._heads.split(blocks):
-            sink = self._heads.known(line)
+        for number, count, line in self._prefixes.split(blocks):
+            sink = self._prefixes.taker(line)
             if sink:
                 yield from self._backlog.append(sink, line, number, count)
             elif line and line == self._state_line:
@@ -114,7 +114,7 @@ class Router:
             raise MessageError(f"Stream {stream}: line {number} comes before a SCHEMA.")
         match message:
             case Record():
-                self._heads.add(line, message.stream, sink)
+                self._prefixes.add(line, message.stream, sink)
                 yield from backlog.append(sink, line, number)
             case Batch():
                 folders = self._options.places
@@ -154,7 +154,7 @@ class Router:
 
     def _stream(self, name: str, line: int) -> str | None:
         """Return the selected stream that a message is of, or None if it is not selected."""
-        known = self._catalog.named(name)
+        known = self._catalog.streams_named(name)
         if not known:
             raise MessageError(
                 f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."

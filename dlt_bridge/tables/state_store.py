@@ -55,7 +55,7 @@ def keep(
     """
     by_stream, rest = state.split(value, owner)
     dlt.current.source_state()[REST] = rest
-    mark = state.mark(rest) if rest else None
+    mark = state.fingerprint(rest) if rest else None
     for stream in sorted(streams):
         kept = dlt.current.resource_state(stream)
         for name, part in ((BOOKMARKS, by_stream.get(stream)), (MARK, mark)):
@@ -102,7 +102,7 @@ def read_state(streams: Collection[str]) -> dict[str, Any]:
     kept = [dlt.current.resource_state(stream) for stream in sorted(streams)]
     bookmarks = {key: bookmark for own in kept for key, bookmark in own.get(BOOKMARKS, {}).items()}
     rest = dlt.current.source_state().get(REST, {})
-    whole = all(own.get(MARK) == state.mark(rest) for own in kept)
+    whole = all(own.get(MARK) == state.fingerprint(rest) for own in kept)
     return state.join(bookmarks, rest if whole else {})
 
 

@@ -1,7 +1,8 @@
-"""What `singer` takes for a tap: a command to run, a Python module, or lines that are there."""
+"""The inputs of a source: a tap as a command or a module, lines that exist already, JSON files."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -13,56 +14,56 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dlt_bridge.errors import MessageError, TapError
-from dlt_bridge.tap.process import line_blocks
+from dlt_bridge.errors import BridgeError, MessageError, TapError
+from dlt_bridge.tap.line_blocks import line_blocks
 
 _KINDS = (
     "A tap is the name or path of an executable, a command with its arguments, a module, or the"
     " lines of a tap: an open file, standard input, any iterable of texts or bytes."
 )
-# What starts a tap and is none: its name says nothing about the source.
+# Programs that start a tap: their names say nothing about the source.
 _LAUNCHER = re.compile(
     r"((python|pypy)[\d.]*|uvx?|pipx|poetry|pdm|hatch|meltano|docker|podman|env|(ba|z)?sh"
     r"|run|tool|exec|invoke)(\.exe)?"
 )
 _LONGEST_NAME = 64  # of a dlt schema
-# What programs on Windows write at the beginning of a file.
+# Programs on Windows write it at the beginning of a file.
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 
 
 class SingerLines:
-    """Singer lines that some other program wrote: a file, standard input, a list.
+    """Singer lines that another program wrote: a file, standard input, a list.
 
     Args:
-        lines: The lines, as text or UTF-8.
-        refresh: Streams whose tables are dropped and made anew.
+        lines: The lines, as texts or UTF-8.
+        refresh: Streams whose tables are dropped and created again.
     """
 
-    #: They may be gone when they are read.
-    sends_again = False
+    #: Once they are read, they may be gone.
+    can_resend = False
 
     def __init__(
         self, lines: Iterable[str] | Iterable[bytes], *, refresh: Sequence[str] = ()
     ) -> None:
         self.name = "lines"
         self.refresh = refresh
-        # What the tap that wrote them has said is not known.
+        # The log of the tap that wrote them is not known.
         self.warnings = 0
         self._lines = lines
         self._read = False
 
     @contextmanager
     def running(self, **_: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
-        """Give the lines to the body of the `with`; there is no tap to be given anything.
+        """Give the lines to the body of the `with`.
 
         Raises:
-            TapError: They were read before, and are gone.
+            TapError: They have been read before, and are gone.
             MessageError: An item is neither text nor bytes.
         """
         if self._read and isinstance(self._lines, Iterator):
             raise TapError("The lines were read to their end. Give the source new ones.")
         self._read = True
-        yield _marked(_blocks(self._lines))
+        yield _without_mark(_blocks(self._lines))
 
 
 #: A command, a module to run with `python -m`, or Singer lines.
@@ -77,16 +78,16 @@ TapLike = (
 )
 
 
-def _marked(written: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what was written without a byte order mark before it."""
-    if (first := next(written, None)) is not None:
+def _without_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield blocks without the byte order mark of the first."""
+    if (first := next(blocks, None)) is not None:
         yield first.removeprefix(_BYTE_ORDER_MARK)
-    yield from written
+    yield from blocks
 
 
 def _blocks(lines: Iterable[Any]) -> Iterator[bytes]:
-    """Yield lines; of a file, many together."""
-    file = _binary(lines)
+    """Yield lines: those of a file in blocks, others one by one."""
+    file = _binary_file(lines)
     if file is not None:
         yield from line_blocks(file)
         return
@@ -94,11 +95,11 @@ def _blocks(lines: Iterable[Any]) -> Iterator[bytes]:
         yield _encoded(line, number)
 
 
-def _binary(lines: Iterable[Any]) -> Any:  # noqa: ANN401
-    """Return the binary file that lines are of; None if they are of none, or only as texts."""
+def _binary_file(lines: Iterable[Any]) -> Any:  # noqa: ANN401
+    """Return the binary file of lines; None if they are in none, or can only be read as texts."""
     if isinstance(lines, TextIOWrapper) and lines.encoding.lower() in {"utf-8", "utf8"}:
         try:
-            # Refused if there are texts that were read ahead: these would be missed.
+            # Refused if texts have been read ahead: they would be lost.
             lines.reconfigure(encoding=lines.encoding, errors=lines.errors)
         except UnsupportedOperation:
             return None
@@ -108,7 +109,7 @@ def _binary(lines: Iterable[Any]) -> Any:  # noqa: ANN401
 
 def _encoded(line: object, number: int) -> bytes:
     if isinstance(line, str):
-        # What is no UTF-8 after all is refused with the number of its line.
+        # A lone surrogate is refused later, with the number of the line.
         return line.encode(errors="surrogatepass")
     if isinstance(line, (bytes, bytearray, memoryview)):
         return bytes(line)
@@ -118,12 +119,12 @@ def _encoded(line: object, number: int) -> bytes:
     )
 
 
-def command_of(tap: TapLike) -> list[str]:
-    """Return the command that runs a tap; an empty one if it is lines that are there.
+def tap_command(tap: TapLike) -> list[str]:
+    """Return the command that runs a tap; empty if the input is lines.
 
     Args:
         tap: The name or path of an executable, a command with its arguments, a module, or lines:
-            every iterator, and any other iterable whose first item is bytes or begins with `{`.
+            an iterator, or another iterable whose first item is bytes or begins with `{`.
 
     Raises:
         TapError: It is none of these.
@@ -146,21 +147,21 @@ def command_of(tap: TapLike) -> list[str]:
     return []
 
 
-def name_of(command: Sequence[str]) -> str:
-    """Return the name of a tap's source: of the executable, or of what a launcher is to start.
+def default_source_name(command: Sequence[str]) -> str:
+    """Return the name of a tap's source: that of the executable, or of what a launcher starts.
 
     Args:
-        command: As `command_of` returned it.
+        command: As `tap_command` returned it.
 
     Raises:
-        TapError: The command tells no name.
+        TapError: The command has no name for a source.
     """
     if not command:
         return "singer"
     names = [Path(command[0]).name]
     if _LAUNCHER.fullmatch(names[0]):
         names = [
-            # Of `python -m tap_x.main`, the package.
+            # The package of `python -m tap_x.main`.
             word.partition(".")[0] if before == "-m" else Path(word).name
             for before, word in pairwise(command)
             if not word.startswith("-")
@@ -174,20 +175,46 @@ def name_of(command: Sequence[str]) -> str:
         names.sort(key=lambda word: not word.startswith(("tap-", "tap_")))
     if not names:
         raise TapError("The command of the tap does not tell its name. Give one: singer(name=...).")
-    return as_name(re.sub(r"\.(py|exe)$", "", names[0]))
+    return to_source_name(re.sub(r"\.(py|exe)$", "", names[0]))
 
 
-def as_name(text: str) -> str:
-    """Return a text as the name of a source, which dlt wants to be like one of Python's."""
+def to_source_name(text: str) -> str:
+    """Return a text as the name of a source, which dlt requires to be a Python identifier."""
     name = re.sub(r"\W+", "_", text)[:_LONGEST_NAME]
     return name if name.isidentifier() else f"_{name}"[:_LONGEST_NAME]
 
 
 def _are_lines(items: Sequence[Any]) -> bool:
-    """Say whether a sequence is of lines, and not of the words of a command."""
+    """Return whether a sequence has lines, and not the words of a command."""
     first = next((item for item in items if str(item).strip()), b"")
     return not isinstance(first, (str, os.PathLike)) or _is_message(str(first))
 
 
 def _is_message(text: str) -> bool:
     return text.lstrip().removeprefix(_BYTE_ORDER_MARK.decode()).startswith("{")
+
+
+def json_object(name: str, content: str) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Args:
+        name: The file.
+        content: What is in it, for errors: `config`, `catalog` or `state`.
+
+    Raises:
+        BridgeError: It can't be read, or is no JSON object. The error shows nothing of it.
+    """
+    try:
+        value = json.loads(Path(name).read_bytes())
+    except OSError as error:
+        raise BridgeError(f"The {content} file {name} can't be read: {error.strerror}.") from None
+    except json.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+        raise BridgeError(
+            f"The {content} file {name} is no JSON: line {line}, column {column}."
+        ) from None
+    except (ValueError, RecursionError):
+        raise BridgeError(f"The {content} file {name} is no JSON.") from None
+    if not isinstance(value, dict):
+        raise BridgeError(f"The {content} file {name} is no JSON object.")
+    return value

@@ -1,38 +1,34 @@
-"""Lines that no JSON decoder takes whole: with half of a surrogate pair, NaN or an infinity.
+"""Placeholders for what no JSON decoder takes: half of a surrogate pair, NaN and the infinities.
 
-JSON allows the half of a pair to be written, but no text can hold it. NaN is no JSON, but Python
-writes it, and so do many taps. Lines are decoded with stand-ins for such, so that only the value
-that has one is special.
+JSON can spell half of a pair, but no string can hold it. NaN is no JSON, but Python writes it, and
+so do many taps. A line is decoded with placeholders for them, so that it affects only the value
+that has one.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u([dD][89a-fA-F][\da-fA-F]{2})|.)"
 )
-# A string, or what Python writes for a double that is no number. No string goes on in another line.
-_NO_NUMBER = re.compile(rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|(-?Infinity|NaN)')
-#: What Python writes for doubles that are no numbers.
+# A string, or a non-finite number. No string contains a line break.
+_NON_FINITE = re.compile(rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|(-?Infinity|NaN)')
+#: What Python writes for doubles that are not finite.
 NON_FINITE = frozenset({b"NaN", b"Infinity", b"-Infinity"})
-#: Code points that are no characters (Unicode 23.7): the first that a text does not have stands in.
-STAND_INS = range(0xFDD0, 0xFDF0)
+#: Code points that are no characters (Unicode 23.7). The first that a text lacks is used in it.
+PLACEHOLDERS = range(0xFDD0, 0xFDF0)
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceholderText:
-    """A JSON text without halves of surrogate pairs, NaN and infinities.
+    """A JSON text with placeholders.
 
     Attributes:
-        text: The text, with stand-ins.
-        prefix: The escape that stands before the four digits of each half, and, in a string of
-            its own, before what is no number.
+        text: The text.
+        prefix: The escape that a placeholder begins with: before the four digits of half of a pair;
+            or before a number that is not finite, in a string of its own.
     """
 
     text: bytes
@@ -48,27 +44,29 @@ class PlaceholderText:
 
 
 def add_placeholders(text: bytes) -> PlaceholderText | None:
-    """Return a JSON text with stand-ins; None if it needs none."""
+    """Return a JSON text with placeholders; None if it needs none."""
     halves = any(escape.group(1) for escape in _ESCAPE.finditer(text))
     if not halves and not has_non_finite(text):
         return None
     lower = text.lower()
-    for code in STAND_INS:
-        stand_in = b"\\u%04x" % code
-        if stand_in not in lower:
-            made = _replaced(_ESCAPE, text, lambda half: stand_in + half) if halves else text  # noqa: B023
-            made = _replaced(_NO_NUMBER, made, lambda word: b'"%b%b"' % (stand_in, word))  # noqa: B023
-            return PlaceholderText(made, stand_in)
+    for code in PLACEHOLDERS:
+        prefix = b"\\u%04x" % code
+        if prefix not in lower:
+            if halves:
+                text = _replace(_ESCAPE, text, prefix + b"%b")
+            return PlaceholderText(_replace(_NON_FINITE, text, b'"' + prefix + b'%b"'), prefix)
     return None
 
 
 def has_non_finite(text: bytes) -> bool:
-    """Say whether a JSON text has NaN or an infinity."""
+    """Return whether a JSON text has NaN or an infinity."""
     return (b"NaN" in text or b"Infinity" in text) and any(
-        found.group(1) for found in _NO_NUMBER.finditer(text)
+        found.group(1) for found in _NON_FINITE.finditer(text)
     )
 
 
-def _replaced(form: re.Pattern[bytes], text: bytes, made: Callable[[bytes], bytes]) -> bytes:
-    """Replace what a form has as its group, and nothing of what it matches else."""
-    return form.sub(lambda found: made(found.group(1)) if found.group(1) else found.group(), text)
+def _replace(pattern: re.Pattern[bytes], text: bytes, template: bytes) -> bytes:
+    """Replace each match that has a group by a template with the group in it."""
+    return pattern.sub(
+        lambda match: template % match.group(1) if match.group(1) else match.group(), text
+    )

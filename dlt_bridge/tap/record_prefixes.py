@@ -1,4 +1,4 @@
-"""What the RECORDs of each stream begin with: lines are told apart without being decoded."""
+"""Tells lines with RECORDs apart by the bytes that they begin with, without decoding them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ T = TypeVar("T")
 
 
 class RecordPrefixes(Generic[T]):
-    """Knows what takes the lines that begin as others did.
+    """The prefixes of RECORDs, and what takes the lines that begin with each.
 
-    Most lines are RECORDs that differ in nothing but the record itself, and come many together.
+    Most lines are RECORDs that differ only in the record itself, and many come one after another.
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, T] = {}
+        self._takers: dict[bytes, T] = {}
         self._last = b""
-        # A line that begins in another way than the last RECORD.
+        # The begin of a line without the last prefix.
         self._other = re.compile(rb"\n")
 
     def add(self, line: bytes, stream: str, taker: T) -> None:
-        """Learn what a RECORD of a stream begins with, and what takes others like it."""
-        if head := record_prefix(line, stream):
-            self._known[head] = taker
+        """Add the prefix of a RECORD of a stream, and what takes the lines that begin with it."""
+        if prefix := record_prefix(line, stream):
+            self._takers[prefix] = taker
 
-    def known(self, line: bytes) -> T | None:
-        """Return what takes a line, if it is a RECORD that begins as others did."""
-        head = line[: line.find(RECORD_NAME)]
-        known = self._known.get(head)
-        if known is not None and head != self._last:
-            self._last = head
-            self._other = re.compile(rb"\n(?!" + re.escape(head) + rb")")
-        return known
+    def taker(self, line: bytes) -> T | None:
+        """Return what takes a line; None if it begins with no known prefix."""
+        prefix = line[: line.find(RECORD_NAME)]
+        taker = self._takers.get(prefix)
+        if taker is not None and prefix != self._last:
+            self._last = prefix
+            self._other = re.compile(rb"\n(?!" + re.escape(prefix) + rb")")
+        return taker
 
     def split(self, blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes]]:
-        """Yield lines with their numbers: one at a time, or a block of RECORDs of one stream.
+        """Yield lines with their numbers: single ones, or blocks of RECORDs of one stream.
 
         Args:
-            blocks: Whole lines, as many together as there are at the moment.
+            blocks: Blocks of whole lines.
 
         Yields:
             The number of the first line, how many lines there are, and the lines.
@@ -51,22 +51,22 @@ class RecordPrefixes(Generic[T]):
         number = 1
         for block in blocks:
             text = block.removesuffix(b"\n")
-            head = self._last
-            if head and text.startswith(head) and not self._other.search(text):
-                count = text.count(b"\n" + head) + 1
+            prefix = self._last
+            if prefix and text.startswith(prefix) and not self._other.search(text):
+                count = text.count(b"\n" + prefix) + 1
                 yield number, count, text
             else:
                 lines = text.split(b"\n")
                 count = len(lines)
-                yield from _runs(lines, head, number)
+                yield from _runs(lines, prefix, number)
             number += count
 
 
-def _runs(lines: list[bytes], head: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield lines that begin alike together, and the others one at a time; as `split` does."""
+def _runs(lines: list[bytes], prefix: bytes, number: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield lines as `split` does: those with a prefix together, the others one by one."""
     run: list[bytes] = []
     for index, line in enumerate(lines, start=number):
-        if head and line.startswith(head):
+        if prefix and line.startswith(prefix):
             run.append(line)
             continue
         if run:

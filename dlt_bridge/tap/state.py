@@ -1,8 +1,8 @@
-"""Singer STATE to and from what dlt keeps: the bookmark of a stream in its resource's state.
+"""Splits a Singer STATE into the bookmarks of each stream and the rest, and joins them again.
 
-A stream's bookmark then shares the fate of its table: `refresh="drop_resources"` resets both. The
-rest of a STATE is kept once for all, and may hold bookmarks in a shape of the tap's own. So it is
-given back only if it is true of every stream to be read: see `mark`.
+dlt keeps the bookmark of a stream in the state of its resource, so that `refresh="drop_resources"`
+resets it with the table. The rest of a STATE is kept once, and may hold bookmarks in a form of the
+tap's own. So the tap gets it back only if it holds for every stream to be read: see `fingerprint`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ BOOKMARKS = "bookmarks"
 def split(
     value: Mapping[str, Any], owner: Callable[[str], str | None]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Take a STATE apart.
+    """Split a STATE.
 
     Args:
         value: The value of the STATE message.
-        owner: Says which stream a key of `bookmarks` belongs to, None if to no single one.
+        owner: Returns the stream that a key of `bookmarks` belongs to; None if it is no single one.
 
     Returns:
-        The bookmarks of each stream by their keys, and the rest of the value. A value that has no
+        The bookmarks of each stream by their keys, and the rest of the value. A value without an
         object `bookmarks` is all rest.
     """
     if not isinstance(value.get(BOOKMARKS), dict):
@@ -36,13 +36,13 @@ def split(
     owned: dict[str, dict[str, Any]] = {}
     for key, bookmark in value[BOOKMARKS].items():
         stream = owner(key)
-        home = rest.setdefault(BOOKMARKS, {}) if stream is None else owned.setdefault(stream, {})
-        home[key] = bookmark
+        part = rest.setdefault(BOOKMARKS, {}) if stream is None else owned.setdefault(stream, {})
+        part[key] = bookmark
     return owned, rest
 
 
 def join(bookmarks: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any]:
-    """Put a STATE together again for the tap's next run.
+    """Join a STATE for the tap's next run.
 
     Args:
         bookmarks: The bookmarks of all streams by their keys.
@@ -53,10 +53,10 @@ def join(bookmarks: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any
     return {**rest, BOOKMARKS: {**rest.get(BOOKMARKS, {}), **bookmarks}}
 
 
-def mark(rest: Mapping[str, Any]) -> str:
-    """Return a short text that stands for the rest of a STATE.
+def fingerprint(rest: Mapping[str, Any]) -> str:
+    """Return a short text that identifies the rest of a STATE.
 
-    A resource keeps the mark of the rest that it was read up to. One that lacks it was reset, or
-    not read by the run that wrote the rest: to go on from there would leave a hole.
+    A resource keeps the fingerprint of the rest that it was read up to. A resource without it was
+    reset, or not read by the run that wrote the rest: to go on from there would leave a gap.
     """
     return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]

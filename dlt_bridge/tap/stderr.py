@@ -1,7 +1,7 @@
-"""What a tap says on its standard error: warnings are passed on, the end is kept for errors.
+"""The log of a tap on its standard error: warnings are passed on, the last lines kept for errors.
 
-Taps log in many ways: `WARNING text` (singer-python), `... | WARNING | name | text` (the SDK),
-`level=WARNING message=text`, or an object of JSON. The first level that a line names is its level.
+Taps log in many forms: `WARNING text` (singer-python), `... | WARNING | name | text` (the SDK),
+`level=WARNING message=text`, or a JSON object. The level of a line is the first that it names.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import logging
 import re
 from collections import Counter, deque
+from contextlib import contextmanager
+from threading import Thread
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -18,127 +20,142 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How much of what a tap said an error shows: lines, of them those of errors, and bytes of each.
+#: What the error of a tap shows of its log: lines, errors among them, and bytes of each line.
 SHOWN_LINES = 20
 SHOWN_ERRORS = 10
 LINE_BYTES = 1000
-#: So many warnings that differ in nothing but numbers are passed on; further ones are counted.
-MOST_ALIKE = 5
-#: So many kinds are told apart.
-MOST_KINDS = 200
-#: Characters of a setting's value that may be a secret.
+#: Warnings that differ only in numbers and quoted texts: those beyond so many are counted.
+MAX_ALIKE = 5
+#: The most warnings that are told apart.
+MAX_KINDS = 200
+#: Characters of the shortest setting that is masked.
 SECRET_LENGTH = 8
 HIDDEN = "***"
+#: Seconds for standard error to end after the tap has.
+GRACE_SECONDS = 10
 
-# What stands before the level is short: a time, a name.
 _LEVEL = re.compile(
     r"(?<![A-Za-z0-9_])(DEBUG|INFO|NOTICE|METRIC|WARN|WARNING|ERROR|CRITICAL|FATAL)(?![A-Za-z0-9_])"
 )
+# The level stands within so many characters, after a time or a name.
 _BEFORE_LEVEL = 100
-# Between the level and what is said: the name of a logger, as the SDK and Python write it.
+# Between the level and the message: the name of a logger, as the SDK and Python write it.
 _AFTER_LEVEL = re.compile(r"[\s\]:-]*(?:\|\s*[\w.-]+\s+\|\s*|message=|root:)?")
 _WARNINGS = frozenset({"WARN", "WARNING"})
 _ERRORS = frozenset({"ERROR", "CRITICAL", "FATAL"})
-# Numbers as loggers of JavaScript write them.
+# The numbers that loggers of JavaScript write.
 _NUMBERED = {40: "WARNING", 50: "ERROR", 60: "ERROR"}
-# What differs between warnings that are alike.
+# What differs between warnings of one kind.
 _PARTICULAR = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|`[^`]*`")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[\dT:.Z+ -]*")
 
 
 class TapLog:
-    """What one run of a tap says.
+    """What one run of a tap logs.
 
     Args:
-        name: The tap's name.
-        config: Its settings, whose values are not shown.
-        known: What it said before: a warning that it repeats is not passed on again.
+        name: The name of the tap.
+        config: Its settings, whose values are never shown.
+        earlier: The logs of its earlier runs: a warning in them is not passed on again.
 
     Attributes:
         warnings: How many warnings and errors there were.
         texts: The warnings that were passed on.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any], known: Sequence[TapLog] = ()) -> None:
+    def __init__(
+        self, name: str, config: Mapping[str, Any], earlier: Sequence[TapLog] = ()
+    ) -> None:
         self.warnings = 0
         self.texts: set[str] = set()
-        self._known = {text for said in known for text in said.texts}
+        self._earlier = {text for log in earlier for text in log.texts}
         self._name = name
         self._secrets = sorted(set(_secrets(config)), key=len, reverse=True)
         self._tail: deque[tuple[str | None, str]] = deque(maxlen=SHOWN_LINES)
         self._errors: deque[str] = deque(maxlen=SHOWN_ERRORS)
-        self._kinds: Counter[str] = Counter()
+        # Warnings without their numbers and quoted texts, and one whole warning of each.
+        self._counts: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
 
-    def read(self, stream: IO[bytes]) -> None:
-        """Read standard error to its end, so that the tap never waits for a reader."""
-        with stream:
-            # A longer line counts as several, so that memory is bounded.
-            while line := stream.readline(LINE_BYTES):
-                self.take(line.decode(errors="replace").rstrip())
+    @contextmanager
+    def reading(self, stderr: IO[bytes]) -> Iterator[None]:
+        """Read standard error in a thread, while the body of the `with` runs."""
+        thread = Thread(target=self._read, args=(stderr,), name="tap-stderr", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            # A process that the tap has left behind may hold the pipe open for ever.
+            thread.join(GRACE_SECONDS)
 
-    def take(self, line: str) -> None:
-        """Take a line."""
-        line = self._masked(line)
+    def _read(self, stderr: IO[bytes]) -> None:
+        """Read standard error to its end, so that the tap never waits for a reader."""
+        with stderr:
+            # A longer line counts as several, so that memory is bounded.
+            while line := stderr.readline(LINE_BYTES):
+                self._add(line.decode(errors="replace").rstrip())
+
+    def _add(self, line: str) -> None:
+        line = self._mask(line)
         logger.debug("%s", line)
         level, text = parse_line(line)
         self._tail.append((level, line))
         if level in _ERRORS:
             self._errors.append(line)
             self._count(text)
-        elif level in _WARNINGS and text not in self._known and self._count(text):
+        elif level in _WARNINGS and text not in self._earlier and self._count(text):
             self.texts.add(text)
             logger.warning("%s: %s", self._name, text)
 
     def _count(self, text: str) -> bool:
-        """Count a warning; say whether it is to be passed on."""
+        """Count a warning or an error; return whether there were few like it."""
         self.warnings += 1
         kind = _PARTICULAR.sub("", text)
-        if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
+        if kind not in self._counts and len(self._counts) >= MAX_KINDS:
             kind = ""
-        self._kinds[kind] += 1
+        self._counts[kind] += 1
         self._examples.setdefault(kind, text)
-        return self._kinds[kind] <= MOST_ALIKE
+        return self._counts[kind] <= MAX_ALIKE
 
-    def sum_up(self, *, failed: bool) -> None:
-        """Pass on what was kept back, at the tap's end.
+    def summarize(self, *, failed: bool) -> None:
+        """Pass on errors, and how many more warnings there were, when the tap has ended.
 
         Args:
-            failed: The tap failed: an error shows its own errors.
+            failed: Whether the tap failed: then its error shows its errors.
         """
         for line in () if failed else self._errors:
             logger.warning("%s: %s", self._name, parse_line(line)[1])
-        for kind, count in self._kinds.items():
-            if count > MOST_ALIKE:
+        for kind, count in self._counts.items():
+            if count > MAX_ALIKE:
                 logger.warning(
-                    "%s: %d more like: %s", self._name, count - MOST_ALIKE, self._examples[kind]
+                    "%s: %d more like: %s", self._name, count - MAX_ALIKE, self._examples[kind]
                 )
 
-    def end(self) -> str:
-        """Return the end of what was said; where there are errors, those first, and no chatter."""
+    def tail(self) -> str:
+        """Return the last lines; if there are errors, these first, and no lines of lower levels."""
         if not self._errors:
             return "\n".join(line for _, line in self._tail)
         rest = [line for level, line in self._tail if level is None or level in _WARNINGS]
         return "\n".join([*self._errors, *rest])
 
-    def _masked(self, line: str) -> str:
+    def _mask(self, line: str) -> str:
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
         return line
 
 
 def parse_line(line: str) -> tuple[str | None, str]:
-    """Return the level that a line of a log names, if any, and what it says."""
+    """Return the level of a line of a log, if it names one, and its message."""
     if line.startswith("{"):
-        return _of_json(line)
-    found = _LEVEL.search(line, 0, _BEFORE_LEVEL)
-    if found is None:
+        return _parse_json(line)
+    level = _LEVEL.search(line, 0, _BEFORE_LEVEL)
+    if level is None:
         return None, line
-    after = _AFTER_LEVEL.match(line, found.end())
-    return found.group(), line[after.end() if after else found.end() :]
+    after = _AFTER_LEVEL.match(line, level.end())
+    return level.group(), line[after.end() if after else level.end() :]
 
 
-def _of_json(line: str) -> tuple[str | None, str]:
+def _parse_json(line: str) -> tuple[str | None, str]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
@@ -150,7 +167,7 @@ def _of_json(line: str) -> tuple[str | None, str]:
 
 
 def _secrets(config: Any) -> Iterator[str]:  # noqa: ANN401
-    """Yield the texts of settings that may be secret, as they are and as a URL has them."""
+    """Yield the settings that may be secret, as they are and as they stand in a URL."""
     if isinstance(config, str):
         if len(config) >= SECRET_LENGTH and not _is_plain(config):
             yield config
@@ -164,7 +181,7 @@ def _secrets(config: Any) -> Iterator[str]:  # noqa: ANN401
 
 
 def _is_plain(text: str) -> bool:
-    """Say whether a text is a date, or an address without a password or a key in it."""
+    """Return whether a text is a date, or a URL without credentials."""
     if _DATE.fullmatch(text):
         return True
     try:

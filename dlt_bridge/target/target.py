@@ -28,8 +28,7 @@ from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
 from dlt_bridge.source import singer
-from dlt_bridge.tap.inputs import SingerLines, as_name
-from dlt_bridge.tap.json_files import json_object
+from dlt_bridge.tap.inputs import SingerLines, json_object, to_source_name
 from dlt_bridge.tap.private_folder import private_folder
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
@@ -143,7 +142,7 @@ class TargetDlt(PluginBase):
         config = self.config
         source = singer(
             SingerLines(lines, refresh=config.get("refresh") or ()),
-            name=as_name(config["pipeline_name"]),
+            name=to_source_name(config["pipeline_name"]),
             nested=config["nested"],
             hard_delete=config.get("hard_delete"),
             absent=config["absent"],
@@ -174,7 +173,7 @@ class TargetDlt(PluginBase):
         config = self.config
         return PipelineSpec(
             destination=config["destination"],
-            pipeline=as_name(config["pipeline_name"]),
+            pipeline=to_source_name(config["pipeline_name"]),
             dataset=config.get("dataset_name"),
             credentials=self._value("credentials"),
             options=config.get("destination_options") or {},

@@ -14,7 +14,7 @@ from staging import record, schema
 
 from dlt_bridge import MessageError, TapError
 from dlt_bridge.run.checkpoints import committed
-from dlt_bridge.tap import process
+from dlt_bridge.tap import child_process, stderr
 from dlt_bridge.tap.process import Tap
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def test_tap_is_stopped_with_what_it_started(tmp_path: Path, lock: Path, *, shel
 def test_tap_that_ignores_a_polite_request_is_stopped(
     tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(child_process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(stderr, "GRACE_SECONDS", 0.1)
     code = """
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -129,7 +130,8 @@ signal.pause()
 def test_process_that_a_tap_leaves_behind_holds_nothing_up(
     tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(child_process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(stderr, "GRACE_SECONDS", 0.1)
     code = """
 wait = f"import fcntl; fcntl.flock(open({lock.name!r}), fcntl.LOCK_SH)"
 subprocess.Popen([sys.executable, "-c", wait], stdout=subprocess.DEVNULL)
@@ -280,7 +282,8 @@ signal.pause()
 def test_process_that_holds_the_output_open_has_a_limit(
     tmp_path: Path, lock: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(child_process, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(stderr, "GRACE_SECONDS", 0.1)
     code = """
 wait = f"import fcntl; fcntl.flock(open({lock.name!r}), fcntl.LOCK_SH)"
 subprocess.Popen([sys.executable, "-c", wait])

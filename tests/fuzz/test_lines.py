@@ -28,8 +28,8 @@ from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import SEQUENCE
 from dlt_bridge.arrow.record_schema import RecordSchema
+from dlt_bridge.tap.line_blocks import line_blocks
 from dlt_bridge.tap.messages import Record, State, decode_message, record_prefix, state_value
-from dlt_bridge.tap.process import line_blocks
 from dlt_bridge.tap.record_prefixes import RecordPrefixes
 
 #: What somebody wrote.
@@ -236,7 +236,7 @@ def test_borders_of_blocks_make_no_difference(
         heads.add(split[0], "a", "writer")
         if head := record_prefix(split[0], "a"):
             assert count == 1 or all(line.startswith(head) for line in split)
-        heads.known(piece)
+        heads.taker(piece)
     expected = text.removesuffix(b"\n").split(b"\n") if text else []
     assert [(number, line) for number, line in found if line] == [
         (number, line) for number, line in enumerate(expected, start=1) if line
