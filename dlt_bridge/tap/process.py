@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 #: that has ended.
 PATIENCE_SECONDS = 60.0
 
-_NO_DISCOVERY = (
-    " If the tap has no discovery, say discover=False, or --no-discover to `dlt singer`."
-)
 _NO_CATALOG = re.compile(
     r"(unrecognized arguments|[Nn]o such option|unknown (flag|option)).*--catalog"
 )
@@ -95,12 +92,16 @@ class Tap:
             with self.running("--discover") as lines:
                 text = b"\n".join(lines)
         except TapError as error:
-            raise TapError(f"{error}\nThat was {self.name} --discover.{_NO_DISCOVERY}") from error
+            raise TapError(
+                f"{error}\nThat was {self.name} --discover. If the tap has no discovery, say"
+                " discover=False, or --no-discover to `dlt singer`."
+            ) from error
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise TapError(
-                f"{self.name} --discover did not print a catalog.{_NO_DISCOVERY}"
+                f"{self.name} --discover did not print a catalog. If the tap has no discovery, say"
+                " discover=False, or --no-discover to `dlt singer`."
             ) from None
 
     @contextmanager
@@ -142,7 +143,7 @@ class Tap:
             finally:
                 log.summarize(failed=failed)
         if failed:
-            raise TapError(self._failure(code, log.tail())) from unfinished
+            raise TapError(self._exit_problem(code, log.tail())) from unfinished
 
     def _write_files(self, folder: Path, files: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         """Write the config and other files; yield the arguments that name them."""
@@ -153,7 +154,7 @@ class Tap:
                 flag = "properties" if name == "catalog" and self._properties else name
                 yield from (f"--{flag}", str(path))
 
-    def _failure(self, code: int | None, tail: str) -> str:
+    def _exit_problem(self, code: int | None, tail: str) -> str:
         """Return the error of a tap that has failed, or that has not ended."""
         if code is None:
             return (
