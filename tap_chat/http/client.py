@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from tap_chat.http import errors, responses
+from tap_chat.http import failures, responses
 from tap_chat.http.clock import ServerClock
-from tap_chat.http.connections import LARGEST_ANSWER, LARGEST_DECODED, Timeouts, TooLargeError
+from tap_chat.http.connections import Timeouts
 from tap_chat.http.errors import (
     IncompleteResponseError,
     MissingError,
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from tap_chat.config.settings import PlatformSettings
-    from tap_chat.http.errors import Remedies
+    from tap_chat.http.failures import Remedies
     from tap_chat.http.rate_limits.cycles import Turn
     from tap_chat.http.rate_limits.headers import LimitHeaders
     from tap_chat.http.rate_limits.throttle import Throttle
@@ -50,11 +48,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-chat")
 
 T = TypeVar("T")
-
-PASSING_STATUSES = frozenset({408, 500, 502, 503, 504})
-
-# Bytes; the body of a refusal is looked into for what it says of the wait.
-LARGEST_REFUSAL = 16 * 1024
 
 NOT_SENT = "It is not sent: a stream must give a value for each name in braces in its path."
 
@@ -96,6 +89,7 @@ class Client:
         self.remedies = remedies
         self.subject = subject
         self.clock = ServerClock()
+        self._timeouts = Timeouts(settings.connect_timeout, settings.request_timeout)
         self._transport = transport
         self._headers = {**default_headers(), "User-Agent": user_agent}
         self._sign = sign
@@ -104,11 +98,6 @@ class Client:
         self._policy = RetryPolicy(
             settings.max_outage, settings.max_retries, settings.backoff_factor
         )
-
-    @cached_property
-    def timeouts(self) -> Timeouts:
-        """How long the server may take."""
-        return Timeouts(self.settings.connect_timeout, self.settings.request_timeout)
 
     def send(
         self,
@@ -190,7 +179,7 @@ class Client:
             except BaseException:
                 self.throttle.failed(turn)
                 raise
-            self._check_status(request, response, self._report(turn, response), missing)
+            self._check_status(request, response, self.throttle.answered(turn, response), missing)
             self.clock.saw(response.headers.get("Date", ""))
             return self._read(request, response, read)
         except TransientError as error:
@@ -214,7 +203,7 @@ class Client:
         """Send a signed request and receive the response, with errors as sentences."""
         began = False
         try:
-            response = self._transport.carry(self._signed(request, url), self.timeouts, largest)
+            response = self._transport.carry(self._signed(request, url), self._timeouts, largest)
         except CutOffError as error:
             failure: Exception = error.reason
             began = True
@@ -225,34 +214,15 @@ class Client:
                 return response
             return response.followed_by(self._rest(request, response.rest))
         # Raised outside of the handler, so that nobody finds the original.
-        section = self.remedies.section
-        if isinstance(failure, TooLargeError):
-            raise self.request_error(
-                request,
-                f"answered with more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
-                f" than {LARGEST_DECODED >> 20} MiB",
-                "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
-            )
-        if not isinstance(failure, HTTPError) or isinstance(failure, ValueError):
-            raise self.request_error(
-                request,
-                f"can't be sent ({type(failure).__name__})",
-                f"Check the settings of {section}, and those of proxies and certificates in"
-                " the environment.",
-            )
-        broke_off = began or isinstance(failure, ReadTimeoutError)
-        kind = IncompleteResponseError if broke_off else TransientError
-        raise kind(
-            self.sentence(request, errors.describe_failure(failure, self.timeouts, began=began)),
-            remedy=self.remedies.of_failure(failure, began=began),
-        )
+        reason = failures.of_exception(failure, self._timeouts, self.remedies, began=began)
+        raise reason.to_error(self.sentence(request, reason.predicate))
 
     def _rest(self, request: Request, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Read what follows the beginning of a body, with errors as sentences."""
         try:
             yield from chunks
         except CutOffError as error:
-            predicate = errors.describe_failure(error.reason, self.timeouts, began=True)
+            predicate = failures.describe_exception(error.reason, self._timeouts, began=True)
         else:
             return
         raise IncompleteResponseError(self.sentence(request, predicate))
@@ -269,19 +239,6 @@ class Client:
         prepared.body = request.content
         return self._sign(prepared)
 
-    def _report(self, turn: Turn, response: Response) -> LimitHeaders:
-        """Report a response to the throttle; return what it says of the rate limit."""
-        stated = limits.read(response.status, response.headers, _refusal(response))
-        if limits.is_refusal(response.status, stated):
-            self.throttle.refused(turn, stated)
-        elif response.status in PASSING_STATUSES:
-            self.throttle.failed(turn)
-            if stated.wait is not None:
-                self.throttle.pause(stated.wait)
-        else:
-            self.throttle.accepted(turn, stated)
-        return stated
-
     def _check_status(
         self,
         request: Request,
@@ -293,27 +250,17 @@ class Client:
         status = response.status
         if status == HTTPStatus.OK:
             return
-        predicate = f"answered {errors.describe_status(status)}"
-        remedy = self.remedies.of_status(status, stated.wait)
         if status in missing:
             if status == HTTPStatus.NOT_FOUND and not self._is_api_error(response.body):
                 sentence = self.sentence(request, "answered 404 Not Found, but not as the API does")
                 raise TransientError(sentence)
             # A web page is not the API's, and says nothing of what it has.
             if not responses.is_html(response.body):
-                raise MissingError(status, predicate)
-        if limits.is_refusal(status, stated):
-            raise RefusedError(self.sentence(request, predicate), remedy)
-        if status in PASSING_STATUSES:
-            raise TransientError(self.sentence(request, predicate), stated.wait, remedy)
-        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise IncompleteResponseError(self.sentence(request, predicate))
-        redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
-        if redirected and (location := response.headers.get("Location")):
-            predicate += f" towards {errors.origin(location)}, which is not followed"
-            setting = f"{self.remedies.section}.api_url"
-            remedy = f"If that is the API, put it into the setting {setting}."
-        raise self.request_error(request, predicate, remedy)
+                raise MissingError(status, f"answered {failures.describe_status(status)}")
+        reason = failures.of_status(
+            response, self.remedies, stated.wait, is_refusal=limits.is_refusal(status, stated)
+        )
+        raise reason.to_error(self.sentence(request, reason.predicate))
 
     def _read(self, request: Request, response: Response, read: Callable[[Response], T]) -> T:
         if responses.is_html(response.body):
@@ -332,12 +279,13 @@ class Client:
         if not is_readable:
             raise self.unreadable(request)
         sentence = self.sentence(request, "answered with a body that is not whole JSON in UTF-8")
-        raise IncompleteResponseError(sentence, remedy=self.remedies.check_address_at_last)
+        raise IncompleteResponseError(sentence, self.remedies.check_address_at_last)
 
     def _given_up(self, failure: TransientError, retries: Retries) -> RequestError:
         return RequestError(
             f"{failure} Gave up after {retries.sent} tries in {retries.seconds:.0f} s (setting"
-            f" {self.remedies.section}.{retries.ended}). {failure.remedy}".rstrip()
+            f" {self.remedies.section}.{retries.ended}).",
+            failure.remedy,
         )
 
     def sentence(self, request: Request, predicate: str) -> str:
@@ -351,7 +299,7 @@ class Client:
 
     def request_error(self, request: Request, predicate: str, remedy: str = "") -> RequestError:
         """Return the error of a failure that will not pass; arguments as for `sentence`."""
-        return RequestError(f"{self.sentence(request, predicate)} {remedy}".strip())
+        return RequestError(self.sentence(request, predicate), remedy)
 
     def unreadable(self, request: Request) -> RequestError:
         """Return the error of a response that is JSON, but of which no value can be made."""
@@ -360,11 +308,3 @@ class Client:
             "answered with JSON that is nested too deeply, or has a number that is too long",
             "It can't be read; ask the API's vendor.",
         )
-
-
-def _refusal(response: Response) -> bytes | None:
-    """Return the body of a refusal, if it is small."""
-    if response.status < HTTPStatus.BAD_REQUEST or response.rest is not None:
-        return None
-    body = response.body
-    return bytes(body) if len(body) <= LARGEST_REFUSAL else None

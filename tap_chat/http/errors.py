@@ -1,92 +1,58 @@
-"""Requests that fail: what is raised, how it is described, and what to do about it."""
+"""The errors of requests that fail. Their texts are sentences without secrets."""
 
 from __future__ import annotations
 
-import ssl
-from dataclasses import dataclass
-from http import HTTPStatus
-from math import ceil
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
-
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-    TimeoutError,  # noqa: A004 - that of urllib3
-)
-
-if TYPE_CHECKING:
-    from tap_chat.http.connections import Timeouts
-
-
-NO_CONNECTION = "could not be sent, or the connection broke"
-CUT_OFF = "was cut off in the middle of the answer"
-STALLED = "stalled in the middle of the answer for {read:g} s"
-
-NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
-
-# From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
-FAILURES: tuple[tuple[type[Exception], str], ...] = (
-    (NameResolutionError, "could not be sent: no host of that name was found"),
-    (NewConnectionError, "could not be sent: no connection to that host and port"),
-    (ConnectTimeoutError, "could not connect within {connect:g} s"),
-    (TimeoutError, "got no answer within {read:g} s"),
-    (SSLError, "failed: the server's certificate could not be verified"),
-    (ProxyError, "failed at the proxy"),
-    (DecodeError, "answered with a broken compression"),
-)
-
-LATER = "The trouble is the server's, or the network's: try again later."
-
 
 class RequestError(Exception):
-    """A request failed for good; the message names the stream, the request and the remedy."""
+    """A request failed for good.
+
+    Args:
+        sentence: A sentence that names the stream and the request.
+        remedy: What to do about it, as a sentence.
+    """
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(f"{sentence} {remedy}".rstrip())
+
+
+class RefusedError(Exception):
+    """A request was over the server's rate limit. That is no failure: it is sent again.
+
+    Args:
+        sentence: As for `RequestError`.
+        remedy: What to do if it is not sent again.
+    """
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.remedy = remedy
 
 
 class TransientError(Exception):
-    """A request failed, and may not fail later.
+    """A request failed, and may succeed later.
 
     Args:
-        message: The sentence.
-        retry_after: Seconds that the server asked to wait, or None.
+        sentence: As for `RequestError`.
         remedy: What to do if it fails for too long.
+        retry_after: Seconds that the server asked to wait, or None.
 
     Attributes:
-        seconds: How long the request took.
+        seconds: The time from the request to its failure.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None, remedy: str = "") -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    def __init__(self, sentence: str, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(sentence)
         self.remedy = remedy
+        self.retry_after = retry_after
         self.seconds = 0.0
 
 
 class IncompleteResponseError(TransientError):
-    """The response did not arrive whole: it may later, or it may be too large."""
-
-
-class RefusedError(Exception):
-    """A request was over the server's rate limit: it is no failure, and is sent again.
-
-    Args:
-        message: The sentence.
-        remedy: What to do if it is not sent again.
-    """
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
+    """A response did not arrive whole: it may later, or it may be too large."""
 
 
 class MissingError(Exception):
-    """A status says that what was asked for is not there.
+    """A status says that what was asked for does not exist.
 
     Args:
         status: The HTTP status.
@@ -97,123 +63,3 @@ class MissingError(Exception):
         super().__init__(predicate)
         self.status = status
         self.predicate = predicate
-
-
-@dataclass(frozen=True, slots=True)
-class Remedies:
-    """What to do about requests to a platform.
-
-    Attributes:
-        section: The platform's section in the config.
-        address: The settings that lead to the API and what they must be, as in "Check ...".
-        unknown: What to do if the credential is not accepted (401).
-        forbidden: What to do if it is, but may not read (403).
-    """
-
-    section: str
-    address: str
-    unknown: str
-    forbidden: str
-
-    @property
-    def check_address(self) -> str:
-        """What to do if what answers is not the API."""
-        return f"Check {self.address}."
-
-    @property
-    def check_address_at_last(self) -> str:
-        """What to do if what answers may be the API in trouble."""
-        return f"Try again later; if it is so each time, check {self.address}."
-
-    def of_status(self, status: int, asked: float | None) -> str:
-        """Return what to do about a status of failure.
-
-        Args:
-            status: The HTTP status.
-            asked: Seconds that the server asked to wait, or None.
-        """
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            when = "later" if asked is None else f"in {ceil(asked)} s"
-            return (
-                f"The rate limit is used up: try again {when}. The setting"
-                f" {self.section}.requests_per_minute keeps to it."
-            )
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-            return LATER
-        known: dict[int, str] = {
-            HTTPStatus.UNAUTHORIZED: self.unknown,
-            HTTPStatus.PAYMENT_REQUIRED: (
-                f"The account of {self.section} has no subscription with the API, or it has ended:"
-                " see its plan."
-            ),
-            HTTPStatus.FORBIDDEN: self.forbidden,
-            HTTPStatus.NOT_FOUND: self.check_address,
-        }
-        return known.get(
-            status, f"Check the setting {self.section}.api_url and the stream's settings."
-        )
-
-    def of_failure(self, error: HTTPError, *, began: bool) -> str:
-        """Return what to do if there is no answer.
-
-        Args:
-            error: What urllib3 raised.
-            began: Whether there was the beginning of one.
-        """
-        match error:
-            case _ if began:
-                remedy = LATER
-            case NewConnectionError() | ConnectTimeoutError():
-                remedy = f"{self.check_address} If that is right, check the network."
-            case SSLError() if is_about_certificate(error):
-                remedy = (
-                    f"{self.check_address} If that is right, the environment's REQUESTS_CA_BUNDLE"
-                    " can name a file with the certificates to trust."
-                )
-            case SSLError():
-                remedy = self.check_address
-            case ReadTimeoutError():
-                remedy = f"If the server is slow, raise the setting {self.section}.request_timeout."
-            case ProxyError():
-                remedy = "Check the proxy that the environment names, as in HTTPS_PROXY."
-            case _:
-                remedy = self.check_address_at_last
-        return remedy
-
-
-def describe_status(status: int) -> str:
-    """Return a status with its name, such as `401 Unauthorized`."""
-    known = status in set(HTTPStatus)
-    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
-
-
-def describe_failure(error: HTTPError, timeouts: Timeouts, *, began: bool) -> str:
-    """Say why there is no answer, as the predicate of a sentence.
-
-    Args:
-        error: What urllib3 raised; its own text may hold the URL, credential included.
-        timeouts: How long was waited.
-        began: Whether there was the beginning of one.
-    """
-    if isinstance(error, SSLError) and not is_about_certificate(error):
-        return NO_TLS
-    other = CUT_OFF if began else NO_CONNECTION
-    words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
-    if began and isinstance(error, TimeoutError):
-        words = STALLED
-    return words.format(connect=timeouts.connect, read=timeouts.read)
-
-
-def is_about_certificate(error: SSLError) -> bool:
-    """Say whether it is the server's certificate that is wrong, and not what it speaks."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
-
-
-def origin(location: str) -> str:
-    """Return where a redirect leads: scheme and host alone, since the rest may hold a secret."""
-    try:
-        parts = urlsplit(location)
-    except ValueError:
-        return "no URL"
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, "", "", "")) if host else "another path of the host"

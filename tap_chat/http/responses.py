@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Body = bytes | bytearray
 
+#: The statuses of a server in trouble that may pass.
+TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
+
 # Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 

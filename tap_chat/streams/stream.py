@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_chat.config.settings import PlatformSettings
-    from tap_chat.http.errors import Remedies
+    from tap_chat.http.failures import Remedies
     from tap_chat.http.responses import Body, Response
     from tap_chat.singer.records import Record
     from tap_chat.streams.paginators import Paginator

@@ -23,6 +23,7 @@ MAKERS: dict[str, int | None] = {
     "MessageError": 0,
     "TapError": 0,
     "RequestError": 0,
+    "Failure": 1,
     "PathError": 0,
     "TransientError": 0,
     "FatalSyncError": 0,

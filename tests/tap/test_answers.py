@@ -12,7 +12,7 @@ from running import chat_config
 from serving import Server, rows
 from starlette.responses import HTMLResponse
 
-from tap_chat.http import errors, responses
+from tap_chat.http import failures, responses
 from tap_chat.sandbox import Options, Sandbox
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_body_that_is_not_json_is_refused(body: bytes) -> None:
     ],
 )
 def test_redirect_is_shown_without_what_may_be_secret(location: str, shown: str) -> None:
-    assert errors.origin(location) == shown
+    assert failures.origin(location) == shown
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000

@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse
 from typing_extensions import override
 
 from tap_chat.http.client import Client
-from tap_chat.http.errors import MissingError, Remedies, RequestError
+from tap_chat.http.errors import MissingError, RequestError
+from tap_chat.http.failures import Remedies
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.request import Request
 from tap_chat.http.transport import Transport
@@ -25,7 +26,7 @@ from tap_chat.streams.child import ChildStream
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
     from starlette.requests import Request as Received
@@ -100,14 +101,13 @@ def test_body_arrives_as_it_was_given(
     content_type: str | None,
     proxied: Any,
 ) -> None:
-    received: list[tuple[str, bytes, str | None]] = []
-    with Bodies(received) as api:
+    with Server(lambda _: {}) as api:
         url = api.url
         if proxied:
             monkeypatch.setenv("http_proxy", api.url)
             url = "http://api.invalid"
         client(url).send(Request(f"{url}/search", "POST", body=body), whole)
-    assert received == [("POST", content, content_type)]
+    assert posted(api) == [(content, content_type)]
 
 
 def test_parameters_repeat_for_lists_and_are_left_out_for_none() -> None:
@@ -133,26 +133,13 @@ def test_status_that_says_that_nothing_is_there_is_told_apart_from_a_failure() -
     assert missing.value.status == 416
 
 
-class Bodies(Server):
-    """A server that keeps the method, the body and its type of each request."""
-
-    def __init__(
-        self,
-        received: list[tuple[str, bytes, str | None]],
-        answer: Callable[[Received], Any] = lambda _: {},
-    ) -> None:
-        super().__init__(answer)
-        self._received = received
-
-    @override
-    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
-        message = await receive()
-        headers = dict(scope["headers"])
-        content_type = headers.get(b"content-type")
-        self._received.append(
-            (scope["method"], message["body"], content_type and content_type.decode())
-        )
-        await super()._serve(scope, receive, send)
+def posted(api: Server) -> list[tuple[bytes, str | None]]:
+    """Return the body of each POST, and its type."""
+    return [
+        (body, request.headers.get("Content-Type"))
+        for request, body in zip(api.requests, api.bodies, strict=True)
+        if request.method == "POST"
+    ]
 
 
 class Notes(ChildStream):
@@ -255,16 +242,16 @@ def test_placeholder_without_a_value_ends_the_run_and_skips_nothing(
 def test_child_that_posts_sends_its_body(
     monkeypatch: pytest.MonkeyPatch, child: type[ChatStream], content_type: str
 ) -> None:
-    received: list[tuple[str, bytes, str | None]] = []
-    with Bodies(received, answer) as api:
+    with Server(answer) as api:
         sync(monkeypatch, api.url, child)
-    posted = [body for method, body, kind in received if (method, kind) == ("POST", content_type)]
-    assert len(posted) == len(KEYS)
+    assert {kind for _, kind in posted(api)} == {content_type}
+    contents = [body for body, _ in posted(api)]
+    assert len(contents) == len(KEYS)
     if child is Searches:
-        bodies = [json.loads(body) for body in posted]
+        bodies = [json.loads(body) for body in contents]
         assert sorted(body["message"] for body in bodies) == sorted(KEYS)
         assert bodies[0]["limits"] == [2, 3]
     else:
-        bodies = [parse_qs(body.decode()) for body in posted]
+        bodies = [parse_qs(body.decode()) for body in contents]
         assert sorted(body["message"][0] for body in bodies) == sorted(KEYS)
         assert bodies[0]["limits"] == ["2", "3"]

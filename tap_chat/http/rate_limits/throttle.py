@@ -8,15 +8,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from tap_chat.http.rate_limits import headers
 from tap_chat.http.rate_limits.pacer import Pacer
+from tap_chat.http.responses import TRANSIENT_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_chat.http.rate_limits.cycles import Turn
     from tap_chat.http.rate_limits.headers import LimitHeaders
+    from tap_chat.http.responses import Response
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ LONGEST_SLEEP = 1.0
 
 # Seconds: a longer wait is said when it begins, and again as often as this while it goes on.
 WORTH_SAYING, SAID_EVERY = 5.0, 60.0
+
+# Bytes of the body of a refusal that is looked into for what it says of the wait.
+LARGEST_REFUSAL = 16 * 1024
 
 # What was found is said again if it is so many times as much, or as little.
 MUCH = 2.0
@@ -109,6 +116,28 @@ class Throttle:
                     return self._pacer.send(now)
                 self._check_starved(now)
                 self._wait(now, delay)
+
+    def answered(self, turn: Turn, response: Response) -> LimitHeaders:
+        """Note how a request was answered.
+
+        Args:
+            turn: What `enter` returned.
+            response: The response.
+
+        Returns:
+            What the response says of the limit.
+        """
+        status = response.status
+        stated = headers.read(status, response.headers, _refusal_body(response))
+        if headers.is_refusal(status, stated):
+            self.refused(turn, stated)
+        elif status in TRANSIENT_STATUSES:
+            self.failed(turn)
+            if stated.wait is not None:
+                self.pause(stated.wait)
+        else:
+            self.accepted(turn, stated)
+        return stated
 
     def accepted(self, turn: Turn, told: LimitHeaders) -> None:
         """Note that a request was answered, and not refused.
@@ -219,6 +248,13 @@ class Throttle:
         if delay > WORTH_SAYING and now >= self._said + SAID_EVERY:
             self._said = now
             logger.info("%s: waiting %.0f s for the rate limit.", self._name, delay)
+
+
+def _refusal_body(response: Response) -> bytes | None:
+    """Return the body of a refusal, if it is small."""
+    if response.status < HTTPStatus.BAD_REQUEST or response.rest is not None:
+        return None
+    return bytes(response.body) if len(response.body) <= LARGEST_REFUSAL else None
 
 
 def _differ(value: float, said: float) -> bool:

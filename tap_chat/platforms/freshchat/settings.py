@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
 from tap_chat.config.validators import header_problem
-from tap_chat.http.errors import Remedies
+from tap_chat.http.failures import Remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
-from tap_chat.http.errors import Remedies
+from tap_chat.http.failures import Remedies
 
 #: Days, and rows: the most that the settings may say.
 LARGEST_WINDOW = 10 * 366

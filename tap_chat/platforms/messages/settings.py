@@ -11,7 +11,7 @@ from tap_chat.config.errors import config_error
 from tap_chat.config.settings import MOST_ON_A_PAGE, PlatformSettings, about
 from tap_chat.config.validators import header_name_problem, header_problem, path_problem
 from tap_chat.escapes import printable
-from tap_chat.http.errors import Remedies
+from tap_chat.http.failures import Remedies
 from tap_chat.singer.bookmarks import is_bookmarkable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
 from tap_chat.config.settings import PlatformSettings, about
-from tap_chat.http.errors import Remedies
+from tap_chat.http.failures import Remedies
 from tap_chat.platforms.platform import Platform
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.fields import moment, record, text

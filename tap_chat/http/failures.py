@@ -1,0 +1,258 @@
+"""Why a request failed, and what to do about it: in words, the same in a run and in `--test`."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
+from math import ceil
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+    TimeoutError,  # noqa: A004 - that of urllib3
+)
+
+from tap_chat.http.connections import LARGEST_ANSWER, LARGEST_DECODED, TooLargeError
+from tap_chat.http.errors import (
+    IncompleteResponseError,
+    RefusedError,
+    RequestError,
+    TransientError,
+)
+from tap_chat.http.responses import TRANSIENT_STATUSES
+
+if TYPE_CHECKING:
+    from tap_chat.http.connections import Timeouts
+    from tap_chat.http.responses import Response
+
+
+NO_CONNECTION = "could not be sent, or the connection broke"
+CUT_OFF = "was cut off in the middle of the answer"
+STALLED = "stalled in the middle of the answer for {read:g} s"
+
+NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
+
+# From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
+FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (NameResolutionError, "could not be sent: no host of that name was found"),
+    (NewConnectionError, "could not be sent: no connection to that host and port"),
+    (ConnectTimeoutError, "could not connect within {connect:g} s"),
+    (TimeoutError, "got no answer within {read:g} s"),
+    (SSLError, "failed: the server's certificate could not be verified"),
+    (ProxyError, "failed at the proxy"),
+    (DecodeError, "answered with a broken compression"),
+)
+
+LATER = "The trouble is the server's, or the network's: try again later."
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """What to do about requests to a platform.
+
+    Attributes:
+        section: The platform's section in the config.
+        address: The settings that lead to the API and what they must be, as in "Check ...".
+        unknown: What to do if the credential is not accepted (401).
+        forbidden: What to do if it is, but may not read (403).
+    """
+
+    section: str
+    address: str
+    unknown: str
+    forbidden: str
+
+    @property
+    def check_address(self) -> str:
+        """What to do if what answers is not the API."""
+        return f"Check {self.address}."
+
+    @property
+    def check_address_at_last(self) -> str:
+        """What to do if what answers may be the API in trouble."""
+        return f"Try again later; if it is so each time, check {self.address}."
+
+    def of_status(self, status: int, asked: float | None) -> str:
+        """Return what to do about a status of failure.
+
+        Args:
+            status: The HTTP status.
+            asked: Seconds that the server asked to wait, or None.
+        """
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            when = "later" if asked is None else f"in {ceil(asked)} s"
+            return (
+                f"The rate limit is used up: try again {when}. The setting"
+                f" {self.section}.requests_per_minute keeps to it."
+            )
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
+            return LATER
+        known: dict[int, str] = {
+            HTTPStatus.UNAUTHORIZED: self.unknown,
+            HTTPStatus.PAYMENT_REQUIRED: (
+                f"The account of {self.section} has no subscription with the API, or it has ended:"
+                " see its plan."
+            ),
+            HTTPStatus.FORBIDDEN: self.forbidden,
+            HTTPStatus.NOT_FOUND: self.check_address,
+        }
+        return known.get(
+            status, f"Check the setting {self.section}.api_url and the stream's settings."
+        )
+
+    def of_exception(self, error: HTTPError, *, began: bool) -> str:
+        """Return what to do if there is no response.
+
+        Args:
+            error: What urllib3 raised.
+            began: Whether a response began.
+        """
+        match error:
+            case _ if began:
+                remedy = LATER
+            case NewConnectionError() | ConnectTimeoutError():
+                remedy = f"{self.check_address} If that is right, check the network."
+            case SSLError() if is_about_certificate(error):
+                remedy = (
+                    f"{self.check_address} If that is right, the environment's REQUESTS_CA_BUNDLE"
+                    " can name a file with the certificates to trust."
+                )
+            case SSLError():
+                remedy = self.check_address
+            case ReadTimeoutError():
+                remedy = f"If the server is slow, raise the setting {self.section}.request_timeout."
+            case ProxyError():
+                remedy = "Check the proxy that the environment names, as in HTTPS_PROXY."
+            case _:
+                remedy = self.check_address_at_last
+        return remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request failed.
+
+    Attributes:
+        error: The error to raise.
+        predicate: What the request met, as the predicate of a sentence.
+        remedy: What to do about it, as a sentence.
+        retry_after: Seconds that the server asked to wait, or None.
+    """
+
+    error: type[RequestError | RefusedError | TransientError]
+    predicate: str
+    remedy: str = ""
+    retry_after: float | None = None
+
+    def to_error(self, sentence: str) -> RequestError | RefusedError | TransientError:
+        """Return the error with a sentence that names the request, too."""
+        if issubclass(self.error, TransientError):
+            return self.error(sentence, self.remedy, self.retry_after)
+        return self.error(sentence, self.remedy)
+
+
+def of_status(
+    response: Response, remedies: Remedies, retry_after: float | None, *, is_refusal: bool
+) -> Failure:
+    """Return why a status is a failure.
+
+    Args:
+        response: The response.
+        remedies: What to do about it.
+        retry_after: Seconds that the server asked to wait, or None.
+        is_refusal: Whether the request was over the rate limit.
+    """
+    status = response.status
+    predicate = f"answered {describe_status(status)}"
+    remedy = remedies.of_status(status, retry_after)
+    if is_refusal:
+        return Failure(RefusedError, predicate, remedy)
+    if status in TRANSIENT_STATUSES:
+        return Failure(TransientError, predicate, remedy, retry_after)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Failure(IncompleteResponseError, predicate)
+    redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    if redirected and (location := response.headers.get("Location")):
+        predicate += f" towards {origin(location)}, which is not followed"
+        remedy = f"If that is the API, put it into the setting {remedies.section}.api_url."
+    return Failure(RequestError, predicate, remedy)
+
+
+def of_exception(
+    error: Exception, timeouts: Timeouts, remedies: Remedies, *, began: bool
+) -> Failure:
+    """Return why there is no response.
+
+    Args:
+        error: What was raised; its own text may hold the URL, credential included.
+        timeouts: How long was waited.
+        remedies: What to do about it.
+        began: Whether a response began.
+    """
+    if isinstance(error, TooLargeError):
+        return Failure(
+            RequestError,
+            f"answered with more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
+            f" than {LARGEST_DECODED >> 20} MiB",
+            "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
+        )
+    if not isinstance(error, HTTPError) or isinstance(error, ValueError):
+        return Failure(
+            RequestError,
+            f"can't be sent ({type(error).__name__})",
+            f"Check the settings of {remedies.section}, and those of proxies and certificates in"
+            " the environment.",
+        )
+    is_incomplete = began or isinstance(error, ReadTimeoutError)
+    return Failure(
+        IncompleteResponseError if is_incomplete else TransientError,
+        describe_exception(error, timeouts, began=began),
+        remedies.of_exception(error, began=began),
+    )
+
+
+def describe_status(status: int) -> str:
+    """Return a status with its name, such as `401 Unauthorized`."""
+    known = status in set(HTTPStatus)
+    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
+
+
+def describe_exception(error: HTTPError, timeouts: Timeouts, *, began: bool) -> str:
+    """Return why there is no response, as the predicate of a sentence.
+
+    Args:
+        error: What urllib3 raised; its own text may hold the URL, credential included.
+        timeouts: How long was waited.
+        began: Whether a response began.
+    """
+    if isinstance(error, SSLError) and not is_about_certificate(error):
+        return NO_TLS
+    other = CUT_OFF if began else NO_CONNECTION
+    words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
+    if began and isinstance(error, TimeoutError):
+        words = STALLED
+    return words.format(connect=timeouts.connect, read=timeouts.read)
+
+
+def is_about_certificate(error: SSLError) -> bool:
+    """Say whether it is the server's certificate that is wrong, and not what it speaks."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
+
+
+def origin(location: str) -> str:
+    """Return where a redirect leads: scheme and host alone, since the rest may hold a secret."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "no URL"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, "", "", "")) if host else "another path of the host"
