@@ -21,7 +21,7 @@ fuzz: $(VENV)/installed
 	$(BIN)/pytest --hypothesis-profile=soak --timeout=0 $(FUZZ)
 
 FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/tap/test_arrays.py \
-  tests/tap/test_verbatim.py tests/tap/test_pagination.py
+  tests/tap/test_raw_records.py tests/tap/test_pagination.py
 
 # Kill every way of loading 200 times, and write the table of docs/kills.md.
 kills: $(VENV)/installed

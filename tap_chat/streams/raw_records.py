@@ -47,7 +47,7 @@ _texts = msgspec.json.Decoder(list[Raw])
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 
-class VerbatimReader:
+class RawRecordReader:
     """Reads pages whose records all are as declared.
 
     Of a field that is there twice the last value counts, as everywhere in JSON; both are written.
@@ -55,7 +55,7 @@ class VerbatimReader:
     Args:
         schema: The stream's JSON Schema.
         keys: The fields that every record must have, not null.
-        mark: The replication key, if there is one.
+        replication_key: The replication key; None if there is none.
         inherited: Those of the keys that come from the parent instead of the record.
         path: Where the records are in a page, names with dots between them.
         at_root: Whether they may be the root, too.
@@ -70,14 +70,14 @@ class VerbatimReader:
         schema: Mapping[str, Any],
         keys: Sequence[str],
         *,
-        mark: str | None = None,
+        replication_key: str | None = None,
         inherited: Sequence[str] = (),
         path: str = "",
         at_root: bool = False,
     ) -> None:
         own = {name: field for name, field in schema["properties"].items() if name not in inherited}
         required = [key for key in keys if key not in inherited]
-        if not required or not {*required, mark or required[0]} <= own.keys():
+        if not required or not {*required, replication_key or required[0]} <= own.keys():
             raise ValueError("a record needs a key of its own, and its replication key")
         # Fields of a struct are identifiers, and those without a default come first.
         fields = {name: f"field{number}" for number, name in enumerate(own)}
@@ -86,7 +86,11 @@ class VerbatimReader:
             "Record",
             [(fields[name], _key_type(own[name])) for name in required]
             + [
-                (fields[name], _mark_type(field) if name == mark else _type(field), None)
+                (
+                    fields[name],
+                    _bookmark_type(field) if name == replication_key else _type(field),
+                    None,
+                )
                 for name, field in own.items()
                 if name not in required
             ]
@@ -97,9 +101,11 @@ class VerbatimReader:
         )
         self._decode = msgspec.json.Decoder(record).decode
         # One name more than needed, since one alone would make no tuple.
-        self._pick = attrgetter(*(fields[name] for name in (mark or required[0], *required)))
+        self._pick = attrgetter(
+            *(fields[name] for name in (replication_key or required[0], *required))
+        )
         self._pick_theirs = attrgetter(*theirs) if theirs else None
-        self._marked = mark is not None
+        self._has_bookmarks = replication_key is not None
         self._inherited = inherited
         self._path = path.split(".") if path else []
         self._at_root = at_root
@@ -149,17 +155,17 @@ class VerbatimReader:
         if self._pick_theirs:
             inherited = {name: (context or {})[name] for name in self._inherited}
             same, none = _one_or_all([*inherited.values()]), _one_or_all([UNSET] * len(inherited))
-            said = list(map(self._pick_theirs, records))
-            if not {same, none}.issuperset(said):
+            stated = list(map(self._pick_theirs, records))
+            if not {same, none}.issuperset(stated):
                 # What the parent says counts, whatever a record says itself.
                 return None
             head = msgspec.json.encode(inherited)[:-1] + b","
             texts = [
                 text if own == same else Raw(head + bytes(text)[1:])
-                for text, own in zip(texts, said, strict=True)
+                for text, own in zip(texts, stated, strict=True)
             ]
-        marks = [values[0] for values in picked] if self._marked else ()
-        return Page(rest, RecordChunk(texts, marks), [values[1:] for values in picked])
+        bookmark_values = [values[0] for values in picked] if self._has_bookmarks else ()
+        return Page(rest, RecordChunk(texts, bookmark_values), [values[1:] for values in picked])
 
 
 def _one_or_all(values: Sequence[object]) -> object:
@@ -181,7 +187,7 @@ def _type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
     return Union[tuple((TYPES | both)[name] for name in names)]  # noqa: UP007 - however many
 
 
-def _mark_type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _bookmark_type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
     if not {"null"} < {*declared_types(field), "null"} <= {"string", "integer", "number", "null"}:
         raise ValueError("not a field that bookmarks can be made of")
     return _type(field)

@@ -27,7 +27,7 @@ MOST_READINGS = 3
 DIGEST_BYTES = 16
 
 
-class Known:
+class SeenRecords:
     """The records that were seen, each as it was seen last.
 
     Args:
@@ -62,7 +62,7 @@ class Known:
 
 def read_whole(
     walk: Callable[[], Iterator[Fetched[Page]]],
-    known: Known,
+    known: SeenRecords,
     came_lately: Callable[[Record], bool],
     unsettled: Callable[[int, int], None],
 ) -> Iterator[Fetched[list[Record]]]:

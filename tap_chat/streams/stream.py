@@ -42,7 +42,7 @@ from tap_chat.singer.sdk import ChunkedStream
 from tap_chat.singer.timestamps import normalise_datetime
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.paginators import Page, PaginationError, SinglePagePaginator
-from tap_chat.streams.raw_records import VerbatimReader
+from tap_chat.streams.raw_records import RawRecordReader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -269,7 +269,7 @@ class ChatStream(ChunkedStream):
         Returns:
             The plan. A value is None where the parent is gone.
         """
-        reader = self.verbatim_reader
+        reader = self.raw_reader
 
         def steps() -> Iterator[Fetched[Page | None]]:
             try:
@@ -311,7 +311,7 @@ class ChatStream(ChunkedStream):
         self,
         list_request: Request,
         context: Context | None = None,
-        reader: VerbatimReader | None = None,
+        reader: RawRecordReader | None = None,
     ) -> Iterator[Fetched[Page]]:
         """Walk pages, one request each.
 
@@ -447,7 +447,7 @@ class ChatStream(ChunkedStream):
         return RecordChunk(records, [record.get(key) for record in records] if key else ())
 
     @cached_property
-    def verbatim_reader(self) -> VerbatimReader | None:
+    def raw_reader(self) -> RawRecordReader | None:
         """What reads pages without decoding their records.
 
         None if they must be decoded: their schema, or what becomes of them, asks for it.
@@ -455,10 +455,10 @@ class ChatStream(ChunkedStream):
         if not self.is_chunked:
             return None
         try:
-            return VerbatimReader(
+            return RawRecordReader(
                 self.effective_schema,
                 self.primary_keys,
-                mark=self.replication_key,
+                replication_key=self.replication_key,
                 inherited=self.parent_keys,
                 path=self.records_path,
                 at_root=self.records_at_root,

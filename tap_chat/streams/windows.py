@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeWindow:
     """A stretch of time; the next one starts where it ends.
 
     Attributes:
@@ -23,13 +23,13 @@ class Window:
     end: int
 
     @property
-    def halves(self) -> tuple[Window, Window]:
+    def halves(self) -> tuple[TimeWindow, TimeWindow]:
         """The earlier and the later half."""
         middle = (self.start + self.end) // 2
-        return Window(self.start, middle), Window(middle, self.end)
+        return TimeWindow(self.start, middle), TimeWindow(middle, self.end)
 
 
-class Windows:
+class TimeWindows:
     """The windows from a start to a fixed end, each of which may still be halved.
 
     Args:
@@ -44,22 +44,22 @@ class Windows:
         self._end = end
         self._size = size
         self._smallest = smallest
-        self._pending: deque[Window] = deque()
+        self._pending: deque[TimeWindow] = deque()
 
-    def __iter__(self) -> Iterator[Window]:
+    def __iter__(self) -> Iterator[TimeWindow]:
         """Yield the windows, oldest first."""
         while self._pending or self._start < self._end:
             if not self._pending:
                 end = min(self._start + self._size, self._end)
-                self._pending.append(Window(self._start, end))
+                self._pending.append(TimeWindow(self._start, end))
                 self._start = end
             yield self._pending.popleft()
 
-    def halvable(self, window: Window) -> bool:
+    def is_divisible(self, window: TimeWindow) -> bool:
         """Say whether a window is large enough to be halved."""
         return window.end - window.start > self._smallest
 
-    def halve(self, window: Window) -> None:
+    def halve(self, window: TimeWindow) -> None:
         """Put the halves of a window back in its place.
 
         Args:

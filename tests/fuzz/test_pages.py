@@ -27,7 +27,7 @@ from tap_chat.http import responses
 from tap_chat.platforms.dixa import arrays
 from tap_chat.singer.records import Conformer
 from tap_chat.streams.fields import anything, integer, moment, number, record, several, text, thing
-from tap_chat.streams.raw_records import VerbatimReader
+from tap_chat.streams.raw_records import RawRecordReader
 
 SCHEMA = record(
     ("id",),
@@ -39,7 +39,7 @@ SCHEMA = record(
     list=several(""),
     any=anything(""),
 )
-READER = VerbatimReader(SCHEMA, ("id",), mark="time", path="data")
+READER = RawRecordReader(SCHEMA, ("id",), replication_key="time", path="data")
 BOM = b"\xef\xbb\xbf"
 #: Digits or an exponent that are too many for Python.
 HUGE = re.compile(rb"[0-9]{20}")

@@ -26,7 +26,7 @@ from tap_chat.singer.bookmarks import MillisecondBookmarks
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.raw_records import in_one_line
 from tap_chat.streams.stream import ChatStream
-from tap_chat.streams.windows import Window, Windows
+from tap_chat.streams.windows import TimeWindow, TimeWindows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,14 +93,14 @@ class DixaConversationExport(ChatStream):
         end = now - lag
         # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
         size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
-        windows = Windows(start, end, size, smallest=MINUTE)
+        windows = TimeWindows(start, end, size, smallest=MINUTE)
         written: set[tuple[int, int]] = set()
         for window in windows:
             edge, written = written, set()
             self.clock.begin()
             try:
                 largest = self.settings.max_answer_mb * MEBIBYTE
-                limit = largest if windows.halvable(window) else None
+                limit = largest if windows.is_divisible(window) else None
                 for page in self.window_pages(window, limit):
                     self._check_time(window, page)
                     marks = [mark or 0 for mark in page.chunk.bookmark_values]
@@ -124,7 +124,7 @@ class DixaConversationExport(ChatStream):
                 self.name,
             )
 
-    def window_pages(self, window: Window, largest: int | None) -> Iterator[Page]:
+    def window_pages(self, window: TimeWindow, largest: int | None) -> Iterator[Page]:
         """Read one window.
 
         Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
@@ -156,7 +156,7 @@ class DixaConversationExport(ChatStream):
             return
         first = 0
         for part in parts:
-            reader = self.verbatim_reader if in_one_line(part.body) else None
+            reader = self.raw_reader if in_one_line(part.body) else None
             for index in range(0, len(part.texts), RECORDS_AT_ONCE):
                 texts = part.texts[index : index + RECORDS_AT_ONCE]
                 page = reader.page(texts) if reader else None
@@ -166,17 +166,17 @@ class DixaConversationExport(ChatStream):
     @override
     def probe(self) -> Probe:
         end = milliseconds(self.end_date)
-        request = self._request_of(Window(end - MINUTE, end))
+        request = self._request_of(TimeWindow(end - MINUTE, end))
         return Probe(request, partial(self.page, request), "the conversations of a minute")
 
-    def _request_of(self, window: Window) -> Request:
+    def _request_of(self, window: TimeWindow) -> Request:
         return Request(
             url=f"{self.url_base}{self.path}",
             params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
             headers={"Accept": "application/json"},
         )
 
-    def _check_time(self, window: Window, page: Page) -> None:
+    def _check_time(self, window: TimeWindow, page: Page) -> None:
         """Refuse the answers to another question; they would be taken for all of the windows.
 
         Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So odd

@@ -92,7 +92,7 @@ class FreshchatUsersConversations(FreshchatStream):
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
     # The ids of the conversations are read.
-    verbatim_reader = None
+    raw_reader = None
     has_bookmarks = True
     bookmark_keys = (*MARKS, INTERRUPTED)
 

@@ -87,7 +87,7 @@ class FreshchatStream(ChatStream):
 class SingleObject(FreshchatStream):
     """An endpoint whose answer is the record."""
 
-    verbatim_reader = None
+    raw_reader = None
 
     @override
     def new_paginator(self) -> Paginator:

@@ -14,7 +14,7 @@ from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.singer.sdk import PROGRESS_MARKERS
 from tap_chat.singer.timestamps import EARLIEST, read_datetime, write_datetime
 from tap_chat.streams.fan_out import Fetched, ReadPlan
-from tap_chat.streams.relisting import Known, read_whole
+from tap_chat.streams.relisting import SeenRecords, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ class FreshchatUsers(FreshchatStream):
         if since is None:
             yield from self._whole("created_from", BEGINNING)
             return
-        written = Known(updated_time)
+        written = SeenRecords(updated_time)
         for name in ("updated_from", "created_from"):
             for step in self._whole(name, inclusive_start(since)):
                 users = written.fresh([(user["id"],) for user in step.value], step.value)
@@ -101,7 +101,7 @@ class FreshchatUsers(FreshchatStream):
         # Freshchat: a list has the number of its users in `pagination`, if it has one.
         return read_whole(
             partial(self.fetch_pages, request),
-            Known(updated_time),
+            SeenRecords(updated_time),
             self._came_lately,
             self._unsettled,
         )

@@ -23,7 +23,7 @@ from tap_chat.platforms.livechat.pages import Found, Listing, Reach
 from tap_chat.singer.bookmarks import WindowBookmarks
 from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.probes import Probe
-from tap_chat.streams.windows import Window, Windows
+from tap_chat.streams.windows import TimeWindow, TimeWindows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -91,12 +91,12 @@ class LiveChatChats(LiveChatStream):
             self.clock.begin()
             written = written if window.start < until else set()
             first = self._listing(window, 1)
-            if not reach.covers(first.total) and windows.halvable(window):
+            if not reach.covers(first.total) and windows.is_divisible(window):
                 windows.halve(window)
                 continue
             found = yield from self._read(window, first, written)
             beyond = reach.leaves_out(found)
-            if beyond and windows.halvable(window):
+            if beyond and windows.is_divisible(window):
                 self.logger.info("%s Its days are halved.", self._told(found))
                 windows.halve(window)
                 until = max(until, window.end)
@@ -104,12 +104,12 @@ class LiveChatChats(LiveChatStream):
             self._judge(found, beyond=beyond)
             self._reach(window)
 
-    def _windows(self, bookmark: int) -> Windows:
+    def _windows(self, bookmark: int) -> TimeWindows:
         """Return the days to read."""
         lookback = timedelta(days=self.settings.lookback_days)
         start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.end_date + EARLIEST_ZONE).date().toordinal() + 1
-        return Windows(start.date().toordinal(), end, self.settings.batch_size)
+        return TimeWindows(start.date().toordinal(), end, self.settings.batch_size)
 
     @property
     def _family(self) -> list[LiveChatStream]:
@@ -117,7 +117,7 @@ class LiveChatChats(LiveChatStream):
         streams = (self, *self.child_streams)
         return [one for one in streams if isinstance(one, LiveChatStream) and one.selected]
 
-    def _reach(self, window: Window) -> None:
+    def _reach(self, window: TimeWindow) -> None:
         """Move the bookmarks to the end of a window whose records are all written."""
         # Everything is written that ended before the last day was over, wherever it was.
         over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
@@ -129,7 +129,7 @@ class LiveChatChats(LiveChatStream):
         self._session.write_state(self.tap_state)
 
     def _read(
-        self, window: Window, listing: Listing, written: set[str]
+        self, window: TimeWindow, listing: Listing, written: set[str]
     ) -> Generator[RecordChunk, None, Found]:
         """Read the chats of a window, each once, as its rows.
 
@@ -213,7 +213,7 @@ class LiveChatChats(LiveChatStream):
             "A day is the smallest window; see the setting livechat.max_rows.",
         )
 
-    def _following(self, window: Window, listing: Listing) -> Iterator[Fetched[Listing]]:
+    def _following(self, window: TimeWindow, listing: Listing) -> Iterator[Fetched[Listing]]:
         """Read the pages of a window after the first, until one has nothing new or is refused."""
         known = listing.ids
         number, last = 1, listing.pages <= 1
@@ -227,7 +227,7 @@ class LiveChatChats(LiveChatStream):
             known |= listing.ids
             yield Fetched(listing, listing.size, last)
 
-    def _listing(self, window: Window, number: int) -> Listing:
+    def _listing(self, window: TimeWindow, number: int) -> Listing:
         """Read one page of a window, and check it."""
         request = self._request_of(window, number)
         missing = BEYOND if number > 1 else ()
@@ -238,10 +238,10 @@ class LiveChatChats(LiveChatStream):
     @override
     def probe(self) -> Probe:
         day = self.end_date.date().toordinal()
-        request = self._request_of(Window(day, day + 1), 1)
+        request = self._request_of(TimeWindow(day, day + 1), 1)
         return Probe(request, partial(self._checked, request, 0), "the chats of a day")
 
-    def _request_of(self, window: Window, number: int) -> Request:
+    def _request_of(self, window: TimeWindow, number: int) -> Request:
         return Request(
             url=f"{self.url_base}{self.path}",
             params={

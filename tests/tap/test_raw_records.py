@@ -23,7 +23,7 @@ from tap_chat.streams.fields import (
     text,
     thing,
 )
-from tap_chat.streams.raw_records import VerbatimReader
+from tap_chat.streams.raw_records import RawRecordReader
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ SCHEMA = record(
     list=several(""),
     any=anything(""),
 )
-READER = VerbatimReader(SCHEMA, ("id",), mark="time", path="data.rows")
+READER = RawRecordReader(SCHEMA, ("id",), replication_key="time", path="data.rows")
 
 SCALARS = (
     st.none()
@@ -148,7 +148,7 @@ def test_page_that_is_as_declared_is_read_verbatim(records: list[Any]) -> None:
 
 
 def test_parents_keys_win_over_the_records_own() -> None:
-    reader = VerbatimReader(SCHEMA, ("parent", "id"), inherited=("parent",))
+    reader = RawRecordReader(SCHEMA, ("parent", "id"), inherited=("parent",))
     page = reader.read(b'[{"id": "1"}, {"id": "2", "flag": true}]', {"parent": 'a"b'})
     assert page is not None
     assert parsed(page) == [
@@ -170,7 +170,7 @@ def test_parents_keys_win_over_the_records_own() -> None:
 
 
 def test_several_keys_of_the_parent_are_its_own() -> None:
-    reader = VerbatimReader(SCHEMA, ("parent", "other", "id"), inherited=("parent", "other"))
+    reader = RawRecordReader(SCHEMA, ("parent", "other", "id"), inherited=("parent", "other"))
     context = {"parent": "a", "other": 2, "more": 3}
     page = reader.read(b'[{"id": "1"}, {"other": 2, "id": "2", "parent": "a"}]', context)
     assert page is not None
@@ -218,10 +218,10 @@ def test_page_that_is_not_what_it_should_be_is_left_to_the_other_way(body: bytes
 @pytest.mark.parametrize("keys", [(), ("any",), ("thing",), ("missing",)])
 def test_keys_that_can_not_be_compared_are_left_to_the_other_way(keys: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        VerbatimReader(SCHEMA, keys)
+        RawRecordReader(SCHEMA, keys)
 
 
 def test_streams_can_be_read_verbatim() -> None:
     streams = TapChat(validate_config=False).discover_streams()
-    single = {stream.name for stream in streams if not stream.verbatim_reader}
+    single = {stream.name for stream in streams if not stream.raw_reader}
     assert single == {"freshchat_account", "freshchat_conversations"}
