@@ -34,10 +34,12 @@ EXEMPT = frozenset({ROOT / "scripts" / "prose_rules.py"})
 #: Files of which the comments are checked.
 COMMENTED = ("Makefile", ".env.example", "meltano.yml", "pyproject.toml", ".github/workflows/*.yml")
 
-#: proselint's own configuration. Typographic quotes and dashes are not for code and consoles.
-GENERAL: Config = {
+#: The rules of proselint, without typographic quotes and dashes, which code and consoles lack.
+GENERAL: Config = {"max_errors": 1000, "checks": DEFAULT["checks"] | {"typography": False}}
+#: The same for modules, where texts of several strings meet.
+GENERAL_OF_MODULES: Config = {
     "max_errors": 1000,
-    "checks": DEFAULT["checks"] | {"typography": False},
+    "checks": GENERAL["checks"] | {"lexical_illusions": False},
 }
 
 # The quotation marks of a string, and the parts of it that are filled in.
@@ -124,7 +126,8 @@ def findings(path: str, prose: str) -> Iterator[Finding]:
         for match in re.finditer(rule.pattern, prose, re.MULTILINE):
             line = prose.count("\n", 0, match.start()) + 1
             yield Finding(path, line, match[0], f"better: {rule.better}")
-    for result in LintFile(path, prose or " ").lint(GENERAL):
+    config = GENERAL_OF_MODULES if path.endswith(".py") else GENERAL
+    for result in LintFile(path, prose or " ").lint(config):
         # proselint puts a line break before the text.
         start, end = (position - 1 for position in result.check_result.span)
         words = prose[max(start, 0) : end].strip()

@@ -1,4 +1,4 @@
-"""Both ecosystems see the same data, through the real Meltano and the real dlt."""
+"""Meltano and dlt load the same data."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def columns(schema: str, stream: str) -> dict[str, str]:
 
 
 def rows(schema: str, stream: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a table, in a form that both loaders should agree on."""
+    """Return the rows of a table in a form that is the same for both loaders."""
     types = columns(schema, stream)
-    # The names of dlt are snake_case, and it adds a column of its own.
+    # dlt uses snake_case, and adds its own columns.
     of_all = [columns(way, stream).keys() for way in SCHEMAS]
     names = sorted(of_all[0] & of_all[1] & of_all[2])
     shown = [
@@ -57,7 +57,7 @@ def rows(schema: str, stream: str) -> list[tuple[Any, ...]]:
 
 
 def agreed(data_type: str, value: Any) -> str:
-    """Return a value as text: JSON without its spaces, and target-duckdb's null for no text."""
+    """Return a value as text: JSON without spaces, and null for an empty text."""
     if data_type == "JSON" and value is not None:
         return json.dumps(json.loads(value), sort_keys=True)
     return "" if value is None else str(value)
@@ -77,11 +77,11 @@ def demo_run() -> subprocess.CompletedProcess[str]:
 
 def test_demo_brings_every_row_twice(demo_run: subprocess.CompletedProcess[str]) -> None:
     assert demo_run.returncode == 0, demo_run.stdout + demo_run.stderr
-    assert "Every row arrived, each way." in demo_run.stdout
+    assert "Every row arrived with each loader." in demo_run.stdout
     lines = (demo_run.stdout + demo_run.stderr).splitlines()
-    # The sandbox itself prints its keys.
-    said = [line for line in lines if not line.startswith("The config of tap-chat: ")]
-    assert leaks("\n".join(said)) == []
+    # The sandbox shows its own keys.
+    log = [line for line in lines if not line.startswith("The config of tap-chat: ")]
+    assert leaks("\n".join(log)) == []
     world = World(messages=ROWS)
     for stream, count in world.rows.items():
         for schema in SCHEMAS:

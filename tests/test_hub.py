@@ -1,4 +1,4 @@
-"""The definitions for MeltanoHub are those of the plugins, and the Hub takes them."""
+"""The definitions for MeltanoHub match the plugins, and the Hub accepts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import hub
 if TYPE_CHECKING:
     from pathlib import Path
 
-# schemas/ of https://github.com/meltano/hub: what its check of a definition lets pass.
+# From schemas/ of https://github.com/meltano/hub: the definitions that its check accepts.
 KEYS = {
     "capabilities", "commands", "definition", "description", "docs", "domain_url", "executable",
     "hidden", "keywords", "label", "log_parser", "logo_url", "maintenance_status", "name",
@@ -53,7 +53,7 @@ def test_definitions_have_not_drifted() -> None:
 
 
 @pytest.mark.parametrize("plugin", hub.PLUGINS, ids=lambda plugin: plugin.name)
-def test_definition_is_as_the_hub_checks_it(plugin: hub.Plugin) -> None:
+def test_definition_passes_the_check_of_the_hub(plugin: hub.Plugin) -> None:
     definition = read(plugin)
     assert definition.keys() <= KEYS
     assert definition["name"] == plugin.path.parent.name
@@ -86,7 +86,7 @@ def test_one_platform_is_enough() -> None:
 
 
 def test_plugin_added_from_the_hub_gets_only_what_was_set(tmp_path: Path) -> None:
-    """A default that Meltano sends would configure a platform that nobody asked for."""
+    """A default that Meltano sends would configure a platform that the user has not chosen."""
     plugin = hub.PLUGINS[0]
     lock = tmp_path / "plugins" / plugin.kind / f"{plugin.name}--{hub.VARIANT}.lock"
     lock.parent.mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_plugin_added_from_the_hub_gets_only_what_was_set(tmp_path: Path) -> Non
     assert json.loads(printed) == {"dixa": {"batch_size": 7}}
 
 
-def test_loader_without_sections_is_defined_likewise() -> None:
+def test_loader_without_sections_has_one_group_of_settings() -> None:
     told = {
         "description": "Loads.",
         "capabilities": ["about", "activate-version"],

@@ -1,4 +1,4 @@
-"""The search for what must not be shown finds it, in whatever form."""
+"""The search for secrets finds them in any form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_most_messages_are_found_in_any_form(form: type[str]) -> None:
     messages = [row["message"] for row in World(messages=1000).chat.messages if row["message"]]
     long = [message for message in messages if len(message.split(" ")) > 2]
     assert len(long) > 700
-    assert all(leaks(form(f"got {message}, and went on")) for message in long)
+    assert all(leaks(form(f"got {message}, and continued")) for message in long)
 
 
 def test_credentials_are_found() -> None:
@@ -31,8 +31,8 @@ def test_credentials_are_found() -> None:
 
 
 def test_ordinary_log_is_clean() -> None:
-    said = "Stream a: GET /x?api_key=*** answered 401. Check the password, please."
-    assert leaks(said) == []
+    log = "Stream a: GET /x?api_key=*** returned 401. Check the password, please."
+    assert leaks(log) == []
 
 
 def test_files_of_records_may_hold_texts_but_no_credentials(tmp_path: Path) -> None:

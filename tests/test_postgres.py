@@ -1,4 +1,4 @@
-"""The server of the tests leaves nothing behind."""
+"""The PostgreSQL server of the tests leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ with postgres_server() as server:
 """
 
 
-def test_database_is_gone_in_the_end() -> None:
+def test_database_is_dropped_in_the_end() -> None:
     with postgres_server() as server:
         with server.database() as url, closing(psycopg2.connect(url)) as connection:
             connection.cursor().execute("create table t (x int)")
@@ -54,7 +54,7 @@ def test_server_stops_when_the_tests_are_killed() -> None:
             server = PostgresServer(int(tests.stdout.readline()))
             psycopg2.connect(server.url("postgres")).close()
             tests.kill()
-            # The server has the same standard output: it ends when both have ended.
+            # The server shares standard output, which closes when both have ended.
             assert tests.stdout.read() == b""
         with pytest.raises(psycopg2.OperationalError, match="refused"):
             psycopg2.connect(server.url("postgres"))

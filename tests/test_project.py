@@ -1,4 +1,4 @@
-"""What the project says of itself in several places is the same in all of them."""
+"""Facts about the project are the same in all files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_yaml(*path: str) -> Any:
 
 
 def steps(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the steps of a job of a workflow, by what they run."""
+    """Return the steps of a job in a workflow, by the command that they run."""
     return {step.get("run") or step["uses"].partition("@")[0]: step for step in job["steps"]}
 
 
@@ -67,13 +67,13 @@ def test_workflow_knows_the_tags_and_pins_its_actions(path: Any) -> None:
         assert all(re.fullmatch(r"(release/)?v\d+", version) for version in used), used
 
 
-def test_nothing_is_published_that_was_not_tested() -> None:
+def test_every_published_file_was_tested() -> None:
     workflow = read_yaml(".github", "workflows", "release.yml")
     jobs = workflow["jobs"]
     assert jobs["test"]["uses"] == "./.github/workflows/ci.yml"
     assert (jobs["build"]["needs"], jobs["publish"]["needs"]) == ("test", "build")
     assert "DIST=dist .venv/bin/pytest tests/test_wheel.py tests/test_project.py" in recipe("dist")
-    # The right to publish is that of one job, which runs no code of ours.
+    # Only one job may publish, and it runs no code of this project.
     assert workflow["permissions"] == {"contents": "read"}
     assert jobs["publish"]["permissions"] == {"id-token": "write"}
     assert all("uses" in step for step in jobs["publish"]["steps"])
@@ -85,7 +85,7 @@ def test_hooks_are_what_make_check_runs() -> None:
     assert [hook["entry"] for hook in local["hooks"]] == recipe("check")
 
 
-def test_changelog_tells_of_this_version() -> None:
+def test_changelog_has_this_version() -> None:
     version = Version(hatchling("version").strip())
     heading = "Unreleased" if version.is_devrelease else str(version)
     text = (ROOT / "CHANGELOG.md").read_text()

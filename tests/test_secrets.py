@@ -1,7 +1,7 @@
-"""No credential is anywhere but where its user put it, and what people wrote only where rows are.
+"""A credential is only where the user put it, and message texts are only where rows are.
 
-Each run has a home, a folder for temporary files and one for dlt's of its own, says all it can, and
-then everything is searched: what it said, and every file that it left.
+Each run has its own home, folder for temporary files and folder for dlt, and logs at level DEBUG.
+The tests then search its output and every file that it left.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-#: Where rows are, or what a database says of them beside them, in a package that is not loaded.
+#: Files with rows, and with messages of a database about them, in a package that is not loaded.
 ROWS = (
     "*.parquet",
     "*.duckdb",
@@ -62,7 +62,7 @@ def main():
 if __name__ == "__main__":
     main()
 """
-#: A tap that writes down what others can see of its process.
+#: A tap that records what other users can see of its process.
 SEEN = """#!{python}
 import os, pathlib, sys
 pathlib.Path("seen").write_text(repr((sys.argv, dict(os.environ))))
@@ -73,7 +73,7 @@ SCHEMA = {"properties": {"id": {"type": "integer"}, "text": {"type": "string"}}}
 
 @dataclass(frozen=True)
 class Place:
-    """A folder in which everything of a run is.
+    """The folder of a run.
 
     Attributes:
         folder: The folder.
@@ -92,7 +92,7 @@ class Place:
     def run(
         self, command: list[str], given: bytes | None = None, *, rows: bool = False, **own: str
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command, and search what it said and left; standard output may have rows."""
+        """Run a command, and search its output and files. Standard output may have rows."""
         done = subprocess.run(
             command,
             input=given,
@@ -107,7 +107,7 @@ class Place:
         return done
 
     def searched(self) -> None:
-        """Search the files, but for the one in which the user put the credential."""
+        """Search the files, except the one with the user's credential."""
         found = leaking_files(self.folder, data=ROWS)
         found.pop("config.json", None)
         assert found == {}
@@ -147,14 +147,14 @@ def test_bridge_of_python(place: Place, api: Sandbox, how: str) -> None:
     seen = (place.folder / "seen").read_text()
     assert "--config" in seen
     assert API_KEY not in seen
-    # What dlt has looked up, it keeps in a file.
+    # dlt keeps the values that it has looked up in a file.
     (place.folder / "seen").unlink()
     variable = {"SOURCES__SINGER__TAP_SEEN__CONFIG": config.decode()}
     done = subprocess.run(
         command, cwd=place.folder, env=place.environment(**variable), input=b"", check=True,
         capture_output=True,
     )  # fmt: skip
-    (place.folder / "seen").unlink()  # the user's own variable
+    (place.folder / "seen").unlink()  # a variable of the user
     assert leaks(done.stdout + done.stderr) == []
     place.searched()
     api.options.faults = [Fault(kind="drop", after=1, times=None)]
@@ -164,7 +164,7 @@ def test_bridge_of_python(place: Place, api: Sandbox, how: str) -> None:
 
 
 def refusing(place: Place) -> None:
-    """Let the table take no texts any more; DuckDB then quotes the first."""
+    """Make the table refuse texts; DuckDB then quotes the first one."""
     with duckdb.connect(str(place.folder / "w.duckdb")) as database:
         database.execute("delete from data.chat_messages")
         database.execute("alter table data.chat_messages alter message type uuid using null")
@@ -181,9 +181,9 @@ def test_destination_that_quotes_what_it_refuses(place: Place, api: Sandbox) -> 
         assert b"so a value does not fit its column" in done.stderr
         assert words in done.stderr
         assert b"Conversion Error" not in done.stderr
-        # Where it happened is shown.
+        # The error shows where it happened.
         assert b"load_single_package" in done.stderr
-    # The quotation is there, for the search to find it.
+    # The quotation exists, so that the search can find it.
     assert [
         path for path in (place.folder / "dlt").rglob("*.exception") if leaks(path.read_bytes())
     ]
@@ -215,7 +215,7 @@ def test_bridge_that_is_ended(place: Place) -> None:
         process.stdin.write(json.dumps(chat_config(server)).encode())
         process.stdin.close()
         assert reached.wait(60)
-        # Until the tap's first line the bridge has its config in a file, for this user alone.
+        # Until the tap's first line, its config is in a file that only this user can read.
         for name in leaking_files(place.folder, data=ROWS):
             path = place.folder / name
             assert path.name == "config.json"
@@ -288,7 +288,7 @@ def test_line_that_is_refused(place: Place, bad: bytes) -> None:
     assert b"ine 2" in done.stderr
 
 
-def test_search_finds_what_is_there(place: Place) -> None:
+def test_search_finds_a_secret(place: Place) -> None:
     place.environment()
     (place.folder / "dlt" / "trace.pickle").write_bytes(API_KEY.encode())
     with pytest.raises(AssertionError):

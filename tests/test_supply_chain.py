@@ -1,4 +1,4 @@
-"""What the packages do besides their work: nothing. No network, no process, no shell."""
+"""The packages do nothing besides their work: no network, no process, no shell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = ("tap_chat", "dlt_bridge")
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 SHELLS = {"sh", "bash", "dash", "zsh", "cmd", "cmd.exe", "powershell", "powershell.exe"}
 
-#: Writes down what is done in an interpreter: https://docs.python.org/3/library/audit_events.html
+#: Records the actions of an interpreter: https://docs.python.org/3/library/audit_events.html
 WATCH = """
 import os, sys
 
@@ -61,7 +61,7 @@ for name in {packages}:
 def watched(
     folder: Path, program: str, *arguments: str, **environment: str
 ) -> list[tuple[str, list[Any]]]:
-    """Run a program, and return what it did beside computing."""
+    """Run a program, and return its actions other than computing."""
     events = folder / "events"
     events.unlink(missing_ok=True)
     subprocess.run(
@@ -80,7 +80,7 @@ def connections(events: list[tuple[str, list[Any]]]) -> set[tuple[str, ...]]:
 
 
 def commands(events: list[tuple[str, list[Any]]]) -> list[list[str]]:
-    """Return the processes that were started; each must be a list of words."""
+    """Return the started processes. Each must be a list of words, not a text for a shell."""
     assert {event for event, _ in events if not event.startswith(("socket.", "open"))} <= {
         "subprocess.Popen"
     }
@@ -89,7 +89,7 @@ def commands(events: list[tuple[str, list[Any]]]) -> list[list[str]]:
     return found
 
 
-def test_import_reaches_for_nothing(tmp_path: Path) -> None:
+def test_import_has_no_side_effects(tmp_path: Path) -> None:
     (tmp_path / ".dlt").mkdir()
     for name in (".dlt/config.toml", ".dlt/secrets.toml", ".env"):
         (tmp_path / name).write_text("")
@@ -106,7 +106,7 @@ def calls(path: Path) -> list[tuple[str, ast.Call]]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_shell_is_asked_for(path: Path) -> None:
+def test_no_code_starts_a_shell(path: Path) -> None:
     for name, call in calls(path):
         assert not any(keyword.arg == "shell" for keyword in call.keywords), name
         module, _, function = name.rpartition(".")
@@ -145,7 +145,7 @@ def test_bridge_starts_the_tap_and_no_shell_and_talks_to_nobody(tmp_path: Path) 
         config = json.dumps(chat_config(api))
         events = watched(tmp_path, LOAD, tap, config, RUNTIME__DLTHUB_TELEMETRY="false")
     started = commands(events)
-    # Beside it, what removes its config, which is this Python.
+    # The other process is this Python, which removes the config.
     others = {"file", sys.executable}
     assert [words[0] for words in started if words[0] not in others] == [tap, tap]
     assert not SHELLS.intersection(Path(words[0]).name for words in started)
@@ -153,7 +153,7 @@ def test_bridge_starts_the_tap_and_no_shell_and_talks_to_nobody(tmp_path: Path) 
 
 
 def test_large_stream_is_decoded_without_a_shell(tmp_path: Path) -> None:
-    """The processes that decode are this Python, and nothing of the data is in their arguments."""
+    """The decoding processes are this Python, and their arguments have no data."""
     lines = [schema(x={"type": "string"}), *(record(id=n, x="hunter2" * 99) for n in range(40_000))]
     path = tmp_path / "lines"
     path.write_text("\n".join(map(json.dumps, lines)))
@@ -167,13 +167,13 @@ def test_large_stream_is_decoded_without_a_shell(tmp_path: Path) -> None:
     assert "hunter2" not in str(started)
 
 
-def test_telemetry_of_meltano_is_off_in_our_project() -> None:
+def test_telemetry_of_meltano_is_off_in_this_project() -> None:
     project = YAML(typ="safe", pure=True).load(ROOT / "meltano.yml")
     assert project["send_anonymous_usage_stats"] is False
 
 
-def test_telemetry_of_dlt_is_the_users_to_choose(tmp_path: Path) -> None:
-    """The bridge changes nothing of it: see docs/bridge.md."""
+def test_user_controls_the_telemetry_of_dlt(tmp_path: Path) -> None:
+    """The bridge does not change it: see docs/bridge.md."""
     program = """
 import dlt_bridge, dlt_bridge.cli.arguments, dlt_bridge.target.target
 from dlt.common.configuration.resolve import resolve_configuration

@@ -35,7 +35,7 @@ def test_tag_is_the_version(tmp_path: Path, tag: str) -> None:
     assert version(tmp_path, tag, commits=1) == tag[1:]
 
 
-def test_tags_that_are_no_versions_are_ignored(tmp_path: Path) -> None:
+def test_tags_that_are_not_versions_are_ignored(tmp_path: Path) -> None:
     assert version(tmp_path, "pre-five", "v2", "1.0", "v0.1.0", commits=1) == "0.1.0"
 
 

@@ -1,7 +1,7 @@
-"""What is published: it is whole, and works where nothing but Python is.
+"""The published files are complete, and work in an environment that has only Python.
 
-`DIST` names a folder with the files to test; else they are built. `PYTHONS` names interpreters,
-besides this one and those on PATH.
+`DIST` names a folder with the files; without it, the tests build them. `PYTHONS` names more
+interpreters than this one and those on PATH.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from serving import Server, paged, rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Loads with the bridge, counts the rows of the streams, and says where the code is.
+#: Loads with the bridge, counts the rows of the streams, and prints the path of the code.
 LOAD = """
 import json, sys
 import dlt, dlt_bridge, tap_chat
@@ -53,14 +53,14 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
 
 @dataclass(frozen=True)
 class Place:
-    """An environment with nothing but the wheel, and an empty folder to work in."""
+    """An environment with only the wheel, and an empty working folder."""
 
     venv: Path
     folder: Path
 
     def environment(self) -> dict[str, str]:
         path = f"{self.venv / 'bin'}:{os.defpath}"
-        # Root's pipelines are not in the home folder.
+        # For root, dlt keeps pipelines outside of the home folder.
         data = str(self.folder / "dlt")
         return {"PATH": path, "HOME": str(self.folder), "DLT_DATA_DIR": data}
 
@@ -89,7 +89,7 @@ def place(
         ["venv", "--python", python, str(place.venv)],
         ["pip", "install", "--python", str(place.venv), f"{dist.wheel}[duckdb,sandbox]"],
     ):
-        # As in meltano.yml: the certificates that the machine trusts.
+        # As in meltano.yml, trust the certificates of the machine.
         trusting = os.environ | {"UV_SYSTEM_CERTS": "true"}
         uv = [str(BIN / "uv"), "--quiet", *command]
         subprocess.run(uv, cwd=place.folder, env=trusting, check=True)
@@ -152,7 +152,7 @@ def test_wheel_has_the_commands(place: Place, dist: Dist) -> None:
     assert len(json.loads(place.run("tap-chat", "--discover"))["streams"]) > 10
 
 
-def test_wheel_says_its_version_to_the_api(place: Place, dist: Dist) -> None:
+def test_wheel_sends_its_version_to_the_api(place: Place, dist: Dist) -> None:
     with Server(paged(rows(1))) as server:
         (place.folder / "config.json").write_text(json.dumps(chat_config(server)))
         place.run("tap-chat", "--config=config.json")

@@ -1,4 +1,4 @@
-"""What a fault of the table is: where it strikes, and how a run ends that meets it."""
+"""The types of the fault matrix: where a fault happens, and how a run with it ends."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tap_chat.sandbox import Fault, World
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Small, but with several pages or windows of each platform.
+#: A small world with several pages or windows per platform.
 WORLD = World(messages=450, users=12, conversations=15, dixa_conversations=120, chats=120)
 
-#: How a run may end: every row once; exit code 1 and a sentence; without what was said to be gone.
+#: How a run may end: every row once; exit code 1 and a sentence; without rows that are gone.
 Ending = Literal["whole", "fails", "skips"]
 
 
 def number(text: str) -> float | Decimal:
-    """Return a number with a fraction or an exponent, which may be too large for a float."""
+    """Return a number with a fraction or an exponent that may be too large for a float."""
     value = float(text)
     return value if isfinite(value) else Decimal(text)
 
@@ -34,29 +34,30 @@ PLACES = {section: facts.place for section, facts in FACTS.items()}
 ALL = tuple(PLACES)
 
 
-#: A fault that never strikes, of cases where something else is wrong.
+#: A fault that never happens, for cases with another problem.
 NONE = Fault(kind="status", times=0)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One fault, and how a run ends that meets it.
+    """A fault, and how a run with it ends.
 
     Attributes:
-        group: The table it stands in.
-        name: What happens, as a row of the table.
-        fault: What the sandbox does.
+        group: The title of its table.
+        name: The description in the first column.
+        fault: The fault of the sandbox.
         ending: How the run ends.
-        words: What its error says, or its warning.
-        platforms: Those where it makes sense.
-        slow: Platforms where it takes long, so that only `make faults` runs it there.
-        but: Platforms on which the error says something else.
+        words: The key part of the error or warning.
+        platforms: The platforms that have this fault.
+        slow: Platforms on which only `make faults` runs it, because it takes long.
+        but: The key part of the error on some platforms, if it differs.
         settings: Settings of every platform.
-        clock: Seconds by which the server's clock is ahead.
+        clock: The seconds by which the server's clock is ahead.
         options: Further options of the sandbox.
         world: Settings of its world.
-        again: Whether rows may come more than once, as something is read anew.
-        told: Seconds that the fault takes at least: what the server asks to wait, or is silent.
+        again: Whether rows may come more than once, because the tap reads something again.
+        least: The shortest possible duration in seconds: the time that the server asks to wait, or
+            does not respond.
     """
 
     group: str
@@ -72,25 +73,25 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     world: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False
-    told: float = 0
+    least: float = 0
 
     @property
     def timed(self) -> bool:
-        """Whether the page tells how long it takes."""
+        """Whether the page shows the duration."""
         return self.group in TIMED and self.ending == "whole"
 
     @property
     def quick(self) -> Case:
-        """The case on the platforms where it does not take long."""
+        """The case on the platforms where it is fast."""
         platforms = tuple(name for name in self.platforms if name not in self.slow)
         return dataclasses.replace(self, platforms=platforms)
 
     def words_of(self, platform: str) -> str:
-        """Return what the error says on a platform."""
+        """Return the key part of the error on a platform."""
         return self.but.get(platform, self.words)
 
     def struck(self, platform: str) -> Fault:
-        """Return the fault as it strikes a platform."""
+        """Return the fault on the requests of a platform."""
         place, fault = PLACES[platform], self.fault
         fields = {"field": place.fields.get(fault.field, fault.field)}
         if fault.path:
@@ -99,7 +100,7 @@ class Case:
         return replace(fault, **at, **fields)
 
     def put(self, platform: str) -> tuple[str, Any]:
-        """Return the field of a platform that `replace` puts a value into, and the value."""
+        """Return the field of a platform that `replace` changes, and the new value."""
         fault = self.struck(platform)
         return fault.field, json.loads(fault.literal, parse_float=number)
 
@@ -121,14 +122,14 @@ GROUPS = (
     STATUSES, LIMITS, CONNECTIONS, BODIES, SHAPES, PAGES, ENDS, PARENTS, DRIFTS, ODD, ENDLESS, KEYS,
     VALUES,
 )  # fmt: skip
-#: Where the page tells how long it takes.
+#: The groups for which the page shows the duration.
 TIMED = (STATUSES, LIMITS, CONNECTIONS, BODIES, PARENTS)
 
 PASSING = (500, 502, 503, 504)
-#: Short, as a refusal teaches the tap how many requests are allowed in that time.
+#: A short wait, because a refusal limits the requests of the tap in that time.
 BRIEFLY = {"Retry-After": "0.1"}
 MANY_REQUESTS = ("freshchat", "livechat")
-#: An outage that lasts for more tries than the runs have otherwise, and one that lasts too long.
+#: An outage with more retries than other runs have, and one that lasts too long.
 PATIENT = {"max_retries": 20}
 SHORT_OUTAGE = {"max_retries": 50, "max_outage": 0.5}
 IMPATIENT_OF_LIMITS = {"max_wait": 0.5}
@@ -139,11 +140,11 @@ FRESHCHAT = ("freshchat",)
 MARKED = tuple(name for name, place in PLACES.items() if "mark" in place.fields)
 WITH_OBJECTS = tuple(name for name, place in PLACES.items() if "object" in place.fields)
 WITH_LISTS = tuple(name for name, place in PLACES.items() if place.records)
-#: A list of records, but not of chats; those of Dixa are the whole answer.
+#: A list of records, but not of chats. For Dixa, it is the whole response.
 NO_LIST = {"livechat": "without the list `chats`"}
 
 
-#: Settings of the messages API alone; see `config_of`.
+#: Settings of the messages API only; see `config_of`.
 INCREMENTAL = {"replication_key": "timestamp"}
 FIELDS = {
     "fields": {
@@ -154,35 +155,35 @@ FIELDS = {
 }
 
 
-#: What is the case's, and not the fault's.
-OPTIONS = ("platforms", "slow", "but", "settings", "clock", "options", "world", "again", "told")
+#: Fields that belong to the case, not to the fault.
+OPTIONS = ("platforms", "slow", "but", "settings", "clock", "options", "world", "again", "least")
 
 
 def once(group: str, name: str, kind: str, **more: Any) -> Case:
-    """Return the case of a fault that passes."""
+    """Return the case of a temporary fault."""
     options = {key: more.pop(key) for key in OPTIONS if key in more}
     fault = Fault(kind=kind, **more)  # type: ignore[arg-type]
     return Case(group, name, fault, **options)
 
 
 def stays(group: str, name: str, words: str, kind: str, **more: Any) -> Case:
-    """Return the case of a fault that stays, and ends the run."""
+    """Return the case of a permanent fault, which ends the run."""
     options = {key: more.pop(key) for key in OPTIONS if key in more}
     fault = Fault(kind=kind, **{"times": None, **more})  # type: ignore[arg-type]
     return Case(group, name, fault, "fails", words, **options)
 
 
 def value(group: str, name: str, where: str, literal: str, **options: Any) -> Case:
-    """Return the case of a value that arrives as it is."""
+    """Return the case of a value that arrives unchanged."""
     return once(group, name, "replace", field=where, literal=literal, **options)
 
 
 def deep(levels: int) -> str:
-    """Return JSON of objects in objects."""
+    """Return JSON with nested objects."""
     return '{"a":' * levels + "1" + "}" * levels
 
 
 def lists(value: Any) -> str:
-    """Return JSON with a value in the place of the list of records, whatever the platform."""
+    """Return JSON with a value instead of the list of records, for any platform."""
     body = {place.records: value for place in PLACES.values() if place.records}
     return json.dumps(body | {"total": 1, "pages": 1})

@@ -1,4 +1,4 @@
-"""The faults that the tap meets, and how it ends: a table, which docs/faults.md shows."""
+"""The faults, and how the tap ends with each: the table of docs/faults.md."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from fault_matrix.servers import (
 FIRST = (
     *(once(STATUSES, f"{status} once", "status", status=status) for status in PASSING),
     *(
-        stays(STATUSES, f"{status} for ever", f"answered {status} ", "status", status=status)
+        stays(STATUSES, f"{status} forever", f"answered {status} ", "status", status=status)
         for status in PASSING
     ),
     once(
@@ -57,17 +57,17 @@ FIRST = (
         "status",
         status=429,
         headers=BRIEFLY,
-        told=0.1,
+        least=0.1,
         slow=MANY_REQUESTS,
     ),
     *(
         once(
             STATUSES,
-            f"429 once, with a moment to wait for{by}",
+            f"429 once, with a time to wait for{by}",
             "status",
             status=429,
             until=1,
-            told=1,
+            least=1,
             clock=clock,
             slow=MANY_REQUESTS,
         )
@@ -86,7 +86,7 @@ FIRST = (
     ),
     stays(
         STATUSES,
-        "429 for ever",
+        "429 forever",
         "waits for the rate limit, and no request was accepted for",
         "status",
         status=429,
@@ -121,34 +121,38 @@ FIRST = (
         headers=ELSEWHERE,
     ),
     once(CONNECTIONS, "reset once", "reset"),
-    stays(CONNECTIONS, "reset for ever", "the connection broke", "reset"),
+    stays(CONNECTIONS, "reset forever", "the connection broke", "reset"),
     once(CONNECTIONS, "reset five times", "reset", times=5, settings=PATIENT),
     once(CONNECTIONS, "closed in the middle of the body once", "cut"),
-    stays(CONNECTIONS, "closed in the middle of the body for ever", "was cut off", "cut"),
-    once(CONNECTIONS, "no answer for long once", "hang", seconds=1, settings=IMPATIENT, told=0.3),
+    stays(CONNECTIONS, "closed in the middle of the body forever", "was cut off", "cut"),
+    once(
+        CONNECTIONS, "no response for long once", "hang", seconds=1, settings=IMPATIENT, least=0.3
+    ),
     stays(
         CONNECTIONS,
-        "no answer for ever",
+        "no response forever",
         "got no answer within 0.3 s",
         "hang",
         seconds=1,
         settings=IMPATIENT,
         slow=("dixa",),
     ),
-    once(CONNECTIONS, "a body that stalls once", "stall", seconds=1, settings=IMPATIENT, told=0.3),
+    once(CONNECTIONS, "a body that stalls once", "stall", seconds=1, settings=IMPATIENT, least=0.3),
     stays(
         CONNECTIONS,
-        "a body that stalls for ever",
+        "a body that stalls forever",
         "stalled in the middle of the answer for 0.3 s",
         "stall",
         seconds=1,
         settings=IMPATIENT,
         slow=("dixa",),
     ),
-    once(CONNECTIONS, "a body that drips once", "drip", seconds=0.05, settings=IMPATIENT, told=0.3),
+    once(
+        CONNECTIONS, "a body that drips once", "drip", seconds=0.05, settings=IMPATIENT, least=0.3
+    ),
     stays(
         CONNECTIONS,
-        "a body that drips for ever",
+        "a body that drips forever",
         "stalled in the middle of the answer for 0.3 s",
         "drip",
         seconds=0.05,
@@ -156,17 +160,17 @@ FIRST = (
         slow=("dixa",),
     ),
     once(BODIES, "half of the JSON once", "truncate"),
-    stays(BODIES, "half of the JSON for ever", SENT_AGAIN, "truncate"),
+    stays(BODIES, "half of the JSON forever", SENT_AGAIN, "truncate"),
     once(BODIES, "nothing once", "empty"),
-    stays(BODIES, "nothing for ever", SENT_AGAIN, "empty"),
+    stays(BODIES, "nothing forever", SENT_AGAIN, "empty"),
     once(BODIES, "Latin-1 once", "charset"),
-    stays(BODIES, "Latin-1 for ever", SENT_AGAIN, "charset"),
+    stays(BODIES, "Latin-1 forever", SENT_AGAIN, "charset"),
     stays(BODIES, "UTF-16", SENT_AGAIN, "charset", charset="utf-16"),
     once(BODIES, "a byte order mark", "charset", charset="utf-8-sig", times=None),
     once(BODIES, "junk said to be gzip once", "gzip_junk"),
-    stays(BODIES, "junk said to be gzip for ever", "broken compression", "gzip_junk"),
+    stays(BODIES, "junk said to be gzip forever", "broken compression", "gzip_junk"),
     once(BODIES, "gzip that breaks off once", "gzip_cut"),
-    stays(BODIES, "gzip that breaks off for ever", SENT_AGAIN, "gzip_cut"),
+    stays(BODIES, "gzip that breaks off forever", SENT_AGAIN, "gzip_cut"),
     stays(BODIES, "a web page", "a web page instead of JSON", "html"),
     stays(SHAPES, "`null`", "without a list of records", "null", but=NO_LIST),
     stays(
@@ -214,7 +218,7 @@ FIRST = (
     once(PAGES, "a page twice, once", "repeat", platforms=("chat", "livechat")),
     stays(
         PAGES,
-        "a page twice, for ever",
+        "a page twice, forever",
         "gave a page that came before",
         "repeat",
         but={
@@ -222,12 +226,10 @@ FIRST = (
         },
         platforms=("chat", "freshchat", "dixa"),
     ),
-    once(
-        PAGES, "a page of LiveChat twice, for ever", "repeat", times=None, platforms=("livechat",)
-    ),
+    once(PAGES, "a page of LiveChat twice, forever", "repeat", times=None, platforms=("livechat",)),
     once(
         PAGES,
-        "a page of LiveChat that is refused, for ever",
+        "a page of LiveChat that is refused, forever",
         "status",
         status=404,
         times=None,
@@ -339,7 +341,7 @@ FIRST = (
     ),
 )
 
-#: In the order of the page.
+#: All cases in the order of the page.
 CASES = tuple(
     sorted(
         (*FIRST, *LIMITED, *OF_PARENTS, *PAGED, *ENDING, *DRIFTING, *ODD_ROWS, *NEVER_ENDING),

@@ -1,4 +1,4 @@
-"""What becomes of a value on its way into DuckDB: by Meltano's loader, and by the bridge."""
+"""The values that arrive in DuckDB, with target-duckdb and with the bridge."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 TARGET = demo.ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
 STREAM = "chat_messages"
 ROWS = WORLD.chat.messages
-#: A load of the bridge takes long, so several values share one: each in a page of its own.
+#: Several values share one load of the bridge, because a load takes long. Each has its own page.
 PAGE = 100
-# Each begins with the last row of the one before.
+# Each page begins with the last row of the one before.
 PAGES = range(0, len(ROWS) - 1, PAGE - 1)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came of a load.
+    """The result of a load.
 
     Attributes:
-        code: The exit code; of the bridge 1 for an exception.
-        rows: The rows of the table.
-        values: What stands in the field that the fault strikes, by column.
-        expected: What should.
-        err: What was said.
+        code: The exit code; for the bridge, 1 is an exception.
+        rows: The number of rows in the table.
+        values: The stored values of the changed field, by column.
+        expected: The correct value.
+        err: The log.
     """
 
     code: int
@@ -55,7 +55,7 @@ class Loaded:
 
     @property
     def cell(self) -> str:
-        """What the table says of it."""
+        """The cell of the table."""
         if self.code:
             return f"fails, {self.rows or 'no'} rows loaded"
         if self.rows != len(ROWS):
@@ -70,7 +70,7 @@ class Loaded:
 
 
 def cases_of_values() -> list[Case]:
-    """Return the cases of values that the tap hands on."""
+    """Return the cases with values that the tap writes."""
     return [case for case in CASES if case.ending == "whole" and case.fault.kind == "replace"]
 
 
@@ -98,7 +98,7 @@ def by_target_duckdb(tap: Runner, sandbox: Sandbox, case: Case) -> Loaded:
 
 
 def by_bridge(folder: Path, sandbox: Sandbox, cases: list[Case]) -> dict[str, Loaded]:
-    """Load with `pipeline.run(singer("tap-chat", config))`; return what came of each case."""
+    """Load with `pipeline.run(singer("tap-chat", config))`; return the result of each case."""
     found = {}
     for start in range(0, len(cases), len(PAGES)):
         some = dict(zip(PAGES, cases[start:], strict=False))
@@ -119,18 +119,18 @@ def by_bridge(folder: Path, sandbox: Sandbox, cases: list[Case]) -> dict[str, Lo
 
 
 def struck(case: Case, page: int) -> Fault:
-    """Return the fault of a case, which strikes the page that begins with this row."""
+    """Return the fault of a case for the page that begins with this row."""
     return replace(case.struck("chat"), query={"offset": str(page)}, after=0)
 
 
 def loaded(path: Path, case: Case, page: int, ended: tuple[int, str]) -> Loaded:
-    """Look at what is in a database.
+    """Return the result of a load from the content of a database.
 
     Args:
         path: The database.
         case: The case.
-        page: The page that was struck; its last row was.
-        ended: The exit code of the load, and what was said.
+        page: The changed page; the fault changed its last row.
+        ended: The exit code of the load, and its log.
     """
     field, expected = case.put("chat")
     rows, values = 0, {field: None}
@@ -147,7 +147,7 @@ def loaded(path: Path, case: Case, page: int, ended: tuple[int, str]) -> Loaded:
                 for row in found.fetchall():
                     there = dict(zip(names, row, strict=True))
                     columns = [name for name in names if name.startswith(f"{field}__v_")]
-                    # Objects, and what does not fit its column, are kept as their JSON.
+                    # Objects, and values that do not fit their column, are stored as JSON.
                     own = plain(there[field], source=isinstance(expected, dict))
                     others = {name: plain(there[name], source=True) for name in columns}
                     values = {field: own} | others
@@ -155,11 +155,11 @@ def loaded(path: Path, case: Case, page: int, ended: tuple[int, str]) -> Loaded:
 
 
 def plain(stored: Any, *, source: bool) -> Any:
-    """Return a stored value as JSON has it.
+    """Return a stored value as a value of JSON.
 
     Args:
         stored: The value.
-        source: Whether it is the JSON of the value, if it is a text.
+        source: Whether a text is the JSON of the value.
     """
     text = stored.decode() if isinstance(stored, bytes) else stored
     return json.loads(text, parse_float=number) if source and isinstance(text, str) else text

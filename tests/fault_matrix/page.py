@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "faults.md"
 BEGIN, END = "<!-- {}: begin (made by `make faults`) -->\n", "<!-- {}: end -->"
-#: Where a fault does not make sense.
+#: The cell of a platform that does not have the fault.
 NOT_THERE = ""
 SAYS = "the error"
 SECONDS = "seconds, of the least"
@@ -27,8 +27,8 @@ def tables(found: Mapping[str, Mapping[str, Outcome]], least: Mapping[str, float
     """Return the tables of the tap, one for each group.
 
     Args:
-        found: What came of each case on each platform.
-        least: The seconds that those take at least of which the page tells it.
+        found: The outcome of each case on each platform.
+        least: The shortest possible seconds of the cases for which the page shows them.
     """
     groups: dict[str, list[list[str]]] = {}
     for case in CASES:
@@ -45,12 +45,12 @@ def tables(found: Mapping[str, Mapping[str, Outcome]], least: Mapping[str, float
 
 
 def columns_of(group: str) -> list[str]:
-    """Return the columns of a table after those of the platforms."""
+    """Return the columns of a table after the platforms."""
     return [SECONDS, SAYS] if group in TIMED else [SAYS]
 
 
 def seconds(found: Mapping[str, Outcome], least: float | None) -> str:
-    """Return the cell of the seconds that the runs of a case took, beside the least possible."""
+    """Return the cell with the seconds of the runs of a case, and the shortest possible."""
     if least is None:
         return ""
     runs = {id(outcome): outcome.seconds for outcome in found.values()}
@@ -61,7 +61,7 @@ def row(found: Mapping[str, Outcome]) -> dict[str, str]:
     """Return the cells of a case; an error is that of the first platform that has one.
 
     Args:
-        found: What came of it on each platform.
+        found: The outcome on each platform.
     """
     cells = {name: found[name].cell if name in found else NOT_THERE for name in PLACES}
     return cells | {SAYS: next((outcome.said for outcome in found.values() if outcome.said), "")}
@@ -74,7 +74,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def with_tables(text: str, made: Mapping[str, str]) -> str:
-    """Return a page with other tables between its markers."""
+    """Return a page with new tables between its markers."""
     for name, content in made.items():
         begin, end = BEGIN.format(name), END.format(name)
         before, rest = text.split(begin)
@@ -91,15 +91,15 @@ def rows(name: str) -> Iterator[list[str]]:
 
 
 def on_page(case: Case, found: Mapping[str, Outcome]) -> dict[str, str]:
-    """Return what the page says of a case as `row` does, on the platforms where it was met."""
+    """Return the row of a case on the page, for the platforms on which it ran."""
     [cells] = [cells for name, *cells in rows("tap") if name == case.name]
     page = dict(zip([*PLACES, *columns_of(case.group)], cells, strict=True))
-    # Another machine takes another time.
+    # The seconds depend on the machine.
     page.pop(SECONDS, None)
     return page | {name: NOT_THERE for name in case.slow if name not in found}
 
 
 def loads_on_page(case: Case) -> dict[str, str]:
-    """Return what the page says of the loads of a case."""
+    """Return the row of the loads of a case on the page."""
     [cells] = [cells for name, *cells in rows("loads") if name == case.name]
     return dict(zip(LOADS, cells, strict=True))

@@ -1,4 +1,4 @@
-"""Runs of the tap that meet a fault, and what came of them."""
+"""Runs of the tap with a fault, and their outcomes."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
     from tap_chat.sandbox import Sandbox
 
-#: Limits that let a number of requests pass in a time, whatever they are.
+#: Limits of a number of requests in a time.
 RATES = ("fixed", "sliding", "token", "leaky")
-#: What stands before what happened in an error: when and where.
+#: The part of an error before its text: the time and place.
 BEFORE = re.compile(r"^Stream \w+: GET \S+ ")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
         run: The run.
-        truth: The rows that were there when it ended, by stream.
-        was: Those that were there when it began.
-        seconds: How long it took.
-        changed: The rows in it that have what the fault put into them.
+        truth: The rows at the end of the run, by stream.
+        was: The rows at the start of the run.
+        seconds: The duration.
+        changed: The number of rows with the value of the fault.
     """
 
     run: Run
@@ -54,12 +54,12 @@ class Outcome:
 
     @cached_property
     def found(self) -> dict[str, Counter[str]]:
-        """The rows that it brought, as text, and how often."""
+        """The rows that the run wrote, as text, and how often."""
         return {stream: texts(rows) for stream, rows in rows_of(self.run).items()}
 
     @property
     def lost(self) -> int:
-        """The number of rows that did not come, though they were there all the time."""
+        """The number of rows that are missing although they existed all the time."""
         return sum(
             ((texts(rows) & texts(self.was[stream])) - self.found.get(stream, Counter())).total()
             for stream, rows in self.truth.items()
@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def twice(self) -> int:
-        """The number of rows that came once more than they were ever there."""
+        """The number of surplus rows."""
         return sum(
             (found - (texts(self.truth[stream]) | texts(self.was[stream]))).total()
             for stream, found in self.found.items()
@@ -75,16 +75,16 @@ class Outcome:
 
     @property
     def said(self) -> str:
-        """The beginning of its error, or else of what it warned of at last."""
+        """The start of its error, or else of its last warning."""
         if self.run.errors:
             said = re.split(r"(?<=\S)\. ", BEFORE.sub("", self.run.errors[-1]))[0].rstrip(".")
-            # A slow machine waits a second more.
+            # A slow machine may wait one second longer.
             return re.sub(r" for \d+ s$", " for … s", said)
         return ""
 
     @property
     def cell(self) -> str:
-        """What the table says of it."""
+        """The cell of the table."""
         if self.run.code == 0:
             if self.lost:
                 return f"{self.lost} lost"
@@ -98,7 +98,7 @@ def texts(rows: list[dict[str, Any]]) -> Counter[str]:
 
 
 def rows_of(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Return the records of a run by their stream, exactly."""
+    """Return the records of a run by stream, with exact numbers."""
     found: dict[str, list[dict[str, Any]]] = {}
     for line in run.out.splitlines():
         if line.startswith(b'{"type":"RECORD"'):
@@ -112,13 +112,13 @@ def config_of(sandbox: Sandbox, *sections: str, **settings: Any) -> dict[str, An
     of_chat = {name: settings.pop(name) for name in ("fields", "replication_key") & settings.keys()}
     quick = {section: {**facts.quick, **settings} for section, facts in FACTS.items()}
     quick["chat"] |= of_chat
-    # Messages are older than the rest, and the rest has a window for each month.
+    # Messages are the oldest records, and the others have one window per month.
     start = "2025-01-01" if sections == ("chat",) else "2025-10-01"
     return full_config(sandbox, *sections, **quick) | {"start_date": start}
 
 
 def meet(tap: Runner, sandbox: Sandbox, case: Case, *platforms: str) -> Outcome:
-    """Let a run of some platforms meet a fault on each of them."""
+    """Run some platforms with a fault on each of them."""
     with prepared(sandbox, case, *platforms):
         config, was = config_of(sandbox, *platforms, **case.settings), truth_of(sandbox, platforms)
         begun = time.monotonic()
@@ -137,7 +137,7 @@ def meet(tap: Runner, sandbox: Sandbox, case: Case, *platforms: str) -> Outcome:
 
 @contextmanager
 def prepared(sandbox: Sandbox, case: Case, *platforms: str) -> Iterator[None]:
-    """Let a sandbox do for a while what a case says, on some platforms."""
+    """Configure a sandbox for a case, on some platforms, within the context."""
     options = {
         **deepcopy(dict(case.options)),
         "faults": [case.struck(name) for name in platforms],
@@ -154,10 +154,10 @@ def prepared(sandbox: Sandbox, case: Case, *platforms: str) -> Iterator[None]:
 
 
 def least_seconds(tap: Runner, sandbox: Sandbox, case: Case) -> float:
-    """Return how long the runs of a case take at least: without its fault, but as long as is told.
+    """Return the shortest possible duration of a case: a run without its fault, plus the waits.
 
     Args:
-        tap: What runs.
+        tap: Runs the tap.
         sandbox: The sandbox.
         case: The case.
     """
@@ -170,14 +170,14 @@ def least_seconds(tap: Runner, sandbox: Sandbox, case: Case) -> float:
         outcome = meet(tap, sandbox, calm, *names)
         asked = sandbox.requests - asked
         bounds = [limiter.least_seconds(limit, asked) for limit in limits if limit.kind in RATES]
-        seconds += max(outcome.seconds + case.told, *bounds, 0)
+        seconds += max(outcome.seconds + case.least, *bounds, 0)
     return seconds
 
 
 def outcomes(tap: Runner, sandbox: Sandbox, case: Case) -> dict[str, Outcome]:
-    """Let runs of all its platforms meet the fault of a case; return what came of each.
+    """Run all platforms of a case with its fault, and return the outcomes.
 
-    Where it passes, it strikes all of them in one run, but for the messages API with settings that
+    A temporary fault is on all platforms in one run, except for the messages API with settings that
     leave out old messages.
     """
     return {
@@ -189,7 +189,7 @@ def outcomes(tap: Runner, sandbox: Sandbox, case: Case) -> dict[str, Outcome]:
 
 
 def runs_of(case: Case) -> list[tuple[str, ...]]:
-    """Return the platforms of each run that a case takes."""
+    """Return the platforms of each run of a case."""
     if case.ending != "whole":
         return [(name,) for name in case.platforms]
     apart = [case.platforms[:1], case.platforms[1:]] if case.settings else [case.platforms]
@@ -199,11 +199,11 @@ def runs_of(case: Case) -> list[tuple[str, ...]]:
 def with_changed(
     truth: list[dict[str, Any]], found: list[dict[str, Any]], field: str, value: Any
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return rows with the value that a fault put into the field of some, and how many these are.
+    """Return rows with the value of a fault in a field of some, and their number.
 
     Args:
-        truth: The rows as they were.
-        found: Those that came.
+        truth: The original rows.
+        found: The written rows.
         field: The field.
         value: The value.
     """
@@ -219,7 +219,7 @@ def without(row: dict[str, Any], field: str) -> str:
 
 
 def truth_of(sandbox: Sandbox, platforms: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows that the streams of some platforms must bring."""
+    """Return the rows that the streams of some platforms must have."""
     return {
         stream: rows
         for stream, rows in sandbox.world.truth.items()
@@ -228,7 +228,7 @@ def truth_of(sandbox: Sandbox, platforms: Sequence[str]) -> dict[str, list[dict[
 
 
 def assert_discreet(run: Run) -> None:
-    """Check that a run gave nothing away, and showed no traceback."""
+    """Check that a run showed no secrets and no traceback."""
     assert leaks(run.err) == []
     assert leaks(json.dumps(run.state)) == []
     assert "Traceback" not in run.err
@@ -240,13 +240,13 @@ def assert_made_good(
     outcomes: dict[str, Outcome],
     world: Mapping[str, Any] | None = None,
 ) -> None:
-    """Check that the next run, without a fault, leaves a merging loader with the truth.
+    """Check that the next run, without a fault, completes the rows of a loader that merges.
 
     Args:
-        tap: What runs.
+        tap: Runs the tap.
         sandbox: The sandbox.
-        outcomes: The runs that met a fault, each of one platform.
-        world: Settings of the world that they were of.
+        outcomes: The runs with a fault, one per platform.
+        world: Settings of their world.
     """
     sandbox.world = dataclasses.replace(WORLD, **(world or {}))
     state: dict[str, Any] = {"bookmarks": {}}
@@ -259,6 +259,6 @@ def assert_made_good(
         for stream, rows in truth_of(sandbox, (platform,)).items():
             held = texts([*tables.get(stream, {}).values()])
             assert texts(rows) - held == Counter(), stream
-            # What was there for the length of a case stays, where it is not deleted.
+            # Rows that existed during the case stay, unless they are deleted.
             assert held - texts(rows) <= texts(outcome.truth.get(stream, [])), stream
     sandbox.world = WORLD

@@ -1,4 +1,4 @@
-"""What servers do that is no fault of one answer: limits, changing lists, odd ends, odd rows."""
+"""Cases that are not faults of one response: limits, changing lists, odd ends, odd rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fault_matrix.case import (
 from tap_chat.sandbox import Drift, Fault, Limit
 
 CHAT, DIXA, LIVECHAT = ("chat",), ("dixa",), ("livechat",)
-#: What Freshchat's stream needs is some 60 requests.
+#: Freshchat's stream needs some 60 requests.
 FIFTY = Limit(count=25, window=0.5)
 
 
 def met(group: str, name: str, platforms: tuple[str, ...], **more: Any) -> Case:
-    """Return the case of a server of its own kind that is read whole."""
+    """Return the case of an unusual server that is read whole."""
     return Case(group, name, platforms=platforms, **more)
 
 
@@ -38,10 +38,10 @@ def limited(name: str, *limits: Limit, slow: bool = False, **more: Any) -> Case:
 
 
 LIMITED = (
-    limited("a fixed window, told exactly", Limit(count=25, window=0.5, told=("exact",))),
-    limited("a fixed window, not told", FIFTY),
+    limited("a fixed window, stated exactly", Limit(count=25, window=0.5, told=("exact",))),
+    limited("a fixed window, not stated", FIFTY),
     limited(
-        "a fixed window that is used up, not told", Limit(count=25, window=2, used=1), slow=True
+        "a fixed window that is used up, not stated", Limit(count=25, window=2, used=1), slow=True
     ),
     limited(
         "a fixed window, with `Retry-After: 0`",
@@ -63,7 +63,7 @@ LIMITED = (
         slow=True,
     ),
     limited(
-        "a fixed window that is used up, with `X-RateLimit-*` and a moment",
+        "a fixed window that is used up, with `X-RateLimit-*` and a time",
         Limit(count=25, window=1, used=1, told=("x_ratelimit_epoch",)),
         slow=True,
     ),
@@ -77,28 +77,30 @@ LIMITED = (
         Limit(count=25, window=0.5, told=("retry_after_ms",)),
         slow=True,
     ),
-    limited("a sliding window, not told", Limit(kind="sliding", count=25, window=0.5)),
-    limited("a token bucket, not told", Limit(kind="token", count=50, window=1, burst=10)),
-    limited("nginx's `limit_req`, not told", Limit(kind="leaky", count=50, window=1)),
+    limited("a sliding window, not stated", Limit(kind="sliding", count=25, window=0.5)),
+    limited("a token bucket, not stated", Limit(kind="token", count=50, window=1, burst=10)),
+    limited("nginx's `limit_req`, not stated", Limit(kind="leaky", count=50, window=1)),
     limited(
         "nginx's `limit_req` with a burst that waits",
         Limit(kind="leaky", count=50, window=1, burst=20),
         slow=True,
     ),
     limited(
-        "two requests at once, not told", Limit(kind="at_once", count=2), options={"latency": 0.02}
+        "two requests at once, not stated",
+        Limit(kind="at_once", count=2),
+        options={"latency": 0.02},
     ),
     limited("another client that takes half", Limit(count=25, window=0.5, shared=0.5), slow=True),
     limited("each tenth request is refused, without a reason", Limit(kind="stray", every=10)),
 )
 
-#: What the ids of most conversations and users have in them.
+#: A part of the ids of most conversations and users.
 OF_CONVERSATION, OF_USER = "-0002-4000-", "-0001-4000-"
 OF_PARENTS = (
     *(
         once(
             PARENTS,
-            f"404 of {which} for a moment, as {what}",
+            f"404 of {which} for a short time, as {what}",
             "status",
             status=404,
             path=path,
@@ -115,7 +117,7 @@ OF_PARENTS = (
     ),
     stays(
         PARENTS,
-        "404 of most conversations for ever",
+        "404 of most conversations forever",
         "were answered 404 Not Found, and once more",
         "status",
         status=404,

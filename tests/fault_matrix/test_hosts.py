@@ -1,4 +1,4 @@
-"""What leads elsewhere is not followed; who is not there is asked again; who is gone is skipped."""
+"""Redirects and foreign links are errors, absent hosts are retried, deleted records skipped."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_next_link_to_another_host_is_not_followed(tap: Runner, api: Sandbox) ->
     assert outcome.run.code == 1
 
 
-def test_who_is_not_there_yet_is_asked_again(tap: Runner) -> None:
+def test_host_that_is_not_up_yet_is_retried(tap: Runner) -> None:
     with socket.socket() as bound:
-        # Nobody listens, and nobody else can.
+        # The port is reserved, but nothing listens.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -78,7 +78,7 @@ def test_who_is_not_there_yet_is_asked_again(tap: Runner) -> None:
                 assert_complete(Run(code, out.read_bytes(), ""), sandbox, "chat_messages")
 
 
-def test_who_is_never_there_is_said(tap: Runner) -> None:
+def test_host_that_never_comes_up_is_an_error(tap: Runner) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
@@ -90,7 +90,7 @@ def test_who_is_never_there_is_said(tap: Runner) -> None:
     assert "Gave up after 4 tries" in run.errors[0]
 
 
-def test_404_of_a_conversation_is_skipped_and_said(tap: Runner, api: Sandbox) -> None:
+def test_404_of_a_conversation_is_skipped_with_a_warning(tap: Runner, api: Sandbox) -> None:
     gone = api.world.truth["freshchat_conversations"][3]["conversation_id"]
     api.options.faults = [Fault(kind="status", status=404, path=gone, times=None)]
     run = tap(config_of(api, "freshchat"), level="DEBUG")
@@ -102,7 +102,7 @@ def test_404_of_a_conversation_is_skipped_and_said(tap: Runner, api: Sandbox) ->
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_refusal_of_one_conversation_fails_and_is_made_good(
+def test_refusal_of_one_conversation_fails_and_the_next_run_completes(
     tap: Runner, api: Sandbox, status: int
 ) -> None:
     gone = api.world.truth["freshchat_conversations"][3]["conversation_id"]

@@ -1,4 +1,4 @@
-"""What the tap hands on arrives in DuckDB by both loads, or as docs/faults.md says."""
+"""Values of the tap arrive in DuckDB with both loads, as docs/faults.md shows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("case", cases_of_values(), ids=lambda case: case.name)
-def test_target_duckdb_does_with_a_value_what_the_page_says(
-    tap: Runner, api: Sandbox, case: Case
-) -> None:
+def test_target_duckdb_stores_the_value_on_the_page(tap: Runner, api: Sandbox, case: Case) -> None:
     loaded = by_target_duckdb(tap, api, case)
     assert loads_on_page(case)["target-duckdb"] == loaded.cell
 

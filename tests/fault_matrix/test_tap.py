@@ -1,4 +1,4 @@
-"""The tap and the faults of docs/faults.md: nothing is lost, or the run fails and says so."""
+"""The tap with the faults of docs/faults.md: it loses no row, or the run fails with an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tap_chat.sandbox import Sandbox
 
 
-#: Seconds that a run may take beside what it is told to wait; `make faults` tells what it takes.
+#: The seconds that a run may take besides its waits; `make faults` measures them.
 LONGEST = 20
 
 
@@ -25,24 +25,24 @@ def named(case: Case) -> str:
 
 
 def cases_that(ending: str) -> list[Case]:
-    """Return the cases with an ending that do not take long on all platforms."""
+    """Return the cases with an ending, on the platforms where they are fast."""
     return [case for case in CASES if case.ending == ending and case.quick.platforms]
 
 
 @pytest.mark.parametrize("case", cases_that("whole"), ids=named)
-def test_fault_that_passes_costs_no_row(tap: Runner, api: Sandbox, case: Case) -> None:
+def test_temporary_fault_loses_no_row(tap: Runner, api: Sandbox, case: Case) -> None:
     found = outcomes(tap, api, case.quick)
     for outcome in found.values():
         assert_discreet(outcome.run)
         assert outcome.run.code == 0, outcome.run.errors
         assert outcome.cell == "whole" or (case.again and outcome.lost == 0)
         assert (outcome.changed > 0) == (case.fault.kind == "replace")
-        assert outcome.seconds <= LONGEST + case.told
+        assert outcome.seconds <= LONGEST + case.least
     assert on_page(case, found) == row(found)
 
 
 @pytest.mark.parametrize("case", cases_that("fails"), ids=named)
-def test_fault_that_stays_fails_aloud_and_loses_nothing(
+def test_permanent_fault_is_an_error_and_loses_nothing(
     tap: Runner, api: Sandbox, case: Case
 ) -> None:
     found = outcomes(tap, api, case.quick)
@@ -50,7 +50,7 @@ def test_fault_that_stays_fails_aloud_and_loses_nothing(
         assert_discreet(outcome.run)
         assert outcome.run.code == 1, platform
         assert case.words_of(platform) in outcome.said, platform
-        # What came before is written.
+        # The records before the fault are written.
         assert outcome.found[PLACES[platform].stream], platform
         assert outcome.twice == 0, platform
     assert on_page(case, found) == row(found)

@@ -1,4 +1,4 @@
-"""How much is tried: a little each day, much with `make fuzz`."""
+"""The number of examples: few with `make test`, many with `make fuzz`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-#: The profile of `make fuzz`, and how many times as much it tries.
+#: The profile of `make fuzz`, and its factor of examples.
 SOAK = "soak"
 TIMES = 100
 
@@ -17,7 +17,7 @@ def examples(usual: int, **own: Any) -> settings:
     """Return the settings of a property.
 
     Args:
-        usual: How many examples are tried each day, and always the same ones.
+        usual: The number of examples with `make test`, which always uses the same ones.
         own: Further settings.
     """
     soaking = settings().max_examples >= TIMES * TIMES

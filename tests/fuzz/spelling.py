@@ -1,4 +1,4 @@
-"""JSON as no encoder would spell it, bytes that nearly are JSON, and what Python says of them."""
+"""Unusual spellings of JSON, bytes that are almost JSON, and the values that Python reads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Numbers that are spoilt on the way through a float, an int of 64 bits, or a Decimal.
+#: Numbers that a float, an integer of 64 bits, or a Decimal would change.
 HARD = (
     "0 -0 -0.0 1e400 -1E+2 1e-400 0.1 12345678901234567.89 5.0 1E2 0e1 1.0e0 1e99999999999999999999"
 )
 BOUNDS = (2**53 + 1, 2**63, -(2**63), -(2**63) - 1, 2**64, 10**30)
-#: More digits than Python makes an integer of.
+#: More digits than Python converts to an integer.
 LONG = 5000
 NUMBERS = (
     st.sampled_from([*HARD.split(), *map(str, BOUNDS)])
@@ -24,7 +24,7 @@ NUMBERS = (
     | st.integers().map(str)
     | st.floats(allow_nan=False, allow_infinity=False).map(str)
 )
-#: What is in texts: escapes of all sorts, and what looks like structure.
+#: Parts of texts: all kinds of escapes, and characters of structure.
 PIECES = (
     r"\ud83d \ude00 \ud83d\ude00 \u0000 \" \\ \/ \n \u0041 \ufdd0 \uFDD0d83d \\ud83d a b id record"
     " é 🚚 \x7f \ufdd0 \ufeff { } [ ,"
@@ -33,7 +33,7 @@ STRINGS = st.lists(st.sampled_from(PIECES.split(" ")), max_size=4).map(
     lambda parts: f'"{"".join(parts)}"'
 )
 SPACES = st.sampled_from(["", "", "", "", " ", "\t", "  "])
-#: What is no JSON, or not alone, or not in UTF-8.
+#: Bytes that are not JSON, have more than JSON, or are not UTF-8.
 UNUSUAL = (
     r"NaN -Infinity 1 , : { } [ ] null 01 +1 .5 1. e5 // ' tru \\ \" \x00 \x1f \n \r\n \xff \xe9"
 )
@@ -48,13 +48,13 @@ NOISE = st.sampled_from(
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it is spelt: nothing can change it."""
+    """A number as a text, which no conversion changes."""
 
     text: str
 
 
 class NoJSONError(ValueError):
-    """By the strictest reading, it is none."""
+    """A text is not JSON by the strictest reading."""
 
 
 def joined(brackets: str, parts: list[str], space: str) -> str:
@@ -76,14 +76,14 @@ def texts(most: int = 8) -> st.SearchStrategy[str]:
 
 
 def objects(names: st.SearchStrategy[str], values: st.SearchStrategy[str]) -> Any:
-    """Return JSON texts of objects; a name may come twice."""
+    """Return JSON texts of objects, with repeated names."""
     members = st.builds("{}{}:{}{}".format, names, SPACES, SPACES, values)
     return st.builds(joined, st.just("{}"), st.lists(members, max_size=4), SPACES)
 
 
 @st.composite
 def mutated(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Draw bytes of which some were cut, flipped, put in, or are there twice."""
+    """Draw bytes with some cut, flipped, inserted, or repeated."""
     text = draw(whole)
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(text)))
@@ -116,10 +116,10 @@ def parsed(text: bytes | str, number: Callable[[str], Any] = Number) -> Any:
 
     Args:
         text: The text.
-        number: What becomes of a number; by default nothing can change it.
+        number: Converts a number; by default, it stays a text.
 
     Raises:
-        NoJSONError: It is no JSON in UTF-8.
+        NoJSONError: The text is not JSON in UTF-8.
     """
     decoder = json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=_refused)
     try:

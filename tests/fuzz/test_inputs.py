@@ -1,4 +1,4 @@
-"""Whatever is in the files that a user hands over, a run tells of it in a sentence, or is whole."""
+"""With any content of a user's files, a run is complete, or ends with a sentence."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def config_of(api: Sandbox) -> dict[str, Any]:
 
 
 def checked(runner: Runner, config: Any, **files: Any) -> tuple[int, list[dict[str, Any]]]:
-    """Run the tap; return its exit code and its messages, after a look at what it said."""
+    """Run the tap, check its log, and return its exit code and its messages."""
     run = runner(config, **files)
     assert run.code in {0, 1, 2}, run.err
     assert "Traceback" not in run.err
@@ -105,9 +105,9 @@ def test_state_is_refused_or_kept(api: Sandbox, runner: Runner, state: Any) -> N
         return
     states = [message["value"] for message in messages if message["type"] == "STATE"]
     assert states
-    # What is not of a stream of this run stays, and no stream is without its bookmark at the end.
+    # Parts of other streams stay, and every stream has a bookmark at the end.
     for stream, kept in (state or {}).get("bookmarks", {}).items():
-        # The SDK does not take over an empty one.
+        # The SDK drops an empty one.
         if stream in {"other", ""} and kept:
             assert states[-1]["bookmarks"][stream] == kept
     for stream in ("chat_messages", "dixa_conversation_export"):
@@ -116,7 +116,7 @@ def test_state_is_refused_or_kept(api: Sandbox, runner: Runner, state: Any) -> N
 
 @st.composite
 def changes(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
-    """Draw an object in which something is another, or missing."""
+    """Draw an object with a changed or missing part."""
     found = deepcopy(whole)
     for _ in range(draw(st.integers(1, 2))):
         part: Any = found

@@ -1,4 +1,4 @@
-"""Whatever a line is, it is read as Python reads it, or an error names it and shows none of it."""
+"""Any line is read as Python reads it, or an error names it without its content."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from dlt_bridge.tap.line_blocks import line_blocks
 from dlt_bridge.tap.messages import Record, State, decode_message, record_prefix, state_value
 from dlt_bridge.tap.record_prefixes import RecordPrefixes
 
-#: What somebody wrote.
+#: Texts of people.
 SECRET = "hunter2"
 MESSAGE_TYPES = [
     "RECORD",
@@ -50,7 +50,7 @@ PROPERTIES = {
     "any": {},
     "list": {"type": "array"},
 }
-# Made once: to make them takes longer than to draw from them.
+# Created once, because creating them takes longer than drawing from them.
 SMALL, LARGER = texts(2), texts(3)
 WORDS = STRINGS | st.just(f'"{SECRET}"')
 RECORDS = st.builds(
@@ -82,7 +82,7 @@ ENDS = st.sampled_from([b"", b"", b"\r", b" "])
 
 @st.composite
 def envelopes(draw: st.DrawFn, kinds: list[str] = MESSAGE_TYPES) -> bytes:
-    """Draw a message with its parts in any order, and parts of no meaning."""
+    """Draw a message with its parts in any order, and unknown parts."""
     parts = {
         '"type"': json.dumps(draw(st.sampled_from(kinds))),
         '"stream"': draw(STREAMS),
@@ -105,7 +105,7 @@ def refused(error: MessageError, number: int, line: bytes = b"") -> None:
     said = str(error)
     assert re.search(rf"\b[Ll]ine {number}\b", said), said
     assert SECRET not in said
-    # But for a type that looks like one of a message.
+    # Except for a type that looks like one of a message.
     long = [part for part in re.findall(rb"[^\W_]{12,}", line) if not part.isupper()]
     assert not [part for part in long if part.decode(errors="replace") in said]
 
@@ -125,7 +125,7 @@ def test_line_is_a_message_or_an_error_with_its_number(line: bytes) -> None:
     try:
         whole = parsed(line)
     except NoJSONError:
-        # No UTF-8 in what is not decoded yet; or a text that is cut between two halves.
+        # Invalid UTF-8 in a part that is not decoded yet, or a text that is cut between two halves.
         with pytest.raises(UnicodeDecodeError):
             line.decode()
         return
@@ -189,14 +189,14 @@ def test_records_become_the_rows_that_python_reads_or_an_error(
         for name in PROPERTIES:
             places = {place: row.get(place) for place in row if place.partition("__v_")[0] == name}
             there = {place: value for place, value in places.items() if value is not None}
-            # Once, or not at all if there is none; which value, tests/bridge/test_exact.py says.
+            # Once, or not at all without a value. tests/bridge/test_exact.py checks the values.
             assert len(there) == (record.get(name) is not None), (name, there)
         if row["any"] is not None:
             assert parsed(row["any"]) == record["any"]
 
 
 class Chunks(io.RawIOBase):
-    """A file that gives so many bytes at each read."""
+    """A file that returns a fixed number of bytes per read."""
 
     def __init__(self, chunks: list[bytes]) -> None:
         self._chunks = iter(chunks)

@@ -1,4 +1,4 @@
-"""Whatever a next link says, the next request goes to the same host, and to a further page."""
+"""With any next link, the next request goes to the same host, and to a later page."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_next_page_is_a_further_one_or_an_error(body: Any, current: int, rows: i
     links = body.get("links") if isinstance(body, dict) else None
     link = links.get("next_page") if isinstance(links, dict) else None
     href = link.get("href") if isinstance(link, dict) else link
-    # No link is passed over, and nothing is taken of it but the number.
+    # No link is skipped, and only its number is used.
     assert href is None or str(found) in str(href).replace("%32", "2")
 
 
@@ -104,7 +104,7 @@ def test_link_to_another_host_is_never_taken(href: str) -> None:
         following(linked(href), 1)
     except PaginationError:
         return
-    # By the letter: no other host is named before the parameters, as RFC 3986 has it.
+    # By RFC 3986, the link names no other host before its parameters.
     before = "".join(c for c in href.partition("?")[0] if c not in "\t\r\n").lstrip("\x00").lstrip()
     authority = before.partition("//")[2].partition("/")[0].lower() if "//" in before else ""
     assert authority in {"", "api.example.com:8443"}

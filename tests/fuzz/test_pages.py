@@ -1,4 +1,4 @@
-"""Whatever a body is, both ways to read a page tell the same, and what Python's json tells."""
+"""For any body, both ways to read a page agree with each other and with Python's json."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SCHEMA = record(
 )
 READER = RawRecordReader(SCHEMA, ("id",), replication_key="time", path="data")
 BOM = b"\xef\xbb\xbf"
-#: Digits or an exponent that are too many for Python.
+#: More digits, or a larger exponent, than Python accepts.
 HUGE = re.compile(rb"[0-9]{20}")
 
 NAMES = st.sampled_from([f'"{name}"' for name in SCHEMA["properties"]] + ['"\\u0069d"'])
@@ -95,7 +95,7 @@ def plain(value: Any) -> Any:
 
 
 def exact(text: str) -> tuple[str, Any]:
-    """Return a number as `plain` does; raise an OverflowError if Python has none for the text."""
+    """Return a number as `plain` does. Raise OverflowError if Python can't represent it."""
     try:
         whole = not set(text) & set(".eE")
         return ("int", int(text)) if whole else ("fraction", Decimal(text).as_tuple())
@@ -124,7 +124,7 @@ def test_body_is_decoded_as_python_does_or_refused(body: bytes) -> None:
         assert plain(responses.decode(body)) == truth
         return
     if HUGE.search(body):
-        # The one or the other, whichever comes first.
+        # Either error may come first.
         refusals = (ValueError, responses.UnreadableError)
     with pytest.raises(refusals):
         responses.decode(body)
@@ -141,7 +141,7 @@ def test_body_is_decoded_as_python_does_or_refused(body: bytes) -> None:
 @example(BOM + b'[{"id":"1"}]')
 @example('[{"id":"1"}]'.encode("utf-16-le"))
 def test_page_that_is_read_verbatim_is_what_python_reads(body: bytes) -> None:
-    """Where `responses.decode` refuses a body, it is for a number that a line may well have."""
+    """`responses.decode` refuses a body only for numbers, which a raw line may have."""
     page = READER.read(body)
     if page is None:
         return

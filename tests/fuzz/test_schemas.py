@@ -1,4 +1,4 @@
-"""Whatever a SCHEMA says, there is a table for it, or a sentence; and soon."""
+"""Any SCHEMA soon leads to a table or to an error that is a sentence."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def deep(depth: int, *, word: str) -> dict[str, Any]:
 
 
 def referring(count: int, each: int) -> dict[str, Any]:
-    """Return a few lines that say more than any memory holds: each refers to the next ones."""
+    """Return a small schema that expands beyond any memory: each part refers to the next."""
     definitions = {
         f"d{number}": {
             "type": "object",
@@ -177,7 +177,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("schema", HOSTILE, ids=map(str, range(len(HOSTILE))))
-def test_hostile_schema_is_done_with_soon(schema: dict[str, Any]) -> None:
+def test_hostile_schema_takes_little_time(schema: dict[str, Any]) -> None:
     begun = time.process_time()
     found = columns(schema, ())
     for column in found:
@@ -188,8 +188,8 @@ def test_hostile_schema_is_done_with_soon(schema: dict[str, Any]) -> None:
     assert time.process_time() - begun < 5
 
 
-def test_reference_counts_only_where_it_is_too_much() -> None:
-    """However many parts a property has of its own, its type is found."""
+def test_references_are_limited_only_if_they_expand_too_far() -> None:
+    """A property with many parts of its own gets its type."""
     many = [{"a": {"b": [number]}} for number in range(20_000)]
     [column] = columns({"properties": {"v": {"examples": many, "type": ["integer"]}}}, ())
     assert column.schema["type"] == ["integer"]
@@ -197,7 +197,7 @@ def test_reference_counts_only_where_it_is_too_much() -> None:
 
 @examples(25)
 @given(st.lists(SCHEMAS, min_size=1, max_size=2), st.sampled_from(["json", "tables"]), st.data())
-def test_source_loads_what_it_can_and_says_what_not(
+def test_source_loads_the_valid_streams_and_names_the_others(
     tmp_path_factory: pytest.TempPathFactory, schemas: list[Any], nested: Any, data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(["a", "", " ", "é", "x" * 300, "_dlt_loads", "\x00", '"']))
@@ -216,7 +216,7 @@ def test_source_loads_what_it_can_and_says_what_not(
 
 
 def extracted(folder: Path, lines: list[str], nested: Any = "json") -> str:
-    """Extract lines; return what was said, which must be a sentence."""
+    """Extract lines, and return the error, which must be a sentence."""
     pipeline = dlt.pipeline(
         "fuzz",
         pipelines_dir=str(folder),
@@ -227,7 +227,7 @@ def extracted(folder: Path, lines: list[str], nested: Any = "json") -> str:
     except PipelineStepFailed as failed:
         cause: BaseException = failed
         while not isinstance(cause, BridgeError):
-            # Without another, what is raised is no sentence.
+            # Without a cause, the error is not a sentence.
             cause = cause.__cause__ or cause.__context__ or raised(cause)
         return str(cause)
     return ""

@@ -1,4 +1,4 @@
-"""Whether a loader holds what the source has, cell by cell, whatever types it has for it."""
+"""Compare the rows of a source and a loader cell by cell, across their types."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ADDED = ("_sdc_", "_dlt_")
 
 
 def differences(keys: Sequence[str], truth: list[Row], held: list[Row]) -> list[str]:
-    """Return what differs between the rows of a source and those of a loader.
+    """Return the differences between the rows of a source and of a loader.
 
     Args:
-        keys: The columns by which rows are known.
+        keys: The columns that identify rows.
         truth: The rows of the source.
-        held: Those of the loader.
+        held: The rows of the loader.
     """
     expected, found = by_key(keys, truth), by_key(keys, held)
     assert len(expected) == len(truth), "the keys of the source are no keys"
@@ -49,9 +49,9 @@ def by_key(keys: Sequence[str], rows: list[Row]) -> dict[tuple[Any, ...], Row]:
 
 
 def same(expected: Any, found: Any) -> bool:
-    """Say whether a cell holds the value of the source: the same moment, number, text or object."""
+    """Return whether a cell has the value of the source: the same time, number, text or object."""
     if isinstance(found, str) and isinstance(expected, (dict, list, int, Decimal)):
-        # Objects, and what is in a text column, as JSON.
+        # Compare objects and text columns as JSON.
         found = json.loads(found, parse_float=Decimal)
     if isinstance(expected, dict) and isinstance(found, dict):
         return expected.keys() == found.keys() and all(
@@ -64,7 +64,7 @@ def same(expected: Any, found: Any) -> bool:
     if isinstance(expected, datetime) or isinstance(found, datetime):
         return _moment(expected) == _moment(found)
     if isinstance(expected, Decimal) and isinstance(found, float) and expected == found:
-        # All the digits of a double, and not the least that tell it from others.
+        # All digits of a double, not only those that distinguish it from others.
         return True
     return bool(_plain(expected) == _plain(found))
 
@@ -80,7 +80,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value in the one form that all spellings of it have."""
+    """Return a value in a canonical form."""
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):

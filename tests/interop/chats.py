@@ -1,4 +1,4 @@
-"""The accounts of the sandbox as they change, for tap-chat."""
+"""The accounts of the sandbox, which change between the runs of tap-chat."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SMALL = World(messages=200, users=12, conversations=24, dixa_conversations=40, c
 
 @dataclass
 class Chats:
-    """The accounts, and how tap-chat is to read them.
+    """The accounts, and the platforms that tap-chat reads.
 
     Attributes:
         sandbox: The APIs.
-        sections: The platforms; all, if none is named.
+        sections: The platforms; empty for all.
     """
 
     sandbox: Sandbox
@@ -46,33 +46,33 @@ class Chats:
         return {stream["tap_stream_id"]: tuple(stream["key_properties"]) for stream in streams}
 
     def begin(self) -> None:
-        """Open the accounts."""
+        """Start with the first state of the accounts."""
         self.sandbox.world = self._before = SMALL
 
     def stay(self) -> None:
-        """Let nothing happen."""
+        """Change nothing."""
         self._before = self.sandbox.world
 
     def move_on(self) -> None:
-        """Let ten days pass, with new messages and chats, and changes of old ones."""
+        """Advance the accounts by ten days, with new and changed messages and chats."""
         self._before = world = self.sandbox.world
         later = world.now + timedelta(days=10)
         self.sandbox.world = replace(world, now=later, messages=world.messages + 100)
 
     def add_column(self) -> None:
-        """Let the messages have one more column from now on."""
+        """Add a column to the messages."""
         self.move_on()
         self._maps = {MESSAGES: {"user_of_message": "user_id"}}
 
     @property
     def truth(self) -> dict[str, list[Row]]:
-        """The rows of each stream, as they are now."""
+        """The current rows of each stream."""
         found = {
             stream: rows for stream, rows in self.sandbox.world.truth.items() if stream in self.keys
         }
         if self._maps:
             found[MESSAGES] = [
-                # What was read before has nothing in the new column.
+                # Rows that were read before have no value in the new column.
                 row | {"user_of_message": row["user_id"] if self._is_due(row) else None}
                 for row in found[MESSAGES]
             ]
@@ -80,7 +80,7 @@ class Chats:
 
     @property
     def due(self) -> dict[str, int]:
-        """How many records the tap has to write that knows all but the last change."""
+        """The number of records that the tap must write after the last change."""
         return {MESSAGES: sum(map(self._is_due, self.sandbox.world.chat.messages))}
 
     def _is_due(self, row: Row) -> bool:

@@ -1,4 +1,4 @@
-"""What the pairs share: the APIs of the chats."""
+"""The APIs of the chats, which all pairs share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tap_chat.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What needs more than PostgreSQL: `make interop`.
+#: Tests that need more than PostgreSQL run with `make interop`.
 AT_LENGTH = ["test_lakes.py", "test_limiters.py", "test_log_based.py", "test_mariadb.py"]
 collect_ignore = [] if WHOLE else AT_LENGTH
 

@@ -1,6 +1,6 @@
-"""Taps and targets that others wrote, each in an environment of its own that is built once.
+"""Environments with taps and targets of other projects, each built once.
 
-`requirements/<name>.in` names what an environment is for, `<name>.txt` pins all of it, with hashes.
+`requirements/<name>.in` names the packages of an environment; `<name>.txt` pins them with hashes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOLDER = ROOT / ".venv-interop"
 
 @cache
 def program(environment: str, name: str) -> str:
-    """Return the path of a program of an environment, which is built if it is not there.
+    """Return the path of a program of an environment. Build the environment if it does not exist.
 
     Args:
         environment: The name of a file in `requirements/`.
@@ -43,7 +43,7 @@ def packages(environment: str) -> str:
 
 @cache
 def node_modules(name: str) -> Path:
-    """Return the folder of the modules of Node that a folder in `requirements/` names."""
+    """Return the folder of the Node modules for a folder in `requirements/`."""
     lock = REQUIREMENTS / name / "package-lock.json"
 
     def build(place: Path) -> None:
@@ -84,7 +84,7 @@ def _made(name: str, made_of: bytes, build: Callable[[Path], None]) -> Path:
 
 
 def _uv(*words: str) -> None:
-    # Whom pip trusts, who may stand between the machine and the registry.
+    # The certificates that pip trusts, for a proxy in front of the registry.
     done = subprocess.run(
         [str(BIN / "uv"), *words, "--quiet", "--no-config", "--system-certs"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Limiters that others wrote, each in front of the sandbox."""
+"""Rate limiters of other projects, each in front of the sandbox."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SERVERS = Path(__file__).parent / "servers"
-#: What another client asks for, which the API does not have; so many requests at once, each so many
-#: seconds after the one before.
+#: A path of another client, which the API does not have; the number of its parallel requests, and
+#: the seconds between two of them.
 OTHER, NOT_THERE = "/other", 404
 OTHERS, PACE = 8, 0.01
 
@@ -56,7 +56,7 @@ http {{
 
 
 class Answer(NamedTuple):
-    """When a request was answered, in seconds since 1970, and with which status."""
+    """The time of a response, in seconds since 1970, and its status."""
 
     moment: float
     status: int
@@ -64,10 +64,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Peer:
-    """A limiter that runs.
+    """A running limiter.
 
     Attributes:
-        url: Where it listens.
+        url: Its URL.
         log: A file with a line per request.
     """
 
@@ -76,7 +76,7 @@ class Peer:
 
     @property
     def answers(self) -> list[Answer]:
-        """What it answered, but to the other client."""
+        """The responses, except those to the other client."""
         lines = [line.split(" ", 2) for line in self.log.read_text().splitlines()]
         return sorted(
             Answer(float(moment), int(status)) for moment, status, path in lines if path != OTHER
@@ -84,10 +84,10 @@ class Peer:
 
     @contextmanager
     def used_by_other(self, seconds: float) -> Iterator[None]:
-        """Let another client take all that it gets: until it is refused, and so many seconds more.
+        """Let another client send requests until it is refused, and then for some seconds.
 
         Args:
-            seconds: How long it goes on beside what is done in the context.
+            seconds: How long it continues, in parallel to the body of the context.
         """
         refused, enough = threading.Event(), threading.Event()
 
@@ -100,7 +100,7 @@ class Peer:
         threads = [threading.Thread(target=ask) for _ in range(OTHERS)]
         for thread in threads:
             thread.start()
-        # Who holds requests back instead refuses none.
+        # A limiter that delays requests refuses none.
         refused.wait(seconds)
         timer = threading.Timer(seconds, enough.set)
         timer.start()
@@ -120,7 +120,7 @@ def nginx(api: str, rules: str, rate: int) -> Iterator[Peer]:
     Args:
         api: The URL of the API.
         rules: Directives of its location.
-        rate: The rate of its zone `rate`, in requests a second.
+        rate: The rate of its zone `rate`, in requests per second.
     """
     found = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     assert found, "apt-get install nginx-light"
@@ -163,9 +163,9 @@ def running(command: list[str], port: int, env: dict[str, str] | None = None) ->
     """Run a server until the context ends.
 
     Args:
-        command: What runs it.
-        port: Where it listens.
-        env: Further variables of its environment.
+        command: The command that starts it.
+        port: Its port.
+        env: Additional environment variables.
     """
     with (
         TemporaryFile("w+") as err,
@@ -183,13 +183,13 @@ def running(command: list[str], port: int, env: dict[str, str] | None = None) ->
 
 
 def answers_at(port: int) -> bool:
-    """Say whether somebody listens."""
+    """Return whether something listens on a port."""
     with closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens."""
+    """Return a free port."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port: int = probe.getsockname()[1]
         return port

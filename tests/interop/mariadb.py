@@ -1,4 +1,4 @@
-"""A MariaDB server of our own: the one of the system's packages, on a free port."""
+"""A MariaDB server from the system's packages, on a free port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from interop.cells import Row
 
 READY = b"ready for connections"
-# A server has a nameless user on localhost, who would come before one on any host.
+# The anonymous user on localhost has priority over a user on any host.
 USER = b"""
 create user loader@localhost identified by 'loader';
 grant all on *.* to loader@localhost;
@@ -28,7 +28,7 @@ grant all on *.* to loader@localhost;
 
 @contextmanager
 def mariadb_server() -> Iterator[int]:
-    """Give the port of a server with an empty data folder; in the end both are gone."""
+    """Yield the port of a server with a temporary data folder."""
     assert shutil.which("mariadbd"), "apt-get install mariadb-server-core"
     with TemporaryDirectory(prefix="mariadb-") as folder:
         data, first = f"--datadir={folder}/data", Path(folder, "first.sql")

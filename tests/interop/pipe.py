@@ -1,4 +1,4 @@
-"""A tap and a target in a shell's pipe, as docs/target-dlt.md has it."""
+"""A tap and a target in a shell pipe, as in docs/target-dlt.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The last line that the target printed is the state of the next run.
+#: The last line of the target is the state for the next run.
 PIPE = """
 set -o pipefail
 "$TAP" --config config.json $(for name in catalog state; do
@@ -24,11 +24,11 @@ exit $code
 
 @dataclass(frozen=True)
 class Done:
-    """How a run ended.
+    """The end of a run.
 
     Attributes:
         code: The exit code.
-        said: What was said.
+        said: The log.
     """
 
     code: int
@@ -39,9 +39,9 @@ def piped(folder: Path, tap: str, target: str) -> Done:
     """Run a tap and a target once, with the files of a folder.
 
     Args:
-        folder: It has config.json and target.json, and catalog.json if the tap needs one.
+        folder: A folder with config.json, target.json, and catalog.json if the tap needs one.
         tap: The program of the tap.
-        target: That of the target.
+        target: The program of the target.
     """
     done = subprocess.run(
         ["bash", "-c", PIPE],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_chat.sandbox import Sandbox
 
-#: `make interop` also tries those of which neither is ours.
+#: `make interop` also runs pairs of two other projects.
 WHOLE = "INTEROP" in os.environ
 TAPS = ("tap-chat", "tap-meltanolabs", "tap-pipelinewise")
 TARGETS = ("target-jsonl", "target-meltanolabs", "target-dlt")
@@ -35,7 +35,7 @@ PAIRS = [
     for tap, target in product(TAPS, TARGETS)
     if WHOLE or tap == "tap-chat" or target == "target-dlt"
 ]
-#: What happens to a source before each run.
+#: The change of a source before each run.
 ROUNDS: dict[str, Callable[[Data], None]] = {
     "first": lambda data: data.begin(),
     "second": lambda data: data.move_on(),
@@ -45,7 +45,7 @@ ROUNDS: dict[str, Callable[[Data], None]] = {
 
 
 def has_round(target: str, name: str) -> bool:
-    """Say whether a target is run in a round: for those of others, a quiet one is nothing new."""
+    """Return whether a target runs in a round. Other projects' targets skip one without changes."""
     return WHOLE or "dlt" in target or name != "quiet"
 
 
@@ -70,19 +70,19 @@ class Pair:
 
     @property
     def folder(self) -> Path:
-        """Where the files of their runs are."""
+        """The folder of their runs."""
         return self.recorded.folder
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left.
+    """The result of a run.
 
     Attributes:
         done: How it ended.
-        read: How many records of each stream the tap wrote.
-        due: How many it had to write, of streams where this is known.
-        wrong: What differs between the source and what is loaded, by stream.
+        read: The number of records that the tap wrote, by stream.
+        due: The number of records that it must write, by stream, where it is known.
+        wrong: The differences between the source and the loaded rows, by stream.
     """
 
     done: Done
@@ -91,7 +91,7 @@ class Outcome:
     wrong: dict[str, list[str]]
 
     def check(self) -> None:
-        """Check that it ended well, that all is loaded, and that no more was read than is new."""
+        """Check that the run succeeded, loaded everything, and read only new records."""
         assert self.done.code == 0, self.done.said
         assert self.wrong == {}
         assert {stream: self.read[stream] for stream in self.due} == self.due
@@ -104,7 +104,7 @@ Outcomes = dict[tuple[str, str, str], Outcome]
 def pairs(
     folder: Path, postgres: PostgresServer, sandbox: Sandbox, names: Iterable[tuple[str, str]]
 ) -> Iterator[dict[tuple[str, str], Pair]]:
-    """Give pairs by their names, all of them with nothing loaded yet."""
+    """Yield new pairs by their names."""
     with ExitStack() as databases:
         shop = Shop(databases.enter_context(postgres.database()))
         taps = [ChatTap(Chats(sandbox, ("chat", "dixa"))), MeltanoLabs(shop), PipelineWise(shop)]
@@ -129,11 +129,11 @@ def pairs(
 def played(
     found: dict[tuple[str, str], Pair], run: Callable[[list[Pair], str], Iterable[Done]]
 ) -> Outcomes:
-    """Run pairs round by round; return what each run left.
+    """Run pairs round by round, and return the results.
 
     Args:
         found: The pairs, by the names of tap and target.
-        run: Runs them in a round, one after the other.
+        run: Runs the pairs of a round, one after another.
     """
     outcomes: Outcomes = {}
     sources = {id(pair.tap.data): pair.tap.data for pair in found.values()}
@@ -150,7 +150,7 @@ def played(
 
 
 def wrong(pair: Pair) -> dict[str, list[str]]:
-    """Return what differs between the source of a pair and what the target holds."""
+    """Return the differences between the source and the target of a pair."""
     truth, keys = pair.tap.data.truth, pair.tap.data.keys
     told = {}
     for stream, rows in truth.items():

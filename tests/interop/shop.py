@@ -1,4 +1,4 @@
-"""A database of a shop whose tables change, for taps that read databases."""
+"""A database of a shop with changing tables, for taps that read databases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from interop.cells import Row
 
 SCHEMA = "shop"
-#: Tables: their keys, and what an incremental tap reads them by.
+#: The tables, with their keys and replication keys.
 TABLES: dict[str, tuple[tuple[str, ...], str | None]] = {
     "orders": (("id",), "updated_at"),
     "lines": (("order_id", "number"), "updated_at"),
@@ -76,11 +76,11 @@ class Shop:
     _bookmarks: dict[str, Any] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Make the tables, with their first rows."""
+        """Create the tables with their first rows."""
         self.execute(BEGIN)
 
     def stay(self) -> None:
-        """Let nothing happen: what is there, taps have read."""
+        """Change nothing: taps have read all rows."""
         self._bookmarks = {
             table: self.query(f"select max({column}) as newest from shop.{table}")[0]["newest"]
             for table, (_, column) in TABLES.items()
@@ -93,7 +93,7 @@ class Shop:
         self.execute(NEWS)
 
     def add_column(self) -> None:
-        """Let tables have one more column, with values in new and old rows."""
+        """Add a column to tables, with values in new and old rows."""
         self.stay()
         self.execute(COLUMN)
 
@@ -114,14 +114,14 @@ class Shop:
 
     @property
     def truth(self) -> dict[str, list[Row]]:
-        """The rows of each stream, as they are now."""
+        """The current rows of each stream."""
         return {f"{SCHEMA}-{table}": self.query(f"select * from shop.{table}") for table in TABLES}
 
     @property
     def due(self) -> dict[str, int]:
-        """How many records a tap has to write that knows all but the last change.
+        """The number of records that a tap must write after the last change.
 
-        Taps ask for what is at their bookmark once more.
+        Taps read the records at their bookmark again.
         """
         found = {}
         for table, (_, column) in TABLES.items():

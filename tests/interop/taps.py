@@ -1,4 +1,4 @@
-"""Taps, ours and others', with their settings and the data that they read."""
+"""Taps of this and other projects, with their settings and their sources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Data(Protocol):
-    """What a tap reads, and what happens to it."""
+    """A source that changes between runs."""
 
     def begin(self) -> None: ...
     def stay(self) -> None: ...
@@ -44,9 +44,9 @@ class Tap:
     """A tap.
 
     Attributes:
-        name: What it is called here.
+        name: Its name in the tests.
         path: Its program.
-        data: What it reads.
+        data: Its source.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Tap:
 
     @property
     def replication(self) -> dict[str, dict[str, str]]:
-        """What users add to the metadata of streams."""
+        """The metadata that users add to streams."""
         return {}
 
 
@@ -77,7 +77,7 @@ class ChatTap(Tap):
 
 
 class ShopTap(Tap):
-    """A tap that reads the shop; each stream by its column, as a user has to choose it."""
+    """A tap that reads the shop, with the replication keys that a user must choose."""
 
     @property
     @override
@@ -130,11 +130,11 @@ class PipelineWise(ShopTap):
 
 @dataclass(frozen=True)
 class Recorded:
-    """A tap whose runs are written down.
+    """A tap with a record of its runs.
 
     Attributes:
         tap: The tap.
-        folder: Where its files are.
+        folder: The folder of its files.
     """
 
     tap: Tap
@@ -142,7 +142,7 @@ class Recorded:
 
     @cached_property
     def program(self) -> str:
-        """A program that runs the tap, and keeps what it wrote last."""
+        """A program that runs the tap, and keeps its output."""
         self.folder.mkdir(parents=True, exist_ok=True)
         script = self.folder / self.tap.name
         script.write_text(
@@ -161,7 +161,7 @@ class Recorded:
     def written(self) -> list[dict[str, Any]]:
         """Return the messages that its runs wrote since the last call."""
         files = sorted(self._runs.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        # The rest are catalogs.
+        # The other outputs are catalogs.
         texts = [text for file in files if (text := file.read_text()).startswith('{"type"')]
         for file in files:
             file.unlink()
@@ -169,16 +169,16 @@ class Recorded:
         return [json.loads(line, parse_float=Decimal) for line in lines]
 
     def taken(self) -> Counter[str]:
-        """Return how many records of each stream its runs wrote since the last call."""
+        """Return the number of records of each stream that its runs wrote since the last call."""
         messages = self.written()
         return Counter(message["stream"] for message in messages if message["type"] == "RECORD")
 
     def config(self) -> str:
-        """Write the settings as they are now, and return their file."""
+        """Write the current settings, and return their file."""
         return self._written("config", self.tap.config)
 
     def discover(self) -> str:
-        """Write the catalog, with all of it selected, and return its file."""
+        """Write the catalog with everything selected, and return its file."""
         found = subprocess.run(
             [self.tap.path, "--config", self.config(), "--discover"],
             capture_output=True,
@@ -190,7 +190,7 @@ class Recorded:
             chosen: dict[str, Any] = {"selected": True, "replication-method": "FULL_TABLE"}
             chosen |= self.tap.replication.get(stream["tap_stream_id"], {})
             top["metadata"] |= chosen
-            # Where older taps look.
+            # Older taps read the selection here.
             stream["replication_method"] = chosen["replication-method"]
             if "replication-key" in chosen:
                 stream["replication_key"] = chosen["replication-key"]

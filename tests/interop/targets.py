@@ -1,4 +1,4 @@
-"""Targets, ours and others', with their settings, and what they hold."""
+"""Targets of this and other projects, with their settings and their rows."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Target:
     """A target that loads one tap.
 
     Attributes:
-        name: What it is called here.
+        name: Its name in the tests.
         path: Its program.
-        place: Where its rows are: a folder or file, or the address of a database.
+        place: The place of its rows: a folder, a file, or the address of a database.
     """
 
     name: str
     path: str
     place: Any
-    #: Whether every version of a row stays.
+    #: Whether it keeps every version of a row.
     appends: ClassVar[bool] = False
 
     @property
@@ -51,7 +51,7 @@ class Target:
         raise NotImplementedError
 
     def held(self, stream: str) -> list[Row]:
-        """Return the rows that it holds of a stream."""
+        """Return its rows of a stream."""
         raise NotImplementedError
 
     def newest(self, stream: str, keys: Sequence[str]) -> list[Row]:
@@ -60,7 +60,7 @@ class Target:
         return list(by_key(keys, rows).values()) if self.appends else rows
 
     def load(self, lines: bytes, folder: Path) -> list[Any]:
-        """Run it over messages, and return the states that it passed on."""
+        """Load messages, and return the emitted states."""
         settings = folder / "target.json"
         settings.write_text(json.dumps(self.config))
         done = subprocess.run(
@@ -74,7 +74,7 @@ class Target:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def kept(self, row: Row) -> Row:
-        """Return what it makes of a row, whichever tap it comes from."""
+        """Return a row as the target stores it."""
         return row
 
 
@@ -123,7 +123,7 @@ class Dlt(Target):
 
 
 class Jsonl(Target):
-    """target-jsonl: a file a stream, with every version of a row."""
+    """target-jsonl: one file per stream, with every version of a row."""
 
     appends = True
 
@@ -206,7 +206,7 @@ class PipelineWisePostgres(Target):
 
     @override
     def kept(self, row: Row) -> Row:
-        # Control characters become letters, an empty text null.
+        # Control characters become letters, and an empty text becomes null.
         return {
             name.lower(): text.replace("\n", r"\n").replace("\t", r"\t") or None
             if isinstance(text, str)
@@ -236,7 +236,7 @@ class DuckDB(Target):
 
 
 class Csv(Target):
-    """meltanolabs-target-csv: a file a stream, with the records of the last run alone."""
+    """meltanolabs-target-csv: one file per stream, with the records of the last run only."""
 
     def __init__(self, place: Path) -> None:
         super().__init__("target-csv", program("meltanolabs", "target-csv"), place)

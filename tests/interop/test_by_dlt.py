@@ -1,4 +1,4 @@
-"""Taps that others wrote, and ours, by `dlt singer run`, which keeps the state in PostgreSQL."""
+"""Taps of this and other projects with `dlt singer run`, which keeps the state in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def outcomes(
 
 @pytest.mark.parametrize("when", ROUNDS)
 @pytest.mark.parametrize("tap", TAPS)
-def test_destination_holds_what_the_source_has(outcomes: Outcomes, tap: str, when: str) -> None:
+def test_destination_has_the_rows_of_the_source(outcomes: Outcomes, tap: str, when: str) -> None:
     outcomes[tap, INTO, when].check()

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 class Project:
-    """A project that `meltano init` has made.
+    """A project of `meltano init`.
 
     Args:
-        folder: Where it is to be.
+        folder: The folder of the project.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class Project:
         assert made.code == 0, made.said
 
     def run(self, playing: list[Pair], when: str) -> list[Done]:
-        """Run pairs, one block after the other; if one fails, Meltano does not run the next."""
+        """Run pairs in one command. If one fails, Meltano does not run the next."""
         path = self.folder / "meltano.yml"
         yaml = YAML()
         project = yaml.load(path)
@@ -46,7 +46,7 @@ class Project:
             "loaders": [_loader(pair) for pair in playing],
         }
         yaml.dump(project, path)
-        # Meltano keeps the catalog, and would not see new columns.
+        # Meltano caches the catalog, and would not see new columns.
         options = ["--refresh-catalog"] if when == "third" else []
         blocks = [name for pair in playing for name in (_tap(pair), _target(pair))]
         done = self._meltano(self.folder, "run", *options, *blocks)
@@ -104,7 +104,7 @@ def outcomes(
 
 
 @pytest.mark.parametrize(("tap", "target", "when"), RUNS)
-def test_target_holds_what_the_source_has(
+def test_target_has_the_rows_of_the_source(
     outcomes: Outcomes, tap: str, target: str, when: str
 ) -> None:
     outcomes[tap, target, when].check()

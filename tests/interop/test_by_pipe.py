@@ -1,4 +1,4 @@
-"""Taps and targets in a shell's pipe; the last line of a target is the state of the next run."""
+"""Taps and targets in a shell pipe. The last line of a target is the state for the next run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def outcomes(
 
 
 @pytest.mark.parametrize(("tap", "target", "when"), RUNS)
-def test_target_holds_what_the_source_has(
+def test_target_has_the_rows_of_the_source(
     outcomes: Outcomes, tap: str, target: str, when: str
 ) -> None:
     outcomes[tap, target, when].check()

@@ -1,4 +1,4 @@
-"""Hard cells of a database, by two taps that others wrote: what they write is what is loaded."""
+"""Difficult values of a database arrive as two taps of other projects write them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from postgres import PostgresServer
 
 STREAM = "shop-cells"
-#: Columns of which every value must be in the column itself, and not beside it: texts that a tap
-#: has as numbers, and numbers of which it declares more digits than there are.
+#: Columns that must hold every value themselves: texts that a tap declares as numbers, and numbers
+#: that it declares with more digits than they have.
 WHOLE = {"tap-meltanolabs": ("zip", "ref"), "tap-pipelinewise": ("free",)}
 JSON = ("doc", "ids", "words")
 CELLS = """
@@ -62,7 +62,7 @@ insert into shop.cells (id, exact, free, total, zip, ref, doc) values
 def written(
     postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Path]]:
-    """What each tap wrote."""
+    """The messages of each tap."""
     with postgres.database() as url:
         shop = Shop(url)
         shop.execute(CELLS)
@@ -77,7 +77,7 @@ def written(
 
 
 @pytest.mark.parametrize("tap", ["tap-meltanolabs", "tap-pipelinewise"])
-def test_cells_are_what_the_tap_wrote(
+def test_cells_have_the_values_of_the_tap(
     written: dict[str, Path], tap: str, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     with postgres.database() as url:
@@ -88,7 +88,7 @@ def test_cells_are_what_the_tap_wrote(
 
 
 def checked(written: Path, stage: Stage) -> list[str]:
-    """Load what a tap wrote, check it cell by cell, and return the columns."""
+    """Load the messages of a tap, compare every cell, and return the columns."""
     with written.open("rb") as lines:
         stage.pipeline.run(singer(lines, name="cells"))
     names, rows = stage.into.fetched("shop_cells")
@@ -110,7 +110,7 @@ def checked(written: Path, stage: Stage) -> list[str]:
 
 
 def cell(row: Row, name: str) -> Any:
-    """Return a value, which may be in a column beside."""
+    """Return a value, which may be in a second column."""
     beside = f"{name}__v_"
     columns = [name, *(column for column in row if column.startswith(beside))]
     values = [row[column] for column in columns if row[column] is not None]

@@ -1,4 +1,4 @@
-"""Delta and Iceberg tables of target-dlt, from a tap that others wrote; `make interop`."""
+"""Delta and Iceberg tables of target-dlt, from a tap of another project; `make interop`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from interop.cells import Row
     from postgres import PostgresServer
 
-#: target-dlt, with what else it needs behind its own packages.
+#: target-dlt, with the packages for these tables.
 PROGRAM = """#!{python}
 import sys
 sys.path.append({packages!r})
@@ -64,7 +64,7 @@ class Lake(Dlt):
 
 
 @pytest.mark.parametrize("table_format", ["delta", "iceberg"])
-def test_tables_hold_what_the_source_has(
+def test_tables_have_the_rows_of_the_source(
     tmp_path: Path, postgres: PostgresServer, table_format: str
 ) -> None:
     program = tmp_path / "with-iceberg"
@@ -75,7 +75,7 @@ def test_tables_hold_what_the_source_has(
     with postgres.database() as url:
         shop = Shop(url)
         recorded = Recorded(MeltanoLabs(shop), tmp_path)
-        # pyiceberg 0.12 merges no rows into a table that has just got a column.
+        # pyiceberg 0.12 can't merge rows into a table with a new column.
         third = shop.add_column if table_format == "delta" else shop.stay
         for happens in (shop.begin, shop.move_on, third):
             happens()

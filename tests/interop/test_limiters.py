@@ -1,4 +1,4 @@
-"""The tap behind limiters that others wrote, from a fresh and from a used-up allowance."""
+"""The tap behind rate limiters of other projects, with an unused and a used-up limit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-#: Some hundred requests, most of them at once.
+#: A world of some hundred requests, most of them parallel.
 WORLD = World(users=60, conversations=80)
 WORKERS = 16
-#: Seconds for which the other client goes on.
+#: Seconds for which the other client continues.
 BUSY = 1.5
 LATENCY = 0.02
 
@@ -31,9 +31,10 @@ class Case:
 
     Attributes:
         name: Its name.
-        run: Runs it in front of an API.
-        limit: How it counts; of one at once, no more than `count` is of meaning.
-        settings: Further settings of the tap.
+        run: Starts it in front of an API.
+        limit: The limit of the sandbox that equals it; for a limit of parallel requests, only
+            `count` matters.
+        settings: Additional settings of the tap.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def least(self, requests: int) -> float:
-        """Return the seconds that so many requests take at least."""
+        """Return the shortest possible seconds for a number of requests."""
         if self.limit.kind == "at_once":
             return requests * LATENCY / self.limit.count
         return least_seconds(self.limit, requests)
@@ -116,7 +117,7 @@ def api() -> Any:
 
 @pytest.mark.parametrize("used", [False, True], ids=["fresh", "used up"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_tap_keeps_to_the_limit_and_takes_all_of_it(
+def test_tap_respects_the_limit_and_uses_all_of_it(
     tap: Runner, api: Sandbox, case: Case, *, used: bool
 ) -> None:
     with case.run(api.url) as peer:
@@ -137,6 +138,6 @@ def test_tap_keeps_to_the_limit_and_takes_all_of_it(
     print(
         f"{case.name}: {len(answers)} requests, {refused} refused, {seconds:.1f} of {least:.1f} s"
     )
-    # Twice the time, and what the other client took.
+    # Twice the time, plus the share of the other client.
     assert seconds <= 2 * least + 2 + (BUSY + case.limit.window) * used
     assert refused <= WORKERS * (1 + windows)

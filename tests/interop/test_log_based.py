@@ -35,12 +35,12 @@ STREAM = "shop-orders"
 
 
 class LogBased(MeltanoLabs):
-    """The tap, by the log."""
+    """The tap in LOG_BASED mode."""
 
     @property
     @override
     def config(self) -> dict[str, Any]:
-        # It ends when nothing has come for so long.
+        # The tap ends after this time without a change.
         return super().config | {"replication_idle_exit_seconds": 2}
 
     @property

@@ -1,4 +1,4 @@
-"""MariaDB as a source, by two taps that others wrote, and as a destination; `make interop`."""
+"""MariaDB as a source of two taps of other projects, and as a destination; `make interop`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def server() -> Iterator[int]:
 
 @pytest.fixture
 def port(server: int) -> int:
-    """The server, with nothing in it but the table."""
+    """The server with an empty table."""
     names = ("shop", DATASET, f"{DATASET}_staging")
     query(server, *(f"drop database if exists {name}" for name in names))
     query(server, "create database shop", f"create database {DATASET}", BEGIN, FIRST)
@@ -108,7 +108,7 @@ def port(server: int) -> int:
 
 
 def in_rounds(tap: Tap, target: Target, folder: Path, keys: tuple[str, ...]) -> Iterator[list[Row]]:
-    """Run a pair again and again; yield what its tap wrote, when all of it is found loaded."""
+    """Run a pair repeatedly. Yield the messages of its tap after checking that all are loaded."""
     recorded = Recorded(tap, folder)
     recorded.config()
     recorded.discover()
@@ -126,7 +126,7 @@ def in_rounds(tap: Tap, target: Target, folder: Path, keys: tuple[str, ...]) -> 
 
 
 def one(row: Row) -> Row:
-    """Return a row with each value in its column, where it may be beside."""
+    """Return a row with the values of second columns in the first ones."""
     found: Row = {}
     for name, value in row.items():
         column = name.partition("__v_")[0]
@@ -150,7 +150,7 @@ def test_changes_of_mariadb_arrive(
     rounds = in_rounds(tap, target, tmp_path, ("id",))
     assert len(next(rounds)) == 3
     query(port, NEWS, UPDATE)
-    # Those that are new, and the one at the bookmark.
+    # The new rows, and the one at the bookmark.
     assert len(next(rounds)) == 3
     assert len(next(rounds)) == 1
 

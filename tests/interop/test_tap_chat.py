@@ -1,4 +1,4 @@
-"""tap-chat into targets that others wrote: two runs, every stream of every platform."""
+"""tap-chat with targets of other projects: two runs, every stream of every platform."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DATABASES = [MeltanoLabsPostgres, PipelineWisePostgres]
 
 @dataclass(frozen=True)
 class Written:
-    """What the tap wrote in a run.
+    """A run of the tap.
 
     Attributes:
         lines: The messages.
@@ -67,7 +67,7 @@ def source(chats: Sandbox) -> Chats:
 
 @pytest.fixture(scope="module")
 def runs(source: Chats, tmp_path_factory: pytest.TempPathFactory) -> list[Written]:
-    """Two runs; the second goes on where the first ended."""
+    """Two runs. The second continues where the first ended."""
     folder = tmp_path_factory.mktemp("tap-chat")
     state = folder / "state.json"
     found: list[Written] = []
@@ -123,7 +123,7 @@ def test_target_csv_holds_the_records_of_the_last_run(runs: list[Written], tmp_p
 
 
 def spells(text: str, value: Any) -> bool:
-    """Say whether a text is how Python shows a value; a moment becomes one with a time zone."""
+    """Return whether a text is Python's form of a value; a time may get a time zone."""
     if isinstance(value, str) and value != text:
         return datetime.fromisoformat(text) == datetime.fromisoformat(value)
     return text == ("" if value is None else str(value))

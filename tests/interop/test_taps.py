@@ -1,4 +1,4 @@
-"""Taps of files and APIs that others wrote, into target-dlt: two runs with changes between."""
+"""Taps of other projects for files and APIs, into target-dlt: two runs with changes between."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from interop.cells import Row
 
-#: Values that are hard for somebody on the way.
+#: Values that some program might change.
 FIRST: list[Row] = [
     {"id": 1, "name": "Zoë 😀", "big": 2**60, "ratio": 0.1, "open": True, "tags": ["a", None]},
     {"id": 2, "name": "", "big": None, "ratio": 2.5, "open": False, "tags": []},
@@ -32,7 +32,7 @@ FIRST: list[Row] = [
         "tags": None,
     },
 ]
-#: A row changes, one is new, and so is a column.
+#: One row changes, and one row and one column are new.
 SECOND: list[Row] = [FIRST[1] | {"name": "changed", "city": "Köln"}, {"id": 4, "city": "Oslo"}]
 BLANK = dict.fromkeys([*FIRST[0], "city"])
 TRUTH = [BLANK | row for row in (FIRST[0], SECOND[0], FIRST[2], SECOND[1])]
@@ -48,11 +48,11 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Run:
-    """target-dlt after a tap that others wrote, in a folder.
+    """target-dlt after a tap of another project.
 
     Attributes:
-        folder: The folder.
-        environment: Of the tap.
+        folder: The folder of the files.
+        environment: The environment of the tap.
         tap: The tap.
     """
 
@@ -65,7 +65,7 @@ class Run:
         return Dlt(self.folder / "w.duckdb")
 
     def __call__(self, config: dict[str, Any], stream: str = "things") -> list[Row]:
-        """Run the pair, and return what is loaded, without what the tap itself adds."""
+        """Run the pair, and return the loaded rows, without the columns that the tap adds."""
         (self.folder / "config.json").write_text(json.dumps(config))
         (self.folder / "target.json").write_text(json.dumps(self.target.config))
         done = piped(self.folder, program(self.environment, self.tap), self.target.path)
@@ -96,7 +96,7 @@ def test_tap_singer_jsonl_reads_what_target_singer_jsonl_wrote(tmp_path: Path) -
     for number, rows in enumerate((FIRST, SECOND)):
         folder = tmp_path / f"run-{number}"
         folder.mkdir()
-        # The column that comes later is nowhere in the first SCHEMA.
+        # The first SCHEMA does not have the later column.
         columns = SCHEMA | ({"city": TEXT} if number else {})
         lines = [schema("things", **columns), *(record("things", **row) for row in rows)]
         SingerJsonl(folder / "out").load(as_bytes(lines), folder)

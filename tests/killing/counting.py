@@ -19,7 +19,7 @@ def catalog() -> dict[str, Any]:
 
 
 def truth() -> dict[str, list[dict[str, Any]]]:
-    """Return what each stream must bring."""
+    """Return the rows that each stream must have."""
     rows = [{"id": number, "v": f"v{number}"} for number in range(1, RECORDS + 1)]
     return dict.fromkeys(STREAMS, rows)
 

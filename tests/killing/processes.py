@@ -1,6 +1,6 @@
-"""Who runs in a trial: all processes that a way has started, found by a mark in their environment.
+"""The processes of a trial, found by a mark in their environment.
 
-Linux alone tells the environment of a process.
+Only Linux shows the environment of a process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TAPS = ("tap-chat", "counting.py")
 
 
 def alive(mark: str) -> dict[int, str]:
-    """Return the processes of a trial: `tap`, `loader`, or `guardian` of a private folder."""
+    """Return the processes of a trial by role: `tap`, `loader`, or `guardian` of a folder."""
     wanted = f"{MARK}={mark}".encode()
     found = {}
     for folder in PROC.iterdir():
@@ -35,15 +35,15 @@ def _role(command: bytes) -> str:
 
 
 def send(mark: str, victim: str, signum: int) -> set[str]:
-    """Send a signal to who is there of the victims; return who that was.
+    """Send a signal to the running victims, and return their roles.
 
     Args:
-        mark: Of the trial.
+        mark: The mark of the trial.
         victim: `tap`, `loader`, or `both`.
         signum: The signal.
     """
     running = {number: role for number, role in alive(mark).items() if role != "guardian"}
-    # A bridge has no tap before it starts one, nor after its end.
+    # A bridge has no tap before it starts one, or after the tap has ended.
     wanted = {victim} if victim in running.values() else set(running.values())
     for number, role in running.items():
         if role in wanted:
@@ -53,7 +53,7 @@ def send(mark: str, victim: str, signum: int) -> set[str]:
 
 
 def wait_for_end(mark: str, seconds: float) -> dict[int, str]:
-    """Wait until no process of a trial is left; return and kill those that are, after all."""
+    """Wait until no process of a trial is left. Kill and return the processes that stay."""
     with suppress(TimeoutError):
         for number in alive(mark):
             _wait(number, seconds)
@@ -65,7 +65,7 @@ def wait_for_end(mark: str, seconds: float) -> dict[int, str]:
 
 
 def _wait(number: int, seconds: float) -> None:
-    """Wait for the end of a process that may be of another."""
+    """Wait for the end of a process that may not be a child of this one."""
     import select  # noqa: PLC0415
 
     try:

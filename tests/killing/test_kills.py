@@ -1,6 +1,7 @@
-"""Killed at any moment, and run again until it is done: nothing is lost, and nothing comes twice.
+"""A run that is killed at any time, and repeated until it finishes, loses and duplicates nothing.
 
-Some moments of each way; `make kills` takes two hundred, and writes `docs/kills.md`.
+These tests kill each way of loading a few times; `make kills` does so 200 times, and writes
+`docs/kills.md`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def calm(served: Sandbox) -> Calm:
     ("way", "number"),
     [
         (TapAlone(), 0),
-        # On the same machine: on another, a package that was committed in part comes twice.
+        # On another machine, a partly committed package comes twice.
         (Append(), 30),
         (TargetDlt(), 1),
         (Script(), 0),
@@ -65,7 +66,7 @@ def test_killed_way_ends_with_the_truth(served: Sandbox, calm: Calm, way: Way, n
 
 
 class Boasting(TapAlone):
-    """A loader that keeps the last state whatever has happened."""
+    """A loader that stores the last STATE too early."""
 
     def __init__(self, state: dict[str, Any]) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""One way, killed at one moment and run again until it is done; and what is wrong then."""
+"""A trial: kill a way of loading, run it again until it finishes, and judge the result."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from killing.ways import Rows, Way
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
-#: Seconds after which a process should be gone that nobody needs.
+#: Seconds after which a process that is no longer needed must have ended.
 PATIENCE = 60
-#: After which a run is no longer one that is slow.
+#: Seconds after which a run counts as stuck.
 FOREVER = 300
-#: Characters of standard error.
+#: Characters of standard error to show.
 SHOWN = 3000
 TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
 class Kill:
-    """When, how and whom.
+    """A kill.
 
     Attributes:
-        seconds: After the start of the run.
+        seconds: The seconds after the start of the run.
         signum: The signal.
         victim: `tap`, `loader` or `both`.
     """
@@ -53,16 +53,17 @@ class Kill:
 
 @dataclass
 class Verdict:
-    """What a trial has shown.
+    """The result of a trial.
 
     Attributes:
-        kills: What was done.
-        another_machine: The runs after a kill had none of the working files.
-        runs: How many runs it took after the first.
-        lost: Rows of the truth that are missing in the end, or have other values.
-        twice: Rows that are there once more than they should.
-        ahead: Rows that were missing after a kill, though the state that was kept was past them.
-        wrong: What else should not be.
+        kills: The kills.
+        another_machine: Whether the runs after a kill had no working files.
+        runs: The number of runs after the first.
+        lost: The number of rows that are missing in the end, or have other values.
+        twice: The number of surplus rows.
+        ahead: The number of rows that were missing after a kill although the stored state had
+            passed them.
+        wrong: All other errors.
     """
 
     kills: list[Kill] = field(default_factory=list)
@@ -80,11 +81,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run that nobody disturbs.
+    """A run without a kill.
 
     Attributes:
-        rows: What it brings.
-        seconds: What it takes.
+        rows: The rows that it loads.
+        seconds: Its duration.
     """
 
     rows: Rows
@@ -96,8 +97,8 @@ def undisturbed(way: Way, config: dict[str, Any], rows: dict[str, int]) -> Undis
 
     Args:
         way: The way.
-        config: Of the tap.
-        rows: How many rows each stream must bring.
+        config: The config of the tap.
+        rows: The number of rows that each stream must have.
     """
     with Trial.beginning(config) as trial:
         begun = time.monotonic()
@@ -111,13 +112,13 @@ def undisturbed(way: Way, config: dict[str, Any], rows: dict[str, int]) -> Undis
 
 
 def killed(way: Way, trial: Trial, calm: Undisturbed, number: int) -> Verdict:
-    """Kill a way at the moment of a number, run it again until it is done, and judge.
+    """Kill a way once or twice, run it again until it finishes, and judge the result.
 
     Args:
         way: The way.
-        trial: An empty one.
+        trial: An empty trial.
         calm: The way without a kill.
-        number: Decides the moments; even ones are of SIGKILL, odd ones of SIGTERM.
+        number: The seed of the times. Even numbers use SIGKILL, odd ones SIGTERM.
     """
     dice = random.Random(f"{way.name} {number}")
     verdict = Verdict()
@@ -147,7 +148,7 @@ def _kill(way: Way, calm: Undisturbed, dice: random.Random, number: int) -> Kill
 
 
 def _run(way: Way, trial: Trial, kill: Kill | None, verdict: Verdict) -> None:
-    """Run a way once, and look at how it ends."""
+    """Run a way once, and check how it ends."""
     processes = way.start(trial)
     last = processes.get("loader") or processes["tap"]
     hit: set[str] = set()
@@ -172,23 +173,23 @@ def _run(way: Way, trial: Trial, kill: Kill | None, verdict: Verdict) -> None:
 
 
 def _codes(kill: Kill | None, hit: set[str], role: str) -> set[int]:
-    """Return the exit codes that a process may have."""
+    """Return the allowed exit codes of a process."""
     if not kill or not hit:
         return {0}
-    # It was done before.
+    # It had finished before.
     codes = {0}
     if role in hit:
         codes.add(-kill.signum)
     if role in hit and kill.signum == signal.SIGTERM:
         codes.add(128 + signal.SIGTERM)
     if hit != {role}:
-        # It says that the other broke off.
+        # It reports that the other one broke off.
         codes.add(1)
     return codes
 
 
 def _said(way: Way, errors: list[Path]) -> list[str]:
-    """Return what should not be in the standard error of our own programs."""
+    """Return the errors in the standard error of the programs of this project."""
     found = []
     for path in errors:
         if path.stem.partition("-")[2] in way.own:
@@ -200,11 +201,11 @@ def _said(way: Way, errors: list[Path]) -> list[str]:
 
 
 def ahead(state: dict[str, Any], found: Rows, truth: Rows) -> int:
-    """Return how many rows are missing that a state says are there.
+    """Return the number of rows that are missing although a state has passed them.
 
     Args:
         state: The value of a STATE.
-        found: The rows that are there.
+        found: The loaded rows.
         truth: All rows.
     """
     count = 0
@@ -214,7 +215,7 @@ def ahead(state: dict[str, Any], found: Rows, truth: Rows) -> int:
             key, value = "id", mark["x"] + 1
         if key and value is not None:
             missing = truth[stream] - found.get(stream, Counter())
-            # At the bookmark itself, the next run asks again.
+            # The next run reads the bookmark itself again.
             count += sum(
                 times
                 for text, times in missing.items()

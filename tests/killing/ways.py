@@ -1,4 +1,4 @@
-"""The ways of the data that are killed, each with what it keeps between runs."""
+"""The ways of loading that the trials kill, with the state that each keeps between runs."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 TARGET_DUCKDB = ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
 DATASET = "data"
-#: Of the loaders: what they add to the tap's rows.
+#: Prefixes of the columns that loaders add.
 ADDED = ("_sdc", "_dlt", "__loader")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run after another, with what they leave.
+    """A series of runs, and the files that they leave.
 
     Attributes:
-        folder: Where everything is.
-        config: Of the tap.
-        mark: In the environment of all its processes.
+        folder: The folder of all files.
+        config: The config of the tap.
+        mark: A variable in the environment of all processes.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class Trial:
     @classmethod
     @contextmanager
     def beginning(cls, config: dict[str, Any]) -> Iterator[Self]:
-        """Give a trial in an empty folder, which is removed in the end."""
+        """Yield a trial in a temporary folder."""
         with TemporaryDirectory(prefix="kills-") as folder:
             found = cls(Path(folder), config, folder)
             found.temporary.mkdir()
@@ -70,17 +70,17 @@ class Trial:
 
     @property
     def outputs(self) -> list[Path]:
-        """What the runs wrote to standard output, oldest first."""
+        """The standard outputs of the runs, oldest first."""
         return sorted(self.folder.glob("*.out"))
 
     @property
     def errors(self) -> list[Path]:
-        """What each process of the last run wrote to standard error."""
+        """The standard error of each process of the last run."""
         return sorted(self.folder.glob(f"{len(self.outputs):02}-*.err"))
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The whole lines of all outputs."""
+        """The complete lines of all outputs."""
         return [
             json.loads(line)
             for path in self.outputs
@@ -89,11 +89,11 @@ class Trial:
         ]
 
     def to_another_machine(self) -> None:
-        """Lose the working files of pipelines."""
+        """Delete the working files of pipelines."""
         shutil.rmtree(self.folder / "dlt", ignore_errors=True)
 
     def file(self, name: str, content: Any) -> str:
-        """Write a file of JSON, and return its path."""
+        """Write a JSON file, and return its path."""
         path = self.folder / name
         path.write_text(json.dumps(content))
         return str(path)
@@ -101,7 +101,7 @@ class Trial:
     def popen(
         self, name: str, command: list[str], out: IO[bytes] | int, stdin: IO[bytes] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a process; its name is that of the file with its standard error."""
+        """Start a process. Its name is also that of the file with its standard error."""
         environment = os.environ | {
             MARK: self.mark,
             "TMPDIR": str(self.temporary),
@@ -131,15 +131,15 @@ class Trial:
 
 
 class Way(ABC):
-    """A way from the tap to where the rows are kept.
+    """A way of loading.
 
     Attributes:
-        name: Of the way.
-        title: As a user would type it.
-        victims: Whom to kill.
-        own: Whose standard error, and temporary files, are ours to answer for.
-        explained: Errors are sentences, without a traceback.
-        may_leave: Files that dlt may leave in TMPDIR: statements, without values of rows.
+        name: Its name.
+        title: The command, as a user types it.
+        victims: The processes to kill.
+        own: The processes whose standard error and temporary files are checked.
+        explained: Whether errors must be sentences without a traceback.
+        may_leave: Files with SQL statements that dlt may leave in TMPDIR.
     """
 
     name: ClassVar[str]
@@ -151,15 +151,15 @@ class Way(ABC):
 
     @abstractmethod
     def start(self, trial: Trial) -> dict[str, subprocess.Popen[bytes]]:
-        """Start a run from the state that is kept: the processes by their roles."""
+        """Start a run from the stored state. Return the processes by role."""
 
     def kept(self, trial: Trial) -> dict[str, Any]:
-        """Return the state from which the next run goes on: the last STATE that was written."""
+        """Return the state for the next run: the last STATE that was written."""
         states = [line["value"] for line in trial.lines if line["type"] == "STATE"]
         return states[-1] if states else {}
 
     def rows(self, trial: Trial) -> Rows:
-        """Return the rows of each stream that are there, as JSON texts."""
+        """Return the loaded rows of each stream, as JSON texts."""
         if not trial.warehouse.exists():
             return {}
         with duckdb.connect(str(trial.warehouse), read_only=True) as database:
@@ -190,7 +190,7 @@ def tap_command(trial: Trial, state: dict[str, Any]) -> list[str]:
 
 
 class TapAlone(Way):
-    """The tap, with its output in a file: what a loader would be given that merges on keys."""
+    """The tap alone, with its output in a file."""
 
     name, title = "tap", "`tap-chat > file`"
     victims = ("tap",)
@@ -216,11 +216,11 @@ class TapAlone(Way):
 
 
 class Piped(Way):
-    """The tap, and a target that is given its output."""
+    """The tap and a target in a pipe."""
 
     @override
     def kept(self, trial: Trial) -> dict[str, Any]:
-        # Targets write the values of STATEs.
+        # Targets write values of STATEs.
         return trial.lines[-1] if trial.lines else {}
 
     @override
@@ -237,7 +237,7 @@ class Piped(Way):
 
 
 class TargetDuckDB(Piped):
-    """Meltano's loader; its standard error and its temporary files are its own."""
+    """target-duckdb, whose standard error and temporary files are not checked."""
 
     name, title = "target-duckdb", "`tap-chat \\| target-duckdb`"
     own = ("tap",)
@@ -249,7 +249,7 @@ class TargetDuckDB(Piped):
 
 
 class TargetDlt(Piped):
-    """Our target, with checkpoints."""
+    """target-dlt, with checkpoints."""
 
     name, title = "target-dlt", "`tap-chat \\| target-dlt`"
 
@@ -265,7 +265,7 @@ class TargetDlt(Piped):
 
 
 class Bridge(Way):
-    """A way whose state is in the destination."""
+    """A way that stores its state in the destination."""
 
     may_leave = "*.sql"
     source: ClassVar[str]
@@ -300,7 +300,7 @@ load(pipeline, singer("tap-chat", json.load(open(config))), checkpoint_every=1)
 
 
 class Script(Bridge):
-    """A script of a user, who handles no signal and no error."""
+    """A user's script that handles neither signals nor errors."""
 
     explained = False
 
@@ -315,10 +315,10 @@ class Script(Bridge):
 
 
 class Append(Bridge):
-    """Streams without keys, whose records come once each."""
+    """Streams without keys, from a tap that sends each record once."""
 
     name, title, source = "append", "`dlt singer run`, streams without keys", "counting"
-    # dlt's command shows tracebacks when its log is at DEBUG.
+    # dlt shows tracebacks at log level DEBUG.
     explained = False
 
     @override

@@ -1,4 +1,4 @@
-"""The pages of the documentation, taken apart into their fenced blocks."""
+"""The fenced blocks of the documentation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 BRIDGE = frozenset(
     f"docs/{name}.md" for name in ("bridge", "types", "destinations", "commands", "target-dlt")
 )
-#: At the end of the paragraph before a block: the file that the block is.
+#: The end of a paragraph that names the file of the next block.
 FILE = re.compile(r"`([^`\s]+)`:$")
 
 
@@ -28,11 +28,11 @@ class Block:
     """A fenced block.
 
     Attributes:
-        page: The page it stands on.
+        page: The page.
         line: The number of its first line.
-        language: What stands behind the fence.
-        text: What is in it.
-        file: The file that it is, if the page names one.
+        language: The language after the fence.
+        text: The content.
+        file: The name of the file, if the page names one.
     """
 
     page: Path
@@ -43,12 +43,12 @@ class Block:
 
     @property
     def place(self) -> str:
-        """Where it stands, for a reader."""
+        """The page and line, for messages."""
         return f"{name_of(self.page)}:{self.line}"
 
 
 def pages() -> list[Path]:
-    """Return the pages whose blocks are run; the benchmarks are run by hand."""
+    """Return the pages whose blocks the tests run. The benchmarks are run by hand."""
     return [
         page
         for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
@@ -62,7 +62,7 @@ def name_of(page: Path) -> str:
 
 
 def tokens(page: Path) -> list[Token]:
-    """Return what a page is made of."""
+    """Return the Markdown tokens of a page."""
     return MarkdownIt().parse(page.read_text())
 
 
@@ -72,7 +72,7 @@ def blocks(page: Path) -> Iterator[Block]:
     for token in tokens(page):
         if token.type in {"fence", "code_block"}:
             named = FILE.search(before)
-            # An indented block has no language, and is none that a page may have.
+            # An indented block has no language, which the pages do not allow.
             start = (token.map or [0])[0] + (2 if token.type == "fence" else 1)
             language = token.info.strip()
             yield Block(page, start, language, token.content, named[1] if named else None)

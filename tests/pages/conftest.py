@@ -1,4 +1,4 @@
-"""The servers that the pages talk to."""
+"""The servers that the blocks of the pages use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What of the pages can't be run here: why not, and what is checked in its place.
+"""Commands and blocks that the tests can't run, and the checks that replace them.
 
-Programs are stood in for by this file: first on the PATH, it gets their arguments and checks them.
+This file replaces the programs: it is first on the PATH, and checks their arguments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Program:
 
     Attributes:
         why: The reason.
-        check: What is checked of its arguments; it returns what is wrong with them, or nothing.
+        check: A function that returns what is wrong with the arguments, or an empty text.
     """
 
     why: str
@@ -35,11 +35,11 @@ class Program:
 
 @dataclass(frozen=True)
 class Unloaded:
-    """A `python` block of which everything is run but the load, or what the load needs.
+    """A `python` block that the tests run without the load.
 
     Attributes:
-        page: Where it stands.
-        text: What it is known by.
+        page: The page.
+        text: A text that identifies the block.
         why: The reason.
     """
 
@@ -49,21 +49,21 @@ class Unloaded:
 
 
 def targets_exist(arguments: Sequence[str]) -> str:
-    """Let make say what it would do."""
+    """Run make without running the commands."""
     command = ["make", "--dry-run", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stderr if done.returncode else ""
 
 
 def extras_exist(arguments: Sequence[str]) -> str:
-    """Look up what `pip install '.[extra]'` asks for."""
+    """Look up the extras of `pip install '.[extra]'`."""
     if arguments[:1] != ["install"]:
-        return "only `pip install` is known"
+        return "only `pip install` is allowed"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for wanted in arguments[1:]:
         name, _, extras = wanted.partition("[")
         if name not in {".", project["name"]}:
-            return f"{wanted} is not of this project"
+            return f"{wanted} is not part of this project"
         asked = set(filter(None, extras.removesuffix("]").split(",")))
         if unknown := asked - project["optional-dependencies"].keys():
             return f"there is no extra {', '.join(unknown)}"
@@ -71,8 +71,8 @@ def extras_exist(arguments: Sequence[str]) -> str:
 
 
 def meltano_would_run(arguments: Sequence[str]) -> str:
-    """Let Meltano read the command, and look up the plugins that it names."""
-    from click import ClickException  # noqa: PLC0415 - only here, as it takes long
+    """Let Meltano parse the command, and look up its plugins."""
+    from click import ClickException  # noqa: PLC0415 - a slow import
     from meltano.cli import cli  # type: ignore[attr-defined]  # noqa: PLC0415
     from ruamel.yaml import YAML  # noqa: PLC0415
 
@@ -91,27 +91,27 @@ def meltano_would_run(arguments: Sequence[str]) -> str:
 
 
 def tests_are_found(arguments: Sequence[str]) -> str:
-    """Let pytest look for the tests that it would run."""
+    """Let pytest collect the tests."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode else ""
 
 
 def is_the_repository(arguments: Sequence[str]) -> str:
-    """Look whether the repository is cloned that the project names; make its folder."""
+    """Check that the URL is that of the project, and create the folder of the clone."""
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     if list(arguments) != ["clone", urls["Source"]]:
-        return f"only `git clone {urls['Source']}` is known"
+        return f"only `git clone {urls['Source']}` is allowed"
     Path(urls["Source"].rpartition("/")[2]).mkdir()
     return ""
 
 
-#: By their names, or by where they are in a clone.
+#: By name, or by path in a clone.
 PROGRAMS = {
     "git": Program("There is no network.", is_the_repository),
-    ".venv/bin/pytest": Program("The tests are run by themselves.", tests_are_found),
+    ".venv/bin/pytest": Program("The tests run on their own.", tests_are_found),
     "make": Program(
-        "`make test` would run this test anew; `make demo` is run by tests/test_both_worlds.py.",
+        "`make test` would run this test again; tests/test_both_worlds.py runs `make demo`.",
         targets_exist,
     ),
     "pip": Program("It would change the environment of the tests.", extras_exist),
@@ -129,8 +129,8 @@ UNLOADED = (
 
 @contextmanager
 def short_of_load() -> Iterator[None]:
-    """Let pipelines extract and normalise, and check what dlt would load, but load nothing."""
-    import dlt  # noqa: PLC0415 - only where it is needed, as it takes long
+    """Let pipelines extract and normalize, and check the files, but load nothing."""
+    import dlt  # noqa: PLC0415 - a slow import
     from dlt.common.destination.utils import verify_supported_data_types  # noqa: PLC0415
     from dlt.common.storages.load_package import ParsedLoadJobFileName  # noqa: PLC0415
 

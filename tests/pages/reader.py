@@ -1,4 +1,4 @@
-"""A reader who does what a page says, block after block, in a folder of their own."""
+"""Run the blocks of a page in order, in a folder of their own."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from pages.vendors import Vendors
 
 BIN = Path(sys.executable).parent
-#: Where programs are; before it are those that stand in for some.
+#: The folders of programs. The replacements of not_run.py come first.
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
-#: What a reader has who has cloned the repository.
+#: Files of a clone that the blocks use.
 CLONED = (".env.example", "meltano.yml")
-#: Blocks to look at: how many there are on which page.
+#: The number of `text` blocks, which are not run, by page.
 PICTURES = {"README.md": 1, "CONTRIBUTING.md": 1}
-#: Seconds for a block.
+#: Maximum seconds per block.
 PATIENCE = 60
 
-# A program whose terminal the reader leaves open. Its first line says that it serves.
+# A program that keeps running in its own terminal. It is ready after its first line.
 SERVER = """#!/usr/bin/env bash
 mkfifo {folder}/.first_line
 {program} "$@" >{folder}/.first_line 2>/dev/null &
@@ -47,15 +47,15 @@ echo "$line"
 
 
 class PageError(Exception):
-    """A page says what is not so."""
+    """A block does not work as the page says."""
 
 
 class Reader:
-    """Does what a page says.
+    """Runs the blocks of a page.
 
     Args:
-        folder: Where; it is empty.
-        vendors: The servers that are there.
+        folder: An empty folder to run in.
+        vendors: The servers.
     """
 
     def __init__(self, folder: Path, vendors: Vendors) -> None:
@@ -71,7 +71,7 @@ class Reader:
         programs.mkdir()
         for name in PROGRAMS:
             words = shlex.join([sys.executable, "-m", "pages.not_run", name])
-            # Whoever checks may ask the program itself.
+            # The check may run the program itself.
             path = shlex.quote(f"PATH={PATH}")
             stand_in = self._folder / name if "/" in name else programs / name
             stand_in.parent.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,10 @@ class Reader:
             os.kill(int(number), signal.SIGTERM)
 
     def do(self, block: Block) -> None:
-        """Do what a block says.
+        """Run a block.
 
         Raises:
-            PageError: It does not work, or not as the page says.
+            PageError: It does not work as the page says.
         """
         if block.file:
             self._write(block, block.file)
@@ -144,9 +144,9 @@ class Reader:
             raise PageError(f"{block.place}:\n{problem}")
 
     def _bash(self, script: str) -> tuple[int, str]:
-        """Run a script; return its exit code and what it printed."""
+        """Run a script. Return its exit code and its output."""
         with (
-            # Into a file, as a server that goes on would keep a pipe open.
+            # A server that keeps running would hold a pipe open, so write into a file.
             (self._folder / ".output").open("w+") as output,
             subprocess.Popen(
                 ["bash", "-euo", "pipefail", "-c", script],
@@ -161,7 +161,7 @@ class Reader:
             try:
                 code = process.wait(PATIENCE)
             except BaseException:
-                # With what it has started.
+                # Also kill its child processes.
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
             output.seek(0)
@@ -175,10 +175,10 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         here = {
             "HOME": str(self._folder),
-            # Root's pipelines are not in the home folder.
+            # For root, dlt keeps pipelines outside of the home folder.
             "DLT_DATA_DIR": str(self._folder / ".dlt_data"),
             "PATH": os.pathsep.join([str(self._folder / ".programs"), PATH]),
-            # What stands in for programs is found where the tests are.
+            # The replacements of programs are modules of the tests.
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
         }
@@ -191,10 +191,10 @@ class Reader:
 
 
 def do_all(page: Path, vendors: Vendors, folder: Path) -> None:
-    """Do what a page says, in an empty folder.
+    """Run all blocks of a page in an empty folder.
 
     Raises:
-        PageError: It does not work, or not as the page says.
+        PageError: A block does not work as the page says.
     """
     with Reader(folder, vendors) as reader:
         for block in blocks(page):

@@ -1,7 +1,7 @@
-"""The sentences of errors and warnings that stand in the code, with holes for what is filled in.
+"""Collect the texts of errors and warnings in the code, with `…` for the parts that are filled in.
 
-They are found by `ast` where this project makes them: as arguments of its exceptions and loggers,
-as what functions give back whose names say that they tell what is wrong, and under a few names.
+`ast` finds them as arguments of exceptions and loggers, as results of functions whose names promise
+errors, and as values of a few variables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HOLE = "…"
 
-#: What makes an error or a warning, and which of its arguments is a sentence; None for all.
+#: Functions and classes of errors and warnings, and the argument with the text; None for all.
 MAKERS: dict[str, int | None] = {
     "BridgeError": 0,
     "MessageError": 0,
@@ -37,20 +37,20 @@ MAKERS: dict[str, int | None] = {
     "exit": 0,
     "__init__": 0,
 }
-#: Functions that return or yield what is wrong.
+#: Functions that return or yield errors.
 TELLERS = re.compile(r"_*((\w+_)?(problems?|errors?)(_\w+)?|differences|look_at|misfit|sentence)|_")
-#: Names that sentences have before they are raised.
+#: Variables that hold a text before it is raised.
 NAMES = {
     *("said", "predicate", "errors", "where"),
     *("FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
     *("_SENTENCES", "_NO_SPACE"),
 }
-#: What `%` and `str.format` fill in.
+#: The placeholders of `%` and `str.format`.
 FILLED = re.compile(r"%[sd]|%\.\df|\{\w+(:\w+)?\}")
 
 
 def collected() -> dict[str, str]:
-    """Return the sentences, and where each stands first."""
+    """Return the sentences, and the first place of each."""
     found: dict[str, str] = {}
     for package in ("tap_chat", "dlt_bridge"):
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -61,16 +61,16 @@ def collected() -> dict[str, str]:
 
 
 def sentences(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield the sentences of a module, each with its line."""
+    """Yield the sentences of a module with their lines."""
     for node in ast.walk(tree):
-        for expression in told(node):
+        for expression in expressions(node):
             for line, text in texts(expression):
-                # One word is a name.
+                # A single word is a name.
                 if " " in text.strip():
                     yield line, text
 
 
-def told(node: ast.AST) -> Iterator[ast.expr | None]:
+def expressions(node: ast.AST) -> Iterator[ast.expr | None]:
     """Yield the expressions of a node that may be sentences."""
     match node:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in MAKERS:
@@ -88,7 +88,7 @@ def told(node: ast.AST) -> Iterator[ast.expr | None]:
 
 
 def texts(expression: ast.expr | None) -> Iterator[tuple[int, str]]:
-    """Yield the texts of an expression, but not those within calls."""
+    """Yield the texts of an expression, except those within calls."""
     match expression:
         case ast.Constant(value=str() as text):
             yield expression.lineno, plain(FILLED.sub(HOLE, text))
@@ -108,6 +108,6 @@ def texts(expression: ast.expr | None) -> Iterator[tuple[int, str]]:
 
 
 def plain(text: str) -> str:
-    """Return a sentence without what differs by how it is written."""
+    """Return a sentence without differences of layout."""
     text = re.sub(rf"{HOLE}+", HOLE, text.replace("`", ""))
     return " ".join(text.split()).rstrip(".")

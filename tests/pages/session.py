@@ -1,6 +1,6 @@
 """An interpreter for the `python` blocks of one page, which share their names as in a notebook.
 
-Run as a program of its own: a line of JSON on standard input for each block, an answer for each.
+It is a separate program: it reads a line of JSON per block, and writes one per result.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The interpreter, as long as the context lasts.
+    """The interpreter. It ends with the context.
 
     Args:
-        folder: Where it runs.
-        environment: Its variables.
+        folder: The working folder.
+        environment: The environment variables.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -41,12 +41,12 @@ class Session:
         )
 
     def run(self, block: Block, text: str, *, short_of_load: bool = False) -> str:
-        """Run a block, and return what went wrong.
+        """Run a block, and return its error, or an empty text.
 
         Args:
             block: The block.
-            text: What to run of it.
-            short_of_load: Whether pipelines do everything but the load.
+            text: The code to run.
+            short_of_load: Whether pipelines do everything except the load.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -71,7 +71,7 @@ def serve() -> None:
     from pages.not_run import short_of_load  # noqa: PLC0415 - sys.path is made below
 
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the blocks print is no answer
+    os.dup2(2, 1)  # the output of the blocks is not a result
     names: dict[str, Any] = {"__name__": "__main__"}
     for line in sys.stdin:
         asked = json.loads(line)
@@ -80,7 +80,7 @@ def serve() -> None:
         )
         try:
             _reload()
-            # Lines are counted as on the page.
+            # Count lines as on the page.
             code = compile("\n" * (asked["line"] - 1) + asked["text"], asked["page"], "exec")
             with context:
                 exec(code, names)
@@ -92,7 +92,7 @@ def serve() -> None:
 
 
 def _reload() -> None:
-    """Let dlt read its files anew: blocks have written some meanwhile."""
+    """Let dlt read its files again, because blocks may have changed them."""
     if "dlt" in sys.modules:
         from dlt.common.configuration.container import Container  # noqa: PLC0415
         from dlt.common.configuration.specs import PluggableRunContext  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Whoever meets an error finds it on the page of troubleshooting, and nothing there is made up."""
+"""docs/troubleshooting.md lists every error of the code, and no others."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pages.blocks import ROOT
 from pages.sentences import collected, plain
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
-#: What is so short, or so made of parts, that the page shows it in other words.
+#: Texts that are too short, or combined from parts, and the words on the page for them.
 SHOWN_AS = {
-    # Where no place in the file is known.
+    # Without a position in the file.
     "… is no JSON": "is no JSON",
     "The … file … is no JSON": "The … file … is no JSON",
-    # A problem of the catalog and its remedy, each collected on its own.
+    # A problem of the catalog and its remedy, which are collected separately.
     "… …": "discover the catalog again",
-    # Subject, request and what went wrong, each collected on its own.
+    # The stream, the request and the failure, which are collected separately.
     "… … …": "The sentence begins with stream and request",
-    # What one looks like, or nothing, stands behind it.
+    # An example may follow.
     "The credentials of the destination can't be read.…": "The credentials of the destination",
 }
 
@@ -47,5 +47,5 @@ def test_every_heading_is_in_the_code() -> None:
     assert strange == []
 
 
-def test_what_is_left_out_is_still_there() -> None:
+def test_every_exception_is_needed() -> None:
     assert {plain(text) for text in SHOWN_AS} <= collected().keys()

@@ -1,4 +1,4 @@
-"""What the pages say in tables is so."""
+"""The tables of the documentation are correct."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_types_are_these(tmp_path: Path) -> None:
 
 
 def columns(made: dlt.Pipeline) -> dict[str, str]:
-    """Return the columns of the table with their types, as the database tells them."""
+    """Return the columns of the table, with their types in the database."""
     query = (
         "select column_name, data_type, numeric_precision, numeric_scale"
         " from information_schema.columns where table_name = 's' and table_schema = 'data'"
@@ -131,7 +131,7 @@ def columns(made: dlt.Pipeline) -> dict[str, str]:
     }
 
 
-def test_every_option_and_fault_of_the_sandbox_is_told() -> None:
+def test_every_option_and_fault_of_the_sandbox_is_documented() -> None:
     page = ROOT / "docs" / "sandbox.md"
     told = {code for row in rows(page) for code in codes(row[0])}
     options = {option for param in sandbox_command.params for option in param.opts}
@@ -139,7 +139,7 @@ def test_every_option_and_fault_of_the_sandbox_is_told() -> None:
     assert told == options | {kind for literal in literals for kind in get_args(literal)}
 
 
-def test_commands_of_the_benchmarks_are_there() -> None:
+def test_commands_of_the_benchmarks_exist() -> None:
     shown = codes((BENCHMARKS / "README.md").read_text())
     scripts: dict[str, list[str]] = {}
     for code in shown:
@@ -154,5 +154,5 @@ def test_commands_of_the_benchmarks_are_there() -> None:
             [sys.executable, str(BENCHMARKS / name), "--help"], text=True
         )
         for word in words:
-            # Values of options are numbers.
+            # The values of options are numbers.
             assert re.match(r"[\d.]+$", word) or re.search(rf"[\s{{,]{word}\b", help_text), word

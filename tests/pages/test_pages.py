@@ -1,18 +1,18 @@
-"""Every fenced block of README.md, CONTRIBUTING.md and docs/ is run, as a newcomer would run it.
+"""Every fenced block of README.md, CONTRIBUTING.md and docs/ works when it is run.
 
-A page has a folder of its own, which begins as a clone does. Its blocks are run in their order:
+Each page has a folder of its own with the files of a clone. Its blocks run in order:
 
 - A block whose file is named at the end of the paragraph before it, in backticks and with a colon,
   becomes that file, whatever its language.
 - `sh` is a script for bash that ends at the first error.
-- `console`: what stands behind `$ ` is a command, and what follows is what it prints, with `...`
-  for what differs from run to run.
+- `console`: a command comes after `$ `, and then its output, with `...` for parts that differ from
+  run to run.
 - `python`: the blocks of a page share an interpreter, as in a notebook.
-- `text` is to look at; those that there are stand in `PICTURES`.
-- `{name}` is a directive of the site: test_site.py builds it.
+- `text` is not run; `PICTURES` has the number of these blocks.
+- `{name}` is a directive of the site, which test_site.py builds.
 
-Anything else fails. The sandbox stands in the place of the vendors (vendors.py). What can't be run
-here has its reason, and what is checked instead (not_run.py).
+All other languages fail. The sandbox replaces the vendors (vendors.py). not_run.py lists commands
+that can't run here, with the reason and the check that replaces them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ THESE = [page for page in pages() if name_of(page) not in BRIDGE]
 
 
 @pytest.mark.parametrize("page", THESE, ids=name_of)
-def test_page_does_what_it_says(page: Path, served: Vendors, tmp_path: Path) -> None:
+def test_blocks_of_the_page_work(page: Path, served: Vendors, tmp_path: Path) -> None:
     do_all(page, served, tmp_path)
 
 
-def test_what_is_not_loaded_is_there() -> None:
+def test_blocks_without_a_load_exist() -> None:
     for known in UNLOADED:
         found = [block for block in blocks(ROOT / known.page) if known.text in block.text]
         assert len(found) == 1, known

@@ -1,4 +1,4 @@
-"""As test_pages.py, for the pages of the bridge: these take long, and so run beside the others."""
+"""As test_pages.py, for the pages of the bridge, which take long and run in parallel."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ THESE = [page for page in pages() if name_of(page) in BRIDGE]
 
 
 @pytest.mark.parametrize("page", THESE, ids=name_of)
-def test_page_does_what_it_says(page: Path, served: Vendors, tmp_path: Path) -> None:
+def test_blocks_of_the_page_work(page: Path, served: Vendors, tmp_path: Path) -> None:
     do_all(page, served, tmp_path)

@@ -1,4 +1,4 @@
-"""The reader finds out what is wrong with a page."""
+"""The reader of the pages finds blocks that do not work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOBODY = Vendors(
 
 
 def block(language: str, text: str, file: str = "") -> str:
-    """Return a block as it stands on a page."""
+    """Return the Markdown of a block."""
     named = f"It is `{file}`:\n\n" if file else ""
     return f"{named}```{language}\n{text}\n```\n\n"
 

@@ -1,4 +1,4 @@
-"""The site builds, and links lead somewhere."""
+"""The site builds, and its links work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as on GitHub."""
     lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
@@ -42,7 +42,7 @@ def test_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", EVERY, ids=name_of)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_work(page: Path) -> None:
     for link in links(page):
         parts = urlsplit(link)
         if parts.scheme or parts.netloc:

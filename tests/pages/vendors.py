@@ -1,6 +1,6 @@
-"""What stands in the place of the vendors and warehouses of the pages: the sandbox, and servers.
+"""Servers that replace the vendors and warehouses of the pages: the sandbox and others.
 
-The text of a page is run as it is, but for what is replaced here.
+The text of a page runs unchanged, except for the replacements here.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-#: Small, so that the pages are run in seconds.
+#: A small world, so that the pages run in seconds.
 WORLD = World(messages=300, users=6, conversations=12, dixa_conversations=40, chats=30)
 
 
 @dataclass(frozen=True)
 class Vendors:
-    """The servers that the pages' blocks talk to.
+    """The servers that the blocks of the pages use.
 
     Attributes:
-        replaced: What stands on the pages, and what is put in its place.
-        settings: Of the tap, by section: those that a config need not name, as they have defaults,
-            and Dixa's pace, which would be ten requests a minute.
+        replaced: Texts on the pages, and their replacements.
+        settings: Settings of the tap, by section, that the pages leave out because they have
+            defaults, and a faster rate for Dixa than ten requests a minute.
     """
 
     replaced: dict[str, str]
     settings: dict[str, dict[str, Any]]
 
     def served(self, text: str) -> str:
-        """Return a block with the servers here in the place of those of its text."""
+        """Return a block with these servers instead of those in its text."""
         for there, here in self.replaced.items():
             text = text.replace(there, here)
         return text
 
     def file(self, name: str, text: str) -> str:
-        """Return the text of a file, as `served`; of a tap's config with the `settings`, too."""
+        """Return the text of a file as `served`; a tap's config also gets the `settings`."""
         text = self.served(text)
         if name.endswith(".json"):
             content = json.loads(text)
@@ -61,7 +61,7 @@ class Vendors:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings as dlt's configuration has them, for `chat()`."""
+        """The settings as variables of dlt's configuration, for `chat()`."""
         return {
             f"SOURCES__CHAT__{section}__{name}".upper(): str(value)
             for section, settings in self.settings.items()
@@ -71,7 +71,7 @@ class Vendors:
 
 @contextmanager
 def vendors() -> Iterator[Vendors]:
-    """Serve all of them."""
+    """Start all servers."""
     with (
         Sandbox(WORLD) as sandbox,
         Server(example) as other,
@@ -86,10 +86,10 @@ def vendors() -> Iterator[Vendors]:
                 "https://api.livechatinc.com": sandbox.url,
                 "https://api.example.com": other.url,
                 "postgresql://loader:...@warehouse.example.com:5432/chats": warehouse,
-                # Keys that the reader fills in.
+                # Keys that the user fills in.
                 '"..."': f'"{API_KEY}"',
                 "=...": f"={API_KEY}",
-                # The port of the sandbox that the pages start.
+                # The port of the sandbox in the pages.
                 "--port 8000": f"--port {port}",
                 "127.0.0.1:8000": f"127.0.0.1:{port}",
             },
@@ -101,7 +101,7 @@ def vendors() -> Iterator[Vendors]:
 
 
 def example(request: Request) -> Any:
-    """Answer as the messages API of the pages does, in the usual shape and in the other one."""
+    """Respond as the messages API of the pages, in its usual shape or in the other one."""
     usual = request.url.path == "/v1/messages"
     offset, limit = (int(request.query_params[name]) for name in ("offset", "limit"))
     since = int(request.query_params.get("since", 0))

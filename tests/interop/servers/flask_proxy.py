@@ -19,7 +19,7 @@ port, upstream, log, config = sys.argv[1:]
 WSGIRequestHandler.protocol_version = "HTTP/1.1"
 app = flask.Flask("proxy")
 app.config |= json.loads(config)
-# One allowance for all.
+# One limit for all clients.
 limiter = Limiter(lambda: "all", app=app, headers_enabled=True, storage_uri="memory://")
 
 
