@@ -82,7 +82,7 @@ class postgres(dlt_postgres):  # noqa: N801 - the name of the destination
         return Client
 
 
-def exact(destination: Destination[Any, Any]) -> Destination[Any, Any]:
+def with_exact_csv(destination: Destination[Any, Any]) -> Destination[Any, Any]:
     """Return a destination with exact CSV files in the place of dlt's `postgres`."""
     if type(destination) is dlt_postgres:
         return postgres(**destination.config_params)

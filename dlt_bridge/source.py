@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import dlt
 from dlt.common.typing import SecretSentinel
 
-from dlt_bridge.destinations.conventions import is_convention, refuse_other, schema_named
+from dlt_bridge.destinations.conventions import (
+    is_current_convention,
+    new_schema,
+    refuse_other_convention,
+)
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import reading
@@ -195,7 +199,7 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
 
     arguments: dict[str, Any] = {name: part for name, part in given.items() if part is not None}
     made: DltSource = dlt.source(resources, name=source_name, section="singer")(**arguments)
-    made.schema = schema_named(source_name, resolved["naming"])
+    made.schema = new_schema(source_name, resolved["naming"])
     _nest(made, resolved["nested"])
     return made
 
@@ -260,8 +264,8 @@ def _driver(
     naming: str | None,
 ) -> DltResource:
     def messages() -> Iterator[StreamItems | None]:
-        refuse_other(naming)
-        if not is_convention(naming):
+        refuse_other_convention(naming)
+        if not is_current_convention(naming):
             # A pipeline that began with another one takes no settings of the source.
             _nest(dlt.current.source(), options.nested)
         with reading(lambda: Driver(tap, catalog, options)) as packages:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.signals import explained
+from dlt_bridge.run.signals import explaining_errors
 from dlt_bridge.tap.inputs import to_source_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
 from tap_chat.escapes import printable
@@ -75,7 +75,7 @@ class SingerCommand(SupportsCliCommand):
         from dlt_bridge.cli import commands  # noqa: PLC0415
 
         try:
-            with explained():
+            with explaining_errors():
                 getattr(commands, args.action)(args)
         except BridgeError as error:
             # dlt itself shows it, with its notes, and ends with 255.

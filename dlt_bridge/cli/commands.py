@@ -16,13 +16,13 @@ from rich.text import Text
 
 from dlt_bridge.cli import scaffold
 from dlt_bridge.cli.progress import Bars
-from dlt_bridge.destinations.clients import where
+from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.destination import DRIVER
-from dlt_bridge.destinations.state_owner import settle, state_of
+from dlt_bridge.destinations.state_owner import current_state, drop_foreign_state
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.checkpoints import committed, finish
-from dlt_bridge.run.locks import alone
-from dlt_bridge.run.pipelines import PipelineSpec, pipeline_here
+from dlt_bridge.run.checkpoints import committed_packages, load_leftovers
+from dlt_bridge.run.locks import exclusive
+from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
 from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store as saved
@@ -87,21 +87,21 @@ def run(args: Namespace) -> None:
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
-    with alone(pipeline):
+    with exclusive(pipeline):
         _load(pipeline, source, args)
 
 
 def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
     begun = time.monotonic()
-    _say(f"Loading into {where(pipeline)}.")
-    for info in finish(pipeline):
+    _say(f"Loading into {describe_location(pipeline)}.")
+    for info in load_leftovers(pipeline):
         _say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
     streams = [name for name in source.resources.selected if name != DRIVER]
     report = Report(pipeline, streams)
     arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
     try:
         for part, refresh in _parts(source, args.full_refresh):
-            packages = committed(
+            packages = committed_packages(
                 pipeline,
                 part,
                 checkpoint_every=args.checkpoint_every,
@@ -116,10 +116,10 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
         if report.packages:
             seconds = time.monotonic() - begun
             if args.json:
-                _write({"destination": where(pipeline), **report.summary(seconds)})
+                _write({"destination": describe_location(pipeline), **report.summary(seconds)})
             else:
                 _show(report.table(seconds))
-    _say(f"Everything is in {where(pipeline)}.")
+    _say(f"Everything is in {describe_location(pipeline)}.")
 
 
 def state(args: Namespace) -> None:
@@ -127,7 +127,7 @@ def state(args: Namespace) -> None:
     source = args.name or default_source_name(_command(args))
     value = _state(args.new) if args.new else {}
     pipeline = _pipeline(args)
-    place = f"{where(pipeline)} (pipeline {pipeline.pipeline_name})"
+    place = f"{describe_location(pipeline)} (pipeline {pipeline.pipeline_name})"
     if not args.new:
         _require_file(pipeline, place)
     if args.new or args.clear:
@@ -137,14 +137,14 @@ def state(args: Namespace) -> None:
             streams = catalog.streams_named(key)
             return streams[0] if len(streams) == 1 else None
 
-        with alone(pipeline):
-            settle(pipeline)
+        with exclusive(pipeline):
+            drop_foreign_state(pipeline)
             pipeline.sync_destination()
             saved.replace(pipeline, source, value, catalog.names, owner)
         _say(f"The next run of {source} begins {'from this state' if args.new else 'anew'}.")
         return
     pipeline.sync_destination()
-    kept = saved.kept_in(state_of(pipeline), source)
+    kept = saved.kept_in(current_state(pipeline), source)
     if not kept:
         raise BridgeError(f"There is no state of {source} in {place}.")
     if args.json:
@@ -230,7 +230,7 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
         credentials=credentials,
         folder=args.pipelines_dir,
     )
-    return pipeline_here(place, progress=progress)
+    return make_local_pipeline(place, progress=progress)
 
 
 def _require_file(pipeline: Pipeline, place: str) -> None:

@@ -18,7 +18,7 @@ from dlt.common.typing import is_optional_type
 
 from dlt_bridge.destinations.dlt_private import suggested_settings
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.pipelines import PipelineSpec, destination_at
+from dlt_bridge.run.pipelines import PipelineSpec, make_destination
 from dlt_bridge.tap.inputs import default_source_name
 from dlt_bridge.tap.process import Tap
 from tap_chat.escapes import printable
@@ -158,7 +158,7 @@ def _settings(tap: str) -> Mapping[str, Any]:
 
 def _credentials(destination: str) -> dict[str, Any]:
     """Return what a destination must be given, in the shape of a tap's settings."""
-    spec = destination_at(PipelineSpec(destination=destination, pipeline="none")).spec
+    spec = make_destination(PipelineSpec(destination=destination, pipeline="none")).spec
     return _fields(spec)
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from dlt import Pipeline, Schema
 
 
-def where(pipeline: Pipeline) -> str:
+def describe_location(pipeline: Pipeline) -> str:
     """Return where a pipeline loads to, for people to read."""
     # As text, the configuration is the address without what is secret in it.
-    return f"{configuration(pipeline)}, dataset {pipeline.dataset_name}"
+    return f"{resolve_destination_config(pipeline)}, dataset {pipeline.dataset_name}"
 
 
-def client_of(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
+def make_client(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
     """Return a client of a pipeline's destination for a schema.
 
     The pipeline makes one itself, but not if it has no such schema yet, and its own name is no name
@@ -30,10 +30,10 @@ def client_of(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
     if schema.name in pipeline.schemas:
         return pipeline.destination_client(schema.name)
     destination: Any = pipeline.destination
-    return destination.client(schema, configuration(pipeline))
+    return destination.client(schema, resolve_destination_config(pipeline))
 
 
-def configuration(pipeline: Pipeline) -> Any:  # noqa: ANN401
+def resolve_destination_config(pipeline: Pipeline) -> Any:  # noqa: ANN401
     """Return the configuration of a pipeline's destination; of what is missing, without it.
 
     A client of the pipeline has it, too; but dlt makes none where the pipeline's name is no name of

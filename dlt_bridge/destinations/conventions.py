@@ -16,7 +16,7 @@ from dlt_bridge.errors import BridgeError
 OURS = naming.__name__
 
 
-def schema_named(source: str, convention: str | None) -> Schema:
+def new_schema(source: str, convention: str | None) -> Schema:
     """Return the schema of a source that is not loaded yet.
 
     Args:
@@ -36,7 +36,7 @@ def schema_named(source: str, convention: str | None) -> Schema:
         ) from None
 
 
-def refuse_other(convention: str | None) -> None:
+def refuse_other_convention(convention: str | None) -> None:
     """Refuse, before anything is read, names that would lead elsewhere than those before.
 
     Args:
@@ -46,14 +46,14 @@ def refuse_other(convention: str | None) -> None:
         BridgeError: The pipeline has another one; or dlt would not find the dataset again.
     """
     running = dlt.current.source_schema().naming
-    if convention and not is_convention(convention):
+    if convention and not is_current_convention(convention):
         raise BridgeError(
             f"The naming convention `{convention}` is asked for, but the pipeline names its tables"
             f" by `{running.name()}`. It began with it, or dlt's configuration says so: take the"
             " setting `naming` away, or load into another dataset with another pipeline name."
         )
     dataset = running_pipeline().dataset_name
-    if type(running) is naming.NamingConvention and dataset and not fit_dataset(dataset):
+    if type(running) is naming.NamingConvention and dataset and not has_portable_name(dataset):
         # Before the first load dlt looks for it by the name that snake_case makes.
         raise BridgeError(
             f"dlt would not find the dataset `{dataset}` again. On another machine, the state of"
@@ -61,18 +61,22 @@ def refuse_other(convention: str | None) -> None:
         )
 
 
-def is_convention(convention: str | None) -> bool:
+def is_current_convention(convention: str | None) -> bool:
     """Say whether the pipeline that runs has a naming convention; by default the bridge's."""
     running = dlt.current.source_schema().naming
     return type(naming_from_reference(convention or OURS)) is type(running)
 
 
-def fit_dataset(dataset: str) -> bool:
+def has_portable_name(dataset: str) -> bool:
     """Say whether a dataset has one name, whatever the naming convention."""
     ours = naming.NamingConvention().normalize_table_identifier(dataset)
     return bool(ours == SnakeCase().normalize_table_identifier(dataset))
 
 
-def plain_dataset(dataset: str) -> str:
+def portable_dataset_name(dataset: str) -> str:
     """Return the name of a dataset as dlt has always made it."""
-    return dataset if fit_dataset(dataset) else str(SnakeCase().normalize_table_identifier(dataset))
+    return (
+        dataset
+        if has_portable_name(dataset)
+        else str(SnakeCase().normalize_table_identifier(dataset))
+    )

@@ -50,7 +50,7 @@ def destination_type() -> str:
     return str(running_pipeline().destination.destination_type.rpartition(".")[2])
 
 
-def prepare(destination: str) -> None:
+def adapt_destination(destination: str) -> None:
     """Let dlt load values into a kind of destination as they are, where it would not."""
     if destination == "sqlalchemy":
         # Whoever loads elsewhere need not have it.

@@ -16,7 +16,7 @@ import dlt
 from dlt.common.schema.utils import get_nested_tables, get_root_table, new_table
 
 from dlt_bridge.arrow.types import DECIMAL_PRECISION, WIDE_SCALE
-from dlt_bridge.destinations.clients import client_of
+from dlt_bridge.destinations.clients import make_client
 from dlt_bridge.destinations.destination import (
     capabilities,
     destination_type,
@@ -61,7 +61,7 @@ logger = logging.getLogger(__name__)
 _Tables = dict[str, dict[str, dict[str, Any]]]
 
 
-class Existing:
+class ExistingTables:
     """The tables of the dataset, and of its staging dataset; asked once, when one is needed."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Existing:
 def _found() -> tuple[_Tables, _Tables]:
     """Return the tables of the dataset, and those of its staging dataset."""
     found: defaultdict[str, _Tables] = defaultdict(dict)
-    with client_of(running_pipeline(), dlt.current.source_schema()).sql_client as client:
+    with make_client(running_pipeline(), dlt.current.source_schema()).sql_client as client:
         datasets = client.dataset_name, client.staging_dataset_name
         for dataset, table, column, *kind in client.execute_sql(QUERY, *datasets) or ():
             found[dataset].setdefault(table, {})[_folded(column)] = _type(*kind)
@@ -235,7 +235,7 @@ def _drop_staged(names: list[str]) -> None:
     if not names:
         return
     with (
-        client_of(running_pipeline(), dlt.current.source_schema()) as client,
+        make_client(running_pipeline(), dlt.current.source_schema()) as client,
         client.with_staging_dataset(),
     ):
         client.drop_tables(*names, delete_schema=False)

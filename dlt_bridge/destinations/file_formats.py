@@ -14,7 +14,7 @@ VALUES = "insert_values"
 PARQUET = "parquet"
 
 
-def needs_values(table: pa.Table, *, empty_texts: bool) -> bool:
+def needs_insert_values(table: pa.Table, *, empty_texts: bool) -> bool:
     """Say whether rows have a value that a CSV file would change.
 
     Args:
@@ -31,7 +31,7 @@ def needs_values(table: pa.Table, *, empty_texts: bool) -> bool:
     return False
 
 
-def for_values(table: pa.Table) -> pa.Table:
+def to_insert_values(table: pa.Table) -> pa.Table:
     """Return rows for INSERT statements, with doubles and instants as texts.
 
     dlt makes Python values of the others: it would write NaN as the name of a column, and Python

@@ -32,7 +32,7 @@ DUCK = frozenset({"duckdb", "motherduck"})
 _KEYS = "_dlt_bridge_keys"
 
 
-def readable(table_format: str | None) -> bool:
+def is_readable(table_format: str | None) -> bool:
     """Say whether rows can be read back from the destination.
 
     Args:
@@ -44,7 +44,7 @@ def readable(table_format: str | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LookupRequest:
     """What is to be read of the rows of a table.
 
     Attributes:
@@ -59,7 +59,7 @@ class Wanted:
     schema: pa.Schema
     texts: Collection[str]
 
-    def there(self, is_there: Callable[[str], bool]) -> dict[str, str]:
+    def present_columns(self, is_there: Callable[[str], bool]) -> dict[str, str]:
         """Return the columns that there are, with their names in the destination."""
         normalize = dlt.current.source_schema().naming.normalize_path
         names = {name: normalize(name) for name in self.schema.names}
@@ -74,7 +74,7 @@ class TableReader(ABC):
         names: The columns that there are, and their names in the destination.
     """
 
-    def __init__(self, wanted: Wanted, names: Mapping[str, str]) -> None:
+    def __init__(self, wanted: LookupRequest, names: Mapping[str, str]) -> None:
         self._wanted = wanted
         self._names = names
 
@@ -92,7 +92,7 @@ class TableReader(ABC):
         if set(keys.column_names) <= self._names.keys():
             for columns in self._read(keys):
                 typed = list(map(self._typed, schema, columns))
-                found.append(matching(pa.table(typed, schema=schema), keys))
+                found.append(rows_with_keys(pa.table(typed, schema=schema), keys))
         return pa.concat_tables(found)
 
     @abstractmethod
@@ -116,7 +116,7 @@ class TableReader(ABC):
             ) from None
 
 
-def matching(table: pa.Table, keys: pa.Table) -> pa.Table:
+def rows_with_keys(table: pa.Table, keys: pa.Table) -> pa.Table:
     """Return the rows of a table that have one of some keys, in their order."""
     if len(keys.column_names) == 1:
         return table.filter(pc.is_in(table[keys.column_names[0]], keys.column(0).combine_chunks()))
@@ -126,7 +126,7 @@ def matching(table: pa.Table, keys: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def reader(wanted: Wanted) -> Iterator[TableReader | None]:
+def open_reader(wanted: LookupRequest) -> Iterator[TableReader | None]:
     """Give what reads rows as they were before the package; None if there are none.
 
     Raises:
@@ -159,7 +159,7 @@ def _emptied(table: str) -> bool:
 class _SqlReader(TableReader):
     """Reads rows by SQL."""
 
-    def __init__(self, client: Any, wanted: Wanted, names: Mapping[str, str]) -> None:  # noqa: ANN401
+    def __init__(self, client: Any, wanted: LookupRequest, names: Mapping[str, str]) -> None:  # noqa: ANN401
         super().__init__(wanted, names)
         self._client = client
 
@@ -206,7 +206,7 @@ class _DuckReader(_SqlReader):
             connection.unregister(_KEYS)
 
 
-def _sql_reader(client: Any, wanted: Wanted) -> TableReader | None:  # noqa: ANN401
+def _sql_reader(client: Any, wanted: LookupRequest) -> TableReader | None:  # noqa: ANN401
     """Return what reads a table by SQL; None if there is no table."""
     nothing = f"SELECT * FROM {client.make_qualified_table_name(wanted.table)} WHERE 1 = 0"  # noqa: S608
     try:
@@ -214,14 +214,16 @@ def _sql_reader(client: Any, wanted: Wanted) -> TableReader | None:  # noqa: ANN
             there = {column[0] for column in cursor.description}
     except DatabaseUndefinedRelation:
         return None
-    names = wanted.there(lambda name: client.escape_column_name(name, quote=False) in there)
+    names = wanted.present_columns(
+        lambda name: client.escape_column_name(name, quote=False) in there
+    )
     return (_DuckReader if destination_type() in DUCK else _SqlReader)(client, wanted, names)
 
 
 class _DeltaReader(TableReader):
     """Reads rows of a Delta table."""
 
-    def __init__(self, rows: Any, wanted: Wanted, names: Mapping[str, str]) -> None:  # noqa: ANN401
+    def __init__(self, rows: Any, wanted: LookupRequest, names: Mapping[str, str]) -> None:  # noqa: ANN401
         super().__init__(wanted, names)
         self._rows = rows
 
@@ -236,7 +238,7 @@ class _DeltaReader(TableReader):
         yield found.columns
 
 
-def _delta_reader(wanted: Wanted) -> TableReader | None:
+def _delta_reader(wanted: LookupRequest) -> TableReader | None:
     """Return what reads a Delta table; None if there is none."""
     from dlt.common.libs.deltalake import get_delta_tables  # noqa: PLC0415 - it may be missing
 
@@ -247,7 +249,7 @@ def _delta_reader(wanted: Wanted) -> TableReader | None:
         wanted.table
     ]
     rows = found.to_pyarrow_dataset()
-    return _DeltaReader(rows, wanted, wanted.there(rows.schema.names.__contains__))
+    return _DeltaReader(rows, wanted, wanted.present_columns(rows.schema.names.__contains__))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -34,7 +34,7 @@ class _Asked(BaseConfiguration):
     staging_dataset_name_layout: Optional[str] = None  # noqa: UP045 - dlt reads it when it runs
 
 
-def separate(pipeline: Pipeline) -> None:
+def separate_staging(pipeline: Pipeline) -> None:
     """Give a pipeline a staging dataset of its own, unless the user names one.
 
     Args:

@@ -21,7 +21,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 
-from dlt_bridge.destinations.clients import configuration, where
+from dlt_bridge.destinations.clients import describe_location, resolve_destination_config
 from dlt_bridge.destinations.dlt_private import (
     local_state,
     running_pipeline,
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Value in the local state: which place the last package was made for.
-PLACE = "dlt_bridge_place"
+LOCATION_KEY = "dlt_bridge_place"
 _SOURCES = "sources"
 #: From all sources down to what is kept of a resource: source, `resources`, resource.
 LEVELS = 3
 
 
-def place(pipeline: Pipeline) -> str:
+def location_id(pipeline: Pipeline) -> str:
     """Return a short text that stands for the destination and the dataset of a pipeline.
 
     It can't be read back, and has nothing of the credentials but where they lead.
     """
-    config = configuration(pipeline)
+    config = resolve_destination_config(pipeline)
     try:
         location = config.data_location()
     except ConfigurationValueError:
@@ -57,7 +57,7 @@ def place(pipeline: Pipeline) -> str:
     return sha256("\n".join(map(str, named)).encode()).hexdigest()[:16]
 
 
-def point(
+def set_location(
     pipeline: Pipeline,
     destination: Any = None,  # noqa: ANN401
     dataset_name: str | None = None,
@@ -80,7 +80,7 @@ def point(
         pipeline.dataset_name = (pipeline.config.dataset_name_layout or "%s") % dataset_name
 
 
-def settle(pipeline: Pipeline) -> None:
+def drop_foreign_state(pipeline: Pipeline) -> None:
     """Give the working files of a pipeline up if they belong to another place than it loads to now.
 
     Packages that wait are of the place that they were made for. What is given up, dlt takes from
@@ -98,10 +98,10 @@ def settle(pipeline: Pipeline) -> None:
     state: Any = pipeline.state
     local = local_state(state)
     if pipeline.has_pending_data:
-        foreign = local.get(PLACE, here := place(pipeline)) != here
+        foreign = local.get(LOCATION_KEY, here := location_id(pipeline)) != here
     else:
         try:
-            foreign = _others(pipeline, local) is not None
+            foreign = _state_to_adopt(pipeline, local) is not None
         except Exception as error:
             # As dlt raises it of its own look at the destination, which comes next.
             nothing: Any = None
@@ -112,12 +112,12 @@ def settle(pipeline: Pipeline) -> None:
             " or set back from elsewhere since. They are given up: the tap goes on from what is"
             " committed there.",
             pipeline.pipeline_name,
-            where(pipeline),
+            describe_location(pipeline),
         )
         pipeline.drop()
 
 
-def adopt() -> None:
+def adopt_destination_state() -> None:
     """Let the source that is being read go on from what the destination keeps, not from elsewhere.
 
     What the run itself has reset stays so: by dlt's `refresh`, or as it empties the table.
@@ -128,8 +128,8 @@ def adopt() -> None:
         # The source is looked at.
         return
     pipeline = running_pipeline()
-    theirs = _others(pipeline, local_state(state))
-    local_state(state)[PLACE] = place(pipeline)
+    theirs = _state_to_adopt(pipeline, local_state(state))
+    local_state(state)[LOCATION_KEY] = location_id(pipeline)
     if theirs is None:
         return
     mine = state.get(_SOURCES, {})
@@ -145,7 +145,7 @@ def adopt() -> None:
             "The state of the pipeline %s on this machine belongs to another place than %s, or that"
             " was loaded or set back from elsewhere since. The tap %s.",
             pipeline.pipeline_name,
-            where(pipeline),
+            describe_location(pipeline),
             "goes on from the state that is committed there" if own else "begins anew",
         )
         # In its place, where others hold it.
@@ -154,19 +154,19 @@ def adopt() -> None:
         state[_SOURCES] = mine
 
 
-def state_of(pipeline: Pipeline) -> Mapping[str, Any]:
+def current_state(pipeline: Pipeline) -> Mapping[str, Any]:
     """Return the state from which the next run of a pipeline goes on.
 
     Args:
         pipeline: The pipeline, after `sync_destination`.
     """
     state: Any = pipeline.state
-    theirs = _others(pipeline, local_state(state))
+    theirs = _state_to_adopt(pipeline, local_state(state))
     found: Mapping[str, Any] = state if theirs is None else theirs
     return found
 
 
-def _others(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _state_to_adopt(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the state of the destination if the local one does not come from it, else None.
 
     Where the destination keeps no state, and was not loaded last, it is an empty one.
@@ -186,8 +186,8 @@ def _others(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str, Any] |
                 except DestinationUndefinedEntity:
                     kept = {}
                 return None if was_committed(local, kept) else kept
-    here = place(pipeline)
-    return None if local.get(PLACE, here) == here else {}
+    here = location_id(pipeline)
+    return None if local.get(LOCATION_KEY, here) == here else {}
 
 
 def _merged(

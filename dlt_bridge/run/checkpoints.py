@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dlt_bridge.destinations.clients import client_of
-from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS, destination_type, prepare
+from dlt_bridge.destinations.clients import make_client
+from dlt_bridge.destinations.destination import (
+    CHECKPOINT_SECONDS,
+    adapt_destination,
+    destination_type,
+)
 from dlt_bridge.destinations.dlt_private import own_signal_handlers, running_pipeline
-from dlt_bridge.destinations.staging import separate
-from dlt_bridge.destinations.state_owner import point, settle
+from dlt_bridge.destinations.staging import separate_staging
+from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.leftovers import gave_up
-from dlt_bridge.run.locks import alone
+from dlt_bridge.run.leftovers import give_up_if_sent_again
+from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.logs import one_line_logs
-from dlt_bridge.run.recovery import after_kill, explained, forget_if_restarted
+from dlt_bridge.run.recovery import explaining_damage, give_up_after_restart, repair_after_kill
 from dlt_bridge.run.redaction import redact_trace, redacted
 from dlt_bridge.run.signals import stoppable
 
@@ -68,7 +72,7 @@ class Run:
         if destination_type() == "duckdb":
             # Each job of dlt's opens the file, which takes the longer the more tables are in it,
             # unless the process has it open already.
-            client = client_of(running_pipeline(), dlt.current.source_schema())
+            client = make_client(running_pipeline(), dlt.current.source_schema())
             self._held.enter_context(client.sql_client)
 
     def close(self) -> None:
@@ -79,7 +83,7 @@ class Run:
 
 
 #: Arguments of `pipeline.run` that say where to load.
-WHERE = ("destination", "dataset_name", "credentials")
+LOCATION_ARGUMENTS = ("destination", "dataset_name", "credentials")
 _run: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
@@ -130,12 +134,16 @@ def load(
             shows no values of rows, which a database may quote; `pipeline.run` would show them.
     """
     try:
-        with one_line_logs(), stoppable(), alone(pipeline):
-            infos = finish(pipeline, **{name: arguments.get(name) for name in WHERE})
+        with one_line_logs(), stoppable(), exclusive(pipeline):
+            infos = load_leftovers(
+                pipeline, **{name: arguments.get(name) for name in LOCATION_ARGUMENTS}
+            )
             # The pipeline has them; dlt would look for its state without credentials.
             for name in ("destination", "credentials"):
                 arguments.pop(name, None)
-            packages = committed(pipeline, source, checkpoint_every=checkpoint_every, **arguments)
+            packages = committed_packages(
+                pipeline, source, checkpoint_every=checkpoint_every, **arguments
+            )
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
         said = redacted(failed)
@@ -144,7 +152,7 @@ def load(
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class CommittedPackage:
     """A package that is in the destination.
 
     Attributes:
@@ -163,13 +171,13 @@ class Committed:
     warnings: int = 0
 
 
-def committed(
+def committed_packages(
     pipeline: Pipeline,
     source: DltSource,
     *,
     checkpoint_every: float = CHECKPOINT_SECONDS,
     **arguments: Any,  # noqa: ANN401
-) -> Iterator[Committed]:
+) -> Iterator[CommittedPackage]:
     """Load a source as `load` does, and yield each package when it is in the destination.
 
     Packages that an earlier run left are not looked at.
@@ -198,7 +206,7 @@ def committed(
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
             driver = run.driver
             beside = driver.beside
-            yield Committed(info, driver.kept, run.ended, beside - known, driver.warnings)
+            yield CommittedPackage(info, driver.kept, run.ended, beside - known, driver.warnings)
             known = beside
             # Of the run as a whole, not of each of its packages.
             arguments.pop("refresh", None)
@@ -210,33 +218,33 @@ def committed(
         run.close()
 
 
-def finish(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
+def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
     """Load the packages that an earlier run left, and return what was loaded.
 
     Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
 
     Args:
         pipeline: The pipeline.
-        where: Where it is to load, if it was not made so: arguments of `pipeline.run` in `WHERE`.
+        where: Those arguments of `pipeline.run` that are in `LOCATION_ARGUMENTS`.
 
     Raises:
         BridgeError: They can't be loaded.
         PipelineStepFailed: Likewise, for a reason that has nothing to do with them.
     """
     infos = []
-    forget_if_restarted(pipeline)
-    point(pipeline, **where)
-    settle(pipeline)
-    separate(pipeline)
+    give_up_after_restart(pipeline)
+    set_location(pipeline, **where)
+    drop_foreign_state(pipeline)
+    separate_staging(pipeline)
     if pipeline.destination is not None:
-        prepare(pipeline.destination.destination_type.rpartition(".")[2])
-    with explained(pipeline), own_signal_handlers(pipeline), redact_trace(pipeline):
-        after_kill(pipeline)
+        adapt_destination(pipeline.destination.destination_type.rpartition(".")[2])
+    with explaining_damage(pipeline), own_signal_handlers(pipeline), redact_trace(pipeline):
+        repair_after_kill(pipeline)
         while pipeline.has_pending_data:
             try:
                 pipeline.normalize()
                 infos.append(pipeline.load(**where))
             except PipelineStepFailed as failed:
-                if not gave_up(pipeline, failed):
+                if not give_up_if_sent_again(pipeline, failed):
                     raise
     return infos

@@ -80,7 +80,7 @@ def _sentence(table: str, what: str, remedy: str) -> str:
     )
 
 
-def lasts(chain: Iterable[BaseException]) -> bool:
+def is_permanent(chain: Iterable[BaseException]) -> bool:
     """Say whether a database would refuse the same rows again, whenever they come.
 
     Args:

@@ -30,7 +30,7 @@ from dlt.destinations.exceptions import DestinationConnectionError, MergeDisposi
 from dlt.pipeline.exceptions import PipelineHasPendingDataException, PipelineStepFailed
 
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.database_errors import lasts, refusal
+from dlt_bridge.run.database_errors import is_permanent, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,11 +92,11 @@ def sentence(error: BaseException) -> str:
     )
 
 
-def understood(error: BaseException) -> bool:
+def is_understood(error: BaseException) -> bool:
     """Say whether it is known what to do about an error of a pipeline."""
     chain = list(causes_of(error))
     # A lock, a lack of memory: later it may go well.
-    passes = refusal(chain) is not None and not lasts(chain)
+    passes = refusal(chain) is not None and not is_permanent(chain)
     return passes or any(
         isinstance(cause, BridgeError) or _known(cause) or _before_rows(cause) for cause in chain
     )

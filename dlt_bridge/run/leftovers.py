@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from dlt.common.schema.utils import get_root_table
 
 from dlt_bridge.destinations.destination import is_sent_again
-from dlt_bridge.run.database_errors import lasts
+from dlt_bridge.run.database_errors import is_permanent
 from dlt_bridge.run.failures import causes_of, sentence
-from dlt_bridge.run.recovery import forget
+from dlt_bridge.run.recovery import give_up
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def gave_up(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
+def give_up_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
     """Give up packages that are left, if the tap sends all that is in them again; say whether.
 
     Args:
@@ -31,7 +31,7 @@ def gave_up(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
         failed: Why they can't be loaded.
     """
     restores = pipeline.config.restore_from_destination
-    if not restores or not lasts(causes_of(failed)) or not _loses_nothing(pipeline):
+    if not restores or not is_permanent(causes_of(failed)) or not _loses_nothing(pipeline):
         return False
     logger.warning(
         "What an earlier run of the pipeline %s has left can't be loaded, and is given up: the tap"
@@ -39,7 +39,7 @@ def gave_up(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
         pipeline.pipeline_name,
         sentence(failed),
     )
-    forget(pipeline)
+    give_up(pipeline)
     return True
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
-from dlt_bridge.destinations.state_owner import place
+from dlt_bridge.destinations.state_owner import location_id
 from dlt_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def alone(pipeline: Pipeline) -> Iterator[None]:
+def exclusive(pipeline: Pipeline) -> Iterator[None]:
     """Keep other runs from the working folder of a pipeline: two would read the same rows.
 
     Args:
@@ -56,7 +56,7 @@ def in_turn(pipeline: Pipeline) -> Iterator[None]:
         pipeline: The pipeline.
     """
     name = pipeline.pipeline_name
-    with _Lock(Path(get_dlt_pipelines_dir(), f"{name}.{place(pipeline)}.lock")) as lock:
+    with _Lock(Path(get_dlt_pipelines_dir(), f"{name}.{location_id(pipeline)}.lock")) as lock:
         if not lock.taken():
             logger.warning(
                 "Another run of the pipeline %s loads to the same place (%s). This one waits for"

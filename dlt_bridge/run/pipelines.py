@@ -15,11 +15,11 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
-from dlt_bridge.destinations.clients import where
-from dlt_bridge.destinations.conventions import fit_dataset, plain_dataset
+from dlt_bridge.destinations.clients import describe_location
+from dlt_bridge.destinations.conventions import has_portable_name, portable_dataset_name
 from dlt_bridge.destinations.dlt_private import START_FOLDER
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.recovery import damaged
+from dlt_bridge.run.recovery import damage_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class PipelineSpec:
     folder: str | None = None
 
 
-def pipeline_at(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+def make_pipeline(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
     """Make the pipeline that loads to a place; nothing is connected yet.
 
     Args:
@@ -61,7 +61,7 @@ def pipeline_at(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # no
         BridgeError: There is no such destination, it needs packages that are not installed, or the
             pipeline's working files can't be read.
     """
-    destination = destination_at(place)
+    destination = make_destination(place)
     try:
         return dlt.pipeline(
             place.pipeline,
@@ -72,10 +72,10 @@ def pipeline_at(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # no
         )
     except json.JSONDecodeError as error:
         folder = Path(place.folder or get_dlt_pipelines_dir(), place.pipeline)
-        raise damaged(place.pipeline, str(folder), error) from error
+        raise damage_error(place.pipeline, str(folder), error) from error
 
 
-def pipeline_here(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+def make_local_pipeline(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
     """Make a pipeline whose relative paths are of the working folder.
 
     dlt takes them for those of the folder of the pipeline's first run. What is known of another
@@ -86,36 +86,36 @@ def pipeline_here(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # 
         progress: As `dlt.pipeline` takes it.
 
     Raises:
-        BridgeError: As for `pipeline_at`.
+        BridgeError: As for `make_pipeline`.
     """
-    pipeline = pipeline_at(place, progress=progress)
+    pipeline = make_pipeline(place, progress=progress)
     here = str(Path(current.run_context().local_dir).absolute())
     if pipeline.get_local_state_val(START_FOLDER) == here:
         return pipeline
-    before = where(pipeline)
+    before = describe_location(pipeline)
     pipeline.set_local_state_val(START_FOLDER, here)
     # Made anew, as a destination keeps what it has looked up.
-    pipeline = pipeline_at(place, progress=progress)
-    if where(pipeline) != before:
+    pipeline = make_pipeline(place, progress=progress)
+    if describe_location(pipeline) != before:
         pipeline.drop()
     return pipeline
 
 
 def _dataset(place: PipelineSpec) -> str | None:
     """Return the name of the dataset; None for dlt's own choice."""
-    if place.dataset is None and fit_dataset(place.pipeline):
+    if place.dataset is None and has_portable_name(place.pipeline):
         return None
-    return plain_dataset(place.dataset or f"{place.pipeline}_dataset")
+    return portable_dataset_name(place.dataset or f"{place.pipeline}_dataset")
 
 
-def destination_at(place: PipelineSpec) -> Destination[Any, Any]:
+def make_destination(place: PipelineSpec) -> Destination[Any, Any]:
     """Make the destination of a place; nothing is connected yet.
 
     Args:
         place: The place.
 
     Raises:
-        BridgeError: As for `pipeline_at`.
+        BridgeError: As for `make_pipeline`.
     """
     options = dict(place.options)
     if place.credentials is not None:
@@ -142,9 +142,9 @@ def destination_at(place: PipelineSpec) -> Destination[Any, Any]:
         ) from None
     if found.destination_type == "dlt.destinations.postgres":
         # Here, because its packages are there only now.
-        from dlt_bridge.postgres import exact  # noqa: PLC0415
+        from dlt_bridge.postgres import with_exact_csv  # noqa: PLC0415
 
-        return exact(found)
+        return with_exact_csv(found)
     return found
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.destinations.dlt_private import extracted_folder
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.failures import causes_of, frames, understood
+from dlt_bridge.run.failures import causes_of, frames, is_understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ _LINUX = Path("/proc/sys/kernel/random/boot_id")
 _MACOS = ("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
 
 
-def forget_if_restarted(pipeline: Pipeline) -> None:
+def give_up_after_restart(pipeline: Pipeline) -> None:
     """Go on from the destination, as on a new machine, if this one was restarted meanwhile.
 
     Args:
@@ -45,12 +45,12 @@ def forget_if_restarted(pipeline: Pipeline) -> None:
             " may be damaged. They are given up: the tap goes on from what is committed.",
             pipeline.pipeline_name,
         )
-        forget(pipeline)
+        give_up(pipeline)
     else:
         _write_mark(pipeline)
 
 
-def forget(pipeline: Pipeline) -> None:
+def give_up(pipeline: Pipeline) -> None:
     """Give up the working files of a pipeline: it goes on from the destination.
 
     Args:
@@ -60,7 +60,7 @@ def forget(pipeline: Pipeline) -> None:
     _write_mark(pipeline)
 
 
-def after_kill(pipeline: Pipeline) -> None:
+def repair_after_kill(pipeline: Pipeline) -> None:
     """Put right what dlt leaves if it is killed in the midst of a step.
 
     It normalizes a package, and then deletes what was extracted: what is left of it keeps the
@@ -101,7 +101,7 @@ def _machine_start() -> str:
 
 
 @contextmanager
-def explained(pipeline: Pipeline) -> Iterator[None]:
+def explaining_damage(pipeline: Pipeline) -> Iterator[None]:
     """Say what to do if dlt can't go on with what an earlier run of a pipeline left.
 
     Raises:
@@ -110,13 +110,13 @@ def explained(pipeline: Pipeline) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if understood(error):
+        if is_understood(error):
             raise
         # Without the original, which may show values of rows.
-        raise damaged(pipeline.pipeline_name, pipeline.working_dir, error) from None
+        raise damage_error(pipeline.pipeline_name, pipeline.working_dir, error) from None
 
 
-def damaged(name: str, folder: str, error: Exception) -> BridgeError:
+def damage_error(name: str, folder: str, error: Exception) -> BridgeError:
     """Return the error that says how to be rid of working files with which dlt can't go on.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dlt.common.pipeline import LoadInfo
     from rich.table import Table
 
-    from dlt_bridge.run.checkpoints import Committed
+    from dlt_bridge.run.checkpoints import CommittedPackage
 
 #: Names of dlt's own tables and columns.
 DLT = "_dlt_"
@@ -72,7 +72,7 @@ class Report:
         """How many rows were loaded, into all tables."""
         return sum(loaded.rows for loaded in self.tables.values())
 
-    def add(self, package: Committed) -> None:
+    def add(self, package: CommittedPackage) -> None:
         """Add a package that was just loaded."""
         self.packages += 1
         self.beside += package.beside

@@ -25,13 +25,13 @@ _received: list[int] = []
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explaining_errors() -> Iterator[None]:
     """Turn what goes wrong in the body into a BridgeError with one sentence; signals into an exit.
 
     Its notes, which Python shows in a traceback only, say where it happened.
     """
     _received.clear()
-    before = {number: signal.signal(number, end) for number in STOPPING}
+    before = {number: signal.signal(number, exit_on_signal) for number in STOPPING}
     try:
         with one_line_logs():
             yield
@@ -58,7 +58,7 @@ def stoppable() -> Iterator[None]:
     main = threading.current_thread() is threading.main_thread()
     ours = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if ours:
-        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGTERM, exit_on_signal)
     try:
         yield
     finally:
@@ -66,7 +66,7 @@ def stoppable() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def end(signum: int, _: object) -> None:
+def exit_on_signal(signum: int, _: object) -> None:
     """Handle a signal: exit with its number, as a shell would say it.
 
     Python ignores what is raised while it deletes an object, as dlt's connections to DuckDB. Then
@@ -88,7 +88,7 @@ def end(signum: int, _: object) -> None:
 
 
 def exit_if_signalled() -> None:
-    """Exit as `end` does, if it was called before.
+    """Exit as `exit_on_signal` does, if it was called before.
 
     DuckDB makes an error of its own of what a handler raises in the midst of a query.
     """

@@ -23,7 +23,7 @@ from dlt_bridge.tables.layout import stored_columns
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from dlt_bridge.destinations.existing import Existing
+    from dlt_bridge.destinations.existing import ExistingTables
 
 #: How many columns a table can have at most, where it is not many thousands.
 MOST_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
@@ -56,7 +56,7 @@ def refuse_many(stream: str, table: str, properties: Iterable[str]) -> None:
         )
 
 
-def refuse_unlinked(stream: str, table: str, existing: Existing, *, merged: bool) -> None:
+def refuse_unlinked(stream: str, table: str, existing: ExistingTables, *, merged: bool) -> None:
     """Refuse child tables whose rows can't be known by those of the table.
 
     Args:

@@ -8,10 +8,10 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from dlt_bridge.destinations.destination import destination_type, prepare
+from dlt_bridge.destinations.destination import adapt_destination, destination_type
 from dlt_bridge.destinations.dlt_private import running_pipeline
-from dlt_bridge.destinations.staging import separate
-from dlt_bridge.destinations.state_owner import adopt
+from dlt_bridge.destinations.staging import separate_staging
+from dlt_bridge.destinations.state_owner import adopt_destination_state
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.tables import state_store
 from dlt_bridge.tables.backlog import Backlog
@@ -64,8 +64,8 @@ class Driver:
         self._selected = streams_to_read(
             [everything] if everything else catalog.names, again=tap.can_resend
         )
-        adopt()
-        separate(running_pipeline())
+        adopt_destination_state()
+        separate_staging(running_pipeline())
         # Rising from run to run: the clock is faster than any tap.
         self._first = state_store.first_number(time.time_ns() // 1000)
         self._lines = tap.running(
@@ -73,7 +73,7 @@ class Driver:
         )
         self._settle_tables()
         self._options.refreshing.begin()
-        prepare(destination_type())
+        adapt_destination(destination_type())
         if options.nested == "native":
             refuse_structs()
         expect_meant_hints(self._selected)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dlt
 
-from dlt_bridge.destinations.existing import Existing
+from dlt_bridge.destinations.existing import ExistingTables
 from dlt_bridge.tables import table_names
 from dlt_bridge.tables.dispositions import AppliedHints
 from dlt_bridge.tables.refresh import Refreshing
@@ -56,13 +56,13 @@ class Options:
     tables: dict[str, str] = field(default_factory=dict)
     refresh: Collection[str] = ()
     refreshing: Refreshing = field(default_factory=Refreshing)
-    existing: Existing = field(default_factory=Existing)
+    existing: ExistingTables = field(default_factory=ExistingTables)
     places: BatchFolders = field(default_factory=BatchFolders)
     whole: set[str] = field(default_factory=set)
 
     def of_a_run(self) -> Options:
         """Return these options with what holds for one run only."""
-        return replace(self, refreshing=Refreshing(self.refresh), existing=Existing())
+        return replace(self, refreshing=Refreshing(self.refresh), existing=ExistingTables())
 
     def resource(self, stream: str) -> DltResource:
         """Return the resource of a stream, in the source that is being read."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from dlt_bridge.arrow.metadata_columns import VERSION
 from dlt_bridge.arrow.nested import to_objects
 from dlt_bridge.destinations import destination
-from dlt_bridge.destinations.file_formats import CSV, VALUES, for_values, needs_values
+from dlt_bridge.destinations.file_formats import CSV, VALUES, needs_insert_values, to_insert_values
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import checks, layout
 from dlt_bridge.tables.dispositions import DELETE_INSERT
@@ -156,7 +156,7 @@ class Package:
     def choose_format(self, table: pa.Table) -> None:
         """Choose INSERT statements if CSV files would change a value of these rows."""
         empty_texts = destination.has_exact_csv()
-        if self._file_format == CSV and needs_values(table, empty_texts=empty_texts):
+        if self._file_format == CSV and needs_insert_values(table, empty_texts=empty_texts):
             self._file_format = VALUES
             self._is_told = False
 
@@ -195,7 +195,7 @@ class Package:
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._as_objects:
             return to_objects(table, self._schema.decoder.nested_columns)
-        return [for_values(table) if self._file_format == VALUES else table]
+        return [to_insert_values(table) if self._file_format == VALUES else table]
 
     def _hints(self) -> TableHints:
         schema, options = self._schema, self._options

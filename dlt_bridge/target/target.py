@@ -18,15 +18,21 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.plugin_base import PluginBase
 from typing_extensions import override
 
-from dlt_bridge.destinations.clients import where
+from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.checkpoints import committed
+from dlt_bridge.run.checkpoints import committed_packages
 from dlt_bridge.run.failures import frames, sentence
-from dlt_bridge.run.locks import alone, in_turn
+from dlt_bridge.run.locks import exclusive, in_turn
 from dlt_bridge.run.logs import one_line_logs
-from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at
+from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
 from dlt_bridge.run.report import Report
-from dlt_bridge.run.signals import STOPPING, end, exit_code, exit_if_signalled, leave_if_signalled
+from dlt_bridge.run.signals import (
+    STOPPING,
+    exit_code,
+    exit_if_signalled,
+    exit_on_signal,
+    leave_if_signalled,
+)
 from dlt_bridge.source import singer
 from dlt_bridge.tap.inputs import SingerLines, json_object, to_source_name
 from dlt_bridge.tap.private_folder import private_folder
@@ -86,7 +92,7 @@ class TargetDlt(PluginBase):
         super().__init__(config=given, **plugin)
         for signum in STOPPING:
             # The SDK's own handler says 0, as if everything were written.
-            signal.signal(signum, end)
+            signal.signal(signum, exit_on_signal)
 
     @classmethod
     @override
@@ -153,21 +159,21 @@ class TargetDlt(PluginBase):
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
         with self._folder() as folder, ExitStack() as held:
-            pipeline = pipeline_at(self._place(folder))
+            pipeline = make_pipeline(self._place(folder))
             held.enter_context(in_turn(pipeline))
-            held.enter_context(alone(pipeline))
+            held.enter_context(exclusive(pipeline))
             # What a killed run left was never acknowledged: the tap sends it again.
             pipeline.drop()
             report = Report(pipeline)
             written = None
-            for package in committed(
+            for package in committed_packages(
                 pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
             ):
                 report.add(package)
                 if package.state and package.state != written:
                     written = package.state
                     _pass_on(written)
-            self.logger.info("%s", report.in_words(where(pipeline)))
+            self.logger.info("%s", report.in_words(describe_location(pipeline)))
 
     def _place(self, folder: str) -> PipelineSpec:
         config = self.config

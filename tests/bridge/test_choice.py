@@ -20,7 +20,7 @@ from dlt_bridge.arrow import workers as decoding
 from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.run.checkpoints import committed
+from dlt_bridge.run.checkpoints import committed_packages
 from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def test_values_beside_their_column_are_counted(database: Database) -> None:
         *(schema(v={"type": "integer"}), LINE % (5, ID), LINE % (6, "2")),
     ]
     source = singer(map(written, lines), select=["a"])
-    packages = committed(database.pipeline, source, checkpoint_every=0)
+    packages = committed_packages(database.pipeline, source, checkpoint_every=0)
     assert [package.beside for package in packages] == [
         {},
         {"a.v__v_text": 1, "a.v__v_bigint": 1},

@@ -13,7 +13,7 @@ from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError
-from dlt_bridge.run.signals import explained
+from dlt_bridge.run.signals import explaining_errors
 
 #: Ways to hold it wrong, with a part of what is said then; TAP is the command of a tap.
 WRONG = [
@@ -80,7 +80,7 @@ def test_what_an_error_says_of_rows_is_in_no_traceback() -> None:
         except KeyError as error:
             raise ValueError(MESSAGE_TEXT) from error
 
-    with pytest.raises(BridgeError) as failed, explained():
+    with pytest.raises(BridgeError) as failed, explaining_errors():
         load()
     shown = "".join(traceback.format_exception(failed.value))
     assert MESSAGE_TEXT not in shown

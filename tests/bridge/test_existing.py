@@ -23,7 +23,7 @@ from running import BIN
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
-from dlt_bridge.run.failures import sentence, understood
+from dlt_bridge.run.failures import is_understood, sentence
 from dlt_bridge.run.signals import STOPPING
 from dlt_bridge.target.target import TargetDlt
 
@@ -405,5 +405,7 @@ def test_leftovers_of_which_rows_are_there_are_kept(tmp_path: Path, into: Databa
 
 
 def test_refusal_that_passes_is_no_reason_to_give_up() -> None:
-    assert understood(duckdb.TransactionException("TransactionContext Error: Conflict on t!"))
-    assert not understood(duckdb.ConversionException(f"Conversion Error: Could not cast {SECRET}"))
+    assert is_understood(duckdb.TransactionException("TransactionContext Error: Conflict on t!"))
+    assert not is_understood(
+        duckdb.ConversionException(f"Conversion Error: Could not cast {SECRET}")
+    )

@@ -18,10 +18,10 @@ from bridge.test_target import TEXT, Target, as_bytes
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
-from dlt_bridge.destinations.clients import configuration
-from dlt_bridge.destinations.staging import separate
+from dlt_bridge.destinations.clients import resolve_destination_config
+from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.run.locks import in_turn
-from dlt_bridge.run.pipelines import PipelineSpec, pipeline_at
+from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def test_target_waits_for_a_run_of_its_pipeline_to_the_same_place(target: Target
         credentials=str(target.file),
         folder=str(target.folder / "own"),
     )
-    with in_turn(pipeline_at(place)):
+    with in_turn(make_pipeline(place)):
         process = subprocess.Popen(
             target.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -119,8 +119,8 @@ def test_staging_dataset_that_is_asked_for_stays(
         pipeline = dlt.pipeline(
             name, pipelines_dir=str(tmp_path), destination=destination, dataset_name="data"
         )
-        separate(pipeline)
-        return configuration(pipeline).staging_dataset_name_layout
+        separate_staging(pipeline)
+        return resolve_destination_config(pipeline).staging_dataset_name_layout
 
     shared = dlt.destinations.duckdb(str(tmp_path / "w.duckdb"))
     assert [layout(name, shared) for name in ("one", "two", "one")] == [
@@ -168,7 +168,7 @@ def test_pipelines_of_one_table_lose_nothing(postgres: PostgresServer, target: T
         place = PipelineSpec(
             destination="postgres", pipeline="zeroth", dataset=DATASET, credentials=url
         )
-        load(pipeline_at(place), singer(lines("").splitlines(), name="zeroth"))
+        load(make_pipeline(place), singer(lines("").splitlines(), name="zeroth"))
         cursor.execute("lock table data.a in exclusive mode")
         runs = []
         for number, name in enumerate(("first", "second"), start=1):

@@ -13,7 +13,7 @@ import pytest
 from staging import record, schema
 
 from dlt_bridge import MessageError, TapError
-from dlt_bridge.run.checkpoints import committed
+from dlt_bridge.run.checkpoints import committed_packages
 from dlt_bridge.tap import child_process, stderr
 from dlt_bridge.tap.process import Tap
 
@@ -215,7 +215,7 @@ for number in range(20_000):
 
 def test_warnings_are_counted_with_what_is_committed(stage: Stage) -> None:
     source = stage.source([schema(), record(id=1)], stderr="WARNING odd\nINFO even\nERROR 1")
-    [done] = committed(stage.pipeline, source)
+    [done] = committed_packages(stage.pipeline, source)
     assert done.warnings == 2
 
 

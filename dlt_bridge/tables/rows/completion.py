@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.missing_properties import MISSING
-from dlt_bridge.destinations.lookup import matching
+from dlt_bridge.destinations.lookup import rows_with_keys
 from dlt_bridge.tables.rows.spool import Spool
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ class Completion:
         ends = known.filter(
             pc.and_(pc.invert(known[_WHOLE]), pc.is_in(known[SEQUENCE], last.combine_chunks()))
         ).select(self.keys)
-        known = matching(known, ends) if len(ends) else known.slice(0, 0)
+        known = rows_with_keys(known, ends) if len(ends) else known.slice(0, 0)
         for start in range(0, len(ends), KEYS_TOGETHER):
             keys = ends.slice(start, KEYS_TOGETHER)
-            rows = matching(known, keys)
+            rows = rows_with_keys(known, keys)
             parts = [self._part(number, rows[SEQUENCE]) for number in pc.unique(rows[_PART])]
             # Nothing before a row that is whole counts.
             unknown = keys.join(rows.filter(rows[_WHOLE]), self.keys, join_type="left anti")

@@ -11,7 +11,7 @@ from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import KeepPolicy
 from dlt_bridge.arrow.types import arrow_type
 from dlt_bridge.destinations.dlt_private import running_pipeline
-from dlt_bridge.destinations.lookup import Wanted, readable, reader
+from dlt_bridge.destinations.lookup import LookupRequest, is_readable, open_reader
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import layout as tables
 from dlt_bridge.tables.dispositions import INSERT_ONLY
@@ -49,7 +49,7 @@ def keeping(
     merged = plan.disposition == "merge" and plan.keys and plan.strategy != INSERT_ONLY
     if not merged or not (every or marks):
         return form
-    if not readable(table_format):
+    if not is_readable(table_format):
         if not every:
             return form
         destination = running_pipeline().destination.destination_name
@@ -104,7 +104,7 @@ def complete_rows(
     texts = [name for name, kind in kinds.items() if kind.data_type == "json"]
     layout = Layout(waiting.keys, schema, properties, list(more))
     stored = schema.remove(schema.get_field_index(SEQUENCE))
-    with reader(Wanted(stream, table, stored, texts)) as rows:
+    with open_reader(LookupRequest(stream, table, stored, texts)) as rows:
         for found in waiting.tables(layout, rows.rows if rows else None):
             yield found, kinds
 
