@@ -1,0 +1,130 @@
+"""Streams that send requests to an API through a client."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlencode
+
+from singer_sdk.streams.rest import HTTPRequest, PageContext
+from typing_extensions import override
+
+from tap_chat.http.client import Client
+from tap_chat.http.request import Request
+from tap_chat.singer.sdk import ChunkedStream
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Auth, Context
+    from singer_sdk.metrics import Counter
+
+    from tap_chat.config.settings import PlatformSettings
+    from tap_chat.http.clock import ServerClock
+    from tap_chat.http.failures import Remedies
+    from tap_chat.http.responses import Body
+    from tap_chat.streams.session import Session
+
+
+class APIStream(ChunkedStream):
+    """A stream that holds a client, and builds its requests.
+
+    Args:
+        tap: The tap.
+        session: What the platform's streams share in the run.
+
+    Attributes:
+        client: The client of the platform's API.
+        request_count: The number of requests so far, retries included.
+    """
+
+    name: str
+    #: The platform's section in the config.
+    section: ClassVar[str]
+    #: What to do about requests to the platform that fail.
+    remedies: ClassVar[Remedies]
+    #: Whether a body that is an object is sent as JSON; otherwise it is sent as a form.
+    payload_as_json = True
+
+    def __init__(self, tap: Tap, session: Session) -> None:
+        self.settings: PlatformSettings = session.settings
+        self.start_date = session.start_date
+        self.end_date = session.end_date
+        self.request_count = 0
+        self._session = session
+        self._counting = threading.Lock()
+        super().__init__(tap)
+        self.client = Client(
+            settings=session.settings,
+            throttle=session.throttle,
+            transport=session.transport,
+            remedies=self.remedies,
+            subject=f"Stream {self.name}: ",
+            user_agent=session.user_agent,
+            sign=self._sign,
+            count=self._count_request,
+            is_api_error=self.is_api_error,
+        )
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return self.settings.api_url.rstrip("/")
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        # With its placeholders: the client fills them, and the SDK would not quote them.
+        return f"{self.url_base}{self.path}"
+
+    @property
+    def clock(self) -> ServerClock:
+        """The server's clock, as the responses to this stream show it."""
+        return self.client.clock
+
+    def new_request(self, context: Context | None) -> Request:
+        """Return the request of a list: that of `get_http_request`, as the client takes it.
+
+        Args:
+            context: The parent's keys, which fill the placeholders of the path; or None.
+        """
+        http = self.get_http_request(page=PageContext(context, None))
+        headers, body = http.headers, http.data
+        if isinstance(body, Mapping) and not self.payload_as_json:
+            headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
+            body = urlencode(body, doseq=True)
+        # Parameters that are encoded in a way of their own stay as they are.
+        is_plain = type(http) is HTTPRequest and not http.safe_query_chars
+        params = http.params if is_plain else http.encode_params()
+        return Request(http.url, http.method, context or {}, params, headers, body)
+
+    def is_api_error(self, body: Body) -> bool:  # noqa: ARG002 - most APIs have one 404
+        """Return whether the body of a 404 is the API's own.
+
+        Args:
+            body: The body.
+        """
+        return True
+
+    def _sign(self, request: PreparedRequest) -> PreparedRequest:
+        return self._authenticator(request)
+
+    @cached_property
+    def _authenticator(self) -> Auth:
+        return self.authenticator
+
+    @cached_property
+    def request_counter(self) -> Counter:
+        """Counts the stream's requests, retries included, and logs the number now and then."""
+        return self.get_http_request_counter()
+
+    def _count_request(self) -> None:
+        with self._counting:
+            self.request_count += 1
+            self.request_counter.increment()
+
+    @override
+    def log_sync_costs(self) -> None:
+        super().log_sync_costs()
+        self._session.throttle.log_summary()

@@ -1,0 +1,185 @@
+"""Streams whose records are checked against their schema."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from typing_extensions import override
+
+from tap_chat.config.errors import config_error
+from tap_chat.http import responses
+from tap_chat.singer import catalog as catalogs
+from tap_chat.singer.records import Conformer, RecordChunk
+from tap_chat.streams.bookmarked_stream import BookmarkedStream
+from tap_chat.streams.paginators import Page
+from tap_chat.streams.raw_records import RawRecordReader
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
+
+    from tap_chat.http.request import Request
+    from tap_chat.singer.records import Record
+
+# Characters shown of the name of a field that is not declared.
+SHOWN_NAME = 60
+
+
+class RecordStream(BookmarkedStream):
+    """A stream that finds the records in a response, and checks each."""
+
+    # Records are conformed when their page is checked. The SDK would do it once more, and turn
+    # numbers beyond a double's range into null.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    #: Where the records are in a page, names with dots between them; empty if they are the root.
+    records_path: str
+    #: Whether they may be the root, too.
+    records_at_root: ClassVar[bool] = False
+    #: Keys of the parent that records get, whatever they say themselves.
+    parent_keys: ClassVar[tuple[str, ...]] = ()
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog.
+
+        Raises:
+            ConfigValidationError: It would spoil or lose records of this stream.
+        """
+        keys, replication_key = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        if self.selected:
+            if problems := list(catalogs.problems(self, keys)):
+                raise config_error(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
+            for difference in catalogs.differences(self, replication_key):
+                self.logger.warning(difference)
+        self.primary_keys = keys
+
+    def page(self, request: Request, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
+        """Find and check the records of an answer.
+
+        Args:
+            request: The request, for errors.
+            body: The decoded body.
+            context: The parent's keys, or None.
+
+        Returns:
+            The page, whose records all have their keys and the declared types.
+
+        Raises:
+            RequestError: There is no list of records, or one does not fit its schema.
+        """
+        records = self.find_records(body)
+        if not isinstance(records, list):
+            place = f"`{self.records_path}`" if self.records_path else "the root"
+            raise self.client.request_error(
+                request,
+                f"answered without a list of records at {place}, but"
+                f" {responses.describe_shape(body)}",
+                self.records_remedy,
+            )
+        inherited = {key: (context or {})[key] for key in self.parent_keys}
+        for record in records:
+            if inherited and isinstance(record, dict):
+                record.update(inherited)
+        return self.make_page(request, records, body)
+
+    def make_page(
+        self,
+        request: Request,
+        records: list[Any],
+        body: Any = None,  # noqa: ANN401
+        *,
+        first: int = 0,
+    ) -> Page:
+        """Check records, and make a page of them.
+
+        Args:
+            request: Where they came from, for errors.
+            records: The records.
+            body: The decoded body.
+            first: The place of the first in the answer, for errors.
+
+        Raises:
+            RequestError: One does not fit its schema.
+        """
+        for index, record in enumerate(records, first):
+            self.conform(request, index, record)
+        keys = [tuple(record[key] for key in self.primary_keys) for record in records]
+        return Page(body, self.chunk(records), keys)
+
+    def chunk(self, records: list[Record]) -> RecordChunk:
+        """Return a chunk of records that are decoded."""
+        key = self.replication_key
+        return RecordChunk(records, [record.get(key) for record in records] if key else ())
+
+    @cached_property
+    def raw_reader(self) -> RawRecordReader | None:
+        """What reads pages without decoding their records.
+
+        None if they must be decoded: their schema, or what becomes of them, asks for it.
+        """
+        if not self.is_chunked:
+            return None
+        try:
+            return RawRecordReader(
+                self.effective_schema,
+                self.primary_keys,
+                replication_key=self.replication_key,
+                inherited=self.parent_keys,
+                path=self.records_path,
+                at_root=self.records_at_root,
+            )
+        except (TypeError, ValueError):
+            return None
+
+    def find_records(self, body: Any) -> Any:  # noqa: ANN401
+        """Return the list of records in a body, or what stands in its place."""
+        if self.records_at_root and isinstance(body, list):
+            return body
+        return responses.find(body, self.records_path)
+
+    def conform(self, request: Request, index: int, record: Any) -> None:  # noqa: ANN401
+        """Conform a record to its schema.
+
+        Args:
+            request: Where it came from, for errors.
+            index: Its place in the answer, for errors.
+            record: The record; undeclared fields are taken out of it.
+
+        Raises:
+            RequestError: It does not fit.
+        """
+        problem = (
+            self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
+        )
+        if problem:
+            said = f"gave a record (number {index} of the page) that {problem}"
+            # What has no key may be no record at all.
+            keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
+            remedy = self.record_remedy if keyed else self.records_remedy
+            raise self.client.request_error(request, said, remedy)
+
+    @cached_property
+    def _conformer(self) -> Conformer:
+        return Conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+
+    def _warn_undeclared(self, name: str) -> None:
+        self.logger.warning(
+            "Records of %s have a field '%s' that is not declared; it is left out. %s",
+            self.name,
+            name[:SHOWN_NAME],
+            self.record_remedy,
+        )
+
+    @property
+    def records_remedy(self) -> str:
+        """What to do when a page has no list of records, or of something else."""
+        return self.remedies.check_address
+
+    @property
+    def record_remedy(self) -> str:
+        """What to do when a record does not fit its schema."""
+        return ""
