@@ -1,1 +1,1 @@
-"""Runs of a pipeline: checkpoints, recovery, signals and failures."""
+"""Runs of a pipeline: checkpoints, locks, recovery, signals, failures and reports."""

@@ -1,4 +1,4 @@
-"""Runs that commit package after package while the tap goes on."""
+"""`load`: runs of a pipeline that commit one package after another while the tap is read."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from dlt_bridge.destinations.dlt_private import own_signal_handlers, running_pip
 from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.leftovers import give_up_if_sent_again
 from dlt_bridge.run.locks import exclusive
-from dlt_bridge.run.logs import one_line_logs
-from dlt_bridge.run.recovery import explaining_damage, give_up_after_restart, repair_after_kill
-from dlt_bridge.run.redaction import redact_trace, redacted
+from dlt_bridge.run.recovery import (
+    explaining_damage,
+    give_up_after_restart,
+    give_up_if_sent_again,
+    repair_after_kill,
+)
+from dlt_bridge.run.redaction import one_line_logs, redact_trace, redacted
 from dlt_bridge.run.signals import stoppable
 
 if TYPE_CHECKING:
@@ -41,58 +44,58 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run of a tap, over the packages that it fills.
+    """One run of a tap, which fills one or several packages.
 
     Args:
         every: Seconds after which the next STATE ends a package.
 
     Attributes:
-        driver: Reads the tap, once it is started.
-        stopped: dlt wanted no more of it, as with `add_limit`.
+        driver: Reads the tap. None until the tap is started.
+        stopped: Whether dlt stopped reading before the tap ended, as with `add_limit`.
     """
 
     def __init__(self, every: float) -> None:
         self._every = every
         self.driver: Driver | None = None
         self.stopped = False
-        self._held = ExitStack()
+        self._open_client = ExitStack()
 
     @property
     def ended(self) -> bool:
-        """Say whether there is no further package to fill."""
+        """Whether there is no further package to fill."""
         return self.stopped or (self.driver is not None and self.driver.ended)
 
     def packages(self, start: Callable[[], Driver]) -> Iterator[StreamItems]:
-        """Yield what belongs to the next package."""
-        # Meanwhile the file is nobody's.
-        self._held.close()
+        """Yield the items of the next package, and start the tap if it does not run yet."""
+        # Release the DuckDB file while the tap is read.
+        self._open_client.close()
         self.driver = self.driver or start()
-        begun = time.monotonic()
-        yield from self.driver.package(lambda: time.monotonic() - begun >= self._every)
+        start_time = time.monotonic()
+        yield from self.driver.package(lambda: time.monotonic() - start_time >= self._every)
         if destination_type() == "duckdb":
-            # Each job of dlt's opens the file, which takes the longer the more tables are in it,
-            # unless the process has it open already.
+            # Keep the file open while dlt loads. Otherwise each job opens it again, which takes
+            # longer the more tables there are.
             client = make_client(running_pipeline(), dlt.current.source_schema())
-            self._held.enter_context(client.sql_client)
+            self._open_client.enter_context(client.sql_client)
 
     def close(self) -> None:
-        """Stop the tap, if it still runs, and let go of the destination."""
-        self._held.close()
+        """Stop the tap if it still runs, and close the destination."""
+        self._open_client.close()
         if self.driver is not None:
             self.driver.close()
 
 
-#: Arguments of `pipeline.run` that say where to load.
+#: Arguments of `pipeline.run` that name the destination and the dataset.
 LOCATION_ARGUMENTS = ("destination", "dataset_name", "credentials")
 _run: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
 @contextmanager
 def reading(start: Callable[[], Driver]) -> Iterator[Iterator[StreamItems]]:
-    """Read a package: all that the tap gives; or, within `load`, up to a checkpoint.
+    """Give the items of one package: up to a checkpoint within `load`, otherwise all of the tap.
 
     Args:
-        start: Makes the driver that reads the tap.
+        start: Returns a new driver, which reads the tap.
     """
     run = _run.get()
     packages = run.packages(start) if run else start().package()
@@ -103,7 +106,7 @@ def reading(start: Callable[[], Driver]) -> Iterator[Iterator[StreamItems]]:
             run.stopped = True
         raise
     finally:
-        # If dlt stops in the midst of a package, so does the tap.
+        # If dlt stops within a package, stop the tap.
         packages.close()  # type: ignore[attr-defined]
 
 
@@ -114,31 +117,34 @@ def load(
     checkpoint_every: float = CHECKPOINT_SECONDS,
     **arguments: Any,  # noqa: ANN401
 ) -> list[LoadInfo]:
-    """Load a source of `singer`, and commit again and again while the tap goes on.
+    """Load a source of `singer`, and commit at regular checkpoints while the tap is read.
 
-    What a run has committed stays, whatever happens after it; the next run goes on from its last
+    Committed packages stay, whatever happens later. The next run continues from the last
     checkpoint, on this machine or another. Packages that an earlier run left are loaded first.
 
     Args:
         pipeline: The pipeline to load with.
-        source: The source.
-        checkpoint_every: Seconds after which the tap's next STATE ends a package; 0 for each one.
-        arguments: Of `pipeline.run`, such as `refresh` or `schema_contract`.
+        source: A source of `singer` or `chat`.
+        checkpoint_every: Seconds after which the tap's next STATE ends a package; 0 commits at
+            each STATE.
+        arguments: Arguments of `pipeline.run`, such as `refresh` or `schema_contract`.
 
     Returns:
-        What was loaded, package by package.
+        What dlt reports of each package.
 
     Raises:
         BridgeError: The source is not one of `singer`, or what an earlier run left can't be loaded.
-        PipelineStepFailed: The tap or the load failed. All packages before it are loaded. Its text
-            shows no values of rows, which a database may quote; `pipeline.run` would show them.
+        PipelineStepFailed: The tap or the load failed. All packages before it are loaded. Unlike
+            the error of `pipeline.run`, its text shows no values of rows, which a database may
+            quote.
     """
     try:
         with one_line_logs(), stoppable(), exclusive(pipeline):
             infos = load_leftovers(
                 pipeline, **{name: arguments.get(name) for name in LOCATION_ARGUMENTS}
             )
-            # The pipeline has them; dlt would look for its state without credentials.
+            # The pipeline has them now. Given again, dlt would look for its state without
+            # credentials.
             for name in ("destination", "credentials"):
                 arguments.pop(name, None)
             packages = committed_packages(
@@ -146,9 +152,9 @@ def load(
             )
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
-        said = redacted(failed)
-    # Raised outside of the handler, so that nobody finds the original.
-    raise said
+        error = redacted(failed)
+    # Raised outside the handler, so that the original is not in its context.
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +162,18 @@ class CommittedPackage:
     """A package that is in the destination.
 
     Attributes:
-        info: What dlt says of it.
-        state: The value of the STATE that is kept with it, as JSON text; None if there is none.
-        last: The tap has ended.
-        beside: How many values did not fit their column since the package before, by the one that
-            they are in: `table.column`.
-        warnings: How many warnings and errors the tap has logged so far.
+        info: What dlt reports of the package.
+        state: The value of the STATE that it ends with, as JSON text; None if there is none.
+        last: Whether the tap has ended.
+        in_variants: How many values did not fit their column since the last package, by the
+            variant column that holds them: `table.column`.
+        warnings: How many warnings and errors the tap has logged in this run.
     """
 
     info: LoadInfo
     state: str | None
     last: bool
-    beside: Counter[str] = field(default_factory=Counter)
+    in_variants: Counter[str] = field(default_factory=Counter)
     warnings: int = 0
 
 
@@ -180,20 +186,20 @@ def committed_packages(
 ) -> Iterator[CommittedPackage]:
     """Load a source as `load` does, and yield each package when it is in the destination.
 
-    Packages that an earlier run left are not looked at.
+    Packages that an earlier run left are ignored.
 
     Args:
-        pipeline: As for `load`.
-        source: Likewise.
-        checkpoint_every: Likewise.
-        arguments: Likewise.
+        pipeline: The pipeline to load with.
+        source: A source of `singer` or `chat`.
+        checkpoint_every: Seconds after which the tap's next STATE ends a package.
+        arguments: Arguments of `pipeline.run`.
 
     Raises:
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed.
     """
-    run, known = Run(checkpoint_every), Counter[str]()
-    asked = {name: part.write_disposition for name, part in source.resources.items()}
+    run, counted = Run(checkpoint_every), Counter[str]()
+    dispositions = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:
             token = _run.set(run)
@@ -205,31 +211,35 @@ def committed_packages(
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
             driver = run.driver
-            beside = driver.beside
-            yield CommittedPackage(info, driver.kept, run.ended, beside - known, driver.warnings)
-            known = beside
-            # Of the run as a whole, not of each of its packages.
+            total = driver.beside
+            yield CommittedPackage(info, driver.kept, run.ended, total - counted, driver.warnings)
+            counted = total
+            # `refresh` applies to the run, not to each of its packages.
             arguments.pop("refresh", None)
     finally:
-        # Packages that end before the tap replace nothing: see `Driver._postpone_replacing`.
-        for name, disposition in asked.items():
+        # The driver changes the disposition of packages that end before the tap does.
+        for name, disposition in dispositions.items():
             if disposition == "replace":
                 source.resources[name].apply_hints(write_disposition=disposition)
         run.close()
 
 
 def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401
-    """Load the packages that an earlier run left, and return what was loaded.
+    """Load the packages that an earlier run left.
 
-    Without `pipeline.run`: where there is no dataset yet, it would forget the state of them.
+    This calls `normalize` and `load`, because `pipeline.run` loses the state of such packages where
+    there is no dataset yet.
 
     Args:
         pipeline: The pipeline.
         where: Those arguments of `pipeline.run` that are in `LOCATION_ARGUMENTS`.
 
+    Returns:
+        What dlt reports of each package.
+
     Raises:
-        BridgeError: They can't be loaded.
-        PipelineStepFailed: Likewise, for a reason that has nothing to do with them.
+        BridgeError: The packages can't be loaded.
+        PipelineStepFailed: Loading failed for a reason that has nothing to do with the packages.
     """
     infos = []
     give_up_after_restart(pipeline)

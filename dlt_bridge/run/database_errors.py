@@ -1,7 +1,7 @@
-"""What a database says when it refuses a load, without the values of rows that it may quote.
+"""Sentences for the errors of databases, without the values of rows that they may quote.
 
-Names of tables, columns and constraints are shown. What is shown of a database's own words depends
-on the kind of its error: there are kinds whose words hold names alone.
+Names of tables, columns and constraints are shown. The message of the database is shown only for
+kinds of errors whose messages hold names and no values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEPENDENT = "Drop what depends on it first, such as a view, and make it again a
 _FEWER = "Deselect properties in the tap's catalog."
 _RIGHTS = "Give the database's user the right to it."
 
-#: What to do about errors of PostgreSQL whose words hold no values, by the beginning of the code.
+#: Remedies for errors of PostgreSQL whose messages hold no values, by the start of their code.
 _POSTGRES = {
     "42804": _TYPE,
     "42846": _TYPE,
@@ -44,7 +44,7 @@ _POSTGRES = {
     "55": _LATER,
     "57": _LATER,
 }
-#: Likewise of DuckDB, by the class and by what stands in its words.
+#: Remedies for such errors of DuckDB, by their class and a part of their message.
 _DUCKDB = (
     ("CatalogException", "already exists", _RENAME),
     ("CatalogException", "", _AGAIN),
@@ -58,12 +58,12 @@ _DUCKDB = (
     ("ConstraintException", "NOT NULL constraint failed", _LET),
     ("ConstraintException", "CHECK constraint failed", _LET),
 )
-# What comes before a value, in the lines that say where it happened: `COPY t, line 1, column id: `.
+# What PostgreSQL puts before a value: `COPY t, line 1, column id: `.
 _COPIED = re.compile(r'COPY (?P<table>\w+), line \d+(, column (?P<column>"[^"]+"|\w+))?')
 
 
 def refusal(chain: Iterable[BaseException]) -> str | None:
-    """Return what a database has said and what to do, if one has refused a load.
+    """Return a sentence with the refusal of a database and a remedy; None if none refused.
 
     Args:
         chain: An error and its causes.
@@ -81,7 +81,7 @@ def _sentence(table: str, what: str, remedy: str) -> str:
 
 
 def is_permanent(chain: Iterable[BaseException]) -> bool:
-    """Say whether a database would refuse the same rows again, whenever they come.
+    """Return whether a database would refuse the same rows again at any time.
 
     Args:
         chain: An error and its causes.
@@ -91,10 +91,10 @@ def is_permanent(chain: Iterable[BaseException]) -> bool:
 
 
 def _refused(chain: Iterable[BaseException]) -> tuple[str, str, str] | None:
-    """Return the table, what a database has said, and what to do."""
+    """Return the table, the message of the database, and the remedy."""
     table = ""
     for error in chain:
-        # dlt names the file that could not be loaded: its table comes first.
+        # dlt gives the name of the file that could not be loaded, which starts with its table.
         table = str(getattr(error, "job_id", table)).partition(".")[0]
         root = type(error).__module__.partition(".")[0].lstrip("_")
         if root == "psycopg2":
@@ -109,12 +109,12 @@ def _of_postgres(error: Any) -> tuple[str, str]:  # noqa: ANN401
         return "the connection broke", _LATER
     code = str(error.pgcode)
     context = str(error.diag.context or "")
-    # What a function of the user's says may hold anything.
-    own = "PL/pgSQL" not in context
-    for begin in (code, code[:2]):
-        if begin in _POSTGRES:
-            said = error.diag.message_primary if own else type(error).__name__
-            return str(said), _POSTGRES[begin]
+    # The message of a function of the user may hold anything.
+    is_own_message = "PL/pgSQL" not in context
+    for prefix in (code, code[:2]):
+        if prefix in _POSTGRES:
+            message = error.diag.message_primary if is_own_message else type(error).__name__
+            return str(message), _POSTGRES[prefix]
     where = _COPIED.search(context)
     column = where and where.group("column")
     of = f" `{column}`" if column else ""
@@ -122,11 +122,11 @@ def _of_postgres(error: Any) -> tuple[str, str]:  # noqa: ANN401
 
 
 def _of_duckdb(error: BaseException) -> tuple[str, str]:
-    said = str(error).strip().partition("\n")[0]
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    for kind, words, remedy in _DUCKDB:
-        if kind in kinds and words in said:
-            return said.partition(": ")[2] or said, remedy
-    if "ConstraintException" in kinds:
+    message = str(error).strip().partition("\n")[0]
+    classes = {cls.__name__ for cls in type(error).__mro__}
+    for name, words, remedy in _DUCKDB:
+        if name in classes and words in message:
+            return message.partition(": ")[2] or message, remedy
+    if "ConstraintException" in classes:
         return "a constraint of the table does not hold", _LET
     return f"{type(error).__name__}, so a value does not fit its column", _TYPE

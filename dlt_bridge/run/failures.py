@@ -1,7 +1,7 @@
-"""What went wrong in a run of a pipeline, as one sentence for who must act.
+"""`sentence`: what went wrong in a run of a pipeline, and what to do about it.
 
-dlt's errors name steps, files and classes, and may show values of rows; what a user can do about it
-is at the end of a chain of causes. Nothing here shows what came from a tap or from rows.
+dlt's errors name steps, files and classes, and may show values of rows. The cause that a user can
+act on is at the end of a chain. The sentences here show no values that come from taps or rows.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NO_SPACE = (
     "No space is left on the disk. What was committed before stays; free some space, and run it"
     " again. The working files are where TMPDIR, or the pipelines' folder, says."
 )
-#: What to say of errors that are known by their texts.
+#: Sentences for errors that are recognized by their texts.
 _SENTENCES = (
     (
         re.compile(
@@ -59,7 +59,7 @@ _SENTENCES = (
     ),
     (re.compile("No space left on device"), _NO_SPACE),
 )
-#: What a database is asked before any row is sent: its errors are about the way there.
+#: Steps before any row is sent: their errors are about the connection.
 _STEPS_WITHOUT_ROWS = ("sync",)
 
 
@@ -67,22 +67,22 @@ def sentence(error: BaseException) -> str:
     """Return what happened and what to do, in one sentence or two.
 
     Args:
-        error: What a run of a pipeline raised.
+        error: The error that a run of a pipeline raised.
     """
     chain = list(causes_of(error))
     for cause in chain:
         if isinstance(cause, BridgeError):
             return str(cause)
     for cause in chain:
-        if said := _known(cause):
-            return said
+        if known := _known(cause):
+            return known
     if any(_before_rows(cause) for cause in chain):
         return (
             f"The destination can't be used: {_first_line(chain[-1])} Check its name, address,"
             " credentials and rights."
         )
-    if said := refusal(chain):
-        return said
+    if refused := refusal(chain):
+        return refused
     step = next((cause.step for cause in chain if isinstance(cause, PipelineStepFailed)), None)
     what = f"dlt's step {step}" if step else "The bridge"
     return (
@@ -93,17 +93,17 @@ def sentence(error: BaseException) -> str:
 
 
 def is_understood(error: BaseException) -> bool:
-    """Say whether it is known what to do about an error of a pipeline."""
+    """Return whether `sentence` has a remedy for an error of a pipeline."""
     chain = list(causes_of(error))
-    # A lock, a lack of memory: later it may go well.
-    passes = refusal(chain) is not None and not is_permanent(chain)
-    return passes or any(
+    # Such as a lock or a lack of memory, which may pass.
+    is_temporary = refusal(chain) is not None and not is_permanent(chain)
+    return is_temporary or any(
         isinstance(cause, BridgeError) or _known(cause) or _before_rows(cause) for cause in chain
     )
 
 
 def frames(error: BaseException) -> str:
-    """Return where an error and its causes happened, without their texts."""
+    """Return the tracebacks of an error and its causes, without their texts."""
     return "\n".join(
         f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}"
         for cause in causes_of(error)
@@ -111,36 +111,36 @@ def frames(error: BaseException) -> str:
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it, the first cause last."""
-    found: BaseException | None = error
+    """Yield an error and its causes, the first cause last."""
+    cause: BaseException | None = error
     seen: set[int] = set()
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        found = found.__cause__ or found.__context__
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _known(error: BaseException) -> str | None:
-    """Return what to say of an error that tells by itself what to do."""
+    """Return the sentence for an error that is known by its text or its class; otherwise None."""
     text = str(error)
     for pattern, template in _SENTENCES:
-        if found := pattern.search(text):
-            return template.format(**found.groupdict())
-    return _of_kind(error)
+        if match := pattern.search(text):
+            return template.format(**match.groupdict())
+    return _of_class(error)
 
 
 @singledispatch
-def _of_kind(_: BaseException) -> str | None:
-    """Return what to say of an error that is known by its class."""
+def _of_class(_: BaseException) -> str | None:
+    """Return the sentence for an error that is known by its class; otherwise None."""
     return None
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: OSError) -> str | None:
     return _NO_SPACE if error.errno == errno.ENOSPC else None
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: ConfigFieldMissingException) -> str:
     kind = re.sub(r"(Destination)?(Client)?Configuration$", "", error.spec_name)
     fields = ", ".join(f"`{field}`" for field in error.fields)
@@ -151,7 +151,7 @@ def _(error: ConfigFieldMissingException) -> str:
     )
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: ConfigValueCannotBeCoercedException) -> str:
     return (
         f"The setting `{error.field_name}` in dlt's configuration is none of its type. The files"
@@ -159,19 +159,19 @@ def _(error: ConfigValueCannotBeCoercedException) -> str:
     )
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: ValueNotSecretException) -> str:
     return f"`{error.key}` is in config.toml, and holds secrets: it goes into secrets.toml."
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: InvalidNativeValue) -> str:
     how = re.search(r"`(\w+://[^`]+)`", str(error))
     like = f" They look like {how.group(1)}." if how else ""
     return f"The credentials of the destination can't be read.{like}"
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: DataValidationError) -> str:
     column = f"column `{error.column_name}` of " if error.column_name else ""
     return (
@@ -180,7 +180,7 @@ def _(error: DataValidationError) -> str:
     )
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: UnsupportedDataType) -> str:
     return (
         f"{error.destination_type} can't take the {error.data_type} column `{error.column}` of"
@@ -189,28 +189,28 @@ def _(error: UnsupportedDataType) -> str:
     )
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: DestinationTerminalException) -> str | None:
-    # Those of its subclasses may quote a database.
-    own = type(error) is DestinationTerminalException
-    return _problem_of_dlt(error) if own and not error.__cause__ else None
+    # Its subclasses may quote a database.
+    is_plain = type(error) is DestinationTerminalException
+    return _problem_of_dlt(error) if is_plain and not error.__cause__ else None
 
 
-@_of_kind.register(DestinationCapabilitiesException)
-@_of_kind.register(IdentifierTooLongException)
-@_of_kind.register(MergeDispositionException)
+@_of_class.register(DestinationCapabilitiesException)
+@_of_class.register(IdentifierTooLongException)
+@_of_class.register(MergeDispositionException)
 def _problem_of_dlt(error: BaseException) -> str:
-    """Return what dlt says of a configuration that can't be: it holds no values of rows."""
+    """Return dlt's own text about an impossible configuration, which holds no values of rows."""
     return f"dlt refuses to load: {' '.join(str(error).split())}"
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: DestinationIncompatibleLoaderFileFormatException) -> str:
     known = ", ".join(sorted(error.supported_formats))
     return f"{error.destination} takes no {error.file_format} files. It takes: {known}."
 
 
-@_of_kind.register
+@_of_class.register
 def _(error: PipelineHasPendingDataException) -> str:
     return (
         f"The pipeline {error.pipeline_name} has a package that is not loaded yet. Run it again to"
@@ -219,6 +219,7 @@ def _(error: PipelineHasPendingDataException) -> str:
 
 
 def _before_rows(error: BaseException) -> bool:
+    """Return whether an error happened before any row was sent."""
     return isinstance(error, DestinationConnectionError) or (
         isinstance(error, PipelineStepFailed) and error.step in _STEPS_WITHOUT_ROWS
     )

@@ -1,4 +1,4 @@
-"""One run of a pipeline at a time: locks that end with the process that holds them."""
+"""Locks that keep a pipeline to one run at a time; they end with the process that holds them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def exclusive(pipeline: Pipeline) -> Iterator[None]:
-    """Keep other runs from the working folder of a pipeline: two would read the same rows.
+    """Lock the working folder of a pipeline, because two runs would read the same rows.
 
     Args:
         pipeline: The pipeline.
 
     Raises:
-        BridgeError: Another run has the folder.
+        BridgeError: Another run holds the lock.
     """
-    # Beside the folder: a run that gives the folder up keeps the lock.
+    # Beside the folder, so that a run keeps the lock when it drops the folder.
     path = Path(pipeline.pipelines_dir, f"{pipeline.pipeline_name}.lock")
     with _Lock(path) as lock:
-        if not lock.taken():
+        if not lock.acquire():
             raise BridgeError(
                 f"Another run of the pipeline {pipeline.pipeline_name} is under way"
                 f" ({lock.holder()}), and this one would read the same rows. Start it when that one"
@@ -48,16 +48,16 @@ def exclusive(pipeline: Pipeline) -> Iterator[None]:
 
 @contextmanager
 def in_turn(pipeline: Pipeline) -> Iterator[None]:
-    """Wait until no other run of this machine loads by a pipeline of this name to the same place.
+    """Wait until no other run on this machine loads to the same location with this pipeline name.
 
-    For runs with working folders of their own, which are fed by others.
+    This is for runs of target-dlt, each of which has a working folder of its own.
 
     Args:
         pipeline: The pipeline.
     """
     name = pipeline.pipeline_name
     with _Lock(Path(get_dlt_pipelines_dir(), f"{name}.{location_id(pipeline)}.lock")) as lock:
-        if not lock.taken():
+        if not lock.acquire():
             logger.warning(
                 "Another run of the pipeline %s loads to the same place (%s). This one waits for"
                 " its end. Runs that are to load at the same time need pipeline names of their"
@@ -70,38 +70,38 @@ def in_turn(pipeline: Pipeline) -> Iterator[None]:
 
 
 class _Lock:
-    """A file that one process can lock. Whoever has locked it removes it in the end.
+    """A file that one process can lock, and removes in the end.
 
     Args:
-        path: Where the file is.
+        path: The path of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
-        self._ours = False
+        self._is_ours = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ours:
+        if self._is_ours:
             self._path.unlink(missing_ok=True)
         self._close()
 
-    def taken(self) -> bool:
-        """Take the lock, and say whether it could be had."""
+    def acquire(self) -> bool:
+        """Take the lock, and return False if another process has it."""
         return self._take(fcntl.LOCK_NB)
 
     def wait(self) -> None:
-        """Take the lock when it is to be had."""
+        """Wait for the lock, and take it."""
         self._take(0)
 
     def holder(self) -> str:
-        """Return who has the lock, for people to read."""
+        """Return which process has the lock, for people to read."""
         return self._path.read_text(errors="replace") if self._path.exists() else "unknown"
 
-    # Some folders can be locked by nobody, as they are shared or can't be written to.
+    # Some folders take no locks: shared ones, and those that can't be written to.
     def _take(self, flags: int) -> bool:
         while True:
             self._close()
@@ -119,12 +119,12 @@ class _Lock:
                     error.strerror,
                 )
                 return True
-            # Whoever had it before may have removed it meanwhile.
+            # The last holder may have removed the file after it was opened here.
             if self._path.exists() and os.path.samestat(os.fstat(self._file), self._path.stat()):
                 break
         os.ftruncate(self._file, 0)
         os.write(self._file, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        self._ours = True
+        self._is_ours = True
         return True
 
     def _close(self) -> None:

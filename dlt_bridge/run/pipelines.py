@@ -1,4 +1,4 @@
-"""Where to load, as a command or a config says it: a dlt pipeline with its destination."""
+"""Makes dlt pipelines and destinations from the settings of a command or a config."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineSpec:
-    """A destination, and the pipeline that loads there.
+    """The settings of a pipeline and its destination.
 
     Attributes:
-        destination: The name of a dlt destination, or of one that dlt's configuration names.
-        pipeline: The pipeline's name.
-        dataset: The dataset, which most databases call a schema; by default `<pipeline>_dataset`,
-            as with dlt.
-        credentials: As dlt takes them: a path, a URL, an object. Of `filesystem`, the URL of the
-            bucket or folder. None if dlt's configuration has them.
-        options: What the destination takes besides, such as `location` of BigQuery.
-        folder: Where pipelines keep their working files; None for dlt's own place.
+        destination: The name of a dlt destination, or of one in dlt's configuration.
+        pipeline: The name of the pipeline.
+        dataset: The dataset, which most databases call a schema. By default
+            `<pipeline>_dataset`, as with dlt.
+        credentials: A path, a URL or an object, as dlt takes them. For `filesystem`, the URL of
+            the bucket or folder. None to use dlt's configuration.
+        options: Other arguments of the destination, such as `location` of BigQuery.
+        folder: The folder for working files of pipelines; None for dlt's default.
     """
 
     destination: str
@@ -50,102 +50,102 @@ class PipelineSpec:
     folder: str | None = None
 
 
-def make_pipeline(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
-    """Make the pipeline that loads to a place; nothing is connected yet.
+def make_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make a pipeline, without connecting to its destination.
 
     Args:
-        place: The place.
-        progress: As `dlt.pipeline` takes it.
+        spec: The settings of the pipeline.
+        progress: The argument `progress` of `dlt.pipeline`.
 
     Raises:
         BridgeError: There is no such destination, it needs packages that are not installed, or the
             pipeline's working files can't be read.
     """
-    destination = make_destination(place)
+    destination = make_destination(spec)
     try:
         return dlt.pipeline(
-            place.pipeline,
-            pipelines_dir=place.folder,  # type: ignore[arg-type]  # None is dlt's own place
+            spec.pipeline,
+            pipelines_dir=spec.folder,  # type: ignore[arg-type]  # None is dlt's own place
             destination=destination,
-            dataset_name=_dataset(place),  # type: ignore[arg-type]  # likewise
+            dataset_name=_dataset(spec),  # type: ignore[arg-type]  # likewise
             progress=progress,
         )
     except json.JSONDecodeError as error:
-        folder = Path(place.folder or get_dlt_pipelines_dir(), place.pipeline)
-        raise damage_error(place.pipeline, str(folder), error) from error
+        folder = Path(spec.folder or get_dlt_pipelines_dir(), spec.pipeline)
+        raise damage_error(spec.pipeline, str(folder), error) from error
 
 
-def make_local_pipeline(place: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
-    """Make a pipeline whose relative paths are of the working folder.
+def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    """Make a pipeline whose relative paths start from the current folder.
 
-    dlt takes them for those of the folder of the pipeline's first run. What is known of another
-    place is forgotten: each has its own state.
+    dlt resolves them from the folder of the pipeline's first run. If the pipeline loads to another
+    location than before, its working files are dropped, because each location has its own state.
 
     Args:
-        place: The place.
-        progress: As `dlt.pipeline` takes it.
+        spec: The settings of the pipeline.
+        progress: The argument `progress` of `dlt.pipeline`.
 
     Raises:
         BridgeError: As for `make_pipeline`.
     """
-    pipeline = make_pipeline(place, progress=progress)
+    pipeline = make_pipeline(spec, progress=progress)
     here = str(Path(current.run_context().local_dir).absolute())
     if pipeline.get_local_state_val(START_FOLDER) == here:
         return pipeline
     before = describe_location(pipeline)
     pipeline.set_local_state_val(START_FOLDER, here)
-    # Made anew, as a destination keeps what it has looked up.
-    pipeline = make_pipeline(place, progress=progress)
+    # Made again, because a destination keeps the paths that it has resolved.
+    pipeline = make_pipeline(spec, progress=progress)
     if describe_location(pipeline) != before:
         pipeline.drop()
     return pipeline
 
 
-def _dataset(place: PipelineSpec) -> str | None:
-    """Return the name of the dataset; None for dlt's own choice."""
-    if place.dataset is None and has_portable_name(place.pipeline):
+def _dataset(spec: PipelineSpec) -> str | None:
+    """Return the name of the dataset; None for dlt's default."""
+    if spec.dataset is None and has_portable_name(spec.pipeline):
         return None
-    return portable_dataset_name(place.dataset or f"{place.pipeline}_dataset")
+    return portable_dataset_name(spec.dataset or f"{spec.pipeline}_dataset")
 
 
-def make_destination(place: PipelineSpec) -> Destination[Any, Any]:
-    """Make the destination of a place; nothing is connected yet.
+def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
+    """Make a destination, without connecting to it.
 
     Args:
-        place: The place.
+        spec: The settings of the pipeline.
 
     Raises:
-        BridgeError: As for `make_pipeline`.
+        BridgeError: There is no such destination, or it needs packages that are not installed.
     """
-    options = dict(place.options)
-    if place.credentials is not None:
-        files = place.destination == "filesystem" and isinstance(place.credentials, str)
-        options["bucket_url" if files else "credentials"] = place.credentials
+    options = dict(spec.options)
+    if spec.credentials is not None:
+        files = spec.destination == "filesystem" and isinstance(spec.credentials, str)
+        options["bucket_url" if files else "credentials"] = spec.credentials
     try:
-        found = Destination.from_reference(place.destination, **options)
+        destination = Destination.from_reference(spec.destination, **options)
     except UnknownDestinationModule:
         known = [name for name in destinations.__all__ if name != "destination"]
-        near = get_close_matches(place.destination, known, n=1)
+        near = get_close_matches(spec.destination, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"dlt has: {', '.join(sorted(known))}."
         raise BridgeError(f"There is no such destination. {hint}") from None
     except TypeError as error:
-        raise BridgeError(f"The destination {place.destination}: {error}.") from None
-    if not isinstance(found, Destination):
+        raise BridgeError(f"The destination {spec.destination}: {error}.") from None
+    if not isinstance(destination, Destination):
         raise BridgeError("What is named as the destination is none.")
     try:
-        # What it imports, it needs before anything else.
-        _ = found.client_class
+        # This imports the packages that the destination needs.
+        _ = destination.client_class
     except (MissingDependencyException, ImportError) as error:
         raise BridgeError(
-            f"The destination {place.destination} needs packages that are not installed"
-            f" ({_missing(error)}). Install them: pip install 'dlt[{place.destination}]'."
+            f"The destination {spec.destination} needs packages that are not installed"
+            f" ({_missing(error)}). Install them: pip install 'dlt[{spec.destination}]'."
         ) from None
-    if found.destination_type == "dlt.destinations.postgres":
-        # Here, because its packages are there only now.
+    if destination.destination_type == "dlt.destinations.postgres":
+        # Here, because it imports the packages of PostgreSQL.
         from dlt_bridge.postgres import with_exact_csv  # noqa: PLC0415
 
-        return with_exact_csv(found)
-    return found
+        return with_exact_csv(destination)
+    return destination
 
 
 def _missing(error: MissingDependencyException | ImportError) -> str:

@@ -1,8 +1,13 @@
-"""The working files of a pipeline, which a machine that stops may leave damaged.
+"""What a run does about the working files that an earlier run left.
 
-dlt leaves it to the system when files reach the disk. Of a process that is killed none is lost; but
-when the power fails, files may be cut off or empty, and rows in an empty file of text would be
-taken for none, while the state goes on. State and schema are in the destination, too.
+`load` loads packages that wait, because a commit that was interrupted must be completed: without a
+key, rows that are already in the table would come twice if the tap sent them again. target-dlt can
+drop what it finds, as the STATE of those rows was never written to its output. `load` gives
+packages up only where that loses nothing, and nothing is loaded twice.
+
+dlt leaves it to the system when files reach the disk. A process that is killed loses none. But a
+power failure may leave files cut off or empty, and rows in an empty text file would be skipped,
+while the state says that they are loaded. State and schema are in the destination, too.
 """
 
 from __future__ import annotations
@@ -14,32 +19,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlt.common.schema.utils import get_root_table
+
+from dlt_bridge.destinations.destination import is_sent_again
 from dlt_bridge.destinations.dlt_private import extracted_folder
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.failures import causes_of, frames, is_understood
+from dlt_bridge.run.database_errors import is_permanent
+from dlt_bridge.run.failures import causes_of, frames, is_understood, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dlt import Pipeline
+    from dlt.pipeline.exceptions import PipelineStepFailed
 
 logger = logging.getLogger(__name__)
 
-#: The file that says since which start of the machine the others are there.
-MARK = "machine_start"
+#: The file in the working folder that names the start of the machine in which the others were made.
+BOOT_FILE = "machine_start"
 _LINUX = Path("/proc/sys/kernel/random/boot_id")
 _MACOS = ("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
 
 
 def give_up_after_restart(pipeline: Pipeline) -> None:
-    """Go on from the destination, as on a new machine, if this one was restarted meanwhile.
+    """Drop the working files of a pipeline if the machine was restarted since its last run.
 
     Args:
         pipeline: The pipeline.
     """
-    now, mark = _machine_start(), Path(pipeline.working_dir, MARK)
-    restarted = mark.exists() and mark.read_text(errors="replace") != now
-    if restarted and pipeline.config.restore_from_destination:
+    boot, file = _boot_id(), Path(pipeline.working_dir, BOOT_FILE)
+    is_restarted = file.exists() and file.read_text(errors="replace") != boot
+    if is_restarted and pipeline.config.restore_from_destination:
         logger.warning(
             "The machine was restarted since the last run of the pipeline %s, so its working files"
             " may be damaged. They are given up: the tap goes on from what is committed.",
@@ -47,25 +57,26 @@ def give_up_after_restart(pipeline: Pipeline) -> None:
         )
         give_up(pipeline)
     else:
-        _write_mark(pipeline)
+        _write_boot_file(pipeline)
 
 
 def give_up(pipeline: Pipeline) -> None:
-    """Give up the working files of a pipeline: it goes on from the destination.
+    """Drop the working files of a pipeline, which then restores its state from the destination.
 
     Args:
         pipeline: The pipeline.
     """
     pipeline.drop()
-    _write_mark(pipeline)
+    _write_boot_file(pipeline)
 
 
 def repair_after_kill(pipeline: Pipeline) -> None:
-    """Put right what dlt leaves if it is killed in the midst of a step.
+    """Repair what dlt leaves behind if it is killed within a step.
 
-    It normalizes a package, and then deletes what was extracted: what is left of it keeps the
-    package from being loaded. And it commits its first package before it saves the state: without
-    the name of a schema there, it takes it that nothing waits.
+    dlt normalizes a package and then deletes the extracted one. If it is killed in between, what is
+    left of the extracted package keeps the normalized one from being loaded. And dlt commits its
+    first package before it saves the state: without the name of a schema there, dlt sees no package
+    that waits.
 
     Args:
         pipeline: The pipeline.
@@ -75,21 +86,66 @@ def repair_after_kill(pipeline: Pipeline) -> None:
         shutil.rmtree(extracted_folder(pipeline, package))
     waiting = [*pipeline.list_extracted_load_packages(), *normalized]
     if waiting and pipeline.default_schema_name is None:
-        # Kept, as dlt reads its state anew before it loads.
+        # In the managed state, because dlt reads its state again before it loads.
         with pipeline.managed_state():
             name: Any = pipeline.get_load_package_info(waiting[0]).schema_name
             pipeline.default_schema_name = name
 
 
-def _write_mark(pipeline: Pipeline) -> None:
-    if now := _machine_start():
-        mark = Path(pipeline.working_dir, MARK)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(now)
+def give_up_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
+    """Drop packages that the destination will never take, if the tap sends all their rows again.
+
+    The tables of the destination were changed after the packages were made.
+
+    Args:
+        pipeline: The pipeline.
+        failed: Why the packages can't be loaded.
+
+    Returns:
+        Whether they were dropped.
+    """
+    restores = pipeline.config.restore_from_destination
+    if not restores or not is_permanent(causes_of(failed)) or not _loses_nothing(pipeline):
+        return False
+    logger.warning(
+        "What an earlier run of the pipeline %s has left can't be loaded, and is given up: the tap"
+        " goes on from what is committed, and sends it again. %s",
+        pipeline.pipeline_name,
+        sentence(failed),
+    )
+    give_up(pipeline)
+    return True
 
 
-def _machine_start() -> str:
-    """Return what names the last start of the machine; nothing if it does not tell."""
+def _loses_nothing(pipeline: Pipeline) -> bool:
+    """Return whether all rows of the packages come again, and none of them is loaded already."""
+    normalized = pipeline.list_normalized_load_packages()
+    packages = [*normalized, *pipeline.list_extracted_load_packages()]
+    return all(
+        is_sent_again(pipeline.get_load_package_state(package)) for package in packages
+    ) and not any(_has_appended_rows(pipeline, package) for package in normalized)
+
+
+def _has_appended_rows(pipeline: Pipeline, package: str) -> bool:
+    """Return whether rows of a package are already in a table that rows are appended to."""
+    info = pipeline.get_load_package_info(package)
+    schema = info.schema
+    loaded = {job.job_file_info.table_name for job in info.jobs["completed_jobs"]}
+    return any(
+        get_root_table(schema.tables, name).get("write_disposition") == "append"
+        for name in loaded.intersection(schema.data_table_names())
+    )
+
+
+def _write_boot_file(pipeline: Pipeline) -> None:
+    if boot := _boot_id():
+        file = Path(pipeline.working_dir, BOOT_FILE)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(boot)
+
+
+def _boot_id() -> str:
+    """Return an identifier of the last start of the machine; empty if the system has none."""
     try:
         if _LINUX.exists():
             return _LINUX.read_text().strip()
@@ -102,10 +158,10 @@ def _machine_start() -> str:
 
 @contextmanager
 def explaining_damage(pipeline: Pipeline) -> Iterator[None]:
-    """Say what to do if dlt can't go on with what an earlier run of a pipeline left.
+    """Turn errors of dlt about the working files of a pipeline into a sentence with a remedy.
 
     Raises:
-        BridgeError: What the body raises, unless it is known what to do about it.
+        BridgeError: The body failed, and no other sentence says what to do about it.
     """
     try:
         yield
@@ -117,18 +173,18 @@ def explaining_damage(pipeline: Pipeline) -> Iterator[None]:
 
 
 def damage_error(name: str, folder: str, error: Exception) -> BridgeError:
-    """Return the error that says how to be rid of working files with which dlt can't go on.
+    """Return the error for working files that dlt can't read.
 
     Args:
-        name: Of the pipeline.
-        folder: Where its working files are.
-        error: What dlt says.
+        name: The name of the pipeline.
+        folder: The folder of its working files.
+        error: The error that dlt raised.
     """
     cause = list(causes_of(error))[-1]
-    said = BridgeError(
+    damage = BridgeError(
         f"What an earlier run of the pipeline {name} has left can't be loaded"
         f" ({type(cause).__name__}). Give it up: delete the folder {folder}, and run it again. What"
         " is committed stays, and the tap goes on from there."
     )
-    said.add_note(f"It happened here:\n{frames(error)}")
-    return said
+    damage.add_note(f"It happened here:\n{frames(error)}")
+    return damage

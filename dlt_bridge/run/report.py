@@ -1,4 +1,4 @@
-"""What a run has loaded: as a table for people, as JSON for programs, as a sentence for a log."""
+"""Reports of what a run loaded: a table for people, JSON for programs, a sentence for logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dlt_bridge.run.checkpoints import CommittedPackage
 
-#: Names of dlt's own tables and columns.
+#: The prefix of dlt's own tables and columns.
 DLT = "_dlt_"
 THOUSAND = 1000
 UNITS = ("kB", "MB", "GB", "TB")
@@ -28,11 +28,11 @@ class Loaded:
     """What was loaded into one table.
 
     Attributes:
-        rows: How many rows, with every version of a key.
-        size: Bytes of the files that the destination took.
-        seconds: How long it took to take them; files are taken side by side.
+        rows: The number of rows, counting every version of a key.
+        size: The size of the files that were loaded, in bytes.
+        seconds: The time that loading them took, added up; files are loaded in parallel.
         created: Whether the table is new.
-        columns: The columns that are new in a table that was there.
+        columns: The new columns of a table that existed before.
     """
 
     rows: int = 0
@@ -47,14 +47,14 @@ class Report:
 
     Args:
         pipeline: The pipeline that runs.
-        streams: The streams that are shown even if nothing comes for them.
+        streams: Streams to show even if they have no rows.
 
     Attributes:
-        tables: What was loaded, by table.
-        packages: How many packages were.
-        warnings: How often the tap has warned.
-        beside: How many values are kept beside their column, by the columns that they are in, such
-            as `orders.amount__v_text`. What is added up in the column lacks them.
+        tables: What was loaded, by the name of the table.
+        packages: The number of packages.
+        warnings: The number of warnings and errors that the tap has logged.
+        in_variants: How many values did not fit their column, by the variant column that holds
+            them, such as `orders.amount__v_text`. Sums over the column itself lack them.
     """
 
     def __init__(self, pipeline: Pipeline, streams: Iterable[str] = ()) -> None:
@@ -63,19 +63,19 @@ class Report:
         self.tables: defaultdict[str, Loaded] = defaultdict(Loaded)
         self.packages = 0
         self.warnings = 0
-        self.beside: Counter[str] = Counter()
-        # Of taps that have ended: each tells of its own run.
+        self.in_variants: Counter[str] = Counter()
+        # The warnings of taps that have ended; a package has those of its own tap.
         self._warnings = 0
 
     @property
     def rows(self) -> int:
-        """How many rows were loaded, into all tables."""
+        """The number of rows in all tables."""
         return sum(loaded.rows for loaded in self.tables.values())
 
     def add(self, package: CommittedPackage) -> None:
-        """Add a package that was just loaded."""
+        """Add a package, right after it was loaded."""
         self.packages += 1
-        self.beside += package.beside
+        self.in_variants += package.in_variants
         self.warnings = self._warnings + package.warnings
         if package.last:
             self._warnings = self.warnings
@@ -91,7 +91,7 @@ class Report:
                     self.tables[job.table_name].seconds += seconds
         for package in info.load_packages:
             for done in package.jobs["completed_jobs"]:
-                # The others are statements that dlt has made.
+                # The other files are SQL statements of dlt.
                 table, kind = done.job_file_info.table_name, done.job_file_info.file_format
                 if not table.startswith(DLT) and kind not in {"sql", "reference"}:
                     self.tables[table].size += done.file_size
@@ -109,7 +109,7 @@ class Report:
 
     def _changed(self, table: str, columns: Collection[str], known: Collection[str]) -> None:
         loaded = self.tables[table]
-        # Whoever made a table, it had some of its columns before.
+        # A table that existed had some of its columns before.
         if set(columns) >= set(known):
             loaded.created = True
         elif not loaded.created:
@@ -126,50 +126,50 @@ class Report:
             yield table, table, loaded
 
     def table(self, seconds: float) -> Table:
-        """Return the table, for rich.
+        """Return the report as a table of rich.
 
         Args:
-            seconds: How long the whole run took.
+            seconds: The duration of the run.
         """
-        from rich.table import Table  # noqa: PLC0415 - only a person looks at it
+        from rich.table import Table  # noqa: PLC0415 - for people only
         from rich.text import Text  # noqa: PLC0415
 
-        made = Table(title_justify="left")
-        made.add_column("stream", overflow="fold")
+        grid = Table(title_justify="left")
+        grid.add_column("stream", overflow="fold")
         for name in ("rows", "size", "seconds"):
-            made.add_column(name, justify="right")
-        made.add_column("new columns", overflow="fold")
+            grid.add_column(name, justify="right")
+        grid.add_column("new columns", overflow="fold")
 
         def add(*cells: str) -> None:
             # As text, names are not read as rich's markup.
-            made.add_row(*(Text(printable(cell)) for cell in cells))
+            grid.add_row(*(Text(printable(cell)) for cell in cells))
 
         for stream, table, loaded in self.entries():
             name = stream if stream == table else f"{stream} (table {table})"
             new = "new table" if loaded.created else ", ".join(loaded.columns)
             add(name, f"{loaded.rows:,}", size(loaded.size), f"{loaded.seconds:.1f}", new)
-        made.add_section()
+        grid.add_section()
         whole = size(sum(loaded.size for loaded in self.tables.values()))
         add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
-        if self.beside:
-            columns = ", ".join(sorted(self.beside))
-            add("values kept beside", f"{self.beside.total():,}", "", "", columns)
+        if self.in_variants:
+            columns = ", ".join(sorted(self.in_variants))
+            add("values kept beside", f"{self.in_variants.total():,}", "", "", columns)
         if self.warnings:
             add("warnings of the tap", f"{self.warnings:,}")
-        return made
+        return grid
 
     def summary(self, seconds: float) -> dict[str, Any]:
-        """Return all of it, for JSON.
+        """Return the report as an object for JSON.
 
         Args:
-            seconds: How long the whole run took.
+            seconds: The duration of the run.
         """
         return {
             "rows": self.rows,
             "packages": self.packages,
             "seconds": round(seconds, 3),
             "warnings": self.warnings,
-            "values_beside": dict(self.beside),
+            "values_beside": dict(self.in_variants),
             "tables": [
                 {
                     "stream": stream,
@@ -184,11 +184,11 @@ class Report:
             ],
         }
 
-    def in_words(self, place: str) -> str:
-        """Return it in a few words.
+    def in_words(self, location: str) -> str:
+        """Return the report in a few words.
 
         Args:
-            place: Where the rows are.
+            location: The destination and dataset, for people to read.
         """
         tables = self._pipeline.default_schema.tables if self.packages else {}
         streams = {
@@ -197,22 +197,22 @@ class Report:
             if loaded.rows and not tables.get(name, {}).get("parent")
         }
         rows = counted(sum(streams.values()), "row")
-        words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {place}."]
-        if self.beside:
-            columns = ", ".join(printable(name) for name in sorted(self.beside))
-            words.append(f"{counted(self.beside.total(), 'value')} kept beside, in {columns}.")
+        words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {location}."]
+        if self.in_variants:
+            columns = ", ".join(printable(name) for name in sorted(self.in_variants))
+            words.append(f"{counted(self.in_variants.total(), 'value')} kept beside, in {columns}.")
         if self.warnings:
             words.append(f"{counted(self.warnings, 'warning')} of the tap.")
         return " ".join(words)
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number of things, such as `1 row` and `2,000 rows`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str) -> str:
+    """Return a number with a noun, such as `1 row` or `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(number: int) -> str:
-    """Return a number of bytes as people read it, such as `1.5 MB`."""
+    """Return a number of bytes for people to read, such as `1.5 MB`."""
     if number < THOUSAND:
         return f"{number} B"
     value = float(number)

@@ -1,4 +1,4 @@
-"""How a command of the bridge ends: with a sentence, and an exit code that tells the truth."""
+"""Exit codes and signals of the bridge's commands."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import frames, sentence
-from dlt_bridge.run.logs import one_line_logs
+from dlt_bridge.run.redaction import one_line_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Signals that end a run. Python's own answer to Ctrl-C, dlt would take for an error of the tap.
+#: Signals that end a run. dlt takes the KeyboardInterrupt of Python's own handler for an error of
+#: the tap.
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOPPED = "Stopped. What was committed before stays."
-# After which a signal comes again that was lost: Python is done with what it was doing then.
-_SOON = 0.05
+# Seconds after which a lost signal is sent again. Python has left the destructor by then.
+_RESEND_SECONDS = 0.05
 _received: list[int] = []
 
 
 @contextmanager
 def explaining_errors() -> Iterator[None]:
-    """Turn what goes wrong in the body into a BridgeError with one sentence; signals into an exit.
+    """Turn errors of the body into a BridgeError with one sentence, and signals into an exit code.
 
-    Its notes, which Python shows in a traceback only, say where it happened.
+    The notes of the error, which Python shows in tracebacks only, say where it happened.
     """
     _received.clear()
     before = {number: signal.signal(number, exit_on_signal) for number in STOPPING}
@@ -38,11 +39,11 @@ def explaining_errors() -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit) as stopped:
         print(STOPPED, file=sys.stderr)  # noqa: T201
         sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+    except Exception as error:  # noqa: BLE001 - any text may hold values of rows
         exit_if_signalled()
-        said = BridgeError(sentence(error))
-        said.add_note(f"It happened here:\n{frames(error)}")
-        raise said from None
+        explained = BridgeError(sentence(error))
+        explained.add_note(f"It happened here:\n{frames(error)}")
+        raise explained from None
     finally:
         leave_if_signalled()
         for number, handler in before.items():
@@ -51,46 +52,46 @@ def explaining_errors() -> Iterator[None]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM end the body by an exit, which leaves no tap and no file with its config behind.
+    """Turn SIGTERM into an exit, which leaves no tap and no file with its config behind.
 
-    Where a program answers the signal itself, or this is not its main thread, that stays.
+    A handler of the program stays, and other threads than the main one take no signals.
     """
-    main = threading.current_thread() is threading.main_thread()
-    ours = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if ours:
+    is_main = threading.current_thread() is threading.main_thread()
+    is_ours = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if is_ours:
         signal.signal(signal.SIGTERM, exit_on_signal)
     try:
         yield
     finally:
-        if ours:
+        if is_ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def exit_on_signal(signum: int, _: object) -> None:
-    """Handle a signal: exit with its number, as a shell would say it.
+    """Handle a signal: exit with 128 and its number, as shells do.
 
-    Python ignores what is raised while it deletes an object, as dlt's connections to DuckDB. Then
-    the signal comes again, or the run would go on, and wait for a tap that may never write again.
+    Python ignores an exception that is raised in a destructor, such as that of a DuckDB connection.
+    Then the signal is sent again. Otherwise the run would wait for a tap that may never write.
     """
     _received.append(signum)
-    said, before = SystemExit(128 + signum), sys.unraisablehook
+    stopped, before = SystemExit(128 + signum), sys.unraisablehook
 
-    def come_again(ignored: Any) -> None:  # noqa: ANN401
-        if ignored.exc_value is said:
+    def send_again(ignored: Any) -> None:  # noqa: ANN401
+        if ignored.exc_value is stopped:
             sys.unraisablehook = before
             main: Any = threading.main_thread().ident
-            threading.Timer(_SOON, signal.pthread_kill, (main, signum)).start()
+            threading.Timer(_RESEND_SECONDS, signal.pthread_kill, (main, signum)).start()
         else:
             before(ignored)
 
-    sys.unraisablehook = come_again
-    raise said
+    sys.unraisablehook = send_again
+    raise stopped
 
 
 def exit_if_signalled() -> None:
-    """Exit as `exit_on_signal` does, if it was called before.
+    """Exit if a signal was received before.
 
-    DuckDB makes an error of its own of what a handler raises in the midst of a query.
+    DuckDB raises an error of its own for an exception that a handler raises within a query.
     """
     if _received:
         print(STOPPED, file=sys.stderr)  # noqa: T201
@@ -98,9 +99,9 @@ def exit_if_signalled() -> None:
 
 
 def leave_if_signalled() -> None:
-    """Leave the process at once, if a signal has ended the run, and everything is cleaned up.
+    """Leave the process at once if a signal has ended the run and everything is cleaned up.
 
-    What Python deletes when it ends may wait for ever: a DuckDB that was interrupted (1.5).
+    The destructor of a DuckDB connection (1.5) that was interrupted may never return.
     """
     if _received:
         for stream in (sys.stdout, sys.stderr):
@@ -110,5 +111,5 @@ def leave_if_signalled() -> None:
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit code of a run that was interrupted; dlt says by which signal."""
+    """Return the exit code for a KeyboardInterrupt; that of dlt has the number of the signal."""
     return 128 + int(getattr(interrupt, "signal_code", signal.SIGINT))

@@ -23,8 +23,8 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import committed_packages
 from dlt_bridge.run.failures import frames, sentence
 from dlt_bridge.run.locks import exclusive, in_turn
-from dlt_bridge.run.logs import one_line_logs
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
+from dlt_bridge.run.redaction import one_line_logs
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import (
     STOPPING,

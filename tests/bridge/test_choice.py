@@ -189,7 +189,7 @@ def test_values_beside_their_column_are_counted(database: Database) -> None:
     ]
     source = singer(map(written, lines), select=["a"])
     packages = committed_packages(database.pipeline, source, checkpoint_every=0)
-    assert [package.beside for package in packages] == [
+    assert [package.in_variants for package in packages] == [
         {},
         {"a.v__v_text": 1, "a.v__v_bigint": 1},
         {"a.v__v_bigint": 1},

@@ -17,7 +17,7 @@ from running import BIN
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
-from dlt_bridge.run import recovery as working
+from dlt_bridge.run import recovery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class Machine:
         return [path for path in folder.rglob("*") if path.is_file()]
 
     def restart(self) -> None:
-        (self.working / working.MARK).write_text("another")
+        (self.working / recovery.BOOT_FILE).write_text("another")
 
     @property
     def rows(self) -> list[Any]:
