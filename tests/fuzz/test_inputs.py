@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from running import Runner, full_config
 
 from tap_chat.http.rate_limits import headers as limits
-from tap_chat.platforms.freshchat.resume import Sketch, find_mark, place_of, remaining
+from tap_chat.platforms.freshchat.resume import (
+    ApproximateSet,
+    find_progress,
+    position_of,
+    remaining,
+)
 from tap_chat.sandbox import API_KEY, Sandbox, World
 
 if TYPE_CHECKING:
@@ -178,22 +183,22 @@ def test_retry_after_of_any_text_is_a_wait_or_none(value: str) -> None:
 
 
 IDS = st.lists(st.text(max_size=2), max_size=8, unique=True)
-PLACES = IDS.map(lambda ids: max(map(place_of, ids), default="")) | JUNK
+PLACES = IDS.map(lambda ids: max(map(position_of, ids), default="")) | JUNK
 
 
 @examples(200)
-@given(IDS, PLACES, IDS.map(lambda ids: Sketch.of(ids).text) | JUNK, st.just("kind") | JUNK)
+@given(IDS, PLACES, IDS.map(lambda ids: ApproximateSet.of(ids).text) | JUNK, st.just("kind") | JUNK)
 @example(["a"], "", "", "kind")
 @example(["a"], "g", "-1", "kind")
 def test_mark_leaves_out_no_parent_that_was_not_written(
     ids: list[str], place: Any, missed: Any, kind: Any
 ) -> None:
     state = {"interrupted_pass": {"kind": kind, "started": "x", "place": place, "missed": missed}}
-    mark = find_mark(state, "kind")
+    mark = find_progress(state, "kind")
     left = remaining(ids, mark)
-    assert left == sorted(left, key=place_of)
+    assert left == sorted(left, key=position_of)
     for parent in {*ids} - {*left}:
         assert mark is not None
-        assert place_of(parent) <= mark.place
+        assert position_of(parent) <= mark.place
         assert parent not in mark.missing
     assert mark is not None or {*left} == {*ids}

@@ -15,7 +15,7 @@ from serving import Server
 from starlette.responses import Response
 from talking import GONE, LONG_AGO, NO_BACKEND, Account, moment, talking_config
 
-from tap_chat.platforms.freshchat.resume import place_of
+from tap_chat.platforms.freshchat.resume import position_of
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -182,7 +182,7 @@ def test_list_that_has_fewer_than_it_says_moves_no_mark(
             body = account.listing(query)
             body["pagination"]["total_items"] += 1
             return body
-        if failing[0] and path == f"/users/{max(NAMES, key=place_of)}/conversations":
+        if failing[0] and path == f"/users/{max(NAMES, key=position_of)}/conversations":
             return Response("{}", 400)
         return None
 

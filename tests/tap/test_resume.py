@@ -13,7 +13,13 @@ from serving import Server
 from starlette.responses import Response
 from talking import Account, talking_config
 
-from tap_chat.platforms.freshchat.resume import PARTS, Mark, Sketch, place_of, remaining
+from tap_chat.platforms.freshchat.resume import (
+    GROUPS,
+    ApproximateSet,
+    PassProgress,
+    position_of,
+    remaining,
+)
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
@@ -50,7 +56,7 @@ def assert_whole(sandbox: Sandbox, *runs: Run) -> None:
 def late_talk(sandbox: Sandbox) -> str:
     """Return a conversation of one of the last users of a pass."""
     talks = sandbox.world.truth["freshchat_users_conversations"]
-    found = max(talks, key=lambda row: place_of(row["user_id"]))
+    found = max(talks, key=lambda row: position_of(row["user_id"]))
     return str(found["id"])
 
 
@@ -128,7 +134,7 @@ def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) 
             read |= found
             number = len(runs)
             # What is said, and who comes, after the pass has begun.
-            gone, *_, first = sorted(account.users, key=place_of, reverse=True)
+            gone, *_, first = sorted(account.users, key=position_of, reverse=True)
             del account.users[gone]
             account.add(f"new{number}", at=datetime.now(UTC) - timedelta(hours=29))
             account.say(first, f"said{number}", datetime.now(UTC) - timedelta(hours=29))
@@ -203,7 +209,7 @@ def test_users_are_passed_by_whoever_left_or_came_meanwhile() -> None:
     names = [f"u{number}" for number in range(50)]
     order = remaining(names, None)
     assert sorted(order) == sorted(names)
-    written = Mark("kind", "2026-01-01")
+    written = PassProgress("kind", "2026-01-01")
     for name in order[:20]:
         written = written.after(name)
     assert remaining(reversed(names), written) == order[20:]
@@ -215,7 +221,7 @@ def test_users_are_passed_by_whoever_left_or_came_meanwhile() -> None:
 
 def test_who_was_missed_comes_again_and_moves_nothing() -> None:
     order = remaining([f"u{number}" for number in range(50)], None)
-    written = Mark("kind", "2026-01-01")
+    written = PassProgress("kind", "2026-01-01")
     for name in order[:20]:
         written = written.after(name)
     missed = written.without([order[2]])
@@ -228,17 +234,17 @@ def test_who_was_missed_comes_again_and_moves_nothing() -> None:
 def test_sketch_forgets_nobody_and_does_not_grow() -> None:
     names = [f"u{number}" for number in range(5000)]
     for count in (0, 1, 30, 5000):
-        sketch = Sketch.read(Sketch.of(names[:count]).text)
+        sketch = ApproximateSet.read(ApproximateSet.of(names[:count]).text)
         assert all(name in sketch for name in names[:count])
         others = sum(name in sketch for name in names[count:])
-        assert others <= 2 * count * (5000 - count) / PARTS
-        assert len(sketch.text) <= PARTS / 4
-    one, other = Sketch.of(names[:1]), Sketch.of(names[1:2])
+        assert others <= 2 * count * (5000 - count) / GROUPS
+        assert len(sketch.text) <= GROUPS / 4
+    one, other = ApproximateSet.of(names[:1]), ApproximateSet.of(names[1:2])
     assert names[0] in one | other
     assert names[1] in one | other
 
 
-@pytest.mark.parametrize("stored", ["no number", "-1", "f" * PARTS, 12, ["u1"]])
+@pytest.mark.parametrize("stored", ["no number", "-1", "f" * GROUPS, 12, ["u1"]])
 def test_sketch_that_can_not_be_read_has_everybody(stored: Any) -> None:
-    assert "u1" in Sketch.read(stored)
-    assert "u1" not in Sketch.read(None)
+    assert "u1" in ApproximateSet.read(stored)
+    assert "u1" not in ApproximateSet.read(None)

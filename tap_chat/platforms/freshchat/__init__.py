@@ -1,6 +1,11 @@
 """Freshchat's API v2: https://developers.freshchat.com/api/."""
 
-from tap_chat.platforms.freshchat import conversations, streams
+from tap_chat.platforms.freshchat import streams
+from tap_chat.platforms.freshchat.conversations import FreshchatUsersConversations
+from tap_chat.platforms.freshchat.details import (
+    FreshchatConversations,
+    FreshchatConversationsMessages,
+)
 from tap_chat.platforms.freshchat.settings import FreshchatSettings
 from tap_chat.platforms.freshchat.users import FreshchatUsers
 from tap_chat.platforms.platform import Platform
@@ -11,6 +16,12 @@ PLATFORM = Platform(
     page="freshchat",
     description="Freshchat's API v2.",
     settings=FreshchatSettings,
-    # The list of users changes while it is read: read it before the long work.
-    streams=(*streams.STREAMS, FreshchatUsers, *conversations.STREAMS),
+    # The list of users changes over time: read it before the conversations, which take long.
+    streams=(
+        *streams.STREAMS,
+        FreshchatUsers,
+        FreshchatUsersConversations,
+        FreshchatConversations,
+        FreshchatConversationsMessages,
+    ),
 )

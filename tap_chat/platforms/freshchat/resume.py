@@ -1,9 +1,8 @@
-"""Going on with a pass over parents that was interrupted, without an entry for each in the STATE.
+"""How a run resumes an interrupted pass over all users, without an entry for each in the STATE.
 
-Parents are walked in an order of their own, by a digest of their ids. So one digest says how far a
-pass has come, and stays true whoever is deleted, added or moved in the list meanwhile. Who comes
-into the list behind that place is a matter of the next pass, which asks for what is later than the
-beginning of this one.
+A pass reads the users in the order of a digest of their ids. So one digest tells how far a pass has
+come, whoever is deleted, added or moved in the list since. A user who is added behind that position
+is read by the next pass, which asks for everything since this one began.
 """
 
 from __future__ import annotations
@@ -17,71 +16,81 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The name of the mark in the STATE of its stream.
+# The keys in the STATE of a stream that is reached through users: when the last run began that read
+# at least the changed users; when the last run began that read all users; and the users of whom one
+# of these runs missed something.
+USERS_UNTIL = "users_until"
+ALL_UNTIL = "all_until"
+MISSED = "missed"
+BOOKMARK_KEYS = (USERS_UNTIL, ALL_UNTIL, MISSED)
+
+# The key in the STATE of how far an interrupted pass has come.
 INTERRUPTED = "interrupted_pass"
 
-# Hexadecimal digits of a place in the order of a pass.
+# Hexadecimal digits of a position in the order of a pass.
 DIGITS = 32
 
-# The parts that a sketch tells apart; a power of two.
-PARTS = 1024
+# The groups that an `ApproximateSet` tells apart; a power of two.
+GROUPS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sketch:
-    """A set of parents whose size in a STATE is bounded.
+class ApproximateSet:
+    """A set of users that takes a bounded number of bytes in a STATE.
 
-    It has all parents that were put into it, and by chance others: each brings one of 1024 others
-    with it. A parent too many costs requests, and nothing else.
+    It contains every user that was added, and by chance others: all of the same group, of 1024. A
+    user too many costs requests, and nothing else.
 
     Attributes:
-        bits: One for each part of the parents, set if one of the part is in it.
+        bits: A bit for each group; it is set if a user of the group was added.
     """
 
     bits: int = 0
 
     @classmethod
-    def of(cls, parents: Iterable[str]) -> Self:
-        """Return the sketch of some parents."""
+    def of(cls, users: Iterable[str]) -> Self:
+        """Return the set of some users."""
         bits = 0
-        for parent in parents:
-            bits |= 1 << part_of(parent)
+        for user in users:
+            bits |= 1 << group_of(user)
         return cls(bits)
 
     @classmethod
     def read(cls, stored: object) -> Self:
-        """Return the sketch of a STATE: an empty one for none, a full one for what is none."""
+        """Return the set in a STATE: the empty set for none, the full set for what is not a set."""
         try:
             bits = int(stored, 16) if isinstance(stored, str) and stored else 0
         except ValueError:
             bits = -1
         known = stored is None or isinstance(stored, str)
-        return cls(bits if known and 0 <= bits < 1 << PARTS else (1 << PARTS) - 1)
+        return cls(bits if known and 0 <= bits < 1 << GROUPS else (1 << GROUPS) - 1)
 
     @property
     def text(self) -> str:
-        """How it stands in a STATE; empty if it is empty."""
+        """The set as a STATE holds it: hexadecimal digits, none if it is empty."""
         return f"{self.bits:x}" if self.bits else ""
 
-    def __contains__(self, parent: str) -> bool:
-        """Say whether a parent may be in it."""
-        return bool(self.bits >> part_of(parent) & 1)
+    def __contains__(self, user: str) -> bool:
+        """Return whether a user may have been added."""
+        return bool(self.bits >> group_of(user) & 1)
 
-    def __or__(self, other: Sketch) -> Sketch:
-        """Return the sketch of the parents of both."""
-        return Sketch(self.bits | other.bits)
+    def __or__(self, other: ApproximateSet) -> ApproximateSet:
+        """Return the set of the users of both."""
+        return ApproximateSet(self.bits | other.bits)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PassProgress:
     """How far a pass has come.
 
     Attributes:
-        kind: A digest of what is read, and from when on; a pass of another kind is not this one.
-        started: When its first run began, as a bookmark.
-        place: That of the last parent that is done.
-        missed: A sketch of those before it that could not be read.
-        settled: Whether nobody is known to have been left out of the list of parents.
+        kind: A digest of what the pass reads, and since when. The progress of another kind of pass
+            is of no use.
+        started: When the first run of the pass began, as a bookmark.
+        place: The position of the last user that was read.
+        missed: The users before that position that could not be read: the text of an
+            `ApproximateSet`.
+        settled: Whether the list of users was complete, as far as is known.
     """
 
     kind: str
@@ -90,57 +99,57 @@ class Mark:
     missed: str = ""
     settled: bool = True
 
-    def after(self, parent: str) -> Mark:
-        """Return the mark when this parent is done; one that was missed before moves nothing."""
-        return replace(self, place=max(self.place, place_of(parent)))
+    def after(self, user: str) -> PassProgress:
+        """Return the progress after a user is read; a user that is read again changes nothing."""
+        return replace(self, place=max(self.place, position_of(user)))
 
-    def without(self, parents: Iterable[str]) -> Mark:
-        """Return the mark when these parents could not be read."""
-        return replace(self, missed=(self.missing | Sketch.of(parents)).text)
+    def without(self, users: Iterable[str]) -> PassProgress:
+        """Return the progress after these users could not be read."""
+        return replace(self, missed=(self.missing | ApproximateSet.of(users)).text)
 
     @property
-    def missing(self) -> Sketch:
-        """The parents that could not be read."""
-        return Sketch.read(self.missed)
+    def missing(self) -> ApproximateSet:
+        """The users that could not be read."""
+        return ApproximateSet.read(self.missed)
 
 
-def find_mark(state: dict[str, Any], kind: str) -> Mark | None:
-    """Return the mark in the STATE of a stream, if it is of this kind and one that can be used."""
+def find_progress(state: dict[str, Any], kind: str) -> PassProgress | None:
+    """Return the progress in the STATE of a stream, if it is valid and of this kind of pass."""
     try:
-        mark = msgspec.convert(state.get(INTERRUPTED), Mark)
+        progress = msgspec.convert(state.get(INTERRUPTED), PassProgress)
     except msgspec.ValidationError:
         return None
-    return mark if mark.kind == kind else None
+    return progress if progress.kind == kind else None
 
 
 def digest_of(*values: object) -> str:
-    """Return a digest of values that decide what a pass reads."""
-    return hexadecimal(repr(values))
+    """Return a digest of the values that decide what a pass reads."""
+    return hex_digest(repr(values))
 
 
-def place_of(parent: str) -> str:
-    """Return where a parent stands in the order of a pass."""
-    return hexadecimal(parent)
+def position_of(user: str) -> str:
+    """Return the position of a user in the order of a pass."""
+    return hex_digest(user)
 
 
-def part_of(parent: str) -> int:
-    """Return the part of a sketch that a parent belongs to."""
-    return int(place_of(parent)[-8:], 16) % PARTS
+def group_of(user: str) -> int:
+    """Return the number of the group of a user in an `ApproximateSet`."""
+    return int(position_of(user)[-8:], 16) % GROUPS
 
 
-def hexadecimal(text: str) -> str:
-    """Return a digest of a text."""
+def hex_digest(text: str) -> str:
+    """Return the digest of a text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 
 
-def remaining(parents: Iterable[str], mark: Mark | None) -> list[str]:
-    """Return the parents that are left to read, in the order of a pass.
+def remaining(users: Iterable[str], progress: PassProgress | None) -> list[str]:
+    """Return the users that are left to read, in the order of a pass.
 
     Args:
-        parents: All parents, each once.
-        mark: How far the pass has come; None if it begins.
+        users: The ids of all users, each once.
+        progress: How far the pass has come; None at its start.
     """
-    if mark is not None:
-        missed = mark.missing
-        parents = (one for one in parents if place_of(one) > mark.place or one in missed)
-    return sorted(parents, key=place_of)
+    if progress is not None:
+        missed = progress.missing
+        users = (user for user in users if position_of(user) > progress.place or user in missed)
+    return sorted(users, key=position_of)

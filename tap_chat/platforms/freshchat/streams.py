@@ -1,6 +1,7 @@
-"""The platform `freshchat`: Freshchat's API v2 (https://developers.freshchat.com/api/).
+"""What Freshchat's streams share, and the streams that take a request or two.
 
-There is no list of conversations: users lead to their conversations, and these to their messages.
+The API has no list of all conversations: the list of users leads to the conversations of each user,
+and these lead to their messages.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from singer_sdk.helpers.types import Auth
     from singer_sdk.streams.rest import HTTPRequest, PageContext
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.paginators import Paginator
 
-#: Freshchat: sizes that a page may be limited to by the server.
+#: Freshchat: page sizes to which the server may limit a request.
 SERVER_PAGE_SIZES = (20, 50)
 
-#: Freshchat: how lists are paged. Some have no link to the next page.
+#: Freshchat: how lists are paged. Some lists have no link to the next page.
 PAGES = partial(
     PageNumberPaginator,
     page_size_param="items_per_page",
@@ -41,13 +42,13 @@ PAGES = partial(
 NEXT_URL_PATH = "links.next_page"
 
 
-def addressable(key: str) -> bool:
-    """Say whether an id can stand in a path: some would lead to another one (RFC 3986)."""
+def is_addressable(key: str) -> bool:
+    """Return whether an id can stand in a path: dots would lead to another path (RFC 3986)."""
     return key not in {"", ".", ".."}
 
 
 class FreshchatStream(ChatStream):
-    """A stream of Freshchat: bearer token, next links."""
+    """A stream of Freshchat: a bearer token, and numbered pages."""
 
     section = "freshchat"
     remedies = REMEDIES
@@ -55,7 +56,7 @@ class FreshchatStream(ChatStream):
 
     @cached_property
     def page_sizes(self) -> PageSizes:
-        """What the run learns of the sizes of this stream's pages."""
+        """The page sizes that the run finds this stream to have."""
         return PageSizes(self.settings.items_per_page, SERVER_PAGE_SIZES)
 
     @property
@@ -67,14 +68,17 @@ class FreshchatStream(ChatStream):
     def new_paginator(self) -> Paginator:
         return PAGES(page_size=self.settings.items_per_page, next_url_path=NEXT_URL_PATH)
 
+    def prepare(self) -> None:
+        """Prepare for the first request, which a worker may send."""
+
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         yield self.plan(None)
 
     @override
     def is_api_error(self, body: Body) -> bool:
-        # Freshchat: its errors are objects with code, status and message. Gateways answer with web
-        # pages and plain texts.
+        # Freshchat: an error is an object with code, status and message. A gateway sends a web page
+        # or a plain text.
         return responses.is_object(body)
 
     @override
@@ -83,9 +87,19 @@ class FreshchatStream(ChatStream):
         request.headers["Accept"] = "application/json"
         return request
 
+    def warn_of_unaddressable(self, what: str, ids: Sequence[str]) -> None:
+        """Warn of ids that can't stand in a path."""
+        if unfit := sum(not is_addressable(key) for key in ids):
+            self.logger.warning(
+                "%d %s have an id that is empty or dots, and would lead to another address: what"
+                " belongs to them is not read.",
+                unfit,
+                what,
+            )
+
 
 class SingleObject(FreshchatStream):
-    """An endpoint whose answer is the record."""
+    """An endpoint whose response is one record."""
 
     raw_reader = None
 
@@ -116,7 +130,7 @@ class FreshchatAccount(SingleObject):
 
 
 class FreshchatRoles(FreshchatStream):
-    """What agents may do."""
+    """The roles of agents."""
 
     name = "freshchat_roles"
     path = "/roles"
@@ -156,12 +170,12 @@ class FreshchatChannels(FreshchatStream):
 
 
 class FreshchatConversationsProperties(FreshchatStream):
-    """The properties that conversations have."""
+    """The properties of conversations."""
 
     name = "freshchat_conversations_properties"
     path = "/conversations/fields"
     records_path = "data"
-    # Freshchat: the root, as it is documented.
+    # Freshchat documents the root.
     records_at_root = True
     primary_keys = ("id",)
     schema = fields.CONVERSATIONS_PROPERTIES
@@ -171,7 +185,7 @@ class FreshchatConversationsProperties(FreshchatStream):
         return SinglePagePaginator()
 
 
-#: Those that take a request or two.
+#: The streams that take a request or two.
 STREAMS = (
     FreshchatAccount,
     FreshchatRoles,

@@ -1,7 +1,8 @@
-"""Freshchat's users: a stream of their own, and the list that leads to all conversations."""
+"""Freshchat's users: a stream, and the list that leads to all conversations."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
-from tap_chat.platforms.freshchat.streams import FreshchatStream
+from tap_chat.platforms.freshchat.resume import remaining
+from tap_chat.platforms.freshchat.streams import FreshchatStream, is_addressable
 from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.singer.sdk import PROGRESS_MARKERS
 from tap_chat.singer.timestamps import EARLIEST, read_datetime, write_datetime
@@ -17,25 +19,42 @@ from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.relisting import SeenRecords, read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
 
+    from tap_chat.platforms.freshchat.resume import PassProgress
     from tap_chat.singer.bookmarks import Bookmark
     from tap_chat.singer.records import Record, RecordChunk
 
-#: Before every account. Freshchat: a list of users needs a filter, and this one lets all pass.
+#: Before the first account. Freshchat: a list of users needs a filter; this one passes all users.
 BEGINNING = "2000-01-01T00:00:00.000Z"
 
-#: By so much may the times of users be before the clock of the server that gives them.
-LATELY = timedelta(minutes=10)
+#: The times of users may be this much before the clock of the server.
+CLOCK_TOLERANCE = timedelta(minutes=10)
 
-#: The times of a user.
+#: The users of a `UserBatch`.
+USERS_AT_ONCE = 50
+
+#: The fields of a user that are times.
 TIMES = ("created_time", "updated_time")
 
 
+@dataclass(frozen=True, slots=True)
+class UserBatch:
+    """Some of the users that are left to read.
+
+    Attributes:
+        listed_at: When the list of users was asked for, as a bookmark.
+        ids: The ids of the users.
+    """
+
+    listed_at: str
+    ids: Sequence[str] = ()
+
+
 class FreshchatUsers(FreshchatStream):
-    """The users, those who write and those who were only imported."""
+    """The users, including those who never wrote."""
 
     name = "freshchat_users"
     path = "/users"
@@ -43,78 +62,104 @@ class FreshchatUsers(FreshchatStream):
     primary_keys = ("id",)
     replication_key = "updated_time"
     schema = fields.USERS
-    #: Whether the list is known to have users that did not come.
-    unsettled = False
+    #: Whether the list counts users that it did not give.
+    incomplete = False
 
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
-        for users in self.read_ahead(self._plan_of_users(self.starting_bookmark)):
+        for users in self.read_ahead(self._users_plan(self.starting_bookmark)):
             yield self.chunk(users)
-        if self.unsettled:
-            # The bookmark stays where it is.
+        if self.incomplete:
+            # Keep the bookmark where it was.
             self.stream_state.pop(PROGRESS_MARKERS, None)
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
-        yield self._plan_of_users(self.planned_start)
+        yield self._users_plan(self.planned_start)
 
-    def _plan_of_users(self, bookmark: Bookmark | None) -> ReadPlan[list[Record]]:
-        since = earlier(bookmark, self.settings.lookback_days)
-        # No lookback leads behind the setting start_date.
+    def _users_plan(self, bookmark: Bookmark | None) -> ReadPlan[list[Record]]:
+        since = days_before(bookmark, self.settings.lookback_days)
+        # The lookback ends at the setting start_date.
         if since is not None and self.first_bookmark is not None:
             since = max(since, str(self.first_bookmark))
         return ReadPlan((self.name, since), lambda: self.users(since))
 
     def users(self, since: str | None) -> Iterator[Fetched[list[Record]]]:
-        """Read the users that changed, each once as it is.
+        """Read the users that were created or changed since a time, each once.
 
-        Whether a user that never changed has an `updated_time` is not known. So users are asked for
-        twice, by the time of change and by the time of creation.
+        Whether a user that never changed has an `updated_time` is not known. So the list is read
+        twice: by the time of change, and by the time of creation.
 
         Args:
-            since: A moment, in the format of bookmarks; None for all users.
+            since: The time, as a bookmark; None for all users.
 
         Yields:
-            The users of a page.
+            The users of each page.
         """
         if since is None:
-            yield from self._whole("created_from", BEGINNING)
+            yield from self._read_list("created_from", BEGINNING)
             return
         written = SeenRecords(updated_time)
         for name in ("updated_from", "created_from"):
-            for step in self._whole(name, inclusive_start(since)):
+            for step in self._read_list(name, inclusive_start(since)):
                 users = written.fresh([(user["id"],) for user in step.value], step.value)
                 yield Fetched(users, step.size, step.last and name == "created_from")
 
-    def began(self, users: list[Record]) -> datetime:
-        """Return when the list was asked for first, by the server's clock if that is right.
+    def pending(
+        self, since: str | None, progress: PassProgress | None
+    ) -> Iterator[Fetched[UserBatch]]:
+        """Read the whole list of users, then yield those that are left to read.
 
         Args:
-            users: Those of its first page.
+            since: Users that changed since then are read; None for all users.
+            progress: How far the pass has come; None at its start.
+
+        Yields:
+            A batch without users for each page of the list, then the users in batches.
+        """
+        listed_at = ""
+        ids: dict[str, None] = {}
+        for step in self.users(since):
+            # By the server's clock, as `from_time` is; and by its first response, as the next pass
+            # asks for what comes while the list is read.
+            listed_at = listed_at or write_datetime(min(self.end_date, self.list_start(step.value)))
+            page_ids = [user["id"] for user in step.value]
+            self.warn_of_unaddressable("users", page_ids)
+            ids |= dict.fromkeys(filter(is_addressable, page_ids))
+            yield Fetched(UserBatch(listed_at))
+        left = remaining(ids, progress)
+        for start in range(0, len(left), USERS_AT_ONCE):
+            yield Fetched(UserBatch(listed_at, left[start : start + USERS_AT_ONCE]))
+
+    def list_start(self, users: list[Record]) -> datetime:
+        """Return when the list was first asked for, by the server's clock if that is right.
+
+        Args:
+            users: The users of the first page.
         """
         times = (read_datetime(user.get(name)) for user in users for name in TIMES)
         return self.ceiling(max((time for time in times if time), default=EARLIEST))
 
-    def _whole(self, name: str, start: str) -> Iterator[Fetched[list[Record]]]:
-        # Freshchat: every page needs the filter, and next links may lack it.
+    def _read_list(self, name: str, start: str) -> Iterator[Fetched[list[Record]]]:
+        # Freshchat: every page needs the filter; next links may lack it.
         request = self.new_request(None).with_params({name: start})
-        # Freshchat: a list has the number of its users in `pagination`, if it has one.
+        # Freshchat: a list may have the number of its users in `pagination`.
         return read_whole(
             partial(self.fetch_pages, request),
             SeenRecords(updated_time),
-            self._came_lately,
-            self._unsettled,
+            self._is_recent,
+            self._note_incomplete,
         )
 
-    def _came_lately(self, user: Record) -> bool:
-        """Say whether a user may have come into the list or moved in it since it was asked for."""
+    def _is_recent(self, user: Record) -> bool:
+        """Return whether a user may have entered or moved in the list since it was asked for."""
         times = [read_datetime(user.get(name)) for name in TIMES]
         latest = max((time for time in times if time), default=None)
-        asked = min(self.clock.earliest, self._began) - LATELY
+        asked = min(self.clock.earliest, self._began) - CLOCK_TOLERANCE
         return times[0] is None or latest is None or latest > asked
 
-    def _unsettled(self, total: int, found: int) -> None:
-        if not self.unsettled:
+    def _note_incomplete(self, total: int, found: int) -> None:
+        if not self.incomplete:
             self.logger.warning(
                 "The list of %s says that it has %d, and %d of them came in three readings: the"
                 " next run goes on from where this one did.",
@@ -122,33 +167,33 @@ class FreshchatUsers(FreshchatStream):
                 total,
                 found,
             )
-        self.unsettled = True
+        self.incomplete = True
 
 
 def updated_time(user: Record) -> object:
-    """Return what differs when a user has changed."""
+    """Return what tells whether a user has changed."""
     return user.get("updated_time")
 
 
-def earlier(bookmark: str | None, days: float) -> str | None:
-    """Return a bookmark so many days before another, or None for none."""
+def days_before(bookmark: str | None, days: float) -> str | None:
+    """Return the bookmark this many days before another; None for None."""
     if bookmark is None:
         return None
-    moment = read_datetime(bookmark) or EARLIEST
+    time = read_datetime(bookmark) or EARLIEST
     try:
-        return write_datetime(moment - timedelta(days=days))
+        return write_datetime(time - timedelta(days=days))
     except OverflowError:
         return write_datetime(EARLIEST)
 
 
-def usable(mark: object) -> str | None:
-    """Return a mark of a STATE, or None if it is no moment that this clock has come to.
+def valid_bookmark(stored: object) -> str | None:
+    """Return a bookmark of a STATE as it is written now, or None if it is not a past time.
 
     Args:
-        mark: What stands in the STATE.
+        stored: The value in the STATE.
     """
-    moment = read_datetime(mark)
-    # The server's clock, of which marks are, may be ahead of this one.
-    if moment is None or moment > datetime.now(UTC) + timedelta(days=1):
+    time = read_datetime(stored)
+    # Bookmarks are times of the server, whose clock may be ahead of this one.
+    if time is None or time > datetime.now(UTC) + timedelta(days=1):
         return None
-    return write_datetime(moment)
+    return write_datetime(time)
