@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from dlt_bridge.arrow.types import ColumnType
-    from dlt_bridge.tables.items import StreamItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +153,20 @@ class HintStep(LastStep):
         """The write disposition that the bridge has applied to the resource."""
         return self._applied[self._name].disposition
 
-    def take(self, item: StreamItem, stream: str | None = None) -> Any:  # noqa: ANN401
-        """Keep the hints of an item for this step, and return its rows.
+    def take(self, rows: list[Any], hints: TableHints | None, stream: str | None = None) -> Any:  # noqa: ANN401
+        """Keep hints until this step sees the next rows, and return the rows.
 
         Args:
-            item: The item.
-            stream: Its stream, if the resource is of several.
+            rows: Rows of a stream.
+            hints: The hints of its table; None if dlt has them.
+            stream: The name of the stream, if the resource is of several.
         """
-        if item.hints is not None:
-            self._pending[stream] = item.hints
+        if hints is not None:
+            self._pending[stream] = hints
             if stream is not None:
-                self._tables[stream] = item.hints.table or stream
-        self._rows = item.rows
-        return item.rows if stream is None else dlt.mark.with_table_name(item.rows, stream)
+                self._tables[stream] = hints.table or stream
+        self._rows = rows
+        return rows if stream is None else dlt.mark.with_table_name(rows, stream)
 
     @override
     def __call__(self, item: Any, meta: Any = None) -> Any:

@@ -11,8 +11,7 @@ from tap_chat.sandbox.dialect import Event
 from tap_chat.sandbox.registry import DIALECTS
 
 if TYPE_CHECKING:
-    from tap_chat.sandbox.dialect import ChangingAccount, Dialect
-    from tap_chat.sandbox.options import Options
+    from tap_chat.sandbox.dialect import ChangingAccount, Dialect, DialectOptions
     from tap_chat.sandbox.world import World
 
 #: The dialects that have lists which can change, by the names of the lists.
@@ -67,7 +66,7 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
             self.times -= 1
         return True
 
-    def changed(self, world: World, options: Options) -> World:
+    def changed(self, world: World, options: DialectOptions) -> World:
         """Return a world in which the list has changed.
 
         Args:
