@@ -1,4 +1,4 @@
-"""dlt_bridge: the output of any Singer tap, in any dlt destination."""
+"""dlt_bridge: load the output of any Singer tap into any destination of dlt."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: the process that decodes needs no dlt, which takes a second."""
+    """Import a name when it is first used, because processes that decode records need no dlt."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

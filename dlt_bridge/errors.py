@@ -1,6 +1,6 @@
-"""What can go wrong between a tap and dlt, as sentences for who must act."""
+"""The errors of the bridge. Their texts are sentences that say what to do."""
 
-#: How to read streams anew, into new tables.
+#: How to read a stream again, into a new table.
 ANEW = (
     "name it in the setting `refresh` of target-dlt, in --full-refresh of `dlt singer run`, or load"
     ' it alone with refresh="drop_resources" in Python.'
@@ -8,12 +8,12 @@ ANEW = (
 
 
 class BridgeError(Exception):
-    """The output of a tap can't be loaded; nothing after the last STATE is."""
+    """The output of a tap can't be loaded. Nothing after the last committed STATE is loaded."""
 
 
 class TapError(BridgeError):
-    """The tap is not there, or it failed."""
+    """The tap can't be run, or it failed."""
 
 
 class MessageError(BridgeError):
-    """The tap wrote something that is not what Singer, or its own SCHEMA, promises."""
+    """The tap wrote something that Singer, or its own SCHEMA, does not allow."""

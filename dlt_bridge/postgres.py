@@ -1,9 +1,8 @@
-"""dlt's PostgreSQL, with CSV files that arrive exactly.
+"""dlt's destination `postgres`, with CSV files whose values are loaded exactly.
 
-dlt 1.31 copies CSV files with FORCE_NULL for every column that may be null, so that an empty text
-becomes NULL, though its files tell the two apart: texts are quoted, and nulls are not. The way
-around, INSERT statements, takes several times as long. So this destination copies them itself; all
-else is dlt's.
+dlt 1.31 copies CSV files with FORCE_NULL for every nullable column. Then an empty text becomes
+NULL, although texts are quoted in the files and nulls are not. INSERT statements are exact, but
+several times slower. So this destination copies the files itself. Everything else is dlt's.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
     from dlt.common.destination.client import LoadJob
     from dlt.common.destination.typing import PreparedTableSchema
 
-#: Bytes that are read from a file at once.
+#: Bytes to read from a file at a time.
 BLOCK = 1024 * 1024
 
 
 class CopyJob(PostgresCsvCopyJob):
-    """Copies a CSV file in which texts are in quotes, and an empty value without them is null."""
+    """Copies a CSV file in which texts are quoted, and an empty value without quotes is null."""
 
     @override
     def run(self) -> None:
@@ -53,7 +52,7 @@ class CopyJob(PostgresCsvCopyJob):
 
 
 class Client(PostgresClient):
-    """Copies CSV files exactly."""
+    """A client that copies CSV files exactly."""
 
     @override
     def create_load_job(
@@ -67,13 +66,13 @@ class Client(PostgresClient):
 class postgres(dlt_postgres):  # noqa: N801 - the name of the destination
     """dlt's destination `postgres`, which takes the same arguments."""
 
-    #: Empty texts and nulls are told apart in CSV files.
+    #: Whether CSV files tell empty texts from nulls.
     exact_csv = True
 
     @property
     @override
     def destination_type(self) -> str:
-        # A pipeline's state names its destination, and it is the same one.
+        # The type is in the state of pipelines, where it must be that of dlt's destination.
         return "dlt.destinations.postgres"
 
     @property
@@ -83,7 +82,7 @@ class postgres(dlt_postgres):  # noqa: N801 - the name of the destination
 
 
 def with_exact_csv(destination: Destination[Any, Any]) -> Destination[Any, Any]:
-    """Return a destination with exact CSV files in the place of dlt's `postgres`."""
+    """Return a destination with exact CSV files for dlt's `postgres`; others as they are."""
     if type(destination) is dlt_postgres:
         return postgres(**destination.config_params)
     return destination

@@ -1,1 +1,1 @@
-"""What the bridge knows of a destination: its abilities, tables and names."""
+"""Destinations of dlt: what they can do, which tables and state they have, and how dlt is used."""

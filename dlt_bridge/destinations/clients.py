@@ -1,4 +1,4 @@
-"""Clients of the destination of a pipeline, and its configuration."""
+"""The configuration of a pipeline's destination, and clients of it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def describe_location(pipeline: Pipeline) -> str:
-    """Return where a pipeline loads to, for people to read."""
-    # As text, the configuration is the address without what is secret in it.
+    """Return the destination and dataset of a pipeline, for people to read."""
+    # As text, the configuration is the address without its secrets.
     return f"{resolve_destination_config(pipeline)}, dataset {pipeline.dataset_name}"
 
 
 def make_client(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
-    """Return a client of a pipeline's destination for a schema.
+    """Return a client of a pipeline's destination.
 
-    The pipeline makes one itself, but not if it has no such schema yet, and its own name is no name
-    of a schema.
+    `Pipeline.destination_client` fails if the pipeline does not have the schema yet and its own
+    name is not a valid name of a schema.
 
     Args:
         pipeline: The pipeline.
-        schema: The schema.
+        schema: The schema that the client works with.
     """
     if schema.name in pipeline.schemas:
         return pipeline.destination_client(schema.name)
@@ -34,14 +34,10 @@ def make_client(pipeline: Pipeline, schema: Schema) -> Any:  # noqa: ANN401
 
 
 def resolve_destination_config(pipeline: Pipeline) -> Any:  # noqa: ANN401
-    """Return the configuration of a pipeline's destination; of what is missing, without it.
-
-    A client of the pipeline has it, too; but dlt makes none where the pipeline's name is no name of
-    a schema.
-    """
+    """Return the configuration of a pipeline's destination, with missing values left out."""
     destination = pipeline.destination
-    begun = destination.spec()
-    if "dataset_name" in begun:
-        begun["dataset_name"] = pipeline.dataset_name
+    initial = destination.spec()
+    if "dataset_name" in initial:
+        initial["dataset_name"] = pipeline.dataset_name
     with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
-        return destination.configuration(begun, accept_partial=True)
+        return destination.configuration(initial, accept_partial=True)

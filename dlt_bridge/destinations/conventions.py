@@ -1,4 +1,4 @@
-"""The naming convention of a source: dlt's own, or the bridge's."""
+"""The naming convention of a source: one of dlt's, or the bridge's own."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dlt_bridge import naming
 from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import BridgeError
 
-#: The module of the bridge's own.
+#: The module of the bridge's own convention.
 OURS = naming.__name__
 
 
 def new_schema(source: str, convention: str | None) -> Schema:
-    """Return the schema of a source that is not loaded yet.
+    """Return an empty schema for a source.
 
     Args:
-        source: Its name.
-        convention: The naming convention that the user asks for. Where dlt's configuration or the
-            destination says another, dlt takes that one.
+        source: The name of the source.
+        convention: The naming convention that the user asks for. dlt's configuration and the
+            destination may override it.
 
     Raises:
         BridgeError: There is no such naming convention.
@@ -37,13 +37,13 @@ def new_schema(source: str, convention: str | None) -> Schema:
 
 
 def refuse_other_convention(convention: str | None) -> None:
-    """Refuse, before anything is read, names that would lead elsewhere than those before.
+    """Refuse another naming convention than the pipeline has, before anything is read.
 
     Args:
-        convention: The naming convention that the user asks for.
+        convention: The naming convention that the user asks for, if any.
 
     Raises:
-        BridgeError: The pipeline has another one; or dlt would not find the dataset again.
+        BridgeError: The pipeline has another one, or dlt would not find the dataset again.
     """
     running = dlt.current.source_schema().naming
     if convention and not is_current_convention(convention):
@@ -54,7 +54,7 @@ def refuse_other_convention(convention: str | None) -> None:
         )
     dataset = running_pipeline().dataset_name
     if type(running) is naming.NamingConvention and dataset and not has_portable_name(dataset):
-        # Before the first load dlt looks for it by the name that snake_case makes.
+        # Before the first load, dlt looks for the dataset by its name in snake_case.
         raise BridgeError(
             f"dlt would not find the dataset `{dataset}` again. On another machine, the state of"
             " the tap would be lost: give it a name of English letters, digits and underscores."
@@ -62,19 +62,19 @@ def refuse_other_convention(convention: str | None) -> None:
 
 
 def is_current_convention(convention: str | None) -> bool:
-    """Say whether the pipeline that runs has a naming convention; by default the bridge's."""
+    """Return whether the pipeline that runs has a naming convention; by default the bridge's."""
     running = dlt.current.source_schema().naming
     return type(naming_from_reference(convention or OURS)) is type(running)
 
 
 def has_portable_name(dataset: str) -> bool:
-    """Say whether a dataset has one name, whatever the naming convention."""
+    """Return whether a dataset has the same name in snake_case and in the bridge's convention."""
     ours = naming.NamingConvention().normalize_table_identifier(dataset)
     return bool(ours == SnakeCase().normalize_table_identifier(dataset))
 
 
 def portable_dataset_name(dataset: str) -> str:
-    """Return the name of a dataset as dlt has always made it."""
+    """Return the name of a dataset, in snake_case unless it is the same in both conventions."""
     return (
         dataset
         if has_portable_name(dataset)

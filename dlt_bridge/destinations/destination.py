@@ -1,4 +1,4 @@
-"""The destination of the pipeline that runs: what it is, and what it can do."""
+"""The destination of the pipeline that runs: what it can do, and the state of its load package."""
 
 from __future__ import annotations
 
@@ -16,55 +16,59 @@ if TYPE_CHECKING:
 
     from dlt.common.destination import DestinationCapabilitiesContext
 
-#: Seconds between checkpoints, by default. A package costs about a second, whatever is in it.
+#: Seconds between checkpoints, by default. Each package takes about a second, even a small one.
 CHECKPOINT_SECONDS = 120.0
-#: The resource that reads the tap; no stream's.
+#: The name of the resource that reads the tap. It is no stream.
 DRIVER = "_singer"
 
-# PostgreSQL, and what is made of it, stores no NUL, and refuses it in JSON.
+# Databases that are based on PostgreSQL: they store no NUL, and refuse it in JSON.
 POSTGRES_LIKE = frozenset({"postgres", "redshift"})
-# Destinations that hold instants of any year, and NaN.
+# Destinations that store timestamps of any year, and NaN.
 ANY_YEAR = frozenset({"duckdb", "motherduck", "filesystem"})
 
-# The destination that was asked last, and what it said.
+# The last destination, and its capabilities.
 _DESTINATION, _CAPABILITIES = "destination", "capabilities"
-_asked: dict[str, Any] = {}
-#: Where the state of a package says whether a run from an earlier STATE reads the same again.
+_cache: dict[str, Any] = {}
+#: Key of a package's state: whether a run from an earlier STATE reads the same records again.
 AGAIN = "dlt_bridge_again"
 
 
 def capabilities() -> DestinationCapabilitiesContext:
     """Return what the destination of the pipeline that runs can do.
 
-    It is asked once for each destination: to ask takes some 20 ms.
+    The result is cached, because dlt takes some 20 ms for it.
     """
     destination = running_pipeline().destination
-    if _asked.get(_DESTINATION) is not destination:
-        _asked.update({_DESTINATION: destination, _CAPABILITIES: destination.capabilities()})
-    found: DestinationCapabilitiesContext = _asked[_CAPABILITIES]
-    return found
+    if _cache.get(_DESTINATION) is not destination:
+        _cache.update({_DESTINATION: destination, _CAPABILITIES: destination.capabilities()})
+    cached: DestinationCapabilitiesContext = _cache[_CAPABILITIES]
+    return cached
 
 
 def destination_type() -> str:
-    """Return what dlt calls the kind of destination, such as `postgres`."""
+    """Return dlt's name for the type of the destination, such as `postgres`."""
     return str(running_pipeline().destination.destination_type.rpartition(".")[2])
 
 
 def adapt_destination(destination: str) -> None:
-    """Let dlt load values into a kind of destination as they are, where it would not."""
-    if destination == "sqlalchemy":
-        # Whoever loads elsewhere need not have it.
-        from dlt_bridge.destinations.sqlalchemy_types import take_values_as_they_are  # noqa: PLC0415
+    """Make dlt load values unchanged into a type of destination, where it does not do so itself.
 
-        take_values_as_they_are()
+    Args:
+        destination: The type of the destination, such as `sqlalchemy`.
+    """
+    if destination == "sqlalchemy":
+        # Here, because SQLAlchemy is installed only for this destination.
+        from dlt_bridge.destinations.sqlalchemy_types import register_exact_types  # noqa: PLC0415
+
+        register_exact_types()
 
 
 def file_format(*, objects: bool) -> str | None:
-    """Return the file format that the destination is to be given first; None for dlt's choice.
+    """Return the file format to load with at first; None for dlt's choice.
 
     Args:
-        objects: Rows are objects, which dlt writes as INSERT statements by default: slow, and in
-            much memory.
+        objects: Whether rows are Python objects. By default, dlt writes them as INSERT statements,
+            which are slow and take much memory.
     """
     if objects and PARQUET in (capabilities().supported_loader_file_formats or ()):
         return PARQUET
@@ -72,15 +76,16 @@ def file_format(*, objects: bool) -> str | None:
 
 
 def has_exact_csv() -> bool:
-    """Say whether the destination tells empty texts from nulls in CSV files."""
+    """Return whether the destination tells empty texts from nulls in CSV files."""
     return getattr(running_pipeline().destination, "exact_csv", False)
 
 
 def limits(*, objects: bool) -> Limits:
-    """Return what the destination can't hold, or what can't be brought to it.
+    """Return which values the destination can store, and dlt can bring there.
 
     Args:
-        objects: Rows are objects: dlt makes null of NaN, and Python has no other years.
+        objects: Whether rows are Python objects. dlt turns their NaN into null, and Python has
+            the years 1 to 9999 only.
     """
     name = destination_type()
     return Limits(
@@ -92,7 +97,7 @@ def limits(*, objects: bool) -> Limits:
 
 
 def package_state() -> dict[str, Any]:
-    """Return the state of the package that is being extracted; of none if a source is looked at."""
+    """Return the state of the package that is extracted; an empty one if there is no package."""
     try:
         package: Any = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
@@ -102,7 +107,7 @@ def package_state() -> dict[str, Any]:
 
 
 def is_sent_again(package: Mapping[str, Any]) -> bool:
-    """Say whether all that a package has comes again in a run from an earlier STATE.
+    """Return whether a run from an earlier STATE reads all records of a package again.
 
     Args:
         package: The state of the package.

@@ -1,8 +1,8 @@
-"""The tables that are really in the destination, whatever dlt remembers of them.
+"""Updates dlt's schema to the tables that exist in the destination.
 
-Tables are dropped and changed by hand, or were made by another program. dlt looks at them only when
-its own schema changes. So the schema is brought in line with them before rows are extracted: what
-is gone is forgotten, so that dlt makes it anew, and what is there is learnt.
+Users drop and change tables, and other programs create them, but dlt looks at tables only when its
+own schema changes. So before rows are extracted, tables and columns that are gone are removed from
+the schema, so that dlt creates them again, and existing ones are added with their types.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from dlt_bridge.errors import ANEW, MessageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: Destinations that say in one query what is there.
-ASKED = frozenset({"duckdb", "postgres"})
+#: Destinations whose tables and columns are read in one query.
+QUERIED = frozenset({"duckdb", "postgres"})
 QUERY = """
 select table_schema, table_name, column_name, data_type, numeric_precision, numeric_scale
 from information_schema.columns
 where table_catalog = current_database() and table_schema in (%s, %s)
 """
-#: What dlt calls the types of the databases. Of others, the database itself says what it takes.
+#: dlt's names for the types of databases. Other types are left to the database.
 TYPES = {
     **dict.fromkeys(("varchar", "character varying", "text"), "text"),
     **dict.fromkeys(("bigint", "hugeint", "integer", "smallint", "tinyint"), "bigint"),
@@ -48,64 +48,64 @@ TYPES = {
     "boolean": "bool",
     "date": "date",
 }
-#: Times without a zone: those of UTC.
+#: Timestamps without a time zone, which are taken as UTC.
 ZONELESS = frozenset({"timestamp", "timestamp_ns", "timestamp without time zone"})
-#: Types that keep fewer digits than a value may have, and say nothing.
+#: Types that round values without an error.
 ROUNDING = frozenset({"real", "float", "timestamp_s", "timestamp_ms"})
-#: Says in dlt's schema when a table was brought in line. The change lets dlt look at the table.
-MARK = "x-brought-in-line"
+#: Hint with the time of an update. It changes the schema, so that dlt looks at the table.
+UPDATED_HINT = "x-brought-in-line"
 
 logger = logging.getLogger(__name__)
 
-#: The columns of tables: what dlt would call their types.
+#: The columns of tables, by name: dlt's hints for their types.
 _Tables = dict[str, dict[str, dict[str, Any]]]
 
 
 class ExistingTables:
-    """The tables of the dataset, and of its staging dataset; asked once, when one is needed."""
+    """The tables of the dataset and its staging dataset, read once, when the first is needed."""
 
     def __init__(self) -> None:
-        self._found: tuple[_Tables, _Tables] | None = None
-        self._done: set[str] = set()
+        self._datasets: tuple[_Tables, _Tables] | None = None
+        self._updated: set[str] = set()
 
     def has(self, table: str) -> bool:
-        """Say whether a table was there when it was asked what is there; if it was."""
-        return self._found is not None and table in self._found[0]
+        """Return whether a table existed when the tables were read; False if they were not read."""
+        return self._datasets is not None and table in self._datasets[0]
 
-    def bring_in_line(self, stream: str, table: str, properties: Iterable[str]) -> None:
-        """Bring what dlt knows of a table, and of its child tables, in line with what is there.
+    def update_schema(self, stream: str, table: str, properties: Iterable[str]) -> None:
+        """Update dlt's schema to the table of a stream and its child tables.
 
         Args:
             stream: The stream, for warnings.
-            table: The name of its table.
-            properties: The properties of its SCHEMA.
+            table: The name of the stream's table.
+            properties: The names of the properties in the stream's SCHEMA.
 
         Raises:
             MessageError: A column would round values.
         """
-        # What is there yet of tables that are dropped before the load, says nothing.
-        self._done.update(part["name"] for part in package_state().get(DROPPED, ()))
-        if destination_type() not in ASKED or table in self._done:
+        # Tables that are dropped before the load do not count.
+        self._updated.update(part["name"] for part in package_state().get(DROPPED, ()))
+        if destination_type() not in QUERIED or table in self._updated:
             return
-        self._done.add(table)
-        self._found = self._found or _found()
-        tables, staged = self._found
+        self._updated.add(table)
+        self._datasets = self._datasets or _read_tables()
+        tables, staged = self._datasets
         schema = dlt.current.source_schema()
-        if there := tables.get(table):
+        if existing := tables.get(table):
             if table not in schema.tables:
                 schema.update_table(new_table(table, resource=stream), normalize_identifiers=False)
             names = map(schema.naming.normalize_path, properties)
-            _learn_new(stream, schema.tables[table], there, names)
+            _add_columns(stream, schema.tables[table], existing, names)
         changed = set()
         chain: list[Any] = get_nested_tables(schema.tables, table)
         for known in chain:
             columns = tables.get(known["name"], {})
-            forgot = _forget(stream, known, columns)
-            if _learn(known, columns) or forgot:
+            removed = _remove_missing(stream, known, columns)
+            if _update_types(known, columns) or removed:
                 changed.add(known["name"])
         if changed or any(_lacks(staged, known) for known in chain):
-            chain[0][MARK] = datetime.now(UTC).isoformat()
-        # Of a child table, dlt merges what it knows of, though no row comes for it.
+            chain[0][UPDATED_HINT] = datetime.now(UTC).isoformat()
+        # dlt merges child tables of its schema even if no row comes for them.
         gone = [name for name in changed if name not in tables and name != table]
         parts: list[Any] = [
             part for name in gone for part in get_nested_tables(schema.tables, name)
@@ -114,27 +114,29 @@ class ExistingTables:
         _drop_staged([name for name in changed if name in staged])
 
 
-def _found() -> tuple[_Tables, _Tables]:
+def _read_tables() -> tuple[_Tables, _Tables]:
     """Return the tables of the dataset, and those of its staging dataset."""
-    found: defaultdict[str, _Tables] = defaultdict(dict)
+    read: defaultdict[str, _Tables] = defaultdict(dict)
     with make_client(running_pipeline(), dlt.current.source_schema()).sql_client as client:
         datasets = client.dataset_name, client.staging_dataset_name
         for dataset, table, column, *kind in client.execute_sql(QUERY, *datasets) or ():
-            found[dataset].setdefault(table, {})[_folded(column)] = _type(*kind)
-    return found[datasets[0]], found[datasets[1]]
+            read[dataset].setdefault(table, {})[_folded(column)] = _type(*kind)
+    return read[datasets[0]], read[datasets[1]]
 
 
 def _folded(name: str) -> str:
+    """Return a name as it compares in the destination."""
     return name if capabilities().generates_case_sensitive_identifiers() else name.casefold()
 
 
-def _type(named: str, precision: int | None, scale: int | None) -> dict[str, Any]:
-    """Return what dlt would call the type of a column, or its own name if that rounds."""
-    name = named.partition("(")[0].lower()
+def _type(type_name: str, precision: int | None, scale: int | None) -> dict[str, Any]:
+    """Return dlt's hints for the type of a column; for a type that rounds, its name."""
+    name = type_name.partition("(")[0].lower()
     if name in ROUNDING:
         return {"rounding": name}
     if TYPES.get(name) == "decimal":
-        # PostgreSQL's numeric may have any digits: as many as dlt takes, some for each side.
+        # PostgreSQL's numeric without a precision has any number of digits. This is the widest
+        # decimal of dlt.
         bounds = (precision, scale) if precision else (DECIMAL_PRECISION, WIDE_SCALE)
         return {"data_type": "decimal", **dict(zip(("precision", "scale"), bounds, strict=True))}
     if name in ZONELESS:
@@ -142,17 +144,17 @@ def _type(named: str, precision: int | None, scale: int | None) -> dict[str, Any
     return {"data_type": TYPES[name]} if name in TYPES else {}
 
 
-def _known(table: Mapping[str, Any]) -> list[str]:
-    """Return the names of the columns that dlt knows a table to have."""
+def _column_names(table: Mapping[str, Any]) -> list[str]:
+    """Return the names of the columns that a table has in dlt's schema."""
     return [name for name, column in table["columns"].items() if column.get("data_type")]
 
 
-def _forget(stream: str, known: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
-    """Forget what a table has no more, and say whether there is anything."""
-    gone = [name for name in _known(known) if _folded(name) not in there]
+def _remove_missing(stream: str, known: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
+    """Remove columns that a table lacks from dlt's schema, and return whether there are any."""
+    gone = [name for name in _column_names(known) if _folded(name) not in existing]
     for name in gone:
         del known["columns"][name]
-    if gone and not there:
+    if gone and not existing:
         logger.warning(
             "Stream %s: its table `%s` is gone from the destination. It is made anew, and has the"
             " rows that come from now on. To have the earlier ones, too, read the stream anew: %s",
@@ -173,19 +175,19 @@ def _forget(stream: str, known: Mapping[str, Any], there: Mapping[str, Any]) -> 
     return bool(gone)
 
 
-def _learn_new(
+def _add_columns(
     stream: str,
     known: Any,  # noqa: ANN401
-    there: Mapping[str, Any],
+    existing: Mapping[str, Any],
     names: Iterable[str],
 ) -> None:
-    """Learn which columns of a SCHEMA a table has, of which dlt knows nothing.
+    """Add columns of a SCHEMA that a table has to dlt's schema.
 
     Raises:
-        MessageError: One would round values.
+        MessageError: A column would round values.
     """
     for name in names:
-        kind = there.get(_folded(name), {})
+        kind = existing.get(_folded(name), {})
         if "rounding" in kind:
             raise MessageError(
                 f"Stream {stream}: the column `{name}` of its table `{known['name']}` has the type"
@@ -196,42 +198,42 @@ def _learn_new(
             known["columns"][name] = {"name": name, "nullable": True, **kind}
 
 
-def _learn(known: Any, there: Mapping[str, Any]) -> bool:  # noqa: ANN401
-    """Learn which columns of a table have other types than dlt knows; say whether there are any."""
+def _update_types(known: Any, existing: Mapping[str, Any]) -> bool:  # noqa: ANN401
+    """Update the types of columns in dlt's schema, and return whether any were different."""
     changed = False
-    for name in _known(known):
-        column, kind = known["columns"][name], there.get(_folded(name), {})
+    for name in _column_names(known):
+        column, kind = known["columns"][name], existing.get(_folded(name), {})
         if "data_type" in kind and _digits(kind) != _digits(column):
-            for told in ("precision", "scale", "timezone"):
-                column.pop(told, None)
+            for hint in ("precision", "scale", "timezone"):
+                column.pop(hint, None)
             column.update(kind)
             changed = True
     return changed
 
 
 def _digits(column: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what tells the type of a column from others."""
+    """Return the parts of a column's type, to compare it with another."""
     if column["data_type"] != "decimal":
         return column["data_type"], column.get("timezone", True)
-    usual = capabilities().decimal_precision
-    precision = column.get("precision") or usual[0]
+    default = capabilities().decimal_precision
+    precision = column.get("precision") or default[0]
     scale = column.get("scale")
-    return ("decimal", precision, usual[1] if scale is None else scale)
+    return ("decimal", precision, default[1] if scale is None else scale)
 
 
 def _lacks(staged: _Tables, known: Mapping[str, Any]) -> bool:
-    """Say whether the staging dataset, if it is there, lacks what a merge into a table needs."""
+    """Return whether the staging dataset, if it exists, lacks columns that a merge needs."""
     root = get_root_table(dlt.current.source_schema().tables, known["name"])
-    there = staged.get(known["name"], {})
+    existing = staged.get(known["name"], {})
     return (
         bool(staged)
         and root.get("write_disposition") == "merge"
-        and any(_folded(name) not in there for name in _known(known))
+        and any(_folded(name) not in existing for name in _column_names(known))
     )
 
 
 def _drop_staged(names: list[str]) -> None:
-    """Drop tables of the staging dataset: dlt makes them anew as the others are now."""
+    """Drop tables of the staging dataset, so that dlt creates them again with new columns."""
     if not names:
         return
     with (

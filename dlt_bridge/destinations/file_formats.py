@@ -1,7 +1,7 @@
-"""Which files a destination loads exactly: dlt's CSV files for PostgreSQL can't tell all values.
+"""Which values need INSERT statements, because dlt's CSV files for PostgreSQL change them.
 
-There, an empty text becomes NULL, and bytes are read as text (found with dlt 1.31). INSERT
-statements are exact, and several times slower.
+With dlt 1.31, an empty text becomes NULL there, and bytes are read as text. INSERT statements are
+exact, and several times slower.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ PARQUET = "parquet"
 
 
 def needs_insert_values(table: pa.Table, *, empty_texts: bool) -> bool:
-    """Say whether rows have a value that a CSV file would change.
+    """Return whether rows have a value that a CSV file would change.
 
     Args:
         table: The rows.
-        empty_texts: The destination tells empty texts from nulls.
+        empty_texts: Whether the destination tells empty texts from nulls in CSV files.
     """
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_binary(field.type) and column.null_count < len(column):
@@ -32,10 +32,10 @@ def needs_insert_values(table: pa.Table, *, empty_texts: bool) -> bool:
 
 
 def to_insert_values(table: pa.Table) -> pa.Table:
-    """Return rows for INSERT statements, with doubles and instants as texts.
+    """Return rows for INSERT statements, with doubles and timestamps as texts.
 
-    dlt makes Python values of the others: it would write NaN as the name of a column, and Python
-    has no year 10,000. The database reads the texts as what its columns are.
+    dlt turns all other values into Python's. It would write NaN as the name of a column, and Python
+    has no year 10,000. The database converts the texts to the types of its columns.
     """
     for index, field in enumerate(table.schema):
         if pa.types.is_floating(field.type) or pa.types.is_timestamp(field.type):

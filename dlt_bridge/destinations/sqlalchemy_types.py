@@ -1,8 +1,8 @@
-"""Values as they are in databases that dlt knows by SQLAlchemy, such as SQLite and MySQL.
+"""Column types that keep values unchanged in databases that dlt loads through SQLAlchemy.
 
-Of a text in a JSON column, SQLAlchemy makes a JSON string: an object would be quoted, as if it were
-a text with braces. And where a database has no decimals, it makes doubles of all, long ids too. dlt
-lets the tables of a dialect be adapted.
+These are SQLite and MySQL, for example. SQLAlchemy quotes a text for a JSON column as a JSON
+string, so that an object would become a text with braces. Where a database has no decimals, it
+turns all of them into doubles, long ids too. dlt lets a dialect adapt its tables.
 """
 
 from __future__ import annotations
@@ -22,57 +22,57 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect, Table
 
-# dlt knows it without being told anything of it.
+# dlt supports it without an entry in its registry of dialects.
 _OTHER_DIALECTS = ("postgresql",)
 
 
 class JsonText(TypeDecorator[Any]):
-    """A JSON column that takes a text as the JSON text that it is."""
+    """A JSON column that takes JSON text."""
 
     impl = JSON
     cache_ok = True
 
     @override
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
-        usual = super().bind_processor(dialect)
-        return lambda value: value if isinstance(value, str) or not usual else usual(value)
+        default = super().bind_processor(dialect)
+        return lambda value: value if isinstance(value, str) or not default else default(value)
 
 
 class WholeNumber(TypeDecorator[Any]):
-    """A column of decimals that are integers, if they are, where the database has no decimals."""
+    """A decimal column that stores whole numbers as integers where the database has no decimals."""
 
     impl = Numeric
     cache_ok = True
 
     @override
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        usual = super().bind_processor(dialect)
-        if dialect.supports_native_decimal or not usual:
-            return usual
-        return lambda value: int(value) if _is_whole(value) else usual(value)
+        default = super().bind_processor(dialect)
+        if dialect.supports_native_decimal or not default:
+            return default
+        return lambda value: int(value) if _is_whole(value) else default(value)
 
 
 def _is_whole(value: Any) -> bool:  # noqa: ANN401
-    known = isinstance(value, Decimal) and abs(value) <= LARGEST_BIGINT
-    return known and value == value.to_integral_value()
+    is_bigint = isinstance(value, Decimal) and abs(value) <= LARGEST_BIGINT
+    return is_bigint and value == value.to_integral_value()
 
 
-def take_values_as_they_are() -> None:
-    """Let dlt take the values of streams' tables as they are, from now on."""
+def register_exact_types() -> None:
+    """Make dlt use the types of this module for tables of streams, in all dialects."""
     for name in (*dialects.DIALECT_CAPS_REGISTRY, *_OTHER_DIALECTS):
-        usual = dialects.DIALECT_CAPS_REGISTRY.get(name, dialects.DialectCapabilities)
-        if not issubclass(usual, _AsTheyAre):
-            made = type(usual.__name__, (_AsTheyAre, usual), {})
-            dialects.register_dialect_capabilities(name, made)
+        default = dialects.DIALECT_CAPS_REGISTRY.get(name, dialects.DialectCapabilities)
+        if not issubclass(default, ExactCapabilities):
+            exact = type(default.__name__, (ExactCapabilities, default), {})
+            dialects.register_dialect_capabilities(name, exact)
 
 
-class _AsTheyAre(dialects.DialectCapabilities):
-    """What is the same in every dialect."""
+class ExactCapabilities(dialects.DialectCapabilities):
+    """Adapts tables of streams, in every dialect."""
 
     @override
     def adapt_table(self, table: Table, table_schema: Any) -> Table:
         adapted = super().adapt_table(table, table_schema)
-        # Other tables are not ours.
+        # Tables without the column are not the bridge's.
         if any(column.name.casefold() == SEQUENCE for column in adapted.columns):
             for column in adapted.columns:
                 if isinstance(column.type, JSON):

@@ -1,7 +1,7 @@
-"""The staging dataset of a pipeline: its own, so that nobody else's rows are in its tables.
+"""Gives each pipeline a staging dataset of its own.
 
-By default, all pipelines that load into a dataset share one. Then a run empties a table there that
-another has filled and not merged yet.
+By default, all pipelines that load into a dataset share one. Then a run may empty a staging table
+that another run has filled and not merged yet.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
 LAYOUT = "staging_dataset_name_layout"
-# Names that no destination writes in another way.
-_PLAIN = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# Names that every destination leaves as they are.
+_PORTABLE = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
-class _Own(str):
-    """A layout that was made here, and is made anew if another pipeline uses the destination."""
+class _OwnLayout(str):
+    """A layout that was made here, and is replaced if another pipeline uses the destination."""
 
     __slots__ = ()
 
 
 @configspec
-class _Asked(BaseConfiguration):
+class _StagingConfig(BaseConfiguration):
     staging_dataset_name_layout: Optional[str] = None  # noqa: UP045 - dlt reads it when it runs
 
 
@@ -43,21 +43,21 @@ def separate_staging(pipeline: Pipeline) -> None:
     destination: Destination[Any, Any] | None = pipeline.destination
     if destination is None or LAYOUT not in destination.spec.get_resolvable_fields():
         return
-    if not isinstance(destination.config_params.get(LAYOUT, _Own()), _Own):
+    if not isinstance(destination.config_params.get(LAYOUT, _OwnLayout()), _OwnLayout):
         return
     with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
-        asked = resolve_configuration(
-            _Asked(), sections=(known_sections.DESTINATION, destination.destination_name)
+        config = resolve_configuration(
+            _StagingConfig(), sections=(known_sections.DESTINATION, destination.destination_name)
         )
-    if asked.staging_dataset_name_layout is None:
+    if config.staging_dataset_name_layout is None:
         limit = destination.capabilities().max_identifier_length
         destination.config_params[LAYOUT] = _layout(
             pipeline.pipeline_name, pipeline.dataset_name or "", limit
         )
 
 
-def _layout(name: str, dataset: str, limit: int | None) -> _Own:
+def _layout(name: str, dataset: str, limit: int | None) -> _OwnLayout:
     layout = f"%s_staging_{name}"
-    if _PLAIN.fullmatch(name) and len(layout % dataset) <= (limit or 63):
-        return _Own(layout)
-    return _Own(f"%s_staging_{sha256(name.encode()).hexdigest()[:8]}")
+    if _PORTABLE.fullmatch(name) and len(layout % dataset) <= (limit or 63):
+        return _OwnLayout(layout)
+    return _OwnLayout(f"%s_staging_{sha256(name.encode()).hexdigest()[:8]}")

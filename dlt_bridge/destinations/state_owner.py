@@ -1,10 +1,10 @@
-"""The place that the state of a pipeline belongs to: where it loads, and what is there.
+"""Which destination the local state of a pipeline belongs to.
 
-dlt has one state in a pipeline's working folder, and takes that of the destination only if its
-version is not less. So after runs into another destination or dataset, or into one that was set
-back to a backup, the tap would go on from bookmarks whose rows are not there: a gap that nobody
-sees. Here the destination decides: its own state counts wherever the working folder's does not come
-from it.
+dlt keeps one state in a pipeline's working folder, and replaces it by the state in the destination
+only if that has at least the same version. After runs into another destination or dataset, or into
+one that was restored from a backup, the tap would continue from bookmarks whose rows are not there,
+and nobody would see the gap. Here, the state in the destination counts whenever the local state
+does not come from it.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Value in the local state: which place the last package was made for.
+# Value in the local state: the location that the last package was made for.
 LOCATION_KEY = "dlt_bridge_place"
 _SOURCES = "sources"
-#: From all sources down to what is kept of a resource: source, `resources`, resource.
+#: Levels of nested objects from all sources down to a resource: source, `resources`, resource.
 LEVELS = 3
 
 
 def location_id(pipeline: Pipeline) -> str:
-    """Return a short text that stands for the destination and the dataset of a pipeline.
+    """Return a hash of the destination and dataset of a pipeline.
 
-    It can't be read back, and has nothing of the credentials but where they lead.
+    Of the credentials, only the address counts.
     """
     config = resolve_destination_config(pipeline)
     try:
         location = config.data_location()
     except ConfigurationValueError:
         location = None
-    named = (config.destination_type, location or str(config), str(config), pipeline.dataset_name)
-    return sha256("\n".join(map(str, named)).encode()).hexdigest()[:16]
+    parts = (config.destination_type, location or str(config), str(config), pipeline.dataset_name)
+    return sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def set_location(
@@ -63,17 +63,17 @@ def set_location(
     dataset_name: str | None = None,
     credentials: Any = None,  # noqa: ANN401
 ) -> None:
-    """Point a pipeline to where it is to load, as `pipeline.run` does with these arguments.
+    """Set the destination and dataset of a pipeline, as `pipeline.run` does with these arguments.
 
     Args:
         pipeline: The pipeline.
-        destination: Its destination from now on, if it is given.
-        dataset_name: Its dataset, likewise.
-        credentials: Those of its destination, likewise.
+        destination: The new destination, if any.
+        dataset_name: The new dataset, if any.
+        credentials: New credentials of the destination, if any.
     """
     if destination is not None and destination != pipeline.destination:
-        found: Any = Destination.from_reference(destination)
-        pipeline.destination = found
+        new: Any = Destination.from_reference(destination)
+        pipeline.destination = new
     if credentials is not None and pipeline.destination is not None:
         pipeline.destination.config_params["credentials"] = credentials
     if dataset_name:
@@ -81,16 +81,16 @@ def set_location(
 
 
 def drop_foreign_state(pipeline: Pipeline) -> None:
-    """Give the working files of a pipeline up if they belong to another place than it loads to now.
+    """Drop the working files of a pipeline if they belong to another location than it loads to.
 
-    Packages that wait are of the place that they were made for. What is given up, dlt takes from
-    the destination, and the tap reads again.
+    Packages that wait belong to the location that they were made for. dlt restores the state from
+    the destination, and the tap reads again what was dropped.
 
     Args:
         pipeline: The pipeline, before it runs.
 
     Raises:
-        PipelineStepFailed: The destination can't be asked.
+        PipelineStepFailed: The destination can't be reached.
     """
     destination: Any = pipeline.destination
     if destination is None:
@@ -98,15 +98,15 @@ def drop_foreign_state(pipeline: Pipeline) -> None:
     state: Any = pipeline.state
     local = local_state(state)
     if pipeline.has_pending_data:
-        foreign = local.get(LOCATION_KEY, here := location_id(pipeline)) != here
+        is_foreign = local.get(LOCATION_KEY, here := location_id(pipeline)) != here
     else:
         try:
-            foreign = _state_to_adopt(pipeline, local) is not None
+            is_foreign = _state_to_adopt(pipeline, local) is not None
         except Exception as error:
-            # As dlt raises it of its own look at the destination, which comes next.
-            nothing: Any = None
-            raise PipelineStepFailed(pipeline, "sync", nothing, error, nothing) from error
-    if foreign:
+            # The error that dlt raises when it reads the state from the destination.
+            no_step: Any = None
+            raise PipelineStepFailed(pipeline, "sync", no_step, error, no_step) from error
+    if is_foreign:
         logger.warning(
             "The working files of the pipeline %s belong to another place than %s, or it was loaded"
             " or set back from elsewhere since. They are given up: the tap goes on from what is"
@@ -118,29 +118,29 @@ def drop_foreign_state(pipeline: Pipeline) -> None:
 
 
 def adopt_destination_state() -> None:
-    """Let the source that is being read go on from what the destination keeps, not from elsewhere.
+    """Make the source that is read continue from the state in its destination.
 
-    What the run itself has reset stays so: by dlt's `refresh`, or as it empties the table.
+    State that this run has reset stays reset: by dlt's `refresh`, or because a stream is replaced.
     """
     state: Any
-    state, loading = running_state()
-    if not loading:
-        # The source is looked at.
+    state, is_kept = running_state()
+    if not is_kept:
+        # The source is iterated without a run.
         return
     pipeline = running_pipeline()
-    theirs = _state_to_adopt(pipeline, local_state(state))
+    remote = _state_to_adopt(pipeline, local_state(state))
     local_state(state)[LOCATION_KEY] = location_id(pipeline)
-    if theirs is None:
+    if remote is None:
         return
-    mine = state.get(_SOURCES, {})
+    local = state.get(_SOURCES, {})
     base: Any = pipeline.state.get(_SOURCES, {})
-    found = _merged(mine, base, theirs.get(_SOURCES, {}), LEVELS)
+    merged = _merged(local, base, remote.get(_SOURCES, {}), LEVELS)
     source = dlt.current.source()
-    own = found.get(source.name, {})
+    own = merged.get(source.name, {})
     for name, resource in source.resources.selected.items():
         if resource.write_disposition == "replace":
             own.get("resources", {}).pop(name, None)
-    if found != mine:
+    if merged != local:
         logger.warning(
             "The state of the pipeline %s on this machine belongs to another place than %s, or that"
             " was loaded or set back from elsewhere since. The tap %s.",
@@ -148,28 +148,28 @@ def adopt_destination_state() -> None:
             describe_location(pipeline),
             "goes on from the state that is committed there" if own else "begins anew",
         )
-        # In its place, where others hold it.
-        mine.clear()
-        mine.update(found)
-        state[_SOURCES] = mine
+        # The same object, because others have a reference to it.
+        local.clear()
+        local.update(merged)
+        state[_SOURCES] = local
 
 
 def current_state(pipeline: Pipeline) -> Mapping[str, Any]:
-    """Return the state from which the next run of a pipeline goes on.
+    """Return the state from which the next run of a pipeline continues.
 
     Args:
         pipeline: The pipeline, after `sync_destination`.
     """
     state: Any = pipeline.state
-    theirs = _state_to_adopt(pipeline, local_state(state))
-    found: Mapping[str, Any] = state if theirs is None else theirs
-    return found
+    remote = _state_to_adopt(pipeline, local_state(state))
+    current: Mapping[str, Any] = state if remote is None else remote
+    return current
 
 
 def _state_to_adopt(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the state of the destination if the local one does not come from it, else None.
+    """Return the state in the destination if the local state does not come from it, else None.
 
-    Where the destination keeps no state, and was not loaded last, it is an empty one.
+    It is empty if the destination keeps no state and the last run loaded to another location.
     """
     schema: str | None = pipeline.default_schema_name
     if schema is None:
@@ -191,18 +191,25 @@ def _state_to_adopt(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str
 
 
 def _merged(
-    mine: Mapping[str, Any], base: Mapping[str, Any], theirs: Mapping[str, Any], levels: int
+    local: Mapping[str, Any], base: Mapping[str, Any], remote: Mapping[str, Any], levels: int
 ) -> dict[str, Any]:
-    """Return their state, but for what this run has made of its own."""
-    found = {}
-    for name in {**theirs, **mine, **base}:
-        own, before, other = mine.get(name), base.get(name), theirs.get(name)
-        if own == before:
+    """Return the remote state with the changes that this run has made to the local one.
+
+    Args:
+        local: The local state now.
+        base: The local state before the run.
+        remote: The state in the destination.
+        levels: How many levels of nested objects to merge.
+    """
+    merged = {}
+    for name in {**remote, **local, **base}:
+        now, before, other = local.get(name), base.get(name), remote.get(name)
+        if now == before:
             part = other
-        elif levels and isinstance(own, dict):
-            part = _merged(own, before or {}, other or {}, levels - 1)
+        elif levels and isinstance(now, dict):
+            part = _merged(now, before or {}, other or {}, levels - 1)
         else:
-            part = own
+            part = now
         if part is not None:
-            found[name] = part
-    return found
+            merged[name] = part
+    return merged

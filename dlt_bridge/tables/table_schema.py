@@ -66,7 +66,7 @@ class TableSchema:
         self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
         self.renamed_properties = column_names.renamed_properties(properties)
         named = [column.name for column in properties if column.type]
-        options.existing.bring_in_line(stream.name, self.table, named)
+        options.existing.update_schema(stream.name, self.table, named)
         checks.refuse_many(stream.name, self.table, named)
         self.decoder = RecordDecoder(self._record_schema(properties, hints))
         if self.plan.needs_one_version:

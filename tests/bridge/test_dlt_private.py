@@ -179,7 +179,7 @@ def test_last_step_runs_after_those_of_the_user() -> None:
     [
         (postgres.CopyJob, PostgresCsvCopyJob, "run"),
         (postgres.Client, PostgresClient, "create_load_job"),
-        (sqlalchemy_types._AsTheyAre, DialectCapabilities, "adapt_table"),
+        (sqlalchemy_types.ExactCapabilities, DialectCapabilities, "adapt_table"),
         (Bars, Collector, "_start"),
         (Bars, Collector, "update"),
         (Bars, Collector, "_stop"),
