@@ -1,6 +1,7 @@
 """LiveChat's v2 API: https://developers.livechat.com/docs/v2/."""
 
-from tap_chat.platforms.livechat import streams
+from tap_chat.platforms.livechat.chats import LiveChatChats
+from tap_chat.platforms.livechat.parts import LiveChatEvents, LiveChatMessages
 from tap_chat.platforms.livechat.settings import LiveChatSettings
 from tap_chat.platforms.platform import Platform
 
@@ -10,5 +11,5 @@ PLATFORM = Platform(
     page="livechat",
     description="LiveChat's v2 API.",
     settings=LiveChatSettings,
-    streams=streams.STREAMS,
+    streams=(LiveChatChats, LiveChatMessages, LiveChatEvents),
 )

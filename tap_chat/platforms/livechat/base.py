@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 #: LiveChat began in 2002.
 BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
 
-#: When a chat ended, in seconds since 1970: of this are all bookmarks, those of parts too.
-MARK = "ended_timestamp"
+#: When a chat ended, in seconds since 1970: the replication key of all streams.
+ENDED = "ended_timestamp"
 
 
 class LiveChatStream(ChatStream):
-    """A stream of LiveChat: all of them are in the chats."""
+    """A stream of LiveChat: the chats, or a part of each chat."""
 
     path = "/chats"
     section = "livechat"
@@ -52,14 +52,14 @@ class LiveChatStream(ChatStream):
     @property
     @override
     def planned_start(self) -> int:
-        """From when on this run reads the stream; each of the streams has a bookmark of its own."""
+        """Where this run starts to read the stream, in seconds since 1970."""
         if not self.has_bookmarks:
             return self.first_bookmark
-        return int(self.state_manager.find_start(self.saved_state, MARK) or self.first_bookmark)
+        return int(self.state_manager.find_start(self.saved_state, ENDED) or self.first_bookmark)
 
 
 class ChatPart(ChildStream, LiveChatStream):
-    """Records that are nested in a chat."""
+    """Records that are nested in a chat, which the stream of the chats hands over."""
 
     primary_keys = ("chat_id", "event_id")
     has_bookmarks = True
@@ -78,7 +78,7 @@ class ChatPart(ChildStream, LiveChatStream):
             if isinstance(part, dict):
                 record = part | {
                     "chat_id": chat_id,
-                    # LiveChat: the id is in some accounts' parts only.
+                    # LiveChat: in some accounts, parts have no id.
                     "event_id": part.get("event_id") or f"{chat_id}_{number}",
                 }
             self.conform(self.request, number, record)

@@ -1,4 +1,4 @@
-"""What the pages of LiveChat's queries give, and how many chats they reach."""
+"""The pages of LiveChat's queries: what they hold, and how many chats a query reaches."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
 
-#: So many chats more than it lists, and more than those, does LiveChat not count by accident.
+#: If LiveChat counts this many chats more than it gives, and twice as many as it gives, that is no
+#: accident.
 MANY_ABSENT = 10
+
+#: The `agent_email` of a chat without an agent.
+UNASSIGNED = "unassigned"
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ChatPage:
     """One page of a query.
 
     Attributes:
-        request: What was asked.
-        total: The number of chats in the window, in all pages.
+        request: The request.
+        total: The number of chats in all pages of the query, as LiveChat counts them.
         pages: The number of pages.
         chats: The rows of each chat of this page.
-        size: Bytes of the answer.
+        size: The size of the body, in bytes.
     """
 
     request: Request
@@ -38,75 +42,83 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the pages of a window gave.
+class WindowResult:
+    """What the pages of a window gave, after one or more passes over them.
 
     Attributes:
-        listing: The first page of the last pass.
-        asked: The number of pages that were given.
-        pages: The number of those that had something new.
-        listed: The number of chats in these.
-        given: The number of those that are not the same.
-        more: Whether the pass brought chats that none before had.
+        first_page: The first page of the last pass.
+        pages_read: The number of pages of the last pass.
+        pages_with_news: The number of these pages that had a chat which no page before had.
+        chats_listed: The number of chats on those pages.
+        chats: The number of different chats of the last pass.
+        has_new_chats: Whether the last pass gave chats that no earlier pass gave.
     """
 
-    listing: Listing
-    asked: int
-    pages: int
-    listed: int
-    given: int
-    more: bool
+    first_page: ChatPage
+    pages_read: int
+    pages_with_news: int
+    chats_listed: int
+    chats: int
+    has_new_chats: bool
 
     @property
-    def complete(self) -> bool:
-        """Whether all came that LiveChat counts."""
-        return self.given >= self.listing.total
+    def is_complete(self) -> bool:
+        """Whether all chats came that LiveChat counts."""
+        return self.chats >= self.first_page.total
 
     @property
-    def short(self) -> bool:
+    def lacks_pages(self) -> bool:
         """Whether pages that LiveChat counts were missing or had nothing new."""
-        return self.pages < self.listing.pages
+        return self.pages_with_news < self.first_page.pages
 
     @property
-    def far_off(self) -> bool:
-        """Whether LiveChat counts so much more that it is no accident."""
-        return self.listing.total - self.given >= max(MANY_ABSENT, self.given)
+    def lacks_many(self) -> bool:
+        """Whether LiveChat counts so many more chats that it is no accident."""
+        return self.first_page.total - self.chats >= max(MANY_ABSENT, self.chats)
 
     @property
-    def cut_off(self) -> bool:
-        """Whether pages that LiveChat counts were refused, or not asked for any more."""
-        return self.asked < self.listing.pages
+    def is_cut_off(self) -> bool:
+        """Whether pages that LiveChat counts were refused, or no longer asked for."""
+        return self.pages_read < self.first_page.pages
 
 
-class Reach:
-    """How many chats a query reaches: fewer than it should, as far as its pages show.
+class QueryCap:
+    """How many chats a query reaches: fewer than LiveChat allows, as far as its pages show.
 
     Args:
-        allowed: How many it should reach.
+        allowed: The number of chats that a query should reach.
     """
 
     def __init__(self, allowed: int) -> None:
         self._allowed = self._learned = allowed
-        self._most = 0
+        self._most_listed = 0
 
     def covers(self, total: int) -> bool:
-        """Say whether so many chats can be reached with one query, as far as is known."""
+        """Return whether one query can reach this many chats, as far as is known."""
         return total < self._learned
 
-    def leaves_out(self, found: Found) -> bool:
-        """Take note of a window, and say if some of its chats may be out of reach.
+    def leaves_out(self, result: WindowResult) -> bool:
+        """Learn from a window, and return whether some of its chats may be out of reach.
 
-        Where more could be reached before, it is not the reach that ends the pages.
+        Where an earlier query reached more chats, it is not the cap that ended the pages.
 
         Args:
-            found: What its pages gave.
+            result: What the pages of the window gave.
         """
-        farthest = found.listed >= self._most
-        self._most = max(self._most, found.listed)
-        if self._most > self._learned:
+        is_farthest = result.chats_listed >= self._most_listed
+        self._most_listed = max(self._most_listed, result.chats_listed)
+        if self._most_listed > self._learned:
             self._learned = self._allowed
-        if found.complete or not (found.more or (found.short and farthest)):
+        is_short = result.lacks_pages and is_farthest
+        if result.is_complete or not (result.has_new_chats or is_short):
             return False
-        if found.cut_off and not found.more:
-            self._learned = min(self._learned, found.listed)
+        if result.is_cut_off and not result.has_new_chats:
+            self._learned = min(self._learned, result.chats_listed)
         return True
+
+
+def rows_by_agent(chat: Record) -> list[Record]:
+    """Return a row for each agent of a chat, or one for `unassigned`."""
+    emails = [agent.get("email") for agent in chat.get("agents") or ()]
+    unique = dict.fromkeys(email or UNASSIGNED for email in emails or [None])
+    return [chat | {"agent_email": email} for email in unique]
