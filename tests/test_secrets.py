@@ -189,7 +189,7 @@ def test_destination_that_quotes_what_it_refuses(place: Place, api: Sandbox) -> 
     ]
 
 
-def test_bridge_that_is_ended(place: Place) -> None:
+def test_terminated_bridge(place: Place) -> None:
     messages = World(messages=300).chat.messages
     reached, ended = threading.Event(), threading.Event()
 
@@ -279,7 +279,7 @@ def test_target(place: Place, api: Sandbox) -> None:
         b'{"id": 1, "text": "hello order refund"}',
     ],
 )
-def test_line_that_is_refused(place: Place, bad: bytes) -> None:
+def test_refused_line(place: Place, bad: bytes) -> None:
     message = {"type": "SCHEMA", "stream": "a", "schema": SCHEMA, "key_properties": ["id"]}
     lines = b"\n".join([json.dumps(message).encode(), bad])
     place.folder.joinpath("target.json").write_text('{"destination": "duckdb"}')

@@ -40,7 +40,7 @@ def test_every_row_of_every_stream_arrives_once(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_killed_run_is_made_good_by_the_next(tap: Runner, seed: int) -> None:
+def test_next_run_completes_a_killed_one(tap: Runner, seed: int) -> None:
     with Sandbox(replace(WORLD, seed=seed)) as sandbox:
         lines = sum(sandbox.world.rows.values())
         moment = random.Random(seed).randrange(1, lines)
@@ -54,7 +54,7 @@ def test_killed_run_is_made_good_by_the_next(tap: Runner, seed: int) -> None:
             assert in_order(found) == in_order(truth), stream
 
 
-def test_second_run_leaves_a_loader_with_the_truth(tap: Runner) -> None:
+def test_second_run_brings_a_merging_loader_up_to_date(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
         first = tap(full_config(sandbox))
         sandbox.world = replace(sandbox.world, now=LATER)

@@ -58,7 +58,7 @@ def test_every_item_comes_once(
 
 
 @given(ITEMS, st.integers(0), st.binary(min_size=1, max_size=2), st.integers(1, 500))
-def test_broken_array_is_never_whole(
+def test_broken_array_is_never_taken_as_complete(
     items: list[Any], place: int, noise: bytes, chunk: int
 ) -> None:
     body = json.dumps(items, separators=(",", ":")).encode()
@@ -68,7 +68,7 @@ def test_broken_array_is_never_whole(
             read(broken, min(len(broken), 200), chunk)
 
 
-def test_long_array_is_read_in_parts_of_the_size_of_its_beginning() -> None:
+def test_long_array_is_read_in_parts_of_similar_size() -> None:
     items = [
         {"id": number, "tags": [{"id": "a"}, {"id": "b"}], "text": '"},{"id":' * (number % 7)}
         for number in range(5000)
@@ -81,12 +81,12 @@ def test_long_array_is_read_in_parts_of_the_size_of_its_beginning() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"data": [{"id": 1}, {"id": 2}]}', b"[1, 2, 3, 4, 5]", b"[[]]"])
-def test_what_is_no_array_of_objects_is_not_read_in_parts(body: bytes) -> None:
+def test_only_an_array_of_objects_is_read_in_parts(body: bytes) -> None:
     with pytest.raises(arrays.NoArrayError):
         read(body, 10, 3)
 
 
-def test_text_that_is_no_utf_8_is_not_whole() -> None:
+def test_text_that_is_not_utf_8_is_an_error() -> None:
     body = b'[{"id": 1}, {"id": 2}, {"id": "\xff"}, {"id": 3}, {"id": 4}]'
     with pytest.raises(ValueError, match=r"."):
         read(body, 30, 5)

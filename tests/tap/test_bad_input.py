@@ -66,7 +66,7 @@ def test_fault_is_one_sentence_with_stream_and_request(
 
 
 @pytest.mark.parametrize("kind", ["status", "cut", "reset", "truncate", "empty"])
-def test_passing_fault_costs_nothing_but_time(tap: Runner, sandbox: Sandbox, kind: Any) -> None:
+def test_transient_fault_costs_only_time(tap: Runner, sandbox: Sandbox, kind: Any) -> None:
     sandbox.options.faults = [Fault(kind=kind, after=1, times=2), Fault(kind=kind, after=2)]
     run = tap(chat_config(sandbox), level="DEBUG")
     assert run.code == 0
@@ -76,7 +76,7 @@ def test_passing_fault_costs_nothing_but_time(tap: Runner, sandbox: Sandbox, kin
     assert_nothing_given_away(run.err, sandbox)
 
 
-def test_retries_are_a_setting(tap: Runner, sandbox: Sandbox) -> None:
+def test_number_of_retries_is_a_setting(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="status", times=None)]
     run = tap(chat_config(sandbox, max_retries=1))
     assert run.code == 1
@@ -84,7 +84,7 @@ def test_retries_are_a_setting(tap: Runner, sandbox: Sandbox) -> None:
     assert "after 2 tries" in run.errors[0]
 
 
-def test_retry_after_is_waited_for(tap: Runner, sandbox: Sandbox) -> None:
+def test_retry_after_is_respected(tap: Runner, sandbox: Sandbox) -> None:
     asked = {"Retry-After": "0.7"}
     sandbox.options.faults = [Fault(kind="status", status=429, headers=asked)]
     run = tap(chat_config(sandbox))
@@ -93,7 +93,9 @@ def test_retry_after_is_waited_for(tap: Runner, sandbox: Sandbox) -> None:
     assert sandbox.app.busy >= 0.7
 
 
-def test_wrong_key_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> None:
+def test_error_of_a_wrong_key_names_the_setting_without_its_value(
+    tap: Runner, sandbox: Sandbox
+) -> None:
     run = tap(chat_config(sandbox, api_key="wrong-but-secret"), level="DEBUG")
     assert run.code == 1
     assert "401 Unauthorized" in run.errors[0]
@@ -101,7 +103,7 @@ def test_wrong_key_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> None
     assert "wrong-but-secret" not in run.err
 
 
-def test_nobody_at_home_is_said_without_the_key(tap: Runner) -> None:
+def test_error_of_an_unreachable_host_hides_the_key(tap: Runner) -> None:
     gone = Sandbox()
     config = chat_config(gone)
     gone.close()
@@ -132,7 +134,7 @@ def test_nobody_at_home_is_said_without_the_key(tap: Runner) -> None:
         ("api_key_name", "X hunter2: Key"),
     ],
 )
-def test_setting_that_can_not_be_sent_is_named_and_not_shown(
+def test_error_of_a_setting_that_can_not_be_sent_hides_its_value(
     tap: Runner, sandbox: Sandbox, setting: str, value: str
 ) -> None:
     config = chat_config(sandbox, **{"api_key_in": "header", setting: value})
@@ -163,7 +165,7 @@ def test_token_that_can_not_be_sent_is_named(tap: Runner, section: str, credenti
     assert "hunter2" not in run.err
 
 
-def test_request_that_can_not_be_made_is_a_sentence_without_the_key(tap: Runner) -> None:
+def test_error_of_an_invalid_request_hides_the_key(tap: Runner) -> None:
     """No label of a host has more than 63 characters."""
     config = {"chat": {"api_url": f"http://{'a' * 64}.example", "api_key": API_KEY}}
     run = tap(config, level="DEBUG")
@@ -174,7 +176,7 @@ def test_request_that_can_not_be_made_is_a_sentence_without_the_key(tap: Runner)
     assert API_KEY not in run.err
 
 
-def test_nothing_is_put_into_the_path(tap: Runner, sandbox: Sandbox) -> None:
+def test_braces_in_the_path_are_not_filled_with_settings(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(chat_config(sandbox, path="/v1/{chat}/{user_agent}") | {"user_agent": "me"})
     assert run.code == 1
     assert f"GET {sandbox.url}/v1/{{chat}}/{{user_agent}}?" in run.errors[0]
@@ -198,7 +200,7 @@ def test_nothing_is_put_into_the_path(tap: Runner, sandbox: Sandbox) -> None:
         ({"fields": {"x": {"type": "strin"}}}, ["`chat.fields.x.type` is no JSON Schema"]),
     ],
 )
-def test_wrong_setting_is_named_without_its_value(
+def test_error_of_a_wrong_setting_hides_its_value(
     tap: Runner, config: dict[str, Any], settings: dict[str, Any], words: list[str]
 ) -> None:
     config["chat"] |= settings
@@ -212,7 +214,7 @@ def test_wrong_setting_is_named_without_its_value(
     assert "Traceback" not in run.err
 
 
-def test_names_can_not_forge_a_line_of_the_log(tap: Runner, config: dict[str, Any]) -> None:
+def test_setting_names_can_not_forge_a_log_line(tap: Runner, config: dict[str, Any]) -> None:
     name = "\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
     shown = r"\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
     config["chat"][name] = 1
@@ -233,7 +235,7 @@ loggers: {tap-chat: {level: INFO, handlers: [own], propagate: false}}
 
 
 @pytest.mark.parametrize("test", [[], ["--test"]], ids=["run", "test"])
-def test_name_of_an_api_can_not_forge_a_line(tap: Runner, test: list[str]) -> None:
+def test_property_names_can_not_forge_a_log_line(tap: Runner, test: list[str]) -> None:
     """Neither in a log that the user has set up, nor on standard output."""
     name = "\x1b[2Jx\r\nERROR | forged"
     log = tap.folder / "log.yaml"
@@ -252,7 +254,7 @@ def test_name_of_an_api_can_not_forge_a_line(tap: Runner, test: list[str]) -> No
     ("variable", "value"),
     [("TAP_CHAT_LOGLEVEL", "hunter2"), ("SINGER_SDK_LOG_CONFIG", "log.yaml")],
 )
-def test_log_that_can_not_be_set_up_is_said(
+def test_log_that_can_not_be_set_up_is_an_error(
     tap: Runner, config: dict[str, Any], variable: str, value: str
 ) -> None:
     (tap.folder / "log.yaml").write_text("hunter2: [")
@@ -272,7 +274,7 @@ def test_missing_settings_are_all_named(tap: Runner) -> None:
     assert "`chat.api_url` is missing" in "".join(run.errors)
 
 
-def test_run_without_any_platform_says_what_to_add(tap: Runner) -> None:
+def test_run_without_a_platform_names_the_sections_to_add(tap: Runner) -> None:
     run = tap({})
     assert run.code == 1
     assert run.errors[0] == (
@@ -280,7 +282,7 @@ def test_run_without_any_platform_says_what_to_add(tap: Runner) -> None:
     )
 
 
-def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) -> None:
+def test_selected_stream_of_an_unconfigured_platform_is_an_error(tap: Runner) -> None:
     catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
     run = tap({"dixa": {"api_token": API_KEY}}, catalog=catalog)
     assert run.code == 1
@@ -304,7 +306,7 @@ def test_selected_stream_of_a_missing_platform_names_the_setting(tap: Runner) ->
         (None, "No such file"),
     ],
 )
-def test_file_that_is_no_object_is_named(
+def test_file_that_is_not_a_json_object_is_an_error(
     tap: Runner, config: dict[str, Any], name: str, text: str | None, words: str
 ) -> None:
     command = tap.command(config, **({} if name == "config" else {name: {}}))
@@ -332,7 +334,7 @@ BOOKMARK = {"replication_key": "timestamp", "replication_key_value": "2025-01-01
         {"bookmarks": {"chat_messages": None}},
     ],
 )
-def test_state_of_another_shape_is_refused(
+def test_state_with_a_wrong_structure_is_refused(
     tap: Runner, config: dict[str, Any], state: dict[str, Any]
 ) -> None:
     run = tap(config, state=state)
@@ -343,7 +345,7 @@ def test_state_of_another_shape_is_refused(
 
 
 @pytest.mark.parametrize("signpost", [7, "2024-01-01T00:00:00Z"])
-def test_signpost_of_another_run_does_not_count(
+def test_signpost_of_an_older_run_is_ignored(
     tap: Runner, sandbox: Sandbox, signpost: object
 ) -> None:
     """Runs of earlier versions that were stopped left one behind."""
@@ -360,7 +362,7 @@ def test_empty_state_is_a_first_run(tap: Runner, sandbox: Sandbox) -> None:
     assert run.records == sandbox.world.chat.messages
 
 
-def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any]) -> None:
+def test_unknown_stream_in_the_catalog_is_an_error(tap: Runner, config: dict[str, Any]) -> None:
     catalog = json.loads(tap.run([tap.command({})[0], "--discover"]).out)
     catalog["streams"].append(catalog["streams"][0] | {"tap_stream_id": "chat_masseges"})
     run = tap(config, catalog=catalog)
@@ -369,7 +371,7 @@ def test_unknown_stream_of_a_catalog_is_named(tap: Runner, config: dict[str, Any
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-def test_unforeseen_error_shows_where_it_happened_and_not_its_text(
+def test_unexpected_error_shows_its_place_and_hides_its_text(
     tap: Runner, config: dict[str, Any], level: str
 ) -> None:
     program = """

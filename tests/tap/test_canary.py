@@ -68,7 +68,7 @@ def canaries() -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 @pytest.mark.parametrize("way", ["config", "environment", ".env"])
-def test_no_value_is_shown(
+def test_no_value_is_in_the_output_of_an_error(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
 ) -> None:
     caplog.set_level("INFO")
@@ -96,7 +96,7 @@ def test_no_value_is_shown(
     assert len(refused) >= (len(every_setting()) if way == "config" else 25)
 
 
-def test_no_value_is_shown_by_the_command(tap: Runner) -> None:
+def test_no_value_is_in_the_output_of_the_command(tap: Runner) -> None:
     """Within the process all is as it is said by the tap alone."""
     config = SECTIONS | {"chat": {**SECTIONS["chat"], "api_key_in": CANARY}}
     run = tap(config, level="DEBUG")

@@ -91,7 +91,7 @@ def test_catalog_that_spoils_a_stream_is_refused(
     assert run.out == b""
 
 
-def test_catalog_of_a_deselected_stream_does_not_matter(tap: Runner, sandbox: Sandbox) -> None:
+def test_catalog_of_a_deselected_stream_is_not_checked(tap: Runner, sandbox: Sandbox) -> None:
     catalog = discovered(tap)
     catalog["streams"][0]["replication_method"] = "LOG_BASED"
     deselected = {"breadcrumb": [], "metadata": {"selected": False}}
@@ -99,7 +99,7 @@ def test_catalog_of_a_deselected_stream_does_not_matter(tap: Runner, sandbox: Sa
     assert tap(chat_config(sandbox), catalog=catalog).code == 0
 
 
-def test_key_that_is_deselected_but_automatic_is_written(tap: Runner, sandbox: Sandbox) -> None:
+def test_deselected_key_with_automatic_inclusion_is_written(tap: Runner, sandbox: Sandbox) -> None:
     catalog = discovered(tap)
     deselect(catalog["streams"][0], "id")
     run = tap(chat_config(sandbox), catalog=catalog)
@@ -107,9 +107,7 @@ def test_key_that_is_deselected_but_automatic_is_written(tap: Runner, sandbox: S
     assert run.records == sandbox.world.chat.messages
 
 
-def test_catalog_that_differs_from_the_config_counts_with_a_warning(
-    tap: Runner, sandbox: Sandbox
-) -> None:
+def test_catalog_overrides_the_config_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
     settings: dict[str, Any] = {
         "replication_key": "timestamp",
         "fields": {"channel": {"type": "string"}, "user_id": {"type": ["string", "integer"]}},

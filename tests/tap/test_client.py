@@ -117,14 +117,14 @@ def test_parameters_repeat_for_lists_and_are_left_out_for_none() -> None:
     assert api.requests[0].url.query == "fixed=1&a=1&a=2&c=f%26g"
 
 
-def test_reader_sees_the_headers_of_the_response() -> None:
+def test_read_function_gets_the_headers_of_the_response() -> None:
     with Server(lambda _: JSONResponse([], headers={"Link": "<x>; rel=next"})) as api:
         response = client(api.url).send(Request(api.url), whole)
     assert response.headers["link"] == "<x>; rel=next"
     assert (response.status, bytes(response.body), response.rest) == (200, b"[]", None)
 
 
-def test_status_that_says_that_nothing_is_there_is_told_apart_from_a_failure() -> None:
+def test_expected_status_is_a_missing_error() -> None:
     with Server(lambda _: JSONResponse({}, 416)) as api:
         with pytest.raises(MissingError) as missing:
             client(api.url).send(Request(api.url), whole, missing={404, 416})

@@ -25,7 +25,7 @@ STREAMS = {"dixa": ["dixa_conversation_export"], "livechat": ["livechat_chats"]}
 
 
 @pytest.mark.parametrize(("section", "unit"), [("dixa", 1000), ("livechat", 1)])
-def test_bookmark_does_not_stay_where_a_wrong_clock_is(
+def test_wrong_server_clock_does_not_hold_the_bookmark_back(
     tap: Runner, section: str, unit: int
 ) -> None:
     """A `Date` that is five years behind; what the server gives is newer."""
@@ -51,7 +51,7 @@ def test_bookmark_does_not_stay_where_a_wrong_clock_is(
 
 
 @pytest.mark.parametrize("section", ["dixa", "livechat"])
-def test_bookmark_follows_records_where_the_server_tells_no_time(tap: Runner, section: str) -> None:
+def test_without_a_server_clock_the_bookmark_follows_the_records(tap: Runner, section: str) -> None:
     """The clock of this machine alone moves no bookmark."""
     ended = int((datetime.now(UTC) - timedelta(days=40)).timestamp())
     chat = {"id": "K1", "ended_timestamp": ended}
@@ -84,7 +84,7 @@ def test_bookmark_follows_records_where_the_server_tells_no_time(tap: Runner, se
 @pytest.mark.parametrize(
     ("unit", "first_of_all"), [(1, True), (1, False), (10**3, True), (10**6, True), (10**9, False)]
 )
-def test_number_that_is_a_time_to_come_moves_no_bookmark_there(
+def test_future_time_as_a_number_does_not_move_the_bookmark_past_now(
     tap: Runner, unit: int, *, first_of_all: bool
 ) -> None:
     """One value in a finer unit, or of the year 2100, among those of now."""
@@ -109,7 +109,7 @@ def test_number_that_is_a_time_to_come_moves_no_bookmark_there(
     assert third.bookmark("chat_messages") <= (now + 60) * unit
 
 
-def test_plain_numbers_are_no_times(tap: Runner) -> None:
+def test_plain_numbers_are_not_taken_as_times(tap: Runner) -> None:
     """Neither a counter nor what is larger than any time."""
     for values in ([1, 2, 3_000_000], [10**19, 10**19 + 5], [5, 3 * 10**9, 4 * 10**9]):
         messages = [{"id": f"m{n}", "seq": value} for n, value in enumerate(values)]
@@ -120,7 +120,7 @@ def test_plain_numbers_are_no_times(tap: Runner) -> None:
         assert "still to come" not in run.err
 
 
-def test_time_to_come_moves_no_bookmark_there(tap: Runner) -> None:
+def test_future_time_does_not_move_the_bookmark_past_now(tap: Runner) -> None:
     """By the server's clock, whatever this machine's says."""
     with Sandbox(SMALL) as sandbox:
         newest = max(row["timestamp"] for row in sandbox.world.chat.messages)
@@ -147,9 +147,7 @@ def test_time_to_come_moves_no_bookmark_there(tap: Runner) -> None:
         ("freshchat_users", "9999-12-31T23:59:59Z"),
     ],
 )
-def test_bookmark_of_a_time_to_come_is_said_and_not_used(
-    tap: Runner, stream: str, value: Any
-) -> None:
+def test_future_bookmark_is_reported_and_not_used(tap: Runner, stream: str, value: Any) -> None:
     with Sandbox(World(users=5, dixa_conversations=20, chats=20, messages=20)) as sandbox:
         section = stream.partition("_")[0]
         config = full_config(sandbox, section, chat={"replication_key": "timestamp"})
@@ -164,7 +162,7 @@ def test_bookmark_of_a_time_to_come_is_said_and_not_used(
 
 @pytest.mark.parametrize("lookback", [36_500, 1e9])
 @pytest.mark.parametrize("start", ["1900-01-01", "0001-01-01"])
-def test_absurd_settings_are_right_or_a_sentence(tap: Runner, lookback: float, start: str) -> None:
+def test_extreme_settings_work_or_are_refused(tap: Runner, lookback: float, start: str) -> None:
     with Sandbox(World(dixa_conversations=5, chats=5)) as sandbox:
         wide = {"lookback_days": lookback}
         livechat = wide | {"batch_size": 3660}
@@ -181,7 +179,7 @@ def test_absurd_settings_are_right_or_a_sentence(tap: Runner, lookback: float, s
         assert sandbox.requests < 200
 
 
-def test_clock_is_that_of_the_earliest_answer() -> None:
+def test_server_clock_is_that_of_the_earliest_response() -> None:
     clock = ServerClock()
     assert clock.earliest == FAR
     for date in ("Mon, 02 Mar 2026 00:00:00 GMT", "Sun, 01 Mar 2026 00:00:00 GMT", "", "no date"):
@@ -191,7 +189,7 @@ def test_clock_is_that_of_the_earliest_answer() -> None:
     assert clock.earliest == FAR
 
 
-def test_units() -> None:
+def test_unit_of_a_number_is_found_by_its_size() -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     seconds = int(now.timestamp())
     assert [unit_of(seconds * 10**power, now) for power in (0, 3, 6, 9)] == [1, 10**3, 10**6, 10**9]

@@ -58,9 +58,7 @@ def assert_all_failed(run: Run, words: str, remedies: Mapping[str, Sequence[str]
             assert word in said
 
 
-def test_what_is_right_is_a_line_for_each_platform_and_nothing_else(
-    tap: Runner, sandbox: Sandbox
-) -> None:
+def test_success_is_one_line_for_each_platform(tap: Runner, sandbox: Sandbox) -> None:
     run = tap.run([*tap.command(full_config(sandbox)), "--test"])
     assert run.code == 0, run.err
     assert list(verdicts(run)) == SECTIONS
@@ -71,7 +69,7 @@ def test_what_is_right_is_a_line_for_each_platform_and_nothing_else(
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_each_platform_is_asked_once(tap: Runner, sandbox: Sandbox, section: str) -> None:
+def test_each_platform_gets_one_request(tap: Runner, sandbox: Sandbox, section: str) -> None:
     run = check(tap, full_config(sandbox, section))
     assert run.code == 0, run.err
     assert sandbox.requests == 1
@@ -141,7 +139,7 @@ BAD_REQUEST = {
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )
-def test_failure_is_said_with_its_remedy_after_one_request(
+def test_failure_is_reported_with_its_remedy_after_one_request(
     tap: Runner, sandbox: Sandbox, fault: Fault, words: str, remedies: Mapping[str, Sequence[str]]
 ) -> None:
     fault.times = None
@@ -162,7 +160,7 @@ def test_failure_is_said_with_its_remedy_after_one_request(
         PlainTextResponse("hunter2"),
     ],
 )
-def test_another_host_is_found_out_by_its_answer(tap: Runner, answer: Any) -> None:
+def test_another_host_is_detected_by_its_response(tap: Runner, answer: Any) -> None:
     with Server(lambda _: answer) as other:
         run = check(tap, everywhere(other.url))
         assert len(other.requests) == len(SECTIONS)
@@ -191,7 +189,7 @@ def closed() -> str:
     ],
     ids=["dns", "refused", "no-tls"],
 )
-def test_host_that_can_not_be_reached_names_the_setting(
+def test_error_of_an_unreachable_host_names_the_setting(
     tap: Runner, sandbox: Sandbox, url: Callable[[str], str], words: str
 ) -> None:
     run = check(tap, everywhere(url(sandbox.url)), {"RES_OPTIONS": "timeout:1 attempts:1"})
@@ -199,7 +197,7 @@ def test_host_that_can_not_be_reached_names_the_setting(
     assert sandbox.requests == 0
 
 
-def test_certificate_that_is_not_trusted_is_said_with_what_to_do(tap: Runner) -> None:
+def test_error_of_an_untrusted_certificate_has_a_remedy(tap: Runner) -> None:
     with Server(lambda _: {"data": []}, **self_signed(tap.folder)) as api:
         run = check(tap, everywhere(api.url))
         assert_all_failed(run, "certificate could not be verified", URLS)
@@ -208,7 +206,7 @@ def test_certificate_that_is_not_trusted_is_said_with_what_to_do(tap: Runner) ->
     assert "REQUESTS_CA_BUNDLE" in verdicts(run)["freshchat"][1]
 
 
-def test_timeout_names_the_setting(tap: Runner) -> None:
+def test_error_of_a_timeout_names_the_setting(tap: Runner) -> None:
     with Sandbox(options=Options(latency=30)) as slow:
         settings = {section: {"request_timeout": 0.2} for section in SECTIONS}
         run = check(tap, full_config(slow, **settings))
@@ -217,7 +215,7 @@ def test_timeout_names_the_setting(tap: Runner) -> None:
     assert_all_failed(run, "got no answer within 0.2 s", remedies)
 
 
-def test_proxy_that_fails_is_not_taken_for_the_api(tap: Runner) -> None:
+def test_failing_proxy_is_not_mistaken_for_the_api(tap: Runner) -> None:
     nowhere = {"http_proxy": closed(), "no_proxy": ""}
     run = check(tap, everywhere("http://api.invalid"), nowhere)
     remedies = {section: ["HTTPS_PROXY"] for section in SECTIONS}
@@ -240,7 +238,7 @@ def test_all_platforms_are_tested_when_one_fails(
         assert words in verdicts(run)[failing][1]
 
 
-def test_message_that_does_not_fit_is_found_before_a_run(tap: Runner) -> None:
+def test_record_that_does_not_match_its_schema_is_reported(tap: Runner) -> None:
     with Server(lambda _: {"data": rows(1, timestamp=7, message="hunter2")}) as api:
         run = check(tap, chat_config(api))
     assert run.code == 1
@@ -258,7 +256,7 @@ def test_message_that_does_not_fit_is_found_before_a_run(tap: Runner) -> None:
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )
-def test_run_ends_with_what_the_test_says(
+def test_run_fails_with_the_error_of_the_test(
     tap: Runner, sandbox: Sandbox, fault: Fault, tries: int
 ) -> None:
     fault.times = None
@@ -292,7 +290,7 @@ def test_settings_of_the_environment_are_tested(tap: Runner, sandbox: Sandbox) -
         ({"dixa": {"api_token": "hunter2", "batch_size": 32}}, "The setting `dixa.batch_size`"),
     ],
 )
-def test_config_that_can_not_be_tested_is_one_sentence(
+def test_config_that_can_not_be_tested_is_one_error(
     tap: Runner, config: dict[str, Any] | None, words: str
 ) -> None:
     command = tap.command(config or {})
@@ -304,7 +302,7 @@ def test_config_that_can_not_be_tested_is_one_sentence(
     assert "hunter2" not in line
 
 
-def test_config_in_place_of_the_kind_of_test_is_refused(tap: Runner, sandbox: Sandbox) -> None:
+def test_config_as_the_argument_of_test_is_refused(tap: Runner, sandbox: Sandbox) -> None:
     command, _, path = tap.command(chat_config(sandbox))
     run = tap.run([command, "--test", path])
     assert run.code == 2
@@ -329,7 +327,7 @@ def test_interrupted_test_ends_at_once_and_writes_no_state(tap: Runner, sandbox:
     assert list(verdicts(run)) == ["chat"]
 
 
-def test_line_is_written_whatever_the_characters_of_the_output(tap: Runner) -> None:
+def test_line_is_written_in_any_encoding(tap: Runner) -> None:
     run = check(tap, everywhere("http://127.0.0.1:9/é"), {"PYTHONIOENCODING": "ascii"})
     assert run.code == 1
     assert list(verdicts(run)) == SECTIONS

@@ -34,7 +34,7 @@ def test_every_conversation_arrives_once(tap: Runner, seed: int) -> None:
         assert run.bookmark(STREAM) == milliseconds(sandbox.world.now)
 
 
-def test_clock_that_is_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
+def test_local_clock_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
     """Three days: what comes in these is not taken for read."""
     with Sandbox(World(dixa_conversations=700)) as sandbox:
         now = sandbox.world.now
@@ -55,21 +55,23 @@ def test_clock_that_is_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
 
 @pytest.mark.parametrize("bounds", ["[)", "[]", "(]", "()"])
 @pytest.mark.parametrize("days", [1, 31])
-def test_no_millisecond_is_skipped_whatever_the_bounds(tap: Runner, bounds: Any, days: int) -> None:
+def test_no_millisecond_is_skipped_with_inclusive_or_exclusive_bounds(
+    tap: Runner, bounds: Any, days: int
+) -> None:
     with Sandbox(options=Options(dixa_bounds=bounds)) as sandbox:
         # Windows that end where rows are: the sandbox has some on and beside midnight.
         run = tap(full_config(sandbox, "dixa", dixa={"batch_size": days}))
         assert_complete(run, sandbox, STREAM)
 
 
-def test_window_that_breaks_off_is_halved(tap: Runner) -> None:
+def test_window_with_an_incomplete_response_is_halved(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=300), Options(dixa_max_rows=30)) as sandbox:
         run = tap(full_config(sandbox, "dixa"))
         assert_complete(run, sandbox, STREAM)
         assert "Its window is halved." in run.err
 
 
-def test_large_answer_is_written_in_parts_and_not_asked_for_again(tap: Runner) -> None:
+def test_large_response_is_written_in_parts_and_requested_once(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=4000)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
         assert_complete(run, sandbox, STREAM)
@@ -77,7 +79,7 @@ def test_large_answer_is_written_in_parts_and_not_asked_for_again(tap: Runner) -
         assert "halved" not in run.err
 
 
-def test_large_answer_that_breaks_off_is_read_again_in_halves(tap: Runner) -> None:
+def test_large_incomplete_response_is_read_again_in_halves(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=12_000), Options(dixa_max_rows=2500)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
         assert run.code == 0, run.err
@@ -91,9 +93,7 @@ def test_large_answer_that_breaks_off_is_read_again_in_halves(tap: Runner) -> No
 
 
 @pytest.mark.parametrize("lines", [100, 1500, 2500])
-def test_run_that_is_killed_within_a_large_answer_is_made_good_by_the_next(
-    tap: Runner, lines: int
-) -> None:
+def test_next_run_completes_one_killed_within_a_large_response(tap: Runner, lines: int) -> None:
     with Sandbox(World(dixa_conversations=4000)) as sandbox:
         config = full_config(sandbox, "dixa", dixa={"max_answer_mb": 1})
         killed = ended_after(tap.command(config), lines, signal.SIGKILL)
@@ -109,7 +109,7 @@ def in_window(rows: list[dict[str, Any]], request: Request) -> list[dict[str, An
     return [row for row in rows if after <= row["updated_at"] < before]
 
 
-def test_large_answer_that_is_no_array_is_read_in_halves(tap: Runner) -> None:
+def test_large_response_that_is_not_an_array_is_read_in_halves(tap: Runner) -> None:
     start = milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
     rows = [
         {"id": number, "updated_at": start + number * 60_000, "subject": "x" * 1000}
@@ -124,7 +124,7 @@ def test_large_answer_that_is_no_array_is_read_in_halves(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_text_that_is_no_utf_8_is_one_sentence(tap: Runner, large: bool) -> None:  # noqa: FBT001
+def test_text_that_is_not_utf_8_is_one_error(tap: Runner, large: bool) -> None:  # noqa: FBT001
     row = b'{"id": 1, "updated_at": 1735700000000, "tags": ["hunter2\xff"]}'
     body = b"[%b]" % b", ".join([row] * (20_000 if large else 1))
     with Server(lambda _: body) as api:
@@ -136,7 +136,7 @@ def test_text_that_is_no_utf_8_is_one_sentence(tap: Runner, large: bool) -> None
     assert "hunter2" not in run.err
 
 
-def test_large_answer_with_a_record_that_does_not_fit_is_one_sentence(tap: Runner) -> None:
+def test_large_response_with_an_invalid_record_is_one_error(tap: Runner) -> None:
     rows = [{"id": number, "updated_at": 1735700000000} for number in range(40_000)]
     rows[30_000]["updated_at"] = "hunter2"  # type: ignore[assignment]
     with Server(lambda _: rows) as api:
@@ -155,7 +155,7 @@ def dixa_config(api: Server) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("odd", [1735700, -5, 1_600_000_000_000, 4_000_000_000_000])
-def test_odd_conversation_blocks_nothing(tap: Runner, odd: int) -> None:
+def test_odd_conversation_does_not_stop_the_run(tap: Runner, odd: int) -> None:
     """One whose `updated_at` is in seconds, or of another time than that at which it is found."""
     start = milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
     alone, among = start + 3_600_000, start + 40 * 86_400_000
@@ -183,7 +183,7 @@ def test_odd_conversation_blocks_nothing(tap: Runner, odd: int) -> None:
         assert {row["id"] for row in second.records} == {3, 97}
 
 
-def test_filter_that_is_ignored_fails_the_run(tap: Runner) -> None:
+def test_ignored_filter_fails_the_run(tap: Runner) -> None:
     """In whatever portions the records of another time come."""
     rows = [{"id": number, "updated_at": 1_400_000_000_000} for number in range(3)]
     with Server(lambda _: rows) as api:
@@ -193,7 +193,7 @@ def test_filter_that_is_ignored_fails_the_run(tap: Runner) -> None:
     assert "gave conversations of another time than was asked for" in run.errors[0]
 
 
-def test_window_that_can_not_be_halved_any_more_fails_the_run(tap: Runner) -> None:
+def test_smallest_window_that_fails_ends_the_run(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=300), Options(dixa_max_rows=0)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"max_retries": 1}))
     assert run.code == 1
@@ -214,7 +214,7 @@ def test_second_run_brings_what_changed_and_no_more(tap: Runner, sandbox: Sandbo
     assert second.bookmark(STREAM) == milliseconds(LATER)
 
 
-def test_lookback_reads_a_stretch_again(tap: Runner, sandbox: Sandbox) -> None:
+def test_lookback_reads_the_last_days_again(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(full_config(sandbox, "dixa"))
     again = tap(full_config(sandbox, "dixa", dixa={"lookback_days": 40}), state=first.state)
     start = milliseconds(sandbox.world.now - timedelta(days=40))
@@ -237,7 +237,7 @@ def test_end_in_the_future_does_not_move_the_bookmark_there(tap: Runner, sandbox
     assert run.bookmark(STREAM) <= milliseconds(datetime.now(UTC))
 
 
-def test_failed_run_goes_on_after_its_last_whole_window(tap: Runner, sandbox: Sandbox) -> None:
+def test_run_resumes_after_the_last_complete_window(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="status", status=400, after=6)]
     failed = tap(full_config(sandbox, "dixa"))
     assert failed.code == 1
@@ -252,7 +252,7 @@ def test_failed_run_goes_on_after_its_last_whole_window(tap: Runner, sandbox: Sa
     assert ids == {row["id"] for row in sandbox.world.truth[STREAM]}
 
 
-def test_run_ends_a_lag_before_now(tap: Runner, sandbox: Sandbox) -> None:
+def test_run_ends_before_now_by_the_lag(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(full_config(sandbox, "dixa", dixa={"lag_minutes": 60}))
     assert run.bookmark(STREAM) == milliseconds(sandbox.world.now - timedelta(hours=1))
 
@@ -268,12 +268,12 @@ def test_start_date_is_utc(tap: Runner, sandbox: Sandbox) -> None:
     assert {row["id"] for row in by_stream(tap(config))[STREAM]} == expected
 
 
-def test_dixas_allowance_is_kept_by_default(tap: Runner) -> None:
+def test_dixas_rate_limit_is_kept_by_default(tap: Runner) -> None:
     about = tap.run([tap.command({})[0], "--about", "--format=json"])
     assert '"default": 10.0' in about.out.decode()
 
 
-def test_allowance_is_kept(tap: Runner) -> None:
+def test_rate_limit_of_the_settings_is_kept(tap: Runner) -> None:
     with Sandbox(options=Options(dixa_rate_limit=600)) as sandbox:
         run = tap(full_config(sandbox, "dixa", dixa={"requests_per_minute": 1200}))
         assert_complete(run, sandbox, STREAM)
@@ -292,7 +292,7 @@ def test_allowance_is_kept(tap: Runner) -> None:
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )
-def test_bad_input_is_one_sentence(
+def test_bad_input_is_one_error(
     tap: Runner, sandbox: Sandbox, fault: Fault, words: list[str]
 ) -> None:
     # The first windows are empty.
@@ -306,7 +306,7 @@ def test_bad_input_is_one_sentence(
     assert API_KEY not in run.err
 
 
-def test_truncated_answer_is_asked_for_again_in_halves(tap: Runner, sandbox: Sandbox) -> None:
+def test_truncated_response_is_requested_again_in_halves(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="truncate", after=3, times=2)]
     run = tap(full_config(sandbox, "dixa"))
     assert_complete(run, sandbox, STREAM)

@@ -74,7 +74,7 @@ def test_output_of_all_platforms_does_not_depend_on_the_number_of_workers(tap: R
     assert len({timeless(run) for run in runs}) == 1
 
 
-def test_error_comes_at_its_own_turn(tap: Runner) -> None:
+def test_error_is_raised_where_its_page_would_come(tap: Runner) -> None:
     """One conversation can't be read: everything before it is written, and nothing after."""
     with Sandbox(World(users=60, conversations=150)) as sandbox:
         whole = tap(config(sandbox, 1))
@@ -179,7 +179,7 @@ def test_backlog_is_bounded_by_bytes() -> None:
     assert 0 < most <= largest / size + 8
 
 
-def test_plan_that_was_not_foreseen_is_read_all_the_same() -> None:
+def test_unexpected_plan_is_read() -> None:
     fan_out = FanOut(4)
     root = ReadPlan("root", lambda: (Fetched(n) for n in range(3)), lambda n: [numbers(n, 7)])
     found: list[int] = []
@@ -191,7 +191,7 @@ def test_plan_that_was_not_foreseen_is_read_all_the_same() -> None:
     assert found == [0, 7, 0, 8, 0, 9, 1, 8, 1, 9, 2, 7, 2, 8, 2, 9]
 
 
-def test_reader_that_leaves_leaves_no_threads() -> None:
+def test_closed_reader_leaves_no_threads() -> None:
     fan_out = FanOut(4)
     others = threading.enumerate()
     for _ in range(3):
@@ -219,7 +219,7 @@ def listed(
     return ReadPlan(name, steps)
 
 
-def test_what_is_expected_is_fetched_while_something_else_is_read() -> None:
+def test_expected_plan_is_fetched_while_another_is_read() -> None:
     fetched: list[tuple[str, int]] = []
     last = Event()
     expected = [listed("a", fetched), listed("b", fetched, told={99: last})]
@@ -230,7 +230,7 @@ def test_what_is_expected_is_fetched_while_something_else_is_read() -> None:
     assert sorted(fetched) == [(name, value) for name in "ab" for value in range(100)]
 
 
-def test_what_is_read_later_leaves_half_of_the_backlog_to_what_is_read_now() -> None:
+def test_prefetched_streams_fill_at_most_half_of_the_backlog() -> None:
     fetched: list[tuple[str, int]] = []
     fortieth = Event()
     expected = [listed("a", fetched, 1, {40: fortieth})]
@@ -243,7 +243,7 @@ def test_what_is_read_later_leaves_half_of_the_backlog_to_what_is_read_now() -> 
     assert list(fan_out.read(listed("b", fetched, 1))) == [*range(100)]
 
 
-def test_list_that_is_read_later_is_fetched_though_a_tree_has_work_for_all() -> None:
+def test_later_list_is_fetched_while_a_tree_keeps_all_workers_busy() -> None:
     fetched: list[tuple[str, int]] = []
     begun, tenth = Event(), Event()
 
@@ -270,7 +270,7 @@ def test_list_that_is_read_later_is_fetched_though_a_tree_has_work_for_all() -> 
     assert list(fan_out.read(ReadPlan("later", later))) == [*range(100)]
 
 
-def test_wrong_guess_costs_nothing_but_requests() -> None:
+def test_wrong_prediction_costs_only_requests() -> None:
     fetched: list[tuple[str, int]] = []
     others = threading.enumerate()
 
@@ -294,7 +294,7 @@ def test_wrong_guess_costs_nothing_but_requests() -> None:
 
 
 @pytest.mark.parametrize("started", [(), (0,), (0, 2), (3, 4, 5)])
-def test_thread_that_can_not_be_started_costs_nothing_but_time(
+def test_thread_that_can_not_be_started_costs_only_time(
     monkeypatch: pytest.MonkeyPatch, started: tuple[int, ...]
 ) -> None:
     attempts = count()
@@ -317,7 +317,7 @@ def test_thread_that_can_not_be_started_costs_nothing_but_time(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the size of the process")
 @pytest.mark.parametrize("threads", [0, 1, 3])
-def test_run_goes_on_with_the_threads_that_there_may_be(tap: Runner, threads: int) -> None:
+def test_run_uses_as_many_threads_as_it_can_start(tap: Runner, threads: int) -> None:
     """The system refuses further ones: there is no room for their stacks."""
     program = f"""
 import resource, threading
@@ -341,7 +341,7 @@ main()
     assert f"started: {max(0, threads - 1)} of 16 workers fetch." in run.err
 
 
-def test_one_worker_expects_nothing() -> None:
+def test_one_worker_prefetches_nothing() -> None:
     fetched: list[tuple[str, int]] = []
     fan_out = FanOut(1, first_plans=lambda: [listed("a", fetched)])
     reader = fan_out.read(listed("a", fetched))

@@ -38,7 +38,7 @@ def test_every_row_of_every_stream_arrives_once(tap: Runner, seed: int) -> None:
 
 
 @pytest.mark.parametrize("links", ["relative", "path", "absolute", "absent"])
-def test_pages_are_followed_whatever_the_form_of_the_link(tap: Runner, links: Any) -> None:
+def test_next_link_may_be_relative_or_absolute(tap: Runner, links: Any) -> None:
     with Sandbox(World(users=60), Options(links=links)) as sandbox:
         run = tap(full_config(sandbox, "freshchat", freshchat={"items_per_page": 7}))
         assert_complete(run, sandbox, *STREAMS)
@@ -52,7 +52,7 @@ def test_server_with_smaller_pages_loses_nothing(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("conversations", [20, 50])
-def test_whole_list_of_the_size_of_a_page_is_no_error(tap: Runner, conversations: int) -> None:
+def test_list_of_exactly_one_page_is_read(tap: Runner, conversations: int) -> None:
     """The list of a user's conversations has no pages, so the second is the first again."""
     with Sandbox(World(users=1, conversations=conversations)) as sandbox:
         talks = sandbox.world.truth["freshchat_users_conversations"]
@@ -61,7 +61,7 @@ def test_whole_list_of_the_size_of_a_page_is_no_error(tap: Runner, conversations
         assert_complete(run, sandbox, *STREAMS)
 
 
-def test_what_is_gone_is_skipped_counted_and_reported(tap: Runner) -> None:
+def test_deleted_parents_are_skipped_and_counted(tap: Runner) -> None:
     with Sandbox(World(users=60, conversations=150, deleted=0.1)) as sandbox:
         run = tap(full_config(sandbox, "freshchat"))
         assert_complete(run, sandbox, *STREAMS)
@@ -76,7 +76,7 @@ def test_what_is_gone_is_skipped_counted_and_reported(tap: Runner) -> None:
     ]
 
 
-def test_users_bring_what_changed(tap: Runner, sandbox: Sandbox) -> None:
+def test_second_run_brings_changed_users(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(full_config(sandbox, "freshchat"))
     before = in_order(sandbox.world.truth["freshchat_users"])
     sandbox.world = replace(sandbox.world, now=LATER)
@@ -94,7 +94,7 @@ def test_users_bring_what_changed(tap: Runner, sandbox: Sandbox) -> None:
     assert old < new
 
 
-def test_all_users_bring_every_new_message_and_few_old_ones(tap: Runner) -> None:
+def test_mode_all_brings_every_new_message_and_few_old_ones(tap: Runner) -> None:
     with Sandbox(World(users=40, conversations=150)) as sandbox:
         stream = "freshchat_conversations_messages"
         first = tap(full_config(sandbox, "freshchat"))
@@ -111,7 +111,7 @@ def test_all_users_bring_every_new_message_and_few_old_ones(tap: Runner) -> None
         assert len(found) < len(new) + 0.1 * len(old)
 
 
-def test_updated_users_bring_their_conversations_whole_and_the_others_nothing(
+def test_mode_updated_brings_all_conversations_of_updated_users_alone(
     tap: Runner,
 ) -> None:
     with Sandbox(World(users=40, conversations=150)) as sandbox:
@@ -158,7 +158,7 @@ def test_stream_that_is_selected_later_is_read_from_the_beginning(
     assert_complete(second, sandbox, "freshchat_conversations_messages")
 
 
-def test_failed_fan_out_does_not_move_the_next_run(tap: Runner, sandbox: Sandbox) -> None:
+def test_failed_fan_out_does_not_move_the_bookmark(tap: Runner, sandbox: Sandbox) -> None:
     path = "/messages"
     sandbox.options.faults = [Fault(kind="status", status=400, path=path, after=20)]
     failed = tap(full_config(sandbox, "freshchat"))
@@ -177,7 +177,7 @@ def test_state_does_not_grow_with_the_account(tap: Runner) -> None:
     assert sizes[0] < 4096
 
 
-def test_one_schema_a_stream_and_no_log_line_a_parent(tap: Runner) -> None:
+def test_stream_has_one_schema_and_no_log_line_for_each_parent(tap: Runner) -> None:
     with Sandbox(World(users=60, conversations=150)) as sandbox:
         run = tap(full_config(sandbox, "freshchat"))
     schemas = [message["stream"] for message in run.of_type("SCHEMA")]
@@ -203,7 +203,7 @@ def test_one_schema_a_stream_and_no_log_line_a_parent(tap: Runner) -> None:
     ],
     ids=lambda value: f"{value.kind}-{value.path}" if isinstance(value, Fault) else "",
 )
-def test_bad_input_is_one_sentence(
+def test_bad_input_is_one_error(
     tap: Runner, sandbox: Sandbox, fault: Fault, words: list[str]
 ) -> None:
     sandbox.options.faults = [fault]

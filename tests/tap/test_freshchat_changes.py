@@ -73,7 +73,7 @@ class Once:
 
 @pytest.mark.parametrize("list_says", ["no total", "a total", "the same total"])
 @pytest.mark.parametrize("stream", [PARENTS, USERS])
-def test_user_who_leaves_pulls_nobody_past_the_reader(
+def test_deleted_user_makes_the_reader_miss_no_other(
     tap: Runner, stream: str, list_says: str
 ) -> None:
     account = Account(totals=list_says != "no total")
@@ -97,7 +97,7 @@ def test_user_who_leaves_pulls_nobody_past_the_reader(
     assert wanted - {*found} == set()
 
 
-def test_user_who_changes_pulls_nobody_past_the_reader(tap: Runner) -> None:
+def test_changed_user_makes_the_reader_miss_no_other(tap: Runner) -> None:
     """As where the list is in the order of `updated_time`."""
     account = Account()
     account.add(*NAMES)
@@ -130,7 +130,7 @@ def test_user_who_changes_pulls_nobody_past_the_reader(tap: Runner) -> None:
     ],
     ids=["one page", "quiet", "no total", "newcomer"],
 )
-def test_list_is_read_once_if_that_shows_that_it_is_whole(
+def test_list_is_read_once_if_its_total_is_reached(
     tap: Runner, size: int, totals: Any, newcomer: Any, requests: int
 ) -> None:
     account = Account(page_size=size, totals=totals)
@@ -145,9 +145,7 @@ def test_list_is_read_once_if_that_shows_that_it_is_whole(
 
 @pytest.mark.parametrize("gone", [1, 3])
 @pytest.mark.parametrize("page", ["2", "3"])
-def test_message_that_is_deleted_pulls_no_other_past_the_reader(
-    tap: Runner, page: str, gone: int
-) -> None:
+def test_deleted_message_makes_the_reader_miss_no_other(tap: Runner, page: str, gone: int) -> None:
     account = Account(page_size=10)
     account.add("u00")
     for number in range(29):
@@ -168,7 +166,7 @@ def test_message_that_is_deleted_pulls_no_other_past_the_reader(
 
 @pytest.mark.parametrize("interrupted", [False, True])
 @pytest.mark.parametrize("mode", ["all", "updated"])
-def test_list_that_has_fewer_than_it_says_moves_no_mark(
+def test_list_with_fewer_rows_than_its_total_moves_no_bookmark(
     tap: Runner, mode: str, *, interrupted: bool
 ) -> None:
     account = Account()
@@ -206,7 +204,7 @@ def test_list_that_has_fewer_than_it_says_moves_no_mark(
     assert ids(MESSAGES, runs[-1]) == []
 
 
-def test_user_that_is_indexed_late_is_found_within_the_lookback(tap: Runner) -> None:
+def test_lookback_finds_a_user_that_is_indexed_late(tap: Runner) -> None:
     account = Account()
     newest = datetime(2026, 2, 1, tzinfo=UTC)
     account.add("a", at=newest)
@@ -220,7 +218,7 @@ def test_user_that_is_indexed_late_is_found_within_the_lookback(tap: Runner) -> 
     assert state_of(second, USERS)["replication_key_value"][:10] == "2026-02-01"
 
 
-def test_lookback_does_not_lead_behind_the_start_date(tap: Runner) -> None:
+def test_lookback_does_not_go_before_the_start_date(tap: Runner) -> None:
     account = Account()
     account.add("old", at=LONG_AGO)
     account.add("new", at=LONG_AGO + timedelta(hours=12))
@@ -249,7 +247,7 @@ def gone_for(account: Account, *parts: str, answer: Response = GONE, times: int 
 
 
 @pytest.mark.parametrize("part", ["/conversations/c-", "/users/"])
-def test_gateway_without_a_backend_is_a_failure_that_passes(tap: Runner, part: str) -> None:
+def test_404_of_a_gateway_is_a_transient_error(tap: Runner, part: str) -> None:
     account = Account()
     account.add(*NAMES[:5])
     with serving(account) as server:
@@ -272,9 +270,7 @@ def test_gateway_without_a_backend_is_a_failure_that_passes(tap: Runner, part: s
 @pytest.mark.parametrize(
     "path", ["/users/u04/conversations", "/conversations/c-u04", "/conversations/c-u04/messages"]
 )
-def test_what_is_not_found_for_a_while_is_asked_for_once_more(
-    tap: Runner, path: str, workers: int
-) -> None:
+def test_parent_that_was_not_found_is_requested_again(tap: Runner, path: str, workers: int) -> None:
     account = Account()
     account.add(*NAMES[:8])
     account.before = Once(path, lambda: None)
@@ -297,7 +293,7 @@ def test_what_is_not_found_for_a_while_is_asked_for_once_more(
     assert not any(of_stream.get("missed") for of_stream in run.state["bookmarks"].values())
 
 
-def test_second_page_that_is_not_found_once_loses_nothing(tap: Runner) -> None:
+def test_second_page_with_one_404_loses_nothing(tap: Runner) -> None:
     account = Account()
     account.add("a")
     for number in range(120):
@@ -318,7 +314,7 @@ def test_second_page_that_is_not_found_once_loses_nothing(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("part", ["/users/u04", "c-u04"])
-def test_no_mark_passes_what_was_not_found(tap: Runner, part: str) -> None:
+def test_no_bookmark_passes_a_parent_that_was_not_found(tap: Runner, part: str) -> None:
     """It is there again in the third run: all of it is read, and of the others what is new."""
     account = Account()
     account.add(*NAMES)
@@ -339,7 +335,7 @@ def test_no_mark_passes_what_was_not_found(tap: Runner, part: str) -> None:
     assert not state_of(third, MESSAGES)["missed"]
 
 
-def test_mode_updated_does_not_forget_what_a_run_over_all_has_missed(tap: Runner) -> None:
+def test_mode_updated_keeps_the_missed_users_of_mode_all(tap: Runner) -> None:
     account = Account()
     account.add(*NAMES)
     with serving(account) as server:
@@ -352,7 +348,7 @@ def test_mode_updated_does_not_forget_what_a_run_over_all_has_missed(tap: Runner
     assert ids(MESSAGES, third) == ["m-u04"]
 
 
-def test_many_that_are_gone_fail_one_run_and_no_further(tap: Runner) -> None:
+def test_many_missing_parents_fail_one_run_only(tap: Runner) -> None:
     account = Account()
     account.add(*NAMES)
     with serving(account) as server:
@@ -369,7 +365,7 @@ def test_many_that_are_gone_fail_one_run_and_no_further(tap: Runner) -> None:
     assert ids(MESSAGES, fourth) == all_messages(account)
 
 
-def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: Runner) -> None:
+def test_next_run_requests_what_an_interrupted_pass_missed(tap: Runner) -> None:
     account = Account()
     account.add(*(f"v{number}" for number in range(100)))
     talks: list[str] = []
@@ -394,7 +390,7 @@ def test_what_an_interrupted_pass_has_missed_is_asked_for_by_the_next_run(tap: R
     assert len(ids(MESSAGES, second)) < 60
 
 
-def test_ids_that_lead_elsewhere_are_left_out(tap: Runner) -> None:
+def test_ids_that_change_the_path_are_left_out(tap: Runner) -> None:
     """`/users/../conversations` is `/conversations` to many servers."""
     account = Account()
     account.add(".", "..", "", "...", "a")
@@ -425,7 +421,7 @@ def test_ids_that_lead_elsewhere_are_left_out(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("mode", ["all", "updated"])
-def test_clock_that_is_ahead_of_the_servers_loses_nothing(tap: Runner, mode: str) -> None:
+def test_local_clock_ahead_of_the_server_loses_nothing(tap: Runner, mode: str) -> None:
     behind = timedelta(days=-3)
     account = Account(clock=behind)
     account.add("a", "b")
@@ -448,7 +444,7 @@ def test_clock_that_is_ahead_of_the_servers_loses_nothing(tap: Runner, mode: str
     assert marks[0] < marks[1] == marks[2]
 
 
-def test_server_that_tells_no_time_is_read_by_this_clock(tap: Runner) -> None:
+def test_without_a_server_clock_the_local_clock_is_used(tap: Runner) -> None:
     account = Account(clock=None)
     account.add("a")
     with serving(account) as server:
@@ -462,9 +458,7 @@ def test_server_that_tells_no_time_is_read_by_this_clock(tap: Runner) -> None:
 
 @pytest.mark.parametrize("stored", ["2999-01-01T00:00:00Z", "0001-01-01", "soon", 12, None])
 @pytest.mark.parametrize("mode", ["all", "updated"])
-def test_mark_that_is_no_moment_until_now_leaves_out_nothing(
-    tap: Runner, stored: Any, mode: str
-) -> None:
+def test_invalid_bookmark_leaves_out_nothing(tap: Runner, stored: Any, mode: str) -> None:
     account = Account()
     account.add("a")
     with serving(account) as server:
@@ -505,7 +499,7 @@ def catalog_without(tap: Runner, config: dict[str, Any], *left_out: str) -> dict
 
 @pytest.mark.parametrize("mode", ["all", "updated"])
 @pytest.mark.parametrize("before", ["never", "once"])
-def test_stream_that_is_selected_again_brings_all_since_it_was(
+def test_reselected_stream_brings_all_since_its_last_run(
     tap: Runner, mode: str, before: str
 ) -> None:
     begun = timedelta(hours=-30)

@@ -31,7 +31,7 @@ def newest(sandbox: Sandbox) -> str:
 
 
 @pytest.mark.parametrize("settings", [INCREMENTAL, FILTERED])
-def test_second_run_brings_what_is_new_and_the_bookmark_itself(
+def test_second_run_brings_new_records_and_those_at_the_bookmark(
     tap: Runner, sandbox: Sandbox, settings: dict[str, Any]
 ) -> None:
     first = tap(chat_config(sandbox, **settings))
@@ -52,7 +52,7 @@ def test_second_run_brings_what_is_new_and_the_bookmark_itself(
     assert second.bookmark(STREAM) == newest(sandbox)
 
 
-def test_whole_message_given_as_state_counts_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
+def test_whole_state_message_is_accepted_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
     """Earlier versions of target-dlt passed whole messages on, and runners have stored them."""
     first = tap(chat_config(sandbox, **INCREMENTAL))
     message = first.of_type("STATE")[-1]
@@ -68,7 +68,7 @@ def test_whole_message_given_as_state_counts_with_a_warning(tap: Runner, sandbox
     assert (third.code, len(third.records)) == (0, 1)
 
 
-def test_server_side_filter_saves_the_requests(tap: Runner, sandbox: Sandbox) -> None:
+def test_server_side_filter_saves_requests(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **FILTERED))
     before = sandbox.requests
     second = tap(chat_config(sandbox, **FILTERED), state=first.state)
@@ -76,7 +76,7 @@ def test_server_side_filter_saves_the_requests(tap: Runner, sandbox: Sandbox) ->
     assert sandbox.requests - before == 3
 
 
-def test_run_without_news_keeps_the_bookmark(tap: Runner, sandbox: Sandbox) -> None:
+def test_run_without_new_records_keeps_the_bookmark(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **INCREMENTAL))
     second = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)
     assert second.bookmark(STREAM) == first.bookmark(STREAM)
@@ -94,7 +94,7 @@ def test_bookmark_never_moves_backwards(tap: Runner, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("settings", [INCREMENTAL, FILTERED])
-def test_start_date_is_where_the_first_run_starts(
+def test_first_run_starts_at_the_start_date(
     tap: Runner, sandbox: Sandbox, settings: dict[str, Any]
 ) -> None:
     start = "2025-01-01T03:00:00+02:00"
@@ -106,7 +106,7 @@ def test_start_date_is_where_the_first_run_starts(
     assert run.records == expected
 
 
-def test_start_date_after_the_bookmark_wins(tap: Runner, sandbox: Sandbox) -> None:
+def test_start_date_after_the_bookmark_is_used(tap: Runner, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **INCREMENTAL))
     later = chat_config(sandbox, **INCREMENTAL) | {"start_date": "2030-01-01"}
     assert tap(later, state=first.state).records == []
@@ -126,7 +126,9 @@ def test_failed_run_leaves_the_bookmark_where_it_was(tap: Runner, sandbox: Sandb
     assert loaded == {row["id"] for row in sandbox.world.chat.messages}
 
 
-def test_record_without_a_bookmark_is_written_and_reported(tap: Runner, sandbox: Sandbox) -> None:
+def test_record_without_a_replication_key_is_written_and_reported(
+    tap: Runner, sandbox: Sandbox
+) -> None:
     sandbox.options.faults = [Fault(kind="replace", field="timestamp", literal="null")]
     first = tap(chat_config(sandbox, **INCREMENTAL))
     assert first.code == 0
@@ -138,7 +140,7 @@ def test_record_without_a_bookmark_is_written_and_reported(tap: Runner, sandbox:
     assert [record["timestamp"] for record in second.records].count(None) == 1
 
 
-def test_number_is_a_replication_key(tap: Runner, sandbox: Sandbox) -> None:
+def test_replication_key_may_be_a_number(tap: Runner, sandbox: Sandbox) -> None:
     settings: dict[str, Any] = {"fields": {"seq": {"type": "integer"}}, "replication_key": "seq"}
     sandbox.options.faults = [
         Fault(kind="replace", field="seq", literal="12345678901234567", times=None)
@@ -182,7 +184,7 @@ def test_bookmarks_have_one_format(value: object, expected: str | None) -> None:
     assert normalise_datetime(value) == expected
 
 
-def test_server_is_asked_from_just_before_the_bookmark() -> None:
+def test_filter_starts_just_before_the_bookmark() -> None:
     assert inclusive_start("2026-01-31T12:00:00.000400Z") == "2026-01-31T11:59:59.999Z"
     assert inclusive_start(17) == 16
     assert inclusive_start("0001-01-01T00:00:00.000000Z") == "0001-01-01T00:00:00.000Z"
@@ -200,7 +202,7 @@ def test_server_is_asked_from_just_before_the_bookmark() -> None:
         (None, None),
     ],
 )
-def test_bookmarks_of_numbers_are_numbers(value: object, expected: float | None) -> None:
+def test_bookmark_of_a_number_is_a_number(value: object, expected: float | None) -> None:
     assert normalise_number(value) == expected
 
 
@@ -224,7 +226,7 @@ def test_replication_key_without_an_order_is_refused(
 
 
 @pytest.mark.parametrize("beyond", ["1e400", "-1e400"])
-def test_number_without_an_end_is_no_bookmark(tap: Runner, sandbox: Sandbox, beyond: str) -> None:
+def test_infinite_number_is_not_a_bookmark(tap: Runner, sandbox: Sandbox, beyond: str) -> None:
     settings: dict[str, Any] = {"fields": {"seq": {"type": "number"}}, "replication_key": "seq"}
     sandbox.options.faults = [Fault(kind="replace", field="seq", literal=beyond)]
     sandbox.options.faults += [Fault(kind="replace", field="seq", literal="7", after=1)]
@@ -244,7 +246,7 @@ def test_number_without_an_end_is_no_bookmark(tap: Runner, sandbox: Sandbox, bey
     ],
 )
 @pytest.mark.parametrize("filters", [{}, {"filter_param": "since"}])
-def test_bookmark_of_another_type_is_said_and_not_used(
+def test_bookmark_of_another_type_is_reported_and_not_used(
     tap: Runner, field: dict[str, Any], stored: Any, filters: dict[str, str]
 ) -> None:
     value = 6 if field["type"] == "integer" else "2026-01-01T00:00:00Z"
@@ -258,7 +260,7 @@ def test_bookmark_of_another_type_is_said_and_not_used(
     assert run.bookmark(STREAM) == (6 if value == 6 else "2026-01-01T00:00:00.000000Z")
 
 
-def test_bookmark_at_the_beginning_of_time_can_be_asked_for(tap: Runner, sandbox: Sandbox) -> None:
+def test_earliest_bookmark_can_be_sent_as_a_filter(tap: Runner, sandbox: Sandbox) -> None:
     state = {"replication_key": "timestamp", "replication_key_value": "0001-01-01T00:00:00Z"}
     run = tap(chat_config(sandbox, **FILTERED), state={"bookmarks": {"chat_messages": state}})
     assert run.code == 0, run.err

@@ -44,7 +44,7 @@ def test_killed_sync_resumes_without_loss(tap: Runner, seed: int) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_terminated_sync_says_so_and_ends_with_whole_lines(tap: Runner, signum: int) -> None:
+def test_terminated_sync_ends_with_its_exit_code_and_whole_lines(tap: Runner, signum: int) -> None:
     with Sandbox(World(messages=5000), Options(latency=0.05)) as sandbox:
         run = ended_after(tap.command(chat_config(sandbox)), 200, signum)
     assert run.code == 128 + signum
@@ -94,7 +94,7 @@ def test_signal_ends_a_run_whose_loader_does_not_read(
 
 
 @pytest.mark.parametrize("workers", [1, 16])
-def test_signal_ends_a_run_that_waits_for_the_allowance(tap: Runner, workers: int) -> None:
+def test_signal_ends_a_run_that_waits_for_the_rate_limit(tap: Runner, workers: int) -> None:
     with Sandbox(World(messages=500)) as sandbox:
         config = chat_config(sandbox, requests_per_minute=1) | {"max_workers": workers}
         started = time.monotonic()
@@ -104,7 +104,7 @@ def test_signal_ends_a_run_that_waits_for_the_allowance(tap: Runner, workers: in
     assert run.records == sandbox.world.chat.messages[:100]
 
 
-def test_signal_ends_a_run_whose_resolver_does_not_answer(tap: Runner) -> None:
+def test_signal_ends_a_run_that_waits_for_dns(tap: Runner) -> None:
     """A signal does not reach a thread that waits in there."""
     program = """
 import signal, socket, sys, time
@@ -139,9 +139,7 @@ def ended(process: subprocess.Popen[bytes]) -> int:
         process.kill()
 
 
-def test_signal_that_ends_nothing_costs_no_record(
-    tap: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_signal_costs_no_record(tap: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a terminal is resized while the loader is slow."""
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     program = """
@@ -174,7 +172,7 @@ def test_loader_that_goes_away_fails_the_run(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_signal_before_the_tap_is_made_writes_nothing(tap: Runner, signum: int) -> None:
+def test_signal_before_the_tap_exists_writes_nothing(tap: Runner, signum: int) -> None:
     """The tap waits for its config when the signal comes."""
     command = tap.command({})
     config = tap.folder / "config.json"
@@ -219,7 +217,7 @@ main()
     ("place", "words"), [("/dev/full", "No space left"), ("&-", "Standard output is closed")]
 )
 @pytest.mark.parametrize("discover", ["", "--discover"])
-def test_output_that_can_not_be_written_is_said(
+def test_output_that_can_not_be_written_is_an_error(
     tap: Runner, sandbox: Sandbox, place: str, words: str, discover: str
 ) -> None:
     command = " ".join(tap.command(chat_config(sandbox)))
@@ -231,7 +229,7 @@ def test_output_that_can_not_be_written_is_said(
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
-def test_closed_file_keeps_no_record_from_being_written(
+def test_records_are_written_with_a_standard_stream_closed(
     tap: Runner, sandbox: Sandbox, closed: str
 ) -> None:
     command = " ".join(tap.command(chat_config(sandbox)))
@@ -240,7 +238,7 @@ def test_closed_file_keeps_no_record_from_being_written(
     assert run.records == sandbox.world.chat.messages
 
 
-def test_closed_file_leaves_its_number_to_no_other(tap: Runner) -> None:
+def test_no_other_file_gets_the_descriptor_of_a_closed_standard_stream(tap: Runner) -> None:
     program = """
 import os, sys
 import tap_chat.__main__ as tap
@@ -252,9 +250,7 @@ tap.main()
     assert run.out.strip().isdigit()
 
 
-def test_deleted_working_folder_keeps_no_record_from_being_written(
-    tap: Runner, sandbox: Sandbox
-) -> None:
+def test_records_are_written_with_the_working_folder_deleted(tap: Runner, sandbox: Sandbox) -> None:
     command = " ".join(tap.command(chat_config(sandbox)))
     run = tap.run(["bash", "-c", f"mkdir gone; cd gone; rmdir ../gone; {command}"])
     assert run.code == 0, run.err

@@ -49,7 +49,7 @@ class Miscounting(Account):
 
 
 @pytest.mark.parametrize("end", [None, "2026-01-01T00:00:00Z"])
-def test_pass_that_is_done_is_gone_on_with_by_no_run(tap: Runner, end: str | None) -> None:
+def test_finished_pass_is_not_resumed(tap: Runner, end: str | None) -> None:
     account = Miscounting(page_size=20)
     account.add(*NAMES)
     state: dict[str, Any] = {}
@@ -72,7 +72,7 @@ def test_pass_that_is_done_is_gone_on_with_by_no_run(tap: Runner, end: str | Non
 
 
 @pytest.mark.parametrize("section", ["chat", "freshchat", "dixa", "livechat"])
-def test_refresh_that_is_cut_off_leaves_no_mark_of_before(tap: Runner, section: str) -> None:
+def test_interrupted_refresh_leaves_no_older_bookmark(tap: Runner, section: str) -> None:
     """The tables are made anew, so that only the rows of the last two runs are there."""
     world = World(users=30, conversations=60, dixa_conversations=60, chats=60, messages=60)
     with Sandbox(world) as sandbox:

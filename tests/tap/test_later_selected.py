@@ -81,7 +81,7 @@ def test_no_stream_misses_what_others_read(
                 state = state if state["bookmarks"] else {}
 
 
-def test_parts_alone_are_not_read_from_the_start_in_each_run(tap: Runner) -> None:
+def test_selected_parts_without_chats_have_a_bookmark(tap: Runner) -> None:
     with Sandbox(SMALL) as sandbox:
         first = run_on(tap, sandbox, DAYS[0], {MESSAGES}, {})
         own = {MESSAGES: first.state["bookmarks"][MESSAGES]}
@@ -92,7 +92,7 @@ def test_parts_alone_are_not_read_from_the_start_in_each_run(tap: Runner) -> Non
         assert CHATS not in by_stream(second)
 
 
-def test_run_that_fails_after_a_stream_was_added_is_made_good(tap: Runner) -> None:
+def test_next_run_completes_one_that_failed_after_a_stream_was_added(tap: Runner) -> None:
     with Sandbox(SMALL) as sandbox:
         first = run_on(tap, sandbox, DAYS[2], {CHATS}, {})
         sandbox.world = replace(SMALL, now=DAYS[3])

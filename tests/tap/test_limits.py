@@ -51,7 +51,7 @@ def test_remaining_and_reset(prefix: str, reset: str) -> None:
     assert limits.read(OK, headers | DATE, None) == LimitHeaders(remaining=3, reset=7)
 
 
-def test_moment_without_a_date_is_by_the_clock_of_this_machine() -> None:
+def test_reset_without_a_date_is_by_the_local_clock() -> None:
     assert limits.read(OK, {"X-RateLimit-Reset": "32503680000"}, None) == NOTHING
     assert limits.read(OK, {"X-RateLimit-Reset": "1000000000"}, None).reset == 0
 

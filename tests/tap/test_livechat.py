@@ -35,7 +35,7 @@ def test_every_row_of_every_stream_arrives_once(tap: Runner, seed: int) -> None:
         assert_complete(run, sandbox, *STREAMS)
 
 
-def test_clock_that_is_ahead_of_the_server_moves_no_bookmark_ahead(
+def test_local_clock_ahead_of_the_server_does_not_move_the_bookmark_past_it(
     tap: Runner, sandbox: Sandbox
 ) -> None:
     now = sandbox.world.now
@@ -47,7 +47,9 @@ def test_clock_that_is_ahead_of_the_server_moves_no_bookmark_ahead(
     assert now.timestamp() - 60 < run.bookmark(CHATS) < now.timestamp() + 60
 
 
-def test_chats_have_a_row_for_each_agent_or_one_for_nobody(tap: Runner, sandbox: Sandbox) -> None:
+def test_chat_has_a_row_for_each_agent_and_one_without_agents(
+    tap: Runner, sandbox: Sandbox
+) -> None:
     run = tap(full_config(sandbox, "livechat"))
     chats = by_stream(run)["livechat_chats"]
     assert len({(row["id"], row["agent_email"]) for row in chats}) == len(chats)
@@ -61,9 +63,7 @@ def test_chats_have_a_row_for_each_agent_or_one_for_nobody(tap: Runner, sandbox:
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
 @pytest.mark.parametrize("dates", ["ended", "started"])
 @pytest.mark.parametrize("days", [1, 31])
-def test_no_chat_is_lost_wherever_the_account_is(
-    tap: Runner, zone: str, dates: Any, days: int
-) -> None:
+def test_no_chat_is_lost_in_any_time_zone(tap: Runner, zone: str, dates: Any, days: int) -> None:
     options = Options(livechat_date=dates)
     with Sandbox(World(livechat_timezone=zone), options) as sandbox:
         config = full_config(sandbox, "livechat", livechat={"batch_size": days})
@@ -87,7 +87,7 @@ def test_windows_are_split_before_the_cap(tap: Runner) -> None:
         assert_complete(run, sandbox, *STREAMS)
 
 
-def test_day_with_more_than_can_be_read_fails_with_the_count(tap: Runner) -> None:
+def test_day_over_the_cap_fails_with_its_count(tap: Runner) -> None:
     with Sandbox(World(chats=20_000), Options(livechat_cap=50)) as sandbox:
         run = tap(full_config(sandbox, "livechat", livechat={"max_rows": 50}))
     assert run.code == 1
@@ -111,7 +111,7 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
 @pytest.mark.parametrize(
     "ghosts", [{"livechat_twice": 7}, {"livechat_excess": 1}, {"livechat_excess": 9}]
 )
-def test_count_that_stays_above_what_is_given_is_a_warning(tap: Runner, ghosts: Any) -> None:
+def test_total_above_the_listed_chats_is_a_warning(tap: Runner, ghosts: Any) -> None:
     """A chat that is listed twice, or that no page has: in each run, so it must block none."""
     with Sandbox(World(chats=200), Options(**ghosts)) as sandbox:
         first = tap(full_config(sandbox, "livechat"))
@@ -128,7 +128,9 @@ def test_count_that_stays_above_what_is_given_is_a_warning(tap: Runner, ghosts: 
 
 
 @pytest.mark.parametrize("beyond", ["refused", "empty"])
-def test_less_can_be_reached_than_is_counted(tap: Runner, beyond: Any) -> None:
+def test_window_is_split_where_fewer_chats_can_be_reached_than_counted(
+    tap: Runner, beyond: Any
+) -> None:
     """The windows are halved, whatever the setting `max_rows` says."""
     options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
     with Sandbox(World(chats=600), options) as sandbox:
@@ -138,7 +140,7 @@ def test_less_can_be_reached_than_is_counted(tap: Runner, beyond: Any) -> None:
 
 
 @pytest.mark.parametrize("beyond", ["refused", "empty"])
-def test_day_of_which_less_can_be_reached_fails_with_the_count(tap: Runner, beyond: Any) -> None:
+def test_day_with_unreachable_chats_fails_with_its_count(tap: Runner, beyond: Any) -> None:
     options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
     with Sandbox(World(chats=20_000), options) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
@@ -147,7 +149,7 @@ def test_day_of_which_less_can_be_reached_fails_with_the_count(tap: Runner, beyo
     assert "chats on one day, of which not all can be read" in error
 
 
-def test_count_far_above_what_is_given_fails_the_run(tap: Runner) -> None:
+def test_total_far_above_the_listed_chats_fails_the_run(tap: Runner) -> None:
     with Sandbox(World(chats=200), Options(livechat_excess=60)) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
     assert run.code == 1
@@ -167,7 +169,7 @@ def repeating(request: Request) -> Any:
     return {"chats": chats, "total": len(found), "pages": -(-len(found) // 25)}
 
 
-def test_last_page_that_repeats_is_the_end_of_what_can_be_reached(tap: Runner) -> None:
+def test_repeated_last_page_is_the_end_of_the_reachable_chats(tap: Runner) -> None:
     with Server(repeating) as api:
         config = small_config(api)
         run = tap(config)
@@ -181,7 +183,7 @@ def small_config(api: Server) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("given", [0, 1])
-def test_absurd_number_of_pages_ends(tap: Runner, given: int) -> None:
+def test_extreme_number_of_pages_ends(tap: Runner, given: int) -> None:
     """With nothing on them, and with the same on each."""
     chats = [{"id": "K1"}] * given
     with Server(lambda _: {"chats": chats, "total": given, "pages": 10**12}) as api:
@@ -190,7 +192,7 @@ def test_absurd_number_of_pages_ends(tap: Runner, given: int) -> None:
         assert len(api.requests) <= 8
 
 
-def test_page_that_is_empty_for_once_is_asked_for_again(tap: Runner) -> None:
+def test_page_that_is_empty_once_is_requested_again(tap: Runner) -> None:
     """A day of which nothing came is not passed with a warning before it was asked for twice."""
     day = {"chats": [{"id": "K1"}, {"id": "K2"}], "total": 2, "pages": 1}
     with Server(lambda _: day if len(api.requests) > 1 else day | {"chats": []}) as api:
@@ -200,7 +202,7 @@ def test_page_that_is_empty_for_once_is_asked_for_again(tap: Runner) -> None:
     assert "but gave" not in run.err
 
 
-def test_pages_that_shift_and_count_more_are_read_to_their_end(tap: Runner) -> None:
+def test_growing_list_is_read_to_its_end(tap: Runner) -> None:
     options = Options(drifts=[ending_chats()], livechat_excess=1)
     with Sandbox(World(chats=300), options) as sandbox:
         before = in_order(sandbox.world.truth["livechat_chats"])
@@ -209,9 +211,7 @@ def test_pages_that_shift_and_count_more_are_read_to_their_end(tap: Runner) -> N
         assert missing(before, run.rows("livechat_chats")) == []
 
 
-def test_pending_chats_come_when_asked_for_and_again_when_they_ended(
-    tap: Runner, sandbox: Sandbox
-) -> None:
+def test_pending_chats_come_if_included_and_again_when_ended(tap: Runner, sandbox: Sandbox) -> None:
     hours = (sandbox.world.now + timedelta(hours=number) for number in range(100))
     worlds = (replace(sandbox.world, now=hour) for hour in hours)
     sandbox.world = next(world for world in worlds if world.livechat.open)
@@ -229,7 +229,7 @@ def test_pending_chats_come_when_asked_for_and_again_when_they_ended(
     assert ids <= ended
 
 
-def test_parts_arrive_without_their_chats(tap: Runner, sandbox: Sandbox) -> None:
+def test_parts_can_be_selected_without_chats(tap: Runner, sandbox: Sandbox) -> None:
     catalog: dict[str, Any] = {"streams": []}
     for entry in json.loads(tap.run([tap.command({})[0], "--discover"]).out)["streams"]:
         if entry["tap_stream_id"].startswith("livechat"):
@@ -273,7 +273,7 @@ def test_message_texts_are_in_no_log(tap: Runner, sandbox: Sandbox) -> None:
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )
-def test_bad_input_is_one_sentence(
+def test_bad_input_is_one_error(
     tap: Runner, sandbox: Sandbox, fault: Fault, words: list[str]
 ) -> None:
     sandbox.options.faults = [replace_fault(fault, times=None)]
@@ -287,7 +287,9 @@ def test_bad_input_is_one_sentence(
     assert API_KEY not in run.err
 
 
-def test_wrong_token_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> None:
+def test_error_of_a_wrong_token_names_the_setting_without_its_value(
+    tap: Runner, sandbox: Sandbox
+) -> None:
     changes = {"access_token": "wrong-but-secret", "entity_id": ENTITY_ID}
     run = tap(full_config(sandbox, "livechat", livechat=changes), level="DEBUG")
     assert run.code == 1
@@ -295,7 +297,7 @@ def test_wrong_token_is_named_and_not_shown(tap: Runner, sandbox: Sandbox) -> No
     assert "wrong-but-secret" not in run.err
 
 
-def test_what_there_is_to_say_of_a_run_is_logged_when_it_ends(tap: Runner) -> None:
+def test_warnings_of_a_run_are_logged_when_it_ends(tap: Runner) -> None:
     """Of chats without the replication key, and of the requests."""
     chats = [{"id": "K1", "ended_timestamp": 1735862400}, {"id": "K2"}]
     with Server(lambda _: {"chats": chats, "total": 2, "pages": 1}) as api:

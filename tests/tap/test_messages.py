@@ -33,14 +33,14 @@ def test_paging_ends_at_every_remainder(tap: Runner, rows: int) -> None:
         assert run.records == sandbox.world.chat.messages
 
 
-def test_server_that_gives_less_than_it_is_asked_for_loses_nothing(tap: Runner) -> None:
+def test_server_with_smaller_pages_loses_nothing(tap: Runner) -> None:
     with Sandbox(World(messages=450), Options(max_page_size=30)) as sandbox:
         run = tap(chat_config(sandbox))
         assert run.code == 0
         assert run.records == sandbox.world.chat.messages
 
 
-def test_api_that_does_not_page_is_read_once_if_the_setting_says_so(tap: Runner) -> None:
+def test_api_without_paging_is_read_in_one_page_by_a_setting(tap: Runner) -> None:
     with Server(lambda _: {"data": rows(40)}) as server:
         run = tap(chat_config(server, paging="none"))
     assert run.code == 0
@@ -48,7 +48,7 @@ def test_api_that_does_not_page_is_read_once_if_the_setting_says_so(tap: Runner)
     assert [list(request.query_params) for request in server.requests] == [["api_key"]]
 
 
-def test_short_page_that_comes_again_is_an_error(tap: Runner) -> None:
+def test_repeated_short_page_is_an_error(tap: Runner) -> None:
     """A server that does not know the parameters gives its own first page each time."""
     always_the_first_page = Options(faults=[Fault(kind="repeat", times=None)], max_page_size=20)
     with Sandbox(World(messages=1000), always_the_first_page) as sandbox:
@@ -63,7 +63,7 @@ BEYOND = [{"data": None}, Response(status_code=404)]
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
-def test_nothing_after_a_short_page_is_the_end(tap: Runner, beyond: Any) -> None:
+def test_empty_page_after_a_short_page_is_the_end(tap: Runner, beyond: Any) -> None:
     with Server(lambda r: {"data": rows(40)} if r.query_params["offset"] == "0" else beyond) as api:
         run = tap(chat_config(api))
     assert run.code == 0, run.err
@@ -71,7 +71,7 @@ def test_nothing_after_a_short_page_is_the_end(tap: Runner, beyond: Any) -> None
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
-def test_nothing_where_there_was_a_page_is_an_error(tap: Runner, beyond: Any) -> None:
+def test_empty_page_in_place_of_an_earlier_page_is_an_error(tap: Runner, beyond: Any) -> None:
     pages = [{"data": rows(40)}]
     with Server(lambda _: pages.pop() if pages else beyond) as api:
         run = tap(chat_config(api, page_size=40))
@@ -79,9 +79,7 @@ def test_nothing_where_there_was_a_page_is_an_error(tap: Runner, beyond: Any) ->
     assert len(run.records) == 40
 
 
-def test_one_schema_is_sent_with_key_and_before_the_records(
-    tap: Runner, config: dict[str, Any]
-) -> None:
+def test_one_schema_with_the_key_precedes_the_records(tap: Runner, config: dict[str, Any]) -> None:
     run = tap(config)
     kinds = [message["type"] for message in run.messages]
     assert kinds.count("SCHEMA") == 1
@@ -98,7 +96,7 @@ def test_key_can_be_sent_in_a_header(tap: Runner, sandbox: Sandbox) -> None:
     assert run.records == sandbox.world.chat.messages
 
 
-def test_page_size_is_asked_for(tap: Runner, sandbox: Sandbox) -> None:
+def test_page_size_is_sent(tap: Runner, sandbox: Sandbox) -> None:
     run = tap(chat_config(sandbox, page_size=45))
     assert run.records == sandbox.world.chat.messages
     # Each page but the first has a row of the one before; two requests find no more.
@@ -132,9 +130,7 @@ def test_declared_field_arrives_exactly(tap: Runner, schema: dict[str, Any], val
 
 
 @pytest.mark.parametrize(("value", "expected"), [("5.0", 5), ("1.70e12", 1700000000000)])
-def test_whole_number_is_an_integer_however_it_is_written(
-    tap: Runner, value: str, expected: int
-) -> None:
+def test_whole_number_is_an_integer_in_any_notation(tap: Runner, value: str, expected: int) -> None:
     with Sandbox(World(messages=1)) as sandbox:
         sandbox.options.faults = [Fault(kind="replace", field="extra", literal=value)]
         run = tap(chat_config(sandbox, fields={"extra": {"type": "integer"}}))
@@ -143,14 +139,14 @@ def test_whole_number_is_an_integer_however_it_is_written(
 
 
 @pytest.mark.parametrize("value", ["5.5", "1e400"])
-def test_fraction_is_no_integer(tap: Runner, sandbox: Sandbox, value: str) -> None:
+def test_fraction_is_not_an_integer(tap: Runner, sandbox: Sandbox, value: str) -> None:
     sandbox.options.faults = [Fault(kind="replace", field="extra", literal=value)]
     run = tap(chat_config(sandbox, fields={"extra": {"type": "integer"}}))
     assert run.code == 1
     assert "has number as `extra`, which is declared integer" in run.errors[0]
 
 
-def test_undeclared_fields_are_left_out_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
+def test_undeclared_properties_are_left_out_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="replace", field="extra", literal="1")]
     run = tap(chat_config(sandbox))
     assert run.code == 0
@@ -167,7 +163,7 @@ def test_records_path_can_be_deeper_or_the_root(tap: Runner, config: dict[str, A
     assert "chat.records_path" in error
 
 
-def test_discovery_needs_no_config_and_warns_of_nothing(tap: Runner) -> None:
+def test_discovery_needs_no_config_and_logs_no_warning(tap: Runner) -> None:
     run = tap.run([tap.command({})[0], "--discover"])
     assert run.code == 0
     assert "WARNING" not in run.err
@@ -201,7 +197,7 @@ def test_about_describes_every_setting(tap: Runner) -> None:
     assert about["settings"]["properties"]["chat"]["properties"]["api_key"]["secret"] is True
 
 
-def test_environment_is_a_config(tap: Runner, sandbox: Sandbox) -> None:
+def test_environment_variables_are_a_config(tap: Runner, sandbox: Sandbox) -> None:
     (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_KEY={API_KEY}\n")
     env = {"TAP_CHAT_CHAT_API_URL": sandbox.url, "TAP_CHAT_CHAT_PAGE_SIZE": "45"}
     run = tap.run([tap.command({})[0], "--config=ENV"], env)
@@ -210,7 +206,7 @@ def test_environment_is_a_config(tap: Runner, sandbox: Sandbox) -> None:
     assert sandbox.requests == 13
 
 
-def test_certificates_of_the_environment_are_trusted(tap: Runner) -> None:
+def test_certificates_named_by_the_environment_are_trusted(tap: Runner) -> None:
     files = self_signed(tap.folder)
     with Server(lambda _: {"data": []}, **files) as api:
         command = tap.command(chat_config(api, max_retries=0))

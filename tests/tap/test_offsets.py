@@ -83,7 +83,7 @@ def entering(count: int, place: int, name: str = "new") -> Change:
     ("takes", "before"),
     [*product(["any"], [1, 5]), *product(["multiples"], [2, 5]), *product(["rounded"], [3, 6])],
 )
-def test_no_row_is_skipped_when_others_leave_the_list(
+def test_no_row_is_skipped_when_others_are_deleted(
     tap: Runner, gone: range, takes: Any, before: int
 ) -> None:
     listing = Listing(rows(900), takes=takes, changes={before: removing(*gone)})
@@ -95,7 +95,7 @@ def test_no_row_is_skipped_when_others_leave_the_list(
     assert len(listing.at) < (20 if takes == "any" else 50)
 
 
-def test_every_request_may_find_a_shorter_list(tap: Runner) -> None:
+def test_list_may_shrink_before_each_request(tap: Runner) -> None:
     """As while old rows are deleted by the hundred, and the oldest are read first."""
     steps = {n: removing(*range(40 * n, 40 * n + 40)) for n in range(40)}
     listing = Listing(rows(3000), changes=steps)
@@ -105,9 +105,7 @@ def test_every_request_may_find_a_shorter_list(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 50, 99, 100, 297, 1234])
-def test_rows_that_enter_before_the_place_make_no_others_come_twice(
-    tap: Runner, count: int
-) -> None:
+def test_rows_inserted_before_the_offset_repeat_no_others(tap: Runner, count: int) -> None:
     listing = Listing(rows(450), changes={3: entering(count, 0)})
     run = read(tap, listing)
     assert run.code == 0, run.err
@@ -115,7 +113,7 @@ def test_rows_that_enter_before_the_place_make_no_others_come_twice(
     assert len({record["id"] for record in run.records}) == len(run.records)
 
 
-def test_rows_may_leave_and_enter_at_once(tap: Runner) -> None:
+def test_rows_may_be_deleted_and_inserted_at_once(tap: Runner) -> None:
     def change(there: list[Any]) -> None:
         removing(*range(30))(there)
         entering(7, 5)(there)
@@ -129,7 +127,7 @@ def test_rows_may_leave_and_enter_at_once(tap: Runner) -> None:
     assert {f"later{n}" for n in range(50)} <= written
 
 
-def test_list_that_was_mixed_up_is_read_again(tap: Runner) -> None:
+def test_reordered_list_is_read_again(tap: Runner) -> None:
     def change(there: list[Any]) -> None:
         there[:] = there[150:] + there[:150]
 
@@ -146,7 +144,7 @@ def test_list_without_an_order_is_an_error(tap: Runner) -> None:
     assert len(listing.at) < 300
 
 
-def test_row_that_is_not_given_again_is_an_error(tap: Runner) -> None:
+def test_missing_overlap_is_an_error(tap: Runner) -> None:
     """As of two servers behind one address, of which one has the older half of the list."""
 
     def answer(request: Request) -> Any:
@@ -172,7 +170,7 @@ def test_empty_page_in_the_middle_is_not_the_end(tap: Runner) -> None:
     assert run.records == rows(450)
 
 
-def test_list_that_is_empty_all_at_once_is_an_error(tap: Runner) -> None:
+def test_list_that_becomes_empty_is_an_error(tap: Runner) -> None:
     run = read(tap, Listing(rows(450), changes={3: lambda there: there.clear()}))
     assert run.code == 1
     assert "gave an empty list, which had rows a moment ago" in run.errors[0]
@@ -196,9 +194,7 @@ def beyond_the_end() -> list[Any]:
 
 @pytest.mark.parametrize("beyond", beyond_the_end(), ids=named)
 @pytest.mark.parametrize(("takes", "count"), [("any", 200), ("multiples", 200), ("rounded", 150)])
-def test_end_of_a_list_may_be_told_in_any_way(
-    tap: Runner, beyond: Any, takes: Any, count: int
-) -> None:
+def test_end_of_a_list_may_have_any_form(tap: Runner, beyond: Any, takes: Any, count: int) -> None:
     run = read(tap, Listing(rows(count), takes=takes, beyond=beyond))
     assert run.code == 0, run.err
     assert run.records == rows(count)
@@ -207,7 +203,7 @@ def test_end_of_a_list_may_be_told_in_any_way(
 @pytest.mark.parametrize(
     "answer", [{"data": None}, {"data": None, "total": 0}, Response(status_code=204)]
 )
-def test_empty_list_may_be_told_in_other_words(tap: Runner, answer: Any) -> None:
+def test_empty_list_may_have_another_form(tap: Runner, answer: Any) -> None:
     run = read(tap, Listing([], beyond=answer))
     assert run.code == 0, run.err
     assert run.records == []
@@ -216,12 +212,12 @@ def test_empty_list_may_be_told_in_other_words(tap: Runner, answer: Any) -> None
 @pytest.mark.parametrize(
     "answer", [{"data": None, "error": "made up"}, Response(status_code=404), b""]
 )
-def test_first_page_that_says_nothing_of_the_list_is_an_error(tap: Runner, answer: Any) -> None:
+def test_first_page_without_a_list_is_an_error(tap: Runner, answer: Any) -> None:
     assert read(tap, Listing([], beyond=answer)).code == 1
 
 
 @pytest.mark.parametrize("takes", ["any", "multiples"])
-def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
+def test_limit_on_offsets_is_reported(tap: Runner, takes: Any) -> None:
     """As of a search engine that reaches 10,000 rows, and refuses more."""
 
     class Limited(Listing):
@@ -241,7 +237,7 @@ def test_limit_on_offsets_is_told(tap: Runner, takes: Any) -> None:
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("takes", ["any", "multiples"])
-def test_trouble_for_a_moment_is_not_the_end(tap: Runner, status: int, takes: Any) -> None:
+def test_transient_error_is_not_the_end(tap: Runner, status: int, takes: Any) -> None:
     class Troubled(Listing):
         @override
         def __call__(self, request: Request) -> Any:
@@ -256,9 +252,7 @@ def test_trouble_for_a_moment_is_not_the_end(tap: Runner, status: int, takes: An
 
 
 @pytest.mark.parametrize("place", ["front", "end"])
-def test_offset_that_does_not_count_is_an_error_even_if_something_new_comes(
-    tap: Runner, place: str
-) -> None:
+def test_ignored_offset_is_an_error_even_with_new_rows(tap: Runner, place: str) -> None:
     there = rows(40)
 
     def answer(_: Request) -> Any:
@@ -285,7 +279,7 @@ def test_pages_of_one_row_are_read(tap: Runner) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"filter_param": "since"}])
 @pytest.mark.parametrize("place", [0, 150])
-def test_three_runs_of_a_list_that_shrinks_and_grows_miss_nothing(
+def test_three_runs_over_a_changing_list_miss_nothing(
     tap: Runner, settings: dict[str, Any], place: int
 ) -> None:
     settings = settings | {"replication_key": "timestamp"}
@@ -305,7 +299,7 @@ def test_three_runs_of_a_list_that_shrinks_and_grows_miss_nothing(
 
 @pytest.mark.parametrize("hidden", [3, 30])
 @pytest.mark.parametrize("end", ["empty", "message"])
-def test_rows_that_are_hidden_end_no_list(tap: Runner, hidden: int, end: Any) -> None:
+def test_hidden_rows_do_not_end_the_list(tap: Runner, hidden: int, end: Any) -> None:
     options = Options(messages_end=end, messages_total=True)
     with Sandbox(World(messages=900, hidden=hidden), options) as sandbox:
         run = tap(chat_config(sandbox))
@@ -316,7 +310,9 @@ def test_rows_that_are_hidden_end_no_list(tap: Runner, hidden: int, end: Any) ->
 
 @pytest.mark.parametrize("total", [None, 1000, 5000])
 @pytest.mark.parametrize("beyond", [Response(b"{}", 400), Response(b"{}", 404), "last"], ids=named)
-def test_total_tells_the_end_from_a_limit(tap: Runner, total: int | None, beyond: Any) -> None:
+def test_total_distinguishes_the_end_from_a_limit(
+    tap: Runner, total: int | None, beyond: Any
+) -> None:
     class Stating(Listing):
         @override
         def __call__(self, request: Request) -> Any:
@@ -329,7 +325,7 @@ def test_total_tells_the_end_from_a_limit(tap: Runner, total: int | None, beyond
     assert (run.code == 0) == (total == 1000)
 
 
-def test_list_that_ends_before_its_total_is_told_of(tap: Runner) -> None:
+def test_list_that_ends_before_its_total_is_reported(tap: Runner) -> None:
     """As by a server that goes no further than so many rows, and does not say so."""
 
     def answer(request: Request) -> Any:
@@ -351,7 +347,7 @@ def test_list_that_ends_before_its_total_is_told_of(tap: Runner) -> None:
         (25_037, None, {"page_size": 1000}),
     ],
 )
-def test_offset_that_wraps_around_ends_the_walk(
+def test_offset_that_wraps_around_ends_the_list(
     tap: Runner, count: int, total: int | None, settings: dict[str, Any]
 ) -> None:
     there = rows(count)
@@ -372,7 +368,7 @@ def test_offset_that_wraps_around_ends_the_walk(
         assert "gave a page that came before" in run.errors[0]
 
 
-def test_rows_that_moved_to_the_end_begin_no_list_anew(tap: Runner) -> None:
+def test_rows_moved_to_the_end_do_not_restart_the_list(tap: Runner) -> None:
     def change(there: list[Any]) -> None:
         there[:] = there[80:] + there[:80]
 
@@ -404,7 +400,7 @@ def test_one_page_with_nothing_new_is_not_the_end(
 
 
 @pytest.mark.parametrize("count", [1, 50, 100, 250])
-def test_end_costs_one_request(tap: Runner, count: int) -> None:
+def test_end_of_a_list_costs_one_request(tap: Runner, count: int) -> None:
     listing = Listing(rows(count))
     run = read(tap, listing)
     assert run.records == rows(count)
@@ -420,7 +416,7 @@ def test_end_costs_one_request(tap: Runner, count: int) -> None:
         ("stays", 10_537, "gave a page that came before"),
     ],
 )
-def test_limit_on_offsets_that_is_not_told_is_an_error(
+def test_silent_limit_on_offsets_is_an_error(
     tap: Runner, kind: str, total: int | None, said: str
 ) -> None:
     there = rows(10_537)
@@ -442,7 +438,7 @@ def test_limit_on_offsets_that_is_not_told_is_an_error(
 
 @pytest.mark.parametrize("beyond", beyond_the_end(), ids=named)
 @pytest.mark.parametrize("count", [1, 2, 40, 99, 100, 101, 150])
-def test_offset_that_is_made_a_page_number_loses_nothing_of_a_short_list(
+def test_offset_rounded_to_a_page_loses_nothing_of_a_short_list(
     tap: Runner, beyond: Any, count: int
 ) -> None:
     """The one short page comes again for each offset below the limit."""

@@ -44,7 +44,7 @@ def read(tap: Runner, sandbox: Sandbox, *streams: str, **settings: Any) -> Run:
 
 
 @pytest.mark.parametrize("limit", [7, 30])
-def test_limit_of_the_server_that_nobody_knows_ends_no_list(tap: Runner, limit: int) -> None:
+def test_unknown_limit_of_the_server_does_not_end_a_list(tap: Runner, limit: int) -> None:
     with Sandbox(LONG, Options(max_page_size=limit)) as sandbox:
         run = tap(full_config(sandbox, "freshchat"))
         assert_complete(run, sandbox, MESSAGES, "freshchat_users", "freshchat_agents")
@@ -52,13 +52,13 @@ def test_limit_of_the_server_that_nobody_knows_ends_no_list(tap: Runner, limit: 
 
 @pytest.mark.parametrize("hidden", [0, 30])
 @pytest.mark.parametrize("limit", [50, 30])
-def test_pages_that_lack_a_few_rows_end_no_list(tap: Runner, hidden: int, limit: int) -> None:
+def test_incomplete_pages_do_not_end_a_list(tap: Runner, hidden: int, limit: int) -> None:
     with Sandbox(replace(LONG, hidden=hidden), Options(max_page_size=limit)) as sandbox:
         run = tap(full_config(sandbox, "freshchat"))
         assert_complete(run, sandbox, MESSAGES, "freshchat_users")
 
 
-def test_page_that_links_to_a_next_is_not_the_last(tap: Runner) -> None:
+def test_page_with_a_next_link_is_not_the_last(tap: Runner) -> None:
     world = replace(LONG, hidden=2)
     with Sandbox(world, Options(message_links=True)) as sandbox:
         assert_complete(tap(full_config(sandbox, "freshchat")), sandbox, MESSAGES)
@@ -82,7 +82,7 @@ def test_short_pages_cost_few_requests(tap: Runner) -> None:
 @pytest.mark.parametrize("order", ["created_time", "updated_time"])
 @pytest.mark.parametrize("kind", ["delete", "update"])
 @pytest.mark.parametrize("after", [2])
-def test_user_that_leaves_its_place_pulls_none_past_the_reader(
+def test_moved_user_makes_the_reader_miss_no_other(
     tap: Runner, order: Any, kind: Any, after: int
 ) -> None:
     drift = Drift(kind=kind, of="users", path="/v2/users", after=after, rows=3)
@@ -99,7 +99,7 @@ def test_user_that_leaves_its_place_pulls_none_past_the_reader(
 
 @pytest.mark.parametrize("gone", [1, 10, 60])
 @pytest.mark.parametrize("before", [1, 4])
-def test_row_that_leaves_a_counted_list_pulls_none_past_the_reader(
+def test_row_deleted_from_a_counted_list_makes_the_reader_miss_no_other(
     tap: Runner, gone: int, before: int
 ) -> None:
     agents = [{"id": f"a{number}"} for number in range(100)]
@@ -130,7 +130,7 @@ def test_list_that_changes_with_each_request_ends(tap: Runner) -> None:
         assert sandbox.requests < 160
 
 
-def test_empty_pages_that_link_to_a_next_end_in_a_sentence(tap: Runner) -> None:
+def test_endless_empty_pages_are_an_error(tap: Runner) -> None:
     numbers = {"pagination": {"total_pages": 10**12, "total_items": 10**13}, "agents": []}
     with Server(lambda _: numbers if len(server.requests) < 200 else []) as server:
         run = tap(freshchat_config(server), catalog=selecting(tap, "freshchat_agents"))
@@ -139,7 +139,7 @@ def test_empty_pages_that_link_to_a_next_end_in_a_sentence(tap: Runner) -> None:
     assert len(server.requests) == 21
 
 
-def test_sizes_tell_the_limit_of_a_server() -> None:
+def test_page_sizes_reveal_the_limit_of_a_server() -> None:
     sizes = PageSizes(50, (20,))
     # By itself, a page that is hardly smaller than the largest may have been ended by the server.
     assert [sizes.is_last(rows) for rows in (3, 2, 5, 0, 4)] == [False, True, False, True, True]
@@ -171,5 +171,5 @@ def test_sizes_tell_the_limit_of_a_server() -> None:
         (None, False),
     ],
 )
-def test_links_to_a_next_page_are_known(body: Any, expected: Any) -> None:
+def test_next_links_are_recognised(body: Any, expected: Any) -> None:
     assert offers_next(body) is expected

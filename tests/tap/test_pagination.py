@@ -38,7 +38,7 @@ class Endless(Paginator):
 
 
 @given(head=st.integers(0, 20), loop=st.integers(1, 30), size=st.integers(1, 3))
-def test_loop_of_any_length_is_found(head: int, loop: int, size: int) -> None:
+def test_loop_of_any_length_is_detected(head: int, loop: int, size: int) -> None:
     paginator = Endless()
     pages = [page(*range(number * size, number * size + size)) for number in range(head + loop)]
     turns = (*range(head), *(head + turn % loop for turn in range(10 * (head + loop))))
@@ -52,7 +52,7 @@ def test_loop_of_any_length_is_found(head: int, loop: int, size: int) -> None:
     assert not paginator.finished
 
 
-def test_empty_pages_end_though_more_are_said_to_follow() -> None:
+def test_endless_empty_pages_are_cut_off() -> None:
     paginator = Endless()
     for _ in range(MAX_EMPTY_PAGES):
         paginator.advance(page())

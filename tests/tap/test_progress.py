@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from tap_chat.sandbox import Sandbox
 
 
-def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
-    tap: Runner, sandbox: Sandbox
-) -> None:
+def test_progress_on_a_terminal_leaves_log_lines_whole(tap: Runner, sandbox: Sandbox) -> None:
     # The table is drawn anew while it waits, so that the second warning comes when it is there.
     asked = {"Retry-After": "0.6"}
     sandbox.options.faults = [
@@ -52,7 +50,7 @@ def test_progress_is_shown_on_a_terminal_and_tears_no_line_of_the_log(
         ({}, {"SINGER_SDK_LOG_CONFIG": "/nowhere/to/be/found.yml"}),
     ],
 )
-def test_metrics_are_shown_on_a_terminal_if_that_is_said(
+def test_metrics_are_shown_on_a_terminal_if_the_setting_says_so(
     tap: Runner, config: dict[str, Any], settings: dict[str, str], environment: dict[str, str]
 ) -> None:
     screen, done = on_terminal(tap.command(config | settings), **environment)
@@ -69,7 +67,7 @@ def test_progress_is_not_shown_on_a_pipe(tap: Runner, config: dict[str, Any]) ->
     assert "METRIC" not in tap(config | {"metrics_log_level": "warning"}).err
 
 
-def test_one_record_is_not_called_records() -> None:
+def test_one_record_is_in_the_singular() -> None:
     progress = Progress()
     progress.records.update(one=1, two=2)
     shown = [*progress.table().columns[1].cells]

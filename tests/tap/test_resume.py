@@ -60,7 +60,7 @@ def late_talk(sandbox: Sandbox) -> str:
     return str(found["id"])
 
 
-def test_killed_half_way_the_rerun_needs_little_more_than_the_rest(tap: Runner) -> None:
+def test_rerun_of_a_killed_run_needs_few_more_requests_than_the_rest(tap: Runner) -> None:
     with Sandbox(World(users=200, conversations=600), Options(latency=0.02)) as sandbox:
         whole = tap(config(sandbox))
         full, lines = sandbox.requests, len(whole.messages)
@@ -78,7 +78,7 @@ def test_killed_half_way_the_rerun_needs_little_more_than_the_rest(tap: Runner) 
         assert max(len(str(state)) for state in first.of_type("STATE")) < 4096
 
 
-def test_run_that_fails_at_once_again_keeps_its_mark(tap: Runner) -> None:
+def test_run_that_fails_again_at_once_keeps_its_bookmark(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
         talk = late_talk(sandbox)
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
@@ -92,7 +92,7 @@ def test_run_that_fails_at_once_again_keeps_its_mark(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("mode", ["all", "updated"])
-def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode: str) -> None:
+def test_next_complete_run_finds_changes_of_an_interrupted_pass(tap: Runner, mode: str) -> None:
     """The pass began before it was interrupted, and from there the next one starts."""
     with Sandbox(replace(WORLD, now=LATER - timedelta(days=5))) as sandbox:
         talk = late_talk(sandbox)
@@ -110,7 +110,7 @@ def test_what_changes_meanwhile_is_found_by_the_next_whole_run(tap: Runner, mode
         assert_whole(sandbox, first, second, third)
 
 
-def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) -> None:
+def test_pass_that_is_interrupted_often_completes(tap: Runner) -> None:
     """Between its runs users are deleted, added and moved, behind the mark and before it."""
     account = Account(clock=timedelta(hours=-30))
     account.add(*(f"u{number}" for number in range(120)))
@@ -159,7 +159,7 @@ def test_pass_that_is_interrupted_again_and_again_comes_to_its_end(tap: Runner) 
     ],
     ids=["old", "typed", "text", "null"],
 )
-def test_mark_that_can_not_be_used_costs_requests_and_no_rows(tap: Runner, stored: Any) -> None:
+def test_unusable_bookmark_costs_requests_and_no_rows(tap: Runner, stored: Any) -> None:
     with Sandbox(WORLD) as sandbox:
         sandbox.options.faults = [Fault(kind="status", status=400, path=late_talk(sandbox))]
         first = tap(config(sandbox))
@@ -181,7 +181,7 @@ def test_mark_that_can_not_be_used_costs_requests_and_no_rows(tap: Runner, store
 @pytest.mark.parametrize(
     "changes", [{"mode": "updated"}, {"lookback_days": 3}], ids=["mode", "lookback"]
 )
-def test_mark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[str, Any]) -> None:
+def test_bookmark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[str, Any]) -> None:
     with Sandbox(WORLD) as sandbox:
         whole = tap(config(sandbox))
         first = killed(tap, sandbox, len(whole.messages) // 2)
@@ -191,7 +191,7 @@ def test_mark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[str,
         assert_whole(sandbox, second)
 
 
-def test_filter_of_a_child_that_is_taken_away_meanwhile_leaves_out_nothing(tap: Runner) -> None:
+def test_removed_filter_of_a_child_leaves_out_nothing(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
         sandbox.options.faults = [Fault(kind="status", status=400, path=late_talk(sandbox))]
         maps = {"stream_maps": {MESSAGES: {"__filter__": "actor_type == 'agent'"}}}
@@ -205,7 +205,7 @@ def test_filter_of_a_child_that_is_taken_away_meanwhile_leaves_out_nothing(tap: 
 # The order of a pass by itself
 
 
-def test_users_are_passed_by_whoever_left_or_came_meanwhile() -> None:
+def test_resumed_pass_skips_read_users_in_a_changed_list() -> None:
     names = [f"u{number}" for number in range(50)]
     order = remaining(names, None)
     assert sorted(order) == sorted(names)
@@ -219,7 +219,7 @@ def test_users_are_passed_by_whoever_left_or_came_meanwhile() -> None:
     assert remaining([], written) == []
 
 
-def test_who_was_missed_comes_again_and_moves_nothing() -> None:
+def test_missed_users_come_again_and_move_no_bookmark() -> None:
     order = remaining([f"u{number}" for number in range(50)], None)
     written = PassProgress("kind", "2026-01-01")
     for name in order[:20]:
@@ -245,6 +245,6 @@ def test_sketch_forgets_nobody_and_does_not_grow() -> None:
 
 
 @pytest.mark.parametrize("stored", ["no number", "-1", "f" * GROUPS, 12, ["u1"]])
-def test_sketch_that_can_not_be_read_has_everybody(stored: Any) -> None:
+def test_unreadable_sketch_contains_everybody(stored: Any) -> None:
     assert "u1" in ApproximateSet.read(stored)
     assert "u1" not in ApproximateSet.read(None)

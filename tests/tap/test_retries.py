@@ -27,7 +27,7 @@ def waits(retries: Retries, took: float, asked: float | None = None) -> list[flo
     return found
 
 
-def test_outage_is_bounded_by_time_and_not_by_tries() -> None:
+def test_retries_are_bounded_by_time_and_not_by_number() -> None:
     retries = Retries(DEFAULT)
     found = waits(retries, took=0)
     assert retries.seconds == pytest.approx(300)
@@ -45,12 +45,12 @@ def test_slow_failures_use_up_the_time_too() -> None:
 
 
 @pytest.mark.parametrize("asked", [None, 0.0])
-def test_server_that_fails_at_once_is_not_asked_in_a_tight_loop(asked: float | None) -> None:
+def test_retries_of_fast_failures_wait(asked: float | None) -> None:
     assert len(waits(Retries(RetryPolicy(300, None, backoff=0)), took=0, asked=asked)) < 25
 
 
 @pytest.mark.parametrize("asked", [0.5, 30, 3600])
-def test_first_wait_that_is_asked_for_is_on_top(asked: float) -> None:
+def test_first_retry_after_adds_to_the_time(asked: float) -> None:
     retries = Retries(DEFAULT)
     first, *others = waits(retries, took=1, asked=asked)
     assert asked <= first <= asked * 1.1
@@ -58,14 +58,14 @@ def test_first_wait_that_is_asked_for_is_on_top(asked: float) -> None:
     assert sum(others) <= 300
 
 
-def test_number_of_retries_may_be_bounded() -> None:
+def test_number_of_retries_can_be_limited() -> None:
     retries = Retries(RetryPolicy(300, retries=2, backoff=2))
     assert len(waits(retries, took=0)) == 2
     assert (retries.sent, retries.ended) == (3, "max_retries")
 
 
 @pytest.mark.parametrize("kind", ["status", "reset", "truncate"])
-def test_outage_longer_than_a_few_tries_is_survived(
+def test_run_survives_an_outage_longer_than_a_few_retries(
     tap: Runner, sandbox: Sandbox, kind: Any
 ) -> None:
     sandbox.options.faults = [Fault(kind=kind, status=503, after=2, times=7)]
@@ -74,7 +74,7 @@ def test_outage_longer_than_a_few_tries_is_survived(
     assert run.records == sandbox.world.chat.messages
 
 
-def test_outage_that_lasts_ends_the_run_in_its_time(tap: Runner, sandbox: Sandbox) -> None:
+def test_lasting_outage_ends_the_run_in_time(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="status", status=503, times=None, after=3)]
     config = chat_config(sandbox, max_outage=0.5, **PATIENT)
     run = tap(config)
@@ -90,16 +90,14 @@ def test_outage_that_lasts_ends_the_run_in_its_time(tap: Runner, sandbox: Sandbo
     assert again.records == sandbox.world.chat.messages
 
 
-def test_refusals_use_up_no_try(tap: Runner, sandbox: Sandbox) -> None:
+def test_refusals_use_up_no_retry(tap: Runner, sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="status", status=429, after=2, times=4)]
     run = tap(full_config(sandbox, "dixa", dixa={"max_retries": 0}))
     assert_complete(run, sandbox, "dixa_conversation_export")
 
 
 @pytest.mark.parametrize("workers", [1, 16])
-def test_server_that_refuses_for_ever_ends_the_run(
-    tap: Runner, sandbox: Sandbox, workers: int
-) -> None:
+def test_endless_refusals_end_the_run(tap: Runner, sandbox: Sandbox, workers: int) -> None:
     sandbox.options.faults = [Fault(kind="status", status=429, times=None, after=3)]
     config = chat_config(sandbox, max_wait=0.5, **PATIENT) | {"max_workers": workers}
     run = tap(config)
@@ -110,7 +108,7 @@ def test_server_that_refuses_for_ever_ends_the_run(
     assert run.records == sandbox.world.chat.messages[: len(run.records)]
 
 
-def test_first_told_wait_is_on_top_of_the_longest(tap: Runner, sandbox: Sandbox) -> None:
+def test_first_retry_after_adds_to_the_longest_wait(tap: Runner, sandbox: Sandbox) -> None:
     told = {"Retry-After": "1.2"}
     sandbox.options.faults = [Fault(kind="status", status=429, headers=told, after=3)]
     run = tap(chat_config(sandbox, max_wait=0.1, **PATIENT))
@@ -119,7 +117,7 @@ def test_first_told_wait_is_on_top_of_the_longest(tap: Runner, sandbox: Sandbox)
     assert sandbox.app.busy >= 1.2
 
 
-def test_what_the_rate_limit_cost_is_said_at_the_end(tap: Runner, sandbox: Sandbox) -> None:
+def test_time_lost_to_the_rate_limit_is_reported_at_the_end(tap: Runner, sandbox: Sandbox) -> None:
     told = {"Retry-After": "0.5"}
     sandbox.options.faults = [Fault(kind="status", status=429, headers=told, after=3)]
     run = tap(full_config(sandbox, "chat", "freshchat"))

@@ -29,25 +29,25 @@ def test_state_manager_has_the_methods_that_bookmarks_override() -> None:
         assert parameters(getattr(Bookmarks, name)) == parameters(getattr(StreamStateManager, name))
 
 
-def test_starting_value_is_written_as_the_sdk_reads_it() -> None:
+def test_sdk_reads_the_starting_value_that_the_tap_writes() -> None:
     state: dict[str, object] = {}
     write_starting_replication_value(state, 7)
     assert get_starting_replication_value(state) == 7
 
 
-def test_termination_is_handled_where_the_tap_overrides_it() -> None:
+def test_sdk_calls_the_overridden_termination_handler() -> None:
     assert parameters(Tap._handle_termination) == ["self", "signum", "frame"]
     assert "_handle_termination" in inspect.getsource(Tap._setup_signal_handlers)
 
 
-def test_run_begins_after_what_the_tap_overrides() -> None:
+def test_sdk_calls_the_overridden_method_before_the_first_stream() -> None:
     name = "_set_compatible_replication_methods"
     assert parameters(getattr(Tap, name)) == parameters(getattr(TapChat, name)) == ["self"]
     loop = inspect.getsource(Tap.sync_all)
     assert loop.index(name) < loop.index("write_state") < loop.index("stream.sync()")
 
 
-def test_config_of_the_command_line_is_as_the_connection_test_reads_it() -> None:
+def test_sdk_parses_the_config_option_before_the_test_option() -> None:
     assert parameters(Tap.cb_test) == parameters(HookedTap.cb_test)
     given = _ConfigInput.from_cli_args("ENV")
     assert (given.config, given.parse_env) == ({}, True)
@@ -57,7 +57,7 @@ def test_config_of_the_command_line_is_as_the_connection_test_reads_it() -> None
     assert "test" not in eager
 
 
-def test_stream_has_the_methods_that_chunks_stand_on() -> None:
+def test_sdk_has_the_methods_that_chunked_streams_use() -> None:
     for name in ("_write_record_message", "_sync_records"):
         assert parameters(getattr(ChunkedStream, name)) == parameters(getattr(RESTStream, name))
     loop = inspect.getsource(RESTStream._sync_records)
@@ -73,12 +73,12 @@ def test_stream_has_the_methods_that_chunks_stand_on() -> None:
     assert "_sync_records(context=context)" in inspect.getsource(RESTStream.sync)
 
 
-def test_private_modules_of_the_sdk_are_imported_in_one_place() -> None:
+def test_private_modules_of_the_sdk_are_imported_in_one_file() -> None:
     private = re.compile(r"singer_sdk\S*\._|from singer_sdk\S* import _")
     users = [path.name for path in PACKAGE.rglob("*.py") if private.search(path.read_text())]
     assert users == ["sdk.py"]
 
 
-def test_schema_is_written_where_a_child_holds_it_back() -> None:
+def test_sdk_calls_the_overridden_schema_method() -> None:
     assert parameters(Stream._write_schema_message) == ["self"]
     assert "self._write_schema_message()" in inspect.getsource(Stream.sync)

@@ -72,7 +72,7 @@ def test_stream_map_renames_and_computes(tap: Runner, sandbox: Sandbox) -> None:
         {"word": "unknown(message)"},
     ],
 )
-def test_stream_map_that_fails_names_the_stream_and_shows_no_value(
+def test_error_of_a_stream_map_names_the_stream_and_hides_values(
     tap: Runner, stream_map: dict[str, str]
 ) -> None:
     config = {"stream_maps": {"chat_messages": stream_map}}
@@ -93,7 +93,7 @@ def test_stream_map_that_fails_names_the_stream_and_shows_no_value(
         {"__else__": "keep"},
     ],
 )
-def test_stream_map_that_can_not_be_read_is_one_sentence(
+def test_invalid_stream_map_is_one_error(
     tap: Runner, config: dict[str, Any], stream_maps: dict[str, Any]
 ) -> None:
     run = tap(config | {"stream_maps": stream_maps})

@@ -44,7 +44,7 @@ def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: San
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
 
 
-def test_variables_win_over_a_file_one_by_one(tap: Runner, sandbox: Sandbox) -> None:
+def test_each_variable_overrides_its_setting_in_the_file(tap: Runner, sandbox: Sandbox) -> None:
     config = chat_config(sandbox, api_key="of-the-file", page_size=45, replication_key="timestamp")
     config["chat"]["fields"] = {"of_the_file": {"type": "string"}}
     command = [*tap.command(config), "--config=ENV"]
@@ -77,14 +77,14 @@ def test_variables_have_the_types_of_their_settings(tap: Runner, sandbox: Sandbo
     assert "extra" in run.of_type("SCHEMA")[0]["schema"]["properties"]
 
 
-def test_choice_of_numbers_is_a_number_in_the_environment(tap: Runner, sandbox: Sandbox) -> None:
+def test_numeric_choice_is_a_number_in_the_environment(tap: Runner, sandbox: Sandbox) -> None:
     livechat = {"api_url": sandbox.url, "entity_id": "e", "access_token": "t"}
     command = [*tap.command({"livechat": livechat}), "--config=ENV"]
     run = tap.run(command, {"TAP_CHAT_LIVECHAT_INCLUDE_PENDING": "1"})
     assert "include_pending=1" in run.errors[0]
 
 
-def test_dotenv_of_the_working_folder_counts_and_none_above(tap: Runner, sandbox: Sandbox) -> None:
+def test_dotenv_file_is_read_from_the_working_folder_alone(tap: Runner, sandbox: Sandbox) -> None:
     """Another user could have put one there, and would be sent the key."""
     (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_URL={sandbox.url}\n")
     (tap.folder / "within").mkdir()
@@ -97,7 +97,7 @@ def test_dotenv_of_the_working_folder_counts_and_none_above(tap: Runner, sandbox
     assert tap.run(command, key).errors == ["The file .env is no text in UTF-8."]
 
 
-def test_example_as_it_is_has_no_platform(tap: Runner) -> None:
+def test_example_file_configures_no_platform(tap: Runner) -> None:
     (tap.folder / ".env").write_text(EXAMPLE.read_text())
     run = tap.run([tap.command({})[0], "--config=ENV"])
     sentence = "No platform is configured. Add a section: chat, freshchat, dixa, livechat."
@@ -119,7 +119,7 @@ def test_example_as_it_is_has_no_platform(tap: Runner) -> None:
         ({"max_workers": 1e300}, "it must be a whole number from 1 to 1024."),
     ],
 )
-def test_absurd_value_is_refused_before_anything_is_asked(
+def test_invalid_value_is_refused_before_the_first_request(
     tap: Runner, sandbox: Sandbox, settings: dict[str, Any], sentence: str
 ) -> None:
     config = full_config(sandbox)
@@ -131,7 +131,7 @@ def test_absurd_value_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("section", ['"s3cret"', "[]", "5"])
-def test_section_that_is_no_object_is_named(
+def test_section_that_is_not_an_object_is_an_error(
     tap: Runner, config: dict[str, Any], section: str
 ) -> None:
     run = tap.run([*tap.command(config), "--config=ENV"], {"TAP_CHAT_CHAT": section})

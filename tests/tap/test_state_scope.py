@@ -61,7 +61,7 @@ def joined(new: Any, old: Any) -> Any:
 # What stream maps leave out
 
 
-def test_records_of_a_filter_that_is_taken_away_are_read(tap: Runner, sandbox: Sandbox) -> None:
+def test_records_of_a_removed_filter_are_read(tap: Runner, sandbox: Sandbox) -> None:
     config = chat_config(sandbox, **INCREMENTAL)
     middle = sandbox.world.chat.messages[200]["timestamp"]
     maps = {"stream_maps": {MESSAGES: {"__filter__": f"timestamp > '{middle}'"}}}
@@ -79,7 +79,7 @@ def test_records_of_a_filter_that_is_taken_away_are_read(tap: Runner, sandbox: S
     assert (len(fourth.records), AGAIN in fourth.err) == (1, False)
 
 
-def test_filter_that_is_changed_reads_anew(tap: Runner, sandbox: Sandbox) -> None:
+def test_changed_filter_reads_the_stream_again(tap: Runner, sandbox: Sandbox) -> None:
     config = chat_config(sandbox, **INCREMENTAL)
 
     def filtered(least: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_filter_that_is_changed_reads_anew(tap: Runner, sandbox: Sandbox) -> Non
     assert not any(moment in json.dumps(second.state) for moment in moments)
 
 
-def test_table_that_is_new_is_filled(tap: Runner, sandbox: Sandbox) -> None:
+def test_new_table_of_a_stream_map_is_filled(tap: Runner, sandbox: Sandbox) -> None:
     config = chat_config(sandbox, **INCREMENTAL)
     first = tap(config)
     second = tap(config | {"stream_maps": {MESSAGES: {"__alias__": "said"}}}, state=first.state)
@@ -107,7 +107,7 @@ def test_table_that_is_new_is_filled(tap: Runner, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("kind", "deselected"), [("filter", []), ("null", []), ("null", TREE[:1])])
-def test_children_of_what_was_left_out_are_read(
+def test_children_of_filtered_parents_are_read(
     tap: Runner, kind: str, deselected: list[str]
 ) -> None:
     with Sandbox(SMALL) as sandbox:
@@ -127,7 +127,7 @@ def test_children_of_what_was_left_out_are_read(
         assert len(by_stream(third).get(TREE[2], [])) < len(sandbox.world.truth[TREE[2]])
 
 
-def test_interrupted_pass_with_a_filter_is_not_gone_on_with(tap: Runner) -> None:
+def test_interrupted_pass_with_a_filter_is_not_resumed(tap: Runner) -> None:
     with Sandbox(SMALL) as sandbox:
         config = full_config(sandbox, "freshchat")
         files: dict[str, Any] = {"catalog": catalog(tap, config, TREE[0])}
@@ -162,7 +162,7 @@ def test_another_account_is_read_from_its_start(tap: Runner) -> None:
         ("chat", {"path": "/v1//messages"}, MESSAGES),
     ],
 )
-def test_settings_that_name_the_account_count(
+def test_changed_account_setting_reads_the_stream_again(
     tap: Runner, section: str, change: dict[str, str], stream: str
 ) -> None:
     with Sandbox(SMALL) as sandbox:
@@ -181,12 +181,12 @@ def test_settings_that_name_the_account_count(
         ("http://127.0.0.1:80", "http://127.0.0.1/"),
     ],
 )
-def test_url_is_the_same_however_it_is_written(one: str, other: str) -> None:
+def test_equal_urls_are_equal_in_any_spelling(one: str, other: str) -> None:
     assert normalise_url(one) == normalise_url(other)
     assert normalise_url(one) != normalise_url(one + "/more")
 
 
-def test_another_credential_is_said_and_not_kept(tap: Runner) -> None:
+def test_changed_credential_is_reported_and_not_stored(tap: Runner) -> None:
     def answer(request: Request) -> Any:
         return paged(rows(3, timestamp="2026-01-01T00:00:00Z"))(request)
 
@@ -209,7 +209,7 @@ def test_another_credential_is_said_and_not_kept(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("section", ["chat", "dixa", "livechat", "freshchat"])
-def test_start_date_that_is_lowered_reads_from_there(tap: Runner, section: str) -> None:
+def test_earlier_start_date_reads_the_stream_from_there(tap: Runner, section: str) -> None:
     with Sandbox(SMALL) as sandbox:
         config = full_config(sandbox, section, chat=INCREMENTAL)
         streams = {
@@ -236,7 +236,7 @@ def test_start_date_that_is_lowered_reads_from_there(tap: Runner, section: str) 
         assert AGAIN not in raised.err + fifth.err
 
 
-def test_start_date_that_was_raised_above_the_bookmark_and_lowered_leaves_no_gap(
+def test_start_date_moved_past_the_bookmark_and_back_leaves_no_gap(
     tap: Runner,
 ) -> None:
     with Sandbox(SMALL) as sandbox:
@@ -250,7 +250,7 @@ def test_start_date_that_was_raised_above_the_bookmark_and_lowered_leaves_no_gap
         assert_whole(sandbox, [DIXA, *CHATS], first, second, third)
 
 
-def test_end_date_that_moves_leaves_no_gap(tap: Runner) -> None:
+def test_moved_end_date_leaves_no_gap(tap: Runner) -> None:
     with Sandbox(SMALL) as sandbox:
         config = full_config(sandbox, "dixa", "livechat")
         first = tap(config | {"end_date": "2025-09-01"})
@@ -263,7 +263,7 @@ def test_end_date_that_moves_leaves_no_gap(tap: Runner) -> None:
 # Settings
 
 
-def test_pending_chats_that_are_asked_for_later_are_read(tap: Runner) -> None:
+def test_pending_chats_that_are_included_later_are_read(tap: Runner) -> None:
     with Sandbox(SMALL) as sandbox:
         first = tap(full_config(sandbox, "livechat"))
         pending = full_config(sandbox, "livechat", livechat={"include_pending": 1})
@@ -277,7 +277,7 @@ def test_pending_chats_that_are_asked_for_later_are_read(tap: Runner) -> None:
 # STATEs
 
 
-def test_state_of_an_older_version_is_trusted_and_says_so_from_then_on(tap: Runner) -> None:
+def test_state_without_a_scope_is_used_and_gets_one(tap: Runner) -> None:
     with Sandbox(SMALL) as sandbox:
         config = full_config(sandbox, chat=INCREMENTAL)
         first = tap(config)
@@ -290,7 +290,7 @@ def test_state_of_an_older_version_is_trusted_and_says_so_from_then_on(tap: Runn
 
 
 @pytest.mark.parametrize("section", ["chat", "dixa", "livechat", "freshchat"])
-def test_run_that_fails_while_it_reads_what_is_missing_is_made_good(
+def test_next_run_completes_one_that_failed_while_reading_missing_records(
     tap: Runner, section: str
 ) -> None:
     with Sandbox(replace(SMALL, seed=1)) as ours, Sandbox(replace(SMALL, seed=2)) as theirs:
@@ -312,20 +312,20 @@ def test_run_that_fails_while_it_reads_what_is_missing_is_made_good(
             assert_whole(theirs, streams, failed, tap(config, state=state))
 
 
-def test_table_without_a_name_is_no_truth() -> None:
+def test_scope_with_a_nameless_table_is_invalid() -> None:
     odd: dict[str, Any] = {"account": "a", "credential": "c", "start": None, "written": [[]]}
     assert read_scope({SCOPE_KEY: odd}) is None
     assert read_scope({SCOPE_KEY: odd | {"written": [["t"]]}}) is not None
 
 
-def test_full_tables_keep_nothing_of_it(tap: Runner, sandbox: Sandbox) -> None:
+def test_full_table_streams_have_no_scope(tap: Runner, sandbox: Sandbox) -> None:
     assert "true_of" not in json.dumps(tap(chat_config(sandbox)).state)
 
 
 @pytest.mark.parametrize(
     "odd", [7, "x", None, {}, {"account": 7}, {"account": "x", "written": [[]]}]
 )
-def test_truth_that_can_not_be_read_is_none(tap: Runner, odd: Any, sandbox: Sandbox) -> None:
+def test_invalid_scope_is_none(tap: Runner, odd: Any, sandbox: Sandbox) -> None:
     first = tap(chat_config(sandbox, **INCREMENTAL))
     first.state["bookmarks"][MESSAGES]["true_of"] = odd
     second = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)

@@ -61,7 +61,7 @@ def test_rate_is_found(
 
 @pytest.mark.parametrize("start", [FRESH, USED_UP, ALONE])
 @pytest.mark.parametrize("window", [Windows(20, 1, 0.37), Windows(100, 15, 5)])
-def test_what_is_left_is_used_without_a_refusal(window: Windows, start: Start) -> None:
+def test_remaining_requests_are_used_without_a_refusal(window: Windows, start: Start) -> None:
     def server() -> Limit:
         return Windows(window.count, window.span, window.phase)
 
@@ -72,14 +72,14 @@ def test_what_is_left_is_used_without_a_refusal(window: Windows, start: Start) -
     assert outcome.often == 0
 
 
-def test_one_refusal_with_a_wait_that_is_too_long_is_made_good_within_seconds() -> None:
+def test_exaggerated_wait_is_corrected_within_seconds() -> None:
     case = Case("", lambda: Windows(20, 1, 0.37), always(30), 600)
     assert meet(case, FRESH).share >= 0.65
     assert meet(case, ALONE).share >= 0.65
 
 
 @pytest.mark.parametrize("tells", [NOTHING, always(1)])
-def test_limit_of_requests_at_once_is_met_by_fewer(tells: Tells) -> None:
+def test_concurrency_limit_is_met_by_fewer_requests_at_once(tells: Tells) -> None:
     pacer = Pacer(None, 16)
     outcome = Simulation(Case("", lambda: AtOnce(4), tells, 60), pacer, 16, used=False).run()
     assert outcome.share >= 0.85
@@ -126,7 +126,7 @@ def test_limit_that_shrinks_is_kept_as_refusals_at_random_are_told_from_it() -> 
 
 
 @pytest.mark.parametrize("start", [FRESH, ALONE])
-def test_lies_about_what_is_left_are_found_out(start: Start) -> None:
+def test_wrong_remaining_headers_are_detected(start: Start) -> None:
     lies = Tells("", reset=exactly, full=True)
     assert meet(Case("", lambda: Windows(20, 1, 0.37), lies, 60), start).share >= 0.9
 
@@ -160,7 +160,7 @@ def test_server_that_lies_twice_is_not_believed() -> None:
     assert not pacer.budget.is_known
 
 
-def test_allowance_that_shrinks_and_grows_is_followed() -> None:
+def test_changing_rate_limit_is_followed() -> None:
     class Changing(Windows):
         @override
         def take(self, now: float) -> bool:
@@ -190,7 +190,7 @@ def test_limit_that_rises_fivefold_is_reached_within_a_minute(rate: int) -> None
 
 
 @pytest.mark.parametrize("latency", [0.001, 0.05])
-def test_allowance_of_the_settings_is_used_at_once_and_never_exceeded(latency: float) -> None:
+def test_rate_limit_of_the_settings_is_used_at_once_and_never_exceeded(latency: float) -> None:
     pacer = Pacer(600, 1)
     now, sent = 0.0, []
     for _ in range(1800):
@@ -205,7 +205,7 @@ def test_allowance_of_the_settings_is_used_at_once_and_never_exceeded(latency: f
 
 
 @pytest.mark.parametrize("per_minute", [0.5, 1, 7.5])
-def test_slow_allowance_is_kept(per_minute: float) -> None:
+def test_slow_rate_limit_is_kept(per_minute: float) -> None:
     pacer = Pacer(per_minute, 1)
     now = 0.0
     for _ in range(30):
@@ -215,7 +215,7 @@ def test_slow_allowance_is_kept(per_minute: float) -> None:
     assert least <= now < 1.05 * 30 / per_minute * 60
 
 
-def test_pause_holds_everybody() -> None:
+def test_pause_holds_all_threads() -> None:
     pacer = Pacer(None, 16)
     pacer.pause(0.0, 30)
     assert pacer.delay(10.0) == 20
@@ -223,7 +223,7 @@ def test_pause_holds_everybody() -> None:
     assert pacer.delay(10.0) == 20
 
 
-def test_one_request_looks_whether_a_block_is_over() -> None:
+def test_one_request_tests_whether_a_block_is_over() -> None:
     pacer = Pacer(None, 16)
     turns = [pacer.send(0.0) for _ in range(3)]
     for turn in turns:
@@ -319,7 +319,7 @@ def test_run_without_an_accepted_request_ends() -> None:
     assert 3300 <= ended <= 4800
 
 
-def test_honest_wait_that_is_longer_than_the_longest_is_survived() -> None:
+def test_correct_wait_beyond_max_wait_is_survived() -> None:
     clock = Clock()
     shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
     for _ in range(3):
@@ -329,7 +329,7 @@ def test_honest_wait_that_is_longer_than_the_longest_is_survived() -> None:
         shared.accepted(shared.enter(), limits.NOTHING)
 
 
-def test_thread_that_waits_is_told_that_the_run_starves() -> None:
+def test_waiting_thread_learns_that_no_request_is_accepted() -> None:
     starving = throttle(max_wait=0.2)
     starving.refused(starving.enter(), limits.NOTHING)
     starving.pause(60)
@@ -339,7 +339,7 @@ def test_thread_that_waits_is_told_that_the_run_starves() -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_wait_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_wait_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
     shared = Throttle(None, workers=1, max_wait=900, name="Chat", clock=clock)
@@ -355,7 +355,7 @@ def test_wait_is_said(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["Chat: waiting 100 s for the rate limit."]
 
 
-def test_wait_after_the_last_request_of_a_window_is_said_and_ends(
+def test_wait_after_the_last_request_of_a_window_is_logged_and_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -385,7 +385,7 @@ def test_page_has_each_server() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 11, 57])
-def test_page_says_what_comes_of_it(number: int) -> None:
+def test_page_shows_the_result_of_each_server(number: int) -> None:
     case = [case for group in CASES.values() for case in group][number]
     share = [cells[2] for cells in rows()][number]
     assert min(meet(case, start).share for start in STARTS) == pytest.approx(
@@ -394,9 +394,7 @@ def test_page_says_what_comes_of_it(number: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 16])
-def test_server_that_allows_little_is_read_whole_with_few_refusals(
-    tap: Runner, workers: int
-) -> None:
+def test_server_with_a_low_limit_is_read_with_few_refusals(tap: Runner, workers: int) -> None:
     options = Options(rate_limit=100, rate_window=1)
     with Sandbox(World(users=60, conversations=150), options) as sandbox:
         run = tap(full_config(sandbox, "freshchat") | {"max_workers": workers})
@@ -412,7 +410,7 @@ def test_refusal_without_a_time_to_wait_is_waited_out(tap: Runner) -> None:
         assert sandbox.requests > 8
 
 
-def test_allowance_of_the_settings_is_shared_by_all_workers(tap: Runner) -> None:
+def test_rate_limit_of_the_settings_is_shared_by_all_workers(tap: Runner) -> None:
     with Sandbox(World(messages=900), Options(rate_limit=1000)) as sandbox:
         run = tap(chat_config(sandbox, requests_per_minute=1000))
         assert run.code == 0

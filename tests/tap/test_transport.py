@@ -44,7 +44,7 @@ def test_proxy_of_the_environment_is_used(tap: Runner) -> None:
         assert {request.url.path for request in proxy.requests} == {"/base/v1/messages"}
 
 
-def test_host_without_a_proxy_is_asked_itself(tap: Runner) -> None:
+def test_host_in_no_proxy_gets_direct_requests(tap: Runner) -> None:
     with Server(paged(rows(150))) as api:
         nowhere = {"http_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
         run = tap.run(tap.command(chat_config(api)), nowhere)
@@ -53,7 +53,7 @@ def test_host_without_a_proxy_is_asked_itself(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_compressed_answers_are_read(tap: Runner, encoding: str) -> None:
+def test_compressed_responses_are_read(tap: Runner, encoding: str) -> None:
     def answer(request: Request) -> Response:
         assert "gzip" in request.headers["accept-encoding"]
         body = json.dumps(paged(rows(150))(request)).encode()
@@ -66,7 +66,7 @@ def test_compressed_answers_are_read(tap: Runner, encoding: str) -> None:
     assert run.records == rows(150)
 
 
-def test_broken_compression_is_retried_and_said(tap: Runner) -> None:
+def test_broken_compression_is_retried_and_reported(tap: Runner) -> None:
     with Server(lambda _: Response(b"no gzip", headers={"Content-Encoding": "gzip"})) as api:
         run = tap(chat_config(api, max_retries=1))
         assert len(api.requests) == 2
@@ -100,7 +100,7 @@ def test_connections_are_kept_open(tap: Runner) -> None:
     assert len(clients) == 1
 
 
-def test_connection_that_is_not_made_in_time_is_said(tap: Runner) -> None:
+def test_connection_timeout_is_an_error(tap: Runner) -> None:
     """Who takes a connection, but does not speak TLS on it, is not there."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"https://127.0.0.1:{mute.getsockname()[1]}"
@@ -112,7 +112,7 @@ def test_connection_that_is_not_made_in_time_is_said(tap: Runner) -> None:
 
 
 @pytest.mark.parametrize("way", ["direct", "proxy"])
-def test_answer_that_drips_is_given_up(tap: Runner, way: str) -> None:
+def test_slow_drip_of_a_response_times_out(tap: Runner, way: str) -> None:
     options = Options(faults=[Fault(kind="drip", seconds=0.05, times=None)])
     with Sandbox(World(messages=100), options) as api:
         config = chat_config(api, request_timeout=0.2, max_retries=0)
@@ -122,7 +122,7 @@ def test_answer_that_drips_is_given_up(tap: Runner, way: str) -> None:
     assert "stalled in the middle of the answer for 0.2 s" in run.errors[0]
 
 
-def test_large_answer_that_comes_slowly_is_read(tap: Runner) -> None:
+def test_large_slow_response_is_read(tap: Runner) -> None:
     """Each 64 KiB of it has its own time."""
     texts = [{"id": f"m{number}", "message": "x" * 20_000} for number in range(30)]
     body = json.dumps({"data": texts}).encode()
@@ -138,7 +138,7 @@ def test_large_answer_that_comes_slowly_is_read(tap: Runner) -> None:
     assert run.records == texts
 
 
-def test_connection_waits_as_long_as_the_request_that_it_carries() -> None:
+def test_connection_uses_the_timeout_of_its_request() -> None:
     """Platforms of one host share its connections, but not their settings."""
     with Server(lambda _: {}) as api:
         connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
@@ -155,7 +155,7 @@ def test_connection_waits_as_long_as_the_request_that_it_carries() -> None:
 
 
 @pytest.mark.parametrize("by", ["itself", "proxy"])
-def test_connections_that_a_firewall_forgot_cost_no_try(tap: Runner, by: str) -> None:
+def test_connections_dropped_by_a_firewall_cost_no_retry(tap: Runner, by: str) -> None:
     with (
         Sandbox(World(users=30, conversations=60)) as sandbox,
         Firewall(sandbox.url, "reset", after=40) as firewall,
@@ -183,7 +183,7 @@ def kept(api: Server | Firewall, count: int) -> Connections:
     return connections
 
 
-def test_first_connection_that_is_gone_takes_all_that_were_kept_with_it() -> None:
+def test_first_dead_connection_closes_all_idle_ones() -> None:
     with Server(lambda _: {}) as api, Firewall(api.url, "reset") as firewall:
         connections = kept(firewall, 5)
         firewall.forget()
@@ -221,7 +221,7 @@ def test_swallowed_request_costs_one_timeout(by: str, monkeypatch: pytest.Monkey
         assert (firewall.hits, firewall.connections) == (1, opened + 1)
 
 
-def test_connection_that_was_idle_for_long_is_not_used_again(
+def test_connection_is_not_reused_after_a_long_idle_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Server(lambda _: {}) as api:
@@ -232,7 +232,7 @@ def test_connection_that_was_idle_for_long_is_not_used_again(
         assert len({request.client for request in api.requests}) == 4
 
 
-def test_system_looks_after_connections() -> None:
+def test_tcp_keepalive_is_on() -> None:
     """One that swallows packets is found out by the system, long before `request_timeout`."""
     with Server(lambda _: {}) as api:
         exchange = kept(api, 1).ask("GET", "/", {}, Timeouts(1.0, 5.0))

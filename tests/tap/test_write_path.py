@@ -95,7 +95,7 @@ def assert_same(tap: Runner, config: dict[str, Any], **files: Any) -> Run:
     ],
     ids=["plain", "mapped", "filtered", "flattened"],
 )
-def test_every_stream_is_written_as_by_the_sdk(
+def test_output_of_every_stream_equals_that_of_the_sdk(
     tap: Runner, section: str, feature: dict[str, Any]
 ) -> None:
     with Sandbox(WORLD) as sandbox:
@@ -107,7 +107,7 @@ def test_every_stream_is_written_as_by_the_sdk(
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_selection_is_as_by_the_sdk(tap: Runner, section: str) -> None:
+def test_selection_equals_that_of_the_sdk(tap: Runner, section: str) -> None:
     with Sandbox(WORLD) as sandbox:
         config = full_config(sandbox, section)
         catalog = json.loads(tap.run([*tap.command({section: {}}), "--discover"]).out)
@@ -135,7 +135,9 @@ def test_selection_is_as_by_the_sdk(tap: Runner, section: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"replication_key": "timestamp"}])
-def test_states_come_after_the_same_records(tap: Runner, settings: dict[str, Any]) -> None:
+def test_states_follow_the_same_records_as_in_the_sdk(
+    tap: Runner, settings: dict[str, Any]
+) -> None:
     """With pages whose ends are never where a STATE is due."""
     with Sandbox(World(messages=23_000)) as sandbox:
         config = chat_config(sandbox, page_size=700, **settings)
@@ -184,7 +186,7 @@ def test_odd_records_are_written_exactly(
     assert run.err.count("a field 'unknown' that is not declared") == (chosen in {2, None})
 
 
-def test_nothing_of_the_sdk_stands_in_the_way_of_a_plain_run(tap: Runner) -> None:
+def test_plain_run_does_not_use_the_record_loop_of_the_sdk(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
         run_program(tap, FAST_OR_NOTHING, full_config(sandbox))
 

@@ -102,7 +102,7 @@ def read(tap: Runner, answer: bytes, endless: bytes = b"") -> Run:
         "nothing",
     ],
 )
-def test_answer_that_is_none_is_an_error(tap: Runner, answer: bytes, words: str) -> None:
+def test_invalid_response_is_an_error(tap: Runner, answer: bytes, words: str) -> None:
     run = read(tap, answer)
     assert run.code == 1
     assert words in run.errors[0]
@@ -126,7 +126,7 @@ def test_answer_that_is_none_is_an_error(tap: Runner, answer: bytes, words: str)
     ids=["until-close", "strange-encoding", "chunks", "gzip-twice", "more-after", "interim",
          "trailer"],
 )  # fmt: skip
-def test_unusual_answer_that_is_whole_is_read(tap: Runner, answer: bytes) -> None:
+def test_unusual_complete_response_is_read(tap: Runner, answer: bytes) -> None:
     run = read(tap, answer)
     assert run.code == 0, run.errors
     assert run.records == rows(3)
@@ -146,7 +146,7 @@ BOMB = gzip.compress(SPACES * 257, 1)
     ],
     ids=["no length", "chunks", "a length", "compressed"],
 )
-def test_answer_without_an_end_is_refused(tap: Runner, answer: bytes, endless: bytes) -> None:
+def test_endless_response_is_refused(tap: Runner, answer: bytes, endless: bytes) -> None:
     run = read(tap, answer, endless)
     assert run.code == 1
     assert "answered with more than 256 MiB" in run.errors[0]
@@ -169,7 +169,7 @@ def test_answer_without_an_end_is_refused(tap: Runner, answer: bytes, endless: b
     ],
     ids=["continue", "hints", "headers", "long headers", "trailers", "compressed, trailers"],
 )  # fmt: skip
-def test_what_goes_on_around_an_answer_has_an_end(
+def test_endless_headers_and_trailers_are_refused(
     tap: Runner, answer: bytes, endless: bytes, words: str
 ) -> None:
     run = read(tap, answer, endless)

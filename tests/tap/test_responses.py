@@ -50,7 +50,7 @@ def test_body_that_is_not_json_is_refused(body: bytes) -> None:
         ("http://[s3cret", "no URL"),
     ],
 )
-def test_redirect_is_shown_without_what_may_be_secret(location: str, shown: str) -> None:
+def test_redirect_is_named_without_secrets(location: str, shown: str) -> None:
     assert failures.origin(location) == shown
 
 
@@ -58,7 +58,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 @pytest.mark.parametrize("value", [DEEP, b'"\\ud83d",' + DEEP, b"1e9999999999999999999"])
-def test_body_of_which_no_value_can_be_made_is_fatal_at_once(tap: Runner, value: bytes) -> None:
+def test_body_that_can_not_be_decoded_is_fatal_at_once(tap: Runner, value: bytes) -> None:
     body = b'{"data": [{"id": "a", "message": "hunter2", "x": [' + value + b"]}]}"
     with Server(lambda _: body) as api:
         run = tap(chat_config(api), level="DEBUG")
@@ -70,7 +70,7 @@ def test_body_of_which_no_value_can_be_made_is_fatal_at_once(tap: Runner, value:
     assert "hunter2" not in run.err
 
 
-def test_json_that_is_called_html_is_read(tap: Runner) -> None:
+def test_json_with_the_content_type_of_html_is_read(tap: Runner) -> None:
     body = json.dumps({"data": rows(3)})
     with Server(lambda _: HTMLResponse(body)) as api:
         run = tap(chat_config(api, paging="none"))
@@ -91,7 +91,7 @@ def test_hanging_server_is_given_up_after_the_timeout(tap: Runner) -> None:
     ["9" * 1_000_000, "1." + "0" * 1_000_000, "1" + "0" * 1_000_000 + "e-1000000", "1e999999"],
     ids=["integer", "whole", "shifted", "short"],
 )
-def test_number_of_a_million_digits_is_written_or_refused_at_once(
+def test_number_with_a_million_digits_is_written_or_refused_at_once(
     tap: Runner, kind: str, number: str
 ) -> None:
     value = f'{{"x":{number}}}' if kind == "object" else number
