@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.http.failures import Remedies
-    from tap_chat.http.rate_limits.cycles import Turn
+    from tap_chat.http.rate_limits.cycles import Permit
     from tap_chat.http.rate_limits.headers import LimitHeaders
     from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.http.request import Request
@@ -170,23 +170,23 @@ class Client:
             url = request.full_url
         except PathError as error:
             raise self.request_error(request, error.predicate, NOT_SENT) from None
-        turn = self._enter(request)
+        permit = self._enter(request)
         self._count()
         started = time.monotonic()
         try:
             try:
                 response = self._carry(request, url, largest)
             except BaseException:
-                self.throttle.failed(turn)
+                self.throttle.failed(permit)
                 raise
-            self._check_status(request, response, self.throttle.answered(turn, response), missing)
+            self._check_status(request, response, self.throttle.answered(permit, response), missing)
             self.clock.saw(response.headers.get("Date", ""))
             return self._read(request, response, read)
         except TransientError as error:
             error.seconds = time.monotonic() - started
             raise
 
-    def _enter(self, request: Request) -> Turn:
+    def _enter(self, request: Request) -> Permit:
         """Wait until a request may be sent."""
         try:
             return self.throttle.enter()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from limiters.cases import Case
 
-    from tap_chat.http.rate_limits.cycles import Turn
+    from tap_chat.http.rate_limits.cycles import Permit
 
 OK, REFUSED = 200, 429
 FOREVER = float("inf")
@@ -33,9 +33,9 @@ class Paced(Protocol):
     """What decides when to send."""
 
     def delay(self, now: float) -> float: ...
-    def send(self, now: float) -> Turn: ...
-    def accepted(self, now: float, turn: Turn, told: limits.LimitHeaders) -> None: ...
-    def refused(self, now: float, turn: Turn, told: limits.LimitHeaders) -> None: ...
+    def send(self, now: float) -> Permit: ...
+    def accepted(self, now: float, permit: Permit, stated: limits.LimitHeaders) -> None: ...
+    def refused(self, now: float, permit: Permit, stated: limits.LimitHeaders) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Event:
         at: When.
         order: Its place among those of the same moment.
         what: `wake`, `arrive` at the server, `answer` of the server, or `return` to the client.
-        turn: The request.
+        permit: The request.
         accepted: Whether it was.
         said: The headers.
     """
@@ -74,7 +74,7 @@ class Event:
     at: float
     order: int
     what: str
-    turn: Turn | None = None
+    permit: Permit | None = None
     accepted: bool = False
     said: Mapping[str, str] | None = None
 
@@ -164,19 +164,19 @@ class Simulation:
         self._open_since = opens if accepted else max(self._open_since, opens)
         said = self._tells.headers(limit, now, refused=not accepted)
         takes = self._service() if accepted else LEAST
-        self._push(now + takes, "answer", event.turn, accepted, said)
+        self._push(now + takes, "answer", event.permit, accepted, said)
 
     def _answer(self, event: Event) -> None:
         if event.accepted:
             self._limit.done()
             if self._open_since == FOREVER:
                 self._open_since = event.at
-        self._push(event.at + self._way(), "return", event.turn, event.accepted, event.said)
+        self._push(event.at + self._way(), "return", event.permit, event.accepted, event.said)
 
     def _return(self, event: Event) -> None:
         self._idle += 1
         status = OK if event.accepted else REFUSED
         told = limits.read(status, event.said, None) if event.said else limits.NOTHING
-        assert event.turn is not None
+        assert event.permit is not None
         close = self._pacer.accepted if event.accepted else self._pacer.refused
-        close(event.at, event.turn, told)
+        close(event.at, event.permit, told)

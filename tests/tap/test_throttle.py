@@ -83,8 +83,8 @@ def test_concurrency_limit_is_met_by_fewer_requests_at_once(tells: Tells) -> Non
     pacer = Pacer(None, 16)
     outcome = Simulation(Case("", lambda: AtOnce(4), tells, 60), pacer, 16, used=False).run()
     assert outcome.share >= 0.85
-    assert pacer.rate.now is None
-    assert pacer.at_once.now in {3, 4, 5, 6}
+    assert pacer.learner.rate.value is None
+    assert pacer.learner.concurrency.value in {3, 4, 5, 6}
 
 
 def test_stray_refusals_cost_little() -> None:
@@ -122,7 +122,7 @@ def test_limit_that_shrinks_is_kept_as_refusals_at_random_are_told_from_it() -> 
     case = Case("", lambda: Shrinking(40, 1), NOTHING, 300)
     outcome = Simulation(case, pacer, 16, used=False).run()
     assert outcome.refused <= 150
-    assert pacer.rate.now == pytest.approx(2, rel=0.2)
+    assert pacer.learner.rate.value == pytest.approx(2, rel=0.2)
 
 
 @pytest.mark.parametrize("start", [FRESH, ALONE])
@@ -346,7 +346,7 @@ def test_wait_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     shared.refused(shared.enter(), LimitHeaders(wait=100))
     waiting = threading.Thread(target=shared.enter)
     waiting.start()
-    while not shared._someone_waits:
+    while not shared._is_watched:
         time.sleep(0.001)
     clock.now = 100
     with shared._changed:
@@ -364,7 +364,7 @@ def test_wait_after_the_last_request_of_a_window_is_logged_and_ends(
     shared.accepted(shared.enter(), LimitHeaders(remaining=0, reset=3600))
     waiting = threading.Thread(target=shared.enter)
     waiting.start()
-    while not shared._someone_waits:
+    while not shared._is_watched:
         time.sleep(0.001)
     clock.now = 3601
     with shared._changed:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 # this part, and by no less than so many seconds.
 MARGIN, LEAST_MARGIN = 0.02, 0.03
 
-# So often it may be told that something is left where nothing is.
-LIES = 2
-# So many requests in a row are accepted that leave nothing, as told, until that is taken for false;
+# So often it may be stated that something is left where nothing is.
+MAX_CONTRADICTIONS = 2
+# So many requests in a row are accepted that leave nothing, as stated, until that is taken for false;
 # so many times as many if a refusal shows after it that it was true.
-EMPTY, TRUER = 2, 4
-# Seconds by which the end of one window may seem to move, as it is told in whole seconds.
+MAX_EMPTY, DOUBT_GROWTH = 2, 4
+# Seconds by which the end of one window may seem to move, as it is stated in whole seconds.
 ROUNDING = 1.1
 
 
@@ -45,7 +45,7 @@ class RateWindow:
         self._sent.append(now)
 
 
-def given(requests_per_minute: float | None) -> RateWindow | None:
+def window_of_setting(requests_per_minute: float | None) -> RateWindow | None:
     """Return the window of the setting, None without it."""
     if not requests_per_minute:
         return None
@@ -57,17 +57,17 @@ def given(requests_per_minute: float | None) -> RateWindow | None:
 class Budget:
     """Requests that are left until a window begins anew.
 
-    It is told late: what was sent after the request that it comes with is not counted there.
+    It is stated late: what was sent after the request that it comes with is not counted there.
     """
 
     def __init__(self) -> None:
         self._left: float | None = None
-        self._told = 0.0  # the least that was told of this window
-        self._told_at = 0.0
+        self._stated = 0.0  # the least that was stated of this window
+        self._stated_at = 0.0
         self._resets = 0.0
-        self._lies = 0
+        self._contradictions = 0
         self._empty = 0  # accepted in a row that left nothing
-        self._enough = EMPTY
+        self._enough = MAX_EMPTY
 
     @property
     def is_known(self) -> bool:
@@ -86,67 +86,74 @@ class Budget:
             self._left -= 1
 
     def settle(self, now: float) -> None:
-        """Take account of the fact that every request was answered: nothing is told late any more.
+        """Take account of the fact that every request was answered: nothing is stated late any more.
 
         Args:
             now: The moment.
         """
         if self._left is not None and self._left < 1:
             # After the end of the window one request looks whether it has begun anew.
-            self._left = self._told if now < self._resets else 1
+            self._left = self._stated if now < self._resets else 1
 
-    def hear(self, now: float, sent: float, later: int, flying: int, told: LimitHeaders) -> None:
+    def update(
+        self, now: float, sent: float, later: int, in_flight: int, stated: LimitHeaders
+    ) -> None:
         """Take what a response says.
 
         Args:
             now: The moment.
             sent: When its request was sent.
             later: The number of requests that were sent after that which is answered.
-            flying: The number of requests that are not answered yet.
-            told: What the response says.
+            in_flight: The number of requests that are not answered yet.
+            stated: What the response says.
         """
-        if told.remaining is None or told.reset is None or self._lies >= LIES or self._is_doubted:
+        if (
+            stated.remaining is None
+            or stated.reset is None
+            or self._contradictions >= MAX_CONTRADICTIONS
+            or self._is_doubted
+        ):
             return
-        resets = now + told.reset
+        resets = now + stated.reset
         # More is left than was when this request was sent: there is more again.
-        more = sent >= self._told_at and told.remaining > self._told
+        more = sent >= self._stated_at and stated.remaining > self._stated
         if self._left is None or more or now >= self._resets or resets > self._resets + ROUNDING:
-            self._left = told.remaining - max(later, flying)
-            self._told, self._told_at = told.remaining, now
+            self._left = stated.remaining - max(later, in_flight)
+            self._stated, self._stated_at = stated.remaining, now
             self._resets = resets
         else:
-            if told.remaining <= self._told:
-                self._told, self._told_at = told.remaining, now
+            if stated.remaining <= self._stated:
+                self._stated, self._stated_at = stated.remaining, now
             # Requests overtake each other: of one window, no response may add to what is known.
-            self._left = min(self._left, told.remaining - later)
+            self._left = min(self._left, stated.remaining - later)
 
     @property
     def _is_doubted(self) -> bool:
         return self._empty >= self._enough
 
-    def accept(self, told: LimitHeaders) -> None:
+    def accept(self, stated: LimitHeaders) -> None:
         """Note an accepted request: where nothing is left, none is.
 
         Args:
-            told: What its response says.
+            stated: What its response says.
         """
-        if told.remaining is None or self._is_doubted:
+        if stated.remaining is None or self._is_doubted:
             return
-        self._empty = 0 if told.remaining else self._empty + 1
+        self._empty = 0 if stated.remaining else self._empty + 1
         if self._empty >= self._enough:
             self._left = None
 
-    def contradict(self, told: LimitHeaders) -> None:
+    def contradict(self, stated: LimitHeaders) -> None:
         """Note a refusal: it is a lie if something was left, and it does not say that nothing is.
 
         Args:
-            told: What the refusal says.
+            stated: What the refusal says.
         """
-        if told.remaining == 0 and self._is_doubted:
-            self._empty, self._enough = 0, TRUER * self._enough
-        if told.remaining != 0 and self._left is not None and self._left >= 0:
-            self._lies += 1
-            if self._lies >= LIES:
+        if stated.remaining == 0 and self._is_doubted:
+            self._empty, self._enough = 0, DOUBT_GROWTH * self._enough
+        if stated.remaining != 0 and self._left is not None and self._left >= 0:
+            self._contradictions += 1
+            if self._contradictions >= MAX_CONTRADICTIONS:
                 self._left = None
 
     @property

@@ -34,11 +34,11 @@ class Rate:
     """Requests in a second, which rise while they are all that holds requests back.
 
     Attributes:
-        now: The rate, None if there is none.
+        value: The rate, None if there is none.
     """
 
     def __init__(self) -> None:
-        self.now: float | None = None
+        self.value: float | None = None
         self._from = self._ceiling = self._patience = 0.0
         self._held = 0.0
         self._met = 0.0
@@ -61,17 +61,17 @@ class Rate:
         self._met = ceiling
         patience = max(LEAST_PATIENCE, PATIENCE * cost, 1.5 * window) * self._again
         self._patience = min(patience, max(LONG, MOST_PATIENCE * cost, 10 * window))
-        self.now = self._from = rate
+        self.value = self._from = rate
         self._ceiling = ceiling
         self._held = 0.0
 
     def restart(self, now: float) -> None:
         """Begin to count anew with a request that was sent at this moment."""
-        self._next = now + (1 / self.now if self.now else 0.0)
+        self._next = now + (1 / self.value if self.value else 0.0)
 
     def delay(self, now: float) -> float:
         """Return the seconds until a request may be sent."""
-        if self.now is None:
+        if self.value is None:
             return 0.0
         delay = self._next - now
         if delay > 0:
@@ -80,13 +80,13 @@ class Rate:
 
     def send(self, now: float) -> None:
         """Count a request that is sent."""
-        if self.now is None:
+        if self.value is None:
             return
         late = now - self._next
-        interval = 1 / self.now
+        interval = 1 / self.value
         if late < max(LATE, interval / 4):
             self._held += interval
-            self.now = self._risen()
+            self.value = self._risen()
         # Threads wake up somewhat late: that is made up for, as far as no server minds.
         slack = LATE if interval < 2 * LATE else min(LATE, interval / 20)
         self._next = max(self._next, now - slack) + interval
@@ -104,8 +104,8 @@ class Rate:
         return self._ceiling * exp(BEYOND * (part - 1) ** 3)
 
 
-class Slower:
-    """Whether it helps to be slower.
+class SlowdownCheck:
+    """Whether it helps to be slowdown.
 
     Below a limit nothing is refused. Where refusals come at random, those who go slower get less,
     and are refused as often.
@@ -140,16 +140,16 @@ class Slower:
         return faster
 
 
-class AtOnce:
+class ConcurrencyLimit:
     """Requests at once.
 
     Attributes:
-        now: The number.
+        value: The number.
     """
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self.now = workers
+        self.value = workers
         self._step = 1
         self._in_a_row = 0
         self._refuted = 0
@@ -170,9 +170,9 @@ class AtOnce:
             # Lower and lower, and still refused: it is something else.
             self.refute()
             return
-        if number + 1 == self.now:
+        if number + 1 == self.value:
             patience = max(patience, min(2 * self._patience, LONG))
-        self.now = max(1, number)
+        self.value = max(1, number)
         self._patience = patience
         self._since = now
         self._step = 1
@@ -180,30 +180,30 @@ class AtOnce:
     @property
     def is_limited(self) -> bool:
         """Whether it is fewer than there are workers."""
-        return self.now < self._workers
+        return self.value < self._workers
 
     def refute(self) -> None:
         """Note that a request was refused that was alone: their number is not what matters."""
         if self.is_limited:
             self._refuted += 1
             self._in_a_row = 0
-            self.now = self._workers
+            self.value = self._workers
 
     @property
     def is_refuted(self) -> bool:
         """Whether that was found out more than once."""
         return self._refuted > 1
 
-    def send(self, now: float, flying: int) -> None:
+    def send(self, now: float, in_flight: int) -> None:
         """Note that a request is sent.
 
         Args:
             now: The moment.
-            flying: The number at once, with it.
+            in_flight: The number at once, with it.
         """
-        if self.now >= self._workers or flying < self.now:
+        if self.value >= self._workers or in_flight < self.value:
             return
         if now >= self._since + self._patience:
-            self.now = min(self._workers, self.now + self._step)
+            self.value = min(self._workers, self.value + self._step)
             self._step *= 2
             self._since = now

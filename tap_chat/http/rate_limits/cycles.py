@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Seconds by which a request may overtake another on its way.
+OVERTAKING = 0.01
+
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Permit:
     """A request that was let through.
 
     Attributes:
         number: Its place among all that were.
         sent: When, by the clock.
-        flying: How many were under way at that moment, with it.
-        surely: How many of them the server had surely got before it, and this one.
+        in_flight: How many were under way at that moment, with it.
+        surely_arrived: How many of them the server had surely_arrived got before it, and this one.
     """
 
     number: int
     sent: float
-    flying: int
-    surely: int
+    in_flight: int
+    surely_arrived: int
 
 
 @dataclass(slots=True)
@@ -52,30 +55,30 @@ class Block:
     Attributes:
         first: The earliest of the refused requests.
         refused: When the latest of them was sent.
-        last: The last number that was sent before anybody knew, or the last that looked.
+        last: The last number that was sent before anybody knew, or the last that probe_refused.
         next: When the next one may look.
         count: How many were refused.
         peak: The most that were under way when one of them was sent.
-        told: Whether a time to wait was told.
-        looked: Whether a request was refused that was sent to look.
+        wait_stated: Whether the server stated a time to wait.
+        probe_refused: Whether a request was refused that was sent to look.
     """
 
-    first: Turn
+    first: Permit
     refused: float
     last: int
     next: float
     count: int = 0
     peak: int = 0
-    told: bool = False
-    looked: bool = False
+    wait_stated: bool = False
+    probe_refused: bool = False
 
-    def refuse(self, turn: Turn) -> None:
+    def refuse(self, permit: Permit) -> None:
         """Note that a request was refused."""
         self.count += 1
-        self.peak = max(self.peak, turn.flying)
-        self.refused = max(self.refused, turn.sent)
-        if turn.sent < self.first.sent:
-            self.first = turn
+        self.peak = max(self.peak, permit.in_flight)
+        self.refused = max(self.refused, permit.sent)
+        if permit.sent < self.first.sent:
+            self.first = permit
 
     @property
     def too_many(self) -> int:

@@ -28,7 +28,7 @@ DAY = 24 * 60 * 60.0
 # A number of seconds as large as this is a moment: seconds since 1970, or milliseconds.
 EPOCH, EPOCH_MS = 1e9, 1e11
 
-# Bytes and levels of a body in which a time to wait is looked for.
+# Bytes and levels of a body in which a time to wait is probe_refused for.
 LARGEST_BODY, DEEPEST_BODY = 65_536, 3
 
 _ITEM = re.compile(r'\s*("[^"]*"|[^,;\s]*)\s*((?:;[^,]*)?)')
@@ -71,14 +71,14 @@ def read(
     if body is None and "limit" not in names and "retry-after" not in names:
         return NOTHING
     known = {_plain(name): headers[name] for name in headers}
-    told = _current_draft(known) or _three_fields(known)
+    stated = _current_draft(known) or _three_fields(known)
     wait = _wait(known, body)
-    if wait is None and _over(status, told):
-        wait = told.reset
-    return LimitHeaders(wait, told.remaining, told.reset)
+    if wait is None and _over(status, stated):
+        wait = stated.reset
+    return LimitHeaders(wait, stated.remaining, stated.reset)
 
 
-def is_refusal(status: int, told: LimitHeaders) -> bool:
+def is_refusal(status: int, stated: LimitHeaders) -> bool:
     """Say whether a request was refused as one too many.
 
     A 429 always is. A 403 is if nothing remains, or if it says when to come again (GitHub); so is a
@@ -87,21 +87,21 @@ def is_refusal(status: int, told: LimitHeaders) -> bool:
 
     Args:
         status: The status.
-        told: What the response says of its limit.
+        stated: What the response says of its limit.
     """
     if status == HTTPStatus.FORBIDDEN:
-        return told.remaining == 0 or told.wait is not None
+        return stated.remaining == 0 or stated.wait is not None
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return told.remaining == 0
+        return stated.remaining == 0
     return status == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def _over(status: int, told: LimitHeaders) -> bool:
+def _over(status: int, stated: LimitHeaders) -> bool:
     """Say whether the end of the window is what a response tells to wait for."""
     # Refused although something remains: by another limit, of which it tells nothing.
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return not told.remaining
-    return told.remaining == 0 and is_refusal(status, told)
+        return not stated.remaining
+    return stated.remaining == 0 and is_refusal(status, stated)
 
 
 def _plain(name: str) -> str:
@@ -158,9 +158,9 @@ def _binding(windows: list[LimitHeaders]) -> LimitHeaders:
     """Return the window that is used up first; of those that are, the one that lasts longest."""
     return min(
         windows,
-        key=lambda told: (
-            float("inf") if told.remaining is None else told.remaining,
-            -(told.reset or 0.0),
+        key=lambda stated: (
+            float("inf") if stated.remaining is None else stated.remaining,
+            -(stated.reset or 0.0),
         ),
         default=NOTHING,
     )

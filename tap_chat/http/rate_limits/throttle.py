@@ -18,7 +18,7 @@ from tap_chat.http.responses import TRANSIENT_STATUSES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_chat.http.rate_limits.cycles import Turn
+    from tap_chat.http.rate_limits.cycles import Permit
     from tap_chat.http.rate_limits.headers import LimitHeaders
     from tap_chat.http.responses import Response
 
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 LONGEST_SLEEP = 1.0
 
 # Seconds: a longer wait is said when it begins, and again as often as this while it goes on.
-WORTH_SAYING, SAID_EVERY = 5.0, 60.0
+LOGGED_WAIT, LOG_INTERVAL = 5.0, 60.0
 
-# Bytes of the body of a refusal that is looked into for what it says of the wait.
+# Bytes of the body of a refusal that is probe_refused into for what it says of the wait.
 LARGEST_REFUSAL = 16 * 1024
 
 # What was found is said again if it is so many times as much, or as little.
-MUCH = 2.0
+NOTABLE_FACTOR = 2.0
 
 
 class StarvedError(Exception):
@@ -53,7 +53,7 @@ class StarvedError(Exception):
 class Throttle:
     """Lets requests pass as fast as they are allowed, and no faster.
 
-    Shared by all streams of a platform and safe to use from several threads. Each turn that `enter`
+    Shared by all streams of a platform and safe to use from several threads. Each permit that `enter`
     gives is closed once: by `accepted`, `refused` or `failed`.
 
     Args:
@@ -84,20 +84,20 @@ class Throttle:
         self._name = name
         self._clock = clock
         self._changed = threading.Condition()
-        self._someone_waits = False
+        self._is_watched = False
         self._summarised = False
         # Since the last accepted request, or since it if nothing is left after it:
         self._first_refusal: float | None = None
         self._starving_since = 0.0
-        self._told_once = False
-        self._said = float("-inf")
+        self._wait_counted = False
+        self._logged_at = float("-inf")
         self._learned = 0
-        self._said_rate = self._said_number = 0.0
+        self._logged_rate = self._logged_number = 0.0
         self.sent = 0
         self.refused_count = 0
         self.waited = 0.0
 
-    def enter(self) -> Turn:
+    def enter(self) -> Permit:
         """Block until the next request may be sent.
 
         Returns:
@@ -117,11 +117,11 @@ class Throttle:
                 self._check_starved(now)
                 self._wait(now, delay)
 
-    def answered(self, turn: Turn, response: Response) -> LimitHeaders:
+    def answered(self, permit: Permit, response: Response) -> LimitHeaders:
         """Note how a request was answered.
 
         Args:
-            turn: What `enter` returned.
+            permit: What `enter` returned.
             response: The response.
 
         Returns:
@@ -130,58 +130,58 @@ class Throttle:
         status = response.status
         stated = headers.read(status, response.headers, _refusal_body(response))
         if headers.is_refusal(status, stated):
-            self.refused(turn, stated)
+            self.refused(permit, stated)
         elif status in TRANSIENT_STATUSES:
-            self.failed(turn)
+            self.failed(permit)
             if stated.wait is not None:
                 self.pause(stated.wait)
         else:
-            self.accepted(turn, stated)
+            self.accepted(permit, stated)
         return stated
 
-    def accepted(self, turn: Turn, told: LimitHeaders) -> None:
+    def accepted(self, permit: Permit, stated: LimitHeaders) -> None:
         """Note that a request was answered, and not refused.
 
         Args:
-            turn: What `enter` returned.
-            told: What the response says of the limit.
+            permit: What `enter` returned.
+            stated: What the response says of the limit.
         """
         with self._changed:
             now = self._clock()
-            self._pacer.accepted(now, turn, told)
+            self._pacer.accepted(now, permit, stated)
             ends = self._pacer.budget.ends
             self._first_refusal = None
             if ends is not None and ends > now:
                 # It was the last one: what is waited after that end is as after a refusal.
                 self._first_refusal, self._starving_since = now, ends
-                self._told_once = False
+                self._wait_counted = False
             self._changed.notify()
-            if self._pacer.learned != self._learned:
-                self._learned = self._pacer.learned
-                self._say_learned()
+            if self._pacer.learner.learned != self._learned:
+                self._learned = self._pacer.learner.learned
+                self._log_learned()
 
-    def refused(self, turn: Turn, told: LimitHeaders) -> None:
+    def refused(self, permit: Permit, stated: LimitHeaders) -> None:
         """Note that a request was over the limit; arguments as for `accepted`."""
         with self._changed:
             now = self._clock()
             self.refused_count += 1
-            self._pacer.refused(now, turn, told)
+            self._pacer.refused(now, permit, stated)
             if self._first_refusal is None:
                 self._first_refusal = self._starving_since = now
-                self._told_once = False
-            if told.wait and not self._told_once:
-                self._told_once = True
-                self._starving_since = now + told.wait
+                self._wait_counted = False
+            if stated.wait and not self._wait_counted:
+                self._wait_counted = True
+                self._starving_since = now + stated.wait
             self._changed.notify()
 
-    def failed(self, turn: Turn) -> None:
+    def failed(self, permit: Permit) -> None:
         """Note that a request had no answer, or an error of the server.
 
         Args:
-            turn: What `enter` returned.
+            permit: What `enter` returned.
         """
         with self._changed:
-            self._pacer.failed(self._clock(), turn)
+            self._pacer.failed(self._clock(), permit)
             self._changed.notify()
 
     def pause(self, seconds: float) -> None:
@@ -195,9 +195,9 @@ class Throttle:
 
     def summary(self) -> str | None:
         """Return a sentence for the end of the run; None if there is nothing to say."""
-        if not self.refused_count and self.waited < WORTH_SAYING:
+        if not self.refused_count and self.waited < LOGGED_WAIT:
             return None
-        found = f" It is {self._found()}." if self._found() else ""
+        found = f" It is {self._describe_limit()}." if self._describe_limit() else ""
         return (
             f"{self._name}: waited {self.waited:.0f} s for the rate limit;"
             f" {self.refused_count:,} of {self.sent:,} requests were over it.{found}"
@@ -209,22 +209,22 @@ class Throttle:
             self._summarised = True
             logger.info(summary)
 
-    def _found(self) -> str:
+    def _describe_limit(self) -> str:
         parts = []
-        if rate := self._pacer.rate.now:
+        if rate := self._pacer.learner.rate.value:
             parts.append(f"about {_per_time(rate)}")
-        if self._pacer.at_once.is_limited:
-            parts.append(f"at most {self._pacer.at_once.now} requests at once")
+        if self._pacer.learner.concurrency.is_limited:
+            parts.append(f"at most {self._pacer.learner.concurrency.value} requests at once")
         return ", and ".join(parts)
 
-    def _say_learned(self) -> None:
-        rate = self._pacer.rate.now
-        if rate and self._pacer.is_sure and _differ(rate, self._said_rate):
-            self._said_rate = rate
+    def _log_learned(self) -> None:
+        rate = self._pacer.learner.rate.value
+        if rate and self._pacer.learner.is_sure and _differ(rate, self._logged_rate):
+            self._logged_rate = rate
             logger.info("%s: rate limit of about %s.", self._name, _per_time(rate))
-        number = self._pacer.at_once.now
-        if self._pacer.at_once.is_limited and _differ(number, self._said_number):
-            self._said_number = number
+        number = self._pacer.learner.concurrency.value
+        if self._pacer.learner.concurrency.is_limited and _differ(number, self._logged_number):
+            self._logged_number = number
             logger.info("%s: at most %d requests at once.", self._name, number)
 
     def _check_starved(self, now: float) -> None:
@@ -233,20 +233,20 @@ class Throttle:
 
     def _wait(self, now: float, delay: float) -> None:
         """Wait until something may have changed; one thread watches the clock for all."""
-        if self._someone_waits or delay == float("inf"):
+        if self._is_watched or delay == float("inf"):
             self._changed.wait(LONGEST_SLEEP)
             return
-        self._say(now, delay)
-        self._someone_waits = True
+        self._log_wait(now, delay)
+        self._is_watched = True
         try:
             self._changed.wait(min(delay, LONGEST_SLEEP))
         finally:
-            self._someone_waits = False
+            self._is_watched = False
             self.waited += self._clock() - now
 
-    def _say(self, now: float, delay: float) -> None:
-        if delay > WORTH_SAYING and now >= self._said + SAID_EVERY:
-            self._said = now
+    def _log_wait(self, now: float, delay: float) -> None:
+        if delay > LOGGED_WAIT and now >= self._logged_at + LOG_INTERVAL:
+            self._logged_at = now
             logger.info("%s: waiting %.0f s for the rate limit.", self._name, delay)
 
 
@@ -258,7 +258,7 @@ def _refusal_body(response: Response) -> bytes | None:
 
 
 def _differ(value: float, said: float) -> bool:
-    return not said / MUCH < value < said * MUCH
+    return not said / NOTABLE_FACTOR < value < said * NOTABLE_FACTOR
 
 
 def _per_time(rate: float) -> str:
