@@ -1,4 +1,4 @@
-"""What is left of a rate limit: that of the settings, and that which a server tells."""
+"""How many requests are left: by the setting, and by what the server states."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tap_chat.http.rate_limits.headers import LimitHeaders
 
-# A server may count a request somewhat earlier or later than it was sent: windows are longer by
+# A server may count a request somewhat earlier or later than it was sent. So windows are longer by
 # this part, and by no less than so many seconds.
 MARGIN, LEAST_MARGIN = 0.02, 0.03
 
-# So often it may be stated that something is left where nothing is.
+# Refusals while something is left, until the server's statements are ignored.
 MAX_CONTRADICTIONS = 2
-# So many requests in a row are accepted that leave nothing, as stated, until that is taken for false;
-# so many times as many if a refusal shows after it that it was true.
+# Accepted requests in a row that leave nothing, until the server's statement is doubted. If a
+# refusal then shows that it was true, the number grows by the factor.
 MAX_EMPTY, DOUBT_GROWTH = 2, 4
-# Seconds by which the end of one window may seem to move, as it is stated in whole seconds.
+# Seconds by which the end of one window may seem to move, because it is stated in whole seconds.
 ROUNDING = 1.1
 
 
 class RateWindow:
-    """No more than so many requests in any stretch of so many seconds.
+    """Allows a number of requests in any stretch of a number of seconds.
 
     Args:
         count: The number of requests.
-        span: The seconds.
+        span: The number of seconds.
     """
 
     def __init__(self, count: int, span: float) -> None:
@@ -46,36 +46,36 @@ class RateWindow:
 
 
 def window_of_setting(requests_per_minute: float | None) -> RateWindow | None:
-    """Return the window of the setting, None without it."""
+    """Return the window of the setting `requests_per_minute`; None if it is unset."""
     if not requests_per_minute:
         return None
-    # Less than one in a minute is one in a longer time.
+    # Less than one request in a minute is one request in a longer time.
     count = max(1, int(requests_per_minute))
     return RateWindow(count, 60.0 * count / requests_per_minute)
 
 
 class Budget:
-    """Requests that are left until a window begins anew.
+    """The requests that are left until the next window begins, as the server states it.
 
-    It is stated late: what was sent after the request that it comes with is not counted there.
+    The statement comes late: it does not count what was sent after its own request.
     """
 
     def __init__(self) -> None:
         self._left: float | None = None
-        self._stated = 0.0  # the least that was stated of this window
+        self._stated = 0.0  # the least that was stated in this window
         self._stated_at = 0.0
         self._resets = 0.0
         self._contradictions = 0
-        self._empty = 0  # accepted in a row that left nothing
+        self._empty = 0  # accepted requests in a row that left nothing
         self._enough = MAX_EMPTY
 
     @property
     def is_known(self) -> bool:
-        """Whether the server tells what is left, and that is true."""
+        """Whether the server states what is left, and is believed."""
         return self._left is not None
 
     def delay(self, now: float) -> float:
-        """Return the seconds until a request may be sent; infinite until a response says more."""
+        """Return the seconds until a request may be sent; infinite until a response states more."""
         if self._left is None or self._left >= 1:
             return 0.0
         return self._resets - now if now < self._resets else float("inf")
@@ -86,26 +86,26 @@ class Budget:
             self._left -= 1
 
     def settle(self, now: float) -> None:
-        """Take account of the fact that every request was answered: nothing is stated late any more.
+        """Take note that no request is in flight, so that no statement is still to come.
 
         Args:
-            now: The moment.
+            now: The time, in seconds.
         """
         if self._left is not None and self._left < 1:
-            # After the end of the window one request looks whether it has begun anew.
+            # After the end of the window, one request probes whether the next has begun.
             self._left = self._stated if now < self._resets else 1
 
     def update(
         self, now: float, sent: float, later: int, in_flight: int, stated: LimitHeaders
     ) -> None:
-        """Take what a response says.
+        """Take over what a response states.
 
         Args:
-            now: The moment.
-            sent: When its request was sent.
-            later: The number of requests that were sent after that which is answered.
-            in_flight: The number of requests that are not answered yet.
-            stated: What the response says.
+            now: The time, in seconds.
+            sent: The time at which its request was sent.
+            later: The number of requests that were sent after it.
+            in_flight: The number of requests without a response.
+            stated: What the response states.
         """
         if (
             stated.remaining is None
@@ -115,7 +115,7 @@ class Budget:
         ):
             return
         resets = now + stated.reset
-        # More is left than was when this request was sent: there is more again.
+        # More is left than when this request was sent: a new window has begun.
         more = sent >= self._stated_at and stated.remaining > self._stated
         if self._left is None or more or now >= self._resets or resets > self._resets + ROUNDING:
             self._left = stated.remaining - max(later, in_flight)
@@ -124,7 +124,7 @@ class Budget:
         else:
             if stated.remaining <= self._stated:
                 self._stated, self._stated_at = stated.remaining, now
-            # Requests overtake each other: of one window, no response may add to what is known.
+            # Requests overtake each other, so within a window no response raises the number.
             self._left = min(self._left, stated.remaining - later)
 
     @property
@@ -132,10 +132,10 @@ class Budget:
         return self._empty >= self._enough
 
     def accept(self, stated: LimitHeaders) -> None:
-        """Note an accepted request: where nothing is left, none is.
+        """Take note of an accepted request: if nothing was left, the statement may be wrong.
 
         Args:
-            stated: What its response says.
+            stated: What its response states.
         """
         if stated.remaining is None or self._is_doubted:
             return
@@ -144,10 +144,10 @@ class Budget:
             self._left = None
 
     def contradict(self, stated: LimitHeaders) -> None:
-        """Note a refusal: it is a lie if something was left, and it does not say that nothing is.
+        """Take note of a refusal: if something was left, the statement was wrong.
 
         Args:
-            stated: What the refusal says.
+            stated: What the refusal states.
         """
         if stated.remaining == 0 and self._is_doubted:
             self._empty, self._enough = 0, DOUBT_GROWTH * self._enough
@@ -158,5 +158,5 @@ class Budget:
 
     @property
     def ends(self) -> float | None:
-        """The moment until which nothing is left; None if something is, or it is not known."""
+        """The time until which nothing is left; None if something is left, or it is unknown."""
         return self._resets if self._left is not None and self._left < 1 else None

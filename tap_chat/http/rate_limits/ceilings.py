@@ -1,7 +1,7 @@
-"""How high to go after a refusal, and how fast back: a rate, or a number of requests at once.
+"""How a rate, or a number of requests at once, rises again after a refusal.
 
-The shape is that of CUBIC (RFC 9438): fast back towards the ceiling that was met, slow near it, and
-fast again beyond. The pace of it is set by what a refusal costs.
+The curve is that of CUBIC (RFC 9438): fast towards the ceiling that was met, slow near it, and fast
+again beyond it. How fast depends on what a refusal costs.
 """
 
 from __future__ import annotations
@@ -9,32 +9,33 @@ from __future__ import annotations
 from collections import deque
 from math import exp, log
 
-# This near to a ceiling a rate begins to rise slowly, and before it doubles in so many seconds, but
+# From this part of the ceiling on, a rate rises slowly. Before, it doubles in so many seconds, but
 # in no fewer than so many requests.
 NEAR, DOUBLING, DOUBLING_REQUESTS = 0.8, 1.0, 2
-# Beyond the ceiling it has risen by this after as long again.
+# How far it rises above the ceiling in as long again.
 BEYOND = 0.3
-# A ceiling is met again after so many times of what that costs, and no fewer seconds; after twice
-# as long if it was where it was before, but no more than so many times of the cost.
+# The ceiling is tried again after so many times the cost of a refusal, but no fewer seconds; after
+# twice as long if it was the same as before, but no more than so many times the cost.
 PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 3.0, 0.5, 20.0
 LONG = 15.0
-# Two ceilings that are about the same.
+# The factor within which two ceilings count as the same.
 SAME = 1.3
-# So many times lower, one after the other.
+# The number of steps down in a row after which the number at once is not the reason.
 IN_A_ROW = 3
-# Seconds by which threads wake up too late.
+# Seconds by which a thread may wake up late.
 LATE = 0.01
 
-# A refusal at less than this part of what was accepted in one of the last cycles, so many of them,
-# is no rate's: it goes on so many times faster than then, and expects more of them for so long.
+# A refusal at less than this part of the best rate of the last cycles is not for the rate. Then the
+# rate is raised by the factor, and refusals at lower rates are expected for so many cycles.
 HELPS, KEPT, FASTER, VAIN = 0.7, 8, 2.0, 12
 
 
 class Rate:
-    """Requests in a second, which rise while they are all that holds requests back.
+    """A rate that rises while nothing else holds requests back.
 
     Attributes:
-        value: The rate, None if there is none.
+        value: Requests per second; None if there is no limit.
+        binds: Whether the rate has held back a request.
     """
 
     def __init__(self) -> None:
@@ -47,13 +48,13 @@ class Rate:
         self.binds = False
 
     def set(self, rate: float, ceiling: float, cost: float, window: float) -> None:
-        """Go on with another rate.
+        """Continue with another rate.
 
         Args:
-            rate: The rate.
-            ceiling: Where it was refused, or will be; no lower.
+            rate: Requests per second.
+            ceiling: The rate that was refused, or will be.
             cost: Seconds that a refusal costs.
-            window: Seconds of the server's window, as far as that is known.
+            window: Seconds of the server's window; 0 if unknown.
         """
         ceiling = max(rate, ceiling)
         same = self._met / SAME < ceiling < self._met * SAME
@@ -66,7 +67,7 @@ class Rate:
         self._held = 0.0
 
     def restart(self, now: float) -> None:
-        """Begin to count anew with a request that was sent at this moment."""
+        """Start counting again with a request that was sent at this time."""
         self._next = now + (1 / self.value if self.value else 0.0)
 
     def delay(self, now: float) -> float:
@@ -87,7 +88,7 @@ class Rate:
         if late < max(LATE, interval / 4):
             self._held += interval
             self.value = self._risen()
-        # Threads wake up somewhat late: that is made up for, as far as no server minds.
+        # Threads wake up late. Make up for it, but not so much that a server notices.
         slack = LATE if interval < 2 * LATE else min(LATE, interval / 20)
         self._next = max(self._next, now - slack) + interval
 
@@ -105,10 +106,9 @@ class Rate:
 
 
 class SlowdownCheck:
-    """Whether it helps to be slowdown.
+    """Finds out whether a lower rate helps.
 
-    Below a limit nothing is refused. Where refusals come at random, those who go slower get less,
-    and are refused as often.
+    Below a limit nothing is refused. If refusals are random, a lower rate is refused as often.
     """
 
     def __init__(self) -> None:
@@ -117,18 +117,18 @@ class SlowdownCheck:
 
     @property
     def is_vain(self) -> bool:
-        """Whether it has helped nothing of late."""
+        """Whether a lower rate did not help lately."""
         return self._vain > 0
 
     def refused(self, pace: float, accepted: float) -> float | None:
-        """Note how fast requests were sent until one was refused.
+        """Take note of a refusal.
 
         Args:
-            pace: Requests of a second, until then.
-            accepted: The same with the time that was waited after it.
+            pace: Requests per second until the refusal.
+            accepted: Requests per second, with the wait after the refusal.
 
         Returns:
-            The rate to go on with if it helps nothing to be slower, else None.
+            The rate to continue with if a lower one does not help; otherwise None.
         """
         self._vain = max(0, self._vain - 1)
         if pace >= HELPS * max((accepted for _, accepted in self._kept), default=0.0):
@@ -141,10 +141,14 @@ class SlowdownCheck:
 
 
 class ConcurrencyLimit:
-    """Requests at once.
+    """A number of requests at once that rises again.
+
+    Args:
+        workers: The most requests at once.
 
     Attributes:
         value: The number.
+        binds: Whether the number has held back a request.
     """
 
     def __init__(self, workers: int) -> None:
@@ -158,16 +162,16 @@ class ConcurrencyLimit:
         self.binds = False
 
     def lower(self, now: float, number: int, patience: float) -> None:
-        """Go on with fewer.
+        """Continue with fewer.
 
         Args:
-            now: The moment.
-            number: How many.
+            now: The time, in seconds.
+            number: The number of requests at once.
             patience: Seconds until one more is tried.
         """
         self._in_a_row = self._in_a_row + 1 if self.is_limited and self._step == 1 else 0
         if self._in_a_row >= IN_A_ROW:
-            # Lower and lower, and still refused: it is something else.
+            # Ever fewer, and still refused: their number is not the reason.
             self.refute()
             return
         if number + 1 == self.value:
@@ -179,11 +183,11 @@ class ConcurrencyLimit:
 
     @property
     def is_limited(self) -> bool:
-        """Whether it is fewer than there are workers."""
+        """Whether the number is lower than that of the workers."""
         return self.value < self._workers
 
     def refute(self) -> None:
-        """Note that a request was refused that was alone: their number is not what matters."""
+        """Take note that a lone request was refused: the number at once is not the reason."""
         if self.is_limited:
             self._refuted += 1
             self._in_a_row = 0
@@ -191,15 +195,15 @@ class ConcurrencyLimit:
 
     @property
     def is_refuted(self) -> bool:
-        """Whether that was found out more than once."""
+        """Whether that happened more than once."""
         return self._refuted > 1
 
     def send(self, now: float, in_flight: int) -> None:
-        """Note that a request is sent.
+        """Take note that a request is sent.
 
         Args:
-            now: The moment.
-            in_flight: The number at once, with it.
+            now: The time, in seconds.
+            in_flight: The number of requests in flight, this one included.
         """
         if self.value >= self._workers or in_flight < self.value:
             return

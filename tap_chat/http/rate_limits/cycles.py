@@ -1,4 +1,4 @@
-"""What was sent, and what came of it, from one refusal to the next."""
+"""The records that the pacer keeps: of a request, of a cycle, and of a block."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ OVERTAKING = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A request that was let through.
+    """The permission to send one request.
 
     Attributes:
-        number: Its place among all that were.
-        sent: When, by the clock.
-        in_flight: How many were under way at that moment, with it.
-        surely_arrived: How many of them the server had surely_arrived got before it, and this one.
+        number: The number of the request, counted from 1.
+        sent: The time at which it was sent, in seconds.
+        in_flight: The number of requests without a response at that time, this one included.
+        surely_arrived: How many of them the server had surely received before it, plus 1.
     """
 
     number: int
@@ -27,12 +27,12 @@ class Permit:
 
 @dataclass(slots=True)
 class Cycle:
-    """The requests since the first that was accepted after a block.
+    """The requests from the first one that is accepted after a block to the next block.
 
     Attributes:
-        begun: When that one was sent.
+        begun: The time at which the first one was sent.
         before: The number of the request before it.
-        lost: How many of them were refused, or failed.
+        lost: The number of requests that were refused, or failed.
     """
 
     begun: float
@@ -40,7 +40,7 @@ class Cycle:
     lost: int = 0
 
     def accepted(self, number: int) -> int:
-        """Return how many were accepted up to a request, with those that are under way.
+        """Return how many requests were accepted up to one, those in flight included.
 
         Args:
             number: The number of the request.
@@ -50,17 +50,18 @@ class Cycle:
 
 @dataclass(slots=True)
 class Block:
-    """What is known since a request was refused.
+    """The time from a refusal to the next accepted request. Only probes are sent, one at a time.
 
     Attributes:
         first: The earliest of the refused requests.
-        refused: When the latest of them was sent.
-        last: The last number that was sent before anybody knew, or the last that probe_refused.
-        next: When the next one may look.
-        count: How many were refused.
-        peak: The most that were under way when one of them was sent.
+        refused: The time at which the latest of them was sent.
+        last: The number of the last request that was sent before the refusal was known, or of the
+            last probe.
+        next: The time at which the next probe may be sent.
+        count: The number of refused requests.
+        peak: The most requests in flight when one of them was sent.
         wait_stated: Whether the server stated a time to wait.
-        probe_refused: Whether a request was refused that was sent to look.
+        probe_refused: Whether a probe was refused.
     """
 
     first: Permit
@@ -73,7 +74,7 @@ class Block:
     probe_refused: bool = False
 
     def refuse(self, permit: Permit) -> None:
-        """Note that a request was refused."""
+        """Take note of a refused request."""
         self.count += 1
         self.peak = max(self.peak, permit.in_flight)
         self.refused = max(self.refused, permit.sent)
@@ -82,5 +83,5 @@ class Block:
 
     @property
     def too_many(self) -> int:
-        """The least number of requests at once that is too many, if it was for their number."""
+        """The number of requests at once that is too many, if their number was the reason."""
         return self.peak - self.count + 1

@@ -1,4 +1,4 @@
-"""What a response says of its server's rate limit.
+"""What a response states about its server's rate limit.
 
 Sources: RFC 9110 (`Retry-After`), RFC 6585 (429), draft-ietf-httpapi-ratelimit-headers (up to 06
 with three fields, 07 with one, and later with a list of them), and the references of vendors:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from http.client import HTTPMessage
 
-# Seconds; what is longer is taken for a mistake, or is nothing that a run can wait for.
+# Seconds. A longer time is a mistake, or more than a run can wait.
 DAY = 24 * 60 * 60.0
 
-# A number of seconds as large as this is a moment: seconds since 1970, or milliseconds.
+# A number as large as this is a timestamp: seconds since 1970, or milliseconds.
 EPOCH, EPOCH_MS = 1e9, 1e11
 
-# Bytes and levels of a body in which a time to wait is probe_refused for.
+# The bytes and levels of a body that are searched for a time to wait.
 LARGEST_BODY, DEEPEST_BODY = 65_536, 3
 
 _ITEM = re.compile(r'\s*("[^"]*"|[^,;\s]*)\s*((?:;[^,]*)?)')
@@ -37,12 +37,12 @@ _PARAMETER = re.compile(r"([a-z]+)\s*=\s*([0-9.]+)(?=[\s;,]|$)")
 
 @dataclass(frozen=True, slots=True)
 class LimitHeaders:
-    """What a response says of its limit; None is what it does not say.
+    """What a response states about its limit; None for what it does not state.
 
     Attributes:
         wait: Seconds until a request is allowed again.
-        remaining: Requests that are left of the window.
-        reset: Seconds until the window begins anew.
+        remaining: Requests that are left in the window.
+        reset: Seconds until the next window begins.
     """
 
     wait: float | None = None
@@ -56,17 +56,18 @@ NOTHING = LimitHeaders()
 def read(
     status: int, headers: Mapping[str, str] | HTTPMessage, body: bytes | bytearray | None
 ) -> LimitHeaders:
-    """Return what a response says of its limit.
+    """Return what a response states about its limit.
 
     Args:
         status: The status.
         headers: The headers, by name in any case.
-        body: The body if it is a refusal, as far as it was read; else None.
+        body: The body of a refusal; None for other responses.
 
     Returns:
-        No time is longer than a day. Of several windows in one header it is the one that binds.
+        What it states. No time is longer than a day. If a header has several windows, the one
+        that binds counts.
     """
-    # Most responses say nothing, and each response comes through here.
+    # Every response comes through here, and most state nothing.
     names = "\n".join(headers.keys()).lower()
     if body is None and "limit" not in names and "retry-after" not in names:
         return NOTHING
@@ -79,15 +80,14 @@ def read(
 
 
 def is_refusal(status: int, stated: LimitHeaders) -> bool:
-    """Say whether a request was refused as one too many.
+    """Return whether a response refuses a request because of the rate limit.
 
-    A 429 always is. A 403 is if nothing remains, or if it says when to come again (GitHub); so is a
-    503 if nothing remains. A 503 with nothing but Retry-After is a server that is down for a while
-    (RFC 9110).
+    A 429 does. A 403 does if nothing remains, or if it states a time to wait (GitHub). A 503 does
+    if nothing remains; with nothing but Retry-After, the server is down for a while (RFC 9110).
 
     Args:
         status: The status.
-        stated: What the response says of its limit.
+        stated: What the response states about its limit.
     """
     if status == HTTPStatus.FORBIDDEN:
         return stated.remaining == 0 or stated.wait is not None
@@ -97,15 +97,15 @@ def is_refusal(status: int, stated: LimitHeaders) -> bool:
 
 
 def _over(status: int, stated: LimitHeaders) -> bool:
-    """Say whether the end of the window is what a response tells to wait for."""
-    # Refused although something remains: by another limit, of which it tells nothing.
+    """Return whether a response asks to wait for the end of the window."""
+    # If something remains, another limit is the reason, which it does not state.
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return not stated.remaining
     return stated.remaining == 0 and is_refusal(status, stated)
 
 
 def _plain(name: str) -> str:
-    """Return a header's name as all its spellings have it in common: `ratelimitreset`."""
+    """Return what all spellings of a header's name have in common, such as `ratelimitreset`."""
     return name.lower().replace("-", "").replace("_", "").removeprefix("x")
 
 
@@ -118,7 +118,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _seconds(known: Mapping[str, str], text: str | None) -> float | None:
-    """Return how far away a time is: a number of seconds, or a moment by the server's clock."""
+    """Return the seconds until a time: a number of seconds, or a time of the server's clock."""
     if not text:
         return None
     value = _number(text)
@@ -130,7 +130,7 @@ def _seconds(known: Mapping[str, str], text: str | None) -> float | None:
 
 
 def _moment(text: str, value: float | None) -> float | None:
-    """Return the seconds since 1970 that a header means."""
+    """Return the seconds since 1970 that a header states."""
     if value is not None:
         return value / 1000 if value >= EPOCH_MS else value
     moment = http_date(text) or _iso(text)
@@ -146,7 +146,7 @@ def _iso(text: str) -> datetime | None:
 
 
 def _items(text: str) -> Iterator[dict[str, float]]:
-    """Yield the parameters that are numbers of each item of a list (RFC 9651)."""
+    """Yield the numeric parameters of each item of a list (RFC 9651)."""
     for value, parameters in _ITEM.findall(text):
         if value:
             found = _PARAMETER.findall(parameters)
@@ -155,7 +155,7 @@ def _items(text: str) -> Iterator[dict[str, float]]:
 
 
 def _binding(windows: list[LimitHeaders]) -> LimitHeaders:
-    """Return the window that is used up first; of those that are, the one that lasts longest."""
+    """Return the window with the fewest requests left; of several, the one that ends last."""
     return min(
         windows,
         key=lambda stated: (
@@ -181,20 +181,20 @@ def _current_draft(known: Mapping[str, str]) -> LimitHeaders | None:
 
 
 def _three_fields(known: Mapping[str, str]) -> LimitHeaders:
-    """Read what remains and the reset, each a header of its own or both in `RateLimit`."""
+    """Read what remains and the reset: from headers of their own, or both from `RateLimit`."""
     found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
     for name in ("limit", "remaining", "reset"):
         if text := known.get(f"ratelimit{name}"):
             found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
     return LimitHeaders(
-        # Of no limit nothing can remain: that is how some say that there is none.
+        # A limit of 0 means that there is none.
         remaining=_number(found.get("remaining")) if _number(found.get("limit")) != 0 else None,
         reset=_seconds(known, known.get("ratelimitresetafter") or found.get("reset")),
     )
 
 
 def _wait(known: Mapping[str, str], body: bytes | bytearray | None) -> float | None:
-    """Return what a response asks to wait; with fractions of the second where it tells them."""
+    """Return the seconds that a response asks to wait, with fractions where it states them."""
     rough = _seconds(known, known.get("retryafter"))
     exact = _number(known.get("retryafterms", known.get("msretryafterms")))
     fine = exact / 1000 if exact is not None else _wait_of_body(body)

@@ -1,4 +1,4 @@
-"""What refusals teach: the rate, and the number of requests at once, that a server allows."""
+"""Learns from refusals: the rate, and the number of requests at once, that a server allows."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Learner:
         budget: What is left of the limit, as the server states it.
 
     Attributes:
-        rate: The rate that was found.
-        concurrency: The number of requests at once that was found.
+        rate: The rate that was learned.
+        concurrency: The number of requests at once that was learned.
         slowdown: Whether it helps to be slower.
-        learned: How often something was found.
+        learned: How often something was learned.
         is_sure: Whether the rate is more than a first guess.
     """
 
@@ -67,15 +67,15 @@ class Learner:
         self.learned = 0
         self.is_sure = False
         self._budget = budget
-        self._before: Cycle | None = None  # the one before, if the block between was short
+        self._before: Cycle | None = None  # the cycle before, if the block between was short
         self._counts: deque[int] = deque(maxlen=REMEMBERED)
         self._last_stated: tuple[int, float, float] | None = None
-        self._longest = 0.0  # the longest block, as far as the server's window is known by it
-        # How many requests were accepted that were sent with so many under way.
+        self._longest = 0.0  # seconds of the longest block: the server's window is about as long
+        # The number of accepted requests, by the number of requests in flight with them.
         self._by_in_flight = [0.0] * (workers + 1)
 
     def count_accepted(self, permit: Permit) -> None:
-        """Count an accepted request by the number of those that were under way with it."""
+        """Count an accepted request, by the number of requests in flight with it."""
         self._by_in_flight[min(permit.surely_arrived, len(self._by_in_flight) - 1)] += 1
 
     def forgive(self, permit: Permit, cycle: Cycle) -> None:
@@ -112,7 +112,7 @@ class Learner:
         self._before = cycle if waited < SHORT * length else None
         self.learned += 1
         self._by_in_flight = [number / 2 for number in self._by_in_flight]
-        # What was waited without knowing that it was necessary.
+        # Seconds that were waited without knowing that it was necessary.
         cost = permit.sent - block.refused
         if not block.probe_refused and self.blames_number(block.too_many):
             patience = max(LEAST_PATIENCE, PATIENCE * cost)
@@ -125,7 +125,7 @@ class Learner:
             and self._budget.is_known
             and (waited > ROUGH or cost < LITTLE * length)
         ):
-            # What is left is stated: a rate is needed only where that is rough.
+            # The server states what is left. A rate is needed only where that is rough.
             return
         if block.wait_stated and not block.probe_refused:
             self._learn_from_stated_wait(block, cycle, count, length, cost)
@@ -151,9 +151,10 @@ class Learner:
     ) -> None:
         """Learn from a block that was as long as the server stated, which may be too long.
 
-        As many requests in as long a cycle, although they were sent faster or more slowly, say that
-        it was right: so many are the window's. Otherwise the rate is probe_refused for between that of the
-        whole cycle and that which was refused, as a refusal may cost more than it is worth.
+        If two cycles have the same number of requests and the same length, although one sent them
+        faster, the statement is right, and the number is that of the server's window. Otherwise the
+        rate lies between that of the whole cycle and the refused one: a refusal may cost more than
+        it is worth.
         """
         active = max(block.first.sent - cycle.begun, OVERTAKING)
         lowest, reached = count / length, self.rate.value or count / active
@@ -172,7 +173,7 @@ class Learner:
         self.rate.set(max(lowest, down * reached), back * reached, cost, 0.0)
 
     def blames_number(self, too_many: int) -> bool:
-        """Say whether a request was refused for the number of those that were under way.
+        """Return whether a request was refused for the number of requests in flight.
 
         Args:
             too_many: That number.
@@ -185,10 +186,10 @@ class Learner:
         return many < RARE * sum(self._by_in_flight)
 
     def are_rare(self, accepted: int, refused: int) -> bool:
-        """Say whether refusals are so rare that a lower rate would cost more than they do.
+        """Return whether refusals are so rare that a lower rate would cost more than they do.
 
         Args:
-            accepted: How many requests were accepted in this cycle.
-            refused: How many were refused.
+            accepted: The number of accepted requests in this cycle.
+            refused: The number of refused ones.
         """
         return min(accepted, MANY) + sum(self._counts) >= STRAY * (refused + len(self._counts))

@@ -1,8 +1,8 @@
-"""When the next request may be sent: decided by the clock alone, without waiting for it.
+"""Decides when the next request may be sent. It only computes: the throttle waits.
 
-The first refusal blocks everything but one request at a time, which looks whether the server lets
-requests through again. From one block to the next is a cycle: what was accepted in it, by its
-seconds, is the rate that the server allows.
+The first refusal begins a block: only one request at a time is sent, to probe whether the server
+accepts requests again. From one block to the next is a cycle. The number of requests accepted in a
+cycle, divided by its seconds, is the rate that the server allows.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Pacer:
     All times are seconds of one clock that never goes back.
 
     Args:
-        requests_per_minute: The rate limit of the settings, None if it is not known.
+        requests_per_minute: The setting of that name; None if it is unset.
         workers: The most requests at once.
 
     Attributes:
         budget: What is left of the limit, as the server states it.
-        learner: What refusals have taught.
+        learner: The limits that were learned from refusals.
     """
 
     def __init__(self, requests_per_minute: float | None, workers: int) -> None:
@@ -47,13 +47,13 @@ class Pacer:
         self._in_flight = 0
         self._recent: deque[float] = deque()
         self._block: Block | None = None
-        self._ignored = 0  # up to this number, refusals say what is known
-        self._suspect: Permit | None = None  # a refusal that is none of a limit, perhaps
+        self._ignored = 0  # refusals up to this number say nothing new
+        self._suspect: Permit | None = None  # a refusal that may be for another reason than a limit
         self._suspected_at = 0.0
         self._cycle: Cycle | None = None
 
     def delay(self, now: float) -> float:
-        """Return the seconds until a request may be sent; infinite until one has returned."""
+        """Return the seconds until a request may be sent; infinite until a response comes."""
         delay = self._paused_until - now
         if self._setting_window:
             delay = max(delay, self._setting_window.delay(now))
@@ -85,11 +85,11 @@ class Pacer:
         return Permit(self._sent, now, self._in_flight, surely_arrived)
 
     def pause(self, now: float, seconds: float) -> None:
-        """Let nobody send a request for so many seconds."""
+        """Send no request for a number of seconds."""
         self._paused_until = max(self._paused_until, now + seconds)
 
     def accepted(self, now: float, permit: Permit, stated: LimitHeaders) -> None:
-        """Note that a request was answered, and not refused."""
+        """Take note of a request that was not refused."""
         self._in_flight -= 1
         self.learner.count_accepted(permit)
         self.budget.accept(stated)
@@ -97,7 +97,7 @@ class Pacer:
         if not self._cycle:
             self._begin_cycle(permit)
         if block := self._block:
-            # One that was sent later than what was refused tells that it passed at once.
+            # A later request was accepted: the refusal passed at once.
             later = not block.wait_stated and permit.sent > block.refused + OVERTAKING
             if later or permit.number > block.last:
                 self._end_block(permit, block)
@@ -112,7 +112,7 @@ class Pacer:
             self._block = Block(permit, permit.sent, self._sent, ends, wait_stated=True)
 
     def refused(self, now: float, permit: Permit, stated: LimitHeaders) -> None:
-        """Note that a request was over the limit."""
+        """Take note of a request that was over the limit."""
         self._count_lost(permit)
         if permit.in_flight == 1 and permit.number == self._sent:
             self.learner.concurrency.refute()
@@ -126,19 +126,19 @@ class Pacer:
                 self._suspect, self._suspected_at = permit, now
                 return
             block = self._block = self._begin_block(now, permit)
-        probe_refused = permit.number > block.last
-        block.probe_refused |= probe_refused
-        if probe_refused:
+        is_probe = permit.number > block.last
+        block.probe_refused |= is_probe
+        if is_probe:
             block.last = self._sent
         block.refuse(permit)
         if stated.wait:
             block.wait_stated = True
             block.next = max(block.next, now + stated.wait)
-        elif probe_refused or not block.wait_stated:
+        elif is_probe or not block.wait_stated:
             block.next = max(block.next, now + self._unstated_wait(now, block))
 
     def failed(self, now: float, permit: Permit) -> None:
-        """Note that there was no answer, or an error of the server."""
+        """Take note of a request without a response, or with an error of the server."""
         self._count_lost(permit)
         if (block := self._block) and permit.number > block.last:
             block.last = self._sent
@@ -153,13 +153,13 @@ class Pacer:
         self._cycle = Cycle(permit.sent, permit.number - 1)
 
     def _is_stray(self, permit: Permit) -> bool:
-        """Say whether a refusal is the only one of so many requests that it is no limit's."""
+        """Return whether a refusal is so rare that no limit is the reason."""
         if not self._cycle or self._suspect or self.learner.blames_number(permit.in_flight):
             return False
         return self.learner.are_rare(self._cycle.accepted(self._sent) - self._in_flight, 1)
 
     def _ignore_suspect(self, permit: Permit) -> None:
-        """Begin a new cycle after a refusal that passed at once."""
+        """Begin a new cycle after a single refusal that no limit was the reason for."""
         if self._cycle:
             self.learner.forgive(permit, self._cycle)
         self._begin_cycle(permit)
@@ -181,11 +181,11 @@ class Pacer:
         return min(max(least, WAIT_GROWTH * (now - block.first.sent)), LONGEST_WAIT)
 
     def _end_block(self, permit: Permit, block: Block) -> None:
-        """End a block with the first request that was accepted, and learn from it."""
+        """End a block with the first accepted request, and learn from the block."""
         self._block = None
         self._ignored = block.last
         cycle = self._cycle
-        # Without a refusal it waited for the end of a window; of none if that was false.
+        # A block without a refusal waited for the end of a window, which may not exist.
         is_true = block.count or self.budget.is_known
         if cycle and is_true and cycle.begun < permit.sent and cycle.accepted(permit.number) > 1:
             self.learner.learn(permit, block, cycle)

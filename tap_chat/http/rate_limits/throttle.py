@@ -1,7 +1,4 @@
-"""One throttle for all requests to one host with one credential: who waits, and for how long.
-
-What is waited for is decided by `pacing`; here are the threads.
-"""
+"""The throttle holds back the threads that send requests, as long as the pacer says."""
 
 from __future__ import annotations
 
@@ -24,25 +21,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds after which a thread that waits looks at the clock, whatever happens: where a lock can't
-# be interrupted, it is how long a signal has to wait.
+# Seconds after which a waiting thread looks at the clock. Where a lock can't be interrupted, a
+# signal waits for so long.
 LONGEST_SLEEP = 1.0
 
-# Seconds: a longer wait is said when it begins, and again as often as this while it goes on.
+# Seconds: a longer wait is logged when it begins, and again in this interval.
 LOGGED_WAIT, LOG_INTERVAL = 5.0, 60.0
 
-# Bytes of the body of a refusal that is probe_refused into for what it says of the wait.
+# Bytes of the largest body of a refusal that is searched for a time to wait.
 LARGEST_REFUSAL = 16 * 1024
 
-# What was found is said again if it is so many times as much, or as little.
+# A limit is logged again if it has changed by this factor.
 NOTABLE_FACTOR = 2.0
 
 
 class StarvedError(Exception):
-    """The server refuses each request, and has done so for too long.
+    """The server has refused every request for too long.
 
     Args:
-        seconds: Since the first of the refusals.
+        seconds: The seconds since the first refusal.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -51,17 +48,17 @@ class StarvedError(Exception):
 
 
 class Throttle:
-    """Lets requests pass as fast as they are allowed, and no faster.
+    """Lets requests pass as fast as the rate limit allows.
 
-    Shared by all streams of a platform and safe to use from several threads. Each permit that `enter`
-    gives is closed once: by `accepted`, `refused` or `failed`.
+    All streams of a platform share one. It is safe to use from several threads. Each permit of
+    `enter` is returned once: by `answered` or `failed`.
 
     Args:
-        requests_per_minute: The rate limit of the settings; None if it is not known.
+        requests_per_minute: The rate limit of the settings; None if it is unknown.
         workers: The most requests at once.
-        max_wait: Seconds without an accepted request after which refusals end the run. What the
-            first refusal that tells it asks to wait comes on top of it, once.
-        name: Whose limit it is, for the log.
+        max_wait: Seconds without an accepted request after which refusals end the run. The first
+            wait that the server states is added to it, once.
+        name: The name of the platform, for the log.
         clock: Returns seconds that never go back.
 
     Attributes:
@@ -86,7 +83,7 @@ class Throttle:
         self._changed = threading.Condition()
         self._is_watched = False
         self._summarised = False
-        # Since the last accepted request, or since it if nothing is left after it:
+        # Since the last accepted request, or from it on if it left nothing:
         self._first_refusal: float | None = None
         self._starving_since = 0.0
         self._wait_counted = False
@@ -101,7 +98,7 @@ class Throttle:
         """Block until the next request may be sent.
 
         Returns:
-            What the request is closed with.
+            The permit to send it.
 
         Raises:
             StarvedError: No request was accepted for too long, while some were refused.
@@ -111,21 +108,21 @@ class Throttle:
                 now = self._clock()
                 if (delay := self._pacer.delay(now)) <= 0:
                     self.sent += 1
-                    # The next one may pass, too, or is the one to watch the clock.
+                    # The next thread may pass, too, or watches the clock.
                     self._changed.notify()
                     return self._pacer.send(now)
                 self._check_starved(now)
                 self._wait(now, delay)
 
     def answered(self, permit: Permit, response: Response) -> LimitHeaders:
-        """Note how a request was answered.
+        """Take note of the response to a request.
 
         Args:
-            permit: What `enter` returned.
+            permit: The permit of the request.
             response: The response.
 
         Returns:
-            What the response says of the limit.
+            What the response states about the limit.
         """
         status = response.status
         stated = headers.read(status, response.headers, _refusal_body(response))
@@ -140,11 +137,11 @@ class Throttle:
         return stated
 
     def accepted(self, permit: Permit, stated: LimitHeaders) -> None:
-        """Note that a request was answered, and not refused.
+        """Take note of a request that was not refused.
 
         Args:
-            permit: What `enter` returned.
-            stated: What the response says of the limit.
+            permit: The permit of the request.
+            stated: What the response states about the limit.
         """
         with self._changed:
             now = self._clock()
@@ -152,7 +149,7 @@ class Throttle:
             ends = self._pacer.budget.ends
             self._first_refusal = None
             if ends is not None and ends > now:
-                # It was the last one: what is waited after that end is as after a refusal.
+                # It was the last one: a wait after the end of the window is as after a refusal.
                 self._first_refusal, self._starving_since = now, ends
                 self._wait_counted = False
             self._changed.notify()
@@ -161,7 +158,7 @@ class Throttle:
                 self._log_learned()
 
     def refused(self, permit: Permit, stated: LimitHeaders) -> None:
-        """Note that a request was over the limit; arguments as for `accepted`."""
+        """Take note of a request that was over the limit; arguments as for `accepted`."""
         with self._changed:
             now = self._clock()
             self.refused_count += 1
@@ -175,17 +172,17 @@ class Throttle:
             self._changed.notify()
 
     def failed(self, permit: Permit) -> None:
-        """Note that a request had no answer, or an error of the server.
+        """Take note of a request without a response, or with an error of the server.
 
         Args:
-            permit: What `enter` returned.
+            permit: The permit of the request.
         """
         with self._changed:
             self._pacer.failed(self._clock(), permit)
             self._changed.notify()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody send a request for a while, as a server asks with Retry-After.
+        """Send no request for a while, as a server asks with Retry-After.
 
         Args:
             seconds: From now on.
@@ -194,7 +191,7 @@ class Throttle:
             self._pacer.pause(self._clock(), seconds)
 
     def summary(self) -> str | None:
-        """Return a sentence for the end of the run; None if there is nothing to say."""
+        """Return a sentence for the end of the run; None if the limit held back nothing."""
         if not self.refused_count and self.waited < LOGGED_WAIT:
             return None
         found = f" It is {self._describe_limit()}." if self._describe_limit() else ""
@@ -204,7 +201,7 @@ class Throttle:
         )
 
     def log_summary(self) -> None:
-        """Log the sentence for the end of the run, once, if there is one."""
+        """Log the sentence for the end of the run, if there is one and it was not logged."""
         if not self._summarised and (summary := self.summary()):
             self._summarised = True
             logger.info(summary)
@@ -232,7 +229,7 @@ class Throttle:
             raise StarvedError(now - self._first_refusal)
 
     def _wait(self, now: float, delay: float) -> None:
-        """Wait until something may have changed; one thread watches the clock for all."""
+        """Wait until something may have changed. One thread watches the clock for all."""
         if self._is_watched or delay == float("inf"):
             self._changed.wait(LONGEST_SLEEP)
             return
@@ -262,5 +259,5 @@ def _differ(value: float, said: float) -> bool:
 
 
 def _per_time(rate: float) -> str:
-    """Return a rate in words: by the second, or by the minute if it is that slow."""
+    """Return a rate in words, per second or per minute."""
     return f"{rate:,.0f} requests/s" if rate >= 1 else f"{60 * rate:,.0f} requests/minute"
