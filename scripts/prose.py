@@ -28,9 +28,18 @@ ROOT = Path(__file__).parent.parent
 
 #: The files to check.
 MARKDOWN = ("*.md", "docs/*.md", "benchmarks/*.md")
-PYTHON = ("scripts/*.py", "benchmarks/*.py")
-#: Its examples break the rules.
-EXEMPT = frozenset({ROOT / "scripts" / "prose_rules.py"})
+PYTHON = (
+    "scripts/*.py",
+    "benchmarks/*.py",
+    "tests/*.py",
+    "tests/fuzz/*.py",
+    "tests/interop/**/*.py",
+    "tests/killing/*.py",
+    "tests/pages/*.py",
+    "tests/platforms/*.py",
+)
+#: Files with examples that break the rules.
+EXEMPT = frozenset({ROOT / "scripts" / "prose_rules.py", ROOT / "tests" / "test_prose.py"})
 #: Files of which the comments are checked.
 COMMENTED = ("Makefile", ".env.example", "meltano.yml", "pyproject.toml", ".github/workflows/*.yml")
 

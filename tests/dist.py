@@ -26,7 +26,7 @@ PYTHONS = re.findall(
 
 
 def hatchling(*arguments: str, folder: Path = ROOT) -> str:
-    """Run the build backend as `make` does, with the packages that are here; return its output."""
+    """Run the build backend as `make` does, with the installed packages. Return its output."""
     command = [sys.executable, "-m", "hatchling", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
@@ -56,7 +56,7 @@ class Dist:
             return {name: archive.read(name) for name in archive.namelist()}
 
     def unpacked(self, folder: Path) -> Path:
-        """Unpack the source distribution into a folder; return its top."""
+        """Unpack the source distribution into a folder. Return its root."""
         with tarfile.open(self.sdist) as archive:
             if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on
                 archive.extraction_filter = tarfile.data_filter
@@ -74,7 +74,7 @@ def interpreter(version: str) -> str | None:
 
 
 def version_of(python: str) -> str | None:
-    """Return the version of a Python, or None if it does not run: pyenv's stand-ins may not."""
+    """Return the version of a Python, or None if it does not run, as some shims of pyenv."""
     if not shutil.which(python):
         return None
     ask = "import sys; print('{}.{}'.format(*sys.version_info))"

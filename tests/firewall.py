@@ -1,4 +1,4 @@
-"""What lies between a client and a server, and forgets a connection without a word to either."""
+"""A firewall between a client and a server, which drops a connection without notice to either."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: Of SO_LINGER: a closed connection is reset.
+#: The value of SO_LINGER that resets a closed connection.
 RESET = struct.pack("ii", 1, 0)
 
 
 class Firewall:
-    """Carries connections to a server, until it forgets those that there are.
+    """Forwards connections to a server, until it forgets all open ones.
 
     Args:
         server: The URL of the server.
-        way: What becomes of what a client sends on a forgotten connection: it is answered with a
-            reset, or swallowed.
-        after: The number of the request with which all are forgotten for the first time.
+        way: How it treats data on a forgotten connection: it resets the connection, or drops the
+            data.
+        after: The number of the request at which it forgets all connections for the first time.
 
     Attributes:
-        url: Where clients find the server.
+        url: The URL for clients.
         connections: The number of connections so far.
-        hits: The number of requests on forgotten ones.
+        hits: The number of requests on forgotten connections.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Firewall:
             threading.Thread(target=_carry, args=(server, client), daemon=True).start()
 
     def _requested(self, client: socket.socket, server: socket.socket) -> None:
-        """Carry requests, each of which comes in one piece."""
+        """Forward requests, each of which arrives in one piece."""
         with server, suppress(OSError):
             while data := client.recv(65536):
                 self._requests += 1

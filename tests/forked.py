@@ -1,7 +1,7 @@
-"""Runs of the tap as processes that need not be started: to import the SDK takes longer than most.
+"""Runs of the tap in forked processes, because importing the SDK takes longer than most runs.
 
-A server, which has imported the tap and nothing of the tests, forks a process for each run. Run as
-a program of its own: a line of JSON for each run, a line with its exit code back.
+A server that has imported the tap, but nothing of the tests, forks a process per run. It is a
+separate program: it reads a line of JSON per run, and writes a line with the exit code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: Where a process can open the files of another by their numbers.
+#: The path at which a process can open the files of another one by their numbers.
 POSSIBLE = sys.platform == "linux"
 _turn = threading.Lock()
 
@@ -67,7 +67,7 @@ def serve() -> None:
 
 
 def _child(asked: dict[str, Any], main: Any) -> NoReturn:
-    """Be the process of a run."""
+    """Run the tap in a forked process."""
     for number, path in enumerate([os.devnull, *asked["files"]]):
         file = os.open(path, os.O_RDWR)
         os.dup2(file, number)

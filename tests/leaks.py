@@ -1,6 +1,6 @@
-"""What must be in no log, error, state or temporary file: credentials, and what people wrote.
+"""Find credentials and message texts in logs, errors, states and temporary files.
 
-Texts of the sandbox are made of a few words. Some of these no program says by itself.
+Texts of the sandbox consist of a few words. Some of these words occur in no program.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-#: As it is sent in a query or header, and as `Authorization: Basic` has it.
+#: The credentials, as in a query or header, and as in `Authorization: Basic`.
 CREDENTIALS = (API_KEY, b64encode(f"{ENTITY_ID}:{API_KEY}".encode()).decode())
-#: Words that are in no program, and three of any in a row.
+#: Words that occur in no program, and three words in a row.
 STRANGE = ("straße", "日本語", "🚚", "won't", '"quoted"')
 
 
 def _forms(word: str) -> set[str]:
-    """Return a word as it is, as JSON spells it, and as Python does."""
+    """Return a word unchanged, as JSON writes it, and as Python writes it."""
     spelled = {json.dumps(word)[1:-1], repr(word)[1:-1], ascii(word)[1:-1]}
     return {word, *spelled}
 
@@ -37,22 +37,22 @@ TEXTS = re.compile(f"{_strange}|(?:{_word}) (?:{_word}) (?:{_word})".encode())
 
 
 def leaks(text: str | bytes, *, texts: bool = True) -> list[bytes]:
-    """Return the credentials in a text, and the words of people.
+    """Return the credentials and the message texts in a text.
 
     Args:
         text: Output, a log, a file.
-        texts: False where records belong, and only credentials do not.
+        texts: Whether to look for message texts; False for files with records.
     """
     found = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     return [*KEYS.findall(found), *(TEXTS.findall(found) if texts else ())]
 
 
 def leaking_files(folder: Path, *, data: Iterable[str] = ()) -> dict[str, list[bytes]]:
-    """Return the files of a folder that hold what they should not.
+    """Return the files of a folder that contain secrets.
 
     Args:
         folder: The folder.
-        data: Patterns of files that hold records, and so may hold texts, but no credentials.
+        data: Patterns of files with records, which may contain texts but no credentials.
     """
     patterns = list(data)
     found = {

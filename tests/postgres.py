@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: the one of the system's packages, on a free port."""
+"""A PostgreSQL server from the system's packages, on a free port."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The server refuses to run as root.
 UNPRIVILEGED = "postgres"
-# Debian's packages put the programs here and not on the path.
+# Debian's packages install the programs here, and not on the PATH.
 DEBIAN = Path("/usr/lib/postgresql")
 READY = b"database system is ready to accept connections"
 
@@ -34,7 +34,7 @@ class ServerError(Exception):
 
 @dataclass
 class PostgresServer:
-    """A running server, with a user who may do everything.
+    """A running server with a superuser.
 
     Attributes:
         port: Its port on 127.0.0.1.
@@ -46,12 +46,12 @@ class PostgresServer:
         self._numbers = count(1)
 
     def url(self, database: str) -> str:
-        """Return the address of a database; dlt asks for a password, the server does not."""
+        """Return the address of a database. dlt needs a password, the server does not."""
         return f"postgresql://loader:loader@127.0.0.1:{self.port}/{database}"
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """Give the address of a new database, which is gone in the end."""
+        """Yield the address of a temporary database."""
         name = f"test_{next(self._numbers)}"
         self._execute(f"create database {name}")
         yield self.url(name)
@@ -65,13 +65,13 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server(*settings: str) -> Iterator[PostgresServer]:
-    """Give a server with an empty data folder; in the end both are gone.
+    """Yield a server with a temporary data folder.
 
     Args:
-        settings: Of the server, such as `wal_level=logical`.
+        settings: Settings of the server, such as `wal_level=logical`.
 
     Raises:
-        ServerError: There is no PostgreSQL, or it does not start.
+        ServerError: PostgreSQL is not installed, or does not start.
     """
     with TemporaryDirectory(prefix="postgres-") as folder:
         user: dict[str, Any] = {}
@@ -116,14 +116,14 @@ def _started(data: str, user: dict[str, Any], settings: tuple[str, ...]) -> Iter
     for setting in ("unix_socket_directories=", "fsync=off", "full_page_writes=off", *settings):
         command += ["-c", setting]
     if setpriv := shutil.which("setpriv"):
-        # Linux: it also stops when the tests are killed.
+        # On Linux, it also stops when the tests are killed.
         command = [setpriv, "--pdeathsig", "INT", *command]
     with subprocess.Popen(command, cwd=data, stderr=subprocess.PIPE, **user) as process:
         log = process.stderr
         assert log is not None
         try:
             _await_ready(log)
-            # Its log is read to the end, so that it can write on.
+            # Read its log to the end, so that it can continue to write.
             rest = Thread(target=deque, args=(log, 0))
             rest.start()
             try:

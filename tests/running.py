@@ -1,4 +1,4 @@
-"""The tap as a user runs it, and what a run left behind."""
+"""Run the tap as a user does, and read the output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 
-#: What fails for ever shall do so in a moment.
+#: Settings that end a permanent failure soon.
 QUICK = {"backoff_factor": 0.01, "max_retries": 3}
 
 
@@ -39,8 +39,8 @@ class Run:
 
     Attributes:
         code: The exit code.
-        out: What it wrote to standard output.
-        err: What it wrote to standard error.
+        out: The standard output.
+        err: The standard error.
     """
 
     code: int
@@ -60,12 +60,12 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The value of the last STATE; empty if there was none."""
+        """The value of the last STATE; empty without a STATE."""
         states = self.of_type("STATE")
         return states[-1]["value"] if states else {}
 
     def bookmark(self, stream: str) -> Any:
-        """Return the bookmark of a stream in the last STATE, or None if it has none."""
+        """Return the bookmark of a stream in the last STATE, or None."""
         return self.state["bookmarks"][stream].get("replication_key_value")
 
     def rows(self, stream: str) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        """The lines of standard error that are errors."""
+        """The errors in standard error."""
         return [line.rpartition("| ")[2] for line in self.err.splitlines() if "| ERROR" in line]
 
 
@@ -100,7 +100,7 @@ class Runner:
         own = env or {}
         environment = os.environ | own
         program, *arguments = command
-        # What Python itself reads, it reads when it starts.
+        # Python reads its own variables when it starts.
         for_python = any(not name.startswith("TAP_CHAT_") for name in own)
         if forked.POSSIBLE and program == str(BIN / "tap-chat") and not for_python:
             done = forked.run(arguments, self.folder, environment)
@@ -116,12 +116,12 @@ def chat_config(server: Sandbox | Server, **settings: Any) -> dict[str, Any]:
 
 
 def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the config of platforms of the sandbox, as seen at its own time.
+    """Return the config of platforms of the sandbox, which ends at the sandbox's time.
 
     Args:
         sandbox: The sandbox.
-        sections: The platforms; all, if none is named.
-        changes: Further settings by section.
+        sections: The platforms; empty for all.
+        changes: Additional settings by section.
     """
     return {
         "start_date": "2025-01-01",
@@ -135,7 +135,7 @@ def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> 
 
 
 def by_stream(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Return the records of a run by their stream."""
+    """Return the records of a run by stream."""
     found: dict[str, list[dict[str, Any]]] = {}
     for message in run.of_type("RECORD"):
         found.setdefault(message["stream"], []).append(message["record"])
@@ -143,7 +143,7 @@ def by_stream(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 
 def merged(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
-    """Return what a loader that merges on the keys holds after some runs."""
+    """Return the rows of a loader that merges on the keys, after some runs."""
     tables: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
     for run in runs:
         keys = {message["stream"]: message["key_properties"] for message in run.of_type("SCHEMA")}
@@ -154,18 +154,18 @@ def merged(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
 
 
 def missing(truth: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
-    """Return the rows of the truth that were not found, as text."""
+    """Return the missing rows of the truth, as text."""
     there = {json.dumps(row, sort_keys=True) for row in found}
     return [text for row in truth if (text := json.dumps(row, sort_keys=True)) not in there]
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows in an order that does not depend on how they came."""
+    """Return rows in a canonical order."""
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
 
 
 def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
-    """Check that a run brought every row of streams (all of the sandbox, if none is named) once."""
+    """Check that a run wrote every row of some streams, by default all, once."""
     assert run.code == 0, run.err
     found, truth = by_stream(run), sandbox.world.truth
     for stream in streams or truth:
@@ -180,16 +180,16 @@ def ended_after(
     *,
     blocked: bool = False,
 ) -> Run:
-    """Run a command until it has written so many lines, then send it a signal.
+    """Run a command until it has written some lines, then send it a signal.
 
     Args:
         command: The command.
         lines: The number of lines.
         signum: The signal.
-        before: What to do before it is sent.
-        blocked: Whether it is sent in the middle of a write, which waits for the reader.
+        before: A function to call before the signal.
+        blocked: Whether to send it during a write that waits for the reader.
     """
-    # Of the least size, so that every write of more than a page waits.
+    # A pipe of the smallest size, so that every write of more than a page waits.
     size = resource.getpagesize() if blocked else -1
     with (
         TemporaryFile() as err,
@@ -209,7 +209,7 @@ def ended_after(
 
 
 def waiting(pipe: IO[bytes]) -> int:
-    """Return the bytes that are in a pipe."""
+    """Return the number of bytes in a pipe."""
     count = array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, count)
     return count[0]

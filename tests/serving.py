@@ -1,4 +1,4 @@
-"""A server that answers as a test says, for what the sandbox does not play."""
+"""A server that a test scripts, for behaviour that the sandbox does not have."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Serves one function on loopback while the context lasts.
+    """Serves one function on loopback within the context.
 
     Args:
-        answer: From a request to a `Response`, a body of bytes, or what to send as JSON.
-        options: Further options of uvicorn, such as certificates.
+        respond: Returns a `Response`, a body of bytes, or a value for JSON, for a request.
+        options: Additional options of uvicorn, such as certificates.
 
     Attributes:
-        url: Where it listens.
+        url: The URL of the server.
         requests: The requests so far.
         bodies: Their bodies.
     """
 
-    def __init__(self, answer: Callable[[Request], Any], **options: Any) -> None:
-        self._answer = answer
+    def __init__(self, respond: Callable[[Request], Any], **options: Any) -> None:
+        self._respond = respond
         self.requests: list[Request] = []
         self.bodies: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -50,11 +50,11 @@ class Server:
         request = Request(scope, receive)
         self.requests.append(request)
         self.bodies.append(await request.body())
-        answer = self._answer(request)
-        if not isinstance(answer, Response):
-            body = answer if isinstance(answer, bytes) else json.dumps(answer)
-            answer = Response(body, media_type="application/json")
-        await answer(scope, receive, send)
+        response = self._respond(request)
+        if not isinstance(response, Response):
+            body = response if isinstance(response, bytes) else json.dumps(response)
+            response = Response(body, media_type="application/json")
+        await response(scope, receive, send)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -73,7 +73,7 @@ class Server:
 
 
 def self_signed(folder: Path) -> dict[str, str]:
-    """Return the options of a server with a certificate that nobody trusts."""
+    """Return the options of a server with an untrusted certificate."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     made = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=sandbox"
     made += f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}"
@@ -82,7 +82,7 @@ def self_signed(folder: Path) -> dict[str, str]:
 
 
 def rows(count: int, **fields: Any) -> list[dict[str, Any]]:
-    """Return messages, with these fields besides their ids."""
+    """Return messages with ids and these fields."""
     return [{"id": f"m{number}"} | fields for number in range(count)]
 
 

@@ -26,10 +26,10 @@ SCRIPTED_TAP = Path(__file__).parent / "bridge" / "scripted_tap.py"
 
 @dataclass
 class Stage:
-    """One pipeline into one destination, and a tap to be given scripts.
+    """A pipeline into one destination, with a scripted tap.
 
     Attributes:
-        folder: Where everything is.
+        folder: The folder of all files.
         streams: The streams of the tap's catalog: name to replication method.
         warehouse: The destination; one DuckDB file by default.
     """
@@ -43,7 +43,7 @@ class Stage:
         self.pipeline = self.new_pipeline("pipelines")
 
     def new_pipeline(self, folder: str) -> dlt.Pipeline:
-        """Return the pipeline as another machine would see it, with its own working folder."""
+        """Return the pipeline as on another machine, with its own working folder."""
         return dlt.pipeline(
             "test",
             pipelines_dir=str(self.folder / folder),
@@ -60,7 +60,7 @@ class Stage:
         options: Mapping[str, Any] | None = None,
         **script: Any,
     ) -> DltSource:
-        """Return the source of a tap that writes these lines; options are of `singer`."""
+        """Return the source of a tap that writes these lines, with options of `singer`."""
         catalog = {"streams": [entry(name, method) for name, method in self.streams.items()]}
         path = self.folder / "script.json"
         path.write_text(json.dumps({"catalog": catalog, "lines": lines, **script}))
@@ -77,19 +77,19 @@ class Stage:
         run: Mapping[str, Any] | None = None,
         **script: Any,
     ) -> None:
-        """Load what a tap writes; `run` is for `pipeline.run`, the rest for `source`."""
+        """Load the lines of a tap. `run` goes to `pipeline.run`, and `script` to `source`."""
         self.pipeline.run(
             self.source(lines, **script), refresh=refresh, **{**self.into.options, **(run or {})}
         )
 
     @property
     def given(self) -> dict[str, Any]:
-        """The config, state and catalog that the tap was last run with."""
+        """The config, state and catalog of the last run of the tap."""
         given: dict[str, Any] = json.loads((self.folder / "script.given.json").read_text())
         return given
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Return what a query of the DuckDB file finds."""
+        """Return the result of a query of the DuckDB file."""
         with duckdb.connect(str(self.folder / "w.duckdb"), read_only=True) as database:
             database.execute("set timezone = 'UTC'")
             return database.execute(query).fetchall()
@@ -125,10 +125,10 @@ def bookmark(**streams: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Project:
-    """The folder of a dlt user's project; it is the working folder.
+    """A dlt project in the working folder.
 
     Attributes:
-        folder: Where it is.
+        folder: The folder.
     """
 
     folder: Path
@@ -142,5 +142,5 @@ class Project:
 
     @staticmethod
     def reload() -> None:
-        """Let dlt read the files of the working folder anew."""
+        """Let dlt read the files of the working folder again."""
         Container()[PluggableRunContext].reload_providers()

@@ -1,4 +1,4 @@
-"""A Freshchat account that a test changes while it is read, which the sandbox's does not."""
+"""A Freshchat account that a test can change while the tap reads it."""
 
 from __future__ import annotations
 
@@ -18,30 +18,29 @@ if TYPE_CHECKING:
     from serving import Server
     from starlette.requests import Request
 
-#: Gateways answer so when there is nobody behind them.
+#: A response of gateways without a server behind them.
 NO_BACKEND = Response("<html><h1>404</h1>default backend</html>", 404, media_type="text/html")
-#: Freshchat: an error is an object with these.
+#: An error of Freshchat.
 GONE = Response('{"code": 404, "status": "NOT_FOUND", "message": "gone"}', 404)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def moment(at: datetime) -> str:
-    """Return a moment as Freshchat writes it."""
+    """Return a time as Freshchat writes it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass
 class Account:
-    """Users with a conversation each; called with a request, it answers as Freshchat does.
+    """Users with one conversation each. It is a function that responds to requests as Freshchat.
 
     Attributes:
-        users: The users by their ids, in the order of their list.
-        messages: The messages of each conversation, by its id, which is `c-` and its user's.
-        page_size: The most rows of a page of users.
-        totals: Whether a list of users says how many there are.
-        clock: How far the server's clock is ahead; None if it tells no time.
-        before: Called with the path of each request, before it is answered; what it returns is the
-            answer, if it returns one.
+        users: The users by id, in the order of their list.
+        messages: The messages by the id of the conversation, which is `c-` and the id of its user.
+        page_size: The maximum number of rows in a page of users.
+        totals: Whether a list of users states its number of rows.
+        clock: How far the server's clock is ahead; None for a server without a `Date`.
+        before: Called with the path of each request. If it returns a response, that is sent.
         asked: The path and parameters of each request so far.
     """
 
@@ -67,7 +66,7 @@ class Account:
         self.messages[f"c-{user}"].insert(0, row)
 
     def __call__(self, request: Request) -> Response | Any:
-        """Answer a request."""
+        """Respond to a request."""
         path, query = request.url.path.removeprefix("/v2"), dict(request.query_params)
         self.asked.append((path, query))
         answer = self.before(path, query)
@@ -80,7 +79,7 @@ class Account:
         return dated
 
     def answer(self, path: str, query: dict[str, str]) -> Any:
-        """Return the body of an answer, or the answer that there is none."""
+        """Return the body of a response, or the response for a missing record."""
         body: Any = GONE
         match path.strip("/").split("/"):
             case ["users"]:
@@ -116,6 +115,6 @@ class Account:
 
 
 def talking_config(server: Server, **settings: Any) -> dict[str, Any]:
-    """Return the config of a tap that sends one request after the other."""
+    """Return the config of a tap that sends one request after another."""
     section = {"api_url": f"{server.url}/v2", "api_key": API_KEY, "backoff_factor": 0.01}
     return {"freshchat": section | settings, "max_workers": 1}

@@ -1,4 +1,4 @@
-"""A terminal: what a program has written to it, as a person sees it in the end."""
+"""A terminal with the output of a program, as a person sees it at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PART = re.compile(r"\x1b\[(?P<numbers>[\d;?]*)(?P<what>[A-Za-z])|(?P<text>.)", r
 
 @dataclass
 class Screen:
-    """Lines of so many columns, without an end below: nothing scrolls away.
+    """A terminal with a fixed number of columns, and an unlimited number of lines.
 
     Attributes:
         lines: The lines.
@@ -54,14 +54,14 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """All lines, those that were too long in one again."""
+        """All lines, with wrapped lines joined."""
         return "".join(
             line if len(line) == COLUMNS else f"{line.rstrip()}\n" for line in self.lines
         )
 
 
 def on_terminal(command: list[str], **environment: str) -> tuple[Screen, Any]:
-    """Run a command whose standard error is a terminal; return it, and the finished process."""
+    """Run a command with a terminal as standard error. Return the terminal and the process."""
     ours, theirs = pty.openpty()
     seen = bytearray()
 

@@ -1,4 +1,4 @@
-"""A platform is a folder, a dialect, and a line in each registry: here those of another package."""
+"""A package adds a platform with a folder, a dialect, and an entry point for each registry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TOY = Path(__file__).parent / "toy"
 TESTS, SCRIPTS = TOY.parent, TOY.parent.parent / "scripts"
-#: As if the package of the platform were installed.
+#: The environment of an installed package with the platform.
 INSTALLED = {"PYTHONPATH": os.pathsep.join(map(str, (TOY, TESTS, SCRIPTS)))}
 STREAMS = ["helpdesk_tickets", "helpdesk_replies"]
 TICKETS = 5
@@ -31,7 +31,7 @@ TICKETS = 5
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The address of a sandbox that serves the platform, too."""
+    """The URL of a sandbox that also serves the platform."""
     command = [str(BIN / "tap-chat-sandbox"), f"--tickets={TICKETS}", "--messages=20"]
     with subprocess.Popen(
         command,
@@ -60,7 +60,7 @@ def about() -> dict[str, Any]:
 
 
 def evaluated(imports: str, expression: str) -> Any:
-    """Return the value of an expression in a process in which the platform is installed."""
+    """Return the value of an expression in a process with the installed platform."""
     program = f"import json, {imports}; print(json.dumps({expression}))"
     command = [sys.executable, "-c", program]
     return json.loads(subprocess.check_output(command, env=os.environ | INSTALLED))
@@ -106,7 +106,7 @@ def test_every_row_arrives(tap: Runner, url: str) -> None:
         assert in_order(by_stream(found)[stream]) == in_order(truth[stream])
 
 
-def test_section_that_is_missing_is_named(tap: Runner, url: str) -> None:
+def test_missing_section_is_named(tap: Runner, url: str) -> None:
     catalog = json.loads(run(tap, config_of(url), "--discover").out)
     config = {"chat": {"api_url": url, "api_key": API_KEY}}
     command = tap.command(config, catalog=catalog)
@@ -130,7 +130,7 @@ def test_demo_reads_it_and_counts_its_rows(url: str) -> None:
     }
 
 
-def test_bridge_takes_it_by_its_name(url: str) -> None:
+def test_bridge_reads_it_by_its_name(url: str) -> None:
     source = f"dlt_bridge.chat('helpdesk', **{config_of(url)['helpdesk']!r})"
     assert set(evaluated("dlt_bridge", f"list({source}.resources)")) >= set(STREAMS)
 

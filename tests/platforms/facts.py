@@ -1,4 +1,4 @@
-"""What the tests of all platforms know of each: a module for each platform, by its name."""
+"""Facts about each platform for the tests of all platforms: one module per platform."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """The requests of a platform that a fault strikes: in the middle of a stream.
+    """The requests of a platform that fail, in the middle of a stream.
 
     Attributes:
         title: The heading of its column in the table of faults.
         stream: The stream.
-        path: A part of their path.
-        query: Parameters that they have.
-        after: How many such requests are answered well first.
-        fields: Fields of its records by what they hold: key, mark, text, integer, number, object.
+        path: A part of the path of these requests.
+        query: The parameters of these requests.
+        after: The number of such requests that succeed first.
+        fields: Fields of the records by content: key, mark, text, integer, number, object.
         records: The name of the list of records in a body; empty if the body is the list.
     """
 
@@ -41,9 +41,9 @@ class Probe:
 
     Attributes:
         config: The config without the address.
-        body: A body that is right.
+        body: A valid body.
         path: The path of the request.
-        query: Its parameters, each as `name=value`.
+        query: The parameters, each as `name=value`.
     """
 
     config: dict[str, Any]
@@ -54,16 +54,16 @@ class Probe:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true of one platform.
+    """Facts about a platform.
 
     Attributes:
-        place: Where faults strike.
+        place: The requests that fail.
         quick: Settings with which a run of a small account has several pages or windows.
-        address: What an error names if something else than the API answers.
-        unknown: What it names after a 401.
-        forbidden: What it names after a 403.
+        address: The setting in an error if another server than the API responds.
+        unknown: The setting in an error after a 401.
+        forbidden: The text in an error after a 403.
         probes: The requests of `tap-chat --test`.
-        bad_request: What it names after a 400, if that is not the address.
+        bad_request: The setting in an error after a 400, if it is not the address.
     """
 
     place: Place
