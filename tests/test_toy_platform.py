@@ -91,7 +91,7 @@ def test_streams_are_discovered(tap: Runner, url: str) -> None:
 def test_connection_is_tested(tap: Runner, url: str) -> None:
     right = run(tap, config_of(url), "--test")
     assert right.code == 0, right.err
-    assert right.out.decode().startswith(f"helpdesk  ok      {url}/helpdesk answered with tickets")
+    assert right.out.decode().startswith(f"helpdesk  ok      {url}/helpdesk returned tickets")
     wrong = run(tap, {"helpdesk": config_of(url)["helpdesk"] | {"token": "wrong"}}, "--test")
     assert wrong.code == 1
     assert wrong.out.endswith(b"The setting helpdesk.token is wrong.\n")

@@ -252,11 +252,11 @@ class Client:
             return
         if status in missing:
             if status == HTTPStatus.NOT_FOUND and not self._is_api_error(response.body):
-                sentence = self.sentence(request, "answered 404 Not Found, but not as the API does")
+                sentence = self.sentence(request, "returned 404 Not Found, but not as the API does")
                 raise TransientError(sentence)
             # A web page is not the API's, and says nothing of what it has.
             if not responses.is_html(response.body):
-                raise MissingError(status, f"answered {failures.describe_status(status)}")
+                raise MissingError(status, f"returned {failures.describe_status(status)}")
         reason = failures.of_status(
             response, self.remedies, stated.wait, is_refusal=limits.is_refusal(status, stated)
         )
@@ -266,7 +266,7 @@ class Client:
         if responses.is_html(response.body):
             raise self.request_error(
                 request,
-                "answered with a web page instead of JSON",
+                "returned a web page instead of JSON",
                 self.remedies.check_address,
             )
         try:
@@ -278,7 +278,7 @@ class Client:
         # Raised outside of the handlers: errors live on for a while, and these hold the body.
         if not is_readable:
             raise self.unreadable(request)
-        sentence = self.sentence(request, "answered with a body that is not whole JSON in UTF-8")
+        sentence = self.sentence(request, "returned a body that is not complete JSON in UTF-8")
         raise IncompleteResponseError(sentence, self.remedies.check_address_at_last)
 
     def _given_up(self, failure: TransientError, retries: Retries) -> RequestError:
@@ -293,7 +293,7 @@ class Client:
 
         Args:
             request: The request.
-            predicate: The predicate of the sentence, such as "answered 404 Not Found".
+            predicate: The predicate of the sentence, such as "returned 404 Not Found".
         """
         return f"{self.subject}{request.method} {request.shown_url} {predicate}."
 
@@ -305,6 +305,6 @@ class Client:
         """Return the error of a response that is JSON, but of which no value can be made."""
         return self.request_error(
             request,
-            "answered with JSON that is nested too deeply, or has a number that is too long",
+            "returned JSON that is nested too deeply, or has a number that is too long",
             "It can't be read; ask the API's vendor.",
         )

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 NO_CONNECTION = "could not be sent, or the connection broke"
-CUT_OFF = "was cut off in the middle of the answer"
-STALLED = "stalled in the middle of the answer for {read:g} s"
+CUT_OFF = "was cut off in the middle of the response"
+STALLED = "stalled in the middle of the response for {read:g} s"
 
 NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
 
@@ -46,10 +46,10 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (NameResolutionError, "could not be sent: no host of that name was found"),
     (NewConnectionError, "could not be sent: no connection to that host and port"),
     (ConnectTimeoutError, "could not connect within {connect:g} s"),
-    (TimeoutError, "got no answer within {read:g} s"),
+    (TimeoutError, "got no response within {read:g} s"),
     (SSLError, "failed: the server's certificate could not be verified"),
     (ProxyError, "failed at the proxy"),
-    (DecodeError, "answered with a broken compression"),
+    (DecodeError, "returned a body that can't be decompressed"),
 )
 
 LATER = "The trouble is the server's, or the network's: try again later."
@@ -172,7 +172,7 @@ def of_status(
         is_refusal: Whether the request was over the rate limit.
     """
     status = response.status
-    predicate = f"answered {describe_status(status)}"
+    predicate = f"returned {describe_status(status)}"
     remedy = remedies.of_status(status, retry_after)
     if is_refusal:
         return Failure(RefusedError, predicate, remedy)
@@ -201,7 +201,7 @@ def of_exception(
     if isinstance(error, TooLargeError):
         return Failure(
             RequestError,
-            f"answered with more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
+            f"returned more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
             f" than {LARGEST_DECODED >> 20} MiB",
             "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
         )

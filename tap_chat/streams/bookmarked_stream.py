@@ -134,7 +134,7 @@ class BookmarkedStream(APIStream):
         if not self._doubted:
             self._doubted = True
             self.logger.warning(
-                "The answers of %s %s: its bookmark follows its records.",
+                "The responses of %s %s: its bookmark follows its records.",
                 self.name,
                 "do not say when they were sent (`Date`)"
                 if told is FAR

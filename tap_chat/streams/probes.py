@@ -69,7 +69,7 @@ def verdict(client: Client, probe: Probe) -> Verdict:
         said = f"{error} {error.remedy}".rstrip() + " The credentials could not be checked."
     else:
         seconds = time.monotonic() - started
-        said = f"{client.settings.api_url} answered with {probe.brings} in {seconds:.1f} s."
+        said = f"{client.settings.api_url} returned {probe.brings} in {seconds:.1f} s."
         return Verdict(client.remedies.section, ok=True, said=said)
     said = said.removeprefix(client.subject)
     # The parameters are the same in every test.

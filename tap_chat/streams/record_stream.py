@@ -76,8 +76,7 @@ class RecordStream(BookmarkedStream):
             place = f"`{self.records_path}`" if self.records_path else "the root"
             raise self.client.request_error(
                 request,
-                f"answered without a list of records at {place}, but"
-                f" {responses.describe_shape(body)}",
+                f"returned no list of records at {place}, but {responses.describe_shape(body)}",
                 self.records_remedy,
             )
         inherited = {key: (context or {})[key] for key in self.parent_keys}

@@ -234,13 +234,13 @@ class ChatStream(RecordStream):
         """Return how an answer says that there is no such page, or None if it does not."""
         if HTTPStatus.NOT_FOUND in missing:
             if body is None:
-                return "answered with nothing"
+                return "returned nothing"
             if responses.is_null(body, self.records_path):
-                return "answered with null in place of the list"
+                return "returned null instead of the list"
         # Of the first page a null alone says little: it stands beside errors, too.
         elif missing and responses.is_null(body, self.records_path):
             empty = responses.counts_none(body, self.records_path)
-            return "answered with null in place of the list" if empty else None
+            return "returned null instead of the list" if empty else None
         return None
 
     def report(self) -> None:
@@ -249,7 +249,7 @@ class ChatStream(RecordStream):
             self.request_counter.exit()
         if self.missed:
             self.logger.warning(
-                "%d times %s answered 404 Not Found: what was asked for is gone, and was skipped.",
+                "%d times %s returned 404 Not Found: it is deleted, and was skipped.",
                 len(self.missed),
                 self.path,
             )

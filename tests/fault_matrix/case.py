@@ -135,7 +135,7 @@ SHORT_OUTAGE = {"max_retries": 50, "max_outage": 0.5}
 IMPATIENT_OF_LIMITS = {"max_wait": 0.5}
 IMPATIENT = {"request_timeout": 0.3}
 ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
-SENT_AGAIN = "not whole JSON"
+SENT_AGAIN = "not complete JSON"
 FRESHCHAT = ("freshchat",)
 MARKED = tuple(name for name, place in PLACES.items() if "mark" in place.fields)
 WITH_OBJECTS = tuple(name for name, place in PLACES.items() if "object" in place.fields)

@@ -48,7 +48,7 @@ from fault_matrix.servers import (
 FIRST = (
     *(once(STATUSES, f"{status} once", "status", status=status) for status in PASSING),
     *(
-        stays(STATUSES, f"{status} forever", f"answered {status} ", "status", status=status)
+        stays(STATUSES, f"{status} forever", f"returned {status} ", "status", status=status)
         for status in PASSING
     ),
     once(
@@ -97,17 +97,17 @@ FIRST = (
     stays(
         STATUSES,
         "503 for longer than an outage may last",
-        "answered 503 ",
+        "returned 503 ",
         "status",
         status=503,
         settings=SHORT_OUTAGE,
     ),
     stays(STATUSES, "401 from the middle on (a token that expires)", "401", "status", status=401),
-    stays(STATUSES, "403 in the middle", "answered 403 ", "status", status=403),
+    stays(STATUSES, "403 in the middle", "returned 403 ", "status", status=403),
     stays(
         STATUSES,
         "404 in the middle",
-        "answered 404 ",
+        "returned 404 ",
         "status",
         status=404,
         platforms=("chat", "freshchat", "dixa"),
@@ -115,7 +115,7 @@ FIRST = (
     stays(
         STATUSES,
         "302 to another host",
-        "answered 302 Found towards https://elsewhere.invalid",
+        "returned 302 Found towards https://elsewhere.invalid",
         "status",
         status=302,
         headers=ELSEWHERE,
@@ -131,7 +131,7 @@ FIRST = (
     stays(
         CONNECTIONS,
         "no response forever",
-        "got no answer within 0.3 s",
+        "got no response within 0.3 s",
         "hang",
         seconds=1,
         settings=IMPATIENT,
@@ -141,7 +141,7 @@ FIRST = (
     stays(
         CONNECTIONS,
         "a body that stalls forever",
-        "stalled in the middle of the answer for 0.3 s",
+        "stalled in the middle of the response for 0.3 s",
         "stall",
         seconds=1,
         settings=IMPATIENT,
@@ -153,7 +153,7 @@ FIRST = (
     stays(
         CONNECTIONS,
         "a body that drips forever",
-        "stalled in the middle of the answer for 0.3 s",
+        "stalled in the middle of the response for 0.3 s",
         "drip",
         seconds=0.05,
         settings=IMPATIENT,

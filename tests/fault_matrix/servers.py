@@ -118,7 +118,7 @@ OF_PARENTS = (
     stays(
         PARENTS,
         "404 of most conversations forever",
-        "were answered 404 Not Found, and once more",
+        "returned 404 Not Found, also",
         "status",
         status=404,
         path=OF_CONVERSATION,

@@ -97,8 +97,8 @@ def test_404_of_a_conversation_is_skipped_with_a_warning(tap: Runner, api: Sandb
     api.options.faults = []
     assert run.code == 0
     [conversations, messages] = [line for line in run.err.splitlines() if " times /" in line]
-    assert "1 times /conversations/{conversation_id} answered 404 Not Found" in conversations
-    assert "1 times /conversations/{conversation_id}/messages answered 404" in messages
+    assert "1 times /conversations/{conversation_id} returned 404 Not Found" in conversations
+    assert "1 times /conversations/{conversation_id}/messages returned 404" in messages
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -110,5 +110,5 @@ def test_refusal_of_one_conversation_fails_and_the_next_run_completes(
     run = tap(config_of(api, "freshchat"), level="DEBUG")
     api.options.faults = []
     assert run.code == 1
-    assert f"/conversations/{quote(gone, safe='')} answered {status}" in run.errors[0]
+    assert f"/conversations/{quote(gone, safe='')} returned {status}" in run.errors[0]
     assert_made_good(tap, api, {"freshchat": Outcome(run, {}, {})})

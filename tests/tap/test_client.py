@@ -128,7 +128,7 @@ def test_expected_status_is_a_missing_error() -> None:
     with Server(lambda _: JSONResponse({}, 416)) as api:
         with pytest.raises(MissingError) as missing:
             client(api.url).send(Request(api.url), whole, missing={404, 416})
-        with pytest.raises(RequestError, match="answered 416"):
+        with pytest.raises(RequestError, match="returned 416"):
             client(api.url).send(Request(api.url), whole, missing={404})
     assert missing.value.status == 416
 

@@ -63,7 +63,7 @@ def test_success_is_one_line_for_each_platform(tap: Runner, sandbox: Sandbox) ->
     assert run.code == 0, run.err
     assert list(verdicts(run)) == SECTIONS
     assert {label for label, _ in verdicts(run).values()} == {"ok"}
-    assert run.out.decode().startswith(f"chat       ok      {sandbox.url} answered with messages")
+    assert run.out.decode().startswith(f"chat       ok      {sandbox.url} returned messages")
     assert run.err == ""
     assert sandbox.requests == len(SECTIONS)
 
@@ -99,15 +99,15 @@ BAD_REQUEST = {
 @pytest.mark.parametrize(
     ("fault", "words", "remedies"),
     [
-        (Fault(kind="status", status=401), "answered 401 Unauthorized", UNKNOWN),
+        (Fault(kind="status", status=401), "returned 401 Unauthorized", UNKNOWN),
         (
             Fault(kind="status", status=402),
-            "answered 402 Payment Required",
+            "returned 402 Payment Required",
             {section: [f"The account of {section}", "plan"] for section in SECTIONS},
         ),
-        (Fault(kind="status", status=403), "answered 403 Forbidden", FORBIDDEN),
-        (Fault(kind="status", status=404), "answered 404 Not Found", URLS),
-        (Fault(kind="status", status=400), "answered 400 Bad Request", BAD_REQUEST),
+        (Fault(kind="status", status=403), "returned 403 Forbidden", FORBIDDEN),
+        (Fault(kind="status", status=404), "returned 404 Not Found", URLS),
+        (Fault(kind="status", status=400), "returned 400 Bad Request", BAD_REQUEST),
         (
             Fault(
                 kind="status", status=301, headers={"Location": "https://x.example/?key=hunter2"}
@@ -117,22 +117,22 @@ BAD_REQUEST = {
         ),
         (
             Fault(kind="status", status=429, headers={"Retry-After": "36.5"}),
-            "answered 429 Too Many Requests",
+            "returned 429 Too Many Requests",
             {
                 section: ["try again in 37 s", f"{section}.requests_per_minute", UNCHECKED]
                 for section in SECTIONS
             },
         ),
-        (Fault(kind="status", status=429), "answered 429 Too Many Requests", LATER),
-        (Fault(kind="status", status=500), "answered 500 Internal Server Error", LATER),
-        (Fault(kind="status", status=503), "answered 503 Service Unavailable", LATER),
+        (Fault(kind="status", status=429), "returned 429 Too Many Requests", LATER),
+        (Fault(kind="status", status=500), "returned 500 Internal Server Error", LATER),
+        (Fault(kind="status", status=503), "returned 503 Service Unavailable", LATER),
         (
             Fault(kind="status", status=530),
-            "answered 530",
+            "returned 530",
             {section: ["try again later"] for section in SECTIONS},
         ),
-        (Fault(kind="html"), "answered with a web page instead of JSON", URLS),
-        (Fault(kind="empty"), "not whole JSON", URLS),
+        (Fault(kind="html"), "returned a web page instead of JSON", URLS),
+        (Fault(kind="empty"), "not complete JSON", URLS),
         (Fault(kind="null"), "but null", URLS),
         (Fault(kind="cut"), "cut off in the middle", LATER),
         (Fault(kind="reset"), "the connection broke", URLS),
@@ -212,7 +212,7 @@ def test_error_of_a_timeout_names_the_setting(tap: Runner) -> None:
         run = check(tap, full_config(slow, **settings))
         assert slow.requests == len(SECTIONS)
     remedies = {section: [f"{section}.request_timeout", UNCHECKED] for section in SECTIONS}
-    assert_all_failed(run, "got no answer within 0.2 s", remedies)
+    assert_all_failed(run, "got no response within 0.2 s", remedies)
 
 
 def test_failing_proxy_is_not_mistaken_for_the_api(tap: Runner) -> None:

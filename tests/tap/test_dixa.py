@@ -119,7 +119,7 @@ def test_large_response_that_is_not_an_array_is_read_in_halves(tap: Runner) -> N
         run = tap(dixa_config(api))
     assert run.code == 0, run.err
     assert in_order(run.records) == in_order(rows)
-    assert "answered with more than 1048576 bytes" not in run.err
+    assert "returned more than 1048576 bytes" not in run.err
     assert "that can't be read in parts. Its window is halved." in run.err
 
 
@@ -132,7 +132,7 @@ def test_text_that_is_not_utf_8_is_one_error(tap: Runner, large: bool) -> None: 
     assert run.code == 1
     [error] = run.errors
     assert error.startswith(f"Stream {STREAM}: GET {api.url}/conversation_export?")
-    assert "not whole JSON" in error
+    assert "not complete JSON" in error
     assert "hunter2" not in run.err
 
 

@@ -67,7 +67,7 @@ def test_deleted_parents_are_skipped_and_counted(tap: Runner) -> None:
         assert_complete(run, sandbox, *STREAMS)
     gone = [line for line in run.err.splitlines() if "WARNING" in line and "404 Not Found" in line]
     assert [line.rpartition("| ")[2].partition(" times ")[2] for line in gone] == [
-        f"{path} answered 404 Not Found: what was asked for is gone, and was skipped."
+        f"{path} returned 404 Not Found: it is deleted, and was skipped."
         for path in (
             "/users/{user_id}/conversations",
             "/conversations/{conversation_id}",
@@ -194,7 +194,7 @@ def test_stream_has_one_schema_and_no_log_line_for_each_parent(tap: Runner) -> N
         (Fault(kind="html", path="/v2/groups"), ["a web page", "freshchat.api_url"]),
         (Fault(kind="null", path="/v2/agents"), ["without a list of records at `agents`"]),
         (Fault(kind="null", path="/messages"), ["without a list of records at `messages`"]),
-        (Fault(kind="truncate", path="/v2/users", times=None), ["not whole JSON"]),
+        (Fault(kind="truncate", path="/v2/users", times=None), ["not complete JSON"]),
         (Fault(kind="drop", path="/v2/channels"), ["has no `id`, which is its key"]),
         (Fault(kind="drop", path="/messages"), ["has no `id`, which is its key"]),
         (Fault(kind="self_link", path="/v2/agents"), ["does not lead to the next page"]),

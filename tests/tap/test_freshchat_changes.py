@@ -261,7 +261,7 @@ def test_404_of_a_gateway_is_a_transient_error(tap: Runner, part: str) -> None:
     assert ids(MESSAGES, passed) == all_messages(account)
     assert lasts.code == 1
     [error] = lasts.errors
-    assert "answered 404 Not Found, but not as the API does" in error
+    assert "returned 404 Not Found, but not as the API does" in error
     assert after.code == 0
     assert ids(MESSAGES, after) == all_messages(account)
 
@@ -286,7 +286,7 @@ def test_parent_that_was_not_found_is_requested_again(tap: Runner, path: str, wo
     with serving(account) as server:
         run = tap(talking_config(server) | {"max_workers": workers})
     assert run.code == 0, run.err
-    assert "what was asked for is gone" not in run.err
+    assert "it is deleted, and was skipped" not in run.err
     for stream in (PARENTS, TALKS):
         assert ids(stream, run) == [f"c-{name}" for name in NAMES[:8]]
     assert ids(MESSAGES, run) == all_messages(account)
@@ -327,7 +327,7 @@ def test_no_bookmark_passes_a_parent_that_was_not_found(tap: Runner, part: str) 
         third = tap(talking_config(server), state=second.state)
         fourth = tap(talking_config(server), state=third.state)
     assert [run.code for run in (first, second, third, fourth)] == [0, 0, 0, 0]
-    assert "what was asked for is gone, and was skipped" in second.err
+    assert "it is deleted, and was skipped" in second.err
     assert ids(MESSAGES, second) == []
     assert ids(MESSAGES, third) == ["m-u04", "new"]
     assert ids(MESSAGES, fourth) == ["new"]
@@ -361,7 +361,7 @@ def test_many_missing_parents_fail_one_run_only(tap: Runner) -> None:
     assert [run.code for run in (first, second, third, fourth)] == [1, 0, 0, 0]
     [error] = first.errors
     assert error.startswith(f"Stream {TALKS}: 30 of 30 requests for /conversations/")
-    assert "30 times /conversations/{conversation_id} answered 404" in third.err
+    assert "30 times /conversations/{conversation_id} returned 404" in third.err
     assert ids(MESSAGES, fourth) == all_messages(account)
 
 

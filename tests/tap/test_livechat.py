@@ -260,7 +260,7 @@ def test_message_texts_are_in_no_log(tap: Runner, sandbox: Sandbox) -> None:
         (Fault(kind="status", status=404), ["404 Not Found", "livechat.api_url"]),
         (Fault(kind="html"), ["a web page instead of JSON", "livechat.api_url"]),
         (Fault(kind="null"), ["without the list `chats`", "null"]),
-        (Fault(kind="truncate"), ["not whole JSON"]),
+        (Fault(kind="truncate"), ["not complete JSON"]),
         (Fault(kind="drop"), ["has no `id`, which is its key"]),
         (
             Fault(kind="replace", field="messages", literal='[{"text": 7}]'),

@@ -230,7 +230,7 @@ def test_limit_on_offsets_is_reported(tap: Runner, takes: Any) -> None:
 
     run = read(tap, Limited(rows(5000), takes=takes))
     assert run.code == 1
-    assert "answered 400 Bad Request" in run.errors[0]
+    assert "returned 400 Bad Request" in run.errors[0]
     assert "chat.filter_param" in run.errors[0]
     assert len(run.records) == 1000 - (takes == "any") * 9
 

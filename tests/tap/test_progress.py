@@ -30,7 +30,7 @@ def test_progress_on_a_terminal_leaves_log_lines_whole(tap: Runner, sandbox: San
     for warning, offset in zip(warnings, (198, 297), strict=True):
         url = f"{sandbox.url}/v1/messages?limit=100&offset={offset}"
         assert warning.startswith("20")
-        assert f"Stream chat_messages: GET {url} answered 503 Service Unavailable" in warning
+        assert f"Stream chat_messages: GET {url} returned 503 Service Unavailable" in warning
         assert warning.endswith(" s.")
     # The table is there once, whole, below all lines.
     *log, first, second = [line for line in screen.text.splitlines() if line]

@@ -76,8 +76,8 @@ def read(tap: Runner, answer: bytes, endless: bytes = b"") -> Run:
     [
         (OK + LENGTH % (2 * len(BODY)) + BODY, "was cut off"),
         (OK + LENGTH % (2 * len(HALF)) + HALF, "was cut off"),
-        (OK + b"\r\n" + HALF, "not whole JSON"),
-        (OK + LENGTH % len(HALF) + BODY, "not whole JSON"),
+        (OK + b"\r\n" + HALF, "not complete JSON"),
+        (OK + LENGTH % len(HALF) + BODY, "not complete JSON"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY), "was cut off"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"zz\r\n" + BODY, "was cut off"),
         (OK + b"Content-Encoding: gzip\r\n" + LENGTH % len(BODY) + BODY, "broken compression"),
@@ -149,7 +149,7 @@ BOMB = gzip.compress(SPACES * 257, 1)
 def test_endless_response_is_refused(tap: Runner, answer: bytes, endless: bytes) -> None:
     run = read(tap, answer, endless)
     assert run.code == 1
-    assert "answered with more than 256 MiB" in run.errors[0]
+    assert "returned more than 256 MiB" in run.errors[0]
 
 
 @pytest.mark.parametrize(

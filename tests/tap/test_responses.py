@@ -82,7 +82,7 @@ def test_hanging_server_is_given_up_after_the_timeout(tap: Runner) -> None:
     with Sandbox(options=Options(latency=5)) as sandbox:
         run = tap(chat_config(sandbox, request_timeout=0.2, max_retries=1))
     assert run.code == 1
-    assert "got no answer within 0.2 s" in run.errors[0]
+    assert "got no response within 0.2 s" in run.errors[0]
 
 
 @pytest.mark.parametrize("kind", ["number", "integer", "object"])

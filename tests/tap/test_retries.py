@@ -79,7 +79,7 @@ def test_lasting_outage_ends_the_run_in_time(tap: Runner, sandbox: Sandbox) -> N
     config = chat_config(sandbox, max_outage=0.5, **PATIENT)
     run = tap(config)
     assert run.code == 1
-    assert "answered 503 Service Unavailable. Gave up after " in run.errors[0]
+    assert "returned 503 Service Unavailable. Gave up after " in run.errors[0]
     assert "(setting chat.max_outage). The trouble is the server's" in run.errors[0]
     # What came before is written, and the next run has the rest.
     assert len(run.records) > 200

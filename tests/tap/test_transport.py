@@ -119,7 +119,7 @@ def test_slow_drip_of_a_response_times_out(tap: Runner, way: str) -> None:
         here = {"http_proxy": api.url if way == "proxy" else "", "no_proxy": ""}
         run = tap.run(tap.command(config), here)
     assert run.code == 1
-    assert "stalled in the middle of the answer for 0.2 s" in run.errors[0]
+    assert "stalled in the middle of the response for 0.2 s" in run.errors[0]
 
 
 def test_large_slow_response_is_read(tap: Runner) -> None:

@@ -198,9 +198,9 @@ class DixaConversationExport(ChatStream):
         try:
             yield from arrays.parts(bytearray(response.body), response.rest or iter(()))
         except arrays.NoArrayError:
-            said = f"answered with more than {len(response.body)} bytes that can't be read in parts"
+            said = f"returned more than {len(response.body)} bytes that can't be read in parts"
         except ValueError:
-            said = "answered with a body that is not whole JSON in UTF-8"
+            said = "returned a body that is not complete JSON in UTF-8"
         else:
             return
         raise IncompleteResponseError(self.client.sentence(request, said))

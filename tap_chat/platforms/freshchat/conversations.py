@@ -129,9 +129,9 @@ class FreshchatUsersConversations(FreshchatStream):
                 self._save(progress.without(chain.from_iterable(map(missed_users, self._tree))))
                 raise RequestError(
                     f"{stream.client.subject}{new} of {asked[stream]} requests for {stream.path}"
-                    " were answered 404 Not Found, and once more when they were sent again. So much"
-                    " is seldom deleted at once. Look whether the account is well, and run it"
-                    " again: what is still gone then is skipped."
+                    " returned 404 Not Found, also when they were sent again. Accounts rarely lose"
+                    " so much at once. Check the account, and run again: the next run skips what"
+                    " is still missing."
                 )
         for stream in self._selected_tree:
             missed = ApproximateSet.of(chain(missed_users(self), missed_users(stream)))
@@ -153,7 +153,7 @@ class FreshchatUsersConversations(FreshchatStream):
     def _retry_missed(self) -> Iterator[RecordChunk]:
         """Send the requests again that got a 404 although the id was listed."""
         missed = [(stream, context) for stream in self._tree for context in stream.missed]
-        self.logger.info("%d requests answered 404 Not Found; they are sent again.", len(missed))
+        self.logger.info("%d requests returned 404 Not Found; they are sent again.", len(missed))
         for stream in self._tree:
             stream.missed = []
 

@@ -276,7 +276,7 @@ class LiveChatChats(LiveChatStream):
         if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
             raise self.client.request_error(
                 request,
-                "answered without the list `chats` and the numbers `total` and `pages`, but"
+                "returned a body without the list `chats` and the numbers `total` and `pages`, but"
                 f" {responses.describe_shape(body)}",
                 self.records_remedy,
             )
