@@ -1,4 +1,4 @@
-"""JSON Schema of a stream as a table: a name, a type, and what it is."""
+"""The JSON Schema of a stream as a table: name, type and description of each property."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 Field = dict[str, Any]
 
 
-def record(keys: tuple[str, ...], /, **fields: Field) -> Field:
+def record_schema(keys: tuple[str, ...], /, **fields: Field) -> Field:
     """Return the schema of a stream's records.
 
     Args:
-        keys: The fields that are never null.
-        fields: The schemas of all fields.
+        keys: The properties that are never null.
+        fields: The schemas of all properties.
     """
     properties = {
         name: field | {"type": field["type"][0]} if name in keys else field
@@ -22,17 +22,17 @@ def record(keys: tuple[str, ...], /, **fields: Field) -> Field:
 
 
 def text(description: str) -> Field:
-    """Any text."""
+    """A string."""
     return {"type": ["string", "null"], "description": description}
 
 
-def moment(description: str) -> Field:
-    """A date-time as text."""
+def timestamp(description: str) -> Field:
+    """A timestamp: a string with the format `date-time`."""
     return {"type": ["string", "null"], "format": "date-time", "description": description}
 
 
 def integer(description: str) -> Field:
-    """A whole number."""
+    """An integer."""
     return {"type": ["integer", "null"], "description": description}
 
 
@@ -42,12 +42,12 @@ def number(description: str) -> Field:
 
 
 def boolean(description: str) -> Field:
-    """True or false."""
+    """A boolean."""
     return {"type": ["boolean", "null"], "description": description}
 
 
-def thing(description: str, **fields: Field) -> Field:
-    """An object that may have more fields than these."""
+def json_object(description: str, **fields: Field) -> Field:
+    """An object that may have more properties than these."""
     schema: Field = {
         "type": ["object", "null"],
         "description": description,
@@ -56,13 +56,13 @@ def thing(description: str, **fields: Field) -> Field:
     return schema | ({"properties": fields} if fields else {})
 
 
-def several(description: str, items: Field | None = None) -> Field:
-    """A list; of anything, unless the items are named."""
-    named = {"items": items} if items else {}
-    return {"type": ["array", "null"], "description": description} | named
+def json_array(description: str, items: Field | None = None) -> Field:
+    """An array: of anything, unless `items` describes its items."""
+    items_schema = {"items": items} if items else {}
+    return {"type": ["array", "null"], "description": description} | items_schema
 
 
-def anything(description: str) -> Field:
-    """A value of any type. All types are named: target-duckdb fails where there is none."""
-    kinds = ["object", "array", "string", "number", "boolean", "null"]
-    return {"type": kinds, "description": description}
+def any_value(description: str) -> Field:
+    """A value of any type. It names all of them, as target-duckdb fails without a type."""
+    types = ["object", "array", "string", "number", "boolean", "null"]
+    return {"type": types, "description": description}

@@ -26,18 +26,27 @@ from hypothesis import strategies as st
 from tap_chat.http import responses
 from tap_chat.platforms.dixa import arrays
 from tap_chat.singer.records import Conformer
-from tap_chat.streams.fields import anything, integer, moment, number, record, several, text, thing
+from tap_chat.streams.fields import (
+    any_value,
+    integer,
+    json_array,
+    json_object,
+    number,
+    record_schema,
+    text,
+    timestamp,
+)
 from tap_chat.streams.raw_records import RawRecordReader
 
-SCHEMA = record(
+SCHEMA = record_schema(
     ("id",),
     id=text(""),
-    time=moment(""),
+    time=timestamp(""),
     number=number(""),
     integer=integer(""),
-    thing=thing(""),
-    list=several(""),
-    any=anything(""),
+    thing=json_object(""),
+    list=json_array(""),
+    any=any_value(""),
 )
 READER = RawRecordReader(SCHEMA, ("id",), replication_key="time", path="data")
 BOM = b"\xef\xbb\xbf"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tap_chat.streams.fields import boolean, integer, record, several, text, thing
+from tap_chat.streams.fields import boolean, integer, json_array, json_object, record_schema, text
 
-CONVERSATION_EXPORT = record(
+CONVERSATION_EXPORT = record_schema(
     ("id",),
     id=integer("The conversation's id (csid)."),
     created_at=integer("When it was created, ms."),
@@ -26,8 +26,8 @@ CONVERSATION_EXPORT = record(
     requester_name=text("Who asked: name."),
     requester_email=text("Who asked: e-mail address."),
     requester_phone_number=text("Who asked: phone number."),
-    requester_additional_emails=several("Who asked: further e-mail addresses."),
-    requester_additional_phone_numbers=several("Who asked: further phone numbers."),
+    requester_additional_emails=json_array("Who asked: further e-mail addresses."),
+    requester_additional_phone_numbers=json_array("Who asked: further phone numbers."),
     queue_id=text("The queue: id."),
     queue_name=text("The queue: name."),
     assignee_id=text("The agent it is assigned to: id."),
@@ -49,9 +49,9 @@ CONVERSATION_EXPORT = record(
     transferee_number=text("Who it was transferred to: number."),
     rating_score=integer("The rating."),
     rating_message=text("The comment of the rating."),
-    ratings=several(
+    ratings=json_array(
         "All ratings.",
-        thing(
+        json_object(
             "A rating.",
             rating_score=integer("The score."),
             rating_message=text("The comment."),
@@ -68,20 +68,20 @@ CONVERSATION_EXPORT = record(
             rating_cancelled_timestamp=integer("Cancelled, ms."),
         ),
     ),
-    tags=several("The tags; sources differ in what an item is."),
-    tags_info=several(
+    tags=json_array("The tags; sources differ in what an item is."),
+    tags_info=json_array(
         "The tags with their ids.",
-        thing(
+        json_object(
             "A tag.",
             id=text("Its id."),
             name=text("Its name."),
             is_deactivated=boolean("Whether it is out of use."),
         ),
     ),
-    conversation_wrapup_notes=several("The wrap-up notes."),
-    custom_fields=several(
+    conversation_wrapup_notes=json_array("The wrap-up notes."),
+    custom_fields=json_array(
         "The custom fields.",
-        thing(
+        json_object(
             "A custom field; its value is a text or a list.",
             attribute_id=text("Its id."),
             identifier=text("Its name."),

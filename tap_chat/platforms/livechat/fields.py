@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from tap_chat.streams.fields import anything, boolean, integer, number, record, several, text, thing
+from tap_chat.streams.fields import (
+    any_value,
+    boolean,
+    integer,
+    json_array,
+    json_object,
+    number,
+    record_schema,
+    text,
+)
 
-PAIR = thing("A question or variable.", key=text("Its name."), value=anything("Its value."))
+PAIR = json_object("A question or variable.", key=text("Its name."), value=any_value("Its value."))
 LOCAL = "as text in the account's time zone; use the timestamp."
 
-CHATS = record(
+CHATS = record_schema(
     ("id", "agent_email"),
     id=text("The chat's id."),
     agent_email=text("The agent of this row, added by the tap; `unassigned` if there is none."),
     type=text("chat or missed_chat."),
-    visitor=thing(
+    visitor=json_object(
         "Who asked.",
         id=text("The visitor's id."),
         name=text("Name."),
@@ -26,50 +35,52 @@ CHATS = record(
         user_agent=text("Browser."),
     ),
     visitor_id=text("The visitor's id."),
-    agents=several(
+    agents=json_array(
         "All agents of the chat.",
-        thing(
+        json_object(
             "An agent.",
             display_name=text("Name."),
             email=text("E-mail address."),
             ip=text("IP address."),
         ),
     ),
-    supervisors=several("Who watched."),
+    supervisors=json_array("Who watched."),
     rate=text("The rating."),
     duration=number("How long it took, seconds."),
     chat_start_url=text("The page it was started on."),
     referrer=text("The page before."),
-    group=several("The ids of its groups."),
+    group=json_array("The ids of its groups."),
     started=text(f"When it was started, {LOCAL}"),
     started_timestamp=integer("When it was started, seconds since 1970."),
     ended=text(f"When it ended, {LOCAL}"),
     ended_timestamp=integer("When it ended, seconds since 1970."),
     pending=boolean("Whether it goes on."),
-    prechat_survey=several("The answers before the chat.", PAIR),
-    postchat_survey=several("The answers after the chat.", PAIR),
-    custom_variables=several("The account's own variables.", PAIR),
-    integration_variables=several("Variables of integrations.", PAIR),
-    goals=several("The goals it reached.", thing("A goal.")),
-    queue=thing("The queue.", duration=number("How long the visitor waited, seconds.")),
-    tags=several("The tags.", text("A tag.")),
+    prechat_survey=json_array("The answers before the chat.", PAIR),
+    postchat_survey=json_array("The answers after the chat.", PAIR),
+    custom_variables=json_array("The account's own variables.", PAIR),
+    integration_variables=json_array("Variables of integrations.", PAIR),
+    goals=json_array("The goals it reached.", json_object("A goal.")),
+    queue=json_object("The queue.", duration=number("How long the visitor waited, seconds.")),
+    tags=json_array("The tags.", text("A tag.")),
     timezone=text("The account's time zone."),
     engagement=text("auto_invite, manual_invite or immediate_start."),
-    messages=several("What was said; also in livechat_messages.", thing("A message.")),
-    events=several("Everything that happened; also in livechat_events.", thing("An event.")),
+    messages=json_array("What was said; also in livechat_messages.", json_object("A message.")),
+    events=json_array(
+        "Everything that happened; also in livechat_events.", json_object("An event.")
+    ),
     # Of a missed chat, a message that was left.
     time=text("When a missed chat's message was left."),
     message=text("A missed chat's message."),
     email=text("A missed chat's e-mail address."),
 )
 
-MESSAGES = record(
+MESSAGES = record_schema(
     ("chat_id", "event_id"),
     chat_id=text("The chat's id, added by the tap."),
     event_id=text("The message's id; <chat_id>_<n> where LiveChat gives none."),
     author_name=text("Who said it."),
     text=text("What was said."),
-    message_json=anything("What was said, as JSON."),
+    message_json=any_value("What was said, as JSON."),
     date=text(f"When it was said, {LOCAL}"),
     timestamp=integer("When it was said, seconds since 1970."),
     user_type=text("agent, visitor or supervisor."),
@@ -77,7 +88,7 @@ MESSAGES = record(
     welcome_message=boolean("Whether it greets."),
 )
 
-EVENTS = record(
+EVENTS = record_schema(
     ("chat_id", "event_id"),
     chat_id=text("The chat's id, added by the tap."),
     event_id=text("The event's id; <chat_id>_<n> where LiveChat gives none."),
@@ -85,11 +96,11 @@ EVENTS = record(
     event_type=text("What happened, such as `closed`."),
     author_name=text("Who said it."),
     text=text("What was said."),
-    message_json=anything("What was said, as JSON."),
+    message_json=any_value("What was said, as JSON."),
     date=text(f"When, {LOCAL}"),
     timestamp=integer("When, seconds since 1970."),
     user_type=text("agent, visitor or supervisor."),
     agent_id=text("The agent's id."),
     welcome_message=boolean("Whether it greets."),
-    files=several("The files.", thing("A file.")),
+    files=json_array("The files.", json_object("A file.")),
 )

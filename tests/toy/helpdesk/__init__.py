@@ -12,7 +12,7 @@ from tap_chat.config.settings import PlatformSettings, about
 from tap_chat.http.failures import Remedies
 from tap_chat.platforms.platform import Platform
 from tap_chat.streams.child import ChildStream
-from tap_chat.streams.fields import moment, record, text
+from tap_chat.streams.fields import record_schema, text, timestamp
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.stream import ChatStream
 
@@ -55,7 +55,7 @@ class Tickets(HelpdeskStream):
     path = "/tickets"
     records_path = "tickets"
     primary_keys = ("id",)
-    schema = record(("id",), id=text("The ticket's id."), title=text("Its title."))
+    schema = record_schema(("id",), id=text("The ticket's id."), title=text("Its title."))
 
     @override
     def probe(self) -> Probe:
@@ -78,11 +78,11 @@ class Replies(ChildStream, HelpdeskStream):
     parent_stream_type = Tickets
     parent_keys = ("ticket_id",)
     primary_keys = ("ticket_id", "id")
-    schema = record(
+    schema = record_schema(
         ("ticket_id", "id"),
         ticket_id=text("The ticket's id."),
         id=text("The reply's id."),
-        sent_at=moment("When it was sent."),
+        sent_at=timestamp("When it was sent."),
     )
 
 
