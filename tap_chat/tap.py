@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-    from tap_chat.streams.fan_out import ReadPlan
+    from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.stream import ChatStream
 
 

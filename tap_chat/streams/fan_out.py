@@ -1,149 +1,77 @@
-"""A tree of answers, fetched ahead of its one reader by many workers, and read in its own order.
+"""A tree of requests: fetched ahead by workers, and read in its own order by one reader.
 
-Whoever reads gets what a loop without workers would get, errors included: each at its own turn.
+The reader gets what a loop without workers would get, errors included: each at its own turn.
 """
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
-from collections import deque
-from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tap_chat.streams.read_plans import Fetched, ReadPlan
+from tap_chat.streams.tasks import Buffer, PlannedTasks, Task, TaskQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
-    Place = tuple[int, ...]
-    Queue = list[tuple[Place, int, "Task"]]
+    from tap_chat.streams.tasks import Position
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
-#: Bytes of answers, as they were sent, that may wait for their turn; decoded they take about five
-#: times as much. Only the answer that is read next comes whatever waits.
-LARGEST_BACKLOG = 2 * 1024 * 1024
+#: Bytes of responses, as they were sent, that may wait for the reader. Decoded they take about five
+#: times as much.
+BUFFER_BYTES = 2 * 1024 * 1024
 
-# Requests that shall be known of for each worker. While there are fewer, those go first that lead
-# to further ones: else all workers would wait for the next list of parents.
-KNOWN_PER_WORKER = 3
-
-
-class Fetched(NamedTuple, Generic[T_co]):
-    """What one request brought.
-
-    Attributes:
-        value: What the reader gets.
-        size: Bytes that it is counted as while it waits.
-        last: True if it is known that no further one follows.
-    """
-
-    value: T_co
-    size: int = 0
-    last: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPlan(Generic[T]):
-    """Something that can be read, by the reader itself or ahead of it.
-
-    Attributes:
-        key: What it is known by; the reader asks for it with a plan of the same key.
-        start: Returns its steps. Each takes one request, which is sent when the step is asked for.
-        leads_to: From a value to the plans that the reader will read next, in that order, before
-            the next value; None if there are none. A wrong guess costs requests and nothing else.
-    """
-
-    key: Hashable
-    start: Callable[[], Iterator[Fetched[T]]]
-    leads_to: Callable[[T], Iterable[ReadPlan[Any]]] | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """A plan that is under way.
-
-    Attributes:
-        plan: The plan.
-        place: Where it stands in the order of reading. The place of its step `i` is `(*place, i)`,
-            and that of the `n`th plan which this leads to is `(*place, i, n)`.
-        steps: Its steps; None before the first is asked for.
-        arrived: Steps, and at last maybe an error, that wait for the reader.
-        fetched: The number of steps asked for so far.
-        read: The number of steps that the reader has got.
-        queued: Whether its next step waits for a worker.
-        ended: Whether no further step follows.
-        dropped: Whether nobody will read it any more.
-    """
-
-    plan: ReadPlan[Any]
-    place: Place
-    steps: Iterator[Fetched[Any]] | None = None
-    arrived: deque[Fetched[Any] | Exception] = field(default_factory=deque)
-    fetched: int = 0
-    read: int = 0
-    queued: bool = False
-    ended: bool = False
-    dropped: bool = False
+# While fewer steps per worker are queued, workers prefer those that lead to further ones. Without
+# that, all would wait for the next list of parents.
+QUEUED_PER_WORKER = 3
 
 
 class FanOut:
-    """Reads plans, with those that they lead to fetched ahead.
+    """Reads plans, and fetches ahead what they lead to.
 
-    There is one reader, and it reads depth first. Workers are threads that start when there is
-    something to do. With one worker there are none, and nothing is fetched ahead.
+    There is one reader, which reads depth first. Workers are threads, started when there is work
+    for them. With one worker there are none, and nothing is fetched ahead.
 
     Args:
-        workers: The most requests at once.
-        largest_backlog: Bytes of answers that may wait for the reader.
-        first_plans: Returns the plans that will be read, one after the other, as far as they are
-            known. It is asked when the first is read. A wrong guess costs requests, nothing else.
+        workers: The number of requests at once.
+        buffer_bytes: The bytes of responses that may wait for the reader.
+        first_plans: Returns the plans that are read one after the other, as far as they are known.
+            It is called when the first is read. A wrong guess only costs requests.
     """
 
     def __init__(
         self,
         workers: int,
-        largest_backlog: int = LARGEST_BACKLOG,
+        buffer_bytes: int = BUFFER_BYTES,
         first_plans: Callable[[], Iterable[ReadPlan[Any]]] = tuple,
     ) -> None:
         self._workers = workers
-        self._largest_backlog = largest_backlog
         self._first_plans: Callable[[], Iterable[ReadPlan[Any]]] | None = first_plans
         lock = threading.Lock()
-        self._lock = threading.Condition(lock)  # notified when there is something for a worker
+        self._lock = threading.Condition(lock)  # notified when there is work for a worker
         self._arrival = threading.Condition(lock)  # notified when what the reader waits for is here
-        self._threads = 0
-        self._limited = False  # whether one could not be started
-        self._idle = 0
-        self._called = 0  # of the idle ones, who have not come yet
-        self._running = 0
+        self._queue = TaskQueue()
+        self._planned = PlannedTasks()
+        self._buffer = Buffer(buffer_bytes)
+        # The workers: all threads, those that wait, those of them that were notified, and those
+        # that fetch. `_is_limited` is set when no further thread could be started.
+        self._threads = self._idle = self._notified = self._fetching = 0
+        self._is_limited = False
+        # The reader: how many plans it is in, where it is, and the task that it waits for.
         self._depth = 0
-        self._numbers = count()
-        # Branches whose next step waits for a worker; those of them that lead to others; and those
-        # that lead to nothing and from nothing.
-        self._queue: Queue = []
-        self._leading: Queue = []
-        self._expected: Queue = []
-        self._queued = 0
-        # Branches that the reader has not come to yet.
-        self._planned: Queue = []
-        self._by_key: dict[Hashable, list[Task]] = {}
-        self._held = 0
-        self._sizes = 0
-        self._arrivals = 0
+        self._position: Position = ()
         self._awaited: Task | None = None
-        self._position: Place = ()
-        self._failed_at: Place | None = None
+        self._failed_at: Position | None = None  # the first step that raised an error
 
     def read(self, plan: ReadPlan[T]) -> Generator[T, None, None]:
         """Read a plan.
 
         Args:
-            plan: What to read.
+            plan: The plan.
 
         Yields:
             The values of its steps.
@@ -157,248 +85,216 @@ class FanOut:
         if self._first_plans is not None:
             first_plans, self._first_plans = self._first_plans(), None
             with self._lock:
-                self._expect((), first_plans)
-        branch = self._take(plan)
+                self._add_plans((), first_plans)
+        task = self._enter(plan)
         position = self._position
         self._depth += 1
-        unused = 0  # bytes of what was read last
+        unread = 0  # bytes of the result that the reader works on
         try:
-            while (step := self._next(branch)) is not None:
-                unused = step.size
+            while (step := self._next(task)) is not None:
+                unread = step.size
                 yield step.value
                 if step.last:
                     return
                 with self._lock:
-                    self._held -= unused
-                    unused = 0
-                    self._wake()
+                    self._buffer.remove(unread)
+                    unread = 0
+                    self._wake_workers()
         finally:
             with self._lock:
-                self._held -= unused
+                self._buffer.remove(unread)
                 self._depth -= 1
                 self._position = position
-                self._leave(branch)
+                self._leave(task)
 
-    # The reader's side
+    # The reader
 
-    def _take(self, plan: ReadPlan[Any]) -> Task:
-        """Find the branch of a plan, or begin it; forget what the reader passed by."""
+    def _enter(self, plan: ReadPlan[Any]) -> Task:
+        """Return the task of a plan, or start one; drop the tasks that the reader passed."""
         with self._lock:
-            if planned := self._by_key.get(plan.key):
-                branch = min(planned, key=lambda branch: branch.place)
-                while (passed := self._pop_planned()) is not branch:
+            task = self._planned.find(plan.key)
+            if task:
+                while (passed := self._planned.pop()) is not task:
                     self._drop(passed)
             else:
-                branch = Task(plan, (*self._position, -1))
-                self._enqueue(branch)
-            return branch
+                task = Task(plan, (*self._position, -1))
+                self._queue.add(task)
+            return task
 
-    def _next(self, branch: Task) -> Fetched[Any] | None:
+    def _next(self, task: Task) -> Fetched[Any] | None:
+        """Wait for the next result of a task, and return it; None if there is none."""
         with self._lock:
-            self._awaited = branch
-            self._wake()
-            while not branch.arrived:
-                if branch.ended:
+            self._awaited = task
+            self._wake_workers()
+            while not task.results:
+                if task.has_ended:
                     return None
                 if self._threads:
                     self._arrival.wait()
                 else:
-                    self._fetch(branch)
+                    self._fetch(task)
             self._awaited = None
-            self._position = (*branch.place, branch.read)
-            branch.read += 1
-            outcome = branch.arrived.popleft()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+            self._position = (*task.position, task.steps_read)
+            task.steps_read += 1
+            result = task.results.popleft()
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    def _fetch(self, branch: Task) -> None:
-        """Take the next step of a branch, where there is no worker to do so."""
-        self._dequeue(branch)
-        self._running += 1
+    def _fetch(self, task: Task) -> None:
+        """Fetch the next step of a task in the reader's thread, as there is no worker."""
+        self._queue.remove(task)
+        self._fetching += 1
         self._lock.release()
         try:
-            outcome, plans = self._step(branch)
+            result, plans = self._take_step(task)
         finally:
             self._lock.acquire()
-        self._deliver(branch, outcome, plans)
+        self._deliver(task, result, plans)
 
-    def _leave(self, branch: Task) -> None:
-        """Drop what is left of a branch, and of those it led to."""
-        depth = len(branch.place)
-        self._drop(branch)
-        while self._planned and self._planned[0][0][:depth] == branch.place:
-            self._drop(self._pop_planned())
-        if self._failed_at is not None and self._failed_at[:depth] == branch.place:
-            self._failed_at = None
+    def _leave(self, task: Task) -> None:
+        """Drop what is left of a task, and of the tasks that it led to."""
+        self._drop(task)
+        for planned in self._planned.pop_all_of(task):
+            self._drop(planned)
+        if self._failed_at is not None:
+            depth = len(task.position)
+            if self._failed_at[:depth] == task.position:
+                self._failed_at = None
         if self._depth:
-            self._wake()
+            self._wake_workers()
         else:  # nobody reads: the workers end, at the latest when their requests are answered
             self._lock.notify_all()
 
-    def _pop_planned(self) -> Task:
-        """Take the first of the planned branches out of their lists."""
-        _, _, branch = heapq.heappop(self._planned)
-        same = self._by_key[branch.plan.key]
-        same.remove(branch)
-        if not same:
-            del self._by_key[branch.plan.key]
-        return branch
+    def _drop(self, task: Task) -> None:
+        task.is_dropped = True
+        self._buffer.remove(sum(item.size for item in task.results if isinstance(item, Fetched)))
+        task.results.clear()
+        self._queue.remove(task)
 
-    def _drop(self, branch: Task) -> None:
-        branch.dropped = True
-        self._held -= sum(step.size for step in branch.arrived if isinstance(step, Fetched))
-        branch.arrived.clear()
-        self._dequeue(branch)
-
-    # The workers' side
+    # The workers
 
     def _work(self) -> None:
         with self._lock:
-            branch = self._claim()
-        while branch is not None:
-            outcome, plans = self._step(branch)
+            task = self._claim()
+        while task is not None:
+            result, plans = self._take_step(task)
             with self._lock:
-                self._deliver(branch, outcome, plans)
-                del branch, outcome, plans  # they are the reader's now
-                branch = self._claim()
+                self._deliver(task, result, plans)
+                del task, result, plans  # they belong to the reader now
+                task = self._claim()
 
     @staticmethod
-    def _step(branch: Task) -> tuple[Fetched[Any] | Exception | None, list[ReadPlan[Any]]]:
-        """Take the next step of a branch, and find the plans that it leads to."""
+    def _take_step(task: Task) -> tuple[Fetched[Any] | Exception | None, list[ReadPlan[Any]]]:
+        """Take the next step of a task; return its result, and the plans that it leads to."""
         plans: list[ReadPlan[Any]] = []
         try:
-            if branch.steps is None:
-                branch.steps = branch.plan.start()
-            outcome = next(branch.steps, None)
-            if outcome is not None and branch.plan.leads_to:
-                plans = list(branch.plan.leads_to(outcome.value))
+            if task.steps is None:
+                task.steps = task.plan.start()
+            result = next(task.steps, None)
+            if result is not None and task.plan.leads_to:
+                plans = list(task.plan.leads_to(result.value))
         except Exception as error:  # noqa: BLE001 - raised again where it is read
             return error, []
-        return outcome, plans
+        return result, plans
 
     def _claim(self) -> Task | None:
-        """Wait for a branch whose next step may be taken; None if there is nothing more to do."""
+        """Wait for a task whose next step may be fetched; None if nobody reads any more."""
         while self._depth:
-            if branch := self._pick():
-                self._dequeue(branch)
-                self._running += 1
-                self._wake()
-                return branch
+            if task := self._pick():
+                self._queue.remove(task)
+                self._fetching += 1
+                self._wake_workers()
+                return task
             self._idle += 1
             self._lock.wait()
             self._idle -= 1
-            self._called = max(0, self._called - 1)
+            self._notified = max(0, self._notified - 1)
         self._threads -= 1
         return None
 
     def _pick(self) -> Task | None:
-        if self._awaited and self._awaited.queued:
+        """Return the task whose next step is fetched next, or None."""
+        # What the reader waits for is fetched even when the buffer is full.
+        if self._awaited and self._awaited.is_queued:
             return self._awaited
-        first = self._first(self._queue)
-        if first is None or self._room <= 0 or not self._timely(first):
+        first = self._queue.first()
+        if first is None or self._room <= 0 or not self._is_due(first):
             return None
-        # What is read later and has one request after the other would take long then.
-        later = self._first(self._expected)
-        if later and self._timely(later):
-            return later
-        if self._queued < KNOWN_PER_WORKER * self._workers:
-            leading = self._first(self._leading)
-            if leading and self._timely(leading):
-                return leading
+        # Start sequential lists early: they take longest.
+        if (listed := self._queue.first_list()) and self._is_due(listed):
+            return listed
+        if self._queue.size < QUEUED_PER_WORKER * self._workers:
+            parent = self._queue.first_parent()
+            if parent and self._is_due(parent):
+                return parent
         return first
 
-    def _timely(self, branch: Task) -> bool:
-        """Say whether it is not too early for what a branch brings."""
-        if self._failed_at is not None and branch.place > self._failed_at:
+    def _is_due(self, task: Task) -> bool:
+        """Return whether the next step of a task may be fetched now."""
+        if self._failed_at is not None and task.position > self._failed_at:
             return False
-        # What is read only after the tree that is read now takes no more than half of the backlog.
-        later = branch.place[:1] > self._position[:1]
-        return not later or self._held < self._largest_backlog / 2
-
-    @staticmethod
-    def _first(queue: Queue) -> Task | None:
-        while queue:
-            place, _, branch = queue[0]
-            # Entries of branches that went on by the other queue, or were dropped, are passed by.
-            if branch.queued and place == (*branch.place, branch.fetched):
-                return branch
-            heapq.heappop(queue)
-        return None
+        # Prefetched streams may fill half of the buffer at most.
+        is_prefetched = task.position[:1] > self._position[:1]
+        return not is_prefetched or not self._buffer.is_half_full
 
     def _deliver(
-        self, branch: Task, outcome: Fetched[Any] | Exception | None, plans: list[ReadPlan[Any]]
+        self, task: Task, result: Fetched[Any] | Exception | None, plans: list[ReadPlan[Any]]
     ) -> None:
-        """Put what a step brought where the reader finds it. Whoever delivers claims the next."""
-        self._running -= 1
-        place = (*branch.place, branch.fetched)
-        branch.fetched += 1
-        if branch.dropped:
+        """Hand the result of a step to the reader. Whoever delivers claims the next task."""
+        self._fetching -= 1
+        position = task.next_position
+        task.steps_fetched += 1
+        if task.is_dropped:
             return
-        if isinstance(outcome, Fetched):
-            branch.arrived.append(outcome)
-            branch.ended = outcome.last
-            self._held += outcome.size
-            self._sizes += outcome.size
-            self._arrivals += 1
+        if isinstance(result, Fetched):
+            task.results.append(result)
+            task.has_ended = result.last
+            self._buffer.add(result.size)
         else:
-            branch.ended = True
-            if outcome is not None:
-                branch.arrived.append(outcome)
-                # What comes after an error will not be read.
-                self._failed_at = min(place, self._failed_at or place)
-        self._expect(place, plans)
-        if not branch.ended:
-            self._enqueue(branch)
-        if branch is self._awaited:
+            task.has_ended = True
+            if result is not None:
+                task.results.append(result)
+                # What follows an error is not read.
+                self._failed_at = min(position, self._failed_at or position)
+        self._add_plans(position, plans)
+        if not task.has_ended:
+            self._queue.add(task)
+        if task is self._awaited:
             self._arrival.notify()
 
-    def _expect(self, place: Place, plans: Iterable[ReadPlan[Any]]) -> None:
-        """Begin the plans that follow from a place in the order of reading."""
+    def _add_plans(self, position: Position, plans: Iterable[ReadPlan[Any]]) -> None:
+        """Add the tasks of plans that follow from a position."""
         for number, plan in enumerate(plans):
-            following = Task(plan, (*place, number))
-            heapq.heappush(self._planned, (following.place, next(self._numbers), following))
-            self._by_key.setdefault(plan.key, []).append(following)
-            self._enqueue(following)
+            task = Task(plan, (*position, number))
+            self._planned.add(task)
+            self._queue.add(task)
 
-    def _enqueue(self, branch: Task) -> None:
-        branch.queued = True
-        self._queued += 1
-        entry = ((*branch.place, branch.fetched), next(self._numbers), branch)
-        heapq.heappush(self._queue, entry)
-        if branch.plan.leads_to:
-            heapq.heappush(self._leading, entry)
-        elif len(branch.place) == 1:
-            heapq.heappush(self._expected, entry)
-
-    def _dequeue(self, branch: Task) -> None:
-        if branch.queued:
-            branch.queued = False
-            self._queued -= 1
-
-    def _wake(self) -> None:
-        """See that there are workers for what is queued and may be asked for."""
-        wanted = min(self._queued, max(self._room, self._awaited is not None))
-        calls = min(self._idle, wanted) - self._called
+    def _wake_workers(self) -> None:
+        """Notify or start as many workers as there are steps to fetch."""
+        wanted = min(self._queue.size, max(self._room, self._awaited is not None))
+        calls = min(self._idle, wanted) - self._notified
         if calls > 0:
             self._lock.notify(calls)
-            self._called += calls
-        while self._threads < min(self._workers, self._running + wanted):
+            self._notified += calls
+        while self._threads < min(self._workers, self._fetching + wanted):
             try:
                 threading.Thread(target=self._work, name="fetching", daemon=True).start()
-            except RuntimeError:  # the system allows for no more, at least for now
-                if not self._limited:
-                    self._limited = True
-                    logger.warning(
-                        "No more threads can be started: %d of %d workers fetch.",
-                        self._threads,
-                        self._workers,
-                    )
+            except RuntimeError:  # the system allows no more, at least for now
+                self._warn_of_limit()
                 return
             self._threads += 1
 
+    def _warn_of_limit(self) -> None:
+        if not self._is_limited:
+            self._is_limited = True
+            logger.warning(
+                "No more threads can be started: %d of %d workers fetch.",
+                self._threads,
+                self._workers,
+            )
+
     @property
     def _room(self) -> int:
-        """How many more answers may be asked for, if they are as large as those so far."""
-        mean = self._sizes / self._arrivals if self._sizes else 1.0
-        return int((self._largest_backlog - self._held) / mean) - self._running
+        """The number of further requests whose responses fit into the buffer."""
+        return self._buffer.room - self._fetching

@@ -1,8 +1,7 @@
-"""Records that are written as they came: checked against their schema, but not decoded.
+"""Records as raw JSON: checked against their schema and written as they came.
 
-The text of a page holds each record as a RECORD line wants it. Where a record is what its schema
-declares, all that is left to do is to cut it out; that is exact, and half the work of decoding a
-record, conforming it and encoding it again.
+If each record of a page is exactly what its schema declares, its text is the text of its RECORD
+message. To cut it out is exact, and half the work of decoding the record and encoding it again.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class SomeObject(Struct, gc=False):
-    """Any object; what is in it is skipped."""
+    """Any object. Its members are skipped."""
 
 
 class SomeArray(Struct, array_like=True, gc=False):
-    """Any array, likewise."""
+    """Any array. Its items are skipped."""
 
 
-# A number is not kept, so that a float is as good as the exact one. One beyond its range is an
-# error to msgspec, and read in the other way.
+# Numbers are only checked, so a float will do. One that is beyond its range is an error to msgspec,
+# and the page is decoded.
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -50,19 +49,19 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 class RawRecordReader:
     """Reads pages whose records all are as declared.
 
-    Of a field that is there twice the last value counts, as everywhere in JSON; both are written.
+    A property that a record has twice passes through twice; its last value is used.
 
     Args:
         schema: The stream's JSON Schema.
-        keys: The fields that every record must have, not null.
+        keys: The properties that every record must have, not null.
         replication_key: The replication key; None if there is none.
-        inherited: Those of the keys that come from the parent instead of the record.
-        path: Where the records are in a page, names with dots between them.
-        at_root: Whether they may be the root, too.
+        inherited: Those of the keys that come from the parent.
+        path: Where the records are in a page: names with dots between them.
+        at_root: Whether they may be the root as well.
 
     Raises:
-        TypeError: The schema has no like in msgspec.
-        ValueError: Likewise, or a record could not be known by its key.
+        TypeError: msgspec cannot express the schema.
+        ValueError: msgspec cannot express the schema, or records have no key of their own.
     """
 
     def __init__(  # noqa: PLR0913 - what it needs to know of a stream
@@ -79,7 +78,7 @@ class RawRecordReader:
         required = [key for key in keys if key not in inherited]
         if not required or not {*required, replication_key or required[0]} <= own.keys():
             raise ValueError("a record needs a key of its own, and its replication key")
-        # Fields of a struct are identifiers, and those without a default come first.
+        # The fields of a struct are identifiers. Those without a default come first.
         fields = {name: f"field{number}" for number, name in enumerate(own)}
         theirs = {f"inherited{number}": name for number, name in enumerate(inherited)}
         record = msgspec.defstruct(
@@ -100,7 +99,7 @@ class RawRecordReader:
             gc=False,
         )
         self._decode = msgspec.json.Decoder(record).decode
-        # One name more than needed, since one alone would make no tuple.
+        # Always two names at least: with one, `attrgetter` returns no tuple.
         self._pick = attrgetter(
             *(fields[name] for name in (replication_key or required[0], *required))
         )
@@ -114,18 +113,18 @@ class RawRecordReader:
         """Read a page.
 
         Args:
-            body: The bytes of the answer.
+            body: The body of the response.
             context: The values of the inherited keys.
 
         Returns:
-            The page, its body without the records, or None if it must be decoded: it is not what
-            it should be, or a record is not exactly what is declared, or not in one line.
+            The page, its body without the records. None if it must be decoded: it is not valid, a
+            record is not exactly what is declared, or it has line breaks.
         """
         if not in_one_line(body):
             return None
         try:
             if not body.isascii():
-                str(body, "utf-8")  # msgspec does not look into what it skips
+                str(body, "utf-8")  # msgspec does not check what it skips
             texts, rest = _find(body, [] if self._at_root and body[:1] == b"[" else self._path)
         except (ValueError, RecursionError, msgspec.DecodeError, responses.UnreadableError):
             return None
@@ -137,12 +136,12 @@ class RawRecordReader:
         context: Mapping[str, Any] | None = None,
         rest: object = None,
     ) -> Page | None:
-        """Make a page of the texts of its records.
+        """Return a page of the texts of its records.
 
         Args:
-            texts: The JSON of each record, in UTF-8 and one line.
+            texts: The JSON of each record: UTF-8 without line breaks.
             context: The values of the inherited keys.
-            rest: What else is in the page.
+            rest: The body of the page without its records.
 
         Returns:
             The page, or None if a record is not exactly what is declared.
@@ -157,7 +156,7 @@ class RawRecordReader:
             same, none = _one_or_all([*inherited.values()]), _one_or_all([UNSET] * len(inherited))
             stated = list(map(self._pick_theirs, records))
             if not {same, none}.issuperset(stated):
-                # What the parent says counts, whatever a record says itself.
+                # A record that names another parent must be changed.
                 return None
             head = msgspec.json.encode(inherited)[:-1] + b","
             texts = [
@@ -174,7 +173,7 @@ def _one_or_all(values: Sequence[object]) -> object:
 
 
 def in_one_line(body: Body) -> bool:
-    """Say whether a body, and so each text in it, has no line break, as JSON may between values."""
+    """Return whether a body has no line break, so that each value in it is one line."""
     return b"\n" not in body and b"\r" not in body
 
 
@@ -182,7 +181,7 @@ def _type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
     names = declared_types(field)
     if not names:
         return Raw
-    # msgspec tells an array from an object, but not two structs of ours.
+    # msgspec tells an array from an object, but not one of these structs from the other.
     both = {"array": list[Raw]} if "object" in names else {}
     return Union[tuple((TYPES | both)[name] for name in names)]  # noqa: UP007 - however many
 
@@ -201,7 +200,7 @@ def _key_type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _find(body: Body | Raw, path: Sequence[str]) -> tuple[list[Raw], Any]:
-    """Return the texts of the records in a body, and what else is in it."""
+    """Return the texts of the records in a body, and the body without them."""
     if not path:
         return _texts.decode(body), None
     members = _members.decode(body)

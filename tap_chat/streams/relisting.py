@@ -1,10 +1,10 @@
-"""Lists that change while they are paged by number, read until nothing of them is missing.
+"""Lists that are read again until nothing new comes.
 
-Whoever leaves such a list pulls all behind them to an earlier place, and one over the seam of two
-pages: it is on neither. So a list of more than one page is read again, until a reading brings
-nothing new, and as many were seen as the list says that it has. One reading is enough if the list
-says the same number on each page, as many came, and none of them came into it meanwhile: then
-nobody has left it, and nobody has moved.
+A record that leaves a list, or moves to its end, pulls those behind it to an earlier place. One of
+them may be pulled from a page that is not read yet to one that was: no page has it. So a list of
+more than one page is read again, until a reading brings nothing new and as many records came as the
+list states. One reading is enough if each page states the same number, as many records came, and
+none of them entered the list meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.streams.fan_out import Fetched
+from tap_chat.streams.paginators.base import stated_number
+from tap_chat.streams.read_plans import Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from tap_chat.singer.records import Record
     from tap_chat.streams.paginators import Page
 
-# A list into which something comes all the time has something new in each reading.
-MOST_READINGS = 3
+# If records enter a list all the time, each reading brings something new.
+MAX_READINGS = 3
 
-# Of the keys that are known. With a billion of them, two are the same once in 10^20 lists.
+# Of the key of a record. With a billion records, two digests are the same once in 10^20 lists.
 DIGEST_BYTES = 16
 
 
 class SeenRecords:
-    """The records that were seen, each as it was seen last.
+    """The records that were read, each in its last version.
 
     Args:
         version: From a record to what differs when it has changed.
@@ -36,74 +37,69 @@ class SeenRecords:
 
     def __init__(self, version: Callable[[Record], Any]) -> None:
         self._version = version
-        self._seen: dict[bytes, int] = {}
+        self._versions: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         """Return the number of records."""
-        return len(self._seen)
+        return len(self._versions)
 
-    def fresh(self, keys: Sequence[tuple[Any, ...]], records: Sequence[Record]) -> list[Record]:
-        """Return those records that were not seen as they are now.
+    def new_in(self, keys: Sequence[tuple[Any, ...]], records: Sequence[Record]) -> list[Record]:
+        """Return the records that were not read before in this version, and remember them.
 
         Args:
             keys: The key of each record.
             records: The records.
         """
-        found = []
+        new = []
         for key, record in zip(keys, records, strict=True):
             text = repr(key).encode("utf-8", "surrogatepass")
             digest = blake2b(text, digest_size=DIGEST_BYTES).digest()
             version = hash(self._version(record))
-            if self._seen.get(digest) != version:
-                self._seen[digest] = version
-                found.append(record)
-        return found
+            if self._versions.get(digest) != version:
+                self._versions[digest] = version
+                new.append(record)
+        return new
 
 
 def read_whole(
     walk: Callable[[], Iterator[Fetched[Page]]],
-    known: SeenRecords,
-    came_lately: Callable[[Record], bool],
-    unsettled: Callable[[int, int], None],
+    seen: SeenRecords,
+    total_path: str,
+    is_recent: Callable[[Record], bool],
+    report_missing: Callable[[int, int], None],
 ) -> Iterator[Fetched[list[Record]]]:
-    """Read a list, again if it has more than one page.
+    """Read a list, and read it again if it has more than one page.
 
     Args:
-        walk: Begins to read the list.
-        known: What was seen of it; nothing at first.
-        came_lately: Says whether a record may have come into the list, or moved in it, while it was
+        walk: Starts a walk over the pages of the list.
+        seen: The records of the list that were read; none at first.
+        total_path: Where a page states the number of records in the list.
+        is_recent: Returns whether a record may have entered the list, or moved in it, while it was
             read.
-        unsettled: Called with the number that the list says it has and the number that was seen, if
-            that is less after the last reading.
+        report_missing: Called with the stated number of records and the number that came, if fewer
+            came by the end of the last reading.
 
     Yields:
-        Of each page what was not seen before.
+        The new records of each page.
     """
     totals: set[int] = set()
-    quiet = True
-    for reading in range(1, MOST_READINGS + 1):
-        before, ended = len(known), False
+    is_quiet = True
+    for reading in range(1, MAX_READINGS + 1):
+        count_before, has_ended = len(seen), False
         for number, step in enumerate(walk(), 1):
-            totals.add(total_items(step.value.body))
+            totals.add(stated_number(step.value.body, total_path) or 0)
             total = max(totals)
-            fresh = known.fresh(step.value.keys, step.value.records)
-            quiet = quiet and not any(map(came_lately, fresh))
+            new = seen.new_in(step.value.keys, step.value.records)
+            is_quiet = is_quiet and not any(map(is_recent, new))
             if reading == 1:
-                settled = number == 1 or (quiet and totals == {len(known)})
+                is_settled = number == 1 or (is_quiet and totals == {len(seen)})
             else:
-                settled = len(known) == before
-            settled = settled and len(known) >= total
-            ended = settled or reading == MOST_READINGS
-            last = step.last and ended
-            if last and len(known) < total:
-                unsettled(total, len(known))
-            yield Fetched(fresh, step.size, last)
-        if ended:
+                is_settled = len(seen) == count_before
+            is_settled = is_settled and len(seen) >= total
+            has_ended = is_settled or reading == MAX_READINGS
+            is_last = step.last and has_ended
+            if is_last and len(seen) < total:
+                report_missing(total, len(seen))
+            yield Fetched(new, step.size, is_last)
+        if has_ended:
             return
-
-
-def total_items(body: Any) -> int:  # noqa: ANN401
-    """Return the number of records that a list says it has, or 0 if it does not say."""
-    numbers = body.get("pagination") if isinstance(body, dict) else None
-    total = numbers.get("total_items") if isinstance(numbers, dict) else None
-    return total if type(total) is int else 0

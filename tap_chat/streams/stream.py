@@ -19,8 +19,8 @@ from typing_extensions import override
 from tap_chat.http import responses
 from tap_chat.http.errors import MissingError
 from tap_chat.singer.progress import RecordCounter
-from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.paginators import Page, PaginationError, SinglePagePaginator
+from tap_chat.streams.read_plans import Fetched, ReadPlan
 from tap_chat.streams.record_stream import RecordStream
 
 if TYPE_CHECKING:

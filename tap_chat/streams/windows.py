@@ -1,4 +1,4 @@
-"""Walking time in windows, oldest first, so that a run can stop anywhere and go on."""
+"""Windows of time, read from the oldest to the latest, so that a run can stop after each."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """A stretch of time; the next one starts where it ends.
+    """A span of time, in the unit of the stream: milliseconds for Dixa, days for LiveChat.
 
     Attributes:
-        start: Its first moment, in the stream's unit (ms for Dixa, days for LiveChat).
-        end: Its end, likewise.
+        start: The start.
+        end: The end, which is the start of the next window.
     """
 
     start: int
@@ -30,13 +30,13 @@ class TimeWindow:
 
 
 class TimeWindows:
-    """The windows from a start to a fixed end, each of which may still be halved.
+    """The windows from a start to an end, in the unit of the stream.
 
     Args:
-        start: The first moment.
+        start: The start of the first window.
         end: The end of the last window.
-        size: The largest window, in the same unit.
-        smallest: A window of no more than this is not halved.
+        size: The size of a window; the last may be smaller.
+        smallest: The size of the smallest window that can come of halving.
     """
 
     def __init__(self, start: int, end: int, size: int, *, smallest: int = 1) -> None:
@@ -56,13 +56,13 @@ class TimeWindows:
             yield self._pending.popleft()
 
     def is_divisible(self, window: TimeWindow) -> bool:
-        """Say whether a window is large enough to be halved."""
+        """Return whether a window is large enough to be halved."""
         return window.end - window.start > self._smallest
 
     def halve(self, window: TimeWindow) -> None:
-        """Put the halves of a window back in its place.
+        """Yield the halves of a window next.
 
         Args:
-            window: The window that was just yielded.
+            window: The window that was yielded last.
         """
         self._pending.extendleft(reversed(window.halves))

@@ -18,7 +18,8 @@ import pytest
 from running import assert_complete, by_stream, ended_after, full_config, missing
 
 from tap_chat.sandbox import Fault, Options, Sandbox, World
-from tap_chat.streams.fan_out import FanOut, Fetched, ReadPlan
+from tap_chat.streams.fan_out import FanOut
+from tap_chat.streams.read_plans import Fetched, ReadPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

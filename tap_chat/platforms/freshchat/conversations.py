@@ -35,7 +35,7 @@ from tap_chat.platforms.freshchat.users import (
     valid_bookmark,
 )
 from tap_chat.streams import state_scope
-from tap_chat.streams.fan_out import Fetched, ReadPlan
+from tap_chat.streams.read_plans import Fetched, ReadPlan
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:

@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_chat.http.responses import Body
-    from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.paginators import Paginator
+    from tap_chat.streams.read_plans import ReadPlan
 
 #: Freshchat: page sizes to which the server may limit a request.
 SERVER_PAGE_SIZES = (20, 50)
+
+#: Freshchat: where a list states its number of rows, if it does.
+TOTAL_ROWS_PATH = "pagination.total_items"
 
 #: Freshchat: how lists are paged. Some lists have no link to the next page.
 PAGES = partial(
     PageNumberPaginator,
     page_size_param="items_per_page",
     total_path="pagination.total_pages",
-    total_rows_path="pagination.total_items",
+    total_rows_path=TOTAL_ROWS_PATH,
 )
 NEXT_URL_PATH = "links.next_page"
 

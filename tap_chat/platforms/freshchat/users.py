@@ -11,11 +11,11 @@ from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.resume import remaining
-from tap_chat.platforms.freshchat.streams import FreshchatStream, is_addressable
+from tap_chat.platforms.freshchat.streams import TOTAL_ROWS_PATH, FreshchatStream, is_addressable
 from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.singer.sdk import PROGRESS_MARKERS
 from tap_chat.singer.timestamps import EARLIEST, read_datetime, write_datetime
-from tap_chat.streams.fan_out import Fetched, ReadPlan
+from tap_chat.streams.read_plans import Fetched, ReadPlan
 from tap_chat.streams.relisting import SeenRecords, read_whole
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class FreshchatUsers(FreshchatStream):
         written = SeenRecords(updated_time)
         for name in ("updated_from", "created_from"):
             for step in self._read_list(name, inclusive_start(since)):
-                users = written.fresh([(user["id"],) for user in step.value], step.value)
+                users = written.new_in([(user["id"],) for user in step.value], step.value)
                 yield Fetched(users, step.size, step.last and name == "created_from")
 
     def pending(
@@ -147,6 +147,7 @@ class FreshchatUsers(FreshchatStream):
         return read_whole(
             partial(self.fetch_pages, request),
             SeenRecords(updated_time),
+            TOTAL_ROWS_PATH,
             self._is_recent,
             self._note_incomplete,
         )

@@ -20,8 +20,8 @@ from tap_chat.http.request import Request
 from tap_chat.platforms.livechat import fields
 from tap_chat.platforms.livechat.base import BEGINNING, ENDED, ChatPart, LiveChatStream
 from tap_chat.platforms.livechat.pages import ChatPage, QueryCap, WindowResult, rows_by_agent
-from tap_chat.streams.fan_out import Fetched, ReadPlan
 from tap_chat.streams.probes import Probe
+from tap_chat.streams.read_plans import Fetched, ReadPlan
 from tap_chat.streams.windows import TimeWindow, TimeWindows
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_chat.singer.records import RecordChunk
-    from tap_chat.streams.fan_out import ReadPlan
     from tap_chat.streams.paginators import Paginator
+    from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.session import Session
 
 FIELDS: dict[str, dict[str, Any]] = {
