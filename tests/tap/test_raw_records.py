@@ -120,7 +120,7 @@ def parsed(page: Page) -> list[Any]:
     st.integers(0),
     st.binary(max_size=2),
 )
-def test_page_is_read_as_if_it_was_decoded_or_not_at_all(
+def test_raw_page_equals_the_decoded_page_or_is_refused(
     records: list[Any], ascii_only: Any, indent: Any, place: int, noise: bytes
 ) -> None:
     body = {"data": {"rows": records, "next": "é"}, "total": Decimal("1.50")}
@@ -139,7 +139,7 @@ def test_page_is_read_as_if_it_was_decoded_or_not_at_all(
 
 
 @given(st.lists(FITTING, max_size=3))
-def test_page_that_is_as_declared_is_read_verbatim(records: list[Any]) -> None:
+def test_page_that_matches_its_schema_is_read_raw(records: list[Any]) -> None:
     body = spell({"data": {"rows": records, "next": [1]}, "total": 3}, ascii_only=True, indent=None)
     page = READER.read(body.encode())
     if "\\ud" not in body and "E+" not in body and "E-" not in body:
@@ -169,7 +169,7 @@ def test_parents_keys_win_over_the_records_own() -> None:
     assert reader.read(b'[{"id": "1", "parent": true}]', {"parent": 1}) is None
 
 
-def test_several_keys_of_the_parent_are_its_own() -> None:
+def test_records_get_several_keys_of_the_parent() -> None:
     reader = RawRecordReader(SCHEMA, ("parent", "other", "id"), inherited=("parent", "other"))
     context = {"parent": "a", "other": 2, "more": 3}
     page = reader.read(b'[{"id": "1"}, {"other": 2, "id": "2", "parent": "a"}]', context)
@@ -193,7 +193,7 @@ def test_several_keys_of_the_parent_are_its_own() -> None:
         {"time": 5},
     ],
 )
-def test_page_with_a_record_to_change_or_refuse_is_not_read_verbatim(field: Any) -> None:
+def test_page_with_an_invalid_record_is_not_read_raw(field: Any) -> None:
     body = spell({"data": {"rows": [{"id": "1"} | field]}}, ascii_only=True, indent=None)
     assert READER.read(body.encode()) is None
 
@@ -211,17 +211,17 @@ def test_page_with_a_record_to_change_or_refuse_is_not_read_verbatim(field: Any)
         b'{"data": {"rows": [{"id": "1", "any": %b}]}}' % (b"[" * 100_000 + b"]" * 100_000),
     ],
 )
-def test_page_that_is_not_what_it_should_be_is_left_to_the_other_way(body: bytes) -> None:
+def test_page_with_another_structure_is_not_read_raw(body: bytes) -> None:
     assert READER.read(body) is None
 
 
 @pytest.mark.parametrize("keys", [(), ("any",), ("thing",), ("missing",)])
-def test_keys_that_can_not_be_compared_are_left_to_the_other_way(keys: tuple[str, ...]) -> None:
+def test_page_with_keys_that_can_not_be_compared_is_not_read_raw(keys: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=r"."):
         RawRecordReader(SCHEMA, keys)
 
 
-def test_streams_are_read_as_raw_json() -> None:
+def test_streams_can_be_read_raw() -> None:
     streams = TapChat(validate_config=False).discover_streams()
     decoded = {stream.name for stream in streams if not stream.raw_reader}
     # A response with one record, and a stream whose records lead to those of others.
