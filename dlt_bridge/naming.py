@@ -1,7 +1,7 @@
-"""Names of tables and columns: dlt's snake_case, but with the letters of all alphabets.
+"""Names of tables and columns: dlt's snake_case, with the letters of all alphabets.
 
-dlt imports this module by its name, which stands in the schema of each pipeline that began with
-it. So what a name becomes here must never change.
+The schema of each pipeline stores the name of this module, and dlt imports it by that name. So the
+module must keep its name, and a name must always become the same name.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from itertools import pairwise
 from dlt.common.normalizers.naming.snake_case import NamingConvention as SnakeCase
 from typing_extensions import override
 
-# Names may differ by nothing but these: `# of orders`, `% of orders`. Before a letter or a digit
-# they say nothing: `$id`, `#1`.
+# Names may differ only in these: `# of orders`, `% of orders`. Before a letter or a digit, they
+# have no meaning: `$id`, `#1`.
 _SIGNS = {"%": " percent ", "#": " number ", "$": " dollar "}
 _SIGN = re.compile(r"[%#$](?![a-zA-Z0-9])")
-# As snake_case has them.
+# The replacements of snake_case.
 _REDUCED = {"+": "x", "*": "x", "@": "a", "|": "l"}
-# What chooses between the forms of a character, and is not seen.
+# Invisible characters that select a form of the character before them.
 _SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-# Where words begin, if `A` is any capital letter, `a` a small one, and `0` a digit.
+# The beginnings of words, where `A` is any capital letter, `a` any small letter, `0` any digit.
 _WORD = re.compile("(?<=[^_])(?=Aa)|(?<=[a0])(?=A)")
 _UNDERSCORES = re.compile("_+")
 
 
 class NamingConvention(SnakeCase):
-    """Makes names as snake_case does, and keeps letters and digits of all alphabets.
+    """snake_case that keeps the letters and digits of all alphabets.
 
-    Names of ASCII characters are those of snake_case, but that `%`, `#` and `$` are words where
-    they say something. Symbols beyond ASCII have their names in Unicode (`€` is `euro`), and all
-    else that is neither a letter nor a digit stands between words.
+    A name of ASCII characters becomes the same as in snake_case, except that `%`, `#` and `$`
+    become words where they have a meaning. Symbols beyond ASCII become their Unicode names (`€`
+    becomes `euro`). All other characters that are neither letters nor digits separate words.
 
-    The length is that in UTF-8, as PostgreSQL counts it. A name that was made is not changed by
-    making it again.
+    Lengths are counted in bytes of UTF-8, as PostgreSQL counts them. A name that is normalized
+    already does not change.
     """
 
     def __init__(self, max_length: int | None = None) -> None:
@@ -72,17 +72,17 @@ class NamingConvention(SnakeCase):
 
 @cache
 def _in_words(name: str) -> str:
-    """Return a name whose words have spaces between them, and nothing else."""
+    """Return a name with spaces, and nothing else, between its words."""
     return " ".join("".join(map(_word, _SELECTOR.sub("", name))).split())
 
 
 def _word(character: str) -> str:
-    """Return what stands for a character; spaces around it make it a word of its own."""
+    """Return the replacement of a character; spaces around it make it a word of its own."""
     category = unicodedata.category(character)
     if character == "_" or category[0] in "LMN":
         return character
     if category == "Cf":
-        # Not seen, such as the mark with which a file begins.
+        # Invisible, such as a byte order mark.
         return ""
     if character.isascii():
         return _REDUCED.get(character, " ")
@@ -94,7 +94,7 @@ def _word(character: str) -> str:
 
 
 def _snake_case(words: str) -> str:
-    """Return words as snake_case would, if it had all letters."""
+    """Return words as snake_case would, if it knew all letters."""
     name = words.replace(" ", "_")
     shape = "".join(map(_shape, name))
     breaks = [0, *(word.start() for word in _WORD.finditer(shape)), len(name)]
@@ -102,7 +102,7 @@ def _snake_case(words: str) -> str:
     name = unicodedata.normalize("NFC", name.lower())
     if name[0].isdecimal():
         name = f"_{name}"
-    # Two underscores are between the parts of a path.
+    # Two underscores separate the parts of a path, so that none may be within a name.
     kept = name.rstrip("_")
     return _UNDERSCORES.sub("_", kept + "x" * (len(name) - len(kept)))
 

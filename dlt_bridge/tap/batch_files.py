@@ -2,8 +2,8 @@
 
 https://sdk.meltano.com/en/latest/batch.html
 
-Which files a tap may name is bounded: else its output could have any file of the machine, or any
-address that the machine reaches, loaded into the destination.
+A tap may only name files in allowed folders. Otherwise its output could load any file of the
+machine, or any address that the machine reaches, into the destination.
 """
 
 from __future__ import annotations
@@ -29,48 +29,48 @@ if TYPE_CHECKING:
 
     from dlt_bridge.tap.messages import Batch, Schema
 
-#: Rows of a Parquet file that are read at once.
+#: The rows of a Parquet file that are read at once.
 PARQUET_ROWS = 20_000
-UNPACKED = (None, "none")
+UNCOMPRESSED = (None, "none")
 
 _LOCAL = frozenset({"", "file", "local"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# What addresses are chained with, and what leads out of a folder.
+# Chains URLs of fsspec; and a part of a path that leads out of a folder.
 _CHAIN = "::"
 _OUTWARDS = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
 
 
 class BatchFolders:
-    """The places that the files of BATCH messages may be in.
+    """The folders that the files of BATCH messages may be in.
 
     Args:
-        given: Folders and addresses (`s3://bucket/folder`) that the user allows besides the usual
-            ones: the working folder, and the one for temporary files.
+        allowed: Folders and URLs (`s3://bucket/folder`) that the user allows, besides the working
+            folder and the folder for temporary files.
     """
 
-    def __init__(self, given: Sequence[str] = ()) -> None:
-        local = [os.curdir, tempfile.gettempdir(), *(name for name in given if _is_local(name))]
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        local = [os.curdir, tempfile.gettempdir(), *(name for name in allowed if _is_local(name))]
         self._folders = [_path(name).resolve() for name in local]
-        self._addresses = [name.rstrip("/") + "/" for name in given if not _is_local(name)]
+        self._urls = [name.rstrip("/") + "/" for name in allowed if not _is_local(name)]
 
-    def opened(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> IO[bytes]:
         """Open a file.
 
         Raises:
             OSError: It can't be opened.
-            ImportError: A package for its address is missing.
-            _RefusedError: It is in no place that is allowed, or is no file.
+            ImportError: A package for its URL is missing.
+            _RefusedError: It is in no allowed folder, or is no ordinary file.
         """
         if not _is_local(name):
-            if not any(_is_within(name, address) for address in self._addresses):
+            if not any(_is_within(name, url) for url in self._urls):
                 raise _RefusedError(_ELSEWHERE)
             file: IO[bytes] = fsspec.open(name, "rb").open()
             return file
-        # Where links lead to counts.
+        # The target of a link must be in an allowed folder.
         path = _path(name).resolve()
         if not any(path.is_relative_to(folder) for folder in self._folders):
             raise _RefusedError(_ELSEWHERE)
-        # A pipe or a device may give nothing, or never end.
+        # Reading a pipe or a device may never end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -78,16 +78,16 @@ class BatchFolders:
         return os.fdopen(descriptor, "rb")
 
 
-def batch_folders(config: Mapping[str, Any], given: Sequence[str]) -> BatchFolders:
-    """Return the places for a tap: with the one that its own settings (`batch_config`) name."""
+def batch_folders(config: Mapping[str, Any], allowed: Sequence[str]) -> BatchFolders:
+    """Return the folders of a tap, with the one that its settings (`batch_config`) name."""
     root: Any = config
     for name in ("batch_config", "storage", "root"):
         root = root.get(name) if isinstance(root, dict) else None
-    return BatchFolders([*given, root] if isinstance(root, str) else given)
+    return BatchFolders([*allowed, root] if isinstance(root, str) else allowed)
 
 
 class _RefusedError(Exception):
-    """A file is not read; the text ends the sentence that begins with it."""
+    """A file that is not read. The message is the end of a sentence that begins with its name."""
 
 
 _ELSEWHERE = (
@@ -96,21 +96,23 @@ _ELSEWHERE = (
 )
 
 
-def batch_lines(schema: Schema, batch: Batch, number: int, places: BatchFolders) -> Iterator[bytes]:
+def batch_lines(
+    schema: Schema, batch: Batch, number: int, folders: BatchFolders
+) -> Iterator[bytes]:
     """Yield the records of a BATCH as lines of RECORD messages.
 
     Args:
         schema: The SCHEMA of its stream.
         batch: The message.
         number: The number of its line, for errors.
-        places: Where its files may be.
+        folders: The folders that its files may be in.
 
     Raises:
-        MessageError: A file can't be read, may not be, or is of a kind that is not known.
+        MessageError: A file can't be read, is in no allowed folder, or has an unknown format.
     """
     encoding = batch.encoding
     if encoding.format not in {"jsonl", "parquet"} or (
-        encoding.format == "jsonl" and encoding.compression not in {*UNPACKED, "gzip"}
+        encoding.format == "jsonl" and encoding.compression not in {*UNCOMPRESSED, "gzip"}
     ):
         raise MessageError(
             f"Stream {batch.stream}: the BATCH in line {number} has files of the format"
@@ -120,20 +122,21 @@ def batch_lines(schema: Schema, batch: Batch, number: int, places: BatchFolders)
         )
     end = b"" if batch.version is None else b',"version":%d' % batch.version
     properties = schema.schema.get("properties")
-    messages = not (isinstance(properties, dict) and "record" in properties)
+    # A record may have a property `record` itself.
+    refuse_messages = not (isinstance(properties, dict) and "record" in properties)
     for name in batch.manifest:
         problem = ""
         try:
-            with places.opened(name) as file:
+            with folders.open(name) as file:
                 records = _parquet(file) if encoding.format == "parquet" else _jsonl(file)
                 for record in records:
-                    if messages and _is_message(record):
+                    if refuse_messages and _is_message(record):
                         problem = "has RECORD messages, where the records alone belong"
                         break
                     yield b'{"record":' + record + end + b"}"
         except Exception as error:  # noqa: BLE001 - each file system has errors of its own
             problem = _problem(error)
-        # Outside of the handler: the text of the original may have a whole address, with its key.
+        # Raised outside the handler: the original error may show a whole URL, with its key.
         if problem:
             raise MessageError(
                 f"Stream {batch.stream}: the file {_shown(name)} of the BATCH in line {number}"
@@ -142,7 +145,7 @@ def batch_lines(schema: Schema, batch: Batch, number: int, places: BatchFolders)
 
 
 def _problem(error: Exception) -> str:
-    """Return what is wrong with a file, without anything that its address may say."""
+    """Return what is wrong with a file, without its URL."""
     if isinstance(error, _RefusedError):
         return str(error)
     if isinstance(error, ImportError):
@@ -163,23 +166,23 @@ def _path(name: str) -> Path:
     if not (scheme := _SCHEME.match(name)):
         return Path(name)
     path = name[scheme.end() :]
-    # What Python's own `as_uri` packs; a name that really has a percent sign is found as it is.
+    # Python's `as_uri` quotes names; a name that has a percent sign itself exists as it is.
     return Path(path) if os.path.lexists(path) else Path(unquote(path))
 
 
-def _is_within(name: str, address: str) -> bool:
-    """Say whether an address is within another, whatever it is chained with."""
-    rest = name[len(address) :]
-    return name.startswith(address) and _CHAIN not in rest and not _OUTWARDS.search(unquote(rest))
+def _is_within(name: str, url: str) -> bool:
+    """Return whether a URL is within another one."""
+    rest = name[len(url) :]
+    return name.startswith(url) and _CHAIN not in rest and not _OUTWARDS.search(unquote(rest))
 
 
 def _shown(name: str) -> str:
-    """Return the name of a file without what a URL may say of credentials."""
+    """Return the name of a file without the parts of a URL that may have credentials."""
     return name.partition("?")[0].rpartition("/")[2]
 
 
 def _is_message(record: bytes) -> bool:
-    """Say whether a line is a message with a record, and no record."""
+    """Return whether a line is a RECORD message, and not the record alone."""
     if b'"RECORD"' not in record or b'"record"' not in record:
         return False
     with suppress(ValueError, RecursionError):
@@ -196,10 +199,10 @@ _decoder = msgspec.json.Decoder(_Message)
 
 
 def _jsonl(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a file that may be compressed, whatever its message says of that."""
-    packed = file.read(2) == b"\x1f\x8b"
+    """Yield the lines of a file, compressed or not: the message may be wrong about that."""
+    is_gzip = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    for line in gzip.GzipFile(fileobj=file) if packed else file:
+    for line in gzip.GzipFile(fileobj=file) if is_gzip else file:
         if record := line.strip():
             yield record
 

@@ -1,4 +1,4 @@
-"""Singer lines to typed messages (https://hub.meltano.com/singer/spec); records stay undecoded."""
+"""Decodes Singer lines to messages (https://hub.meltano.com/singer/spec); records stay JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Schema(Struct, frozen=True, tag_field="type", tag="SCHEMA"):
 
     stream: str
     schema: dict[str, Any]
-    # Taps write a text for one key, and null for a key that they don't have.
+    # Some taps write one key as a string, and null for no key.
     key_properties: tuple[str | None, ...] | str | None = None
 
     @property
@@ -38,20 +38,20 @@ class Record(Struct, frozen=True, tag_field="type", tag="RECORD"):
 
 
 class State(Struct, frozen=True, tag_field="type", tag="STATE"):
-    """What to hand to the tap's next run once all records before it are loaded, as JSON text."""
+    """The state for the tap's next run, once all records before it are loaded; as JSON text."""
 
     value: Raw
 
 
 class ActivateVersion(Struct, frozen=True, tag_field="type", tag="ACTIVATE_VERSION"):
-    """Records of older versions are gone at the source."""
+    """Records of older versions do not exist at the source any more."""
 
     stream: str
     version: int
 
 
 class Encoding(Struct, frozen=True):
-    """How the files of a BATCH are written."""
+    """The format of the files of a BATCH."""
 
     format: str
     compression: str | None = None
@@ -67,7 +67,7 @@ class Batch(Struct, frozen=True, tag_field="type", tag="BATCH"):
 
 
 class OtherMessage(Struct, frozen=True):
-    """A message of a type that Singer does not have, and that tells of no record, such as a log.
+    """A message of a type that Singer does not have, with no record in it, such as a log.
 
     Attributes:
         type: Its type, as the tap wrote it.
@@ -76,8 +76,8 @@ class OtherMessage(Struct, frozen=True):
     type: str
 
 
-class _Typed(Struct):
-    """What any message has; the rest says whether it can be a record."""
+class _AnyMessage(Struct):
+    """A message of any type; with a stream or a record, it may be data."""
 
     type: str
     stream: Raw = Raw()
@@ -89,14 +89,14 @@ Message = StreamMessage | State
 
 RECORD_NAME = b'"record"'
 
-# A type that looks like one of a message is shown.
+# An error shows a type only if it looks like one: it may be any text of a record.
 _OTHER_TYPE = re.compile(r"Invalid value '(?![A-Z_]{1,40}').*", re.DOTALL)
 
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _states = msgspec.json.Decoder(State)
-_heads = msgspec.json.Decoder(dict[str, Any])
-_typed = msgspec.json.Decoder(_Typed)
-#: Types of what programs write beside records; of any other, it is not known what is lost with it.
+_prefixes = msgspec.json.Decoder(dict[str, Any])
+_any_messages = msgspec.json.Decoder(_AnyMessage)
+#: The types of other messages that are skipped; a message of any other type may be data.
 HARMLESS = frozenset(
     {"DEBUG", "HEARTBEAT", "INFO", "LOG", "METRIC", "METRICS", "TRACE", "WARN", "WARNING"}
 )
@@ -110,7 +110,7 @@ def decode_message(line: bytes, number: int) -> Message | OtherMessage:
         number: Its number, for errors.
 
     Returns:
-        The message; `OtherMessage` if nothing is lost without it.
+        The message; an `OtherMessage` can be skipped.
 
     Raises:
         MessageError: It is no message. The error names its number and shows none of its text.
@@ -120,29 +120,29 @@ def decode_message(line: bytes, number: int) -> Message | OtherMessage:
         return _decoder.decode(line)
     except (ValueError, RecursionError) as error:  # msgspec's errors, and those of UTF-8
         problem = error
-    # Halves of surrogate pairs: in a record, they are values like others.
-    if isinstance(problem, ValueError) and (other := add_placeholders(line)):
+    # Half of a surrogate pair, or NaN: a record may have one.
+    if isinstance(problem, ValueError) and (replaced := add_placeholders(line)):
         try:
-            message = _decoder.decode(other.text)
+            message = _decoder.decode(replaced.text)
         except (ValueError, RecursionError):
             message = None
         if isinstance(message, Record):
             return message
     if harmless := _harmless(line):
         return harmless
-    # What stands as its type may be anything that somebody wrote.
     shown = _OTHER_TYPE.sub("an unknown type", str(problem))
     raise MessageError(f"Line {number} is no Singer message: {shown}.")
 
 
 def _harmless(line: bytes) -> OtherMessage | None:
-    """Return what a line is that is no message, but that can be left out."""
+    """Return the message of a line that can be skipped; None for any other line."""
     try:
-        message = _typed.decode(line)
+        message = _any_messages.decode(line)
     except (ValueError, RecursionError):
         return None
-    told = bytes(message.stream) or bytes(message.record)
-    return OtherMessage(message.type) if message.type.upper() in HARMLESS and not told else None
+    has_data = bytes(message.stream) or bytes(message.record)
+    is_harmless = message.type.upper() in HARMLESS and not has_data
+    return OtherMessage(message.type) if is_harmless else None
 
 
 def state_text(line: bytes) -> str:
@@ -162,7 +162,7 @@ def state_value(line: bytes, number: int) -> dict[str, Any]:
         number: Its number, for errors.
 
     Raises:
-        MessageError: It is no object, or has something that Python can't hold.
+        MessageError: It is no object, or Python can't hold it.
     """
     try:
         value = json.loads(line.decode())["value"]
@@ -177,10 +177,10 @@ def state_value(line: bytes, number: int) -> dict[str, Any]:
 
 
 def record_prefix(line: bytes, stream: str) -> bytes | None:
-    """Return what every line with a record of the same stream begins with.
+    """Return the bytes that each line with a record of a stream begins with.
 
-    Most lines are records that differ in nothing but what comes after these bytes, so they need
-    not be decoded to be told apart.
+    Most lines are records that differ only after these bytes, so that their stream is known without
+    decoding them.
 
     Args:
         line: A line with a RECORD.
@@ -189,9 +189,9 @@ def record_prefix(line: bytes, stream: str) -> bytes | None:
     Returns:
         The bytes up to the name `record`, or None if the line does not begin with type and stream.
     """
-    head = line[: line.find(RECORD_NAME)]
+    prefix = line[: line.find(RECORD_NAME)]
     try:
-        start = _heads.decode(head.rstrip().removesuffix(b",") + b"}")
+        message = _prefixes.decode(prefix.rstrip().removesuffix(b",") + b"}")
     except (ValueError, RecursionError):
         return None
-    return head if start == {"type": "RECORD", "stream": stream} else None
+    return prefix if message == {"type": "RECORD", "stream": stream} else None

@@ -148,12 +148,12 @@ def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
     names += [f"simplecache::{file.as_uri()}", f"zip://1.json::{file.as_uri()}"]
     for name in names:
         with pytest.raises(Exception, match="in no place that is allowed"):
-            BatchFolders().opened(name)
+            BatchFolders().open(name)
     with pytest.raises(PipelineStepFailed, match="by batch_places") as failed:
         stage.load(named(f"{file}?sig=SIGNATURE"))
     assert "SIGNATURE" not in str(failed.value)
     for place in (elsewhere, elsewhere.as_uri()):
-        BatchFolders([str(place)]).opened(str(file)).close()
+        BatchFolders([str(place)]).open(str(file)).close()
     for place, name in (("work", "2.json"), ("temporary", "3 %.json")):
         (elsewhere.parent / place / name).write_text(json.dumps({"id": int(name[0])}))
     manifest = ["2.json", (elsewhere.parent / "temporary" / "3 %.json").as_uri(), str(file)]
@@ -177,19 +177,19 @@ def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
 def test_address_is_within_one_that_is_allowed(place: str, name: str, *, allowed: bool) -> None:
     fsspec.filesystem("memory").pipe(name.removeprefix("memory:/"), b"{}")
     if allowed:
-        with BatchFolders([place]).opened(name) as file:
+        with BatchFolders([place]).open(name) as file:
             assert file.read() == b"{}"
     else:
         with pytest.raises(Exception, match="in no place"):
-            BatchFolders([place]).opened(name)
+            BatchFolders([place]).open(name)
 
 
 def test_root_of_the_taps_own_settings_is_allowed(elsewhere: Path) -> None:
     config = {"batch_config": {"storage": {"root": elsewhere.as_uri()}}}
-    with batch_folders(config, []).opened(str(elsewhere / "1.json")) as file:
+    with batch_folders(config, []).open(str(elsewhere / "1.json")) as file:
         assert file.read() == b'{"id": 1}'
     with pytest.raises(Exception, match="in no place"):
-        batch_folders({"batch_config": "x"}, []).opened(str(elsewhere / "1.json"))
+        batch_folders({"batch_config": "x"}, []).open(str(elsewhere / "1.json"))
 
 
 def test_file_that_never_ends_is_refused(stage: Stage, tmp_path: Path) -> None:
