@@ -13,8 +13,8 @@ from tap_chat.config.errors import config_error, is_section
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Of the working folder alone: one above it may be somebody else's, and an address in it would be
-#: sent the key of this run.
+#: In the working folder alone. A file in a folder above may be somebody else's, and could send the
+#: credentials of this run to another address.
 DOTENV = ".env"
 
 
@@ -30,10 +30,10 @@ def from_environment(
         environ: The variables.
 
     Returns:
-        The settings that have a variable that is not empty, sections as objects.
+        The settings whose variables are set and not empty; sections as objects.
 
     Raises:
-        ConfigValidationError: The variable of a setting that is no text is not JSON.
+        ConfigValidationError: The setting is no text, and its variable is not JSON.
     """
     found: dict[str, Any] = {}
     for name, setting in schema["properties"].items():
@@ -49,10 +49,10 @@ def from_environment(
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of the process over those of `.env` in the working folder.
+    """Return the variables of the process, and those of `.env` that the process does not have.
 
     Raises:
-        ConfigValidationError: That file can't be read.
+        ConfigValidationError: `.env` is not text in UTF-8.
     """
     try:
         dotenv = dotenv_values(DOTENV)
@@ -72,7 +72,7 @@ def _from_text(variable: str, text: str, setting: Mapping[str, Any]) -> Any:  # 
 
 
 def _kinds(setting: Mapping[str, Any]) -> set[str]:
-    """Return the JSON types that a setting may have."""
+    """Return the JSON types of a setting."""
     kinds = {kind for choice in setting.get("anyOf", ()) for kind in _kinds(choice)}
     kinds |= {"string" for value in setting.get("enum", ()) if isinstance(value, str)}
     declared = setting.get("type", ())

@@ -1,4 +1,4 @@
-"""Where settings are not what their JSON Schema says, in sentences without any value."""
+"""The errors of settings as sentences, without a value."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def config_error(*errors: str) -> ConfigValidationError:
 def schema_errors(
     values: Mapping[str, Any], schema: Mapping[str, Any], program: str
 ) -> Iterator[str]:
-    """Yield what is wrong with settings, as sentences.
+    """Yield the errors of settings, as sentences.
 
     Args:
         values: The settings.
         schema: Their JSON Schema.
-        program: The program that takes them, whose `--about` lists them.
+        program: The program whose `--about` lists the settings.
     """
     yield from name_errors(values, schema, program)
     for error in Draft202012Validator(schema).iter_errors(values):
@@ -54,13 +54,13 @@ def schema_errors(
 def name_errors(
     values: Mapping[str, Any], schema: Mapping[str, Any], program: str, at: str = ""
 ) -> Iterator[str]:
-    """Yield which settings are not known or missing, as sentences.
+    """Yield the errors of unknown and missing settings, as sentences.
 
     Args:
         values: The settings of a section, or of the whole.
         schema: Its JSON Schema.
-        program: The program that takes them, whose `--about` lists them.
-        at: What stands before their names.
+        program: The program whose `--about` lists the settings.
+        at: The prefix of their names.
     """
     known = schema["properties"]
     for name in sorted(values.keys() - known.keys()):
@@ -76,24 +76,24 @@ def name_errors(
 
 
 def value_error(name: str, schema: Mapping[str, Any]) -> str:
-    """Return the sentence for a setting that is not what its JSON Schema says.
+    """Return the error of a setting that does not fit its JSON Schema.
 
     Args:
-        name: The setting's name, with those of its sections.
-        schema: The setting's JSON Schema.
+        name: The name of the setting, with its sections.
+        schema: The JSON Schema of the setting.
     """
     return f"The setting `{printable(name)}` is wrong: it must be {describe_type(schema)}."
 
 
 def describe_type(schema: Mapping[str, Any]) -> str:
-    """Return what a JSON Schema allows besides null, in words: `a whole number not below 1`."""
+    """Return what a JSON Schema allows, apart from null, in words: `a whole number not below 1`."""
     if "const" in schema:
         return f"`{schema['const']}`"
     if choices := schema.get("enum"):
         return " or ".join(f"`{choice}`" for choice in choices if choice is not None)
     if parts := schema.get("anyOf") or schema.get("oneOf"):
-        said = [describe_type(part) for part in parts if part.get("type") not in NULL]
-        return " or ".join(dict.fromkeys(said))
+        options = [describe_type(part) for part in parts if part.get("type") not in NULL]
+        return " or ".join(dict.fromkeys(options))
     declared = schema.get("type", ())
     kinds = [declared] if isinstance(declared, str) else declared
     words = " or ".join(KINDS[kind] for kind in kinds if kind in KINDS) or "something else"
@@ -103,16 +103,16 @@ def describe_type(schema: Mapping[str, Any]) -> str:
         words += f", in which each value is {describe_type(of_each)}"
     if schema.keys() >= {"minimum", "maximum"}:
         return f"{words} from {schema['minimum']} to {schema['maximum']}"
-    limits = [said.format(schema[name]) for name, said in LIMITS.items() if name in schema]
+    limits = [text.format(schema[name]) for name, text in LIMITS.items() if name in schema]
     return " ".join([words, " and ".join(limits)]).rstrip()
 
 
 def subschema(schema: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
-    """Return the part of a JSON Schema that is of a setting.
+    """Return the JSON Schema of a setting.
 
     Args:
-        schema: The JSON Schema of the whole.
-        path: The names of its sections and its own.
+        schema: The JSON Schema of the whole config.
+        path: The names of its sections, and its own name.
     """
     for name in path:
         schema = schema["properties"][name]
@@ -120,5 +120,5 @@ def subschema(schema: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, An
 
 
 def is_section(setting: Mapping[str, Any]) -> bool:
-    """Say whether a setting is an object of settings that are all known."""
+    """Return whether a setting is a section: an object of known settings."""
     return setting.get("additionalProperties") is False

@@ -1,4 +1,4 @@
-"""From raw values to typed settings: the JSON Schema of a config, its checks, and merging."""
+"""Parse a config: its JSON Schema, its checks, its types, and merging."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ EARLIEST_YEAR = 1900
 
 
 def json_schema(config: type[Struct]) -> dict[str, Any]:
-    """Return the JSON Schema of a config, with its sections in place of references.
+    """Return the JSON Schema of a config, with references resolved.
 
     Args:
         config: The type of the whole config.
 
     Returns:
-        A schema closed against unknown settings, required settings first in every object.
+        A schema that allows no unknown settings; in every object, required settings come first.
     """
     (reference,), definitions = msgspec.json.schema_components([config])
 
@@ -50,19 +50,19 @@ def json_schema(config: type[Struct]) -> dict[str, Any]:
 
 
 def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = True) -> ConfigT:
-    """Check a config and give it its types.
+    """Check a config, and convert it to its types.
 
     Args:
         raw: The config as it was read.
-        config: The type to read it as.
-        complete: False to let required text settings be missing, as discovery may.
+        config: The type of the config.
+        complete: False if required texts may be missing, as for discovery.
 
     Returns:
         The typed config.
 
     Raises:
-        ConfigValidationError: Settings are unknown, missing or of a wrong type. The messages name
-            them and never show a value.
+        ConfigValidationError: Settings are unknown, missing or wrong. The messages name the
+            settings, and show no value.
     """
     schema = json_schema(config)
     values = dict(raw) if complete else _with_blanks(raw, schema)
@@ -71,7 +71,7 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
     try:
         typed = msgspec.convert(values, config)
     except msgspec.ValidationError as error:
-        # What msgspec says before it may hold the value.
+        # The first part of the message may contain the value.
         _, _, path = str(error).rpartition(" - at ")
         name = path.strip("`").removeprefix("$.").partition("[")[0]
         raise config_error(value_error(name, subschema(schema, name.split(".")))) from None
@@ -81,14 +81,14 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
 
 
 def parse_datetime(name: str, value: str | UnsetType) -> datetime | None:
-    """Read a setting that is a time.
+    """Parse a setting that is a time.
 
     Args:
         name: The setting's name.
-        value: ISO 8601, taken for UTC if it names no offset; or unset.
+        value: ISO 8601, in UTC if it has no offset; or unset.
 
     Raises:
-        ConfigValidationError: It is no time.
+        ConfigValidationError: It is no time, or before the year 1900.
     """
     if value is UNSET:
         return None
@@ -105,12 +105,12 @@ def parse_datetime(name: str, value: str | UnsetType) -> datetime | None:
 def merged(
     config: Mapping[str, Any], over: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Lay one config over another: a setting of the upper one counts, sections are joined.
+    """Merge two configs: settings of the upper one win, and sections are merged.
 
     Args:
         config: The lower config.
         over: The upper config.
-        schema: The JSON Schema of the upper one, which says what is a section.
+        schema: The JSON Schema of the upper one, which tells what is a section.
     """
     joined = dict(config)
     for name, value in over.items():
@@ -123,11 +123,11 @@ def merged(
 
 
 def without_nulls(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out settings that are null, which are unset, and those of sections likewise.
+    """Return a config without the settings that are null: these are unset.
 
     Args:
         config: The config as it was read.
-        schema: Its JSON Schema, which says what is a section; other objects stay as they are.
+        schema: Its JSON Schema. Nulls are left out of sections, and stay in other objects.
     """
     return {
         name: without_nulls(value, schema["properties"][name])
@@ -149,7 +149,7 @@ def _problems(settings: Struct, at: str = "") -> Iterator[str]:
 
 
 def _with_blanks(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in "" for what is required and missing; all required settings are texts."""
+    """Return a config with "" for missing required settings, which are all texts."""
     filled = {
         name: _with_blanks(value, schema["properties"][name])
         if isinstance(value, dict) and is_section(schema["properties"].get(name, {}))

@@ -1,4 +1,4 @@
-"""Settings as types: one declaration gives checks, defaults and the JSON Schema of `--about`."""
+"""The settings as types: one declaration gives the checks, the default and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_chat.config.validators import header_problem, url_problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Ends of what settings may be: far from what anyone wants, and so that times can be counted with.
+#: The limits of settings: beyond what anyone needs, and small enough to calculate times with.
 MOST_A_MINUTE = 1_000_000
 MOST_RETRIES = 100
 MOST_ON_A_PAGE = 1_000_000
@@ -38,7 +38,7 @@ def about(
         description: One or two sentences for the settings table.
         secret: True for a credential: Meltano then hides its value.
         form: The `format` of a text, such as `date-time`.
-        limits: What `msgspec.Meta` knows besides: `ge`, `gt`, `examples`, ...
+        limits: Further arguments of `msgspec.Meta`: `ge`, `gt`, `examples`, ...
 
     Returns:
         The annotation of the setting's type.
@@ -50,23 +50,25 @@ def about(
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings that have more to be checked than types."""
+    """Settings with checks beyond their types."""
 
     def problems(self) -> Iterator[tuple[str, str | None]]:
-        """Yield names of settings with what is wrong, as the predicate of a sentence, or None."""
+        """Yield the name of each checked setting, and its problem or None.
+
+        A problem is the predicate of a sentence: `is no URL`.
+        """
         yield from ()
 
 
 class TapSettings(Settings, frozen=True, kw_only=True):
-    """What the config takes besides the sections of the platforms."""
+    """The settings of the whole tap; the config has them beside the sections of the platforms."""
 
     start_date: Annotated[
         str | UnsetType,
         about(
             "Start date",
-            "Nothing older is read by incremental streams: they start here or at their bookmark,"
-            " whichever is later. Set to an earlier time, they start there again. ISO 8601; UTC"
-            " where it names no offset.",
+            "Incremental streams start here or at their bookmark, whichever is later. Set to an"
+            " earlier time than before, they start there again. ISO 8601; UTC without an offset.",
             form="date-time",
             examples=["2024-01-01T00:00:00Z"],
         ),
@@ -75,7 +77,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         str | UnsetType,
         about(
             "End date",
-            "Where streams that are read in windows end; by default now. As `start_date`.",
+            "Where streams that are read in windows end; by default now. ISO 8601.",
             form="date-time",
             examples=["2024-02-01T00:00:00Z"],
         ),
@@ -88,8 +90,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"] | UnsetType,
         about(
             "Level of metrics",
-            "From which level on the SDK's METRIC lines are logged, which have the level `info`; by"
-            " default as all others, and on a terminal from `warning` on.",
+            "The lowest level of the SDK's METRIC lines that are logged; the lines have the level"
+            " `info`. By default that of the log, and `warning` on a terminal.",
             examples=["warning"],
         ),
     ] = UNSET
@@ -97,8 +99,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         int,
         about(
             "Workers",
-            "The most requests at once, while the records of earlier answers are written. 1 for one"
-            " request after the other.",
+            "The most requests at once. Records are written meanwhile. With 1, one request follows"
+            " the other.",
             ge=1,
             le=1024,
         ),
@@ -110,7 +112,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
 
 
 class PlatformSettings(Settings, frozen=True, kw_only=True):
-    """What every platform's section takes."""
+    """The settings of every platform."""
 
     api_url: Annotated[
         str,
@@ -132,7 +134,7 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         float,
         about(
             "Request timeout",
-            "Seconds to wait for an answer to begin, and for each 64 KiB of it then.",
+            "Seconds to wait for the first byte of a response, and for every further 64 KiB.",
             gt=0,
             le=DAY_OF_SECONDS,
         ),
@@ -150,8 +152,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         float,
         about(
             "Longest wait",
-            "Seconds for which a run waits while the rate limit lets no request pass; what the"
-            " server asks to wait first does not count.",
+            "The most seconds that a run waits while the rate limit accepts no request. The wait"
+            " that the server asks for does not count.",
             ge=0,
             le=DAY_OF_SECONDS,
         ),
@@ -160,8 +162,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         float,
         about(
             "Longest outage",
-            "Seconds for which a request may fail before the run ends: by a status such as 503, a"
-            " broken connection, no answer.",
+            "The most seconds that a request may fail before the run ends: by a status such as 503,"
+            " a broken connection, or no response.",
             ge=0,
             le=DAY_OF_SECONDS,
         ),
@@ -170,8 +172,7 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         RetryCount | None,
         about(
             "Retries",
-            "How often such a request is sent again at most; unset, as often as `max_outage` has"
-            " time for.",
+            "The most retries of such a request; unset, as many as `max_outage` has time for.",
             examples=[3],
         ),
     ] = None
@@ -179,8 +180,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         float,
         about(
             "Backoff factor",
-            "Seconds before the first retry; each further wait is twice as long. A Retry-After"
-            " of the server wins.",
+            "Seconds before the first retry; each further wait is twice as long. The server's"
+            " Retry-After takes precedence.",
             ge=0,
             le=DAY_OF_SECONDS,
         ),

@@ -1,4 +1,4 @@
-"""What can't be sent as a setting has it: addresses, paths and headers, in words without values."""
+"""Checks of URLs, paths and headers. Problems are predicates of sentences, without values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def url_problem(url: str) -> str | None:
-    """Say why a URL can't be the address of an API, as the predicate of a sentence, or None."""
+    """Return why a URL can't be the address of an API, or None."""
     if problem := path_problem(url):
         return problem
     try:
@@ -26,7 +26,7 @@ def url_problem(url: str) -> str | None:
 
 
 def path_problem(path: str) -> str | None:
-    """Say why a text can't be a path, as the predicate of a sentence, or None."""
+    """Return why a text can't be a path, or None."""
     if not path.isprintable() or " " in path:
         return "holds a space or a character that can't be seen"
     if "?" in path or "#" in path:
@@ -35,7 +35,7 @@ def path_problem(path: str) -> str | None:
 
 
 def header_problem(value: str) -> str | None:
-    """Say why a text can't be the value of a header, as the predicate of a sentence, or None."""
+    """Return why a text can't be the value of a header, or None."""
     if value != value.strip() or any(ord(character) < ord(" ") for character in value):
         return "can't be sent in a header: it holds a line break, or a space at an end"
     try:
@@ -46,5 +46,5 @@ def header_problem(value: str) -> str | None:
 
 
 def header_name_problem(name: str) -> str | None:
-    """Say why a text can't be the name of a header, as the predicate of a sentence, or None."""
+    """Return why a text can't be the name of a header, or None."""
     return None if TOKEN.fullmatch(name) else "is no name of a header"

@@ -83,7 +83,7 @@ def test_memory_does_not_grow_with_the_account(tap: Runner) -> None:
             chats=200 * factor,
         )
         with Sandbox(world) as sandbox:
-            config = full_config(sandbox, dixa={"max_answer_mb": 1})
+            config = full_config(sandbox, dixa={"max_response_mb": 1})
             command = tap.command(config)
             peaks.append(peak_memory(command))
     assert peaks[1] < 1.2 * peaks[0]

@@ -73,7 +73,7 @@ def test_window_with_an_incomplete_response_is_halved(tap: Runner) -> None:
 
 def test_large_response_is_written_in_parts_and_requested_once(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=4000)) as sandbox:
-        run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
+        run = tap(full_config(sandbox, "dixa", dixa={"max_response_mb": 1}))
         assert_complete(run, sandbox, STREAM)
         assert sandbox.requests == 13
         assert "halved" not in run.err
@@ -81,7 +81,7 @@ def test_large_response_is_written_in_parts_and_requested_once(tap: Runner) -> N
 
 def test_large_incomplete_response_is_read_again_in_halves(tap: Runner) -> None:
     with Sandbox(World(dixa_conversations=12_000), Options(dixa_max_rows=2500)) as sandbox:
-        run = tap(full_config(sandbox, "dixa", dixa={"max_answer_mb": 1}))
+        run = tap(full_config(sandbox, "dixa", dixa={"max_response_mb": 1}))
         assert run.code == 0, run.err
         assert "Its window is halved." in run.err
         rows, truth = by_stream(run)[STREAM], sandbox.world.truth[STREAM]
@@ -95,7 +95,7 @@ def test_large_incomplete_response_is_read_again_in_halves(tap: Runner) -> None:
 @pytest.mark.parametrize("lines", [100, 1500, 2500])
 def test_next_run_completes_one_killed_within_a_large_response(tap: Runner, lines: int) -> None:
     with Sandbox(World(dixa_conversations=4000)) as sandbox:
-        config = full_config(sandbox, "dixa", dixa={"max_answer_mb": 1})
+        config = full_config(sandbox, "dixa", dixa={"max_response_mb": 1})
         killed = ended_after(tap.command(config), lines, signal.SIGKILL)
         killed = replace(killed, out=killed.out[: killed.out.rfind(b"\n") + 1])
         resumed = tap(config, state=killed.state)
@@ -149,7 +149,7 @@ def test_large_response_with_an_invalid_record_is_one_error(tap: Runner) -> None
 
 
 def dixa_config(api: Server) -> dict[str, Any]:
-    section = {"api_url": api.url, "api_token": "t", "max_answer_mb": 1, "max_retries": 0}
+    section = {"api_url": api.url, "api_token": "t", "max_response_mb": 1, "max_retries": 0}
     fast = {"requests_per_minute": 1_000_000, "backoff_factor": 0.01}
     return {"start_date": "2025-01-01", "end_date": "2025-01-03", "dixa": section | fast}
 

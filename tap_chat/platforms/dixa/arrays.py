@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 _texts = msgspec.json.Decoder(list[Raw])
 
-# The first item's first name, which most likely is the first of the others, too.
+# The first name of the first item, with which the other items most likely begin, too.
 FIRST_NAME = re.compile(rb'\s*\[\s*\{\s*("(?:[^"\\]|\\.)*"\s*:)')
 
-# Bytes from the end in which the last item is looked for at first.
+# The last item is first looked for in this many bytes at the end.
 TAIL = 64 * 1024
 
-# Places that look like the end of an item, but may be inside of one.
+# How many possible ends of an item are tried; each may be inside an item.
 TRIES = 16
 
 
 class NoArrayError(Exception):
-    """What was read is no array, or has no item that ends."""
+    """The body is no array, or none of its items ends in what was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Part:
     """Some items of an array.
 
     Attributes:
-        body: JSON of an array of them, in UTF-8.
-        texts: The JSON of each, as parts of the body.
+        body: The JSON of an array of the items, in UTF-8.
+        texts: The JSON of each item, as a part of the body.
     """
 
     body: bytes | bytearray
@@ -53,10 +53,10 @@ def whole(body: bytes | bytearray) -> Part:
     Raises:
         UnicodeDecodeError: The body is no UTF-8.
         msgspec.ValidationError: It is whole JSON, but no array.
-        msgspec.DecodeError: It is no whole JSON, or has what msgspec does not read.
+        msgspec.DecodeError: It is no whole JSON, or msgspec does not read it.
     """
     if not body.isascii():
-        str(body, "utf-8")  # msgspec does not look into what it skips
+        str(body, "utf-8")  # msgspec does not check what it skips
     return Part(body, _texts.decode(body))
 
 

@@ -44,12 +44,12 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         int,
         about("Batch size", "Days of a window; Dixa refuses more than 31.", ge=1, le=31),
     ] = 31
-    max_answer_mb: Annotated[
+    max_response_mb: Annotated[
         int,
         about(
-            "Largest answer",
-            "MiB of an answer that are held in memory; a larger one is written in parts while it is"
-            " read. If it breaks off, its window is halved and read again.",
+            "Largest response",
+            "MiB of a response that are held in memory; a larger response is written in parts while"
+            " it is read. If it breaks off, its window is halved and read again.",
             ge=1,
             le=MOST_MEBIBYTES,
         ),
@@ -58,7 +58,8 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         float,
         about(
             "Lookback",
-            "Days before the bookmark to read again, for changes that do not count as such.",
+            "Days before the bookmark to read again, for changes that leave `updated_at` as it"
+            " was.",
             ge=0,
             le=LONGEST_LOOKBACK,
         ),
@@ -67,7 +68,7 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         float,
         about(
             "Lag",
-            "Minutes before now that a run ends at, so that what Dixa writes late is not missed.",
+            "A run ends this many minutes before now, so that what Dixa writes late is not missed.",
             ge=0,
             le=MOST_MINUTES,
         ),

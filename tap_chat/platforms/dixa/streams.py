@@ -1,7 +1,6 @@
-"""The platform `dixa`: the exports API of Dixa, read in windows of the time of change.
+"""The conversations of Dixa, read in windows of the time of change.
 
-https://support.dixa.help/en/articles/174 documents it. It has no pages: an answer is an array of
-everything in a window of at most 31 days.
+The API has no pages: a response is an array of everything in a window of at most 31 days.
 """
 
 from __future__ import annotations
@@ -40,22 +39,23 @@ if TYPE_CHECKING:
     from tap_chat.streams.session import Session
 
 MEBIBYTE = 1024 * 1024
-# So many are decoded, or found not to need it, before they are written.
-RECORDS_AT_ONCE = 500
+
+#: The most records of a page: of a response, this many are decoded before they are written.
+PAGE_SIZE = 500
 
 MILLISECOND = 1
 MINUTE = 60_000 * MILLISECOND
 DAY = 24 * 60 * MINUTE
 
-#: So many conversations of another time, and none of the right one between, are no accident.
-MANY_ODD = 10
+#: After this many conversations in a row that are not of the window, the run fails.
+MANY_OUTSIDE = 10
 
-#: Dixa was founded later; PostHog's source starts here, too.
+#: Before Dixa was founded; PostHog's source of Dixa starts here, too.
 BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 class DixaConversationExport(ChatStream):
-    """Conversations, each as it was when it was exported; a change exports it anew."""
+    """The conversations; one that changes is exported again."""
 
     name = "dixa_conversation_export"
     path = "/conversation_export"
@@ -76,8 +76,8 @@ class DixaConversationExport(ChatStream):
 
     def __init__(self, tap: Tap, session: Session) -> None:
         super().__init__(tap, session)
-        # Conversations of another time than was asked for: all, and those since the last other one.
-        self._odd = self._odd_in_a_row = 0
+        # The conversations that are not of the window that was asked for: all, and in a row.
+        self._outside = self._outside_in_a_row = 0
 
     @property
     @override
@@ -91,74 +91,75 @@ class DixaConversationExport(ChatStream):
         newest, now = bookmark, milliseconds(self.end_date)
         lag = int(self.settings.lag_minutes * MINUTE)
         end = now - lag
-        # Dixa allows 31 days, and a window is asked for with a millisecond more than it has.
+        # Dixa allows 31 days, and a request spans a millisecond more than its window.
         size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
         windows = TimeWindows(start, end, size, smallest=MINUTE)
         written: set[tuple[int, int]] = set()
         for window in windows:
-            edge, written = written, set()
+            written_before, written = written, set()
             self.clock.begin()
             try:
-                largest = self.settings.max_answer_mb * MEBIBYTE
+                largest = self.settings.max_response_mb * MEBIBYTE
                 limit = largest if windows.is_divisible(window) else None
                 for page in self.window_pages(window, limit):
                     self._check_time(window, page)
-                    marks = [mark or 0 for mark in page.chunk.bookmark_values]
-                    newest = max(newest, *(mark for mark in marks if mark <= now), 0)
-                    versions = [(key[0], mark) for key, mark in zip(page.keys, marks, strict=True)]
+                    times = [time or 0 for time in page.chunk.bookmark_values]
+                    newest = max(newest, *(time for time in times if time <= now), 0)
+                    versions = [(key[0], time) for key, time in zip(page.keys, times, strict=True)]
+                    # The next window may give those at its edge again.
                     written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
-                    yield page.chunk.only([version not in edge for version in versions])
+                    yield page.chunk.only([version not in written_before for version in versions])
             except IncompleteResponseError as error:
-                # What was written of it comes once more: a bookmark has not passed it.
+                # The halves give its records again. No bookmark has passed them.
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)
-                written = edge
+                written = written_before
             else:
                 passed = self.passed(datetime.fromtimestamp(newest // 1000, UTC))
                 self.advance_to(min(window.end, milliseconds(passed) - lag))
-        if self._odd:
+        if self._outside:
             self.logger.warning(
                 "%d conversations of %s have an `updated_at` of another time than was asked for:"
                 " they were written.",
-                self._odd,
+                self._outside,
                 self.name,
             )
 
     def window_pages(self, window: TimeWindow, largest: int | None) -> Iterator[Page]:
-        """Read one window.
+        """Read the conversations of a window.
 
-        Whether Dixa's bounds belong to a window is not documented. Windows share their ends, and
-        each is asked for from a millisecond before its start, so that every millisecond is in one
-        even if neither bound belongs to it.
+        Dixa does not document whether the bounds of a request belong to its interval. Windows share
+        their ends, and each request starts a millisecond before its window. So every millisecond is
+        read, even if neither bound belongs to the interval.
 
         Args:
             window: The window, in ms since 1970.
-            largest: Bytes of the largest answer that is held as a whole, if a smaller window can
-                be read instead.
+            largest: The largest body that is held as a whole, in bytes; None for a window that
+                can't be halved.
 
         Yields:
-            Its records, in no order. Those of an answer that is too large to be held come before
-            it is known to be whole.
+            The conversations, in no order. Those of a larger body come before it is known to be
+            whole.
 
         Raises:
-            BrokenOffError: The answer broke off, or is too large and no array, and the window can
-                be halved.
+            IncompleteResponseError: The body broke off, or is too large and no array, and the
+                window can be halved.
         """
         request = self._request_of(window)
-        body = self.client.send(request, read, largest=largest)
+        body = self.client.send(request, read_items, largest=largest)
         if isinstance(body, Response):
             parts = self._parts(request, body)
         elif isinstance(body, Part):
             parts = iter([body])
         else:
-            # Not the array it should be: `page` says so, or finds one in an envelope.
+            # Not an array: `page` finds one in the object, or raises an error.
             yield self.page(request, body)
             return
         first = 0
         for part in parts:
             reader = self.raw_reader if in_one_line(part.body) else None
-            for index in range(0, len(part.texts), RECORDS_AT_ONCE):
-                texts = part.texts[index : index + RECORDS_AT_ONCE]
+            for index in range(0, len(part.texts), PAGE_SIZE):
+                texts = part.texts[index : index + PAGE_SIZE]
                 page = reader.page(texts) if reader else None
                 yield page or self._decoded(request, texts, first + index)
             first += len(part.texts)
@@ -177,16 +178,25 @@ class DixaConversationExport(ChatStream):
         )
 
     def _check_time(self, window: TimeWindow, page: Page) -> None:
-        """Refuse the answers to another question; they would be taken for all of the windows.
+        """Check that a page is of the window, so that a filter that fails loses no records.
 
-        Where Dixa's days begin is not known, and what changes meanwhile may be there, too. So odd
-        are those only that are more than a day away, and a few of them say nothing of the rest.
+        Where Dixa's days begin is not known, and a conversation may change while it is exported. So
+        a conversation is outside if it is more than a day away, and a few outside are only counted.
+
+        Args:
+            window: The window that was asked for.
+            page: A page of the response.
+
+        Raises:
+            RequestError: `MANY_OUTSIDE` conversations in a row are outside.
         """
-        marks = [mark for mark in page.chunk.bookmark_values if mark is not None]
-        odd = [mark for mark in marks if not window.start - DAY <= mark <= window.end + DAY]
-        self._odd += len(odd)
-        self._odd_in_a_row = self._odd_in_a_row + len(odd) if len(odd) == len(marks) else 0
-        if self._odd_in_a_row >= MANY_ODD:
+        times = [time for time in page.chunk.bookmark_values if time is not None]
+        outside = [time for time in times if not window.start - DAY <= time <= window.end + DAY]
+        self._outside += len(outside)
+        self._outside_in_a_row = (
+            self._outside_in_a_row + len(outside) if len(outside) == len(times) else 0
+        )
+        if self._outside_in_a_row >= MANY_OUTSIDE:
             raise self.client.request_error(
                 self._request_of(window),
                 "gave conversations of another time than was asked for",
@@ -194,19 +204,19 @@ class DixaConversationExport(ChatStream):
             )
 
     def _parts(self, request: Request, response: Response) -> Iterator[Part]:
-        """Read a large array, with errors as sentences."""
+        """Read a large array in parts, with errors as sentences."""
         try:
             yield from arrays.parts(bytearray(response.body), response.rest or iter(()))
         except arrays.NoArrayError:
-            said = f"returned more than {len(response.body)} bytes that can't be read in parts"
+            predicate = f"returned more than {len(response.body)} bytes that can't be read in parts"
         except ValueError:
-            said = "returned a body that is not complete JSON in UTF-8"
+            predicate = "returned a body that is not complete JSON in UTF-8"
         else:
             return
-        raise IncompleteResponseError(self.client.sentence(request, said))
+        raise IncompleteResponseError(self.client.sentence(request, predicate))
 
     def _decoded(self, request: Request, texts: list[Raw], first: int) -> Page:
-        """Decode and check records, of which the first has this number in the answer."""
+        """Decode and check records; the first has this number in the response."""
         try:
             records = [responses.decode(text) for text in texts]
         except (ValueError, RecursionError, responses.UnreadableError):
@@ -214,15 +224,15 @@ class DixaConversationExport(ChatStream):
         return self.make_page(request, records, first=first)
 
 
-def read(response: Response) -> Any:  # noqa: ANN401
+def read_items(response: Response) -> Any:  # noqa: ANN401
     """Split an array into the texts of its items.
 
     Args:
         response: The response, with a whole body or the beginning of a larger one.
 
     Returns:
-        The items, or the response with such a beginning as it is, or the decoded value if it is no
-        array.
+        The items of an array; the response, if its body is the beginning of a larger one; or the
+        decoded value, if it is no array.
 
     Raises:
         ValueError: The body is not whole.

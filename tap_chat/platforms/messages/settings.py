@@ -49,15 +49,15 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         str,
         about(
             "Records path",
-            "Where the list of messages is in an answer: names with dots between them; empty if"
-            " the answer is the list.",
+            "Where the list of messages is in a response: names with dots between them; empty if"
+            " the response is the list.",
         ),
     ] = "data"
     paging: Annotated[
         Literal["offset", "none"],
         about(
             "Paging",
-            "How pages are asked for: by `offset` and limit, or `none` if the API gives all it has"
+            "How pages are asked for: by `offset` and limit, or `none` if the API gives everything"
             " at once.",
         ),
     ] = "offset"
@@ -93,7 +93,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         about(
             "Filter parameter",
             "The parameter by which the server leaves out messages older than a value of the"
-            " replication key; unset, the tap reads all and leaves them out itself.",
+            " replication key; unset, the tap reads all messages and leaves out the older ones.",
             examples=["since"],
         ),
     ] = None

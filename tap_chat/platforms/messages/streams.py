@@ -1,6 +1,6 @@
-"""The platform `chat`: any API that gives messages by offset and limit, with an API key.
+"""The stream of the messages API: any API that gives messages by offset and limit.
 
-It is a template rather than one vendor's API, so what differs between vendors is a setting.
+It is a template, not the API of one vendor: what differs between vendors is a setting.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class ChatMessages(ChatStream):
     @override
     def get_http_request(self, *, page: PageContext[None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
-        # Without a filter this may be asked before the stream is synced, when it has no start yet.
+        # Without a filter, requests may be built before the stream is synced and has a start.
         if self.settings.filter_param and (start := self.starting_bookmark) is not None:
             request.params[self.settings.filter_param] = inclusive_start(start)
         return request
@@ -132,7 +132,7 @@ class ChatMessages(ChatStream):
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
-        # With a filter, requests depend on where the stream starts.
+        # With a filter, the requests depend on where the stream starts.
         if not self.settings.filter_param:
             yield self.plan(None)
 
@@ -144,6 +144,6 @@ class ChatMessages(ChatStream):
             if start is None:
                 yield chunk
             else:
-                # A message without a bookmark has no age: better twice than never.
-                marks = map(read, chunk.bookmark_values)
-                yield chunk.only([mark is None or mark >= start for mark in marks])
+                # A message without a replication key is always written: its age is not known.
+                values = map(read, chunk.bookmark_values)
+                yield chunk.only([value is None or value >= start for value in values])
