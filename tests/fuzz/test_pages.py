@@ -149,7 +149,7 @@ def test_body_is_decoded_as_python_does_or_refused(body: bytes) -> None:
 @example(b'{"data":[{"id":"1"}]}\x00')
 @example(BOM + b'[{"id":"1"}]')
 @example('[{"id":"1"}]'.encode("utf-16-le"))
-def test_page_that_is_read_verbatim_is_what_python_reads(body: bytes) -> None:
+def test_raw_page_is_what_python_reads(body: bytes) -> None:
     """`responses.decode` refuses a body only for numbers, which a raw line may have."""
     page = READER.read(body)
     if page is None:

@@ -1,4 +1,4 @@
-"""Many requests at once: the same output as one after the other, whatever happens on the way."""
+"""Many requests at once give the same output as one after the other."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXTRACTED = re.compile(rb',?"time_extracted":"[^"]*"')
 
 
 def timeless(run: Run) -> bytes:
-    """Return the output without the moments at which records were read."""
+    """Return the output without the times at which records were read."""
     return EXTRACTED.sub(b"", run.out)
 
 
@@ -76,7 +76,7 @@ def test_output_of_all_platforms_does_not_depend_on_the_number_of_workers(tap: R
 
 
 def test_error_is_raised_where_its_page_would_come(tap: Runner) -> None:
-    """One conversation can't be read: everything before it is written, and nothing after."""
+    """If a conversation can't be read, everything before it is written and nothing after it."""
     with Sandbox(World(users=60, conversations=150)) as sandbox:
         whole = tap(config(sandbox, 1))
         talk = sandbox.world.truth["freshchat_conversations"][70]["conversation_id"]
@@ -111,7 +111,7 @@ def test_one_worker_sends_one_request_after_the_other(tap: Runner, sandbox: Sand
 def test_terminated_fan_out_ends_at_once_and_the_next_run_misses_nothing(
     tap: Runner, signum: int
 ) -> None:
-    """The requests that are under way would take a minute."""
+    """The requests that are being sent would take a minute."""
     with Sandbox(World(users=60, conversations=150), Options(latency=0.01)) as sandbox:
         begun = 0.0
 
@@ -135,7 +135,7 @@ def test_terminated_fan_out_ends_at_once_and_the_next_run_misses_nothing(
 
 
 def test_stream_map_with_a_filter_costs_no_requests(tap: Runner, sandbox: Sandbox) -> None:
-    """Children of what is filtered out are not asked for, with many workers as with one."""
+    """The children of filtered records are not requested, with one worker or many."""
     maps = {"freshchat_users_conversations": {"__filter__": "id.endswith('0')"}}
     runs, requests = [], []
     for workers in (1, 16):
@@ -154,8 +154,8 @@ def numbers(*values: int, size: int = 0) -> ReadPlan[int]:
     return ReadPlan(values, lambda: (Fetched(value, size) for value in values))
 
 
-def test_backlog_is_bounded_by_bytes() -> None:
-    """No more is fetched than may wait, and what the reader waits for comes nevertheless."""
+def test_buffer_is_bounded_by_bytes() -> None:
+    """The buffer stays within its limit, and the reader still gets what it waits for."""
     size, largest = 10, 200
     fetched = []
 
@@ -208,7 +208,7 @@ def test_closed_reader_leaves_no_threads() -> None:
 def listed(
     name: str, fetched: list[tuple[str, int]], size: int = 0, told: dict[int, Event] | None = None
 ) -> ReadPlan[int]:
-    """Return a plan of a hundred steps that says what was fetched of it."""
+    """Return a plan of a hundred steps that records what was fetched."""
 
     def steps() -> Iterator[Fetched[int]]:
         for value in range(100):
@@ -231,7 +231,7 @@ def test_expected_plan_is_fetched_while_another_is_read() -> None:
     assert sorted(fetched) == [(name, value) for name in "ab" for value in range(100)]
 
 
-def test_prefetched_streams_fill_at_most_half_of_the_backlog() -> None:
+def test_prefetched_streams_fill_at_most_half_of_the_buffer() -> None:
     fetched: list[tuple[str, int]] = []
     fortieth = Event()
     expected = [listed("a", fetched, 1, {40: fortieth})]
@@ -319,7 +319,7 @@ def test_thread_that_can_not_be_started_costs_only_time(
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the size of the process")
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_run_uses_as_many_threads_as_it_can_start(tap: Runner, threads: int) -> None:
-    """The system refuses further ones: there is no room for their stacks."""
+    """The system refuses further threads: there is no room for their stacks."""
     program = f"""
 import resource, threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Lists by offset: rows that leave and enter while they are read, and every way to say the end."""
+"""Lists by offset: rows that leave and enter while they are read, and every form of the end."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class Listing:
 
     Attributes:
         rows: The messages.
-        takes: Offsets that are taken: any, those of pages (others are an error, or rounded down).
-        beyond: What is answered beyond the end; None for an empty list.
-        changes: What happens before the request of a number, from 0.
-        largest: The most rows of a page.
-        at: The offsets that were asked for.
+        takes: The offsets that it takes: any; or multiples of the limit, others being an error or
+            rounded down.
+        beyond: The response beyond the end; None for an empty list.
+        changes: The change before a request, by the number of the request, from 0.
+        largest: The number of rows of the largest page.
+        at: The offsets of the requests.
     """
 
     rows: list[Any]
@@ -96,7 +97,7 @@ def test_no_row_is_skipped_when_others_are_deleted(
 
 
 def test_list_may_shrink_before_each_request(tap: Runner) -> None:
-    """As while old rows are deleted by the hundred, and the oldest are read first."""
+    """Old rows are deleted all the time, and the oldest are read first."""
     steps = {n: removing(*range(40 * n, 40 * n + 40)) for n in range(40)}
     listing = Listing(rows(3000), changes=steps)
     run = read(tap, listing)
@@ -145,7 +146,7 @@ def test_list_without_an_order_is_an_error(tap: Runner) -> None:
 
 
 def test_missing_overlap_is_an_error(tap: Runner) -> None:
-    """As of two servers behind one address, of which one has the older half of the list."""
+    """Two servers share an address, and one has only the older half of the list."""
 
     def answer(request: Request) -> Any:
         offset = int(request.query_params["offset"])
@@ -177,7 +178,7 @@ def test_list_that_becomes_empty_is_an_error(tap: Runner) -> None:
 
 
 def named(answer: object) -> str:
-    """Return the name of an answer in tests: the same in each process."""
+    """Return a name of a response for the tests: the same in each process."""
     return str(answer.status_code if isinstance(answer, Response) else answer)
 
 
@@ -218,7 +219,7 @@ def test_first_page_without_a_list_is_an_error(tap: Runner, answer: Any) -> None
 
 @pytest.mark.parametrize("takes", ["any", "multiples"])
 def test_limit_on_offsets_is_reported(tap: Runner, takes: Any) -> None:
-    """As of a search engine that reaches 10,000 rows, and refuses more."""
+    """A search engine reaches only so many rows, and refuses more."""
 
     class Limited(Listing):
         @override
@@ -326,7 +327,7 @@ def test_total_distinguishes_the_end_from_a_limit(
 
 
 def test_list_that_ends_before_its_total_is_reported(tap: Runner) -> None:
-    """As by a server that goes no further than so many rows, and does not say so."""
+    """A server reaches only so many rows, and does not report it."""
 
     def answer(request: Request) -> Any:
         offset = int(request.query_params["offset"])
@@ -384,7 +385,7 @@ def test_rows_moved_to_the_end_do_not_restart_the_list(tap: Runner) -> None:
 def test_one_page_with_nothing_new_is_not_the_end(
     tap: Runner, takes: Any, rows_left: int, largest: int, bad: int
 ) -> None:
-    """As of a server that is behind another for a moment."""
+    """A replica of the server lags behind for one request."""
 
     class Behind(Listing):
         @override
@@ -441,10 +442,10 @@ def test_silent_limit_on_offsets_is_an_error(
 def test_offset_rounded_to_a_page_loses_nothing_of_a_short_list(
     tap: Runner, beyond: Any, count: int
 ) -> None:
-    """The one short page comes again for each offset below the limit."""
+    """The server gives its one short page for each offset below the limit."""
     listing = Listing(rows(count), takes="rounded", beyond=beyond)
     run = read(tap, listing)
     assert run.records == rows(count)
     assert len(listing.at) < 12
-    # A server that gives its one page for each offset may as well ignore the offset.
+    # A server that gives its one page for each offset seems to ignore the offset.
     assert run.code == (beyond == "last" and count <= 100), run.err

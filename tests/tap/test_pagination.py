@@ -1,4 +1,4 @@
-"""A walk over pages ends, whatever the server does."""
+"""A walk over pages always ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def page(*ids: int) -> Page:
 
 
 class Endless(Paginator):
-    """Pages that say for ever that more follow."""
+    """A list that always states that more pages follow."""
 
     @override
     def page_request(self, request: Request) -> Request:

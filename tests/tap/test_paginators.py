@@ -1,4 +1,4 @@
-"""Each way to page, over HTTP: every row once, an end for a reason, and never an endless walk."""
+"""Each paginator over HTTP: it reads every row once, ends for a reason, and never runs for ever."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_cursor_in_a_header_that_comes_again_is_an_error() -> None:
 
 
 def test_empty_page_with_the_cursor_that_was_sent_is_the_end() -> None:
-    """As of APIs whose last cursor is where the next run goes on."""
+    """Some APIs give a last cursor, from which the next run continues."""
 
     def answer(turn: int) -> Any:
         return {"data": [] if turn else rows(3), "cursors": {"next": "end"}}
@@ -347,7 +347,7 @@ def test_body_that_does_not_say_whether_more_follows_is_an_error(new: Any, more:
 
 
 def test_page_that_comes_again_under_new_cursors_is_an_error() -> None:
-    """As of a server that does not know the parameter of the cursor."""
+    """The server ignores the parameter of the cursor."""
     sentence, server = refused(
         lambda turn: {"data": rows(3), "cursors": {"next": f"{turn + 1}"}}, CursorPaginator()
     )
@@ -403,7 +403,7 @@ def test_link_that_is_no_url_is_an_error(link: Any) -> None:
 @pytest.mark.parametrize("form", ["http://{}/a", "//{}/a", "https://{}/a", "http://a:b@{}/a"])
 @pytest.mark.parametrize("new", [HeaderLinkPaginator, JSONLinkPaginator])
 def test_link_to_another_host_is_not_followed(form: str, new: Callable[[], Paginator]) -> None:
-    """The key would go there."""
+    """The API key would go there."""
     with Server(lambda _: {"data": []}) as other:
         link = form.format(other.url.partition("//")[2])
         sentence, server = refused(
@@ -414,7 +414,7 @@ def test_link_to_another_host_is_not_followed(form: str, new: Callable[[], Pagin
 
 
 def test_link_to_the_same_host_is_followed_by_the_scheme_of_the_page() -> None:
-    """As of servers behind a proxy that ends TLS."""
+    """Behind a proxy that ends TLS, servers may link to another scheme."""
 
     def answer(turn: int) -> Any:
         link = f"https://{server.url.partition('//')[2]}/a?b=1" if not turn else None
@@ -443,6 +443,18 @@ def test_link_to_the_same_host_is_followed_by_the_scheme_of_the_page() -> None:
 def test_link_in_a_header_is_found_as_the_standard_has_it(header: str, link: str | None) -> None:
     page = Page(None, RecordChunk([]), [], {"Link": header})
     assert HeaderLinkPaginator().find_link(page) == link
+
+
+def test_links_may_stand_in_several_headers() -> None:
+    def answer(turn: int) -> Response:
+        response = respond({"data": [{"id": f"{turn}"}]}, link='<?a=b>; rel="first"')
+        if not turn:
+            response.headers.append("Link", "<?a=c>; rel=next")
+        return response
+
+    found, server = ask(answer, HeaderLinkPaginator())
+    assert found == [{"id": "0"}, {"id": "1"}]
+    assert server.requests[1].query_params["a"] == "c"
 
 
 def test_maximum_ends_a_list() -> None:

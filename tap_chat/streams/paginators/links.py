@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from dataclasses import replace
+from http.client import HTTPMessage
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -17,7 +18,7 @@ from tap_chat.streams.paginators.repeats import RepeatDetector
 
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
-    from tap_chat.streams.paginators.pages import Page
+    from tap_chat.streams.paginators.pages import Headers, Page
 
 # What may stand in a URL as it is (RFC 3986); the percent sign is left, as it escapes others.
 URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
@@ -95,12 +96,19 @@ class HeaderLinkPaginator(LinkPaginator):
 
     @override
     def find_link(self, page: Page) -> object:
-        for target, params in LINK.findall(page.headers.get("Link") or ""):
+        for target, params in LINK.findall(joined_header(page.headers, "Link")):
             # Only the first `rel` counts, and it may hold several relations.
             found = REL.search(params)
             if found and self._rel in (found[1] or found[2] or "").lower().split():
                 return target
         return None
+
+
+def joined_header(headers: Headers, name: str) -> str:
+    """Return the value of a header, with commas between those of several headers of the name."""
+    if isinstance(headers, HTTPMessage):
+        return ", ".join(headers.get_all(name, ()))
+    return headers.get(name, "")
 
 
 def link_in(body: Any, path: str) -> object:  # noqa: ANN401
