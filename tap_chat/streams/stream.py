@@ -92,7 +92,7 @@ class ChatStream(RecordStream):
             Each page; none if the parent is gone, which is noted.
 
         Raises:
-            RequestError: A page can't be had, or came before.
+            RequestError: A page can't be read, or is repeated.
         """
         self.asked += 1
         for page in self.read_ahead(self.plan(context)):
@@ -180,7 +180,7 @@ class ChatStream(RecordStream):
 
         Raises:
             MissingError: The parent is gone.
-            RequestError: A page can't be had, or came before.
+            RequestError: A page can't be read, or is repeated.
         """
         paginator = self.new_paginator()
 

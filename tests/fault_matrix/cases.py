@@ -219,7 +219,7 @@ FIRST = (
     stays(
         PAGES,
         "a page twice, forever",
-        "gave a page that came before",
+        "repeated a page",
         "repeat",
         but={
             "dixa": "gave conversations of another time than was asked for",
@@ -238,7 +238,7 @@ FIRST = (
     stays(
         PAGES,
         "the first page again, later",
-        "gave a page that came before",
+        "repeated a page",
         "repeat",
         platforms=FRESHCHAT,
         times=1,

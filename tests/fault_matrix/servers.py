@@ -239,7 +239,7 @@ NEVER_ENDING = (
         "an `offset` that is ignored while something comes",
         Fault(kind="repeat", times=None),
         "fails",
-        "most came before",
+        "mostly known rows",
         CHAT,
         options={"drifts": [Drift(kind="insert", of="messages", times=None)]},
     ),

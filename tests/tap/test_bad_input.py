@@ -40,7 +40,7 @@ if TYPE_CHECKING:
             Fault(kind="replace", field="timestamp", literal="12"),
             ["has integer as `timestamp`, which is declared string or null", "chat.fields"],
         ),
-        (Fault(kind="repeat"), ["a page that came before"]),
+        (Fault(kind="repeat"), ["repeated a page"]),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
 )

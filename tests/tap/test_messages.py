@@ -54,7 +54,7 @@ def test_repeated_short_page_is_an_error(tap: Runner) -> None:
     with Sandbox(World(messages=1000), always_the_first_page) as sandbox:
         run = tap(chat_config(sandbox))
     assert run.code == 1
-    assert "a page that came before" in run.errors[0]
+    assert "repeated a page" in run.errors[0]
     assert "chat.offset_param" in run.errors[0]
     assert "chat.paging" in run.errors[0]
 

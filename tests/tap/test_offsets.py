@@ -155,7 +155,7 @@ def test_missing_overlap_is_an_error(tap: Runner) -> None:
     with Server(answer) as server:
         run = tap(chat_config(server))
     assert run.code == 1
-    assert "did not give the last row of the page before" in run.errors[0]
+    assert "did not repeat the last row of the page before" in run.errors[0]
     assert len(server.requests) < 30
 
 
@@ -174,7 +174,7 @@ def test_empty_page_in_the_middle_is_not_the_end(tap: Runner) -> None:
 def test_list_that_becomes_empty_is_an_error(tap: Runner) -> None:
     run = read(tap, Listing(rows(450), changes={3: lambda there: there.clear()}))
     assert run.code == 1
-    assert "gave an empty list, which had rows a moment ago" in run.errors[0]
+    assert "returned an empty list that had rows before" in run.errors[0]
 
 
 def named(answer: object) -> str:
@@ -266,7 +266,7 @@ def test_ignored_offset_is_an_error_even_with_new_rows(tap: Runner, place: str) 
     with Server(answer) as server:
         run = tap(chat_config(server))
     assert run.code == 1
-    assert "of which most came before" in run.errors[0]
+    assert "with mostly known rows" in run.errors[0]
     assert "chat.offset_param" in run.errors[0]
     assert len(server.requests) < 60
 
@@ -366,7 +366,7 @@ def test_offset_that_wraps_around_ends_the_list(
         assert run.code == 0, run.err
     else:
         assert run.code == 1
-        assert "gave a page that came before" in run.errors[0]
+        assert "repeated a page" in run.errors[0]
 
 
 def test_rows_moved_to_the_end_do_not_restart_the_list(tap: Runner) -> None:
@@ -411,10 +411,10 @@ def test_end_of_a_list_costs_one_request(tap: Runner, count: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "total", "said"),
     [
-        ("ends", None, "said that nothing follows 10000 rows"),
-        ("ends", 10_537, "said that nothing follows 10000 rows"),
-        ("stays", None, "gave a page that came before"),
-        ("stays", 10_537, "gave a page that came before"),
+        ("ends", None, "returned nothing after 10000 rows"),
+        ("ends", 10_537, "returned nothing after 10000 rows"),
+        ("stays", None, "repeated a page"),
+        ("stays", 10_537, "repeated a page"),
     ],
 )
 def test_silent_limit_on_offsets_is_an_error(

@@ -135,7 +135,7 @@ def test_endless_empty_pages_are_an_error(tap: Runner) -> None:
     with Server(lambda _: numbers if len(server.requests) < 200 else []) as server:
         run = tap(freshchat_config(server), catalog=selecting(tap, "freshchat_agents"))
     assert run.code == 1
-    assert "gave the last of 21 empty pages in a row" in run.errors[0]
+    assert "returned 21 empty pages in a row" in run.errors[0]
     assert len(server.requests) == 21
 
 

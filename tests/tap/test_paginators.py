@@ -297,7 +297,7 @@ def turning(*cursors: Any) -> Callable[[int], Any]:
 @pytest.mark.parametrize("cursors", ["a", "ab", "abc", [1, 2]], ids=str)
 def test_cursor_that_comes_again_is_an_error(cursors: Any) -> None:
     sentence, server = refused(turning(*cursors), CursorPaginator())
-    assert "gave a cursor that came before" in sentence
+    assert "repeated a cursor" in sentence
     assert len(server.requests) == len(cursors) + 1
 
 
@@ -305,7 +305,7 @@ def test_cursor_in_a_header_that_comes_again_is_an_error() -> None:
     def answer(turn: int) -> Any:
         return respond({"data": [{"id": f"{turn}"}]}, next="same")
 
-    assert "gave a cursor that came before" in refused(answer, HeaderCursorPaginator())[0]
+    assert "repeated a cursor" in refused(answer, HeaderCursorPaginator())[0]
 
 
 def test_empty_page_with_the_cursor_that_was_sent_is_the_end() -> None:
@@ -329,7 +329,7 @@ def test_list_ends_without_a_cursor(cursor: Any) -> None:
 @pytest.mark.parametrize("cursor", [["a"], {"href": "/a"}, 1.5], ids=repr)
 def test_cursor_of_another_type_is_an_error(cursor: Any) -> None:
     sentence, _ = refused(turning(cursor), CursorPaginator())
-    assert "gave a cursor that is neither a text nor a whole number" in sentence
+    assert "returned a cursor that is neither a text nor a whole number" in sentence
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_page_that_comes_again_under_new_cursors_is_an_error() -> None:
     sentence, server = refused(
         lambda turn: {"data": rows(3), "cursors": {"next": f"{turn + 1}"}}, CursorPaginator()
     )
-    assert "gave a page that came before" in sentence
+    assert "repeated a page" in sentence
     assert len(server.requests) == 2
 
 
@@ -362,7 +362,7 @@ def test_empty_pages_without_an_end_are_an_error(new: Callable[[], Paginator]) -
         return respond({"data": [], "cursors": {"next": place}, "next": f"?a={place}"}, next=place)
 
     sentence, server = refused(answer, new())
-    assert f"gave the last of {MAX_EMPTY_PAGES + 1} empty pages in a row" in sentence
+    assert f"returned {MAX_EMPTY_PAGES + 1} empty pages in a row" in sentence
     assert len(server.requests) == MAX_EMPTY_PAGES + 1
 
 
@@ -390,14 +390,14 @@ def test_link_that_comes_again_is_an_error(loop: int) -> None:
         lambda turn: {"data": [{"id": f"{turn}"}], "next": f"?page={turn % loop}"},
         JSONLinkPaginator(),
     )
-    assert "gave a next link that was followed before" in sentence
+    assert "repeated a next link" in sentence
     assert len(server.requests) == loop + 1
 
 
 @pytest.mark.parametrize("link", ["http://[::1", 7, ["/a"], {"href": 7}, "javascript:a", "ftp:a"])
 def test_link_that_is_no_url_is_an_error(link: Any) -> None:
     sentence, _ = refused(lambda _: {"data": rows(3), "next": link}, JSONLinkPaginator())
-    assert "gave a next link that is no URL" in sentence
+    assert "returned a next link that is no URL" in sentence
 
 
 @pytest.mark.parametrize("form", ["http://{}/a", "//{}/a", "https://{}/a", "http://a:b@{}/a"])
@@ -409,7 +409,7 @@ def test_link_to_another_host_is_not_followed(form: str, new: Callable[[], Pagin
         sentence, server = refused(
             lambda _: respond({"data": rows(3), "next": link}, link=f"<{link}>; rel=next"), new()
         )
-    assert "gave a next link to another host, which is not followed" in sentence
+    assert "returned a next link to another host, which is not followed" in sentence
     assert (len(server.requests), len(other.requests)) == (1, 0)
 
 

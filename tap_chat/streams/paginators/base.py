@@ -66,7 +66,7 @@ class Paginator(ABC):
             The part of it that is new.
 
         Raises:
-            PaginationError: The page came before, or there is no end of empty pages.
+            PaginationError: The page is repeated, or too many pages in a row are empty.
         """
         self._check_new(page)
         self.finished = not self.move_on(page)
@@ -111,7 +111,7 @@ class Paginator(ABC):
     def _check_empty(self, page: Page) -> None:
         self._empty_pages = 0 if page.records else self._empty_pages + 1
         if self._empty_pages > MAX_EMPTY_PAGES and not self.finished:
-            raise PaginationError(f"gave the last of {self._empty_pages} empty pages in a row")
+            raise PaginationError(f"returned {self._empty_pages} empty pages in a row")
 
 
 def with_value(request: Request, value: object, param: str, body_path: str) -> Request:

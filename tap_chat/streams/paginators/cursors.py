@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class BaseCursorPaginator(Paginator):
     """Pages by a cursor that the page before gave.
 
-    A list ends at a page without a cursor, or at an empty page with the cursor that it was asked
-    for with. Any other cursor that came before is an error.
+    A list ends at a page without a cursor, or at an empty page that repeats the cursor of its
+    request. Any other repeated cursor is an error.
 
     Args:
         cursor_param: The query parameter that takes the cursor.
@@ -48,9 +48,9 @@ class BaseCursorPaginator(Paginator):
         if cursor is None or (cursor == self._cursor and not page.records):
             return False
         if not isinstance(cursor, (str, int)):
-            raise PaginationError("gave a cursor that is neither a text nor a whole number")
+            raise PaginationError("returned a cursor that is neither a text nor a whole number")
         if self._cursors.add(cursor):
-            raise PaginationError("gave a cursor that came before")
+            raise PaginationError("repeated a cursor")
         self._cursor = cursor
         return True
 

@@ -58,7 +58,7 @@ class LinkPaginator(Paginator):
             return False
         self._next = resolve_link(link, self._url)
         if self._next == self._url or self._links.add(self._next):
-            raise PaginationError("gave a next link that was followed before")
+            raise PaginationError("repeated a next link")
         return True
 
     @abstractmethod
@@ -137,11 +137,11 @@ def resolve_link(link: object, url: str) -> str:
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in {"", "http", "https"}:
-        raise PaginationError("gave a next link that is no URL")
+        raise PaginationError("returned a next link that is no URL")
     page = urlsplit(url)
     if parts.netloc and parts.netloc.lower() != page.netloc.rpartition("@")[2].lower():
         raise PaginationError(
-            "gave a next link to another host, which is not followed",
+            "returned a next link to another host, which is not followed",
             "The credentials go to the host of the setting api_url only.",
         )
     # Scheme and host stay those of the page: behind a proxy, some servers link to http.

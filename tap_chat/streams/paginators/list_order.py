@@ -75,9 +75,9 @@ class ListOrder:
         self._returns += 1
         if self._returns > MAX_RETURNS:
             raise PaginationError(
-                "did not give the last row of the page before, however often it was asked",
-                "Try again later; if it is so each time, the list has no fixed order, and can't"
-                " be read without losing records.",
+                "did not repeat the last row of the page before",
+                "Run again. If it stays, the list has no fixed order, and can't be read without"
+                " losing records.",
             )
 
     def count_new(self) -> None:
@@ -97,7 +97,7 @@ class ListOrder:
         is_mixed = 0 < 2 * len(new.records) <= len(page.records)
         self._mixed = self._mixed + 1 if is_mixed else 0
         if self._mixed >= MAX_MIXED_PAGES:
-            raise PaginationError(f"gave {self._mixed} pages in a row of which most came before")
+            raise PaginationError(f"returned {self._mixed} pages in a row with mostly known rows")
 
     def count_joined(self) -> None:
         """Count that a page begins where the one before ends."""
@@ -118,7 +118,7 @@ class ListOrder:
         """
         if self._scattered > MAX_SCATTERED_PAGES and self._rows.count < place:
             raise PaginationError(
-                "gave its rows in another order each time",
+                "returned its rows in another order each time",
                 "A list without a fixed order can't be read without losing records.",
             )
 

@@ -155,7 +155,7 @@ class OffsetPaginator(Paginator):
             return self._go_back(self._size.largest if is_overlap else len(self._last))
         elif is_overlap:
             raise PaginationError(
-                f"{predicate}, though it gave what begins there", self._reach_remedy
+                f"{predicate}, though it returned the first row of that page", self._reach_remedy
             )
         elif self._size.may_be_cut_off(self._next):
             raise PaginationError(f"{predicate} after {self._next} rows", self._reach_remedy)
@@ -243,7 +243,7 @@ class OffsetPaginator(Paginator):
     def _search(self, page: Page) -> Page:
         """Move on from a page that the walk has gone back to."""
         if self._offset == 0 and not page.keys:
-            raise PaginationError("gave an empty list, which had rows a moment ago")
+            raise PaginationError("returned an empty list that had rows before")
         if self._offset == 0 or self._rows.has_first_of(page):
             self._back = 0
             return self._take(page, self._rows.new_in(page))
@@ -289,7 +289,7 @@ class OffsetPaginator(Paginator):
             return new
         self._order.check_end(self._next)
         if self._overlaps and not self._size.has_gaps and self._size.may_be_cut_off(self._next):
-            predicate = f"said that nothing follows {self._next} rows"
+            predicate = f"returned nothing after {self._next} rows"
             raise PaginationError(predicate, self._reach_remedy)
         self.finished = True
         return new

@@ -214,8 +214,8 @@ class PageNumberPaginator(Paginator):
         passed = self._sizes.learn(rows) if self._sizes else 0
         if passed:
             raise PaginationError(
-                f"gave more behind a page of {rows}, as which {passed} were the last",
-                f"It gives no more at once: ask for {rows}.",
+                f"returned more rows after a page of {rows}, the size of {passed} last pages",
+                f"It limits pages to {rows} rows: ask for {rows} at once.",
             )
 
     def _is_last(self, page: Page) -> bool:
@@ -251,7 +251,7 @@ class PageNumberPaginator(Paginator):
         """Check that a link leads to the next page: a page that is left out would be lost."""
         query = parse_qs(urlsplit(resolve_link(link, self._url)).query)
         if query.get(self._param) != [str(self._number + 1)]:
-            raise PaginationError("gave a next link that does not lead to the next page")
+            raise PaginationError("returned a next link that does not lead to the next page")
 
 
 def offers_next(body: Any) -> bool:  # noqa: ANN401

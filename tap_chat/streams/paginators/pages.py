@@ -81,4 +81,4 @@ class RepeatedPageError(PaginationError):
     """
 
     def __init__(self, remedy: str = "") -> None:
-        super().__init__("gave a page that came before", remedy)
+        super().__init__("repeated a page", remedy)
