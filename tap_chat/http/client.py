@@ -1,7 +1,6 @@
-"""The client of an API: it sends a request until there is a good response, and reads that.
+"""The client of an API: it sends a request until there is a good response, and reads it.
 
-It keeps to the rate limit, retries what may pass, and turns what goes wrong into sentences without
-secrets.
+It keeps to the rate limit, retries transient failures, and describes failures without secrets.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-import requests
-from requests.structures import CaseInsensitiveDict
 from requests.utils import default_headers
 
 from tap_chat.http import failures, responses
+from tap_chat.http.bounds import Timeouts
 from tap_chat.http.clock import ServerClock
-from tap_chat.http.connections import Timeouts
 from tap_chat.http.errors import (
     IncompleteResponseError,
     MissingError,
@@ -33,6 +30,8 @@ from tap_chat.http.transport import CutOffError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+
+    import requests
 
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.http.failures import Remedies
@@ -57,15 +56,15 @@ class Client:
 
     Args:
         settings: The platform's section of the config.
-        throttle: What keeps to the platform's rate limit, shared by its clients.
-        transport: What carries the requests.
-        remedies: What to do about requests that fail.
-        subject: What each sentence begins with, such as "Stream chat_messages: ".
+        throttle: The throttle that all clients of the platform share.
+        transport: The transport that all clients of the tap share.
+        remedies: What to do about failed requests.
+        subject: The beginning of each sentence, such as "Stream chat_messages: ".
         user_agent: The User-Agent of every request.
         sign: Adds the credential to a request, as authenticators of `requests` do.
-        count: Called for each request that is sent, retries included, from any thread.
-        is_api_error: Returns whether the body of a 404 is the API's own. Others that stand before
-            it, such as a gateway without a backend, answer 404, too. By default it always is.
+        count: Is called for each request that is sent, retries included, from any thread.
+        is_api_error: Returns whether the body of a 404 is the API's own. Servers in front of the
+            API, such as a gateway without a backend, answer 404, too. By default it always is.
 
     Attributes:
         clock: The server's clock, as its responses show it.
@@ -111,21 +110,20 @@ class Client:
 
         Args:
             request: The request.
-            read: From a response of status 200 to what is wanted of it. A ValueError says that its
-                body is not whole; then the request is sent again.
-            missing: Statuses that only say that what is asked for is not there.
-            largest: The most bytes of a body to hold, if less can be asked for instead. A larger
-                response has the `rest` of its body; one that breaks off is given up at once.
+            read: Reads a response of status 200. If it raises a ValueError, the body is not whole,
+                and the request is sent again.
+            missing: The statuses that only say that what is asked for does not exist.
+            largest: The most bytes of a body to hold, if the caller can ask for less instead. A
+                larger response has the `rest` of its body. One that breaks off is not retried.
 
         Returns:
-            What `read` returns.
+            The value that `read` returns.
 
         Raises:
             MissingError: The status is one of `missing`.
-            IncompleteResponseError: The response broke off, and less can be asked for. Reading the
+            IncompleteResponseError: The response broke off, and `largest` is given. Reading the
                 rest of a body raises it, too.
-            RequestError: The request failed for good, or for too long. The message names the
-                stream, the request and the remedy.
+            RequestError: The request failed for good, or for too long.
         """
         retries = Retries(self._policy)
         while True:
@@ -138,9 +136,13 @@ class Client:
                 if largest is not None and isinstance(error, IncompleteResponseError):
                     raise
                 failure = error
-            wait = retries.wait(failure.seconds, failure.retry_after)
+            wait = retries.next_wait(failure.seconds, failure.retry_after)
             if wait is None:
-                raise self._given_up(failure, retries) from None
+                raise RequestError(
+                    f"{failure} Gave up after {retries.sent} tries in {retries.seconds:.0f} s"
+                    f" (setting {self.remedies.section}.{retries.ended}).",
+                    failure.remedy,
+                ) from None
             failure.__traceback__ = None  # it holds the response
             logger.warning(
                 "%s It has failed for %.0f s; the next try is in %.1f s.",
@@ -161,10 +163,10 @@ class Client:
         """Send a request once; arguments and value as for `send`.
 
         Raises:
-            RefusedError: It was over the rate limit.
-            TransientError: There is no good response, but there may be one later.
+            RefusedError: The request was over the rate limit.
+            TransientError: It failed, and may succeed later.
             MissingError: The status is one of `missing`.
-            RequestError: There is no good response.
+            RequestError: It failed for good.
         """
         try:
             url = request.full_url
@@ -180,7 +182,7 @@ class Client:
                 self.throttle.failed(permit)
                 raise
             self._check_status(request, response, self.throttle.answered(permit, response), missing)
-            self.clock.saw(response.headers.get("Date", ""))
+            self.clock.see(response.headers.get("Date", ""))
             return self._read(request, response, read)
         except TransientError as error:
             error.seconds = time.monotonic() - started
@@ -200,10 +202,12 @@ class Client:
         )
 
     def _carry(self, request: Request, url: str, largest: int | None) -> Response:
-        """Send a signed request and receive the response, with errors as sentences."""
+        """Sign and send a request, and receive the response; errors become sentences."""
         began = False
         try:
-            response = self._transport.carry(self._signed(request, url), self._timeouts, largest)
+            response = self._transport.send_once(
+                self._sign(request.prepare(url, self._headers)), self._timeouts, largest
+            )
         except CutOffError as error:
             failure: Exception = error.reason
             began = True
@@ -213,12 +217,12 @@ class Client:
             if response.rest is None:
                 return response
             return response.followed_by(self._rest(request, response.rest))
-        # Raised outside of the handler, so that nobody finds the original.
+        # Raised outside of the handler, so that the original error is not its context.
         reason = failures.of_exception(failure, self._timeouts, self.remedies, began=began)
         raise reason.to_error(self.sentence(request, reason.predicate))
 
     def _rest(self, request: Request, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Read what follows the beginning of a body, with errors as sentences."""
+        """Read the rest of a body; errors become sentences."""
         try:
             yield from chunks
         except CutOffError as error:
@@ -226,18 +230,6 @@ class Client:
         else:
             return
         raise IncompleteResponseError(self.sentence(request, predicate))
-
-    def _signed(self, request: Request, url: str) -> requests.PreparedRequest:
-        """Return a request with its credential, as authenticators know requests."""
-        prepared = requests.PreparedRequest()
-        prepared.method = request.method
-        prepared.url = url
-        prepared.headers = CaseInsensitiveDict(self._headers)
-        if content_type := request.content_type:
-            prepared.headers["Content-Type"] = content_type
-        prepared.headers.update(request.headers)
-        prepared.body = request.content
-        return self._sign(prepared)
 
     def _check_status(
         self,
@@ -254,7 +246,7 @@ class Client:
             if status == HTTPStatus.NOT_FOUND and not self._is_api_error(response.body):
                 sentence = self.sentence(request, "returned 404 Not Found, but not as the API does")
                 raise TransientError(sentence)
-            # A web page is not the API's, and says nothing of what it has.
+            # A web page is not the API's, and says nothing about what exists there.
             if not responses.is_html(response.body):
                 raise MissingError(status, f"returned {failures.describe_status(status)}")
         reason = failures.of_status(
@@ -275,21 +267,14 @@ class Client:
             is_readable = False
         except ValueError:
             is_readable = True
-        # Raised outside of the handlers: errors live on for a while, and these hold the body.
+        # Raised outside of the handlers, because the errors there hold the body.
         if not is_readable:
             raise self.unreadable(request)
         sentence = self.sentence(request, "returned a body that is not complete JSON in UTF-8")
         raise IncompleteResponseError(sentence, self.remedies.check_address_at_last)
 
-    def _given_up(self, failure: TransientError, retries: Retries) -> RequestError:
-        return RequestError(
-            f"{failure} Gave up after {retries.sent} tries in {retries.seconds:.0f} s (setting"
-            f" {self.remedies.section}.{retries.ended}).",
-            failure.remedy,
-        )
-
     def sentence(self, request: Request, predicate: str) -> str:
-        """Return a sentence about a request, without credentials and without a byte of a response.
+        """Return a sentence about a request. It has no credential and no part of a response.
 
         Args:
             request: The request.
@@ -298,11 +283,11 @@ class Client:
         return f"{self.subject}{request.method} {request.shown_url} {predicate}."
 
     def request_error(self, request: Request, predicate: str, remedy: str = "") -> RequestError:
-        """Return the error of a failure that will not pass; arguments as for `sentence`."""
+        """Return the error of a request that failed for good; arguments as for `sentence`."""
         return RequestError(self.sentence(request, predicate), remedy)
 
     def unreadable(self, request: Request) -> RequestError:
-        """Return the error of a response that is JSON, but of which no value can be made."""
+        """Return the error of a response that is JSON, but cannot be decoded."""
         return self.request_error(
             request,
             "returned JSON that is nested too deeply, or has a number that is too long",

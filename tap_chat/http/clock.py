@@ -1,7 +1,7 @@
-"""What time it is at a server, as its answers say (`Date`): a bookmark passes nothing that is not.
+"""The server's clock, read from the header `Date`, so that no bookmark runs ahead of it.
 
-The clock of this machine may be ahead of the server's, and what comes there meanwhile would be
-taken for read. But a `Date` may be wrong, too, and bookmarks would stay where it is for ever.
+The clock of this machine may be ahead of the server's. A bookmark by it would leave out what is
+written there in between. But a `Date` may be wrong, too, and would stop the bookmark for ever.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from datetime import UTC, datetime, timedelta
 
 from tap_chat.http import responses
 
-#: So much a Date may be before what is known to have been: hosts differ, and caches keep responses.
+#: How far a right `Date` may lie behind a known time: hosts differ, and caches keep responses.
 SLACK = timedelta(days=1)
 
-#: Where there is no Date.
+#: The time where there is no `Date`.
 FAR = datetime.max.replace(tzinfo=UTC)
 
 
 class ServerClock:
-    """Reads a server's clock from its answers, in whatever threads they come.
+    """Reads a server's clock from its responses; safe to use from several threads.
 
     Attributes:
-        earliest: When the first of the answers since `begin` was; `FAR` if none said.
+        earliest: The time of the earliest response since `begin`; `FAR` if none has a time.
     """
 
     def __init__(self) -> None:
@@ -31,15 +31,15 @@ class ServerClock:
         self._last = self.earliest = FAR
 
     def begin(self) -> None:
-        """Begin anew: what is read from now on is true of the earliest answer from now on."""
+        """Forget the responses so far."""
         self.earliest = FAR
 
-    def saw(self, date: str) -> None:
-        """Take note of an answer.
+    def see(self, date: str) -> None:
+        """Take note of a response.
 
         Args:
-            date: Its header `Date`; empty if it has none. A cache leaves it as it was: then the
-                answer is as old.
+            date: Its header `Date`; empty if it has none. A cache leaves the header as it was, and
+                then the response is as old.
         """
         with self._lock:
             if date != self._read:
@@ -48,6 +48,6 @@ class ServerClock:
             self.earliest = min(self.earliest, self._last)
 
 
-def is_behind(told: datetime, known: datetime) -> bool:
-    """Say whether a clock is so far behind a moment that is known to be over that it is wrong."""
-    return known - told > SLACK
+def is_behind(stated: datetime, known: datetime) -> bool:
+    """Return whether a clock is so far behind a time that has passed that it must be wrong."""
+    return known - stated > SLACK

@@ -1,4 +1,4 @@
-"""Why a request failed, and what to do about it: in words, the same in a run and in `--test`."""
+"""Describes why a request failed and what to do about it, the same in a run and in `--test`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     TimeoutError,  # noqa: A004 - that of urllib3
 )
 
-from tap_chat.http.connections import LARGEST_ANSWER, LARGEST_DECODED, TooLargeError
+from tap_chat.http.bounds import LARGEST_BODY, LARGEST_DECODED, TooLargeError
 from tap_chat.http.errors import (
     IncompleteResponseError,
     RefusedError,
@@ -31,7 +31,7 @@ from tap_chat.http.errors import (
 from tap_chat.http.responses import TRANSIENT_STATUSES
 
 if TYPE_CHECKING:
-    from tap_chat.http.connections import Timeouts
+    from tap_chat.http.bounds import Timeouts
     from tap_chat.http.responses import Response
 
 
@@ -41,7 +41,7 @@ STALLED = "stalled in the middle of the response for {read:g} s"
 
 NO_TLS = "failed: the server does not speak TLS, as https:// wants it"
 
-# From the special to the general: a ConnectTimeoutError is a TimeoutError, too.
+# Special errors come before general ones: a ConnectTimeoutError is a TimeoutError, too.
 FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (NameResolutionError, "could not be sent: no host of that name was found"),
     (NewConnectionError, "could not be sent: no connection to that host and port"),
@@ -61,9 +61,9 @@ class Remedies:
 
     Attributes:
         section: The platform's section in the config.
-        address: The settings that lead to the API and what they must be, as in "Check ...".
+        address: The settings with the API's address, and what they must be, to follow "Check".
         unknown: What to do if the credential is not accepted (401).
-        forbidden: What to do if it is, but may not read (403).
+        forbidden: What to do if the credential may not read this (403).
     """
 
     section: str
@@ -73,23 +73,23 @@ class Remedies:
 
     @property
     def check_address(self) -> str:
-        """What to do if what answers is not the API."""
+        """What to do if another server than the API answers."""
         return f"Check {self.address}."
 
     @property
     def check_address_at_last(self) -> str:
-        """What to do if what answers may be the API in trouble."""
+        """What to do if the API is in trouble, or another server answers."""
         return f"Try again later; if it is so each time, check {self.address}."
 
-    def of_status(self, status: int, asked: float | None) -> str:
-        """Return what to do about a status of failure.
+    def of_status(self, status: int, retry_after: float | None) -> str:
+        """Return what to do about the status of a failure.
 
         Args:
             status: The HTTP status.
-            asked: Seconds that the server asked to wait, or None.
+            retry_after: Seconds that the server asked to wait, or None.
         """
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            when = "later" if asked is None else f"in {ceil(asked)} s"
+            when = "later" if retry_after is None else f"in {ceil(retry_after)} s"
             return (
                 f"The rate limit is used up: try again {when}. The setting"
                 f" {self.section}.requests_per_minute keeps to it."
@@ -113,7 +113,7 @@ class Remedies:
         """Return what to do if there is no response.
 
         Args:
-            error: What urllib3 raised.
+            error: The error of urllib3.
             began: Whether a response began.
         """
         match error:
@@ -193,15 +193,15 @@ def of_exception(
     """Return why there is no response.
 
     Args:
-        error: What was raised; its own text may hold the URL, credential included.
-        timeouts: How long was waited.
+        error: The error. Its own text may hold the URL with the credential.
+        timeouts: The time limits of the request.
         remedies: What to do about it.
         began: Whether a response began.
     """
     if isinstance(error, TooLargeError):
         return Failure(
             RequestError,
-            f"returned more than {LARGEST_ANSWER >> 20} MiB, or with values that take more"
+            f"returned more than {LARGEST_BODY >> 20} MiB, or with values that take more"
             f" than {LARGEST_DECODED >> 20} MiB",
             "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
         )
@@ -230,8 +230,8 @@ def describe_exception(error: HTTPError, timeouts: Timeouts, *, began: bool) -> 
     """Return why there is no response, as the predicate of a sentence.
 
     Args:
-        error: What urllib3 raised; its own text may hold the URL, credential included.
-        timeouts: How long was waited.
+        error: The error of urllib3. Its own text may hold the URL with the credential.
+        timeouts: The time limits of the request.
         began: Whether a response began.
     """
     if isinstance(error, SSLError) and not is_about_certificate(error):
@@ -244,12 +244,12 @@ def describe_exception(error: HTTPError, timeouts: Timeouts, *, began: bool) -> 
 
 
 def is_about_certificate(error: SSLError) -> bool:
-    """Say whether it is the server's certificate that is wrong, and not what it speaks."""
+    """Return whether the server's certificate is wrong; otherwise it speaks no TLS."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
 
 
 def origin(location: str) -> str:
-    """Return where a redirect leads: scheme and host alone, since the rest may hold a secret."""
+    """Return the scheme and host of a redirect. The rest may hold a secret."""
     try:
         parts = urlsplit(location)
     except ValueError:

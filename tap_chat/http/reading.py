@@ -1,4 +1,4 @@
-"""How an answer may come: what drips is one that hangs, and what is no part of it has an end."""
+"""Reads responses, but not for ever: a slow one fails, and so does a head without an end."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from socket import socket
 
-# Once an answer has begun, for so many bytes no longer is waited than for its beginning.
-SLOWEST = 64 * 1024
+# Bytes that must arrive in the time that the first byte of a response may take.
+BYTES_PER_TIMEOUT = 64 * 1024
 
-# Bytes of all that comes before a body, and of all that comes after one; browsers take as much.
+# Bytes of all that precedes a body, and of all that follows one. Browsers take as much.
 LARGEST_HEAD = LARGEST_TRAILER = 256 * 1024
 
-# Statuses of interim answers are less; but after one of these follows no HTTP. As plain numbers,
-# which are compared in less time.
+# The statuses of interim responses are lower, but after 101 no HTTP follows. Plain numbers are
+# faster to compare.
 FINAL, SWITCHED = int(HTTPStatus.OK), int(HTTPStatus.SWITCHING_PROTOCOLS)
 
-# Interim answers (1xx) before the answer itself; Go takes 5.
+# Interim responses (1xx) before the final one. Go takes 5.
 MOST_INTERIM = 10
 
 
-class SilentError(ConnectionError):
-    """A connection ended without a byte of an answer."""
+class NoResponseError(ConnectionError):
+    """A connection ended without a byte of a response."""
 
     @classmethod
     def of(cls, error: OSError) -> OSError:
@@ -36,27 +36,27 @@ class SilentError(ConnectionError):
         match error:
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 pass
-            case ssl.SSLError():  # the server has answered, if by refusing TLS
+            case ssl.SSLError():  # the server has answered: it refuses TLS
                 return error
-            # The system's own has a number: nothing that was sent was acknowledged.
+            # An error of the system has a number: nothing that was sent was acknowledged.
             case TimeoutError(errno=None):
                 return error
         return cls(*error.args)
 
 
 class PacedReader(io.RawIOBase):
-    """Reads from a socket while enough comes.
+    """Reads from a socket while enough bytes arrive.
 
-    What counts is the time for which reads wait: who takes long between two of them, as for a
-    loader that is slow, is not the server.
+    Only the time in which reads wait counts. The time between two reads is not the server's: a slow
+    loader may need it.
 
     Args:
         raw: The reader of the socket.
-        timeout: Seconds for so many bytes; each read alone has no more by the socket itself.
+        timeout: Seconds for every 64 KiB. The socket itself allows each read no more.
 
     Attributes:
-        bytes: How many came so far.
-        most: How many may come, while the head is read; None for the body.
+        bytes: The number of bytes so far.
+        most: The most bytes while the head is read; None for the body.
     """
 
     def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
@@ -75,7 +75,7 @@ class PacedReader(io.RawIOBase):
         """Read.
 
         Raises:
-            TimeoutError: Too little came in too long.
+            TimeoutError: Too few bytes arrived in too long.
             HTTPException: The head does not end.
         """
         started = time.monotonic()
@@ -83,7 +83,7 @@ class PacedReader(io.RawIOBase):
         if self.bytes:
             self._waited += time.monotonic() - started
         self.bytes += count or 0
-        if self._waited > self._timeout * (1 + self.bytes // SLOWEST):
+        if self._waited > self._timeout * (1 + self.bytes // BYTES_PER_TIMEOUT):
             raise TimeoutError
         if self.most is not None and self.bytes > self.most:
             raise client.HTTPException
@@ -96,7 +96,7 @@ class PacedReader(io.RawIOBase):
 
 
 class PacedResponse(client.HTTPResponse):
-    """An answer that must not come too slowly, with a head and a trailer that end."""
+    """A response that must not be too slow, and whose head and trailer must end."""
 
     def __init__(self, sock: socket, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(sock, *args, **options)
@@ -106,33 +106,33 @@ class PacedResponse(client.HTTPResponse):
 
     @override
     def begin(self) -> None:
-        """Read the head; raises a `SilentError` if the connection ends before."""
+        """Read the head; raises a `NoResponseError` if the connection ends before it."""
         try:
             super().begin()
         except OSError as error:
             if self._paced.bytes:
                 raise
-            raise SilentError.of(error) from error
+            raise NoResponseError.of(error) from error
         self._paced.most = None
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read the status of the answer, and pass over interim ones.
+        """Read the status of the final response, and skip interim ones.
 
-        A client must be able to, and may ignore them (RFC 9110, 15.2). `http.client` passes over
-        `100 Continue` alone, and over any number of them.
+        A client must be able to read them, and may ignore them (RFC 9110, 15.2). `http.client`
+        skips `100 Continue` only, and any number of them.
         """
         interim = 0
         while True:
-            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # http.client's own
-            status = found[1]
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # http.client's own
+            status = line[1]
             if status >= FINAL or status == SWITCHED:
-                return found
+                return line
             interim += 1
             if interim > MOST_INTERIM:
                 raise client.HTTPException
             client.parse_headers(self.fp)
 
     def _read_and_discard_trailer(self) -> None:
-        """Read what follows the last chunk, which `http.client` does without an end."""
+        """Read what follows the last chunk; `http.client` has no bound for it."""
         self._paced.most = self._paced.bytes + LARGEST_TRAILER
         super()._read_and_discard_trailer()  # type: ignore[misc]  # as above

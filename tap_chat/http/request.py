@@ -1,4 +1,4 @@
-"""A request as a stream describes it: without credentials, with placeholders in its path."""
+"""Requests as streams describe them: without credentials, with placeholders in the path."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 import msgspec
+import requests
+from requests.structures import CaseInsensitiveDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
-#: Path segments that are no names: they would lead to another address (RFC 3986, 5.2.4).
+#: The path segments that would lead to another address (RFC 3986, 5.2.4).
 DOTS = frozenset({"", ".", ".."})
 
 _encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class PathError(Exception):
-    """A placeholder of a path can't be filled.
+    """A placeholder of a path cannot be filled.
 
     Args:
         predicate: What is wrong, as the predicate of a sentence about the request.
@@ -37,14 +39,13 @@ class Request:
     """A request.
 
     Attributes:
-        url: The URL without a query. It may have placeholders: `.../users/{user_id}`.
+        url: The URL. Its path may have placeholders: `https://api.example.com/users/{user_id}`.
         method: The HTTP method.
-        path_params: The value of each placeholder; others are ignored.
-        params: The query parameters. A list repeats its parameter, None omits it. A text is the
-            query as it is sent.
+        path_params: The values of the placeholders, by name. Other values are ignored.
+        params: The query parameters. A list repeats its parameter, None omits it. A text is an
+            encoded query.
         headers: The headers, in addition to those of every request.
-        body: What is sent as the body: bytes as they are, a text in UTF-8, None for no body, and
-            any other value as JSON.
+        body: The body: bytes, a text for UTF-8, None for no body, any other value for JSON.
     """
 
     url: str
@@ -64,7 +65,7 @@ class Request:
         """The URL as it is sent, with its query.
 
         Raises:
-            PathError: A placeholder has no value, or one that leads to another address.
+            PathError: A placeholder has no value, or one that would lead to another address.
         """
         url = self.url
         if "{" in url:
@@ -76,7 +77,7 @@ class Request:
 
     @property
     def shown_url(self) -> str:
-        """The URL for messages: as it is sent, or as it was given if it can't be."""
+        """The URL for messages: as it is sent, or with its placeholders if they have no values."""
         try:
             return self.full_url
         except PathError:
@@ -95,9 +96,26 @@ class Request:
 
     @property
     def content_type(self) -> str | None:
-        """The media type of the body, or None if its headers must name it."""
+        """The media type of a JSON body; None for others, whose headers must name it."""
         is_json = self.body is not None and not isinstance(self.body, (bytes, str))
         return "application/json" if is_json else None
+
+    def prepare(self, url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
+        """Return the request in the type that authenticators of `requests` sign.
+
+        Args:
+            url: The URL as it is sent.
+            headers: The headers of every request.
+        """
+        prepared = requests.PreparedRequest()
+        prepared.method = self.method
+        prepared.url = url
+        prepared.headers = CaseInsensitiveDict(headers)
+        if content_type := self.content_type:
+            prepared.headers["Content-Type"] = content_type
+        prepared.headers.update(self.headers)
+        prepared.body = self.content
+        return prepared
 
     def with_params(self, params: Mapping[str, Any]) -> Self:
         """Return the request with further query parameters, or other values for some."""

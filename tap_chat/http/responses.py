@@ -17,30 +17,29 @@ if TYPE_CHECKING:
 
 Body = bytes | bytearray
 
-#: The statuses of a server in trouble that may pass.
+#: The statuses of a server in trouble. A later request may succeed.
 TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
 
-# Fractions as Decimal: neither 0.1 nor 1e400 may change on the way.
+# Fractions become Decimals, so that neither 0.1 nor 1e400 changes.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
-# The number of names shown of an object that is not what it should be.
+# The most names of an object to show in an error.
 SHOWN_NAMES = 8
 
-# Names that APIs give to the number of rows in all pages, and where it stands beside the root.
+# The names that APIs give to the number of rows in all pages, and the objects that may hold it.
 COUNTS = ("total", "total_count", "count")
 AROUND_COUNTS = ("meta", "pagination", "paging")
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a server answered.
+    """The response to a request.
 
     Attributes:
         status: The HTTP status.
         headers: The headers, by name in any case.
-        body: The body, decompressed, or the beginning of one that is larger than was asked for.
-        rest: What follows such a beginning, in chunks that are read when they are asked for; None
-            if the body is whole.
+        body: The decompressed body, or the beginning of one that is larger than was asked for.
+        rest: The rest of such a body, in chunks that are read on demand; None if the body is whole.
     """
 
     status: int
@@ -54,7 +53,7 @@ class Response:
 
 
 class UnreadableError(Exception):
-    """A body may be whole, but no value can be made of it, today or tomorrow."""
+    """A body cannot be decoded, however often it is requested."""
 
 
 def decode(body: Body) -> Any:  # noqa: ANN401
@@ -75,7 +74,7 @@ def decode(body: Body) -> Any:  # noqa: ANN401
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise
     except (RecursionError, ArithmeticError, ValueError):
-        # Of the ValueErrors, that of an integer with more digits than Python reads.
+        # The ValueError is that of an integer with more digits than Python reads.
         raise UnreadableError from None
 
 
@@ -85,7 +84,7 @@ def decode_sized(response: Response) -> tuple[int, Any]:
 
 
 def decoded_size(body: Body) -> int:
-    """Return about how many bytes of memory the values of a JSON body take at most.
+    """Return about how many bytes of memory the values of a JSON body take, at most.
 
     Args:
         body: The bytes of the body.
@@ -99,14 +98,14 @@ def _decode(body: Body) -> Any:  # noqa: ANN401
         return _decoder.decode(body)
     except msgspec.DecodeError:
         # msgspec refuses lone surrogates, which JSON allows, and a byte order mark, which may be
-        # ignored (RFC 8259). Given bytes, `json` would guess other charsets.
+        # ignored (RFC 8259). From bytes, `json` would guess the charset.
         text = str(body, "utf-8-sig")
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 def is_html(body: Body) -> bool:
     """Return whether a body is a web page, as portals and proxies send with a status of 200."""
-    # The type that the server names does not count: some name JSON text/html.
+    # The Content-Type is no help: some servers send JSON as text/html.
     return body[:64].lstrip().startswith(b"<")
 
 
@@ -119,21 +118,21 @@ def is_object(body: Body) -> bool:
 
 
 def find(body: Any, path: str) -> Any:  # noqa: ANN401
-    """Return what is at a path of names with dots between them, or None."""
+    """Return the value at a path of names with dots between them, or None."""
     for name in path.split(".") if path else ():
         body = body.get(name) if isinstance(body, dict) else None
     return body
 
 
 def is_null(body: Any, path: str) -> bool:  # noqa: ANN401
-    """Say whether there is a null at a path of names with dots between them."""
+    """Return whether there is a null at a path of names with dots between them."""
     parent, _, name = path.rpartition(".")
     around = find(body, parent)
     return isinstance(around, dict) and name in around and around[name] is None
 
 
 def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
-    """Say whether a null at a path is an empty list: a count beside it is 0, or nothing is there.
+    """Return whether a null stands for an empty list: a count beside it is 0, or it is alone.
 
     Args:
         body: The decoded body.
@@ -150,21 +149,21 @@ def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
 
 
 def stated_total(body: Any) -> int | None:  # noqa: ANN401
-    """Return the number of rows that a list says it has in all pages, or None if it does not say.
+    """Return the number of rows in all pages that a body states, or None.
 
     Args:
-        body: The decoded body. A `count` may be that of the page, and does not count.
+        body: The decoded body. Its `count` is ignored, because it may be that of the page.
     """
-    for place in ("", *AROUND_COUNTS):
+    for parent in ("", *AROUND_COUNTS):
         for name in COUNTS[:2]:
-            total = find(body, f"{place}.{name}".lstrip("."))
+            total = find(body, f"{parent}.{name}".lstrip("."))
             if type(total) is int:
                 return total
     return None
 
 
 def describe_shape(body: object) -> str:
-    """Describe a body by its outermost names, never by its values."""
+    """Return a description of a body: its outermost names, never its values."""
     if isinstance(body, dict):
         names = ", ".join(f"`{str(name)[:40]}`" for name in list(body)[:SHOWN_NAMES])
         return f"an object with {names}" if names else "an empty object"
@@ -172,12 +171,12 @@ def describe_shape(body: object) -> str:
 
 
 def http_date(text: str) -> datetime | None:
-    """Return the moment that a header names, or None if it names none."""
+    """Return the time in a header such as `Date`, or None if there is none."""
     try:
-        moment = parsedate_to_datetime(text)
+        time = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _refuse_constant(name: str) -> NoReturn:

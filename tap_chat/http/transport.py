@@ -1,7 +1,7 @@
-"""How requests travel: connections as `requests` makes them, without its price for each request.
+"""Sends single requests, without the cost that `requests` has for each.
 
-`requests` picks the proxy, the certificates and the pool of connections of a host once. Then each
-request goes over a connection of its own to the host, or, if there is a proxy, through urllib3.
+`requests` chooses the proxy, the certificates and the connection pool of each host, once. Then the
+requests go over our own connections to the host, or through urllib3 if there is a proxy.
 """
 
 from __future__ import annotations
@@ -18,15 +18,9 @@ from requests.utils import select_proxy
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError, ProtocolError, ProxyError
 
-from tap_chat.http.connections import (
-    LARGEST_ANSWER,
-    LARGEST_DECODED,
-    Connections,
-    Reusable,
-    StaleError,
-    TooLargeError,
-    socket_options,
-)
+from tap_chat.http.bounds import LARGEST_BODY, LARGEST_DECODED, TooLargeError
+from tap_chat.http.connections import Connections
+from tap_chat.http.keep_alive import ReusableConnection, StaleError, socket_options
 from tap_chat.http.responses import Response, decoded_size
 
 if TYPE_CHECKING:
@@ -34,20 +28,20 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
-    from tap_chat.http.connections import Timeouts
+    from tap_chat.http.bounds import Timeouts
 
-# Bytes of a body that are read at once.
+# Bytes of a body to read at once.
 READ_BYTES = 64 * 1024
 
-# Bytes of a body that is not looked at for what its values take: not too much in any case.
+# Bytes of a body whose values cannot take too much memory.
 LIGHT = 16 * 1024 * 1024
 
 
 class CutOffError(Exception):
-    """A body ended too early.
+    """A response broke off after its head.
 
     Args:
-        reason: What urllib3 raised.
+        reason: The error of urllib3.
     """
 
     def __init__(self, reason: HTTPError) -> None:
@@ -60,9 +54,9 @@ class Route:
     """The way to a host.
 
     Attributes:
-        pool: Its connections.
-        prefix: What stands before the path in a request: nothing, or the host for a proxy.
-        direct: Connections without a proxy; None if there is one.
+        pool: urllib3's connection pool.
+        prefix: The text before the path in a request: empty, or the host for a proxy.
+        direct: The connections without a proxy; None if there is a proxy.
     """
 
     pool: HTTPConnectionPool
@@ -71,10 +65,10 @@ class Route:
 
 
 class Transport(HTTPAdapter):
-    """Carries requests; safe to use from several threads. Redirects are not followed.
+    """Sends requests; safe to use from several threads. It does not follow redirects.
 
     Args:
-        connections: The most connections to a host that are kept open.
+        connections: The most idle connections to a host that stay open.
     """
 
     def __init__(self, connections: int) -> None:
@@ -83,37 +77,34 @@ class Transport(HTTPAdapter):
         self._routes: dict[str, Route] = {}
         self._lock = threading.Lock()
 
-    def carry(
+    def send_once(
         self, request: requests.PreparedRequest, timeouts: Timeouts, largest: int | None
     ) -> Response:
         """Send a request once.
 
         Args:
-            request: The request, signed.
+            request: The signed request.
             timeouts: How long the server may take.
-            largest: The most bytes of a body that are held; None if it has to be held as a whole.
-
-        Returns:
-            The answer.
+            largest: The most bytes of a body to hold; None if it must be held as a whole.
 
         Raises:
-            HTTPError: There is no answer.
-            CutOffError: The answer broke off.
-            TooLargeError: It is larger than any that is held, or would be once it is decoded.
-            ValueError: The URL is none that can be asked.
-            OSError: The certificates that the environment names are not there.
+            HTTPError: There is no response.
+            CutOffError: The response broke off.
+            TooLargeError: Its body is larger than any that is held, or would be once it is decoded.
+            ValueError: The URL is invalid.
+            OSError: The file of certificates that the environment names does not exist.
         """
         parts = urlsplit(str(request.url))
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin) or self._find_route(origin)
         target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
-        answer = self._asked(route, target, request, timeouts, largest)
-        is_large = answer.rest is None and len(answer.body) > LIGHT
-        if is_large and decoded_size(answer.body) > LARGEST_DECODED:
+        response = self._send(route, target, request, timeouts, largest)
+        is_large = response.rest is None and len(response.body) > LIGHT
+        if is_large and decoded_size(response.body) > LARGEST_DECODED:
             raise TooLargeError
-        return answer
+        return response
 
-    def _asked(
+    def _send(
         self,
         route: Route,
         target: str,
@@ -122,29 +113,29 @@ class Transport(HTTPAdapter):
         largest: int | None,
     ) -> Response:
         if route.direct is None:
-            return self._by_proxy(route.pool, target, request, timeouts, largest)
-        exchange = route.direct.ask(
+            return self._send_by_proxy(route.pool, target, request, timeouts, largest)
+        exchange = route.direct.send(
             str(request.method), target, request.headers, timeouts, request.body
         )
         head = exchange.response
         try:
-            body = exchange.whole(largest)
+            body = exchange.read_whole(largest)
         except HTTPError as error:
             raise CutOffError(error) from None
         if body is not None:
             return Response(head.status, head.headers, body)
-        first, rest = read(exchange.decoded(), largest, exchange.release)
+        first, rest = read(exchange.to_urllib3(), largest, exchange.release)
         return Response(head.status, head.headers, first, rest)
 
     @staticmethod
-    def _by_proxy(
+    def _send_by_proxy(
         pool: HTTPConnectionPool,
         target: str,
         request: requests.PreparedRequest,
         timeouts: Timeouts,
         largest: int | None,
     ) -> Response:
-        ask = partial(
+        send = partial(
             pool.urlopen,
             str(request.method),
             target,
@@ -157,20 +148,20 @@ class Transport(HTTPAdapter):
             preload_content=False,
         )
         try:
-            response = ask()
+            response = send()
         except (ProtocolError, ProxyError) as error:
             if not any(isinstance(cause, StaleError) for cause in error.args):
                 raise
-            response = ask()  # as `Connections.ask` does
+            response = send()  # as `Connections.send` does
         body, rest = read(response, largest, response.release_conn)
         return Response(response.status, response.headers, body, rest)
 
     def _find_route(self, origin: str) -> Route:
         with self._lock:
-            if route := self._routes.get(origin):  # found by another thread meanwhile
+            if route := self._routes.get(origin):  # another thread has found it
                 return route
             request = requests.Request("GET", origin).prepare()
-            # Certificates and proxies that the environment names.
+            # The certificates and proxies that the environment names.
             environment = self._session.merge_environment_settings(
                 request.url, proxies={}, stream=None, verify=None, cert=None
             )
@@ -178,35 +169,37 @@ class Transport(HTTPAdapter):
             pool = self.get_connection_with_tls_context(request, verify, proxies)
             self.cert_verify(pool, str(request.url), verify, None)  # type: ignore[no-untyped-call]
             prefix = self.request_url(request, proxies).removesuffix("/")
-            made = cast("HTTPConnectionPool", pool)
+            host_pool = cast("HTTPConnectionPool", pool)
             proxied = select_proxy(origin, proxies)
             if proxied:
-                made.ConnectionCls = type("Proxied", (Reusable, made.ConnectionCls), {})
-                made.conn_kw["socket_options"] = socket_options()
-            direct = None if proxied else Connections(made)
-            route = self._routes[origin] = Route(made, prefix, direct)
+                host_pool.ConnectionCls = type(
+                    "Proxied", (ReusableConnection, host_pool.ConnectionCls), {}
+                )
+                host_pool.conn_kw["socket_options"] = socket_options()
+            direct = None if proxied else Connections(host_pool)
+            route = self._routes[origin] = Route(host_pool, prefix, direct)
             return route
 
 
 def read(
     response: BaseHTTPResponse, largest: int | None, release: Callable[[], None]
 ) -> tuple[bytearray, Iterator[bytes] | None]:
-    """Read a body into memory, but no more of it than can be held.
+    """Read a body into memory, but no more of it than may be held.
 
     Args:
-        response: The response, whose body was not read yet.
-        largest: The most bytes to hold; None if it has to be held as a whole.
-        release: Gives back the connection, when all is read.
+        response: The response, of which the head is read.
+        largest: The most bytes to hold; None if the body must be held as a whole.
+        release: Gives back the connection when the body is read.
 
     Returns:
         The body, decompressed, and None; or the beginning of a larger one, and the rest of it.
 
     Raises:
-        CutOffError: The answer broke off.
-        TooLargeError: It is larger than any that is held.
+        CutOffError: The response broke off.
+        TooLargeError: The body is larger than any that is held.
     """
     body = bytearray()
-    # Then the chunks are undone by http.client, with the bounds of `PacedResponse`.
+    # So http.client decodes the chunks, with the bounds of `PacedResponse`.
     response.chunked = False
     chunks = response.stream(READ_BYTES, decode_content=True)
     try:
@@ -214,12 +207,12 @@ def read(
             body += chunk
             if largest is not None and len(body) > largest:
                 return body, _rest(response, chunks, release)
-            if len(body) > LARGEST_ANSWER:
+            if len(body) > LARGEST_BODY:
                 break
     except HTTPError as error:
         response.close()
         raise CutOffError(error) from None
-    if len(body) > LARGEST_ANSWER:
+    if len(body) > LARGEST_BODY:
         response.close()
         raise TooLargeError
     release()
@@ -239,4 +232,4 @@ def _rest(
         if whole:
             release()
         else:
-            response.close()  # of the connection nothing more can be had
+            response.close()  # the connection cannot be used again

@@ -183,7 +183,7 @@ def test_server_clock_is_that_of_the_earliest_response() -> None:
     clock = ServerClock()
     assert clock.earliest == FAR
     for date in ("Mon, 02 Mar 2026 00:00:00 GMT", "Sun, 01 Mar 2026 00:00:00 GMT", "", "no date"):
-        clock.saw(date)
+        clock.see(date)
     assert clock.earliest == datetime(2026, 3, 1, tzinfo=UTC)
     clock.begin()
     assert clock.earliest == FAR

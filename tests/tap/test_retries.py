@@ -21,7 +21,7 @@ PATIENT: dict[str, Any] = {"max_retries": None}
 def waits(retries: Retries, took: float, asked: float | None = None) -> list[float]:
     """Return the waits between tries that all fail alike, until the request is given up."""
     found: list[float] = []
-    while (wait := retries.wait(took, asked)) is not None:
+    while (wait := retries.next_wait(took, asked)) is not None:
         found.append(wait)
         assert len(found) < 1000
     return found

@@ -21,7 +21,8 @@ from starlette.responses import Response, StreamingResponse
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
-from tap_chat.http.connections import Connections, Timeouts
+from tap_chat.http.bounds import Timeouts
+from tap_chat.http.connections import Connections
 from tap_chat.http.transport import Transport
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
 
@@ -144,9 +145,9 @@ def test_connection_uses_the_timeout_of_its_request() -> None:
         connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
         timeouts = []
         for timeout in (5.0, 7.0):
-            exchange = connections.ask("GET", "/", {}, Timeouts(1.0, timeout))
+            exchange = connections.send("GET", "/", {}, Timeouts(1.0, timeout))
             timeouts.append(exchange.connection.sock.gettimeout())
-            assert exchange.whole(None) == b"{}"
+            assert exchange.read_whole(None) == b"{}"
         assert len({request.client for request in api.requests}) == 1
     assert timeouts == [5.0, 7.0]
 
@@ -178,8 +179,8 @@ def test_connections_dropped_by_a_firewall_cost_no_retry(tap: Runner, by: str) -
 def kept(api: Server | Firewall, count: int) -> Connections:
     """Return connections of which so many are open, and idle."""
     connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
-    under_way = [connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)) for _ in range(count)]
-    assert [exchange.whole(None) for exchange in under_way] == [b"{}"] * count
+    under_way = [connections.send("GET", "/", {}, Timeouts(1.0, 5.0)) for _ in range(count)]
+    assert [exchange.read_whole(None) for exchange in under_way] == [b"{}"] * count
     return connections
 
 
@@ -188,7 +189,7 @@ def test_first_dead_connection_closes_all_idle_ones() -> None:
         connections = kept(firewall, 5)
         firewall.forget()
         for _ in range(3):
-            assert connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)).whole(None) == b"{}"
+            assert connections.send("GET", "/", {}, Timeouts(1.0, 5.0)).read_whole(None) == b"{}"
         assert (firewall.hits, firewall.connections) == (1, 6)
 
 
@@ -202,7 +203,7 @@ def test_swallowed_request_costs_one_timeout(by: str, monkeypatch: pytest.Monkey
         request = requests.Request("GET", url).prepare()
 
         def ask(seconds: float = 5.0) -> Received:
-            return transport.carry(request, Timeouts(1.0, seconds), None)
+            return transport.send_once(request, Timeouts(1.0, seconds), None)
 
         together = Barrier(5)
 
@@ -227,18 +228,18 @@ def test_connection_is_not_reused_after_a_long_idle_time(
     with Server(lambda _: {}) as api:
         connections = kept(api, 3)
         now = time.monotonic()
-        monkeypatch.setattr("tap_chat.http.connections.LONGEST_IDLE", time.monotonic() - now)
-        assert connections.ask("GET", "/", {}, Timeouts(1.0, 5.0)).whole(None) == b"{}"
+        monkeypatch.setattr("tap_chat.http.keep_alive.LONGEST_IDLE", time.monotonic() - now)
+        assert connections.send("GET", "/", {}, Timeouts(1.0, 5.0)).read_whole(None) == b"{}"
         assert len({request.client for request in api.requests}) == 4
 
 
 def test_tcp_keepalive_is_on() -> None:
     """One that swallows packets is found out by the system, long before `request_timeout`."""
     with Server(lambda _: {}) as api:
-        exchange = kept(api, 1).ask("GET", "/", {}, Timeouts(1.0, 5.0))
+        exchange = kept(api, 1).send("GET", "/", {}, Timeouts(1.0, 5.0))
         socket_ = exchange.connection.sock
         assert socket_.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert socket_.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             assert socket_.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
-        exchange.whole(None)
+        exchange.read_whole(None)
