@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: The path at which a process can open the files of another one by their numbers.
+#: Whether a process can open the files of another one by their file descriptors.
 POSSIBLE = sys.platform == "linux"
 _turn = threading.Lock()
 
