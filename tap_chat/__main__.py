@@ -93,8 +93,8 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - its text may hold what a user wrote
         TapChat.logger.error(
-            "Unexpected %s. This is a bug of tap-chat, or of something in its config, catalog or"
-            " state; TAP_CHAT_LOGLEVEL=DEBUG shows where it happened.",
+            "Unexpected %s. This is a bug in tap-chat, or an error in its config, catalog or state."
+            " TAP_CHAT_LOGLEVEL=DEBUG shows where it happened.",
             type(error).__name__,
         )
         if TapChat.logger.isEnabledFor(logging.DEBUG):

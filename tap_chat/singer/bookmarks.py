@@ -167,8 +167,8 @@ class Bookmarks(StreamStateManager):
         if bookmark is None:
             del state["replication_key_value"]
             self._logger.warning(
-                "The state's bookmark of %s is no value of `%s` as it is declared now: the stream"
-                " is read from its start.",
+                "The state's bookmark of %s does not have the declared type of `%s`: the stream is"
+                " read from its start.",
                 self.stream_name,
                 replication_key,
             )
@@ -176,8 +176,8 @@ class Bookmarks(StreamStateManager):
             bookmark = None
             del state["replication_key_value"]
             self._logger.warning(
-                "The state's bookmark of %s is later than now, and would leave out what comes until"
-                " then: the stream is read from its start.",
+                "The state's bookmark of %s is in the future, and would leave out new records: the"
+                " stream is read from its start.",
                 self.stream_name,
             )
         else:
@@ -258,8 +258,8 @@ class Bookmarks(StreamStateManager):
             return bookmark
         if is_behind(ceiling, latest):
             self._logger.warning(
-                "Records of %s are of a time that is still to come. The bookmark stays at now, so"
-                " that what comes until then is not left out; these come again in each run.",
+                "Records of %s have times in the future. The bookmark stays at the present time, so"
+                " that no new record is left out. These records are read again in each run.",
                 self.stream_name,
             )
         return write_datetime(ceiling) if unit is None else int(ceiling.timestamp() * unit)

@@ -124,8 +124,8 @@ def differences(stream: Stream, replication_key: str | None) -> Iterator[str]:
     if stream.replication_key != replication_key:
         yield (
             f"The catalog says that the replication key of {stream.name} is"
-            f" {stream.replication_key or 'none'}, the config says {replication_key or 'none'}:"
-            f" the catalog counts. {REMEDY}"
+            f" {stream.replication_key or 'none'}, the config says {replication_key or 'none'}."
+            f" The catalog is used. {REMEDY}"
         )
     ours, theirs = stream.schema["properties"], stream.effective_schema["properties"]
     changed = sorted(
@@ -134,7 +134,7 @@ def differences(stream: Stream, replication_key: str | None) -> Iterator[str]:
     if changed:
         yield (
             f"The catalog and the config declare these fields of {stream.name} differently:"
-            f" {', '.join(changed)}. The catalog counts. {REMEDY}"
+            f" {', '.join(changed)}. The catalog is used. {REMEDY}"
         )
 
 

@@ -52,11 +52,11 @@ def check_state(state: Mapping[str, Any]) -> None:
         )
     for stream, bookmark in (bookmarks or {}).items():
         if not isinstance(bookmark, dict):
-            raise config_error(f"The state's bookmark of {stream} is no object.")
+            raise config_error(f"The state's bookmark of {stream} is not an object.")
         if not isinstance(bookmark.get("progress_markers", {}), dict):
             raise config_error(f"The state's bookmark of {stream} has a wrong `progress_markers`.")
         if bookmark.get("partitions", []) != []:
             raise config_error(
                 f"The state's bookmark of {stream} has `partitions`, which tap-chat does not write:"
-                " it is of another tap. Begin without it."
+                " it belongs to another tap. Start without it."
             )

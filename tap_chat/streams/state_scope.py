@@ -73,13 +73,13 @@ class StateScope:
             wanted: The scope of a run.
         """
         if self.account != wanted.account:
-            return "is of another account than the settings name now"
+            return "belongs to another account than the settings"
         if is_before(wanted.start, self.start):
-            return "is complete from a later start_date on than the setting says now"
+            return "starts at a later start_date than the setting"
         filters_of = {table: set(filters) for table, *filters in self.written}
         for table, *filters in wanted.written:
             if table not in filters_of or not filters_of[table] <= set(filters):
-                return "lacks what stream maps or settings left out until now"
+                return "lacks records that stream maps or settings left out"
         return None
 
 
@@ -116,8 +116,8 @@ def update_scopes(streams: Collection[ChatStream], mapper: PluginMapper) -> None
             stream.stream_state.setdefault(key, None)
     for section, names in changed_credentials.items():
         logger.warning(
-            "The credential in %s.%s is another one than in the last run. If it is of the same"
-            " account, all is well. If it is of another one, do a full refresh: bookmarks of one"
+            "The credential in %s.%s is not that of the last run. If it belongs to the same"
+            " account, ignore this warning. If not, do a full refresh: the bookmarks of one"
             " account leave out records of another.",
             section,
             names,

@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 #: Texts that are too short, or combined from parts, and the words on the page for them.
 SHOWN_AS = {
     # Without a position in the file.
-    "… is no JSON": "is no JSON",
+    "… is not JSON": "is not JSON",
     "The … file … is no JSON": "The … file … is no JSON",
     # A problem of the catalog and its remedy, which are collected separately.
     "… …": "discover the catalog again",

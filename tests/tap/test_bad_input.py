@@ -298,9 +298,9 @@ def test_selected_stream_of_an_unconfigured_platform_is_an_error(tap: Runner) ->
     ("text", "words"),
     [
         ("", "is empty"),
-        ('{"chat":\n {"api_key": "hunter2", }', "is no JSON: line 2, column"),
-        ('{"chat": "\xff', "is no JSON: line 1, column"),
-        ("[" * 100_000, "is no JSON"),
+        ('{"chat":\n {"api_key": "hunter2", }', "is not JSON: line 2, column"),
+        ('{"chat": "\xff', "is not JSON: line 1, column"),
+        ("[" * 100_000, "is not JSON"),
         ("[]", "is a list, not an object"),
         ('"hunter2"', "is a text, not an object"),
         (None, "No such file"),

@@ -256,7 +256,9 @@ def test_bookmark_of_another_type_is_reported_and_not_used(
         run = tap(config, state={"bookmarks": {"chat_messages": state}})
     assert run.code == 0, run.err
     assert len(run.records) == 5
-    assert "The state's bookmark of chat_messages is no value of `seq`" in run.err
+    assert (
+        "The state's bookmark of chat_messages does not have the declared type of `seq`" in run.err
+    )
     assert run.bookmark(STREAM) == (6 if value == 6 else "2026-01-01T00:00:00.000000Z")
 
 
