@@ -1,4 +1,4 @@
-"""What `dlt singer` does; a function for each of its actions."""
+"""The actions of `dlt singer`: a function for each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
 from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
-from dlt_bridge.tables import state_store as saved
+from dlt_bridge.tables import state_store
 from dlt_bridge.tap.catalog import Catalog
 from dlt_bridge.tap.inputs import default_source_name, json_object
 from dlt_bridge.tap.process import Tap
@@ -37,20 +37,20 @@ if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.extract import DltSource
 
-#: Arguments that are those of `pipeline.run`, too.
+#: Arguments that are passed on to `pipeline.run`.
 RUN = ("write_disposition", "table_format", "loader_file_format")
 
 
 def discover(args: Namespace) -> None:
-    """Show the streams of a tap: their keys, how they are read, and whether they are selected."""
-    found = _discovered(args)
+    """Show the streams of a tap, with their keys, replication methods and selection."""
+    discovered = _discovered(args)
     if args.json:
-        _write(found)
+        _write(discovered)
         return
-    catalog = Catalog(found)
+    catalog = Catalog(discovered)
     fields = {
         entry["tap_stream_id"]: len((entry.get("schema") or {}).get("properties") or {})
-        for entry in found["streams"]
+        for entry in discovered["streams"]
     }
     table = Table()
     for column in ("stream", "key", "replication", "fields", "selected"):
@@ -60,19 +60,19 @@ def discover(args: Namespace) -> None:
         selected = "no" if stream.deselected else "yes"
         keys, method = ", ".join(stream.keys), stream.method or ""
         cells = (stream.name, keys, method, str(fields[stream.name]), selected)
-        # As text, names are not read as rich's markup.
+        # As Text, because rich would read markup in names.
         table.add_row(*(Text(printable(cell)) for cell in cells))
     _show(table)
 
 
 def run(args: Namespace) -> None:
-    """Load a tap, package by package, and show what was loaded."""
+    """Load a tap, and show what was loaded."""
     source = singer(
         _command(args),
         _config(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
         discover=args.discover,
-        # What is not said is looked up.
+        # None is looked up in dlt's configuration.
         properties=args.properties or None,
         renamed=args.renamed or None,
         select=_selection(args),
@@ -92,7 +92,7 @@ def run(args: Namespace) -> None:
 
 
 def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
-    begun = time.monotonic()
+    start_time = time.monotonic()
     _say(f"Loading into {describe_location(pipeline)}.")
     for info in load_leftovers(pipeline):
         _say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
@@ -114,7 +114,7 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
                     _say(f"Committed: {report.rows:,} rows so far.")
     finally:
         if report.packages:
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - start_time
             if args.json:
                 _write({"destination": describe_location(pipeline), **report.summary(seconds)})
             else:
@@ -123,13 +123,13 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
 
 
 def state(args: Namespace) -> None:
-    """Show what a pipeline keeps of a tap's STATE, or put another in its place."""
+    """Show the STATE of a tap that a pipeline keeps, or replace it."""
     source = args.name or default_source_name(_command(args))
     value = _state(args.new) if args.new else {}
     pipeline = _pipeline(args)
-    place = f"{describe_location(pipeline)} (pipeline {pipeline.pipeline_name})"
+    location = f"{describe_location(pipeline)} (pipeline {pipeline.pipeline_name})"
     if not args.new:
-        _require_file(pipeline, place)
+        _require_file(pipeline, location)
     if args.new or args.clear:
         catalog = Catalog(_discovered(args))
 
@@ -140,13 +140,13 @@ def state(args: Namespace) -> None:
         with exclusive(pipeline):
             drop_foreign_state(pipeline)
             pipeline.sync_destination()
-            saved.replace(pipeline, source, value, catalog.names, owner)
+            state_store.replace(pipeline, source, value, catalog.names, owner)
         _say(f"The next run of {source} begins {'from this state' if args.new else 'anew'}.")
         return
     pipeline.sync_destination()
-    kept = saved.kept_in(current_state(pipeline), source)
+    kept = state_store.kept_in(current_state(pipeline), source)
     if not kept:
-        raise BridgeError(f"There is no state of {source} in {place}.")
+        raise BridgeError(f"There is no state of {source} in {location}.")
     if args.json:
         _write(kept)
         return
@@ -161,7 +161,7 @@ def state(args: Namespace) -> None:
 
 
 def init(args: Namespace) -> None:
-    """Write a pipeline script for a tap, with its secrets and config, into the working folder."""
+    """Write a pipeline script for a tap, with its secrets and config, into the current folder."""
     for line in scaffold.write(Path(), args.tap, args.destination):
         _say(line)
 
@@ -177,7 +177,7 @@ def _command(args: Namespace) -> list[str]:
 
 
 def _config(args: Namespace) -> dict[str, Any] | None:
-    """Return the settings of the files, later ones over earlier; None to have them looked up."""
+    """Return the merged settings of the files; None to look them up in dlt's configuration."""
     if not args.config:
         return None
     config: dict[str, Any] = {}
@@ -187,7 +187,7 @@ def _config(args: Namespace) -> dict[str, Any] | None:
 
 
 def _selection(args: Namespace) -> list[str] | None:
-    """Return the patterns of streams; None to have them looked up."""
+    """Return the patterns of streams; None to look them up in dlt's configuration."""
     select: list[str] | None = args.select
     if select is None and args.exclude:
         select = dlt.config.get(
@@ -197,7 +197,7 @@ def _selection(args: Namespace) -> list[str] | None:
 
 
 def _state(name: str) -> dict[str, Any]:
-    """Return the value of a STATE: of a Singer file, or as `meltano state get` prints it."""
+    """Return the value of a STATE from a Singer file, or from the output of `meltano state get`."""
     value = json_object(name, "state")
     for wrapper in ("singer_state", "value"):
         if isinstance(value.get(wrapper), dict):
@@ -223,45 +223,45 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
             credentials = json.loads(credentials)
         except ValueError:
             raise BridgeError("--credentials begins as an object, but is no JSON.") from None
-    place = PipelineSpec(
+    spec = PipelineSpec(
         destination=args.destination,
         pipeline=args.pipeline or args.name or default_source_name(_command(args)),
         dataset=args.dataset,
         credentials=credentials,
         folder=args.pipelines_dir,
     )
-    return make_local_pipeline(place, progress=progress)
+    return make_local_pipeline(spec, progress=progress)
 
 
-def _require_file(pipeline: Pipeline, place: str) -> None:
-    """Refuse to look into a database that is a file and is not there: to open it would make it.
+def _require_file(pipeline: Pipeline, location: str) -> None:
+    """Refuse a database file that does not exist, because opening it would create it.
 
     Raises:
-        BridgeError: It is not there.
+        BridgeError: The file does not exist.
     """
     _, is_file, path = str(pipeline.destination_client().config).partition(":///")
     if is_file and Path(path).is_absolute() and not Path(path).exists():
         raise BridgeError(
-            f"There is no {place}. Is the tap's name right, and is this the folder of its runs?"
+            f"There is no {location}. Is the tap's name right, and is this the folder of its runs?"
         )
 
 
-def _parts(source: DltSource, anew: list[str]) -> list[tuple[DltSource, Any]]:
-    """Return the sources to load, one after the other, with dlt's refresh of each.
+def _parts(source: DltSource, refreshed: list[str]) -> list[tuple[DltSource, Any]]:
+    """Return the sources to load one after the other, each with its argument `refresh` of dlt.
 
-    A refresh is of all streams of a source; the others keep their tables.
+    dlt refreshes all streams of a source, so the other streams are a source of their own.
     """
-    if not anew:
+    if not refreshed:
         return [(source, None)]
     streams = [name for name in source.resources.selected if name != DRIVER]
-    if unknown := [name for name in anew if name not in streams]:
+    if unknown := [name for name in refreshed if name not in streams]:
         raise BridgeError(
             f"--full-refresh: there is no selected stream `{unknown[0]}`. There are:"
             f" {', '.join(streams)}."
         )
-    rest = [name for name in streams if name not in anew]
-    refreshed = (source.with_resources(*anew), "drop_resources")
-    return [refreshed, (source.with_resources(*rest), None)] if rest else [refreshed]
+    rest = [name for name in streams if name not in refreshed]
+    first = (source.with_resources(*refreshed), "drop_resources")
+    return [first, (source.with_resources(*rest), None)] if rest else [first]
 
 
 def _show(table: Table) -> None:
@@ -278,7 +278,7 @@ def _say(text: str) -> None:
 
 
 def _values_first(bookmark: Any) -> Any:  # noqa: ANN401 - a tap's own
-    """Put what a stream goes on from before the objects that a tap keeps beside it."""
+    """Return a bookmark with its plain values before its objects and arrays."""
     if not isinstance(bookmark, dict):
         return bookmark
     return dict(sorted(bookmark.items(), key=lambda item: isinstance(item[1], dict | list)))

@@ -1,4 +1,4 @@
-"""What dlt finds of the bridge, whenever it is imported: the command `dlt singer`."""
+"""The plugin that dlt loads whenever it is imported: it adds the command `dlt singer`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @plugins.hookimpl(specname="plug_cli")
 @plugins.only_host(("dlt", "dlthub"))
 def plug_cli_singer(host: str) -> type[SingerCommand]:  # noqa: ARG001 - the hook's own
-    """Return the command, to both of dlt's programs: in a workspace, `dlt` refuses commands."""
-    from dlt_bridge.cli.arguments import SingerCommand  # noqa: PLC0415 - only a command line needs it
+    """Return the command, for both programs of dlt: in a workspace, `dlt` refuses commands."""
+    from dlt_bridge.cli.arguments import SingerCommand  # noqa: PLC0415 - for command lines only
 
     return SingerCommand

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Bars(Collector):
-    """Shows the steps of dlt as bars: one for each stream, and one for all files."""
+    """A collector of dlt that shows a bar for each stream, and one for all files."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
@@ -44,13 +44,13 @@ class Bars(Collector):
     ) -> None:
         if self._progress is None:
             return
-        shown = f"{name} ({label})" if label else name
-        if shown not in self._tasks:
-            self._tasks[shown] = self._progress.add_task(shown, total=total)
-        task = self._tasks[shown]
+        title = f"{name} ({label})" if label else name
+        if title not in self._tasks:
+            self._tasks[title] = self._progress.add_task(title, total=total)
+        task = self._tasks[title]
         if inc_total:
-            known = self._progress.tasks[self._progress.task_ids.index(task)].total or 0
-            self._progress.update(task, total=known + inc_total)
+            before = self._progress.tasks[self._progress.task_ids.index(task)].total or 0
+            self._progress.update(task, total=before + inc_total)
         self._progress.advance(task, inc)
 
     @override

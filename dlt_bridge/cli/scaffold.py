@@ -1,4 +1,4 @@
-"""`dlt singer init`: a pipeline script of a tap, as `dlt init` writes one of a source."""
+"""`dlt singer init`: writes a pipeline script for a tap, as `dlt init` does for a source."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ if __name__ == "__main__":
     except (BridgeError, PipelineStepFailed) as error:
         sys.exit(sentence(error))
 '''
-#: Of destinations that are files: else dlt goes on with that of the folder of the first run.
+#: Code for destinations that are files. dlt would resolve their path from the folder of the first
+#: run.
 FILES = {
-    "duckdb": """# Beside this script, from whatever folder it is run.
+    "duckdb": """# Next to this script, from whichever folder it is run.
 DESTINATION = dlt.destinations.duckdb(str(Path(__file__).resolve().with_name("{name}.duckdb")))
 """,
 }
@@ -66,7 +67,7 @@ REQUIREMENTS = (
     "tap-chat[dlt] @ git+https://github.com/tap-chat/tap-chat",
     "dlt[{destination}]>=1.31",
 )
-#: What can be said of any tap: see `singer`.
+#: Arguments of `singer` that suit any tap.
 OPTIONS: dict[str, Any] = {
     "properties": {
         "select": {"type": "array", "examples": [["*"]]},
@@ -75,15 +76,15 @@ OPTIONS: dict[str, Any] = {
         "on_bad_stream": {"type": "string", "examples": ["fail"]},
     }
 }
-#: Settings that each tap of the SDK has, and that few need.
+#: Settings that every tap of the SDK has, and few users need.
 BUILT_IN = re.compile("stream_maps?|stream_map_config|faker_config|flattening_.*|batch_config")
 
 
 def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
-    """Write a project for a tap. Files that are there are added to, never changed.
+    """Write a project for a tap. Existing files are added to, and never changed.
 
     Args:
-        folder: Where to write it.
+        folder: The folder of the project.
         tap: The tap's executable.
         destination: The name of a dlt destination.
 
@@ -91,7 +92,7 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
         A sentence for each file.
 
     Raises:
-        BridgeError: There is no such tap, or the script is there already.
+        BridgeError: There is no such tap, or the script exists.
     """
     name = default_source_name([tap])
     settings = _settings(tap)
@@ -113,16 +114,16 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     if _add(config, f"sources.singer.{name}", OPTIONS):
         yield f"{config}: what to load, and how."
     ignored = folder / ".gitignore"
-    there = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    if new := [line for line in IGNORED if line not in there]:
-        ignored.write_text("\n".join([*there, *new, ""]), encoding="utf-8")
+    patterns = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
+    if new := [line for line in IGNORED if line not in patterns]:
+        ignored.write_text("\n".join([*patterns, *new, ""]), encoding="utf-8")
         yield f"{ignored}: the secrets stay out of commits."
     requirements = folder / "requirements.txt"
     if not requirements.exists():
         lines = [line.format(**words) for line in REQUIREMENTS]
         if name != "tap_chat":
-            # No name to be installed: at a registry, that of a path may be another package. And
-            # the tap's pins may clash with those of dlt.
+            # Not as a requirement: a registry may have another package by the name of a path, and
+            # the tap's pins may conflict with those of dlt.
             lines.append(
                 f"# {printable(Path(tap).name)} is not here: install it in an environment of its"
                 " own (uv tool install, pipx)."
@@ -144,20 +145,20 @@ def _script(tap: str, words: Mapping[str, str]) -> str:
 
 
 def _settings(tap: str) -> Mapping[str, Any]:
-    """Return the JSON Schema of a tap's settings, which taps of the SDK tell; else nothing."""
+    """Return the JSON Schema of a tap's settings from `--about`; empty if the tap has none."""
     command = Tap(tap, {}).command
-    told = subprocess.run(  # noqa: S603 - the user's own tap
+    about = subprocess.run(  # noqa: S603 - the user's own tap
         [*command, "--about", "--format=json"], capture_output=True, check=False
     )
     try:
-        settings: dict[str, Any] = json.loads(told.stdout)["settings"]
+        settings: dict[str, Any] = json.loads(about.stdout)["settings"]
     except (ValueError, KeyError, TypeError):
         return {}
     return settings
 
 
 def _credentials(destination: str) -> dict[str, Any]:
-    """Return what a destination must be given, in the shape of a tap's settings."""
+    """Return the settings that a destination needs, as a JSON Schema like that of a tap."""
     spec = make_destination(PipelineSpec(destination=destination, pipeline="none")).spec
     return _fields(spec)
 
@@ -165,11 +166,11 @@ def _credentials(destination: str) -> dict[str, Any]:
 def _fields(spec: type[BaseConfiguration]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for name, hint in spec.get_resolvable_fields().items():
-        # What dlt itself writes into the files of `dlt init`.
-        shown = name in suggested_settings(spec) or not (
+        # Those that dlt itself writes in `dlt init`.
+        is_suggested = name in suggested_settings(spec) or not (
             is_optional_type(hint) or getattr(spec, name, None) is not None
         )
-        if not shown or is_hint_not_resolvable(hint):
+        if not is_suggested or is_hint_not_resolvable(hint):
             continue
         inner = extract_inner_hint(hint)
         if not is_base_configuration_inner_hint(inner):
@@ -183,22 +184,22 @@ def _fields(spec: type[BaseConfiguration]) -> dict[str, Any]:
 
 
 def _add(path: Path, table: str, settings: Mapping[str, Any]) -> bool:
-    """Add a table of settings to a TOML file; say whether there was none."""
+    """Add a table of settings to a TOML file, and return False if it has the table already."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    # dlt has read it before, and would have refused what is no TOML.
-    there: Any = tomllib.loads(text)
+    # It is valid TOML, because dlt has read it before.
+    existing: Any = tomllib.loads(text)
     for part in table.split("."):
-        there = there.get(part) if isinstance(there, dict) else None
-    if there is not None:
+        existing = existing.get(part) if isinstance(existing, dict) else None
+    if existing is not None:
         return False
     before = f"{text.rstrip()}\n\n" if text.strip() else ""
     path.write_text(before + "\n".join(_lines(table, settings)) + "\n", encoding="utf-8")
     return True
 
 
-def _lines(table: str, settings: Mapping[str, Any], mark: str = "") -> Iterator[str]:
-    """Yield the lines of a table with settings; those that may be missing as comments."""
-    yield f"{mark}[{table}]"
+def _lines(table: str, settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the lines of a table with settings; optional ones as comments."""
+    yield f"{prefix}[{table}]"
     required = settings.get("required", ())
     sections = {}
     for name, setting in settings.get("properties", {}).items():
@@ -207,13 +208,13 @@ def _lines(table: str, settings: Mapping[str, Any], mark: str = "") -> Iterator[
         if setting.get("additionalProperties") is False and "properties" in setting:
             sections[name] = setting
         elif name in required:
-            yield f"{mark}{_key(name)} = {_example(setting)}"
+            yield f"{prefix}{_key(name)} = {_example(setting)}"
         elif "default" not in setting or setting["default"] is None:
-            # Those with a default are for `--about`.
+            # `--about` lists those with a default.
             yield f"# {_key(name)} = {_example(setting)}"
     for name, section in sections.items():
         yield ""
-        yield from _lines(f"{table}.{_key(name)}", section, mark if name in required else "# ")
+        yield from _lines(f"{table}.{_key(name)}", section, prefix if name in required else "# ")
 
 
 def _key(name: str) -> str:
@@ -222,7 +223,7 @@ def _key(name: str) -> str:
 
 
 def _example(setting: Mapping[str, Any]) -> str:
-    """Return a value that the setting may have, to be replaced, as TOML."""
+    """Return an example of the setting's value, as TOML."""
     for example in (*setting.get("examples", ()), *setting.get("enum", ())):
         if isinstance(example, (str, int, float, bool, list)):
             return json.dumps(example)

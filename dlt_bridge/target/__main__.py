@@ -1,4 +1,4 @@
-"""The console script `target-dlt`, which says what to install if dlt is not there."""
+"""The console script `target-dlt`, which says what to install if a package is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 def target() -> None:
     """Run `target-dlt`."""
     try:
-        # Here, because its imports are what may be missing.
+        # Here, because the packages that it imports may be missing.
         from dlt_bridge.target.target import main  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
@@ -17,3 +17,7 @@ def target() -> None:
             " destination: pip install 'tap-chat[duckdb]', or 'tap-chat[dlt]' 'dlt[<destination>]'."
         )
     main()
+
+
+if __name__ == "__main__":
+    target()

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-#: Settings that may be objects. The SDK can't read such ones from the environment, unless as texts.
+#: Settings that may be texts or objects. The SDK reads these from the environment as texts only.
 TEXTS = ("credentials", "schema_contract")
 #: Settings that are arguments of `pipeline.run`.
 RUN = ("write_disposition", "table_format", "loader_file_format", "schema_contract")
@@ -77,7 +77,7 @@ class TargetDlt(PluginBase):
         Args:
             config: The settings.
             parse_env_config: Whether environment variables are settings too.
-            plugin: What the SDK's class takes: `validate_config`.
+            plugin: The other argument of the SDK's class: `validate_config`.
 
         Raises:
             ConfigValidationError: A setting is wrong or missing.
@@ -86,12 +86,12 @@ class TargetDlt(PluginBase):
         if parse_env_config:
             given |= from_environment(schema, "TARGET_DLT_", environment())
         given = _with_texts(without_nulls(given, schema))
-        # The SDK would show values.
+        # Checked here, because the SDK's errors show values.
         if errors := list(schema_errors(given, schema, self.name)):
             raise config_error(*errors)
         super().__init__(config=given, **plugin)
         for signum in STOPPING:
-            # The SDK's own handler says 0, as if everything were written.
+            # The SDK's own handler exits with 0, as if everything were loaded.
             signal.signal(signum, exit_on_signal)
 
     @classmethod
@@ -139,11 +139,11 @@ class TargetDlt(PluginBase):
         """Load messages, and write each STATE when everything before it is committed.
 
         Args:
-            lines: Singer messages, one a line.
+            lines: Lines with a Singer message each.
 
         Raises:
-            BridgeError: They can't be loaded.
-            PipelineStepFailed: Likewise; what was committed before stays.
+            BridgeError: The messages can't be loaded.
+            PipelineStepFailed: dlt failed to load them. What was committed before stays.
         """
         config = self.config
         source = singer(
@@ -159,23 +159,23 @@ class TargetDlt(PluginBase):
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
         with self._folder() as folder, ExitStack() as held:
-            pipeline = make_pipeline(self._place(folder))
+            pipeline = make_pipeline(self._spec(folder))
             held.enter_context(in_turn(pipeline))
             held.enter_context(exclusive(pipeline))
-            # What a killed run left was never acknowledged: the tap sends it again.
+            # The STATE of what a killed run left was not written: the tap sends it again.
             pipeline.drop()
             report = Report(pipeline)
-            written = None
+            last_state = None
             for package in committed_packages(
                 pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
             ):
                 report.add(package)
-                if package.state and package.state != written:
-                    written = package.state
-                    _pass_on(written)
+                if package.state and package.state != last_state:
+                    last_state = package.state
+                    _write_state(last_state)
             self.logger.info("%s", report.in_words(describe_location(pipeline)))
 
-    def _place(self, folder: str) -> PipelineSpec:
+    def _spec(self, folder: str) -> PipelineSpec:
         config = self.config
         return PipelineSpec(
             destination=config["destination"],
@@ -187,7 +187,7 @@ class TargetDlt(PluginBase):
         )
 
     def _value(self, name: str) -> Any:  # noqa: ANN401
-        """Return a setting; an object of a setting in `TEXTS`."""
+        """Return a setting; for one in `TEXTS` that holds an object, the object."""
         value = self.config.get(name)
         if name in TEXTS and str(value).startswith("{"):
             try:
@@ -204,10 +204,10 @@ class TargetDlt(PluginBase):
 
     @contextmanager
     def _folder(self) -> Iterator[str]:
-        """Give the folder of the pipeline's working files."""
+        """Give the folder for the pipeline's working files."""
         given = self.config.get("pipelines_dir")
         with private_folder("target-dlt-") as private:
-            # Where dlt writes statements before they belong to a package.
+            # dlt writes SQL statements to the temporary folder before they belong to a package.
             before, tempfile.tempdir = tempfile.tempdir, str(private)
             try:
                 yield str(Path(given).expanduser()) if given else str(private)
@@ -216,34 +216,35 @@ class TargetDlt(PluginBase):
 
 
 def _with_texts(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config with JSON texts for objects, where it may have either.
+    """Return a config with objects of settings in `TEXTS` as JSON texts.
 
     Raises:
-        ConfigValidationError: A setting is neither. The SDK would show its value.
+        ConfigValidationError: A setting is neither a text nor an object. The SDK's error would show
+            its value.
     """
-    found = dict(config)
+    converted = dict(config)
     for name in TEXTS:
-        value = found.get(name)
+        value = converted.get(name)
         if isinstance(value, dict):
-            found[name] = json.dumps(value)
+            converted[name] = json.dumps(value)
         elif not isinstance(value, (str, type(None))):
             raise config_error(f"The setting `{name}` is neither a text nor an object.")
-    return found
+    return converted
 
 
-def _pass_on(state: str) -> None:
-    """Write the value of a STATE, as every Singer target does: it is the tap's next state file.
+def _write_state(state: str) -> None:
+    """Write the value of a STATE to standard output, from where it becomes the tap's next state.
 
     Args:
         state: The JSON text of the value.
 
     Raises:
-        BridgeError: Nobody takes it.
+        BridgeError: Standard output is closed.
     """
     try:
         print(state, flush=True)  # noqa: T201 - the output of a target
     except OSError as error:
-        # Or Python tries once more when it ends.
+        # Otherwise Python tries to write it again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise BridgeError(
             f"Standard output is closed ({error.strerror}), so the STATE of rows that are committed"
@@ -253,20 +254,20 @@ def _pass_on(state: str) -> None:
 
 def main() -> None:
     """Run the target; exit with 0 only if every record is in the destination."""
-    if sys.stderr is None:  # as in `target-dlt 2>&-`: no file may take its number
+    if sys.stderr is None:  # as in `target-dlt 2>&-`: no other file may get its number
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     try:
         Path.cwd()
     except FileNotFoundError:
         sys.exit("The working folder is not there any more. Change to another, and run it again.")
     if isinstance(sys.stdout, TextIOWrapper):
-        # As Singer wants it, whatever the locale. And with a buffer, though Python was told to do
-        # without: else a write may end early, when the disk gets full, and say nothing.
+        # In UTF-8, as Singer asks for, whatever the locale. With a buffer even if Python runs
+        # unbuffered: otherwise a write to a full disk may end early without an error.
         raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         sys.stdout = TextIOWrapper(BufferedWriter(raw), encoding="utf-8")
     try:
         with one_line_logs():
-            command = TargetDlt.cli  # sets up the log
+            command = TargetDlt.cli  # this sets up the log
             make_log_plain()
             command()
     except KeyboardInterrupt as interrupt:
@@ -274,7 +275,7 @@ def main() -> None:
     except SingerSDKError as error:
         TargetDlt.logger.error(str(error))
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold values of rows
+    except Exception as error:  # noqa: BLE001 - any text may hold values of rows
         exit_if_signalled()
         TargetDlt.logger.error(sentence(error))
         TargetDlt.logger.debug("It happened here:\n%s", frames(error))
