@@ -16,7 +16,7 @@ from tap_chat.sandbox.faults import http_date
 from tap_chat.sandbox.limiter import RateLimiter
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.registry import DIALECTS
-from tap_chat.sandbox.responses import BrokenResponse, SlowResponse, json_answer
+from tap_chat.sandbox.responses import BrokenResponse, SlowResponse, json_response
 from tap_chat.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -33,18 +33,17 @@ if TYPE_CHECKING:
 
 
 class App:
-    """What every request passes: the count, the latency, the rate limit and the faults.
+    """The application: it counts, delays, limits and spoils requests, and passes them to a dialect.
 
     Args:
         world: The data.
-        options: How to behave; may be changed at any time.
+        options: How to behave; may change at any time.
 
     Attributes:
         requests: The number of requests to the APIs so far.
-        refused: Those of them that a limit refused.
-        longest_stall: The most seconds between two requests that were let pass, since it was
-            steered.
-        most_at_once: The most requests that were under way at the same time.
+        refused: The number of requests that a limit refused.
+        longest_stall: The most seconds between two accepted requests, since the last change.
+        most_at_once: The most requests at the same time.
     """
 
     def __init__(self, world: World, options: Options) -> None:
@@ -61,11 +60,11 @@ class App:
 
     @property
     def busy(self) -> float:
-        """Seconds from the first request to the end of the last, since it was steered."""
+        """Seconds from the first request to the end of the last one, since the last change."""
         return self._last - self._first
 
     def application(self) -> Starlette:
-        """Return the application of all dialects and of `/_sandbox`, which steers it."""
+        """Return the ASGI application of all dialects, and of `/_sandbox`, which changes it."""
         return Starlette(
             routes=[
                 *(
@@ -74,7 +73,7 @@ class App:
                     for path in dialect.paths
                 ),
                 Route("/_sandbox", self._report, methods=["GET"]),
-                Route("/_sandbox", self._steer, methods=["PATCH"]),
+                Route("/_sandbox", self._change, methods=["PATCH"]),
             ]
         )
 
@@ -85,29 +84,29 @@ class App:
             self.most_at_once = max(self.most_at_once, self._at_once)
             now = time.monotonic()
             self._first = self._first or now
-            limiter, decision = self._ask(request, now)
+            limiter, decision = self._acquire(request, now)
             try:
                 await asyncio.sleep(self.options.latency + decision.delay)
                 self._last = time.monotonic()
                 if decision.refused:
-                    answer = json_answer(decision.body, decision.status)
+                    response = json_response(decision.body, decision.status)
                 else:
-                    answer = await self._answer(dialect, request)
+                    response = await self._respond(dialect, request)
             finally:
                 self._at_once -= 1
-                limiter.leave(decision)
-            answer.headers["Date"] = http_date(self.options.clock)
-            answer.headers.update(decision.headers(time.time() + self.options.clock))
-            return answer
+                limiter.release(decision)
+            response.headers["Date"] = http_date(self.options.clock)
+            response.headers.update(decision.headers(time.time() + self.options.clock))
+            return response
 
         return endpoint
 
-    def _ask(self, request: Request, now: float) -> tuple[RateLimiter, Decision]:
-        """Ask whether a request may pass, and count it."""
+    def _acquire(self, request: Request, now: float) -> tuple[RateLimiter, Decision]:
+        """Count a request, and decide whether it is accepted."""
         limits = self.options.all_limits()
         if self._limiter.limits != limits:
             self._limiter = RateLimiter(limits)
-        decision = self._limiter.ask(now, request.scope["path"])
+        decision = self._limiter.acquire(now, request.scope["path"])
         if decision.refused:
             self.refused += 1
         else:
@@ -116,29 +115,29 @@ class App:
             self._passed = now
         return self._limiter, decision
 
-    async def _answer(self, dialect: Dialect, request: Request) -> Response:
+    async def _respond(self, dialect: Dialect, request: Request) -> Response:
         # Not that of request.url, which ends at an encoded question mark.
         path, query = request.scope["path"], request.query_params
         faults = self.options.faults
-        fault = next((fault for fault in faults if fault.strikes(path, query)), None)
+        fault = next((fault for fault in faults if fault.is_due(path, query)), None)
         account = self.world.accounts[dialect.name]
-        answer = dialect.respond(request, account, self.options, fault)
+        response = dialect.respond(request, account, self.options, fault)
         for drift in self.options.drifts:
-            if drift.strikes(path):
+            if drift.is_due(path):
                 self.world = drift.changed(self.world, self.options)
-        return await self._spoilt(answer, request, fault) if fault else answer
+        return await self._spoilt(response, request, fault) if fault else response
 
-    async def _spoilt(self, answer: Response, request: Request, fault: Fault) -> Response:
+    async def _spoilt(self, response: Response, request: Request, fault: Fault) -> Response:
         match fault.kind:
             case "reset" | "cut":
-                return BrokenResponse(answer, request, whole=0 if fault.kind == "reset" else 0.5)
+                return BrokenResponse(response, request, whole=0 if fault.kind == "reset" else 0.5)
             case "stall" | "drip":
-                return SlowResponse(answer, fault.seconds, halves=fault.kind == "stall")
+                return SlowResponse(response, fault.seconds, halves=fault.kind == "stall")
             case "hang":
                 await asyncio.sleep(fault.seconds)
-                return answer
+                return response
             case _:
-                return fault.spoil_answer(answer, self.options.clock)
+                return fault.spoil_response(response, self.options.clock)
 
     async def _report(self, _: Request) -> Response:
         report = {
@@ -153,7 +152,7 @@ class App:
         }
         return Response(msgspec.json.encode(report), media_type="application/json")
 
-    async def _steer(self, request: Request) -> Response:
+    async def _change(self, request: Request) -> Response:
         names = {field.name for field in fields(self.options)}
         try:
             changes = msgspec.json.decode(await request.body(), type=dict[str, object])

@@ -75,9 +75,9 @@ SETTINGS = [*settings_of(World), *settings_of(Options)]
 def main(*, port: int, **settings: object) -> None:
     """Serve the chat APIs on loopback, with made-up data. Its address is the first line printed.
 
-    GET /_sandbox tells the rows of every stream, the requests so far and all settings; PATCH
-    /_sandbox with JSON changes settings while it runs: the data, the moment `now`, how it behaves
-    and what goes wrong (`faults`).
+    GET /_sandbox reports the rows of every stream, the requests so far and all settings. PATCH
+    /_sandbox with JSON changes settings while it runs: the data, the time `now`, how the APIs
+    behave, and what goes wrong (`faults`).
     """
     of_world = {name: settings.pop(name) for name in World.names() & settings.keys()}
     try:

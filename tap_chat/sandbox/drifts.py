@@ -19,7 +19,7 @@ DIALECT_OF: dict[str, Dialect] = {name: dialect for dialect in DIALECTS for name
 
 
 class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
-    """One way of a list to change while it is read.
+    """A change of a list while it is read.
 
     Attributes:
         kind: What happens to rows: `delete`, `insert`, or `update`, which gives Freshchat's users a
@@ -27,12 +27,12 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
         of: The list: `messages` (of the messages API), `users` or `conversations` (of Freshchat) or
             `chats` (of LiveChat).
         path: Only requests whose path contains this are counted.
-        after: It happens when so many of them are answered,
-        every: again after so many more,
-        times: and so often in all; None for ever.
-        place: The place of the first such row in the list as it is then, from 0; from the end, if
-            negative. Messages are inserted at the front (0) or at the end (anything else), users
-            and chats where their time has its place.
+        after: The number of requests after which the list changes first.
+        every: The number of requests after which it changes again.
+        times: How often it changes; None for ever.
+        place: The index of the first such row in the list as it is then; from the end, if
+            negative. Messages are inserted at the front (0) or at the end (any other); users and
+            chats are inserted where their time belongs.
         rows: The number of rows.
     """
 
@@ -54,7 +54,7 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
             message = f"{self.kind} is not possible of {self.of}"
             raise ValueError(message)
 
-    def strikes(self, path: str) -> bool:
+    def is_due(self, path: str) -> bool:
         """Count a request that is answered, and return whether the list changes now."""
         if self.path not in path or self.times == 0:
             return False

@@ -1,4 +1,4 @@
-"""Faults that the sandbox commits on request, each so often and no more."""
+"""Faults that the sandbox commits on request, a set number of times."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal[
-    "status",  # answer with a status of failure
-    "hang",  # answer `seconds` later
+    "status",  # respond with a status of failure
+    "hang",  # respond `seconds` later
     "stall",  # half of the body, and the rest `seconds` later
     "drip",  # a byte of the body every `seconds`
-    "reset",  # break the connection instead of an answer
+    "reset",  # break the connection without a response
     "cut",  # break it in the middle of the body
-    "truncate",  # half of the JSON, with a Content-Length that is right for the half
+    "truncate",  # half of the JSON, with the Content-Length of the half
     "empty",  # 200 without a body
     "html",  # 200 with a web page, as on a wrong host
     "null",  # the JSON null
     "body",  # 200 with `literal` as the whole body
-    "charset",  # the body in the charset `charset`; what that lacks becomes a question mark
-    "gzip_junk",  # a body that is said to be compressed, and is not
-    "gzip_cut",  # the first half of a compressed body, with a Content-Length that is right for it
+    "charset",  # the body in the charset `charset`; characters that it lacks become question marks
+    "gzip_junk",  # a body that is labelled as compressed, and is not
+    "gzip_cut",  # the first half of a compressed body, with the Content-Length of the half
     "repeat",  # the records of the first page (of Dixa: window), whatever is asked for
     "drop",  # records without the field that `field` names
     "replace",  # records with `literal` in the field that `field` names
-    "self_link",  # a page of Freshchat whose next link leads to itself
+    "self_link",  # a page of Freshchat whose next link leads to the same page
     "foreign_link",  # a page of Freshchat whose next link leads to another host
     "link",  # a page of Freshchat whose next link is `literal`
     "empty_page",  # a page without records, and with a next link if it is one of Freshchat
@@ -41,7 +41,7 @@ Kind = Literal[
 
 
 class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
-    """One way to go wrong.
+    """A fault, and the requests that it strikes.
 
     Attributes:
         kind: What happens.
@@ -49,18 +49,17 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         query: Only requests with these parameters.
         after: The number of such requests to answer well first.
         times: The number of requests to spoil then; None for all.
-        lasts: Only so many seconds from the first of them on; None for ever.
-        share: Only this part of the paths, from 0 to 1, the same each time.
+        lasts: How many seconds the fault lasts, from the first request on; None for ever.
+        share: The share of the paths that it strikes, from 0 to 1; always the same paths.
         status: The status of `status`.
         page: Whether `status` has a web page as its body, as a gateway sends, instead of JSON.
         headers: Further headers of `status`, such as Retry-After.
-        until: Seconds from now to the moment that `status` has as Retry-After, by the server's
+        until: `status` has a Retry-After with the date this many seconds from now, by the server's
             clock; None for no such header.
         seconds: How long `hang`, `stall` and `drip` wait.
         charset: The one of `charset`, by its name in Python.
         field: The field of `drop` and `replace`, in the last record of a page.
-        literal: The value of `replace`, the body of `body` or the address of `link`: text that is
-            sent as it is.
+        literal: The value of `replace`, the body of `body` or the address of `link`, sent as it is.
         number: The pages of `many_pages`.
         ends: When `lasts` is over, by this machine's monotonic clock; the first request sets it.
     """
@@ -83,8 +82,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     number: int = 10**12
     ends: float | None = None
 
-    def strikes(self, path: str, query: Mapping[str, str]) -> bool:
-        """Say whether this request is to be spoilt, and count it."""
+    def is_due(self, path: str, query: Mapping[str, str]) -> bool:
+        """Count a request, and return whether to spoil it."""
         if self.path not in path or self.times == 0:
             return False
         if not self.query.items() <= dict(query).items():
@@ -113,18 +112,18 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             last[self.field] = Raw(self.literal.encode())
         return [*records[:-1], last]
 
-    def spoil_answer(self, answer: Response, clock: float) -> Response:
-        """Return what is sent instead of an answer that was right.
+    def spoil_response(self, response: Response, clock: float) -> Response:
+        """Return the response that is sent in place of a good one.
 
         Args:
-            answer: The answer.
+            response: The good response.
             clock: Seconds by which the server's clock is ahead.
         """
         if self.kind == "status":
             until = {} if self.until is None else {"Retry-After": http_date(clock + self.until)}
             body, kind = (PAGE, "text/html") if self.page else (b'{"error":"made up"}', JSON)
             return Response(body, self.status, {**self.headers, **until}, kind)
-        body = bytes(answer.body)
+        body = bytes(response.body)
         whole = gzip.compress(body) if self.kind == "gzip_cut" else body
         wrong: dict[str, tuple[bytes, str]] = {
             "truncate": (body[: len(body) // 2], JSON),
@@ -139,14 +138,14 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             text = body.decode().encode(self.charset, "replace")
             return Response(text, media_type=f"{JSON}; charset={self.charset}")
         if self.kind not in wrong:
-            return answer
+            return response
         text, kind = wrong[self.kind]
         compressed = {"Content-Encoding": "gzip"} if self.kind.startswith("gzip") else {}
         return Response(text, headers=compressed, media_type=kind)
 
 
 def http_date(seconds: float) -> str:
-    """Return the moment so many seconds from now, as headers have it (RFC 9110)."""
+    """Return the date this many seconds from now, as in a header (RFC 9110)."""
     return formatdate(time.time() + seconds, usegmt=True)
 
 

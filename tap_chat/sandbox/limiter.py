@@ -1,6 +1,6 @@
-"""The door that every request passes: all limits together, and what answers tell of them.
+"""All limits together, and what responses report about them.
 
-A client is simulated against them without a server and without waiting:
+A client can be simulated against them without a server, and without waiting:
 
     limiter = RateLimiter([Limit(kind="token", count=20, window=1, told=("seconds",))])
     decision = limiter.ask(now)
@@ -16,23 +16,23 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from tap_chat.sandbox.limits import COUNTERS, TINY
+from tap_chat.sandbox.limits import COUNTERS, ROUNDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_chat.sandbox.limits import Limit, LimitCounter, Verdict
 
-#: Requests of the other client in one of its bursts, as a part of what it takes in a window.
+#: The requests of a burst of the other client, as a share of what it takes in a window.
 BURST = 1 / 4
 
 
 class OtherClient:
-    """Another client of the same limit. What is refused to it, it tries again before anyone else.
+    """Another client of the same limit, which retries refused requests before anyone else.
 
     Args:
         limiter: The limit.
-        now: The first moment.
+        now: When it starts.
     """
 
     def __init__(self, limiter: LimitCounter, now: float) -> None:
@@ -42,29 +42,29 @@ class OtherClient:
         self._refused = 0
 
     def come(self, now: float) -> None:
-        """Let it send what it has sent by a moment."""
-        ask, strict = self._limiter.ask_for_other, self._limiter.limit.strict
+        """Send its requests until now."""
+        acquire, strict = self._limiter.acquire_for_other, self._limiter.limit.strict
         while self._next <= now:
-            self._refused += not ask(self._next)
+            self._refused += not acquire(self._next)
             self._next = next(self._moments)
-        # Where refusals are counted, it does not try again.
-        while self._refused and not strict and ask(now):
+        # A strict limit counts refused requests: it does not retry them.
+        while self._refused and not strict and acquire(now):
             self._refused -= 1
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What all limits say of one request.
+    """What all limits decide about one request.
 
     Attributes:
-        verdicts: What each of them says that was asked, in their order.
+        verdicts: The verdicts of the limits, in their order, up to the first refusal.
     """
 
     verdicts: list[tuple[Limit, Verdict]]
 
     @property
     def refused(self) -> bool:
-        """Whether the last of them refuses it."""
+        """Whether the request is refused."""
         return bool(self.verdicts) and not self.verdicts[-1][1].allowed
 
     @property
@@ -74,24 +74,24 @@ class Decision:
 
     @property
     def status(self) -> int:
-        """The status of the answer, as far as the limits decide it."""
+        """The status of the response: 200, unless the request is refused."""
         return self.verdicts[-1][0].status if self.refused else HTTPStatus.OK
 
     @property
     def retry_after(self) -> float | None:
-        """What a refusal tells as Retry-After, in seconds; None if it is not told."""
+        """The Retry-After of a refusal, in seconds; None if it has none."""
         if not self.refused:
             return None
         limit, verdict = self.verdicts[-1]
-        if "constant" in limit.told:
+        if "constant" in limit.reports:
             return limit.constant
-        if "seconds" in limit.told:
-            return math.ceil(verdict.wait - TINY)
-        exact = math.ceil(verdict.wait * 1000 - TINY) / 1000
-        return exact if {"exact", "date"} & set(limit.told) else None
+        if "seconds" in limit.reports:
+            return math.ceil(verdict.wait - ROUNDING)
+        exact = math.ceil(verdict.wait * 1000 - ROUNDING) / 1000
+        return exact if {"exact", "date"} & set(limit.reports) else None
 
     def headers(self, epoch: float) -> dict[str, str]:
-        """Return what the answer tells of the limits.
+        """Return the headers in which the response reports the limits.
 
         Args:
             epoch: The server's clock, in seconds since 1970.
@@ -100,23 +100,23 @@ class Decision:
         for limit, verdict in self.verdicts:
             headers |= _allowance(limit, verdict, epoch)
         if (seconds := self.retry_after) is not None:
-            told = self.verdicts[-1][0].told
-            # A moment is told in whole seconds; the next, so that nobody comes too early.
+            reports = self.verdicts[-1][0].reports
+            # A date has whole seconds: round up, so that no client comes too early.
             moment = formatdate(math.ceil(epoch + seconds), usegmt=True)
-            headers["Retry-After"] = moment if "date" in told else _number(seconds)
+            headers["Retry-After"] = moment if "date" in reports else _number(seconds)
         return headers
 
     @property
     def body(self) -> dict[str, object]:
         """The JSON of a refusal."""
         limit, verdict = self.verdicts[-1]
-        wait = limit.constant if "constant" in limit.told else verdict.wait
-        ms = {"retry_after_ms": math.ceil(wait * 1000)} if "retry_after_ms" in limit.told else {}
+        wait = limit.constant if "constant" in limit.reports else verdict.wait
+        ms = {"retry_after_ms": math.ceil(wait * 1000)} if "retry_after_ms" in limit.reports else {}
         return {"message": "Too many requests", **ms}
 
 
 class RateLimiter:
-    """Where requests meet several limits: the first that refuses one decides.
+    """Several limits together: the first that refuses a request decides.
 
     Args:
         limits: The limits.
@@ -126,7 +126,7 @@ class RateLimiter:
         self.limits = tuple(limits)
         self._limiters: list[tuple[LimitCounter, OtherClient]] | None = None
 
-    def ask(self, now: float, path: str = "") -> Decision:
+    def acquire(self, now: float, path: str = "") -> Decision:
         """Count a request.
 
         Args:
@@ -140,28 +140,28 @@ class RateLimiter:
         for limiter, other in self._limiters:
             other.come(now)
             if limiter.limit.path in path:
-                verdicts.append((limiter.limit, limiter.ask(now)))
+                verdicts.append((limiter.limit, limiter.acquire(now)))
                 if not verdicts[-1][1].allowed:
                     break
         decision = Decision(verdicts)
         if decision.refused:
-            self.leave(decision)
+            self.release(decision)
         return decision
 
-    def leave(self, decision: Decision) -> None:
-        """Note that a request is answered, which frees its place among those at once."""
+    def release(self, decision: Decision) -> None:
+        """Note that a request is answered, for limits on requests at once."""
         passed = [limit for limit, verdict in decision.verdicts if verdict.allowed]
         for limiter, _ in self._limiters or ():
             if any(limiter.limit is limit for limit in passed):
-                limiter.leave()
+                limiter.release()
 
 
 def moments_of_other(limit: Limit, now: float) -> Iterator[float]:
-    """Yield when the other client sends its requests: in bursts, at irregular times.
+    """Yield the times of the requests of the other client: in bursts, at irregular times.
 
     Args:
-        limit: What it takes a part of.
-        now: The first moment.
+        limit: The limit that it shares.
+        now: When it starts.
     """
     dice = random.Random(f"{limit.seed} other")
     taken = limit.shared * limit.count
@@ -174,44 +174,44 @@ def moments_of_other(limit: Limit, now: float) -> Iterator[float]:
 
 
 def least_seconds(limit: Limit, requests: int) -> float:
-    """Return how long so many requests take at least: by one who knows when each is let pass.
+    """Return the least seconds for a number of requests, sent as soon as each is accepted.
 
     Args:
-        limit: The limit; not one of those at once, which depends on how long a request takes.
-        requests: Their number.
+        limit: The limit, but none of `at_once`, which depends on how long a request takes.
+        requests: The number of requests.
     """
     limiter, now = RateLimiter([limit]), 0.0
     for _ in range(requests):
-        while (decision := limiter.ask(now)).refused:
-            now += max(decision.verdicts[-1][1].wait, TINY)
+        while (decision := limiter.acquire(now)).refused:
+            now += max(decision.verdicts[-1][1].wait, ROUNDING)
         last = now + decision.delay
     return last if requests else 0.0
 
 
 def _allowance(limit: Limit, verdict: Verdict, epoch: float) -> dict[str, str]:
-    """Return the headers that every answer has."""
+    """Return the headers that every response has."""
     left, size, window = verdict.remaining, limit.count, math.ceil(limit.window)
-    reset = math.ceil(verdict.reset - TINY)
+    reset = math.ceil(verdict.reset - ROUNDING)
     policy = f"{size};w={window}"
     headers: dict[str, str] = {}
-    if {"x_ratelimit", "x_ratelimit_epoch"} & set(limit.told):
-        at = math.ceil(epoch + verdict.reset) if "x_ratelimit_epoch" in limit.told else reset
+    if {"x_ratelimit", "x_ratelimit_epoch"} & set(limit.reports):
+        at = math.ceil(epoch + verdict.reset) if "x_ratelimit_epoch" in limit.reports else reset
         headers |= {
             "X-RateLimit-Limit": str(size),
             "X-RateLimit-Remaining": str(left),
             "X-RateLimit-Reset": str(at),
         }
-    if "draft_6" in limit.told:
+    if "draft_6" in limit.reports:
         headers |= {
             "RateLimit-Policy": policy,
             "RateLimit-Limit": str(size),
             "RateLimit-Remaining": str(left),
             "RateLimit-Reset": str(reset),
         }
-    if "draft_7" in limit.told:
+    if "draft_7" in limit.reports:
         headers["RateLimit-Policy"] = policy
         headers["RateLimit"] = f"limit={size}, remaining={left}, reset={reset}"
-    if "draft_8" in limit.told:
+    if "draft_8" in limit.reports:
         headers["RateLimit-Policy"] = f'"default";q={size};w={window}'
         headers["RateLimit"] = f'"default";r={left};t={reset}'
     return headers

@@ -1,4 +1,4 @@
-"""Limits that servers put on requests: pure counting, with the moments passed in."""
+"""Rate limits of servers: pure counting, without a clock."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from msgspec import Meta, Struct
 from typing_extensions import override
 
 Kind = Literal[
-    "fixed",  # so many in a window, which begins anew when it is over
-    "sliding",  # so many in any stretch of the length of a window
-    "token",  # a bucket of `burst` tokens, one a request, refilled at the rate
-    "leaky",  # nginx's limit_req: one each 1/rate seconds, and `burst` ahead of that
-    "at_once",  # so many under way at the same time
-    "stray",  # a refusal without a reason, of each `every`-th request or of a `share`
+    "fixed",  # `count` in a window; the next window begins when it is over
+    "sliding",  # `count` in any stretch of the length of a window
+    "token",  # a bucket of `burst` tokens; a request takes one, and they are refilled at the rate
+    "leaky",  # nginx's limit_req: one request every 1/rate seconds, and `burst` ahead of that
+    "at_once",  # `count` at the same time
+    "stray",  # refusals without a reason, of every `every`-th request or of a `share`
 ]
 
-#: What a limit tells, any of them together. What is not of a refusal alone is in every answer.
-Told = Literal[
-    "exact",  # a refusal has Retry-After, with the fractions of a second
-    "seconds",  # in whole seconds, rounded up
-    "date",  # as the moment of the server's clock
-    "constant",  # always `constant`, whatever is right
-    "retry_after_ms",  # a refusal has JSON with the milliseconds
-    "x_ratelimit",  # X-RateLimit-Limit, -Remaining, and -Reset in whole seconds from now
-    "x_ratelimit_epoch",  # likewise, with the reset as seconds since 1970
-    "draft_6",  # RateLimit-Limit, -Remaining, -Reset and RateLimit-Policy, as in draft 6
+#: What responses report about a limit, in any combination.
+Report = Literal[
+    "exact",  # a refusal has Retry-After, with fractions of a second
+    "seconds",  # a refusal has Retry-After, in whole seconds, rounded up
+    "date",  # a refusal has Retry-After, as a date by the server's clock
+    "constant",  # a refusal has Retry-After, always `constant`
+    "retry_after_ms",  # the JSON of a refusal has it
+    "x_ratelimit",  # every response has X-RateLimit-Limit, -Remaining, and -Reset in seconds
+    "x_ratelimit_epoch",  # the same, with -Reset in seconds since 1970
+    "draft_6",  # every response has RateLimit-Limit, -Remaining, -Reset and RateLimit-Policy
     "draft_7",  # RateLimit: limit=10, remaining=3, reset=20 and RateLimit-Policy
     "draft_8",  # RateLimit: "default";r=3;t=20 and RateLimit-Policy: "default";q=10;w=60
 ]
 
-#: What is less than this is rounding.
-TINY = 1e-9
+#: Smaller differences are rounding.
+ROUNDING = 1e-9
 
 
 class Limit(Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
-    """One limit.
+    """A rate limit.
 
     Attributes:
         kind: How it counts.
         count: The requests allowed in a window; of `at_once`, those at the same time.
-        window: The length of a window, in seconds; the rate of the buckets is `count` in it.
-        burst: The size of the bucket of `token` (as `count`, if None), and the requests that
-            `leaky` lets pass ahead of its rate (0, if None).
-        nodelay: Whether `leaky` lets those ahead of its rate pass at once, instead of holding each
+        window: The length of a window, in seconds; buckets are refilled with `count` in it.
+        burst: The size of the bucket of `token` (None for `count`), and the requests that `leaky`
+            accepts ahead of its rate (None for 0).
+        nodelay: Whether `leaky` answers requests ahead of its rate at once, instead of holding each
             until it is due.
-        aligned: Whether the windows of `fixed` follow each other whatever comes, instead of
+        aligned: Whether the windows of `fixed` follow each other without a gap, instead of each
             beginning with a request.
-        strict: Whether `sliding` counts the requests that it refuses, too.
-        every: Each so many requests one is refused, by `stray`.
-        share: The part of the requests that is refused, by `stray`.
-        used: The part of the allowance that is used up when the first request comes, from 0 to 1.
-        elapsed: How long ago it was used, in seconds: the first window has begun then.
-        shared: The part of the allowance that another client takes, at irregular times; what is
-            refused to it, it tries again. Of `at_once`, each of its requests lasts a window.
-        seed: Decides when it does so, and what `share` refuses.
-        told: What answers tell of it.
-        constant: What `constant` tells, in seconds; and what `at_once` and `stray` tell, which
-            can't know when a request would be accepted.
-        status: The status of a refusal. nginx, unless it is told otherwise, refuses with 503.
+        strict: Whether `sliding` also counts the requests that it refuses.
+        every: `stray` refuses one of this many requests.
+        share: `stray` refuses this share of the requests, from 0 to 1.
+        used: The share of the limit that is used up when the first request comes, from 0 to 1.
+        elapsed: How long ago it was used, in seconds: the first window began then.
+        shared: The share of the limit that another client takes, at irregular times, from 0 to 1.
+            It retries what is refused. Of `at_once`, each of its requests lasts a window.
+        seed: Decides when the other client sends requests, and what `share` refuses.
+        reports: What responses report about the limit.
+        constant: The wait that `constant` reports, in seconds; also that of `at_once` and `stray`,
+            which can't know when a request would be accepted.
+        status: The status of a refusal. nginx refuses with 503 by default.
         path: Only requests whose path contains this are counted.
     """
 
@@ -78,26 +78,26 @@ class Limit(Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
     elapsed: Annotated[float, Meta(ge=0)] = 0.0
     shared: Annotated[float, Meta(ge=0, le=1)] = 0.0
     seed: int = 7
-    told: tuple[Told, ...] = ()
+    reports: tuple[Report, ...] = ()
     constant: Annotated[float, Meta(ge=0)] = 1.0
     status: Annotated[int, Meta(ge=400, le=599)] = 429
     path: str = ""
 
     @property
     def rate(self) -> float:
-        """Requests a second that it lets pass in the long run."""
+        """Requests a second that it accepts in the long run."""
         return self.count / self.window
 
 
 class Verdict(NamedTuple):
-    """What a limit says of one request.
+    """What a limit decides about one request.
 
     Attributes:
-        allowed: Whether it may pass.
-        wait: Seconds until one would be let pass; 0 if this one is.
-        remaining: The requests that would be let pass now.
+        allowed: Whether it is accepted.
+        wait: Seconds until a request would be accepted; 0 if this one is.
+        remaining: The requests that would be accepted now.
         reset: Seconds until the window ends or the oldest request is forgotten; of a bucket, until
-            it is as at the beginning.
+            it is as at the start.
         delay: Seconds for which the server holds the request before it is answered.
     """
 
@@ -109,11 +109,11 @@ class Verdict(NamedTuple):
 
 
 class LimitCounter:
-    """Counts the requests of one limit. The first moment that it is told of is its beginning.
+    """Counts the requests of one limit.
 
     Args:
         limit: The limit.
-        now: The beginning, in seconds of any clock.
+        now: When it starts, in seconds of any clock.
     """
 
     def __init__(self, limit: Limit, now: float) -> None:
@@ -123,32 +123,32 @@ class LimitCounter:
         self.start()
 
     def start(self) -> None:
-        """Begin, at `begun`, when so many requests as `used` have come."""
+        """Start at `begun`, after `used` requests."""
         raise NotImplementedError
 
-    def ask(self, now: float) -> Verdict:
+    def acquire(self, now: float) -> Verdict:
         """Count a request."""
         raise NotImplementedError
 
-    def ask_for_other(self, now: float) -> bool:
-        """Count a request of the other client; return whether it is let pass."""
-        return self.ask(now).allowed
+    def acquire_for_other(self, now: float) -> bool:
+        """Count a request of the other client; return whether it is accepted."""
+        return self.acquire(now).allowed
 
-    def leave(self) -> None:
-        """Note that a request that was let pass is answered."""
+    def release(self) -> None:
+        """Note that an accepted request is answered."""
 
 
 class FixedWindow(LimitCounter):
-    """So many in a window."""
+    """`count` requests in a window."""
 
     @override
     def start(self) -> None:
         self._start, self._count = self.begun, self.used
 
     @override
-    def ask(self, now: float) -> Verdict:
+    def acquire(self, now: float) -> Verdict:
         limit = self.limit
-        passed = (now - self._start + TINY) // limit.window
+        passed = (now - self._start + ROUNDING) // limit.window
         if passed >= 1:
             self._start = self._start + passed * limit.window if limit.aligned else now
             self._count = 0
@@ -160,16 +160,16 @@ class FixedWindow(LimitCounter):
 
 
 class SlidingLog(LimitCounter):
-    """So many in any stretch of the length of a window."""
+    """`count` requests in any stretch of the length of a window."""
 
     @override
     def start(self) -> None:
         self._log = deque([self.begun] * self.used, maxlen=self.limit.count)
 
     @override
-    def ask(self, now: float) -> Verdict:
+    def acquire(self, now: float) -> Verdict:
         limit, log = self.limit, self._log
-        while log and log[0] + limit.window <= now + TINY:
+        while log and log[0] + limit.window <= now + ROUNDING:
             log.popleft()
         allowed = len(log) < limit.count
         if allowed or limit.strict:
@@ -189,11 +189,11 @@ class TokenBucket(LimitCounter):
         self._seen = self.begun
 
     @override
-    def ask(self, now: float) -> Verdict:
+    def acquire(self, now: float) -> Verdict:
         rate = self.limit.rate
         self._tokens = min(self._size, self._tokens + (now - self._seen) * rate)
         self._seen = now
-        allowed = self._tokens >= 1 - TINY
+        allowed = self._tokens >= 1 - ROUNDING
         if allowed:
             self._tokens -= 1
         wait = 0.0 if allowed else (1 - self._tokens) / rate
@@ -201,29 +201,29 @@ class TokenBucket(LimitCounter):
 
 
 class LeakyBucket(LimitCounter):
-    """nginx's limit_req: what is ahead of the rate by more than the burst is refused."""
+    """nginx's limit_req: a request ahead of the rate by more than the burst is refused."""
 
     @override
     def start(self) -> None:
         self._burst = self.limit.burst or 0
-        # As if a request had just come: one that is not ahead, unless it was used up.
+        # As if a request had just come, ahead by the burst if that is used up.
         self._ahead = self._burst * self.limit.used
         self._seen = self.begun if self.used else -math.inf
 
     @override
-    def ask(self, now: float) -> Verdict:
+    def acquire(self, now: float) -> Verdict:
         rate = self.limit.rate
         ahead = max(0.0, self._ahead - (now - self._seen) * rate + 1)
-        if ahead > self._burst + TINY:
+        if ahead > self._burst + ROUNDING:
             wait = (ahead - self._burst) / rate
             return Verdict(False, wait, 0, wait)
         self._ahead, self._seen = ahead, now
         delay = 0.0 if self.limit.nodelay else ahead / rate
-        return Verdict(True, 0.0, int(self._burst - ahead + TINY), ahead / rate, delay)
+        return Verdict(True, 0.0, int(self._burst - ahead + ROUNDING), ahead / rate, delay)
 
 
 class AtOnce(LimitCounter):
-    """So many under way at the same time."""
+    """`count` requests at the same time."""
 
     @override
     def start(self) -> None:
@@ -231,7 +231,7 @@ class AtOnce(LimitCounter):
         self._ends_of_other = deque([self.begun + self.limit.window] * self.used)
 
     @override
-    def ask(self, now: float) -> Verdict:
+    def acquire(self, now: float) -> Verdict:
         free = self._free(now)
         if free <= 0:
             return Verdict(False, self.limit.constant, 0, self.limit.constant)
@@ -239,14 +239,14 @@ class AtOnce(LimitCounter):
         return Verdict(True, 0.0, free - 1, 0.0)
 
     @override
-    def ask_for_other(self, now: float) -> bool:
+    def acquire_for_other(self, now: float) -> bool:
         allowed = self._free(now) > 0
         if allowed:
             self._ends_of_other.append(now + self.limit.window)
         return allowed
 
     @override
-    def leave(self) -> None:
+    def release(self) -> None:
         self._own -= 1
 
     def _free(self, now: float) -> int:
@@ -264,7 +264,7 @@ class Stray(LimitCounter):
         self._dice = random.Random(f"{self.limit.seed} stray")
 
     @override
-    def ask(self, _: float) -> Verdict:
+    def acquire(self, _: float) -> Verdict:
         self._count += 1
         struck = self._dice.random() < self.limit.share
         if self.limit.every is not None:

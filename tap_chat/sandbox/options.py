@@ -45,7 +45,7 @@ class ServerOptions(DialectOptions):
         """Return the limits that these options put on requests."""
         limits = list(self.limits)
         if self.rate_limit is not None:
-            limits.append(Limit(count=self.rate_limit, window=self.rate_window, told=("exact",)))
+            limits.append(Limit(count=self.rate_limit, window=self.rate_window, reports=("exact",)))
         return (*limits, *self.own_limits())
 
 

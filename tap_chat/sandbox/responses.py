@@ -1,4 +1,4 @@
-"""What every dialect answers with: JSON, refusals, and answers whose connection breaks."""
+"""The responses of every dialect: JSON, slow ones, and those whose connection breaks."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
-def json_answer(body: object, status: int = 200) -> Response:
-    """Return an answer with a JSON body."""
+def json_response(body: object, status: int = 200) -> Response:
+    """Return a response with a JSON body."""
     return Response(msgspec.json.encode(body), status, media_type=JSON)
 
 
@@ -42,22 +42,22 @@ def basic_pair(request: Request) -> tuple[str, str] | None:
 
 
 class BrokenResponse(Response):
-    """An answer whose connection breaks.
+    """A response whose connection breaks.
 
     Args:
-        answer: What would have been sent.
+        response: The whole response.
         request: The request, for its connection.
-        whole: The part of the body to send before, from 0 (not even the headers) to 1.
+        whole: The share of the body to send first, from 0 (not even the headers) to 1.
     """
 
-    def __init__(self, answer: Response, request: Request, whole: float) -> None:
-        super().__init__(answer.body, answer.status_code, media_type=answer.media_type)
+    def __init__(self, response: Response, request: Request, whole: float) -> None:
+        super().__init__(response.body, response.status_code, media_type=response.media_type)
         self._sent = bytes(self.body[: int(len(self.body) * whole)])
         self._connection: asyncio.Transport = request.state.connection
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send a part of the answer and break the connection."""
+        """Send a part of the response, and break the connection."""
         if self._sent:
             start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             await send(start)
@@ -70,22 +70,22 @@ class BrokenResponse(Response):
 
 
 class SlowResponse(Response):
-    """An answer whose body takes its time.
+    """A response whose body is sent slowly.
 
     Args:
-        answer: What is sent.
-        seconds: How long to wait between its pieces.
-        halves: True for two pieces, false for one of each byte.
+        response: The response.
+        seconds: The time between its pieces.
+        halves: True for two pieces, false for a piece of each byte.
     """
 
-    def __init__(self, answer: Response, seconds: float, *, halves: bool) -> None:
-        super().__init__(answer.body, answer.status_code, media_type=answer.media_type)
+    def __init__(self, response: Response, seconds: float, *, halves: bool) -> None:
+        super().__init__(response.body, response.status_code, media_type=response.media_type)
         self._seconds = seconds
         self._piece = max(1, len(self.body) // 2) if halves else 1
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer piece by piece."""
+        """Send the response piece by piece."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         for index in range(0, len(self.body), self._piece):

@@ -1,4 +1,4 @@
-"""What the made-up accounts are made of: moments, words, and things born at an even pace."""
+"""The raw material of the made-up accounts: times, words, names, and an even pace of creation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ API_KEY = "sandbox-key"
 
 #: The accounts of Freshchat, Dixa and LiveChat begin here.
 OPENED = datetime(2025, 10, 1, tzinfo=UTC)
-#: By this moment they have the sizes that were asked for; afterwards they grow at the same pace.
+#: At this time they have the sizes that were asked for; afterwards they grow at the same pace.
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 SECOND = 1000
@@ -34,30 +34,30 @@ NAMES = ("Ana", "Bjørn", "Chloé", "Daw", "Emre", "Fatima", "Gus", "Łukasz", "
 
 
 def epoch_ms(moment: datetime) -> int:
-    """Return a moment as milliseconds since 1970."""
+    """Return a time in milliseconds since 1970."""
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def timestamp(moment: datetime | int) -> str:
-    """Return a moment, or milliseconds since 1970, as text: UTC with milliseconds and a Z."""
+    """Return a time, or milliseconds since 1970, as text: UTC with milliseconds and a Z."""
     if isinstance(moment, int):
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def births(
+def creation_times(
     dice: random.Random, size: int, until: int, *, midnight: int = 0, beside: int = 1
 ) -> Iterator[int]:
-    """Yield when things come into being, in ms, ascending, up to a moment.
+    """Yield the times at which rows are created, in ms, ascending.
 
-    `size` of them are born between OPENED and NOW, whatever the dice say, and more at the same pace
-    later. Some are born exactly at midnight, some just before or after it.
+    Exactly `size` of them are between OPENED and NOW, and later ones follow at the same pace. Some
+    are exactly at midnight, and some just before or after it.
 
     Args:
         dice: Decides all that is left to chance.
-        size: How many are born by NOW.
-        until: The last moment, in ms.
-        midnight: When in a day of UTC it is midnight, in ms.
+        size: The number of rows that exist at NOW.
+        until: The last time, in ms.
+        midnight: The time of midnight in a day of UTC, in ms.
         beside: How long before or after midnight, in ms.
     """
     start, span = epoch_ms(OPENED), epoch_ms(NOW) - epoch_ms(OPENED)
@@ -73,12 +73,12 @@ def births(
         start = end
 
 
-def shown(key: str, hidden: int) -> bool:
-    """Say whether a row is shown where about each `hidden`-th is not; all are, if that is 0.
+def is_shown(key: str, hidden: int) -> bool:
+    """Return whether a row is shown, where one of about `hidden` rows is not.
 
     Args:
-        key: What the row is known by.
-        hidden: How many rows have one that is not shown among them.
+        key: The id of the row.
+        hidden: One of about this many rows is not shown; 0 to show all.
     """
     return not hidden or crc32(key.encode()) % hidden > 0
 
@@ -89,5 +89,5 @@ def sentence(dice: random.Random, most: int = 12) -> str:
 
 
 def pick(pool: Sequence[T], number: int, salt: int = 0) -> T:
-    """Return the item of a pool that belongs to a number: fast, and always the same."""
+    """Return the item of a pool that belongs to a number: always the same, and fast."""
     return pool[(number * 7919 + salt * 104729) % len(pool)]

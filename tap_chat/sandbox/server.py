@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ConnectionInState(HttpToolsProtocol):
-    """Gives each request its connection, as `request.state.connection`, to be broken."""
+    """Gives each request its connection, as `request.state.connection`, so that it can break."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -38,7 +38,7 @@ class Sandbox:
 
     Attributes:
         url: Where it listens, such as `http://127.0.0.1:40000`.
-        options: How it behaves; changes take effect with the next request.
+        options: How it behaves. A change takes effect with the next request.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Sandbox:
     ) -> None:
         self.options = options or Options()
         self.app = App(world or World(), self.options)
-        # Listening from here on: who connects before the server runs waits for it.
+        # It listens from now on: a client that connects before the server runs waits.
         self._socket = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
@@ -62,7 +62,7 @@ class Sandbox:
 
     @property
     def world(self) -> World:
-        """The data; may be replaced while it serves."""
+        """The data; may be replaced while the sandbox serves."""
         return self.app.world
 
     @world.setter
@@ -94,5 +94,5 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Stop listening, of a sandbox that is not served."""
+        """Stop listening, if the sandbox was never served."""
         self._socket.close()

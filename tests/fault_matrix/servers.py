@@ -38,43 +38,43 @@ def limited(name: str, *limits: Limit, slow: bool = False, **more: Any) -> Case:
 
 
 LIMITED = (
-    limited("a fixed window, stated exactly", Limit(count=25, window=0.5, told=("exact",))),
+    limited("a fixed window, stated exactly", Limit(count=25, window=0.5, reports=("exact",))),
     limited("a fixed window, not stated", FIFTY),
     limited(
         "a fixed window that is used up, not stated", Limit(count=25, window=2, used=1), slow=True
     ),
     limited(
         "a fixed window, with `Retry-After: 0`",
-        Limit(count=25, window=0.5, told=("constant",), constant=0),
+        Limit(count=25, window=0.5, reports=("constant",), constant=0),
     ),
     limited(
         "a fixed window, with `Retry-After` in whole seconds",
-        Limit(count=25, window=1, told=("seconds",)),
+        Limit(count=25, window=1, reports=("seconds",)),
         slow=True,
     ),
     limited(
         "a fixed window, with `Retry-After` as a date",
-        Limit(count=25, window=1, told=("date",)),
+        Limit(count=25, window=1, reports=("date",)),
         slow=True,
     ),
     limited(
         "a fixed window that is used up, with `X-RateLimit-*` in seconds",
-        Limit(count=25, window=1, used=1, told=("x_ratelimit",)),
+        Limit(count=25, window=1, used=1, reports=("x_ratelimit",)),
         slow=True,
     ),
     limited(
         "a fixed window that is used up, with `X-RateLimit-*` and a time",
-        Limit(count=25, window=1, used=1, told=("x_ratelimit_epoch",)),
+        Limit(count=25, window=1, used=1, reports=("x_ratelimit_epoch",)),
         slow=True,
     ),
     limited(
         "a fixed window, with `RateLimit` as in draft 8",
-        Limit(count=25, window=1, told=("draft_8",)),
+        Limit(count=25, window=1, reports=("draft_8",)),
         slow=True,
     ),
     limited(
         "a fixed window, with `retry_after_ms` in the body",
-        Limit(count=25, window=0.5, told=("retry_after_ms",)),
+        Limit(count=25, window=0.5, reports=("retry_after_ms",)),
         slow=True,
     ),
     limited("a sliding window, not stated", Limit(kind="sliding", count=25, window=0.5)),

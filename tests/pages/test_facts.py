@@ -135,7 +135,7 @@ def test_every_option_and_fault_of_the_sandbox_is_documented() -> None:
     page = ROOT / "docs" / "sandbox.md"
     told = {code for row in rows(page) for code in codes(row[0])}
     options = {option for param in sandbox_command.params for option in param.opts}
-    literals = (faults.Kind, limits.Kind, limits.Told, dialect.Event)
+    literals = (faults.Kind, limits.Kind, limits.Report, dialect.Event)
     assert told == options | {kind for literal in literals for kind in get_args(literal)}
 
 

@@ -14,7 +14,7 @@ from tap_chat.sandbox import API_KEY, Limit, Options, RateLimiter, Sandbox
 from tap_chat.sandbox.limiter import least_seconds, moments_of_other
 
 if TYPE_CHECKING:
-    from tap_chat.sandbox.limits import Told
+    from tap_chat.sandbox.limits import Report
 
 #: A moment of a server's clock, in seconds since 1970.
 EPOCH = 1_790_000_000.25
@@ -22,7 +22,7 @@ EPOCH = 1_790_000_000.25
 
 def passed(limiter: RateLimiter, moments: list[float]) -> list[int]:
     """Return which of the requests at some moments are let pass, as 1, and which not, as 0."""
-    return [int(not limiter.ask(moment).refused) for moment in moments]
+    return [int(not limiter.acquire(moment).refused) for moment in moments]
 
 
 def page(sandbox: Sandbox) -> requests.Response:
@@ -70,19 +70,19 @@ def test_leaky_bucket_holds_what_is_ahead_of_the_rate() -> None:
         RateLimiter([Limit(kind="leaky", count=2, window=1, burst=2, nodelay=nodelay)])
         for nodelay in (False, True)
     )
-    assert [held.ask(0).delay for _ in range(3)] == [0, 0.5, 1]
-    assert [at_once.ask(0).delay for _ in range(3)] == [0, 0, 0]
+    assert [held.acquire(0).delay for _ in range(3)] == [0, 0.5, 1]
+    assert [at_once.acquire(0).delay for _ in range(3)] == [0, 0, 0]
 
 
 def test_limit_on_requests_at_once_lets_the_next_pass_when_one_is_answered() -> None:
     limiter = RateLimiter([Limit(kind="at_once", count=2), Limit(count=3)])
-    first = limiter.ask(0)
+    first = limiter.acquire(0)
     assert passed(limiter, [0, 0]) == [1, 0]
-    limiter.leave(first)
+    limiter.release(first)
     # The third of the other limit; what that refuses has not taken a place.
     assert passed(limiter, [0]) == [1]
-    limiter.leave(first)
-    assert [limiter.ask(0).verdicts[-1][0].kind for _ in range(3)] == ["fixed"] * 3
+    limiter.release(first)
+    assert [limiter.acquire(0).verdicts[-1][0].kind for _ in range(3)] == ["fixed"] * 3
 
 
 def test_stray_refusals_are_a_share() -> None:
@@ -123,17 +123,17 @@ def test_other_client_takes_places_at_once() -> None:
     limiter = RateLimiter([Limit(kind="at_once", count=4, window=1, shared=0.5)])
     free = []
     for second in range(200):
-        passages = [limiter.ask(second) for _ in range(4)]
+        passages = [limiter.acquire(second) for _ in range(4)]
         free.append(sum(not decision.refused for decision in passages))
         for decision in passages:
             if not decision.refused:
-                limiter.leave(decision)
+                limiter.release(decision)
     assert len(set(free)) > 2
     assert 1 < sum(free) / len(free) < 3.5
 
 
 @pytest.mark.parametrize(
-    ("told", "headers"),
+    ("report", "headers"),
     [
         ("exact", {"Retry-After": "7.5"}),
         ("seconds", {"Retry-After": "8"}),
@@ -170,9 +170,9 @@ def test_other_client_takes_places_at_once() -> None:
         ),
     ],
 )
-def test_refusal_tells(told: Told, headers: dict[str, str]) -> None:
-    limiter = RateLimiter([Limit(count=2, window=10, told=(told,))])
-    first, _, refused = (limiter.ask(moment) for moment in (0, 2, 2.5))
+def test_refusal_reports_its_limit(report: Report, headers: dict[str, str]) -> None:
+    limiter = RateLimiter([Limit(count=2, window=10, reports=(report,))])
+    first, _, refused = (limiter.acquire(moment) for moment in (0, 2, 2.5))
     assert refused.headers(EPOCH) == headers
     assert refused.body == {"message": "Too many requests"}
     # What is not of a refusal alone is in every answer.
@@ -180,31 +180,31 @@ def test_refusal_tells(told: Told, headers: dict[str, str]) -> None:
 
 
 def test_moment_that_is_told_is_not_too_early() -> None:
-    limiter = RateLimiter([Limit(count=1, window=10, told=("date",))])
-    moment = [limiter.ask(0), limiter.ask(0)][1].headers(EPOCH)["Retry-After"]
+    limiter = RateLimiter([Limit(count=1, window=10, reports=("date",))])
+    moment = [limiter.acquire(0), limiter.acquire(0)][1].headers(EPOCH)["Retry-After"]
     assert 10 <= parsedate_to_datetime(moment).timestamp() - EPOCH < 11
 
 
 def test_limit_tells_several_things_and_lies_where_it_is_to() -> None:
     limiter = RateLimiter(
-        [Limit(count=1, told=("constant", "retry_after_ms", "draft_7"), constant=0)]
+        [Limit(count=1, reports=("constant", "retry_after_ms", "draft_7"), constant=0)]
     )
-    limiter.ask(0)
-    refused = limiter.ask(15)
+    limiter.acquire(0)
+    refused = limiter.acquire(15)
     assert refused.headers(EPOCH) == {
         "Retry-After": "0",
         "RateLimit-Policy": "1;w=60",
         "RateLimit": "limit=1, remaining=0, reset=45",
     }
     assert refused.body["retry_after_ms"] == 0
-    [true] = [RateLimiter([Limit(count=1, told=("retry_after_ms",))])]
-    true.ask(0)
-    assert true.ask(15.5).body["retry_after_ms"] == 44_500
+    [true] = [RateLimiter([Limit(count=1, reports=("retry_after_ms",))])]
+    true.acquire(0)
+    assert true.acquire(15.5).body["retry_after_ms"] == 44_500
 
 
 def test_sandbox_has_the_limits(sandbox: Sandbox) -> None:
     sandbox.options.limits = [
-        Limit(count=2, told=("exact", "x_ratelimit"), status=503),
+        Limit(count=2, reports=("exact", "x_ratelimit"), status=503),
         Limit(count=1, path="/elsewhere"),
     ]
     answers = [page(sandbox) for _ in range(4)]
@@ -218,10 +218,10 @@ def test_sandbox_has_the_limits(sandbox: Sandbox) -> None:
 
 
 def test_limits_are_steered_over_http(sandbox: Sandbox) -> None:
-    limits = [{"kind": "token", "count": 1, "window": 99, "told": ["draft_8"]}]
+    limits = [{"kind": "token", "count": 1, "window": 99, "reports": ["draft_8"]}]
     for _ in range(2):
         report = requests.patch(f"{sandbox.url}/_sandbox", json={"limits": limits}, timeout=10)
-        assert report.json()["options"]["limits"][0]["told"] == ["draft_8"]
+        assert report.json()["options"]["limits"][0]["reports"] == ["draft_8"]
         # Steered, they begin anew, even if they are the same.
         assert [page(sandbox).status_code for _ in range(2)] == [200, 429]
     wrong = requests.patch(f"{sandbox.url}/_sandbox", json={"limits": [{"count": 0}]}, timeout=10)
@@ -229,7 +229,7 @@ def test_limits_are_steered_over_http(sandbox: Sandbox) -> None:
 
 
 def test_requests_at_once_are_counted_while_they_are_answered() -> None:
-    options = Options(latency=0.3, limits=[Limit(kind="at_once", count=2, told=("constant",))])
+    options = Options(latency=0.3, limits=[Limit(kind="at_once", count=2, reports=("constant",))])
     statuses: list[int] = []
     with Sandbox(options=options) as sandbox:
         threads = [
@@ -245,7 +245,9 @@ def test_requests_at_once_are_counted_while_they_are_answered() -> None:
 
 
 def test_longest_stall_is_between_requests_that_were_let_pass() -> None:
-    with Sandbox(options=Options(limits=[Limit(count=1, window=0.3, told=("exact",))])) as sandbox:
+    with Sandbox(
+        options=Options(limits=[Limit(count=1, window=0.3, reports=("exact",))])
+    ) as sandbox:
         while sandbox.requests - sandbox.app.refused < 2:
             page(sandbox)
         assert 0.3 <= sandbox.app.longest_stall < 0.6

@@ -201,7 +201,7 @@ def test_every_option_is_a_flag_and_on_the_page() -> None:
 
 def test_command_takes_limits_and_drifts() -> None:
     options = ["--message-links", "--messages-end=404", "--hidden=9", "--dixa-odd=ahead"]
-    options += ['--limit={"kind": "leaky", "told": ["date"]}', '--limit={"kind": "at_once"}']
+    options += ['--limit={"kind": "leaky", "reports": ["date"]}', '--limit={"kind": "at_once"}']
     options += ['--drift={"kind": "delete", "of": "chats"}']
     command = [COMMAND, *options]
     with subprocess.Popen(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import Meta
 
 from tap_chat.sandbox.dialect import Dialect, WorldSettings
-from tap_chat.sandbox.responses import bearer_token, json_answer
+from tap_chat.sandbox.responses import bearer_token, json_response
 from tap_chat.sandbox.samples import API_KEY
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ class HelpdeskAccount:
 def respond(request: Request, account: HelpdeskAccount, _: Any, fault: Fault | None) -> Response:
     """Answer `GET /helpdesk/...`."""
     if bearer_token(request) != API_KEY:
-        return json_answer({"error": "unauthorized"}, 401)
+        return json_response({"error": "unauthorized"}, 401)
     ticket = request.path_params.get("ticket")
     name = "replies" if ticket else "tickets"
     rows = account.replies(ticket) if ticket else account.tickets
-    return json_answer({name: fault.spoil_records(rows) if fault else rows})
+    return json_response({name: fault.spoil_records(rows) if fault else rows})
 
 
 DIALECT = Dialect(

@@ -15,7 +15,7 @@ from tap_chat.sandbox.samples import (
     NAMES,
     NOW,
     SECOND,
-    births,
+    creation_times,
     epoch_ms,
     pick,
     sentence,
@@ -32,7 +32,7 @@ TEMPLATES = 211
 CHANNELS = ("email", "widgetchat", "pstnphone", "facebookmessenger", "sms", "whatsapp")
 
 
-class Life(NamedTuple):
+class History(NamedTuple):
     """One conversation: when it was created and when it changed since, in ms, ascending."""
 
     number: int
@@ -67,51 +67,51 @@ class DixaAccount:
         return cls(data.seed, data.dixa_conversations, data.now, data.dixa_odd)
 
     @cached_property
-    def lives(self) -> list[Life]:
+    def histories(self) -> list[History]:
         """The conversations by creation."""
         now = epoch_ms(self.now)
         dice = random.Random(f"{self.seed} dixa changes")
-        lives = []
-        created = births(random.Random(f"{self.seed} dixa"), self.conversations, now)
+        histories = []
+        created = creation_times(random.Random(f"{self.seed} dixa"), self.conversations, now)
         for number, moment in enumerate(created):
             changes = _changes(dice, number, moment)
-            lives.append(Life(number, moment, tuple(at for at in changes if at <= now)))
-        return lives
+            histories.append(History(number, moment, tuple(at for at in changes if at <= now)))
+        return histories
 
     @cached_property
-    def by_creation(self) -> tuple[list[int], list[Life]]:
+    def by_creation(self) -> tuple[list[int], list[History]]:
         """The moments of creation, ascending, and the conversations they belong to."""
-        return [life.created for life in self.lives], self.lives
+        return [history.created for history in self.histories], self.histories
 
     @cached_property
-    def by_update(self) -> tuple[list[int], list[Life]]:
+    def by_update(self) -> tuple[list[int], list[History]]:
         """The moments of the last change, ascending, and the conversations they belong to."""
-        lives = sorted(self.lives, key=lambda life: life.updated)
-        return [life.updated for life in lives], lives
+        histories = sorted(self.histories, key=lambda history: history.updated)
+        return [history.updated for history in histories], histories
 
-    def row(self, life: Life) -> dict[str, Any]:
+    def row(self, history: History) -> dict[str, Any]:
         """Return a conversation as the export has it."""
         row = {
-            **pick(_templates(self.seed), life.number),
-            "id": 100_000 + 7 * life.number,
-            "created_at": life.created,
-            "updated_at": life.updated,
+            **pick(_templates(self.seed), history.number),
+            "id": 100_000 + 7 * history.number,
+            "created_at": history.created,
+            "updated_at": history.updated,
         }
-        for change, moment in zip(CHANGES, life.changes, strict=False):
-            row |= change(life.created, moment, life.number)
-        if self.odd and life.number == self.conversations // 2:
-            row["updated_at"] = ODD[self.odd](life.updated)
+        for change, moment in zip(CHANGES, history.changes, strict=False):
+            row |= change(history.created, moment, history.number)
+        if self.odd and history.number == self.conversations // 2:
+            row["updated_at"] = ODD_TIMES[self.odd](history.updated)
         return row
 
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        return {STREAM: len(self.lives)}
+        return {STREAM: len(self.histories)}
 
     @cached_property
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that each stream must bring."""
-        return {STREAM: [self.row(life) for life in self.lives]}
+        return {STREAM: [self.row(history) for history in self.histories]}
 
 
 def _changes(dice: random.Random, number: int, created: int) -> list[int]:
@@ -185,7 +185,7 @@ def _anonymized(_: int, moment: int, __: int) -> dict[str, Any]:
 
 
 #: Moments that are no milliseconds, or of another time.
-ODD: dict[str, Callable[[int], int]] = {
+ODD_TIMES: dict[str, Callable[[int], int]] = {
     "seconds": lambda moment: moment // SECOND,
     "ahead": lambda moment: moment + 1000 * DAY,
 }

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tap_chat.sandbox.responses import BrokenResponse, basic_pair, bearer_token, json_answer
+from tap_chat.sandbox.responses import BrokenResponse, basic_pair, bearer_token, json_response
 from tap_chat.sandbox.samples import API_KEY, DAY, OPENED, epoch_ms
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from tap_chat.sandbox.dialects.dixa.account import DixaAccount, Life
+    from tap_chat.sandbox.dialects.dixa.account import DixaAccount, History
     from tap_chat.sandbox.dialects.dixa.settings import DixaOptions
     from tap_chat.sandbox.faults import Fault
 
@@ -28,7 +28,7 @@ def conversation_export(
 ) -> Response:
     """Answer `GET /v1/conversation_export`: all conversations of a window, in no order."""
     if bearer_token(request) != API_KEY and basic_pair(request) != ("bearer", API_KEY):
-        return json_answer({"message": "Unauthorized"}, 401)
+        return json_response({"message": "Unauthorized"}, 401)
     try:
         windows = {
             field: window
@@ -36,25 +36,25 @@ def conversation_export(
             if (window := read_window(request.query_params, field))
         }
     except ValueError as error:
-        return json_answer({"message": str(error)}, 400)
+        return json_response({"message": str(error)}, 400)
     if not windows:
-        return json_answer({"message": "a filter with _after and _before is mandatory"}, 400)
+        return json_response({"message": "a filter with _after and _before is mandatory"}, 400)
     if any(before - after > LONGEST for after, before in windows.values()):
-        return json_answer({"message": "the interval is longer than 31 days"}, 422)
+        return json_response({"message": "the interval is longer than 31 days"}, 422)
     if fault and fault.kind == "repeat":
         windows = {
             field: (epoch_ms(OPENED), epoch_ms(OPENED) + before - after)
             for field, (after, before) in windows.items()
         }
     found = select(account, windows, options.dixa_bounds)
-    rows = [account.row(life) for life in found]
+    rows = [account.row(history) for history in found]
     # Dixa: no order is promised.
     random.Random(f"{account.seed} {windows}").shuffle(rows)
-    answer = json_answer(fault.spoil_records(rows) if fault else rows)
+    response = json_response(fault.spoil_records(rows) if fault else rows)
     if options.dixa_max_rows is not None and len(rows) > options.dixa_max_rows:
         # Dixa: big answers break off in the middle.
-        return BrokenResponse(answer, request, whole=0.5)
-    return answer
+        return BrokenResponse(response, request, whole=0.5)
+    return response
 
 
 def read_window(query: QueryParams, field: str) -> tuple[int, int] | None:
@@ -78,15 +78,15 @@ def read_day(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
 
 
-def select(account: DixaAccount, windows: dict[str, tuple[int, int]], bounds: str) -> list[Life]:
+def select(account: DixaAccount, windows: dict[str, tuple[int, int]], bounds: str) -> list[History]:
     """Return the conversations inside all windows, with the given kind of bounds."""
     lower = bisect_left if bounds[0] == "[" else bisect_right
     upper = bisect_right if bounds[1] == "]" else bisect_left
     found = []
     for field, (after, before) in windows.items():
-        moments, lives = account.by_update if field == "updated" else account.by_creation
-        found.append(lives[lower(moments, after) : upper(moments, before)])
+        moments, histories = account.by_update if field == "updated" else account.by_creation
+        found.append(histories[lower(moments, after) : upper(moments, before)])
     if len(found) == 1:
         return found[0]
-    inside = {life.number for life in found[1]}
-    return [life for life in found[0] if life.number in inside]
+    inside = {history.number for history in found[1]}
+    return [history for history in found[0] if history.number in inside]

@@ -18,10 +18,10 @@ from tap_chat.sandbox.samples import (
     NOW,
     OPENED,
     SECOND,
-    births,
+    creation_times,
     epoch_ms,
+    is_shown,
     pick,
-    shown,
     timestamp,
 )
 
@@ -146,7 +146,7 @@ class FreshchatAccount:
         """The users that were there when the world was made."""
         now = epoch_ms(self.now)
         dice = random.Random(f"{self.seed} freshchat changes")
-        moments = list(births(self._dice("users"), self.users, now))
+        moments = list(creation_times(self._dice("users"), self.users, now))
         if self.users and now >= epoch_ms(OPENED):
             moments[:1] = [epoch_ms(OPENED)]
         people = []
@@ -163,7 +163,9 @@ class FreshchatAccount:
     def talks(self) -> list[Conversation]:
         """The conversations by creation."""
         now = epoch_ms(self.now)
-        born = births(self._dice("conversations"), self.conversations if self.users else 0, now)
+        born = creation_times(
+            self._dice("conversations"), self.conversations if self.users else 0, now
+        )
         talkers = [user for user in self._founders if user.number % 10 != rows.SILENT]
         known = [user.created for user in talkers]
         talks = []
@@ -238,7 +240,7 @@ class FreshchatAccount:
 
     def shown(self, found: list[Row]) -> list[Row]:
         """Return those of some rows that are shown."""
-        return [row for row in found if shown(str(row["id"]), self.hidden)]
+        return [row for row in found if is_shown(str(row["id"]), self.hidden)]
 
     @cached_property
     def account(self) -> Row:
@@ -256,7 +258,7 @@ class FreshchatAccount:
         return [
             (user, talk)
             for user in self.people_by_id.values()
-            if shown(user.id, self.hidden)
+            if is_shown(user.id, self.hidden)
             for talk in self.talks_by_user.get(user.id, ())
         ]
 
@@ -267,7 +269,7 @@ class FreshchatAccount:
         return {
             "freshchat_account": 1,
             **{f"freshchat_{name}": len(self.shown(self.listing(name))) for name in rows.LISTS},
-            "freshchat_users": sum(shown(user.id, self.hidden) for user in self.people),
+            "freshchat_users": sum(is_shown(user.id, self.hidden) for user in self.people),
             "freshchat_users_conversations": len(self.reachable),
             "freshchat_conversations": len(kept),
             "freshchat_conversations_messages": sum(

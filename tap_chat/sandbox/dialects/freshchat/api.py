@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from tap_chat.sandbox.dialects.freshchat.rows import LISTS
-from tap_chat.sandbox.responses import bearer_token, json_answer
+from tap_chat.sandbox.responses import bearer_token, json_response
 from tap_chat.sandbox.samples import API_KEY, timestamp
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def freshchat(
 ) -> Response:
     """Answer `GET /v2/...`."""
     try:
-        return json_answer(Answerer(request, account, options, fault).body())
+        return json_response(RequestHandler(request, account, options, fault).body())
     except RefusalError as refusal:
         body = {"code": refusal.code, "status": refusal.status, "message": str(refusal)}
-        return json_answer(body, refusal.status)
+        return json_response(body, refusal.status)
 
 
-class Answerer:
+class RequestHandler:
     """What answers one request.
 
     Args:

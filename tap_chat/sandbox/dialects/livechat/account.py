@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from tap_chat.sandbox.dialects.livechat.rows import Chat, Row, Writer
-from tap_chat.sandbox.samples import DAY, HOUR, NOW, OPENED, SECOND, births, epoch_ms
+from tap_chat.sandbox.samples import DAY, HOUR, NOW, OPENED, SECOND, creation_times, epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_chat.sandbox.dialects.livechat.settings import LiveChatData
 
 #: What the tap writes as the agent of a chat without one.
-NOBODY = "unassigned"
+UNASSIGNED = "unassigned"
 #: The longest chat, in seconds.
 LONGEST = 4 * 3600
 
@@ -55,7 +55,7 @@ class LiveChatAccount:
     @cached_property
     def kept(self) -> list[Chat]:
         """The chats that have ended and are not gone, in the order in which they ended."""
-        return self.but_removed(self.lives[: self.ended])
+        return self.but_removed(self.by_end[: self.ended])
 
     def but_removed(self, chats: Sequence[Chat]) -> list[Chat]:
         """Return those of some chats that are not gone."""
@@ -63,7 +63,7 @@ class LiveChatAccount:
         return [chat for chat in chats if chat.id not in gone] if gone else [*chats]
 
     @property
-    def lives(self) -> list[Chat]:
+    def by_end(self) -> list[Chat]:
         """The chats in the order in which they end, and some that will only start later."""
         return self._history[0]
 
@@ -76,7 +76,7 @@ class LiveChatAccount:
     def open(self) -> list[Chat]:
         """The chats that have started and not ended, newest first."""
         until = bisect_right(self.ends, self._seconds + LONGEST)
-        coming = self.lives[self.ended : until]
+        coming = self.by_end[self.ended : until]
         found = [chat for chat in coming if chat.agents is not None]
         found = [chat for chat in found if chat.started <= self._seconds]
         return sorted(found, key=lambda chat: chat.started, reverse=True)
@@ -113,7 +113,7 @@ class LiveChatAccount:
             "livechat_chats": [
                 {**chat, "agent_email": agent["email"]}
                 for chat in chats
-                for agent in chat.get("agents") or [{"email": NOBODY}]
+                for agent in chat.get("agents") or [{"email": UNASSIGNED}]
             ],
             "livechat_messages": _nested(chats, "messages"),
             "livechat_events": _nested(chats, "events"),
@@ -141,7 +141,9 @@ def _history(seed: int, size: int, until: int) -> tuple[list[Chat], list[int]]:
     opened = epoch_ms(OPENED) // SECOND
     chats = []
     # LiveChat: days are those of the account's zone, so chats end about midnight in Berlin.
-    ends = births(random.Random(f"{seed} livechat"), size, until, midnight=23 * HOUR, beside=SECOND)
+    ends = creation_times(
+        random.Random(f"{seed} livechat"), size, until, midnight=23 * HOUR, beside=SECOND
+    )
     for number, moment in enumerate(ends):
         # Upwards, so that none ends before its slot of time.
         end = -(-moment // SECOND)

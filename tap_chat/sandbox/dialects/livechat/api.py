@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tap_chat.sandbox.responses import basic_pair, json_answer
+from tap_chat.sandbox.responses import basic_pair, json_response
 from tap_chat.sandbox.samples import API_KEY
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def chats(
         "total": total,
         "pages": fault.number if fault and fault.kind == "many_pages" else -(-total // size),
     }
-    answer = json_answer(body)
+    response = json_response(body)
     # LiveChat: this version is deprecated, and its answers say so.
-    answer.headers["Deprecation"] = "true"
-    return answer
+    response.headers["Deprecation"] = "true"
+    return response
 
 
 def read_query(query: QueryParams, timezone: str) -> tuple[int, int, bool]:
@@ -94,8 +94,8 @@ def select(account: LiveChatAccount, since: int, until: int, by: str) -> Sequenc
     if by == "started":
         return [chat for chat in reversed(account.kept) if since <= chat.started < until]
     first, last = bisect_left(account.ends, since), bisect_left(account.ends, until)
-    return account.but_removed(account.lives[first : min(last, account.ended)][::-1])
+    return account.but_removed(account.by_end[first : min(last, account.ended)][::-1])
 
 
 def _refusal(status: int, message: str) -> Response:
-    return json_answer({"error": message}, status)
+    return json_response({"error": message}, status)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.sandbox.dialect import Changes
-from tap_chat.sandbox.samples import sentence, shown, timestamp
+from tap_chat.sandbox.samples import is_shown, sentence, timestamp
 
 if TYPE_CHECKING:
     from tap_chat.sandbox.dialect import Row
@@ -73,7 +73,7 @@ class MessagesAccount:
     @property
     def truth(self) -> dict[str, list[Row]]:
         """The rows that each stream must bring."""
-        return {"chat_messages": [row for row in self.messages if shown(row["id"], self.hidden)]}
+        return {"chat_messages": [row for row in self.messages if is_shown(row["id"], self.hidden)]}
 
 
 def _message_in_front(others: int, number: int) -> Row:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from tap_chat.sandbox.responses import JSON, json_answer
-from tap_chat.sandbox.samples import API_KEY, shown
+from tap_chat.sandbox.responses import JSON, json_response
+from tap_chat.sandbox.samples import API_KEY, is_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +26,11 @@ def messages(
     """Answer `GET /v1/messages`: a slice of the list, newer than `since` if that is given."""
     query = request.query_params
     if (query.get("api_key") or request.headers.get("x-api-key")) != API_KEY:
-        return json_answer({"error": "invalid api key"}, 401)
+        return json_response({"error": "invalid api key"}, 401)
     try:
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 20))
     except ValueError:
-        return json_answer({"error": "offset and limit must be integers"}, 400)
+        return json_response({"error": "offset and limit must be integers"}, 400)
     if fault and fault.kind == "repeat":
         offset = 0
     rows = account.messages
@@ -42,20 +42,20 @@ def messages(
     elif offset >= len(rows) and options.messages_end != "empty":
         return END[options.messages_end]()
     # What is hidden has its place in the page all the same.
-    page = [row for row in rows[offset : offset + size] if shown(row["id"], account.hidden)]
+    page = [row for row in rows[offset : offset + size] if is_shown(row["id"], account.hidden)]
     total = {"total": len(rows)} if options.messages_total else {}
-    return json_answer({"data": fault.spoil_records(page) if fault else page, **total})
+    return json_response({"data": fault.spoil_records(page) if fault else page, **total})
 
 
 #: What else the end of a list may be than an empty one.
 END: dict[str, Callable[[], Response]] = {
-    "null": lambda: json_answer({"data": None}),
-    "object": lambda: json_answer({"data": {}}),
+    "null": lambda: json_response({"data": None}),
+    "object": lambda: json_response({"data": {}}),
     **{
-        str(status): partial(json_answer, {"error": "there is no such page"}, status)
+        str(status): partial(json_response, {"error": "there is no such page"}, status)
         for status in (400, 404, 416, 422)
     },
     "204": lambda: Response(status_code=204),
     "nothing": lambda: Response(b"", media_type=JSON),
-    "message": lambda: json_answer({"message": "There are no more messages."}),
+    "message": lambda: json_response({"message": "There are no more messages."}),
 }
