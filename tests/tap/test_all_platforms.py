@@ -1,4 +1,4 @@
-"""What holds for the whole tap: killed anywhere, whatever the size, nothing is lost."""
+"""Promises of all platforms: nothing is lost after a kill, and memory does not grow."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_memory_does_not_grow_with_the_account(tap: Runner) -> None:
 
 
 def peak_memory(command: list[str]) -> int:
-    """Return the most memory that a command ever had, in KiB."""
+    """Return the peak memory of a command in KiB."""
     measure = (
         "import resource, subprocess, sys;"
         "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,"

@@ -1,4 +1,4 @@
-"""A large array comes in parts that hold every item once, wherever its chunks begin and end."""
+"""A large array is read in parts that hold every item once, at any chunk boundaries."""
 
 from __future__ import annotations
 

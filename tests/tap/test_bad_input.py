@@ -1,4 +1,4 @@
-"""Bad input ends with exit code 1 and one sentence that helps and gives nothing away."""
+"""Bad input ends the run with exit code 1 and one helpful sentence without secrets."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_token_that_can_not_be_sent_is_named(tap: Runner, section: str, credenti
 
 
 def test_error_of_an_invalid_request_hides_the_key(tap: Runner) -> None:
-    """No label of a host has more than 63 characters."""
+    """A label of a host name has at most 63 characters."""
     config = {"chat": {"api_url": f"http://{'a' * 64}.example", "api_key": API_KEY}}
     run = tap(config, level="DEBUG")
     assert run.code == 1
@@ -236,7 +236,7 @@ loggers: {tap-chat: {level: INFO, handlers: [own], propagate: false}}
 
 @pytest.mark.parametrize("test", [[], ["--test"]], ids=["run", "test"])
 def test_property_names_can_not_forge_a_log_line(tap: Runner, test: list[str]) -> None:
-    """Neither in a log that the user has set up, nor on standard output."""
+    """This holds for a log that the user has set up, and for standard output."""
     name = "\x1b[2Jx\r\nERROR | forged"
     log = tap.folder / "log.yaml"
     log.write_text(LOG_CONFIG)
@@ -348,7 +348,7 @@ def test_state_with_a_wrong_structure_is_refused(
 def test_signpost_of_an_older_run_is_ignored(
     tap: Runner, sandbox: Sandbox, signpost: object
 ) -> None:
-    """Runs of earlier versions that were stopped left one behind."""
+    """Interrupted runs of earlier versions left one."""
     state = {"bookmarks": {"chat_messages": {"replication_key_signpost": signpost}}}
     config = chat_config(sandbox, replication_key="timestamp")
     states = [tap(config).state, tap(config, state=state).state]

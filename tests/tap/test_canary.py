@@ -1,4 +1,4 @@
-"""No value of a setting is in what the tap says, however wrong it is, wherever it came from."""
+"""No output of the tap shows the value of a setting, whether it is valid or not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 
 
 def every_setting() -> dict[tuple[str, ...], Mapping[str, Any]]:
-    """Return the settings, those of the SDK too, by section and name."""
+    """Return the settings, with those of the SDK, by section and name."""
     schema = json_schema(Config)
     TapChat.append_builtin_config(schema)
     found: dict[tuple[str, ...], Mapping[str, Any]] = {}
@@ -49,7 +49,7 @@ def every_setting() -> dict[tuple[str, ...], Mapping[str, Any]]:
 
 
 def said(caplog: pytest.LogCaptureFixture, config: dict[str, Any], *, env: bool = False) -> str:
-    """Make a tap of a config, and return all that it said."""
+    """Create a tap with a config, and return all its output."""
     caplog.clear()
     error = ""
     try:
@@ -97,7 +97,7 @@ def test_no_value_is_in_the_output_of_an_error(
 
 
 def test_no_value_is_in_the_output_of_the_command(tap: Runner) -> None:
-    """Within the process all is as it is said by the tap alone."""
+    """The other test checks the same within this process."""
     config = SECTIONS | {"chat": {**SECTIONS["chat"], "api_key_in": CANARY}}
     run = tap(config, level="DEBUG")
     assert run.code == 1

@@ -1,4 +1,4 @@
-"""A catalog may select and choose, but not spoil or lose records."""
+"""A catalog can select streams and properties, but can't spoil or lose records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INCREMENTAL = {"replication_method": "INCREMENTAL", "replication_key": "timestam
 
 
 def discovered(tap: Runner, **settings: Any) -> dict[str, Any]:
-    """Return the catalog of the platform `chat` alone."""
+    """Return the catalog of the platform `chat`."""
     run = tap.run([*tap.command({"chat": settings}), "--discover"])
     catalog: dict[str, Any] = json.loads(run.out)
     return catalog

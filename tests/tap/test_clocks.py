@@ -1,4 +1,4 @@
-"""Clocks that are wrong: this machine's, a server's, and values that are no time of now."""
+"""Wrong clocks: of this machine, of a server, and in the records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STREAMS = {"dixa": ["dixa_conversation_export"], "livechat": ["livechat_chats"]}
 def test_wrong_server_clock_does_not_hold_the_bookmark_back(
     tap: Runner, section: str, unit: int
 ) -> None:
-    """A `Date` that is five years behind; what the server gives is newer."""
+    """The `Date` is five years behind the records."""
     [stream] = STREAMS[section]
     with Sandbox(SMALL) as sandbox:
         sandbox.options.clock = YEARS
@@ -52,7 +52,7 @@ def test_wrong_server_clock_does_not_hold_the_bookmark_back(
 
 @pytest.mark.parametrize("section", ["dixa", "livechat"])
 def test_without_a_server_clock_the_bookmark_follows_the_records(tap: Runner, section: str) -> None:
-    """The clock of this machine alone moves no bookmark."""
+    """The local clock alone moves no bookmark."""
     ended = int((datetime.now(UTC) - timedelta(days=40)).timestamp())
     chat = {"id": "K1", "ended_timestamp": ended}
     conversation = {"id": 1, "updated_at": ended * 1000}
@@ -87,7 +87,7 @@ def test_without_a_server_clock_the_bookmark_follows_the_records(tap: Runner, se
 def test_future_time_as_a_number_does_not_move_the_bookmark_past_now(
     tap: Runner, unit: int, *, first_of_all: bool
 ) -> None:
-    """One value in a finer unit, or of the year 2100, among those of now."""
+    """One value among current ones is in a finer unit, or in the year 2100."""
     now = int(time.time())
     good = [{"id": f"m{n}", "seq": (now - 1000 + n) * unit} for n in range(5)]
     bad = {"id": "bad", "seq": (now * 1000 if unit < 10**9 else now + 80 * 365 * 86400) * unit}
@@ -110,7 +110,7 @@ def test_future_time_as_a_number_does_not_move_the_bookmark_past_now(
 
 
 def test_plain_numbers_are_not_taken_as_times(tap: Runner) -> None:
-    """Neither a counter nor what is larger than any time."""
+    """They are counters, or larger than any time."""
     for values in ([1, 2, 3_000_000], [10**19, 10**19 + 5], [5, 3 * 10**9, 4 * 10**9]):
         messages = [{"id": f"m{n}", "seq": value} for n, value in enumerate(values)]
         with Server(paged(messages)) as api:
@@ -121,7 +121,7 @@ def test_plain_numbers_are_not_taken_as_times(tap: Runner) -> None:
 
 
 def test_future_time_does_not_move_the_bookmark_past_now(tap: Runner) -> None:
-    """By the server's clock, whatever this machine's says."""
+    """The server's clock decides, not the local one."""
     with Sandbox(SMALL) as sandbox:
         newest = max(row["timestamp"] for row in sandbox.world.chat.messages)
         server = datetime.fromisoformat(newest) - timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""`tap-chat --test` asks each platform once, and says in a line what is right or what to change."""
+"""`tap-chat --test` sends each platform a request, and writes a line with the result or remedy."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LATER = {section: ["try again later", UNCHECKED] for section in SECTIONS}
 
 
 def patient(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config with the waits between retries that platforms have by default."""
+    """Return a config with the default waits between retries."""
     for section in SECTIONS:
         config.get(section, {}).pop("backoff_factor", None)
     return config
 
 
 def check(tap: Runner, config: dict[str, Any], env: dict[str, str] | None = None) -> Run:
-    """Run the test, of which no output ever holds a key, a text of an answer, or a traceback."""
+    """Run the test, and check that its output holds no key, text of a response, or traceback."""
     command, *files = tap.command(patient(config))
     run = tap.run([command, "--test", *files], {"TAP_CHAT_LOGLEVEL": "DEBUG"} | (env or {}))
     for secret in (API_KEY, "hunter2", "made up", "Sign in", "Traceback"):
@@ -41,13 +41,13 @@ def check(tap: Runner, config: dict[str, Any], env: dict[str, str] | None = None
 
 
 def verdicts(run: Run) -> dict[str, tuple[str, str]]:
-    """Return whether all is right and what is said, by platform."""
+    """Return whether the test passed, and its sentence, by platform."""
     parts = [line.split(maxsplit=2) for line in run.out.decode().splitlines()]
     return {section: (label, said) for section, label, said in parts}
 
 
 def assert_all_failed(run: Run, words: str, remedies: Mapping[str, Sequence[str]]) -> None:
-    """Check that a test failed for each platform, with these words and these remedies."""
+    """Check that the test of each platform failed with these words and remedies."""
     assert run.code == 1
     assert list(verdicts(run)) == list(remedies)
     for section, (label, said) in verdicts(run).items():
@@ -169,7 +169,7 @@ def test_another_host_is_detected_by_its_response(tap: Runner, answer: Any) -> N
 
 
 def everywhere(url: str) -> dict[str, Any]:
-    """Return a config whose platforms are all at one address."""
+    """Return a config with one address for all platforms."""
     return {dialect.name: dialect.config(url) | {"api_url": url} for dialect in DIALECTS}
 
 

@@ -1,4 +1,4 @@
-"""Dixa: windows of the time of change that lose nothing, and can be stopped anywhere."""
+"""Dixa: windows of `updated_at` that lose nothing, and can be interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_conversation_arrives_once(tap: Runner, seed: int) -> None:
 
 
 def test_local_clock_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
-    """Three days: what comes in these is not taken for read."""
+    """The clock is three days ahead. Records of these days are read in the next run."""
     with Sandbox(World(dixa_conversations=700)) as sandbox:
         now = sandbox.world.now
         sandbox.options.clock = (now - datetime.now(UTC)).total_seconds()
@@ -156,7 +156,7 @@ def dixa_config(api: Server) -> dict[str, Any]:
 
 @pytest.mark.parametrize("odd", [1735700, -5, 1_600_000_000_000, 4_000_000_000_000])
 def test_odd_conversation_does_not_stop_the_run(tap: Runner, odd: int) -> None:
-    """One whose `updated_at` is in seconds, or of another time than that at which it is found."""
+    """Its `updated_at` is in seconds, or outside the window that Dixa returned it for."""
     start = milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
     alone, among = start + 3_600_000, start + 40 * 86_400_000
     fine = [{"id": number, "updated_at": among + number} for number in range(3)]
@@ -184,7 +184,7 @@ def test_odd_conversation_does_not_stop_the_run(tap: Runner, odd: int) -> None:
 
 
 def test_ignored_filter_fails_the_run(tap: Runner) -> None:
-    """In whatever portions the records of another time come."""
+    """Records outside the window come in pages of any size."""
     rows = [{"id": number, "updated_at": 1_400_000_000_000} for number in range(3)]
     with Server(lambda _: rows) as api:
         run = tap(dixa_config(api) | {"start_date": "2024-01-01"})

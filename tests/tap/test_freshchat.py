@@ -1,4 +1,4 @@
-"""Freshchat: users lead to conversations and these to messages, and nobody is forgotten."""
+"""Freshchat: users lead to conversations, and these to messages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_server_with_smaller_pages_loses_nothing(tap: Runner) -> None:
 
 @pytest.mark.parametrize("conversations", [20, 50])
 def test_list_of_exactly_one_page_is_read(tap: Runner, conversations: int) -> None:
-    """The list of a user's conversations has no pages, so the second is the first again."""
+    """The conversations of a user have no pages: the second page repeats the first."""
     with Sandbox(World(users=1, conversations=conversations)) as sandbox:
         talks = sandbox.world.truth["freshchat_users_conversations"]
         assert len({talk["user_id"] for talk in talks}) == 1

@@ -1,6 +1,6 @@
-"""Freshchat while it changes: nobody is skipped, whoever leaves a list or is not found for a while.
+"""Freshchat lists that change: no row is skipped when others leave a list or are not found.
 
-Each test runs twice at least, with changes during the runs or between them.
+Each test runs the tap at least twice, with changes during the runs or between them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def serving(account: Account) -> Server:
 
 
 def ids(stream: str, *runs: Run) -> list[str]:
-    """Return the ids that some runs brought of a stream, each once."""
+    """Return the distinct ids of a stream in some runs."""
     name = "conversation_id" if stream == TALKS else "id"
     return sorted({row[name] for run in runs for row in run.rows(stream)})
 
@@ -49,12 +49,12 @@ def state_of(run: Run, stream: str) -> dict[str, Any]:
 
 
 class Once:
-    """Does something before the first request that a test says.
+    """Makes a change before the first request with a path and parameters.
 
     Args:
-        path: The path of that request.
-        query: Some of its parameters.
-        change: What is done.
+        path: The path of the request.
+        query: Some parameters of the request.
+        change: The change, as a function.
     """
 
     def __init__(self, path: str, change: Any, **query: str) -> None:
@@ -98,7 +98,7 @@ def test_deleted_user_makes_the_reader_miss_no_other(
 
 
 def test_changed_user_makes_the_reader_miss_no_other(tap: Runner) -> None:
-    """As where the list is in the order of `updated_time`."""
+    """The list is in the order of `updated_time`."""
     account = Account()
     account.add(*NAMES)
     with serving(account) as server:
@@ -233,7 +233,7 @@ def test_lookback_does_not_go_before_the_start_date(tap: Runner) -> None:
 
 
 def gone_for(account: Account, *parts: str, answer: Response = GONE, times: int = 10**9) -> Any:
-    """Answer so many requests, whose paths contain one of these, with 404."""
+    """Respond to a number of requests with 404, if their path contains one of these texts."""
     left = [times]
 
     def before(path: str, _: dict[str, str]) -> Response | None:
@@ -315,7 +315,7 @@ def test_second_page_with_one_404_loses_nothing(tap: Runner) -> None:
 
 @pytest.mark.parametrize("part", ["/users/u04", "c-u04"])
 def test_no_bookmark_passes_a_parent_that_was_not_found(tap: Runner, part: str) -> None:
-    """It is there again in the third run: all of it is read, and of the others what is new."""
+    """The third run finds it again: it reads all of it, and new messages of the others."""
     account = Account()
     account.add(*NAMES)
     with serving(account) as server:
@@ -391,7 +391,7 @@ def test_next_run_requests_what_an_interrupted_pass_missed(tap: Runner) -> None:
 
 
 def test_ids_that_change_the_path_are_left_out(tap: Runner) -> None:
-    """`/users/../conversations` is `/conversations` to many servers."""
+    """Many servers take `/users/../conversations` as `/conversations`."""
     account = Account()
     account.add(".", "..", "", "...", "a")
 

@@ -1,4 +1,4 @@
-"""Bookmarks: what they bring again, what they leave out, and that they never go backwards."""
+"""Bookmarks: what the next run reads again, what it leaves out, and that they never move back."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_second_run_brings_new_records_and_those_at_the_bookmark(
 
 
 def test_whole_state_message_is_accepted_with_a_warning(tap: Runner, sandbox: Sandbox) -> None:
-    """Earlier versions of target-dlt passed whole messages on, and runners have stored them."""
+    """Earlier versions of target-dlt wrote whole messages, and runners have stored them."""
     first = tap(chat_config(sandbox, **INCREMENTAL))
     message = first.of_type("STATE")[-1]
     second = tap(chat_config(sandbox, **INCREMENTAL), state={"type": "STATE", "value": message})
@@ -83,7 +83,7 @@ def test_run_without_new_records_keeps_the_bookmark(tap: Runner, sandbox: Sandbo
 
 
 def test_bookmark_never_moves_backwards(tap: Runner, sandbox: Sandbox) -> None:
-    """The newest messages were deleted, and the server's filter lets older ones pass."""
+    """The newest messages were deleted, and the server returns older ones."""
     first = tap(chat_config(sandbox, **INCREMENTAL))
     sandbox.world = World(messages=100)
     ignored = INCREMENTAL | {"filter_param": "ignored_by_the_server"}

@@ -1,4 +1,4 @@
-"""A run that is ended from outside: nothing is missing after the next one."""
+"""An interrupted run: nothing is missing after the next run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_terminated_sync_ends_with_its_exit_code_and_whole_lines(tap: Runner, si
 def test_terminated_sync_of_a_blocked_pipe_ends_with_whole_lines(
     tap: Runner, monkeypatch: pytest.MonkeyPatch, unbuffered: str
 ) -> None:
-    """The pipe is full and the signal comes in the middle of a write, which then is a short one."""
+    """The pipe is full, and the signal interrupts a write, which then is incomplete."""
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     with Sandbox(World(messages=5000)) as sandbox:
         run = ended_after(tap.command(chat_config(sandbox)), 1, signal.SIGTERM, blocked=True)
@@ -69,7 +69,7 @@ def test_terminated_sync_of_a_blocked_pipe_ends_with_whole_lines(
 def test_signal_ends_a_run_whose_loader_does_not_read(
     tap: Runner, signum: int, workers: int
 ) -> None:
-    """Several signals come, as a runner and a terminal send them."""
+    """Several signals arrive, as from a runner and a terminal."""
     with Sandbox(World(messages=5000)) as sandbox:
         command = tap.command(chat_config(sandbox) | {"max_workers": workers})
         with subprocess.Popen(
@@ -105,7 +105,7 @@ def test_signal_ends_a_run_that_waits_for_the_rate_limit(tap: Runner, workers: i
 
 
 def test_signal_ends_a_run_that_waits_for_dns(tap: Runner) -> None:
-    """A signal does not reach a thread that waits in there."""
+    """A signal does not reach a thread that waits for the resolver."""
     program = """
 import signal, socket, sys, time
 from tap_chat.__main__ import main
@@ -132,7 +132,7 @@ main()
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:
-    """Return the exit code of a process that ends soon."""
+    """Wait for a process that ends soon, and return its exit code."""
     try:
         return process.wait(10)
     finally:
@@ -140,7 +140,7 @@ def ended(process: subprocess.Popen[bytes]) -> int:
 
 
 def test_other_signal_costs_no_record(tap: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when a terminal is resized while the loader is slow."""
+    """A terminal is resized while the loader is slow."""
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     program = """
 import signal
@@ -173,7 +173,7 @@ def test_loader_that_goes_away_fails_the_run(tap: Runner) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_signal_before_the_tap_exists_writes_nothing(tap: Runner, signum: int) -> None:
-    """The tap waits for its config when the signal comes."""
+    """The signal arrives while the tap waits for its config."""
     command = tap.command({})
     config = tap.folder / "config.json"
     config.unlink()

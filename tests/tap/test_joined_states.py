@@ -1,6 +1,6 @@
-"""STATEs as runners join them: what a run leaves out of one comes back from the one before.
+"""STATEs that a runner merges: an entry that a run omits comes back from the previous STATE.
 
-Meltano does so with `--merge-state`, and with `--full-refresh`.
+Meltano merges them with `--merge-state`, and with `--full-refresh`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def joined(new: Any, old: Any) -> Any:
 
 
 def after(run: Run, state: dict[str, Any]) -> dict[str, Any]:
-    """Return the state that a runner has after a run, if it joins each STATE with it."""
+    """Return the state of a runner that merges each STATE of a run into it."""
     for message in run.of_type("STATE"):
         state = joined(message["value"], state)
     return state
 
 
 class Miscounting(Account):
-    """An account whose list of users says for a while that there is one more."""
+    """An account whose list of users has a wrong total for some time."""
 
     more = 0
 
@@ -73,7 +73,7 @@ def test_finished_pass_is_not_resumed(tap: Runner, end: str | None) -> None:
 
 @pytest.mark.parametrize("section", ["chat", "freshchat", "dixa", "livechat"])
 def test_interrupted_refresh_leaves_no_older_bookmark(tap: Runner, section: str) -> None:
-    """The tables are made anew, so that only the rows of the last two runs are there."""
+    """The tables are new, so they hold only the rows of the last two runs."""
     world = World(users=30, conversations=60, dixa_conversations=60, chats=60, messages=60)
     with Sandbox(world) as sandbox:
         changes = {"chat": {"replication_key": "timestamp"}} if section == "chat" else {}

@@ -1,6 +1,6 @@
-"""LiveChat: a stream that is selected later, or was not for some runs, misses nothing.
+"""LiveChat: a stream that is selected later, or was deselected for some runs, misses nothing.
 
-The parts of chats come through the chats, and each stream must know how far it was read itself.
+Parts of chats are read with the chats, but each stream has a bookmark of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SMALL = World(chats=120)
 
 
 def selecting(tap: Runner, config: dict[str, Any], streams: set[str]) -> dict[str, Any]:
-    """Return the catalog with these streams selected, and no others."""
+    """Return the catalog with only these streams selected."""
     found: dict[str, Any] = json.loads(tap.run([*tap.command(config), "--discover"]).out)
     for entry in found["streams"]:
         for item in entry["metadata"]:
@@ -61,7 +61,7 @@ def run_on(
 def test_no_stream_misses_what_others_read(
     tap: Runner, selected: list[set[str]], kept: str
 ) -> None:
-    """`kept`: the bridge keeps bookmarks with the table of their stream, apart from each other."""
+    """`kept`: the bridge stores the bookmark of each stream with its table."""
     runs: list[Run] = []
     state: dict[str, Any] = {}
     bookmarks: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""LiveChat: capped queries, pages that shift, chats with several agents or none."""
+"""LiveChat: capped queries, shifting pages, chats with several agents or none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STREAMS = [CHATS, "livechat_messages", "livechat_events"]
 
 
 def ending_chats() -> Drift:
-    """One more chat ends with each second page."""
+    """Return a drift: another chat ends at every second page."""
     return Drift(kind="insert", of="chats", after=2, every=2, times=None)
 
 
@@ -112,7 +112,7 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
     "ghosts", [{"livechat_twice": 7}, {"livechat_excess": 1}, {"livechat_excess": 9}]
 )
 def test_total_above_the_listed_chats_is_a_warning(tap: Runner, ghosts: Any) -> None:
-    """A chat that is listed twice, or that no page has: in each run, so it must block none."""
+    """A chat is listed twice, or is on no page, in each run. So it must not fail the run."""
     with Sandbox(World(chats=200), Options(**ghosts)) as sandbox:
         first = tap(full_config(sandbox, "livechat"))
         assert_complete(first, sandbox, *STREAMS)
@@ -131,7 +131,7 @@ def test_total_above_the_listed_chats_is_a_warning(tap: Runner, ghosts: Any) -> 
 def test_window_is_split_where_fewer_chats_can_be_reached_than_counted(
     tap: Runner, beyond: Any
 ) -> None:
-    """The windows are halved, whatever the setting `max_rows` says."""
+    """The windows are halved even below the setting `max_rows`."""
     options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
     with Sandbox(World(chats=600), options) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
@@ -158,7 +158,7 @@ def test_total_far_above_the_listed_chats_fails_the_run(tap: Runner) -> None:
 
 
 def repeating(request: Request) -> Any:
-    """Answer the last page that can be reached again to all pages beyond."""
+    """Return the last reachable page for all pages beyond it."""
     first, last = (
         date.fromisoformat(request.query_params[f"date_{end}"]) for end in ("from", "to")
     )
@@ -184,7 +184,7 @@ def small_config(api: Server) -> dict[str, Any]:
 
 @pytest.mark.parametrize("given", [0, 1])
 def test_extreme_number_of_pages_ends(tap: Runner, given: int) -> None:
-    """With nothing on them, and with the same on each."""
+    """The pages are empty, or all the same."""
     chats = [{"id": "K1"}] * given
     with Server(lambda _: {"chats": chats, "total": given, "pages": 10**12}) as api:
         run = tap(small_config(api))
@@ -193,7 +193,7 @@ def test_extreme_number_of_pages_ends(tap: Runner, given: int) -> None:
 
 
 def test_page_that_is_empty_once_is_requested_again(tap: Runner) -> None:
-    """A day of which nothing came is not passed with a warning before it was asked for twice."""
+    """The tap requests an empty day twice before it continues with a warning."""
     day = {"chats": [{"id": "K1"}, {"id": "K2"}], "total": 2, "pages": 1}
     with Server(lambda _: day if len(api.requests) > 1 else day | {"chats": []}) as api:
         run = tap(small_config(api))
@@ -298,7 +298,7 @@ def test_error_of_a_wrong_token_names_the_setting_without_its_value(
 
 
 def test_warnings_of_a_run_are_logged_when_it_ends(tap: Runner) -> None:
-    """Of chats without the replication key, and of the requests."""
+    """They count chats without the replication key, and requests."""
     chats = [{"id": "K1", "ended_timestamp": 1735862400}, {"id": "K2"}]
     with Server(lambda _: {"chats": chats, "total": 2, "pages": 1}) as api:
         run = tap(small_config(api))

@@ -1,4 +1,4 @@
-"""The messages platform: every row once, exactly as the API gives it."""
+"""The messages platform: every row once, exactly as the API sends it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_api_without_paging_is_read_in_one_page_by_a_setting(tap: Runner) -> Non
 
 
 def test_repeated_short_page_is_an_error(tap: Runner) -> None:
-    """A server that does not know the parameters gives its own first page each time."""
+    """A server that ignores the parameters returns its first page each time."""
     always_the_first_page = Options(faults=[Fault(kind="repeat", times=None)], max_page_size=20)
     with Sandbox(World(messages=1000), always_the_first_page) as sandbox:
         run = tap(chat_config(sandbox))
@@ -119,7 +119,7 @@ def test_page_size_is_sent(tap: Runner, sandbox: Sandbox) -> None:
     ],
 )
 def test_declared_field_arrives_exactly(tap: Runner, schema: dict[str, Any], value: str) -> None:
-    """The digits and escapes of the API stand in the RECORD line."""
+    """The RECORD line has the digits and escapes of the API."""
     with Sandbox(World(messages=1)) as sandbox:
         sandbox.options.faults = [Fault(kind="replace", field="extra", literal=value)]
         run = tap(chat_config(sandbox, fields={"extra": schema}))

@@ -1,4 +1,4 @@
-"""On a terminal one sees how the run goes; elsewhere the log stays as it is."""
+"""A terminal shows the progress of a run; elsewhere the log stays as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written as it came is what would have been written had it been decoded."""
+"""Raw records are written as decoded ones would be."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ RECORDS = st.lists(FITTING | st.dictionaries(NAMES | st.text(), VALUES), max_siz
 
 
 def spell(value: Any, *, ascii_only: bool, indent: int | None) -> str:
-    """Return JSON with decimals as they are."""
+    """Decode JSON with exact decimals."""
     decimals: dict[str, str] = {}
 
     def marked(part: Any) -> Any:
@@ -95,7 +95,7 @@ def spell(value: Any, *, ascii_only: bool, indent: int | None) -> str:
 
 
 def decoded(body: bytes) -> list[Any] | None:
-    """Return the records of a page in the other way; None if that changes or refuses one."""
+    """Return the decoded records of a page; None if the check changes or refuses one."""
     conform = Conformer(SCHEMA, ("id",), lambda _: None).conform
     try:
         records = responses.find(responses.decode(body), "data.rows")

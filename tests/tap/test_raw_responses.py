@@ -1,4 +1,4 @@
-"""Answers that no server would give on purpose, byte by byte: an error, or every row."""
+"""Invalid responses, byte by byte: the run reads every row, or fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def chunked(body: bytes) -> bytes:
 
 @contextmanager
 def raw_server(answer: bytes, endless: bytes = b"") -> Iterator[str]:
-    """Answer every connection with these bytes, and close it; or send others for ever."""
+    """Send these bytes on every connection, and close it; or send further bytes for ever."""
 
     def serve() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""What servers say, and how it is told."""
+"""Responses of servers, and the errors about them."""
 
 from __future__ import annotations
 

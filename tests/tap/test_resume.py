@@ -1,4 +1,4 @@
-"""A pass over Freshchat's users that is interrupted goes on where it was, whatever has changed."""
+"""An interrupted pass over Freshchat's users resumes where it was, even if users changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def config(sandbox: Sandbox, **freshchat: Any) -> dict[str, Any]:
 
 
 def killed(tap: Runner, sandbox: Sandbox, lines: int, **files: Any) -> Run:
-    """Run until so many lines are written, and kill."""
+    """Run the tap until it has written a number of lines, and kill it."""
     run = ended_after(tap.command(config(sandbox), **files), lines, signal.SIGKILL)
     assert run.code == -signal.SIGKILL
     return replace(run, out=run.out[: run.out.rfind(b"\n") + 1])
@@ -93,7 +93,7 @@ def test_run_that_fails_again_at_once_keeps_its_bookmark(tap: Runner) -> None:
 
 @pytest.mark.parametrize("mode", ["all", "updated"])
 def test_next_complete_run_finds_changes_of_an_interrupted_pass(tap: Runner, mode: str) -> None:
-    """The pass began before it was interrupted, and from there the next one starts."""
+    """The next pass starts where the interrupted one began."""
     with Sandbox(replace(WORLD, now=LATER - timedelta(days=5))) as sandbox:
         talk = late_talk(sandbox)
         sandbox.options.faults = [Fault(kind="status", status=400, path=talk, times=None)]
@@ -111,7 +111,7 @@ def test_next_complete_run_finds_changes_of_an_interrupted_pass(tap: Runner, mod
 
 
 def test_pass_that_is_interrupted_often_completes(tap: Runner) -> None:
-    """Between its runs users are deleted, added and moved, behind the mark and before it."""
+    """Between runs, users are deleted, added and moved on both sides of the bookmark."""
     account = Account(clock=timedelta(hours=-30))
     account.add(*(f"u{number}" for number in range(120)))
     budget = [0]

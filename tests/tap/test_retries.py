@@ -1,4 +1,4 @@
-"""What fails is sent again while an outage may last, and what is refused until it passes."""
+"""Failed requests are retried for a limited time, refused ones until the limit passes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENT: dict[str, Any] = {"max_retries": None}
 
 
 def waits(retries: Retries, took: float, asked: float | None = None) -> list[float]:
-    """Return the waits between tries that all fail alike, until the request is given up."""
+    """Return the waits between tries that all fail, until the last one."""
     found: list[float] = []
     while (wait := retries.next_wait(took, asked)) is not None:
         found.append(wait)

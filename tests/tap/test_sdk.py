@@ -1,4 +1,4 @@
-"""The SDK's private parts are where `tap_chat/singer/sdk.py` expects them."""
+"""The private parts of the SDK are as `tap_chat/singer/sdk.py` expects them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users of any SDK tap expect works here, too."""
+"""Features of the SDK: selection, stream maps, replication methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SDK's own suite, over the sandbox."""
+"""The test suite of the SDK, against the sandbox."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_numeric_choice_is_a_number_in_the_environment(tap: Runner, sandbox: San
 
 
 def test_dotenv_file_is_read_from_the_working_folder_alone(tap: Runner, sandbox: Sandbox) -> None:
-    """Another user could have put one there, and would be sent the key."""
+    """Another user could put one there, and receive the key."""
     (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_URL={sandbox.url}\n")
     (tap.folder / "within").mkdir()
     key = {"TAP_CHAT_CHAT_API_KEY": API_KEY}

@@ -1,6 +1,6 @@
-"""A STATE says what it is true of: a run that wants more reads what is missing, and nothing else.
+"""A run whose settings go beyond the scope of a STATE reads what is missing, and nothing else.
 
-Each test runs twice at least, with a change of the config between.
+Each test runs the tap at least twice, with a change of the config between the runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ AGAIN = "the stream is read from its start again"
 
 
 def catalog(tap: Runner, config: dict[str, Any], *deselected: str) -> dict[str, Any]:
-    """Return the catalog of a config in which these streams are not selected."""
+    """Return the catalog of a config without these streams selected."""
     found: dict[str, Any] = json.loads(tap.run([*tap.command(config), "--discover"]).out)
     for entry in found["streams"]:
         for item in entry["metadata"]:
@@ -52,7 +52,7 @@ def assert_whole(sandbox: Sandbox, streams: list[str], *runs: Run) -> None:
 
 
 def joined(new: Any, old: Any) -> Any:
-    """Return two STATEs as Meltano joins a partial one with a complete one."""
+    """Merge a partial STATE into a complete one, as Meltano does."""
     if not (isinstance(new, dict) and isinstance(old, dict)):
         return new
     return old | {name: joined(value, old.get(name)) for name, value in new.items()}

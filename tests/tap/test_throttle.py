@@ -1,4 +1,4 @@
-"""The server's allowance: found, used to the full, and kept."""
+"""The server's rate limit: it is found, fully used, and kept."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_threads_take_turns(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class Clock:
-    """A clock that is not real."""
+    """A simulated clock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -291,12 +291,12 @@ class Clock:
         return self.now
 
     def pass_for(self, shared: Throttle) -> None:
-        """Let the time pass until nobody has to wait."""
+        """Let the time pass until no thread waits."""
         self.now += max(0.0, shared._pacer.delay(self.now))
 
 
 def refuse_until_starved(told: LimitHeaders, max_wait: float) -> tuple[float, float]:
-    """Return when a throttle gives up, and what it says."""
+    """Return the time at which a throttle gives up, and its error."""
     clock = Clock()
     shared = Throttle(None, workers=1, max_wait=max_wait, name="Chat", clock=clock)
     while True:

@@ -1,4 +1,4 @@
-"""What lies between the tap and the API is as it is with requests."""
+"""Proxies, certificates, compression and connections work as with requests."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_connections_are_kept_open(tap: Runner) -> None:
 
 
 def test_connection_timeout_is_an_error(tap: Runner) -> None:
-    """Who takes a connection, but does not speak TLS on it, is not there."""
+    """The host accepts a connection, but does not speak TLS."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"https://127.0.0.1:{mute.getsockname()[1]}"
         settings = {"connect_timeout": 0.2, "max_retries": 0}
@@ -124,7 +124,7 @@ def test_slow_drip_of_a_response_times_out(tap: Runner, way: str) -> None:
 
 
 def test_large_slow_response_is_read(tap: Runner) -> None:
-    """Each 64 KiB of it has its own time."""
+    """The timeout applies to each 64 KiB."""
     texts = [{"id": f"m{number}", "message": "x" * 20_000} for number in range(30)]
     body = json.dumps({"data": texts}).encode()
 
@@ -140,7 +140,7 @@ def test_large_slow_response_is_read(tap: Runner) -> None:
 
 
 def test_connection_uses_the_timeout_of_its_request() -> None:
-    """Platforms of one host share its connections, but not their settings."""
+    """Platforms of one host share its connections, but not their timeouts."""
     with Server(lambda _: {}) as api:
         connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
         timeouts = []
@@ -177,7 +177,7 @@ def test_connections_dropped_by_a_firewall_cost_no_retry(tap: Runner, by: str) -
 
 
 def kept(api: Server | Firewall, count: int) -> Connections:
-    """Return connections of which so many are open, and idle."""
+    """Return connections, a number of which are open and idle."""
     connections = Connections(HTTPConnectionPool("127.0.0.1", urlsplit(api.url).port))
     under_way = [connections.send("GET", "/", {}, Timeouts(1.0, 5.0)) for _ in range(count)]
     assert [exchange.read_whole(None) for exchange in under_way] == [b"{}"] * count
@@ -234,7 +234,7 @@ def test_connection_is_not_reused_after_a_long_idle_time(
 
 
 def test_tcp_keepalive_is_on() -> None:
-    """One that swallows packets is found out by the system, long before `request_timeout`."""
+    """The system detects a dead connection long before `request_timeout`."""
     with Server(lambda _: {}) as api:
         exchange = kept(api, 1).send("GET", "/", {}, Timeouts(1.0, 5.0))
         socket_ = exchange.connection.sock

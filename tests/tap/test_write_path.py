@@ -1,4 +1,4 @@
-"""The fast way from a page to its RECORD lines writes what the SDK's own way writes."""
+"""Writing records in chunks gives the same output as the loop of the SDK."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run_program(tap: Runner, program: str, config: dict[str, Any], **files: Any)
 
 
 def messages(run: Run) -> list[dict[str, Any]]:
-    """Return what a run wrote, with exact numbers, but for the time of the run."""
+    """Return the messages of a run with exact numbers, without times of the run."""
     found = [json.loads(line, parse_float=Decimal) for line in run.out.splitlines()]
     for message in found:
         assert ("time_extracted" in message) == (message["type"] == "RECORD")
@@ -64,7 +64,7 @@ def messages(run: Run) -> list[dict[str, Any]]:
 
 
 def counted(run: Run) -> dict[str, int]:
-    """Return the numbers of records that the SDK's metrics name."""
+    """Return the numbers of records in the SDK's metrics, by stream."""
     counts: dict[str, int] = {}
     for line in run.err.splitlines():
         _, found, point = line.partition("METRIC: ")
@@ -138,7 +138,7 @@ def test_selection_equals_that_of_the_sdk(tap: Runner, section: str) -> None:
 def test_states_follow_the_same_records_as_in_the_sdk(
     tap: Runner, settings: dict[str, Any]
 ) -> None:
-    """With pages whose ends are never where a STATE is due."""
+    """No page ends where a STATE is due."""
     with Sandbox(World(messages=23_000)) as sandbox:
         config = chat_config(sandbox, page_size=700, **settings)
         run = assert_same(tap, config)
@@ -192,6 +192,6 @@ def test_plain_run_does_not_use_the_record_loop_of_the_sdk(tap: Runner) -> None:
 
 
 def test_streams_read_in_chunks() -> None:
-    """One that overrode `get_records` alone would be written otherwise than read."""
+    """A stream that overrides only `get_records` would write other records in chunks."""
     for kind in (kind for platform in PLATFORMS for kind in platform.streams):
         assert kind.get_records is ChatStream.get_records, kind.name
