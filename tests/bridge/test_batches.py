@@ -43,8 +43,10 @@ def batch(encoding: dict[str, Any], *paths: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
 @pytest.mark.parametrize("packed", [True, False])
-def test_lines_of_json(stage: Stage, tmp_path: Path, compression: str, packed: bool) -> None:  # noqa: FBT001
-    """The SDK packs files even where it says `none`."""
+def test_json_lines_are_loaded(
+    stage: Stage, tmp_path: Path, compression: str, packed: bool
+) -> None:  # noqa: FBT001
+    """The SDK compresses files even if the message says `none`."""
     paths = [tmp_path / "1.json", tmp_path / "2.json"]
     for number, path in enumerate(paths):
         rows = [{"id": 2 * number + i, "v": "x"} for i in range(2)]
@@ -61,7 +63,7 @@ def test_lines_of_json(stage: Stage, tmp_path: Path, compression: str, packed: b
     ]
 
 
-def test_parquet(stage: Stage, tmp_path: Path) -> None:
+def test_parquet_is_loaded(stage: Stage, tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, 12, 30, 0, 123456, UTC)
     columns = {
         "id": pa.array([1, 2**63 - 1]),
@@ -139,7 +141,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
+def test_files_must_be_in_allowed_folders(stage: Stage, elsewhere: Path) -> None:
     file = elsewhere / "1.json"
     link = elsewhere.parent / "work" / "link.json"
     link.symlink_to(file)
@@ -174,7 +176,7 @@ def test_files_are_where_they_may_be(stage: Stage, elsewhere: Path) -> None:
         ("memory://bucket/a", "memory://bucket/a/x::file:///etc/passwd", False),
     ],
 )
-def test_address_is_within_one_that_is_allowed(place: str, name: str, *, allowed: bool) -> None:
+def test_url_must_be_within_an_allowed_one(place: str, name: str, *, allowed: bool) -> None:
     fsspec.filesystem("memory").pipe(name.removeprefix("memory:/"), b"{}")
     if allowed:
         with BatchFolders([place]).open(name) as file:
@@ -184,7 +186,7 @@ def test_address_is_within_one_that_is_allowed(place: str, name: str, *, allowed
             BatchFolders([place]).open(name)
 
 
-def test_root_of_the_taps_own_settings_is_allowed(elsewhere: Path) -> None:
+def test_root_in_the_settings_of_the_tap_is_allowed(elsewhere: Path) -> None:
     config = {"batch_config": {"storage": {"root": elsewhere.as_uri()}}}
     with batch_folders(config, []).open(str(elsewhere / "1.json")) as file:
         assert file.read() == b'{"id": 1}'
@@ -192,15 +194,15 @@ def test_root_of_the_taps_own_settings_is_allowed(elsewhere: Path) -> None:
         batch_folders({"batch_config": "x"}, []).open(str(elsewhere / "1.json"))
 
 
-def test_file_that_never_ends_is_refused(stage: Stage, tmp_path: Path) -> None:
+def test_endless_file_is_refused(stage: Stage, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in (str(tmp_path / "pipe"), "/dev/zero"):
         with pytest.raises(PipelineStepFailed, match="is no ordinary file"):
             stage.load(named(name), options={"batch_places": ["/dev"]})
 
 
-def test_key_of_an_address_is_never_shown(stage: Stage, tmp_path: Path) -> None:
-    """Not even as the library's own error has it; and a package that is missing is named."""
+def test_key_in_a_url_is_never_shown(stage: Stage, tmp_path: Path) -> None:
+    """The error of the library is not shown either. A missing package is named."""
     names = {
         "s3://bucket/1.json?X-Amz-Signature=SIGNATURE": "pip install s3fs",
         "memory://bucket/1.json?sig=SIGNATURE": "FileNotFoundError",
@@ -217,13 +219,13 @@ def test_key_of_an_address_is_never_shown(stage: Stage, tmp_path: Path) -> None:
         assert "SIGNATURE" not in text + str(stage.pipeline.last_trace)
 
 
-def test_places_are_a_list() -> None:
+def test_batch_places_is_a_list() -> None:
     with pytest.raises(BridgeError, match="batch_places takes a list"):
         singer("tap-chat", {}, catalog={"streams": []}, batch_places="/data")
 
 
-def test_target_has_places_too(target: Target, elsewhere: Path, tmp_path: Path) -> None:
-    """The temporary folder is that of the machine, not the one of its own that a target makes."""
+def test_target_has_batch_places(target: Target, elsewhere: Path, tmp_path: Path) -> None:
+    """The allowed temporary folder is that of the machine, not the private one of the target."""
     (tmp_path / "temporary" / "2.json").write_text('{"id": 2}')
     lines = named(str(elsewhere / "1.json"))
     lines[1]["manifest"].append(str(tmp_path / "temporary" / "2.json"))
@@ -231,7 +233,7 @@ def test_target_has_places_too(target: Target, elsewhere: Path, tmp_path: Path) 
     assert target.rows("select id from data.a order by id") == [(1,), (2,)]
 
 
-def test_record_of_a_file_that_does_not_fit_is_refused(stage: Stage, tmp_path: Path) -> None:
+def test_invalid_record_in_a_file_is_refused(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text('{"id": 1}\n{"v": "x"}\n')
     with pytest.raises(PipelineStepFailed, match="line 2 lacks the property `id`"):
         stage.load([schema(v=TEXT), batch({"format": "jsonl"}, tmp_path / "1.json")])

@@ -1,4 +1,4 @@
-"""The catalog: what streams are called, which are read, and how."""
+"""The catalog: the names of streams, their selection and replication method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def names(stage: Stage) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["public-a", "a"])
-def test_stream_is_known_by_both_its_names(stage: Stage, name: str) -> None:
+def test_stream_has_two_names(stage: Stage, name: str) -> None:
     catalog = {"streams": [ALIAS]}
     lines = [schema(name), record(name, id=1), bookmark(**{name: {"x": 1}})]
     stage.load(lines, catalog=catalog)
@@ -35,7 +35,7 @@ def test_stream_is_known_by_both_its_names(stage: Stage, name: str) -> None:
     assert "state" not in stage.given
 
 
-def test_name_that_streams_share_is_that_of_the_selected_one(stage: Stage) -> None:
+def test_shared_name_means_the_selected_stream(stage: Stage) -> None:
     lines = [schema("a"), record("a", id=1)]
     catalog = {"streams": [ALIAS, OTHER]}
     with pytest.raises(PipelineStepFailed, match="any of the streams public-a, sales-a"):
@@ -45,12 +45,12 @@ def test_name_that_streams_share_is_that_of_the_selected_one(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("line", [schema("zzz"), record("zzz", id=1)])
-def test_stream_that_is_not_in_the_catalog_is_refused(stage: Stage, line: dict[str, Any]) -> None:
+def test_stream_outside_the_catalog_is_refused(stage: Stage, line: dict[str, Any]) -> None:
     with pytest.raises(PipelineStepFailed, match="Stream zzz: line 2 is of a stream that"):
         stage.load([schema(), line])
 
 
-def test_streams_of_one_table_are_refused(stage: Stage) -> None:
+def test_streams_with_one_table_are_refused(stage: Stage) -> None:
     stage.streams = {"a-b": "INCREMENTAL", "a_b": "INCREMENTAL"}
     with pytest.raises(PipelineStepFailed, match="streams `a-b`, `a_b` would be one table, `a_b`"):
         stage.load([schema("a-b"), record("a-b", id=1), schema("a_b"), record("a_b", id=1)])
@@ -61,7 +61,7 @@ def test_streams_of_one_table_are_refused(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("keyword", ["replication-method", "forced-replication-method"])
-def test_replication_method_of_the_metadata_counts(stage: Stage, keyword: str) -> None:
+def test_replication_method_is_read_from_the_metadata(stage: Stage, keyword: str) -> None:
     streams: list[dict[str, Any]] = [entry("a", "")]
     streams[0]["metadata"][0]["metadata"][keyword] = "FULL_TABLE"
     for _ in range(2):
@@ -69,14 +69,14 @@ def test_replication_method_of_the_metadata_counts(stage: Stage, keyword: str) -
     assert stage.rows("select id from data.a") == [(1,)]
 
 
-def test_catalog_without_metadata_is_enough(stage: Stage) -> None:
+def test_catalog_needs_no_metadata(stage: Stage) -> None:
     stage.load([schema(), record(id=1)], catalog={"streams": [{"tap_stream_id": "a"}]})
     assert stage.rows("select id from data.a") == [(1,)]
     (given,) = stage.given["catalog"]["streams"]
     assert given["metadata"] == [{"breadcrumb": [], "metadata": {"selected": True}}]
 
 
-def test_what_a_given_catalog_deselects_is_not_read(stage: Stage) -> None:
+def test_deselected_streams_of_a_given_catalog_are_not_read(stage: Stage) -> None:
     catalog = {"streams": [entry("a", "INCREMENTAL"), entry("b", "INCREMENTAL")]}
     catalog["streams"][1]["metadata"][0]["metadata"]["selected"] = False
     lines = [schema("a"), record("a", id=1), schema("b"), record("b", id=1)]
@@ -123,7 +123,7 @@ def test_each_property_is_selected_as_meltano_does(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("select", [None, ["a"]])
-def test_tap_that_takes_properties_only(
+def test_tap_with_properties_instead_of_catalog(
     stage: Stage, caplog: pytest.LogCaptureFixture, select: list[str] | None
 ) -> None:
     lines = [schema(), record(id=1), bookmark(a=1)]
@@ -140,8 +140,8 @@ def test_tap_that_takes_properties_only(
     assert "no SCHEMA" not in caplog.text
 
 
-def test_streams_that_the_tap_renames(stage: Stage) -> None:
-    """As with stream maps, or with schemas in the names of tables: bookmarks have other names."""
+def test_tap_that_renames_streams_is_loaded(stage: Stage) -> None:
+    """Stream maps rename streams, and so do schemas in the names of tables; bookmarks differ, too."""
     stage.streams = {"shop-public-cow": "INCREMENTAL", "shop-public-pig": "INCREMENTAL"}
     for number in (1, 2, 3):
         lines = [
@@ -164,7 +164,7 @@ def test_streams_that_the_tap_renames(stage: Stage) -> None:
     assert stage.rows("select id from data.public_log") == [(3,)]
 
 
-def test_renamed_stream_that_is_read_in_full_is_replaced(stage: Stage) -> None:
+def test_renamed_full_table_stream_is_replaced(stage: Stage) -> None:
     stage.streams = {"a": "FULL_TABLE"}
     for number in (1, 2):
         lines = [schema("x", keys=()), record("x", id=number)]
@@ -172,7 +172,9 @@ def test_renamed_stream_that_is_read_in_full_is_replaced(stage: Stage) -> None:
     assert stage.rows("select id from data.x") == [(2,)]
 
 
-def test_command_line_has_ways_for_odd_taps(dlt: Command, caplog: pytest.LogCaptureFixture) -> None:
+def test_command_line_has_options_for_unusual_taps(
+    dlt: Command, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = [schema(), record(id=1), bookmark(a=1)]
     dlt.run(lines, old=True)
     assert "dlt singer run --properties" in caplog.text
@@ -197,7 +199,7 @@ def test_command_line_has_ways_for_odd_taps(dlt: Command, caplog: pytest.LogCapt
         {"streams": [{"tap_stream_id": "a"}] * 2},
     ],
 )
-def test_what_is_no_catalog_is_refused(stage: Stage, catalog: Any) -> None:
+def test_invalid_catalog_is_refused(stage: Stage, catalog: Any) -> None:
     with pytest.raises(BridgeError, match="catalog"):
         stage.source([], catalog=catalog)
 
@@ -217,7 +219,7 @@ def test_what_is_no_catalog_is_refused(stage: Stage, catalog: Any) -> None:
         ("x" * 80, [], "x" * 64),
     ],
 )
-def test_source_is_named_like_the_tap(
+def test_source_has_the_name_of_the_tap(
     stage: Stage, executable: str, arguments: list[str], expected: str
 ) -> None:
     path = stage.folder / executable
@@ -225,7 +227,7 @@ def test_source_is_named_like_the_tap(
     assert singer([str(path), *arguments], catalog={"streams": []}).name == expected
 
 
-def test_command_that_tells_no_name_needs_one(stage: Stage) -> None:
+def test_command_without_a_name_needs_one(stage: Stage) -> None:
     path = stage.folder / "python"
     path.touch(mode=0o700)
     command = [str(path), "-c", "print(1)"]
@@ -234,7 +236,7 @@ def test_command_that_tells_no_name_needs_one(stage: Stage) -> None:
     assert singer(command, catalog={"streams": []}, name="mine").name == "mine"
 
 
-def test_taps_of_one_launcher_have_each_a_state(stage: Stage) -> None:
+def test_taps_of_one_launcher_have_separate_states(stage: Stage) -> None:
     stage.load([schema(), record(id=1), {"type": "STATE", "value": {"cursor": 1}}], name="one")
     cursor = {"type": "STATE", "value": {"cursor": 2}}
     two = stage.source([schema(), record(id=1), cursor], name="two")

@@ -1,4 +1,4 @@
-"""The types of columns by what the first records show, and what becomes of later ones."""
+"""The types of columns, inferred from the first records, and values of later records."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def database(tmp_path: Path) -> Database:
 
 
 @pytest.mark.parametrize("warehouse", MERGING, indirect=True)
-def test_key_that_is_declared_as_a_number_is_exact(anywhere: Stage) -> None:
-    """Many taps declare ids so, and numbers without a precision."""
+def test_key_declared_as_a_number_is_exact(anywhere: Stage) -> None:
+    """Many taps declare ids as numbers, and numbers without a precision."""
     line = '{"type": "RECORD", "stream": "a", "record": {"id": %s, "n": %s, "v": "%s"}}'
     head = schema(keys=("id", "n"), id=NUMBER, n=ANY_NUMERIC, v={"type": "string"})
     keys = [(ID, "1"), ("123456789012345679", "1"), (ID, "2.5"), ("2.5", "-7.10")]
@@ -84,7 +84,7 @@ def test_key_that_is_declared_as_a_number_is_exact(anywhere: Stage) -> None:
     )
 
 
-def test_key_that_is_no_number_is_refused_by_its_name(database: Database) -> None:
+def test_invalid_key_is_refused_and_named(database: Database) -> None:
     with pytest.raises(PipelineStepFailed, match=r"`id` in line 3 is NaN\. It is part of the key"):
         database.load(
             schema(id=NUMBER, v=NUMBER), LINE % (1, "NaN"), LINE.replace("%d", "NaN") % "2"
@@ -110,7 +110,7 @@ KINDS: list[tuple[Any, list[str], str, int]] = [
 ]
 
 
-def test_declared_type_that_no_value_has_is_not_taken(database: Database) -> None:
+def test_declared_type_that_fits_no_value_is_replaced(database: Database) -> None:
     names = [f"v{number}" for number in range(len(KINDS))]
     head = schema(keys=(), **dict(zip(names, (kind[0] for kind in KINDS), strict=True)))
     for _ in range(2):
@@ -134,8 +134,8 @@ def test_few_values_do_not_change_a_type(database: Database) -> None:
     assert database.columns == {"v": "BOOLEAN", "v__v_bigint": "BIGINT"}
 
 
-def test_type_is_chosen_once(database: Database) -> None:
-    """By later packages, runs and SCHEMAs, the column stays what it is."""
+def test_type_is_inferred_once(database: Database) -> None:
+    """Later packages, runs and SCHEMAs do not change the type of the column."""
     first = [schema(v=NUMBER), LINE % (1, ID), bookmark(a=1)]
     cents = schema(v={"type": "number", "multipleOf": 0.01})
     later = [LINE % (2, "2.5"), bookmark(a=2), cents, LINE % (3, "0.25"), LINE % (4, "1e-30")]
@@ -149,8 +149,8 @@ def test_type_is_chosen_once(database: Database) -> None:
     ]
 
 
-def test_type_is_chosen_after_a_version_was_activated(database: Database) -> None:
-    """Some taps activate a version first of all."""
+def test_type_is_inferred_after_a_version_is_activated(database: Database) -> None:
+    """Some taps activate a version before the first record."""
     line = LINE.replace('"record"', '"version": 7, "record"', 1)
     activate = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 7}
     for _ in range(2):
@@ -170,9 +170,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("nested", ["json", "tables"])
-def test_batches_that_are_decoded_elsewhere_are_of_the_chosen_type(
-    database: Database, nested: Any
-) -> None:
+def test_batches_of_other_processes_have_the_inferred_type(database: Database, nested: Any) -> None:
     texts = [ID, *("2.5" for _ in range(200))]
     lines = [LINE % (number, text) for number, text in enumerate(texts)]
     for _ in range(2):
@@ -181,7 +179,7 @@ def test_batches_that_are_decoded_elsewhere_are_of_the_chosen_type(
     assert database.rows("select sum(v) from data.a") == [(Decimal(ID) + 500,)]
 
 
-def test_values_beside_their_column_are_counted(database: Database) -> None:
+def test_values_in_variants_are_counted(database: Database) -> None:
     lines = [
         *(schema(v=NUMBER), LINE % (1, "1.5"), bookmark(a=1)),
         *(LINE % (2, "1e400"), LINE % (3, ID), LINE % (4, "NaN"), bookmark(a=2)),
@@ -197,7 +195,7 @@ def test_values_beside_their_column_are_counted(database: Database) -> None:
 
 
 @pytest.mark.parametrize("prop", [NUMBER, {"type": "integer"}, ANY_NUMERIC, {"type": "string"}])
-def test_number_of_a_megabyte_takes_no_time(prop: dict[str, Any]) -> None:
+def test_number_of_a_megabyte_is_converted_fast(prop: dict[str, Any]) -> None:
     decoder = RecordDecoder(RecordSchema("a", columns({"properties": {"v": prop}}, ())))
     texts = [b"1" * 800_000, b"0." + b"1" * 800_000, b"1" * 800_000 + b".5", b"1e800000"]
     line = b'{"type": "RECORD", "stream": "a", "record": {"v": %b}}'

@@ -1,4 +1,4 @@
-"""What records lack, and rows that are completed by it: without a destination."""
+"""Missing properties of records, and rows that are completed, without a destination."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_what_records_lack(lacking: KeepPolicy, expected: list[str | None]) -> N
     assert decoded(decoder(lacking), records)[MISSING].to_pylist() == expected
 
 
-def test_nothing_is_said_where_nothing_lacks() -> None:
+def test_no_column_if_no_property_is_missing() -> None:
     whole = ['{"id": 1, "a": "x", "b": null}', '{"id": 2, "a": null, "b": 1}']
     assert MISSING not in decoded(decoder(KeepPolicy(live=True, deleted=True)), whole).column_names
     assert (
@@ -66,7 +66,7 @@ def test_nothing_is_said_where_nothing_lacks() -> None:
     )
 
 
-def test_names_that_only_objects_have() -> None:
+def test_missing_property_with_a_name_that_needs_escapes() -> None:
     schema = {"properties": {"id": {"type": "integer"}, 'a "b"': TEXT, "c": TEXT}}
     table = decoded(decoder(KeepPolicy(live=True, deleted=True), schema), ['{"id": 1, "c": "x"}'])
     assert table[MISSING].to_pylist() == ['["a \\"b\\""]']
@@ -90,7 +90,7 @@ values = st.fixed_dictionaries(
     size=st.integers(1, 5),
 )
 @settings(deadline=None, max_examples=60)
-def test_rows_are_as_dicts_that_are_updated(
+def test_completed_rows_equal_updated_dicts(
     records: list[dict[str, Any]],
     stored: dict[int, str | None],
     living: bool,  # noqa: FBT001

@@ -1,4 +1,4 @@
-"""Batches that are decoded in processes: the same tables, and errors, as in a thread."""
+"""Batches decoded in processes have the same tables and errors as in a thread."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def tables(pool: DecoderPool, batches: list[LineBatch]) -> list[pa.Table]:
     return [one.result() for one in waiting]
 
 
-def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(
+def test_tables_are_those_of_one_decoder_though_each_batch_has_a_new_variant(
     pool: DecoderPool,
 ) -> None:
-    """Each process learns of another variant, and all batches are asked for before any is there."""
+    """All batches are submitted before the first table arrives."""
     values = [["1"], ['"x"'], ["1e400", "1.5"], ["2", "true"], ["9" * 25], ["3"]]
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     made = tables(pool, [batch(decoder, 10 * i, some) for i, some in enumerate(values)])
@@ -76,7 +76,7 @@ def test_tables_are_those_of_one_decoder_though_each_batch_shows_something(
     assert set(alone.observed.variants) == {"v__v_text", "v__v_double", "v__v_bool", "v__v_decimal"}
 
 
-def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: DecoderPool) -> None:
+def test_processes_report_missing_properties(pool: DecoderPool) -> None:
     decoder = RecordDecoder(
         RecordSchema("a", columns(SCHEMA, ()), keep=KeepPolicy(live=True, deleted=True))
     )
@@ -85,7 +85,7 @@ def test_what_records_lack_is_known_though_they_are_decoded_elsewhere(pool: Deco
     assert table[MISSING].to_pylist() == [None, '["v"]']
 
 
-def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: DecoderPool) -> None:
+def test_errors_come_in_the_order_of_their_lines(pool: DecoderPool) -> None:
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ("id", "v"))))
     batches = [batch(decoder, 10 * i, ["1", value]) for i, value in enumerate(["1", "null", "[}"])]
     waiting = [pool.submit(one, 0, full=True) for one in batches]
@@ -95,7 +95,7 @@ def test_first_error_is_the_one_of_the_first_line_that_has_one(pool: DecoderPool
             future.result()
 
 
-def test_process_that_is_killed_is_an_error(pool: DecoderPool) -> None:
+def test_killed_process_is_an_error(pool: DecoderPool) -> None:
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     assert tables(pool, [batch(decoder, 0, ["1"])])[0].num_rows == 1
     for process in pool._processes:
@@ -110,8 +110,8 @@ def children() -> set[str]:
     return {number for task in tasks for number in task.read_text().split()}
 
 
-def test_large_stream_arrives(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """Last versions, variants, unknown properties, versions: what batches have to do together."""
+def test_large_stream_is_loaded(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Batches share last versions, variants, unknown properties and versions."""
     lines: list[Any] = [schema(v={"type": "integer"})]
     for number in range(30 * ROWS):
         value: Any = number if number % 70 else f"text {number}"
@@ -144,8 +144,8 @@ def test_error_in_a_process_names_the_line_and_loads_nothing(stage: Stage) -> No
     assert children() == before
 
 
-def test_batch_that_can_not_be_sent_is_an_error(pool: DecoderPool) -> None:
-    """And nobody waits for its table."""
+def test_batch_that_cannot_be_sent_is_an_error(pool: DecoderPool) -> None:
+    """The program does not wait for its table."""
     decoder = RecordDecoder(RecordSchema("a", columns(SCHEMA, ())))
     decoder.record_schema = RecordSchema("a", decoder.record_schema.columns, limits=lambda: None)  # type: ignore[arg-type]
     with pytest.raises((pickle.PicklingError, AttributeError)):

@@ -1,4 +1,4 @@
-"""Every value is where it must be, and as it was: compared with plain Python, value by value."""
+"""Each value is in the right column and unchanged, compared with plain Python value by value."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def decoded(
 
 @FAST
 @given(given_lines())
-def test_every_value_is_in_its_place(given: Given) -> None:
+def test_every_value_is_in_its_column_or_variant(given: Given) -> None:
     kinds = exact.types(given.stream.schema, given.stream.keys)
     if not any(kinds.values()):
         return
@@ -156,7 +156,7 @@ def test_every_value_is_in_its_place(given: Given) -> None:
 
 @FAST
 @given(given_lines(refused=False))
-def test_types_that_the_first_records_choose_hold_them(given: Given) -> None:
+def test_inferred_types_hold_the_first_records(given: Given) -> None:
     declared = exact.types(given.stream.schema, given.stream.keys)
     if not any(declared.values()):
         return
@@ -177,8 +177,8 @@ def test_types_that_the_first_records_choose_hold_them(given: Given) -> None:
 
 @FAST
 @given(given_lines(refused=False))
-def test_batches_make_no_difference(given: Given) -> None:
-    """What the decoder has learnt from earlier records changes nothing in later ones."""
+def test_rows_do_not_depend_on_batches(given: Given) -> None:
+    """Observations in earlier records do not change the values of later ones."""
     if not any(exact.types(given.stream.schema, given.stream.keys).values()):
         return
     whole = rows(decoded(given, decoder(given.stream), [range(len(given.lines))]))
@@ -209,7 +209,7 @@ def changed(draw: st.DrawFn) -> tuple[Given, Given]:
 @FAST
 @given(changed())
 def test_changed_schema_changes_no_value(pair: tuple[Given, Given]) -> None:
-    """The column keeps its type, and what it can't hold goes beside it."""
+    """The column keeps its type, and values that it can't hold go into variants."""
     first, second = pair
     before, now = (exact.types(part.stream.schema, part.stream.keys) for part in pair)
     if not any(before.values()) or not any(now.values()):

@@ -1,4 +1,4 @@
-"""What `singer` takes for a tap: commands, modules, files, standard input, any lines."""
+"""The inputs of `singer`: commands, modules, files, standard input, any lines."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_tap_is_a_module(stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: st
     assert extracted(stage, source) == BOTH
 
 
-def test_tap_without_discovery_brings_all_its_tables(stage: Stage) -> None:
+def test_tap_without_discovery_loads_all_its_streams(stage: Stage) -> None:
     path = scripted(stage.folder, "tap-scripted", discovers=False)
     for _ in range(2):
         source = singer(path, discover=False)
@@ -110,20 +110,20 @@ def test_tap_without_discovery_brings_all_its_tables(stage: Stage) -> None:
     assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
 
 
-def test_tap_without_discovery_brings_the_streams_that_are_named(stage: Stage) -> None:
+def test_tap_without_discovery_loads_the_selected_streams(stage: Stage) -> None:
     path = scripted(stage.folder, "tap-scripted", discovers=False)
     source = singer(path, discover=False, select=["a"])
     assert set(source.selected_resources) == {"a"}
     assert extracted(stage, source) == {"a": 1}
 
 
-def test_tap_that_can_not_discover_is_told_of_the_way_out(stage: Stage) -> None:
+def test_error_of_failed_discovery_names_the_remedy(stage: Stage) -> None:
     path = scripted(stage.folder, "tap-scripted", discovers=False)
     with pytest.raises(TapError, match="discover=False, or --no-discover to `dlt singer`"):
         singer(path)
 
 
-def test_given_catalog_takes_the_place_of_discovery(stage: Stage) -> None:
+def test_given_catalog_replaces_discovery(stage: Stage) -> None:
     path = scripted(stage.folder, "tap-scripted", discovers=False)
     assert extracted(stage, singer(path, catalog=CATALOG)) == BOTH
     assert [entry["stream"] for entry in stage.given["catalog"]["streams"]] == ["a", "b"]
@@ -151,21 +151,21 @@ def generated(lines: Iterable[Any]) -> Iterator[Any]:
     ],
     ids=range(12),
 )
-def test_lines_are_any_iterable(stage: Stage, lines: Any) -> None:
+def test_lines_may_be_any_iterable(stage: Stage, lines: Any) -> None:
     source = singer(lines)
     assert source.name == "singer"
     assert extracted(stage, source) == BOTH
 
 
 @pytest.mark.parametrize("mode", ["r", "rb"])
-def test_lines_are_an_open_file(stage: Stage, mode: str) -> None:
+def test_lines_may_be_an_open_file(stage: Stage, mode: str) -> None:
     path = stage.folder / "lines.jsonl"
     path.write_bytes(b"\n".join(BYTES))
     with path.open(mode) as lines:
         assert extracted(stage, singer(lines)) == BOTH
 
 
-def test_lines_of_a_file_are_of_its_encoding(stage: Stage) -> None:
+def test_lines_of_a_file_have_its_encoding(stage: Stage) -> None:
     path = stage.folder / "lines.jsonl"
     path.write_text("\n".join(TEXTS), encoding="utf-16")
     with path.open(encoding="utf-16") as lines:
@@ -173,8 +173,8 @@ def test_lines_of_a_file_are_of_its_encoding(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("mode", ["r", "rb"])
-def test_lines_go_on_where_a_file_was_left(stage: Stage, mode: str) -> None:
-    """A program may read the first line itself; what was read ahead must not be missed."""
+def test_lines_continue_at_the_position_of_the_file(stage: Stage, mode: str) -> None:
+    """A program may read the first line itself; buffered lines must not be lost."""
     path = stage.folder / "lines.jsonl"
     path.write_text("\n".join(["a header", *TEXTS]))
     with path.open(mode) as lines:
@@ -183,7 +183,7 @@ def test_lines_go_on_where_a_file_was_left(stage: Stage, mode: str) -> None:
 
 
 def test_lines_may_begin_with_a_byte_order_mark(stage: Stage) -> None:
-    """As programs on Windows write them."""
+    """Programs on Windows write one."""
     path = stage.folder / "lines.jsonl"
     path.write_text("\n".join(TEXTS), encoding="utf-8-sig")
     with path.open("rb") as lines:
@@ -191,7 +191,7 @@ def test_lines_may_begin_with_a_byte_order_mark(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stdin", ["sys.stdin", "sys.stdin.buffer"])
-def test_lines_are_standard_input(stage: Stage, stdin: str) -> None:
+def test_lines_may_be_standard_input(stage: Stage, stdin: str) -> None:
     program = f"""
 import dlt, sys
 from dlt_bridge import singer
@@ -208,8 +208,8 @@ pipeline.run(singer({stdin}))
     assert stage.rows("select a.id, b.id from data.a, data.b") == [(1, 2)]
 
 
-def test_lines_that_break_off_load_nothing(stage: Stage) -> None:
-    """A pipe's writer may be killed; a line cut in two must not pass for the end."""
+def test_incomplete_lines_load_nothing(stage: Stage) -> None:
+    """The writer of a pipe may be killed; an incomplete line must not count as the end."""
     with pytest.raises(PipelineStepFailed, match="Line 3 is no Singer message"):
         stage.pipeline.extract(singer([*TEXTS[:2], TEXTS[2][:20]]))
     assert not stage.pipeline.has_pending_data
@@ -234,7 +234,7 @@ def test_iterable_that_fails_loads_nothing(stage: Stage) -> None:
         (iter([TEXTS[0], None]), "Line 2 is a NoneType"),
     ],
 )
-def test_items_that_are_no_lines_are_refused(stage: Stage, lines: Any, words: str) -> None:
+def test_items_other_than_lines_are_refused(stage: Stage, lines: Any, words: str) -> None:
     with pytest.raises(PipelineStepFailed, match=words):
         stage.pipeline.extract(singer(lines))
 
@@ -247,7 +247,7 @@ def test_text_that_is_not_split_into_lines_is_refused(text: Any) -> None:
 
 
 @pytest.mark.parametrize("tap", [None, 5, True, {"type": "SCHEMA"}, object()])
-def test_what_is_no_tap_is_refused(tap: Any) -> None:
+def test_other_types_than_taps_are_refused(tap: Any) -> None:
     with pytest.raises(TapError, match="A tap is"):
         singer(tap)
 
@@ -272,8 +272,8 @@ def test_lines_of_a_list_can_be_read_again(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("make", [iter, generated, lambda lines: io.StringIO("".join(lines))])
-def test_lines_that_are_gone_are_refused(stage: Stage, make: Any) -> None:
-    """A second run that loads nothing would look like one that has nothing to load."""
+def test_lines_that_were_read_already_are_refused(stage: Stage, make: Any) -> None:
+    """A second run would load nothing, without an error."""
     source = singer(make([f"{text}\n" for text in TEXTS]))
     assert extracted(stage, source) == BOTH
     with pytest.raises(PipelineStepFailed, match="read to their end"):
@@ -286,16 +286,16 @@ def test_lines_are_selected_by_name(stage: Stage) -> None:
     assert extracted(stage, source) == {"b": 1}
 
 
-def test_streams_of_lines_can_not_be_selected_by_pattern() -> None:
-    """What lines hold is not known before they are read."""
+def test_streams_of_lines_cannot_be_selected_by_pattern() -> None:
+    """The streams are not known before the lines are read."""
     with pytest.raises(BridgeError, match=r"`b\*`"):
         singer(TEXTS, select=["b*"])
 
 
-def test_stream_that_lines_do_not_have_is_missed(
+def test_selected_stream_without_lines_gives_a_warning(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A misspelled name must not look like a stream that has nothing new."""
+    """A misspelled name must not look like a stream without new records."""
     assert extracted(stage, singer(TEXTS, select=["a", "zzz"])) == {"a": 1}
     assert "selected streams zzz. There were some of: a, b." in caplog.text
 
@@ -321,16 +321,14 @@ def test_streams_are_selected_by_name_or_pattern(
 
 
 @pytest.mark.parametrize("select", [["zzz"], ["a", "z*"], ["z[a]"]])
-def test_unknown_stream_is_refused_with_those_that_there_are(
-    stage: Stage, select: list[str]
-) -> None:
+def test_error_of_an_unknown_stream_lists_all_streams(stage: Stage, select: list[str]) -> None:
     path = scripted(stage.folder, "tap-scripted")
     with pytest.raises(BridgeError, match=r"no stream `z.*It has: a, b"):
         singer(path, select=select)
 
 
-def test_one_name_is_not_taken_for_its_letters(stage: Stage) -> None:
-    """`select="ab"` would be the streams a and b."""
+def test_single_name_is_not_read_as_letters(stage: Stage) -> None:
+    """`select="ab"` must not select the streams a and b."""
     path = scripted(stage.folder, "tap-scripted")
     for tap in (path, TEXTS):
         with pytest.raises(BridgeError, match="select takes a list of streams"):
@@ -344,12 +342,12 @@ def test_brackets_in_the_name_of_a_stream_are_no_pattern() -> None:
 
 
 @pytest.mark.parametrize("tap", [TEXTS, "tap-nowhere"])
-def test_selection_of_nothing_is_refused(tap: Any) -> None:
-    """It may be the outcome of a program; to load everything then would be wrong, too."""
+def test_empty_selection_is_refused(tap: Any) -> None:
+    """A program may have computed it, so to load all streams would be wrong."""
     with pytest.raises(BridgeError, match="select is empty"):
         singer(tap, select=[])
 
 
-def test_resource_of_all_streams_is_no_stream_of_a_catalog(stage: Stage) -> None:
+def test_catalog_has_no_common_resource(stage: Stage) -> None:
     assert set(singer(TEXTS, catalog=CATALOG).selected_resources) == {"a", "b"}
     assert extracted(stage, singer(TEXTS, catalog=CATALOG, select=["a"])) == {"a": 1}

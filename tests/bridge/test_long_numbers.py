@@ -1,4 +1,4 @@
-"""Numbers of a million digits cost no more than their length; an integer of one would."""
+"""Numbers of a million digits are converted, or refused, fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the naming convention of the bridge makes of names."""
+"""The names that the naming convention of the bridge makes."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("name", "made"), NAMES.items())
-def test_letters_stay_and_signs_are_words(name: str, made: str) -> None:
+def test_letters_are_kept_and_signs_become_words(name: str, made: str) -> None:
     assert NamingConvention().normalize_path(name) == made
 
 
-def test_names_of_ascii_are_those_of_snake_case() -> None:
+def test_ascii_names_are_those_of_snake_case() -> None:
     characters = sorted(set(string.printable) - set("%#$"))
     chance = random.Random(1)
     for length in (LONG, POSTGRES):
@@ -60,8 +60,8 @@ def test_names_of_ascii_are_those_of_snake_case() -> None:
             assert ours.normalize_path(made) == made
 
 
-def test_name_that_was_made_is_not_changed_and_not_too_long() -> None:
-    """PostgreSQL counts bytes, and cuts what is too long."""
+def test_normalized_name_does_not_change_and_is_not_too_long() -> None:
+    """PostgreSQL counts bytes, and truncates longer names."""
     chance = random.Random(1)
     for length in (LONG, POSTGRES):
         ours = NamingConvention(length)
@@ -77,7 +77,7 @@ def test_name_that_was_made_is_not_changed_and_not_too_long() -> None:
                 assert len(made.encode()) <= length
 
 
-def test_long_names_that_differ_at_the_end_stay_apart() -> None:
+def test_long_names_that_differ_at_the_end_stay_different() -> None:
     ours = NamingConvention(POSTGRES)
     made = {ours.normalize_identifier("я" * 100 + last) for last in "бвг"}
     assert len(made) == 3

@@ -37,7 +37,7 @@ def files(stage: Stage) -> dlt.Pipeline:
 
 
 def test_child_tables(stage: Stage) -> None:
-    """What looks like a date within an object stays the text that it is."""
+    """A string in an object stays a string, though it looks like a date."""
     options = {"nested": "tables"}
     head = schema(author=AUTHOR, day={"type": "string", "format": "date"}, mixed={})
     first = record(id=1, author=ZOE, day="2026-01-01")
@@ -79,11 +79,11 @@ def test_structs_and_lists(stage: Stage) -> None:
     ]
 
 
-def test_structs_need_a_destination_that_has_them(stage: Stage) -> None:
+def test_structs_need_a_destination_with_nested_types(stage: Stage) -> None:
     with pytest.raises(PipelineStepFailed, match="nested='json'"):
         stage.load([schema(author=AUTHOR), record(id=1)], options={"nested": "native"})
 
 
-def test_unknown_choice_is_refused(stage: Stage) -> None:
+def test_unknown_value_of_nested_is_refused(stage: Stage) -> None:
     with pytest.raises(BridgeError, match="json, native, tables"):
         stage.source([], options={"nested": "flat"})

@@ -1,4 +1,4 @@
-"""What must not outlive a run is gone after it, however it ends."""
+"""Private files are removed after a run, however it ends."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_killed_target_leaves_no_rows(temporary: Path, tmp_path: Path, signum: i
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signal_to_all_processes_does_not_stop_the_removal(tmp_path: Path, signum: int) -> None:
-    """As service managers send it."""
+def test_folder_is_removed_after_a_signal_to_all_processes(tmp_path: Path, signum: int) -> None:
+    """Service managers send signals to all processes."""
     folder = tmp_path / "private"
     folder.mkdir()
     with private._guardian() as guardian:
@@ -105,7 +105,7 @@ def test_signal_to_all_processes_does_not_stop_the_removal(tmp_path: Path, signu
 
 
 def test_removal_waits_for_no_other_process(temporary: Path) -> None:
-    """What the process has started may live on."""
+    """A child of the process may still run."""
     with private_folder("x-"):
         other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert not any(temporary.iterdir())
@@ -121,7 +121,7 @@ def open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_umask", "temporary")
-def test_nobody_else_can_read_what_is_private() -> None:
+def test_other_users_cannot_read_private_files() -> None:
     with private_folder("x-") as folder:
         file = folder / "config.json"
         write_private(file, SECRET)
@@ -129,7 +129,7 @@ def test_nobody_else_can_read_what_is_private() -> None:
         assert stat.S_IMODE(file.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
 
 
-def test_folder_that_is_gone_already_is_no_error(temporary: Path) -> None:
+def test_missing_folder_is_no_error(temporary: Path) -> None:
     with private_folder("x-") as folder:
         folder.rmdir()
     assert not any(temporary.iterdir())

@@ -1,4 +1,4 @@
-"""A tap is a process: it is stopped with all it started, and its own words are in the error."""
+"""A tap is stopped with the processes that it started, and errors show its log."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def refuse_first_line(tap: Tap) -> None:
         raise MessageError("Line 1 is no Singer message.")
 
 
-def test_config_is_gone_after_the_first_line(tmp_path: Path) -> None:
-    """So that a kill leaves no credentials behind: only the tap itself could remove them then."""
+def test_config_is_removed_after_the_first_line(tmp_path: Path) -> None:
+    """A kill after the first line leaves no credentials behind."""
     code = """
 assert config.exists()
 print("first", flush=True)
@@ -88,7 +88,7 @@ def test_tap_is_stopped_with_what_it_started(tmp_path: Path, lock: Path, *, shel
         pass
 
 
-def test_tap_that_ignores_a_polite_request_is_stopped(
+def test_tap_that_ignores_sigterm_is_stopped(
     tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_process, "GRACE_SECONDS", 0.1)
@@ -114,7 +114,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_tap_that_goes_on_without_output_is_stopped_too(tmp_path: Path, lock: Path) -> None:
+def test_tap_that_continues_without_output_is_stopped(tmp_path: Path, lock: Path) -> None:
     code = """
 fcntl.flock(lock, fcntl.LOCK_EX)
 os.close(1)
@@ -127,7 +127,7 @@ signal.pause()
         pass
 
 
-def test_process_that_a_tap_leaves_behind_holds_nothing_up(
+def test_process_that_a_tap_leaves_behind_does_not_block_the_run(
     tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_process, "GRACE_SECONDS", 0.1)
@@ -141,21 +141,21 @@ print("first")
         assert read(tap(tmp_path, code)) == [b"first\n"]
 
 
-def test_tap_that_fails_in_mid_line_is_heard(tmp_path: Path) -> None:
+def test_tap_that_fails_within_a_line_gives_its_own_error(tmp_path: Path) -> None:
     code = 'print("half", end=""); sys.exit("no more quota")'
     with pytest.raises(TapError, match=r"exit code 1(.|\n)*no more quota") as failed:
         refuse_first_line(tap(tmp_path, code))
     assert isinstance(failed.value.__cause__, MessageError)
 
 
-def test_what_is_shown_of_standard_error_is_bounded(tmp_path: Path) -> None:
+def test_error_shows_a_limited_part_of_standard_error(tmp_path: Path) -> None:
     code = 'sys.stderr.write("x" * 5_000_000 + "the end"); sys.exit(1)'
     with pytest.raises(TapError, match="the end") as failed:
         read(tap(tmp_path, code))
     assert len(str(failed.value)) < 25_000
 
 
-def test_script_without_a_first_line_is_refused(tmp_path: Path) -> None:
+def test_script_without_a_shebang_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "tap-text"
     script.write_text("print(1)")
     script.chmod(stat.S_IRWXU)
@@ -181,8 +181,8 @@ LOGGED = {
 }
 
 
-def test_warnings_of_a_tap_arrive(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Errors, too, of a tap that goes on: those of one that fails are in its error."""
+def test_warnings_of_a_tap_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """So are the errors of a tap that does not fail; those of a failed tap are in its error."""
     made = tap(tmp_path, f'print({chr(10).join(LOGGED)!r}, file=sys.stderr); print("first")')
     assert read(made) == [b"first\n"]
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -196,9 +196,7 @@ def test_warnings_of_a_tap_arrive(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
 
 
-def test_warnings_that_are_alike_are_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_similar_warnings_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     code = """
 for number in range(20_000):
     print(f"WARNING record {number} of 's{number}'", file=sys.stderr)
@@ -213,13 +211,15 @@ for number in range(20_000):
     ]
 
 
-def test_warnings_are_counted_with_what_is_committed(stage: Stage) -> None:
+def test_committed_packages_count_warnings(stage: Stage) -> None:
     source = stage.source([schema(), record(id=1)], stderr="WARNING odd\nINFO even\nERROR 1")
     [done] = committed_packages(stage.pipeline, source)
     assert done.warnings == 2
 
 
-def test_errors_of_a_tap_come_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_error_shows_the_errors_of_a_tap_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     code = """
 print("2026-11-28 | ERROR | tap-x | the key is wrong", file=sys.stderr)
 for _ in range(50): print("INFO METRIC: {}", file=sys.stderr)
@@ -246,7 +246,7 @@ sys.exit("https://x.example/a?key=s3cret-s3cret was refused")
     assert "s3cret" not in caplog.text + str(failed.value)
 
 
-def test_credentials_of_destinations_are_not_for_taps(
+def test_taps_get_no_credentials_of_destinations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = {"TAP_X_PASSWORD": "1", "GOOGLE_APPLICATION_CREDENTIALS": "2", "RESOURCES": "3"}
@@ -264,7 +264,7 @@ def test_credentials_of_destinations_are_not_for_taps(
     assert read(tap(tmp_path, code)) == [f"{[*kept.values(), *([None] * len(dropped))]}\n".encode()]
 
 
-def test_tap_that_closes_its_output_and_goes_on_has_a_limit(
+def test_tap_that_closes_its_output_must_end_in_time(
     tmp_path: Path, lock: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     code = """
@@ -279,7 +279,7 @@ signal.pause()
         pass
 
 
-def test_process_that_holds_the_output_open_has_a_limit(
+def test_process_that_holds_the_output_open_is_left_in_time(
     tmp_path: Path, lock: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_process, "GRACE_SECONDS", 0.1)
@@ -295,7 +295,7 @@ print("first")
     assert "taken as whole" in caplog.text
 
 
-def test_tap_that_refuses_a_catalog_is_told_of_properties(tmp_path: Path) -> None:
+def test_error_of_a_tap_without_catalog_names_properties(tmp_path: Path) -> None:
     code = """
 import argparse
 parser = argparse.ArgumentParser()

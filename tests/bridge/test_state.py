@@ -1,4 +1,4 @@
-"""Singer STATE in dlt's state: it goes with the rows, and with the stream."""
+"""A Singer STATE is kept in dlt's state, committed with the rows, and reset with its stream."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_reset_of_one_stream_resets_its_bookmark_alone(stage: Stage) -> None:
     assert stage.given["state"] == {"bookmarks": {"a": {"x": 5}, "b": {"x": 1}}}
 
 
-def test_state_of_another_shape_is_kept_whole(stage: Stage) -> None:
+def test_state_without_bookmarks_is_kept_whole(stage: Stage) -> None:
     stage.load([schema(), {"type": "STATE", "value": {"cursor": [1, 2]}}])
     stage.load([schema()])
     assert stage.given["state"] == {"cursor": [1, 2]}
 
 
 def test_bookmark_of_no_stream_is_kept(stage: Stage) -> None:
-    """Taps also name bookmarks by account, or by what is no stream of its own."""
+    """Some taps name bookmarks by account."""
     value = bookmark(**{"a": {"x": 1}, "a_events": {"x": 5}, "acct:1": {"y": 1}})
     stage.load([schema(), record(id=1), value])
     stage.load([schema()])
@@ -82,7 +82,7 @@ def test_bookmark_of_no_stream_is_kept(stage: Stage) -> None:
 
 
 def test_state_without_bookmarks_is_not_given_to_a_stream_that_was_reset(stage: Stage) -> None:
-    """Its table is empty: to go on from the cursor would leave a hole."""
+    """Its table is empty, so to continue from the cursor would leave a gap."""
     cursor = {"type": "STATE", "value": {"cursor": 1}}
     stage.load([schema(), record(id=1), cursor])
     stage.load([schema(), record(id=1), cursor], refresh="drop_resources")
@@ -114,7 +114,7 @@ def test_state_without_bookmarks_is_not_given_to_a_stream_that_was_not_read(stag
         {"cursor": 1},
     ],
 )
-def test_state_is_put_together_as_it_was(value: dict[str, object]) -> None:
+def test_joined_state_equals_the_original(value: dict[str, object]) -> None:
     by_stream, rest = state.split(value, lambda key: key if key in {"a", "b"} else None)
     together = {key: own[key] for own in by_stream.values() for key in own}
     assert state.join(together, rest) == value

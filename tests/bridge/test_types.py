@@ -1,16 +1,19 @@
-"""JSON Schema to column types is total: every schema has an answer."""
+"""Every JSON Schema of a property has a column type."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dlt_bridge
 from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.types import WIDE_DECIMAL, ColumnType, property_type
 
+ARROW = Path(dlt_bridge.__file__).parent / "arrow"
 NAMES = ["null", "boolean", "integer", "number", "string", "object", "array"]
 PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
     st.fixed_dictionaries(
@@ -31,7 +34,7 @@ PROPERTIES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 
 
 @given(PROPERTIES)
-def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
+def test_every_json_schema_has_a_column_type(prop: dict[str, Any]) -> None:
     answer = property_type(prop)
     assert answer is None or (answer.data_type == "decimal") == (answer.scale is not None)
 
@@ -83,7 +86,7 @@ def test_every_property_has_an_answer(prop: dict[str, Any]) -> None:
         ({"description": "anything"}, ColumnType("json")),
     ],
 )
-def test_property_has_this_type(prop: Any, expected: object) -> None:
+def test_column_type_of_a_property(prop: Any, expected: object) -> None:
     assert property_type(prop) == expected
 
 
@@ -117,12 +120,12 @@ def test_reference_to_itself_within_an_object_ends() -> None:
 
 
 def test_key_that_is_a_number_is_a_decimal() -> None:
-    """No double holds long ids, which some taps declare so."""
+    """Some taps declare long ids as numbers, which no double holds."""
     schema = {"properties": {"id": {"type": ["number", "null"]}, "v": {"type": "number"}}}
     assert [c.type for c in columns(schema, ["id"])] == [WIDE_DECIMAL, ColumnType("double")]
 
 
-def test_key_and_required_properties_are_told_apart() -> None:
+def test_key_and_required_properties_are_distinguished() -> None:
     schema = {"properties": {"a": {}, "b": {}, "c": {}}, "required": ["b"]}
     made = [(c.name, c.key, c.required) for c in columns(schema, ["a"])]
     assert made == [("a", True, True), ("b", False, True), ("c", False, False)]
@@ -166,3 +169,9 @@ def test_properties_are_found_wherever_the_root_has_them(
     made = columns({**schema, "definitions": PARTS}, ())
     assert {column.name: column.type for column in made} == expected
     assert {column.name for column in made if column.required} == required
+
+
+def test_only_the_table_of_types_knows_decimals() -> None:
+    """A change of decimals is a change of one module."""
+    modules = [path.name for path in ARROW.glob("*.py") if '"decimal"' in path.read_text()]
+    assert modules == ["types.py"]

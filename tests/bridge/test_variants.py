@@ -1,4 +1,4 @@
-"""A value that its column can't hold is kept as it is, in a variant of the column."""
+"""A value that its column can't hold is kept unchanged in a variant of the column."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_value_that_does_not_fit_is_kept_in_a_variant(
 
 
 def test_variant_is_found_in_any_batch_and_run(stage: Stage) -> None:
-    """Columns come in different orders, files and packages."""
+    """Columns have different orders in different files and packages."""
     rows = [LINE % (number, number) for number in range(20_000)]
     stage.load([schema(v=INTEGER), rows[0]])
     stage.load([schema(v=INTEGER), *rows, LINE % (20_000, "1.5"), LINE % (20_001, '"x"')])
@@ -220,7 +220,7 @@ def test_variant_that_is_another_property_is_refused(stage: Stage) -> None:
 
 
 def test_key_that_does_not_fit_its_column_is_refused(stage: Stage) -> None:
-    """Its rows could not be found again by the key."""
+    """A later record could not replace its row."""
     stage.load([schema(), record(id=1)])
     with pytest.raises(PipelineStepFailed, match="`id` in line 3 does not fit"):
         stage.load([schema(id=TEXT), '{"type": "STATE", "value": {}}', record(id="x")])
@@ -249,8 +249,8 @@ def test_key_may_change_between_runs(
     assert stage.rows("select count(*) from data.a where id = 3") == [(1,)]
 
 
-def test_stream_that_loses_its_key_is_appended(stage: Stage) -> None:
-    """dlt would go on to merge by the key that it remembers."""
+def test_stream_without_its_former_key_is_appended(stage: Stage) -> None:
+    """dlt would merge by the key in its stored schema."""
     stage.load([schema(), record(id=1)])
     stage.load([schema(keys=()), record(id=1), record(id=1)])
     assert stage.rows("select id from data.a") == [(1,), (1,), (1,)]
@@ -274,7 +274,7 @@ def test_stream_that_loses_its_key_is_appended(stage: Stage) -> None:
         (TEXT, '1, "v": "x"', "x"),
     ],
 )
-def test_unusual_writing_of_a_value_that_fits(
+def test_value_in_an_unusual_notation_fits(
     stage: Stage, prop: dict[str, Any], text: str, expected: str
 ) -> None:
     """Also beside values that do not fit, which make the column be read value by value."""

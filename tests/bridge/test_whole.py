@@ -1,4 +1,4 @@
-"""Records that their SCHEMA does not describe are kept whole."""
+"""Records that their SCHEMA does not describe are kept whole, as JSON."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def columns(stage: Stage, table: str) -> list[str]:
     return [name for (name,) in stage.rows(query) if not name.startswith("_dlt")]
 
 
-def test_documents_without_a_schema(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """As tap-mongodb writes them: with versions, and properties only where it converted values."""
+def test_documents_without_a_schema_are_kept_whole(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """tap-mongodb writes versions, and declares only the properties that it converted."""
     first: dict[str, Any] = {"_id": "a1", "pages": 3, "who": {"name": "Ada"}}
     activate = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
     stage.load(
@@ -67,7 +69,7 @@ def test_documents_without_a_schema(stage: Stage, caplog: pytest.LogCaptureFixtu
     ]
 
 
-def test_stream_without_properties_and_records_keeps_no_other_from_being_loaded(
+def test_stream_without_properties_and_records_does_not_stop_others(
     stage: Stage,
 ) -> None:
     stage.streams = {"empty": "INCREMENTAL", "a": "INCREMENTAL"}
@@ -78,7 +80,7 @@ def test_stream_without_properties_and_records_keeps_no_other_from_being_loaded(
     assert columns(stage, "empty") == []
 
 
-def test_record_without_key_and_schema(stage: Stage, tmp_path: Path) -> None:
+def test_record_without_key_and_schema_is_kept_whole(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "1.json").write_bytes(gzip.compress(b'{"x": 2}\n{"x": "\\ud83d"}\n'))
     batch = {
         "type": "BATCH",
@@ -99,13 +101,13 @@ def test_record_without_key_and_schema(stage: Stage, tmp_path: Path) -> None:
     ]
 
 
-def test_only_null_is_declared(stage: Stage) -> None:
+def test_property_declared_as_null_is_kept_whole(stage: Stage) -> None:
     stage.load([schema(keys=(), id={"type": "null"}), record(id=None), record(id=1)])
     rows = stage.rows("select _sdc_record from data.a order by _sdc_sequence")
     assert rows == [('{"id": null}',), ('{"id": 1}',)]
 
 
-def test_whole_records_are_json_where_objects_are_tables(stage: Stage) -> None:
+def test_whole_records_are_json_if_objects_become_tables(stage: Stage) -> None:
     stage.load([bare(), record(_id="a", x=[{"y": 1}])], options={"nested": "tables"})
     [(text,)] = stage.rows("select _sdc_record from data.a")
     assert json.loads(text) == {"_id": "a", "x": [{"y": 1}]}
