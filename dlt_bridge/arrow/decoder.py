@@ -87,7 +87,8 @@ class RecordDecoder:
     @property
     def hinted_types(self) -> dict[str, ColumnType]:
         """The types of the columns without those that are structs and lists."""
-        return {name: found for name, found in self.types.items() if name not in self._natives}
+        types = self.types.items()
+        return {name: column_type for name, column_type in types if name not in self._natives}
 
     @property
     def json_columns(self) -> list[str]:
@@ -151,13 +152,13 @@ class RecordDecoder:
         """
         limits = self.record_schema.limits
         inferred = {
-            column.name: found
+            column.name: better
             for index, (column, declared) in enumerate(self._columns)
             if index in self._rows.raw
             and column.name not in self._natives
             and column.name not in self._working.inferred
             and self.record_schema.is_new(column.name)
-            and (found := infer_type(column, declared, self._texts(rows, index), limits))
+            and (better := infer_type(column, declared, self._texts(rows, index), limits))
         }
         self._working.inferred |= inferred
         if inferred:
@@ -256,11 +257,11 @@ class RecordDecoder:
 def _native_types(record_schema: RecordSchema) -> dict[str, NativeType]:
     """Return the types of the columns that become structs or lists, by name."""
     return {
-        column.name: found
+        column.name: native
         for column in record_schema.columns
         if not column.key
         and record_schema.stored_types.get(column.name, column.type) == ColumnType("json")
-        and (found := native_type(column.schema))
+        and (native := native_type(column.schema))
     }
 
 

@@ -60,7 +60,7 @@ def _other_type(
     limits: Limits,
 ) -> ColumnType | None:
     """Return the type of values of which the declared type holds none."""
-    types = {found for text in values if (found := type_of_text(text))}
+    types = {start for text in values if (start := type_of_text(text))}
     if numbers:
         types.add(_number_type(column, None, numbers, limits) or ColumnType("json"))
     if column.key and len(types) > 1:
@@ -89,7 +89,8 @@ def _first_holding(
     column: Column, types: Iterable[ColumnType], values: Sequence[bytes], limits: Limits
 ) -> ColumnType | None:
     """Return the first type that holds all values."""
-    return next((found for found in types if all(_held(column, found, values, limits))), None)
+    holding = (each for each in types if all(_held(column, each, values, limits)))
+    return next(holding, None)
 
 
 def _held(

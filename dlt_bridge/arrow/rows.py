@@ -106,9 +106,7 @@ class RowDecoder:
 
     def _decode_raw_types(self, data_types: Collection[str]) -> None:
         types = enumerate(self._types)
-        self.decode_raw(
-            {index for index, found in types if found and found.data_type in data_types}
-        )
+        self.decode_raw({index for index, each in types if each and each.data_type in data_types})
 
     def _decode_raw_where(self, text: bytes, prefix: bytes) -> None:
         """Decode the columns with placeholders as JSON texts, in which these can be replaced."""

@@ -215,8 +215,8 @@ def variant_types(column_type: ColumnType | None, text: bytes) -> Iterator[Colum
         column_type: The type of the column.
         text: The JSON text of the value.
     """
-    if found := type_of_text(text):
-        yield found
+    if not_number := type_of_text(text):
+        yield not_number
     elif text not in NON_FINITE:
         # Variants beside decimals are decimals, so that both can be added up.
         if column_type is None or column_type.data_type != "decimal":
@@ -295,6 +295,4 @@ def _decimal(scale: int, whole: int) -> ColumnType:
 
 def _whole_digits(bound: Decimal) -> int:
     """Return the digits before the point of numbers within a bound; a bound of 10 counts as 9.9."""
-    if not bound:
-        return 0
-    return max(0, bound.adjusted() + (abs(bound) != Decimal(10) ** bound.adjusted()))
+    return bool(bound) * max(0, bound.adjusted() + (abs(bound) != Decimal(10) ** bound.adjusted()))

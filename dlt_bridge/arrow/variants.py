@@ -106,7 +106,7 @@ def _variant(
     """Return the type of the variant that a value goes into, and the value."""
     candidates = [*([declared] if declared else []), *variant_types(column_type, text)]
     # An existing variant is better than a new one.
-    candidates.sort(key=lambda found: found != declared and found.data_type not in existing)
+    candidates.sort(key=lambda each: each != declared and each.data_type not in existing)
     for candidate in candidates:
         variant = existing.get(candidate.data_type, candidate)
         try:

@@ -84,7 +84,9 @@ class ChildProcess:
                     f"{self._patience:g}",
                 )
             elif time.monotonic() - ended >= self._patience:
-                logger.warning("%s: nothing came. What it wrote is taken as whole.", self._name)
+                logger.warning(
+                    "%s: no more output came. Its output so far counts as complete.", self._name
+                )
                 return False
         return True
 

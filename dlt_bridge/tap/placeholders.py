@@ -61,7 +61,7 @@ def add_placeholders(text: bytes) -> PlaceholderText | None:
 def has_non_finite(text: bytes) -> bool:
     """Return whether a JSON text has NaN or an infinity."""
     return (b"NaN" in text or b"Infinity" in text) and any(
-        found.group(1) for found in _NON_FINITE.finditer(text)
+        match.group(1) for match in _NON_FINITE.finditer(text)
     )
 
 

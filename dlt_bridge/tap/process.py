@@ -160,7 +160,7 @@ class Tap:
             return (
                 f"{self.name} has closed its output, and has not ended in {self._patience:g} s. It"
                 " was stopped, and nothing more of this run is loaded. If it needs longer, give it"
-                f" more patience. The end of what it said:\n{tail}"
+                f" more patience. The end of its log:\n{tail}"
             )
         older = (
             "It takes no --catalog: if it takes --properties, say properties=True, or dlt singer"
@@ -170,7 +170,7 @@ class Tap:
         )
         return (
             f"{self.name} failed with exit code {code}, so nothing more of this run is loaded."
-            f" {older}The end of what it said:\n{tail}{self._advice}"
+            f" {older}The end of its log:\n{tail}{self._advice}"
         )
 
 

@@ -26,7 +26,7 @@ SHOWN_ERRORS = 10
 LINE_BYTES = 1000
 #: Warnings that differ only in numbers and quoted texts: those beyond so many are counted.
 MAX_ALIKE = 5
-#: The most warnings that are told apart.
+#: The most kinds of warnings that are counted separately.
 MAX_KINDS = 200
 #: Characters of the shortest setting that is masked.
 SECRET_LENGTH = 8

@@ -44,8 +44,11 @@ def batch(encoding: dict[str, Any], *paths: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("compression", ["gzip", "none"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_json_lines_are_loaded(
-    stage: Stage, tmp_path: Path, compression: str, packed: bool
-) -> None:  # noqa: FBT001
+    stage: Stage,
+    tmp_path: Path,
+    compression: str,
+    packed: bool,  # noqa: FBT001
+) -> None:
     """The SDK compresses files even if the message says `none`."""
     paths = [tmp_path / "1.json", tmp_path / "2.json"]
     for number, path in enumerate(paths):

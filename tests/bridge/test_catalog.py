@@ -141,7 +141,7 @@ def test_tap_with_properties_instead_of_catalog(
 
 
 def test_tap_that_renames_streams_is_loaded(stage: Stage) -> None:
-    """Stream maps rename streams, and so do schemas in the names of tables; bookmarks differ, too."""
+    """Stream maps rename streams, or their names have a schema; bookmarks have other names, too."""
     stage.streams = {"shop-public-cow": "INCREMENTAL", "shop-public-pig": "INCREMENTAL"}
     for number in (1, 2, 3):
         lines = [

@@ -227,8 +227,8 @@ sys.exit("that was it")
 """
     with pytest.raises(TapError) as failed:
         read(tap(tmp_path, code))
-    said = str(failed.value).partition("what it said:\n")[2].splitlines()
-    assert said == ["2026-11-28 | ERROR | tap-x | the key is wrong", "that was it"]
+    shown = str(failed.value).partition("its log:\n")[2].splitlines()
+    assert shown == ["2026-11-28 | ERROR | tap-x | the key is wrong", "that was it"]
     assert "the key" not in "".join(
         record.getMessage() for record in caplog.records if record.levelname == "WARNING"
     )
@@ -292,7 +292,7 @@ print("first")
     with locked(lock):
         assert read(tap(tmp_path, code, patience=0.2)) == [b"first\n"]
     assert "a process that it has started holds its output open" in caplog.text
-    assert "taken as whole" in caplog.text
+    assert "counts as complete" in caplog.text
 
 
 def test_error_of_a_tap_without_catalog_names_properties(tmp_path: Path) -> None:
