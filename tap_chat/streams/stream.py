@@ -185,7 +185,8 @@ class ChatStream(RecordStream):
         paginator = self.new_paginator()
 
         def read(response: Response) -> tuple[int, Any, Headers]:
-            body, headers = response.body, response.headers
+            # Headers take more memory than a small page, which may wait for its reader.
+            body, headers = response.body, response.headers if paginator.reads_headers else {}
             if not body and HTTPStatus.NOT_FOUND in paginator.missing:
                 return 0, None, headers
             page = reader.read(body, context) if reader else None
@@ -210,7 +211,7 @@ class ChatStream(RecordStream):
                     if not isinstance(body, Page):
                         with self._checking:
                             body = self.page(request, body, context)
-                    page = paginator.advance(replace(body, headers=headers))
+                    page = paginator.advance(replace(body, headers=headers) if headers else body)
             except PaginationError as error:
                 remedy = error.remedy or self.paging_remedy
                 raise self.client.request_error(request, error.predicate, remedy) from None

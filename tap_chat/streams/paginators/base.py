@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_chat.http import responses
 from tap_chat.streams.paginators.pages import (
@@ -16,8 +15,6 @@ from tap_chat.streams.paginators.pages import (
 from tap_chat.streams.paginators.repeats import RepeatDetector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tap_chat.http.request import Request
 
 #: Pages in a row that may be empty though the server says that more follow.
@@ -37,10 +34,13 @@ class Paginator(ABC):
     `page_request` gives the request of a page, and `advance` takes the page, until `finished`.
 
     Attributes:
+        reads_headers: Whether it needs the headers of pages.
         finished: Whether no page follows.
         missing: The statuses by which the server may say that the page of the next request does
             not exist. If 404 is one of them, so may an empty body, or a null in place of the list.
     """
+
+    reads_headers: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.finished = False
@@ -112,29 +112,6 @@ class Paginator(ABC):
         self._empty_pages = 0 if page.records else self._empty_pages + 1
         if self._empty_pages > MAX_EMPTY_PAGES and not self.finished:
             raise PaginationError(f"returned {self._empty_pages} empty pages in a row")
-
-
-def with_value(request: Request, value: object, param: str, body_path: str) -> Request:
-    """Return a request with a value of a paginator in it.
-
-    Args:
-        request: The request.
-        value: The value.
-        param: The query parameter that gets it; empty for none.
-        body_path: The place in the JSON body that gets it, if `param` is empty: names with dots
-            between them.
-    """
-    if param:
-        return request.with_params({param: value})
-    if body_path:
-        return replace(request, body=_with_member(request.body, body_path.split("."), value))
-    return request
-
-
-def _with_member(body: Any, names: list[str], value: object) -> Mapping[str, Any]:  # noqa: ANN401
-    members = body if isinstance(body, dict) else {}
-    name, *further = names
-    return {**members, name: _with_member(members.get(name), further, value) if further else value}
 
 
 def says_more(body: Any, path: str) -> bool | None:  # noqa: ANN401

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from tap_chat.http import responses
-from tap_chat.streams.paginators.base import Paginator, says_more, with_value
+from tap_chat.streams.paginators.base import Paginator, says_more
 from tap_chat.streams.paginators.pages import PaginationError
 from tap_chat.streams.paginators.repeats import RepeatDetector
+from tap_chat.streams.paginators.request_field import RequestField
 
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
@@ -31,8 +32,7 @@ class BaseCursorPaginator(Paginator):
 
     def __init__(self, cursor_param: str, cursor_body_path: str = "") -> None:
         super().__init__()
-        self._param = "" if cursor_body_path else cursor_param
-        self._body_path = cursor_body_path
+        self._field = RequestField(cursor_param, cursor_body_path)
         self._cursor: str | int | None = None
         self._cursors = RepeatDetector()
 
@@ -40,7 +40,7 @@ class BaseCursorPaginator(Paginator):
     def page_request(self, request: Request) -> Request:
         if self._cursor is None:
             return request
-        return with_value(request, self._cursor, self._param, self._body_path)
+        return self._field.set(request, self._cursor)
 
     @override
     def move_on(self, page: Page) -> bool:
@@ -100,6 +100,8 @@ class HeaderCursorPaginator(BaseCursorPaginator):
         cursor_key: The name of the header.
         cursor_param: The query parameter that takes the cursor.
     """
+
+    reads_headers = True
 
     def __init__(self, cursor_key: str = "next", cursor_param: str = "cursor") -> None:
         super().__init__(cursor_param)

@@ -90,6 +90,8 @@ class HeaderLinkPaginator(LinkPaginator):
         rel: The relation of the link to the next page.
     """
 
+    reads_headers = True
+
     def __init__(self, rel: str = "next") -> None:
         super().__init__()
         self._rel = rel.lower()

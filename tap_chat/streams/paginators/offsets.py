@@ -16,7 +16,6 @@ from tap_chat.streams.paginators.base import (
     NO_CONTENT,
     Paginator,
     says_more,
-    with_value,
 )
 from tap_chat.streams.paginators.list_order import ListOrder
 from tap_chat.streams.paginators.list_size import ListSize
@@ -27,6 +26,7 @@ from tap_chat.streams.paginators.pages import (
     RepeatedPageError,
 )
 from tap_chat.streams.paginators.recent_rows import RecentRows
+from tap_chat.streams.paginators.request_field import RequestField
 
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
@@ -84,10 +84,8 @@ class OffsetPaginator(Paginator):
         super().__init__()
         self.missing = NO_CONTENT
         self._limit = limit
-        self._limit_param = "" if limit_body_path else limit_param
-        self._limit_body_path = limit_body_path
-        self._offset_param = "" if offset_body_path else offset_param
-        self._offset_body_path = offset_body_path
+        self._limit_field = RequestField(limit_param, limit_body_path)
+        self._offset_field = RequestField(offset_param, offset_body_path)
         self._first = offset
         self._has_more_path = has_more_path
         self._maximum = maximum_offset
@@ -109,9 +107,8 @@ class OffsetPaginator(Paginator):
 
     @override
     def page_request(self, request: Request) -> Request:
-        request = with_value(request, self._limit, self._limit_param, self._limit_body_path)
-        offset = self._first + self._offset
-        return with_value(request, offset, self._offset_param, self._offset_body_path)
+        request = self._limit_field.set(request, self._limit)
+        return self._offset_field.set(request, self._first + self._offset)
 
     @property
     @override

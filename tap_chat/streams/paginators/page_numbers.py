@@ -15,11 +15,11 @@ from tap_chat.streams.paginators.base import (
     Paginator,
     says_more,
     stated_number,
-    with_value,
 )
 from tap_chat.streams.paginators.links import link_in, resolve_link
 from tap_chat.streams.paginators.pages import EMPTY_PAGE, Page, PaginationError, RepeatedPageError
 from tap_chat.streams.paginators.recent_rows import RecentRows
+from tap_chat.streams.paginators.request_field import RequestField
 
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
@@ -89,12 +89,11 @@ class PageNumberPaginator(Paginator):
         may_ignore_page: bool = False,
     ) -> None:
         super().__init__()
-        self._param = "" if page_body_path else page_param
-        self._body_path = page_body_path
+        self._field = RequestField(page_param, page_body_path)
         self._base = base_page
         self._first = base_page if page is None else page
         self._size = page_size
-        self._size_param = page_size_param
+        self._size_field = RequestField(page_size_param)
         self._total_path = total_path
         self._total_rows_path = total_rows_path
         self._next_url_path = next_url_path
@@ -119,10 +118,8 @@ class PageNumberPaginator(Paginator):
     @override
     def page_request(self, request: Request) -> Request:
         self._url = request.url
-        request = with_value(request, self._number, self._param, self._body_path)
-        if self._size is None:
-            return request
-        return with_value(request, self._size, self._size_param, "")
+        request = self._field.set(request, self._number)
+        return request if self._size is None else self._size_field.set(request, self._size)
 
     @override
     def advance(self, page: Page) -> Page:
@@ -250,7 +247,7 @@ class PageNumberPaginator(Paginator):
     def _check_link(self, link: object) -> None:
         """Check that a link leads to the next page: a page that is left out would be lost."""
         query = parse_qs(urlsplit(resolve_link(link, self._url)).query)
-        if query.get(self._param) != [str(self._number + 1)]:
+        if query.get(self._field.param) != [str(self._number + 1)]:
             raise PaginationError("returned a next link that does not lead to the next page")
 
 

@@ -24,7 +24,7 @@ class Page:
         body: The whole body. Where the records are left as JSON, they are missing in it.
         chunk: The records.
         keys: The primary key of each record.
-        headers: The headers of the response, by name in any case.
+        headers: The headers of the response, by name in any case, if its paginator reads them.
     """
 
     body: Any
