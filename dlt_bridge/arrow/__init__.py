@@ -1,1 +1,1 @@
-"""Singer records as Arrow tables. No dlt is known here."""
+"""Decodes Singer records to Arrow tables, without dlt."""

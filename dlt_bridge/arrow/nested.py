@@ -1,6 +1,6 @@
-"""Objects and arrays in types of their own: Arrow's structs and lists, or dlt's child tables.
+"""Objects and arrays as structs and lists of Arrow, or as objects for the child tables of dlt.
 
-By default they stay their JSON text, which is exact and fits every destination.
+By default they stay JSON texts, which are exact and fit every destination.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _struct(properties: dict[str, Any]) -> tuple[pa.DataType, Any] | None:
 
 
 def to_objects(table: pa.Table, nested: Collection[str]) -> list[dict[str, Any]]:
-    """Return the rows of a table as objects, whose nested values dlt makes rows of child tables of.
+    """Return the rows of a table as objects; dlt loads their nested values into child tables.
 
     Args:
         table: The rows.

@@ -1,4 +1,4 @@
-"""The types of columns: one table says all that differs between them.
+"""The types of columns, in one table with a row for each, and the choice between them.
 
 The types are dlt's (https://dlthub.com/docs/general-usage/schema#data-types). Objects, arrays,
 and mixed or undescribed values have no type of their own there, and are kept as JSON.
@@ -82,14 +82,14 @@ def _time_type(column_type: ColumnType) -> pa.DataType:
 
 @dataclass(frozen=True, slots=True)
 class TypeRow:
-    """What is particular to one data type.
+    """How the values of one data type are declared, decoded and converted.
 
     Attributes:
         declared: How a JSON Schema declares it: a type; or a type, a keyword and its value.
         json: The form of its values in JSON.
         strings: When a JSON string is a value of it: `if declared` as this type, or `if allowed` by
             a SCHEMA that declares this type.
-        arrow: Its Arrow type, or what makes it of precision and scale.
+        arrow: Its Arrow type, or a function that returns it for a precision and a scale.
         decoded: What msgspec decodes a value to. `Raw` keeps the JSON text: a float would not show
             whether it is exactly the number in the text.
         array: Converts decoded values to an Arrow array.

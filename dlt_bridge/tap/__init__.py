@@ -1,1 +1,1 @@
-"""The tap as a process, and the messages that it writes. No dlt is known here."""
+"""Runs a tap as a process, and reads its messages, without dlt."""
