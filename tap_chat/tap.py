@@ -29,7 +29,7 @@ from tap_chat.singer.stream_maps import GuardedMapper
 from tap_chat.singer.writer import MessageWriter, output_error, write_line
 from tap_chat.streams import state_scope
 from tap_chat.streams.fan_out import FanOut
-from tap_chat.streams.probes import verdict
+from tap_chat.streams.probes import run_probe
 from tap_chat.streams.session import Session
 
 if TYPE_CHECKING:
@@ -221,9 +221,9 @@ class TapChat(HookedTap):
         width = max(len(stream.section) for stream, _ in probed)
         ok = True
         for stream, probe in probed:
-            found = verdict(stream.client, probe)
-            write_line(found.line(width))
-            ok = ok and found.ok
+            result = run_probe(stream.client, probe)
+            write_line(result.line(width))
+            ok = ok and result.ok
         return ok
 
     @classmethod

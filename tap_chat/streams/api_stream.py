@@ -1,4 +1,4 @@
-"""Streams that send requests to an API through a client."""
+"""Streams that send requests to an API, through a client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class APIStream(ChunkedStream):
-    """A stream that holds a client, and builds its requests.
+    """A stream that holds a client and builds its requests.
 
     Args:
         tap: The tap.
@@ -75,7 +75,7 @@ class APIStream(ChunkedStream):
 
     @override
     def get_url(self, context: Context | None) -> str:
-        # With its placeholders: the client fills them, and the SDK would not quote them.
+        # With placeholders: the client fills and quotes them. The SDK would not quote the values.
         return f"{self.url_base}{self.path}"
 
     @property
@@ -84,17 +84,17 @@ class APIStream(ChunkedStream):
         return self.client.clock
 
     def new_request(self, context: Context | None) -> Request:
-        """Return the request of a list: that of `get_http_request`, as the client takes it.
+        """Return the request of a list: that of `get_http_request`, for the client.
 
         Args:
-            context: The parent's keys, which fill the placeholders of the path; or None.
+            context: The parent's keys, which fill the placeholders of the path, or None.
         """
         http = self.get_http_request(page=PageContext(context, None))
         headers, body = http.headers, http.data
         if isinstance(body, Mapping) and not self.payload_as_json:
             headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
             body = urlencode(body, doseq=True)
-        # Parameters that are encoded in a way of their own stay as they are.
+        # Parameters with an encoding of their own stay as they are.
         is_plain = type(http) is HTTPRequest and not http.safe_query_chars
         params = http.params if is_plain else http.encode_params()
         return Request(http.url, http.method, context or {}, params, headers, body)
@@ -116,7 +116,7 @@ class APIStream(ChunkedStream):
 
     @cached_property
     def request_counter(self) -> Counter:
-        """Counts the stream's requests, retries included, and logs the number now and then."""
+        """Counts the stream's requests, retries included, and logs their number now and then."""
         return self.get_http_request_counter()
 
     def _count_request(self) -> None:

@@ -1,4 +1,4 @@
-"""Streams that resume where the last run ended."""
+"""Streams with bookmarks in the STATE."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ if TYPE_CHECKING:
 
 
 class BookmarkedStream(APIStream):
-    """A stream with bookmarks in the STATE."""
+    """A stream that resumes where the last run ended."""
 
-    #: The keys of the stream's STATE that hold how far it was read.
+    #: The keys of its STATE that say how far the stream was read.
     bookmark_keys: ClassVar[tuple[str, ...]] = ("replication_key_value",)
-    #: How the bookmark moves.
+    #: The class of its bookmarks.
     bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
 
     def __init__(self, tap: Tap, session: Session) -> None:
-        self._doubted = False
-        self._began = datetime.now(UTC)
+        self._has_warned_of_clock = False
+        self._started = datetime.now(UTC)
         super().__init__(tap, session)
 
     @property
     def is_read(self) -> bool:
-        """Whether this run reads the stream, for itself or for what is reached through it."""
+        """Whether this run reads the stream, for itself or for its children."""
         return bool(self.selected or self.has_selected_descendents)
 
     @property
     def has_bookmarks(self) -> bool:
-        """Whether the STATE has marks of the stream, by which a run leaves out records."""
+        """Whether the STATE has bookmarks of the stream, by which a run skips records."""
         return self.replication_method == REPLICATION_INCREMENTAL
 
     @property
     def exclusions(self) -> Sequence[str]:
-        """What the settings leave out of the stream, as words that stay the same."""
+        """What the settings exclude from the stream, in words that never change."""
         return ()
 
     @cached_property
     @override
     def state_manager(self) -> Bookmarks:
-        """The keeper of this stream's state."""
+        """The bookmarks of this stream."""
         return self.bookmarks_class(
             bookmark_type=self.bookmark_type,
             start=self.first_bookmark,
@@ -76,31 +76,31 @@ class BookmarkedStream(APIStream):
 
     @property
     def bookmark_type(self) -> BookmarkType:
-        """What the bookmarks are made of."""
+        """The type of the bookmarks."""
         return DATETIMES if self.is_timestamp_replication_key else NUMBERS
 
     @property
     def starting_bookmark(self) -> Bookmark | None:
-        """Where this run starts; None to read everything."""
+        """The bookmark at which this run starts; None to read everything."""
         start: Bookmark | None = self.get_starting_replication_key_value(None)
         return start
 
     @property
     def planned_start(self) -> Bookmark | None:
-        """What `starting_bookmark` will be when the stream is synced."""
+        """The value of `starting_bookmark` when the stream will be synced."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
         return self.state_manager.find_start(self.saved_state, self.replication_key)
 
     @property
     def saved_state(self) -> dict[str, Any]:
-        """What the STATE has of this stream, which gets no part by that, as in `stream_state`."""
+        """The part of the STATE for this stream. Unlike `stream_state` it adds none."""
         known: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
         return known
 
     @property
     def first_bookmark(self) -> Bookmark | None:
-        """Where a first incremental run starts: at the setting `start_date`, if that is a time."""
+        """Where a first incremental run starts: at `start_date`, if bookmarks are times."""
         return normalise_datetime(self.start_date) if self.is_timestamp_replication_key else None
 
     @override
@@ -118,41 +118,41 @@ class BookmarkedStream(APIStream):
             self.state_manager.advance_to(self.replication_key, bookmark)
             self._session.write_state(self.tap_state)
 
-    def passed(self, known: datetime) -> datetime:
-        """Return a moment that is over at the server, so that a bookmark may be there.
+    def safe_time(self, known: datetime) -> datetime:
+        """Return a time that has passed at the server, so that a bookmark may stand there.
 
-        It is what the server's clock shows, unless that is wrong: far behind what is known. Then,
-        and where the server says nothing, it is what is known: no bookmark follows the clock of
-        this machine alone.
+        It is the time of the server's clock. If that is far behind a known time, or unknown, it is
+        the known time: no bookmark follows the clock of this machine alone.
 
         Args:
-            known: A moment that is over there, such as that of a record that it gave.
+            known: A time that has passed at the server, such as that of a record.
         """
-        told = self.clock.earliest
-        if told is not FAR and not is_behind(told, known):
-            return told
-        if not self._doubted:
-            self._doubted = True
+        server_time = self.clock.earliest
+        if server_time is not FAR and not is_behind(server_time, known):
+            return server_time
+        if not self._has_warned_of_clock:
+            self._has_warned_of_clock = True
             self.logger.warning(
                 "The responses of %s %s: its bookmark follows its records.",
                 self.name,
                 "do not say when they were sent (`Date`)"
-                if told is FAR
+                if server_time is FAR
                 else "say that they were sent days before what they hold (`Date`)",
             )
         return known
 
-    def ceiling(self, found: datetime) -> datetime:
-        """Return what the bookmark of a stream that is not read in windows may not pass.
+    def ceiling(self, latest: datetime) -> datetime:
+        """Return the latest time that the bookmark may have, if no windows move it.
 
         Args:
-            found: The latest moment in the records.
+            latest: The latest time in the records.
         """
-        told = self.clock.earliest
-        believed = told is not FAR and not is_behind(told, min(found, self._began))
-        return told if believed else self._began
+        server_time = self.clock.earliest
+        if server_time is FAR or is_behind(server_time, min(latest, self._started)):
+            return self._started
+        return server_time
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Return none: `Bookmarks` caps bookmarks itself, by the server's clock and in any unit."""
+        """Return None: `Bookmarks` caps bookmarks itself, by the server's clock and in any unit."""
         return

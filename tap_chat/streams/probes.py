@@ -1,4 +1,4 @@
-"""`tap-chat --test`: one request to each platform, one line of what is right or what to change."""
+"""`tap-chat --test`: one request to each platform, and one line with its result."""
 
 from __future__ import annotations
 
@@ -23,58 +23,62 @@ class Probe:
 
     Attributes:
         request: The request, as cheap as the API allows.
-        check: Checks the decoded body of the answer; raises a RequestError.
-        brings: What the answer brings, in words.
+        check: Checks the decoded body of the response; raises a RequestError.
+        contents: What the response holds, in words.
     """
 
     request: Request
     check: Callable[[Any], object]
-    brings: str
+    contents: str
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a probe showed.
+class ProbeResult:
+    """The result of a probe.
 
     Attributes:
         section: The platform's section in the config.
         ok: Whether its settings are right.
-        said: What is right, or what is wrong and what to change.
+        sentence: What is right, or what is wrong and what to change.
     """
 
     section: str
     ok: bool
-    said: str
+    sentence: str
 
     def line(self, width: int) -> str:
-        """Return the verdict as a line, with so much room for the name of the platform."""
-        return f"{self.section:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.said}"
+        """Return the result as a line.
+
+        Args:
+            width: The characters for the name of the platform.
+        """
+        return f"{self.section:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.sentence}"
 
 
-def verdict(client: Client, probe: Probe) -> Verdict:
+def run_probe(client: Client, probe: Probe) -> ProbeResult:
     """Send the request of a probe, once.
 
-    What may pass is not tried again: who tests can do so, and a retry may wait for a minute.
+    A transient failure is not retried: a retry may wait for a minute, and the user can test again.
 
     Args:
-        client: What sends it.
+        client: The client of the platform.
         probe: The probe.
     """
     started = time.monotonic()
     try:
         probe.check(client.send_once(probe.request, _decode))
     except RequestError as error:
-        said = str(error)
+        sentence = str(error)
     except (TransientError, RefusedError) as error:
-        said = f"{error} {error.remedy}".rstrip() + " The credentials could not be checked."
+        sentence = f"{error} {error.remedy}".rstrip() + " The credentials could not be checked."
     else:
         seconds = time.monotonic() - started
-        said = f"{client.settings.api_url} returned {probe.brings} in {seconds:.1f} s."
-        return Verdict(client.remedies.section, ok=True, said=said)
-    said = said.removeprefix(client.subject)
+        sentence = f"{client.settings.api_url} returned {probe.contents} in {seconds:.1f} s."
+        return ProbeResult(client.remedies.section, ok=True, sentence=sentence)
+    sentence = sentence.removeprefix(client.subject)
     # The parameters are the same in every test.
-    said = said.replace(f"?{probe.request.query}", "", 1)
-    return Verdict(client.remedies.section, ok=False, said=said)
+    sentence = sentence.replace(f"?{probe.request.query}", "", 1)
+    return ProbeResult(client.remedies.section, ok=False, sentence=sentence)
 
 
 def _decode(response: Response) -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Streams whose records are checked against their schema."""
+"""Streams that check their records against their schema."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
 
-# Characters shown of the name of a field that is not declared.
+# The most characters of an undeclared property's name to show.
 SHOWN_NAME = 60
 
 
 class RecordStream(BookmarkedStream):
-    """A stream that finds the records in a response, and checks each."""
+    """A stream that finds the records in a response and checks each of them."""
 
-    # Records are conformed when their page is checked. The SDK would do it once more, and turn
-    # numbers beyond a double's range into null.
+    # Records are conformed when their page is checked. The SDK would do so again, and turn numbers
+    # beyond a double's range into null.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: Where the records are in a page, names with dots between them; empty if they are the root.
+    #: The place of the records in a body: names with dots between them; empty for the root.
     records_path: str
-    #: Whether they may be the root, too.
+    #: Whether the records may be at the root, too.
     records_at_root: ClassVar[bool] = False
-    #: Keys of the parent that records get, whatever they say themselves.
+    #: The keys of the parent that each record gets, whatever it has itself.
     parent_keys: ClassVar[tuple[str, ...]] = ()
 
     @override
@@ -46,7 +46,7 @@ class RecordStream(BookmarkedStream):
         """Apply a catalog.
 
         Raises:
-            ConfigValidationError: It would spoil or lose records of this stream.
+            ConfigValidationError: The catalog would spoil or lose records of this stream.
         """
         keys, replication_key = self.primary_keys, self.replication_key
         super().apply_catalog(catalog)
@@ -57,8 +57,8 @@ class RecordStream(BookmarkedStream):
                 self.logger.warning(difference)
         self.primary_keys = keys
 
-    def page(self, request: Request, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
-        """Find and check the records of an answer.
+    def check_page(self, request: Request, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
+        """Find and check the records of a response.
 
         Args:
             request: The request, for errors.
@@ -66,10 +66,10 @@ class RecordStream(BookmarkedStream):
             context: The parent's keys, or None.
 
         Returns:
-            The page, whose records all have their keys and the declared types.
+            The page. All its records have their keys and the declared types.
 
         Raises:
-            RequestError: There is no list of records, or one does not fit its schema.
+            RequestError: There is no list of records, or a record does not fit its schema.
         """
         records = self.find_records(body)
         if not isinstance(records, list):
@@ -96,13 +96,13 @@ class RecordStream(BookmarkedStream):
         """Check records, and make a page of them.
 
         Args:
-            request: Where they came from, for errors.
+            request: Their request, for errors.
             records: The records.
             body: The decoded body.
-            first: The place of the first in the answer, for errors.
+            first: The number of the first record in the response, for errors.
 
         Raises:
-            RequestError: One does not fit its schema.
+            RequestError: A record does not fit its schema.
         """
         for index, record in enumerate(records, first):
             self.conform(request, index, record)
@@ -110,7 +110,7 @@ class RecordStream(BookmarkedStream):
         return Page(body, self.chunk(records), keys)
 
     def chunk(self, records: list[Record]) -> RecordChunk:
-        """Return a chunk of records that are decoded."""
+        """Return a chunk of decoded records."""
         key = self.replication_key
         return RecordChunk(records, [record.get(key) for record in records] if key else ())
 
@@ -144,9 +144,9 @@ class RecordStream(BookmarkedStream):
         """Conform a record to its schema.
 
         Args:
-            request: Where it came from, for errors.
-            index: Its place in the answer, for errors.
-            record: The record; undeclared fields are taken out of it.
+            request: Its request, for errors.
+            index: Its number in the response, for errors.
+            record: The record, which loses its undeclared properties.
 
         Raises:
             RequestError: It does not fit.
@@ -156,7 +156,7 @@ class RecordStream(BookmarkedStream):
         )
         if problem:
             said = f"gave a record (number {index} of the page) that {problem}"
-            # What has no key may be no record at all.
+            # An object without a key may be no record at all.
             keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
             remedy = self.record_remedy if keyed else self.records_remedy
             raise self.client.request_error(request, said, remedy)
@@ -175,10 +175,10 @@ class RecordStream(BookmarkedStream):
 
     @property
     def records_remedy(self) -> str:
-        """What to do when a page has no list of records, or of something else."""
+        """What to do if a response has no list of records, or another list."""
         return self.remedies.check_address
 
     @property
     def record_remedy(self) -> str:
-        """What to do when a record does not fit its schema."""
+        """What to do if a record does not fit its schema."""
         return ""

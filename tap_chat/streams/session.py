@@ -24,14 +24,14 @@ class Session:
 
     Attributes:
         settings: The platform's section of the config.
-        throttle: What keeps to the platform's rate limit.
-        start_date: Nothing older is read; None for all there is.
-        end_date: Where streams that are read in windows end.
+        throttle: The throttle of the platform.
+        start_date: The time before which nothing is read; None for no limit.
+        end_date: The time at which streams that are read in windows end.
         user_agent: The User-Agent of every request.
-        transport: What carries the requests.
-        fan_out: What reads pages ahead.
-        progress: What shows on a terminal how the run goes.
-        write_state: Writes a STATE message with this value.
+        transport: Sends the requests.
+        fan_out: Reads pages ahead.
+        progress: Shows on a terminal how the run goes.
+        write_state: Writes a STATE message with a value.
     """
 
     settings: PlatformSettings

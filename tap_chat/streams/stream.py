@@ -1,7 +1,7 @@
-"""ChatStream: the base of every platform's streams, which reads lists page by page.
+"""ChatStream, the base of all streams: it reads lists page by page.
 
-The loop over pages is our own, because the SDK's decodes a body after the retries are over, and
-once more in each paginator.
+It has a loop of its own, because the SDK's decodes a body only after the last retry, and again in
+each paginator.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tap_chat.streams.read_plans import Fetched, ReadPlan
 from tap_chat.streams.record_stream import RecordStream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
@@ -50,21 +50,21 @@ class ChatStream(RecordStream):
         session: What the platform's streams share in the run.
 
     Attributes:
-        missed: The contexts whose parents were asked for in vain.
-        asked: The number of contexts so far.
+        missing_contexts: The contexts whose parents do not exist any more.
+        context_count: The number of contexts so far.
     """
 
-    #: The settings that name the account, and what of it is read, besides `api_url`.
+    #: The settings that name the account and the part of it that is read, besides `api_url`.
     account_settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tap: Tap, session: Session) -> None:
-        self.missed: list[Context] = []
-        self.asked = 0
-        self._checking = threading.Lock()  # the check remembers what it has warned of
+        self.missing_contexts: list[Context] = []
+        self.context_count = 0
+        self._checking = threading.Lock()  # the conformer keeps the names it has warned of
         super().__init__(tap, session)
 
     def new_paginator(self) -> Paginator:
-        """Return a fresh paginator for one walk over the pages; by default there is one page."""
+        """Return a new paginator for one list. By default a list has one page."""
         return SinglePagePaginator()
 
     @override
@@ -74,55 +74,55 @@ class ChatStream(RecordStream):
             self.report()
 
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
-        """Read the records of one context; streams that are not read page by page override it.
+        """Read the records of one context. Streams that are not read page by page override it.
 
         Args:
             context: The parent's keys, or None.
         """
-        for page in self.pages(context):
+        for page in self.read_pages(context):
             yield page.chunk
 
-    def pages(self, context: Context | None) -> Iterator[Page]:
-        """Walk the pages of one context.
+    def read_pages(self, context: Context | None) -> Iterator[Page]:
+        """Read the pages of one context.
 
         Args:
             context: The parent's keys, or None.
 
         Yields:
-            Each page; none if the parent is gone, which is noted.
+            Each page; none if the parent does not exist any more.
 
         Raises:
             RequestError: A page can't be read, or is repeated.
         """
-        self.asked += 1
+        self.context_count += 1
         for page in self.read_ahead(self.plan(context)):
             if page is None and context is not None:
-                self.missed.append(dict(context))
+                self.missing_contexts.append(dict(context))
             elif page is not None:
                 yield page
 
     def read_ahead(self, plan: ReadPlan[T]) -> Iterator[T]:
-        """Read what a plan says, ahead of who asks for it.
+        """Read a plan, ahead of the caller.
 
         Args:
             plan: The plan.
 
-        Yields:
-            Its values.
+        Returns:
+            An iterator of its values.
         """
         if self.ABORT_AT_RECORD_COUNT is not None:
-            # A test of the connection wants a record or two.
+            # The SDK's test of the connection needs one record or two.
             return (step.value for step in plan.start())
         return self._session.fan_out.read(plan)
 
     def plan(self, context: Context | None) -> ReadPlan[Page | None]:
-        """Return the plan of the pages of one context, and of all that follow from them.
+        """Return the plan of the pages of one context, and of the children of their records.
 
         Args:
             context: The parent's keys, or None.
 
         Returns:
-            The plan. A value is None where the parent is gone.
+            The plan. Its value is None if the parent does not exist any more.
         """
         reader = self.raw_reader
 
@@ -135,24 +135,23 @@ class ChatStream(RecordStream):
         def leads_to(page: Page | None) -> Iterator[ReadPlan[Any]]:
             for record in page.records if page else ():
                 for child_context in self.generate_child_contexts(record, context):
-                    for stream in self._foreseen:
+                    for stream in self._prefetched_children:
                         yield stream.plan(child_context)
 
         keys = frozenset(context.items()) if context else None
-        return ReadPlan((self.name, keys), steps, leads_to if self._foreseen else None)
+        return ReadPlan((self.name, keys), steps, leads_to if self._prefetched_children else None)
 
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
-        """Yield the plans that this stream will read first when it is synced, if they are known.
+        """Yield the plans that this stream reads first when it is synced, as far as they are known.
 
-        It is asked for them when the first stream is, so that streams need not wait for each other.
-        By default none are known.
+        They are asked for when the first stream is synced, so that no stream waits for another.
         """
         yield from ()
 
     @cached_property
-    def _foreseen(self) -> list[ChatStream]:
-        """The child streams that are read for every record."""
-        # A stream map may have a filter, and the children of what it leaves out are not read.
+    def _prefetched_children(self) -> list[ChatStream]:
+        """The child streams that are read for each record."""
+        # A stream map may filter records, and their children are not read.
         if type(self.stream_maps[0]) is not SameRecordTransform:
             return []
         return [
@@ -168,18 +167,18 @@ class ChatStream(RecordStream):
         context: Context | None = None,
         reader: RawRecordReader | None = None,
     ) -> Iterator[Fetched[Page]]:
-        """Walk pages, one request each.
+        """Read the pages of a list, with one request each.
 
         Args:
             list_request: The request of the list, without pagination.
             context: The parent's keys, or None.
-            reader: What reads pages without decoding their records; None to decode them.
+            reader: Reads pages without decoding their records; None to decode them.
 
         Yields:
             Each page.
 
         Raises:
-            MissingError: The parent is gone.
+            MissingError: The parent does not exist any more.
             RequestError: A page can't be read, or is repeated.
         """
         paginator = self.new_paginator()
@@ -187,30 +186,31 @@ class ChatStream(RecordStream):
         def read(response: Response) -> tuple[int, Any, Headers]:
             # Headers take more memory than a small page, which may wait for its reader.
             body, headers = response.body, response.headers if paginator.reads_headers else {}
-            if not body and HTTPStatus.NOT_FOUND in paginator.missing:
+            if not body and paginator.may_be_past_end:
                 return 0, None, headers
             page = reader.read(body, context) if reader else None
             return len(body), page or responses.decode(body), headers
 
-        gone = frozenset({HTTPStatus.NOT_FOUND} if context is not None else ())
+        # A 404 says that the parent does not exist any more.
+        missing_parent = frozenset({HTTPStatus.NOT_FOUND} if context is not None else ())
         last = False
         while not last:
             request = paginator.page_request(list_request)
             try:
-                missing = paginator.missing | gone
+                missing = paginator.missing | missing_parent
                 size, body, headers = self.client.send(request, read, missing=missing)
-                said = None if isinstance(body, Page) else self._nothing(body, paginator.missing)
+                absence = None if isinstance(body, Page) else self._absence(body, paginator)
             except MissingError as error:
                 if error.status not in paginator.missing:
                     raise
-                size, said, headers = 0, error.predicate, {}
+                size, absence, headers = 0, error.predicate, {}
             try:
-                if said:
-                    page = paginator.miss(said)
+                if absence:
+                    page = paginator.miss(absence)
                 else:
                     if not isinstance(body, Page):
                         with self._checking:
-                            body = self.page(request, body, context)
+                            body = self.check_page(request, body, context)
                     page = paginator.advance(replace(body, headers=headers) if headers else body)
             except PaginationError as error:
                 remedy = error.remedy or self.paging_remedy
@@ -221,7 +221,7 @@ class ChatStream(RecordStream):
             yield Fetched(page, size, last)
 
     def _warn_of(self, paginator: Paginator) -> None:
-        """Log what a walk that has ended can't vouch for."""
+        """Log a warning if a list has ended before the stated number of rows."""
         if paginator.shortfall:
             self.logger.warning(
                 "The list of %s says that it has %d rows, and ended after %d. Some may be hidden, "
@@ -231,27 +231,25 @@ class ChatStream(RecordStream):
                 self.paging_remedy,
             )
 
-    def _nothing(self, body: Any, missing: Collection[int]) -> str | None:  # noqa: ANN401
-        """Return how an answer says that there is no such page, or None if it does not."""
-        if HTTPStatus.NOT_FOUND in missing:
-            if body is None:
-                return "returned nothing"
-            if responses.is_null(body, self.records_path):
-                return "returned null instead of the list"
-        # Of the first page a null alone says little: it stands beside errors, too.
-        elif missing and responses.is_null(body, self.records_path):
-            empty = responses.counts_none(body, self.records_path)
-            return "returned null instead of the list" if empty else None
+    def _absence(self, body: Any, paginator: Paginator) -> str | None:  # noqa: ANN401
+        """Return how a body says that its page does not exist, as a predicate, or None."""
+        if body is None and paginator.may_be_past_end:
+            return "returned nothing"
+        if not paginator.missing or not responses.is_null(body, self.records_path):
+            return None
+        # In a first page a null alone says little: errors have it, too.
+        if paginator.may_be_past_end or responses.counts_none(body, self.records_path):
+            return "returned null instead of the list"
         return None
 
     def report(self) -> None:
-        """Log what is left to say when the stream and its children are read."""
+        """Log the requests, the missing parents and the missing bookmarks, when all is read."""
         if self.request_count:
             self.request_counter.exit()
-        if self.missed:
+        if self.missing_contexts:
             self.logger.warning(
                 "%d times %s returned 404 Not Found: it is deleted, and was skipped.",
-                len(self.missed),
+                len(self.missing_contexts),
                 self.path,
             )
         if self.replication_key and (unusable := self.state_manager.unusable):
@@ -267,12 +265,12 @@ class ChatStream(RecordStream):
                 stream.report()
 
     def probe(self) -> Probe | None:
-        """Return how `tap-chat --test` asks the platform; None but for one of its streams."""
+        """Return the probe of `tap-chat --test`; None for all but one of a platform's streams."""
         return None
 
     @property
     def paging_remedy(self) -> str:
-        """What to do when the server does not page as it is asked to."""
+        """What to do if the server does not page as it should."""
         return "The server does not page as it should; it can't be read without losing records."
 
     @override

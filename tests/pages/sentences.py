@@ -41,7 +41,7 @@ MAKERS: dict[str, int | None] = {
 TELLERS = re.compile(r"_*((\w+_)?(problems?|errors?)(_\w+)?|differences|look_at|misfit|sentence)|_")
 #: Variables that hold a text before it is raised.
 NAMES = {
-    *("said", "predicate", "errors", "where"),
+    *("said", "predicate", "sentence", "errors", "where"),
     *("FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
     *("_SENTENCES", "_NO_SPACE"),
 }

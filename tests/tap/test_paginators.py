@@ -226,7 +226,7 @@ def read(server: Server, new_paginator: Callable[[], Paginator], body: Any = Non
     if body is not None:
         request = ListRequest(f"{server.url}/v1/messages", "POST", body=body)
         stream.new_request = lambda _: request
-    found = [record for page in stream.pages(None) for record in page.records]
+    found = [record for page in stream.read_pages(None) for record in page.records]
     return [json.loads(bytes(row)) if not isinstance(row, dict) else row for row in found]
 
 

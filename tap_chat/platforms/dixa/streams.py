@@ -115,7 +115,7 @@ class DixaConversationExport(ChatStream):
                 windows.halve(window)
                 written = written_before
             else:
-                passed = self.passed(datetime.fromtimestamp(newest // 1000, UTC))
+                passed = self.safe_time(datetime.fromtimestamp(newest // 1000, UTC))
                 self.advance_to(min(window.end, milliseconds(passed) - lag))
         if self._outside:
             self.logger.warning(
@@ -153,7 +153,7 @@ class DixaConversationExport(ChatStream):
             parts = iter([body])
         else:
             # Not an array: `page` finds one in the object, or raises an error.
-            yield self.page(request, body)
+            yield self.check_page(request, body)
             return
         first = 0
         for part in parts:
@@ -168,7 +168,7 @@ class DixaConversationExport(ChatStream):
     def probe(self) -> Probe:
         end = milliseconds(self.end_date)
         request = self._request_of(TimeWindow(end - MINUTE, end))
-        return Probe(request, partial(self.page, request), "the conversations of a minute")
+        return Probe(request, partial(self.check_page, request), "the conversations of a minute")
 
     def _request_of(self, window: TimeWindow) -> Request:
         return Request(

@@ -93,7 +93,7 @@ class FreshchatUsersConversations(FreshchatStream):
             for user in users.ids:
                 unsaved += USER_WEIGHT
                 missed = self._count_missed()
-                for page in self.pages({"user_id": user}):
+                for page in self.read_pages({"user_id": user}):
                     yield page.chunk
                     unsaved += CONVERSATION_WEIGHT * len(page.records)
                     self.warn_of_unaddressable("conversations", [row["id"] for row in page.records])
@@ -118,7 +118,7 @@ class FreshchatUsersConversations(FreshchatStream):
         Raises:
             RequestError: Too many requests got a 404.
         """
-        asked = {stream: stream.asked for stream in self._tree}
+        asked = {stream: stream.context_count for stream in self._tree}
         if self._count_missed():
             self._save(progress)
             yield from self._retry_missed()
@@ -152,10 +152,10 @@ class FreshchatUsersConversations(FreshchatStream):
 
     def _retry_missed(self) -> Iterator[RecordChunk]:
         """Send the requests again that got a 404 although the id was listed."""
-        missed = [(stream, context) for stream in self._tree for context in stream.missed]
+        missed = [(stream, context) for stream in self._tree for context in stream.missing_contexts]
         self.logger.info("%d requests returned 404 Not Found; they are sent again.", len(missed))
         for stream in self._tree:
-            stream.missed = []
+            stream.missing_contexts = []
 
         def plans(_: object) -> Iterator[ReadPlan[Page | None]]:
             for stream, context in missed:
@@ -165,7 +165,7 @@ class FreshchatUsersConversations(FreshchatStream):
         for _ in self.read_ahead(ReadPlan((self.name, "again"), lambda: iter([once]), plans)):
             for stream, context in missed:
                 if stream is self:
-                    for page in self.pages(context):
+                    for page in self.read_pages(context):
                         yield page.chunk
                 else:
                     stream.sync(context)
@@ -215,7 +215,7 @@ class FreshchatUsersConversations(FreshchatStream):
         self._session.write_state(self.tap_state)
 
     def _count_missed(self) -> int:
-        return sum(len(stream.missed) for stream in self._tree)
+        return sum(len(stream.missing_contexts) for stream in self._tree)
 
     def _missed_before(self, stream: ChatStream) -> ApproximateSet:
         """Return the users of whom the last whole pass missed records of a stream."""
@@ -266,4 +266,4 @@ class FreshchatUsersConversations(FreshchatStream):
 
 def missed_users(stream: ChatStream) -> Iterator[str]:
     """Yield the users of the requests of a stream that got a 404."""
-    return (context["user_id"] for context in stream.missed)
+    return (context["user_id"] for context in stream.missing_contexts)

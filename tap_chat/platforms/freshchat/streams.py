@@ -129,7 +129,7 @@ class FreshchatAccount(SingleObject):
     @override
     def probe(self) -> Probe:
         request = self.new_request(None)
-        return Probe(request, partial(self.page, request), "the account's configuration")
+        return Probe(request, partial(self.check_page, request), "the account's configuration")
 
 
 class FreshchatRoles(FreshchatStream):

@@ -156,7 +156,7 @@ class FreshchatUsers(FreshchatStream):
         """Return whether a user may have entered or moved in the list since it was asked for."""
         times = [read_datetime(user.get(name)) for name in TIMES]
         latest = max((time for time in times if time), default=None)
-        asked = min(self.clock.earliest, self._began) - CLOCK_TOLERANCE
+        asked = min(self.clock.earliest, self._started) - CLOCK_TOLERANCE
         return times[0] is None or latest is None or latest > asked
 
     def _note_incomplete(self, total: int, found: int) -> None:

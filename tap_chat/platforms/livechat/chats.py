@@ -127,7 +127,7 @@ class LiveChatChats(LiveChatStream):
         """Move the bookmarks to the end of a window whose records are written."""
         # All chats are written that ended before the last day was over in the earliest time zone.
         over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
-        passed = self.passed(datetime.fromtimestamp(self._newest, UTC))
+        passed = self.safe_time(datetime.fromtimestamp(self._newest, UTC))
         reached = int(min(over - EARLIEST_ZONE, self.end_date, passed).timestamp())
         for stream in self._selected_streams:
             if stream.has_bookmarks:

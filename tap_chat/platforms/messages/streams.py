@@ -128,7 +128,7 @@ class ChatMessages(ChatStream):
         if self.settings.filter_param and (start := self.planned_start) is not None:
             params[self.settings.filter_param] = inclusive_start(start)
         request = self.new_paginator().page_request(self.new_request(None)).with_params(params)
-        return Probe(request, partial(self.page, request), "messages")
+        return Probe(request, partial(self.check_page, request), "messages")
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:

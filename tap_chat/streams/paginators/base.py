@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_chat.http import responses
@@ -37,7 +38,7 @@ class Paginator(ABC):
         reads_headers: Whether it needs the headers of pages.
         finished: Whether no page follows.
         missing: The statuses by which the server may say that the page of the next request does
-            not exist. If 404 is one of them, so may an empty body, or a null in place of the list.
+            not exist.
     """
 
     reads_headers: ClassVar[bool] = False
@@ -98,6 +99,14 @@ class Paginator(ABC):
         """
         self.finished = True
         return EMPTY_PAGE
+
+    @property
+    def may_be_past_end(self) -> bool:
+        """Whether the next request may be past the end of the list.
+
+        Then an empty body, or a null in place of the list, says so, too.
+        """
+        return HTTPStatus.NOT_FOUND in self.missing
 
     @property
     def shortfall(self) -> tuple[int, int] | None:

@@ -60,7 +60,7 @@ class Tickets(HelpdeskStream):
     @override
     def probe(self) -> Probe:
         request = self.new_request(None)
-        return Probe(request, partial(self.page, request), "tickets")
+        return Probe(request, partial(self.check_page, request), "tickets")
 
     @override
     def generate_child_contexts(
