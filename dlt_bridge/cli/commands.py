@@ -141,7 +141,8 @@ def state(args: Namespace) -> None:
             drop_foreign_state(pipeline)
             pipeline.sync_destination()
             state_store.replace(pipeline, source, value, catalog.names, owner)
-        _say(f"The next run of {source} begins {'from this state' if args.new else 'anew'}.")
+        begins = "continues from this state" if args.new else "reads everything from the beginning"
+        _say(f"The next run of {source} {begins}.")
         return
     pipeline.sync_destination()
     kept = state_store.kept_in(current_state(pipeline), source)
@@ -222,7 +223,7 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
         try:
             credentials = json.loads(credentials)
         except ValueError:
-            raise BridgeError("--credentials begins as an object, but is no JSON.") from None
+            raise BridgeError("--credentials begins as an object, but is not valid JSON.") from None
     spec = PipelineSpec(
         destination=args.destination,
         pipeline=args.pipeline or args.name or default_source_name(_command(args)),

@@ -146,7 +146,7 @@ def adopt_destination_state() -> None:
             " was loaded or set back from elsewhere since. The tap %s.",
             pipeline.pipeline_name,
             describe_location(pipeline),
-            "goes on from the state that is committed there" if own else "begins anew",
+            "continues from the state that is committed there" if own else "begins from the start",
         )
         # The same object, because others have a reference to it.
         local.clear()

@@ -194,7 +194,7 @@ class TargetDlt(PluginBase):
                 value = json.loads(str(value))
             except ValueError:
                 raise BridgeError(
-                    f"The setting `{name}` begins as an object, but is no JSON."
+                    f"The setting `{name}` begins as an object, but is not valid JSON."
                 ) from None
         if name in CONTRACT["properties"] and value is not None:
             errors = list(schema_errors({name: value}, CONTRACT, self.name))

@@ -48,7 +48,7 @@ def test_discover_shows_the_streams(dlt: Command) -> None:
     assert json.loads(done.stdout) == {"streams": [entry(name, "INCREMENTAL") for name in "ab"]}
 
 
-def test_run_loads_and_says_what(dlt: Command) -> None:
+def test_run_loads_and_shows_what_was_loaded(dlt: Command) -> None:
     dlt.streams = ("a", "b", "c")
     printed = dlt.run(lines_of_two(1))
     name, rows, size, seconds, new = cells(printed, "a")
@@ -65,7 +65,7 @@ def test_run_loads_and_says_what(dlt: Command) -> None:
     assert dlt.given["state"]["bookmarks"]["a"] == {"x": 1}
 
 
-def test_names_may_be_as_those_of_taps(dlt: Command) -> None:
+def test_source_and_pipeline_may_have_the_name_of_a_tap(dlt: Command) -> None:
     printed = dlt.run([schema(), record(id=1)], "--pipeline", "tap-a", "--name", "tap-b")
     assert cells(printed, "a")[1] == "1"
     with duckdb.connect(str(dlt.folder / "tap_a.duckdb"), read_only=True) as database:
@@ -79,14 +79,14 @@ def test_rows_of_all_packages_are_added_up(dlt: Command) -> None:
     assert cells(printed, "all")[4] == "3 packages"
 
 
-def test_selected_streams_alone_are_loaded(dlt: Command) -> None:
+def test_only_selected_streams_are_loaded(dlt: Command) -> None:
     dlt.streams = ("a", "b")
     dlt.run(lines_of_two(1), "--select", "b")
     assert dlt.rows("select table_name from information_schema.tables where table_name < '_'") == []
     assert dlt.rows(f"select id from {DATA}.b") == [(1,)]
 
 
-def test_full_refresh_reads_one_stream_anew_and_leaves_the_others(dlt: Command) -> None:
+def test_full_refresh_reads_one_stream_again_and_leaves_the_others(dlt: Command) -> None:
     dlt.streams = ("a", "b")
     dlt.run(lines_of_two(1))
     dlt.run(lines_of_two(2), "--full-refresh", "a")
@@ -117,7 +117,7 @@ def test_config_comes_from_files_or_from_dlt(dlt: Command) -> None:
     assert dlt.given["config"] == {"key": "from dlt"}
 
 
-def test_state_can_be_seen_taken_set_and_cleared(dlt: Command) -> None:
+def test_state_can_be_shown_exported_set_and_cleared(dlt: Command) -> None:
     dlt.streams = ("a", "b")
     tap = dlt.plays([])
     assert dlt("singer", "state", tap).returncode == 1
@@ -150,7 +150,7 @@ def test_state_of_another_runner_can_be_set_before_the_first_run(dlt: Command) -
     assert dlt.rows("select table_name from information_schema.tables where table_name < '_'") == []
 
 
-def test_package_that_was_left_is_loaded_first(dlt: Command) -> None:
+def test_leftover_package_is_loaded_first(dlt: Command) -> None:
     """The run before could not load: its destination was taken by another program."""
     lines = [schema(), record(id=1), bookmark(a={"x": 1})]
     dlt.run(lines)
@@ -197,7 +197,7 @@ def test_stream_is_shown_once_with_the_name_of_its_table(dlt: Command) -> None:
     assert "\x1b" not in discovered + printed
 
 
-def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
+def test_run_prints_json_for_programs(dlt: Command) -> None:
     dlt.streams = ("a-1", "b")
     lines = [
         schema("a-1", v={"type": "integer"}),
@@ -220,7 +220,7 @@ def test_run_can_tell_a_program_what_was_loaded(dlt: Command) -> None:
     assert (second["table"], second["rows"], second["bytes"]) == ("b", 0, 0)
 
 
-def test_report_counts_warnings_and_values_beside(dlt: Command) -> None:
+def test_report_counts_warnings_and_values_in_variants(dlt: Command) -> None:
     """Over all packages of the run, and each once."""
     whole = schema(n={"type": ["integer", "null"]})
     lines = [whole, *(record(id=number, n=number) for number in range(20)), bookmark(a={"x": 0})]
@@ -235,13 +235,13 @@ def test_report_counts_warnings_and_values_beside(dlt: Command) -> None:
     assert (told["warnings"], told["values_beside"]) == (1, {"a.n__v_text": 2})
 
 
-def test_sizes_are_as_people_read_them() -> None:
+def test_sizes_are_shown_with_units() -> None:
     sizes = {0: "0 B", 999: "999 B", 1000: "1.0 kB", 1_531_886: "1.5 MB", 999_960: "1.0 MB"}
     assert {number: size(number) for number in sizes} == sizes
     assert size(5 * 10**15) == "5,000.0 TB"
 
 
-def test_file_is_that_of_the_working_folder(dlt: Command) -> None:
+def test_database_file_is_in_the_current_folder(dlt: Command) -> None:
     """dlt goes on with that of the folder in which a pipeline of the name had its first run."""
     lines = [schema(), record(id=1), bookmark(a={"x": 1})]
     dlt.run(lines)

@@ -26,7 +26,7 @@ WRONG = [
     ("run '", "The command of the tap can't be read"),
     ("run TAP --destination duckdbb", "There is no such destination. Did you mean `duckdb`?"),
     ("run TAP --destination snowflake", "pip install 'dlt[snowflake]'"),
-    ("run TAP --credentials {x", "--credentials begins as an object, but is no JSON."),
+    ("run TAP --credentials {x", "--credentials begins as an object, but is not valid JSON."),
     ("run TAP --dataset scripted_tap", "Choose another dataset"),
     ("run TAP --credentials nowhere/w.duckdb", "No such file or directory"),
     ("state TAP --set none.json", "state file none.json can't be read"),
@@ -70,7 +70,7 @@ def test_debug_shows_where_it_happened_and_no_values(dlt: Command) -> None:
     assert MESSAGE_TEXT not in done.stderr
 
 
-def test_what_an_error_says_of_rows_is_in_no_traceback() -> None:
+def test_tracebacks_hold_no_values_of_rows() -> None:
     def database() -> None:
         raise KeyError(MESSAGE_TEXT)
 

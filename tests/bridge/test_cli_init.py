@@ -75,7 +75,7 @@ def test_init_asks_for_what_the_destination_needs(dlt: Command) -> None:
     assert 'DESTINATION = "postgres"' in (dlt.folder / "tap_chat_pipeline.py").read_text()
 
 
-def test_init_leaves_what_is_there(dlt: Command) -> None:
+def test_init_changes_no_existing_file(dlt: Command) -> None:
     (dlt.folder / ".dlt").mkdir()
     secrets = dlt.folder / ".dlt" / "secrets.toml"
     secrets.write_text('[destination.postgres]\ncredentials = "s3cret"\n')
@@ -93,7 +93,7 @@ def test_init_leaves_what_is_there(dlt: Command) -> None:
     assert script.read_text() == "mine"
 
 
-def test_init_of_a_tap_that_tells_nothing_of_itself(dlt: Command) -> None:
+def test_init_of_a_tap_without_about(dlt: Command) -> None:
     tap = dlt.folder / "tap-plain"
     tap.write_text(f"#!{sys.executable}\nimport sys\nsys.exit(2)\n")
     tap.chmod(0o700)

@@ -65,7 +65,7 @@ def test_settings_are_found_in_variables(
     assert config_of_run(stage, tap) == {"api_key": "s3cret", "n": 5}
 
 
-def test_variables_count_more_than_files(
+def test_variables_override_files(
     stage: Stage, tap: list[str], project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(secrets=f'[sources.singer.{NAME}]\nconfig = {{api_key = "of the file"}}')
@@ -75,7 +75,7 @@ def test_variables_count_more_than_files(
 
 
 @pytest.mark.parametrize("given", [{"api_key": "of the argument"}, {}])
-def test_arguments_count_more_than_all(
+def test_arguments_override_everything(
     stage: Stage, tap: list[str], monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
     monkeypatch.setenv("SOURCES__SINGER__TAP_X__CONFIG", '{"api_key": "s3cret"}')
@@ -91,7 +91,7 @@ def test_settings_of_one_source_are_not_those_of_another(
     assert config_of_run(stage, tap) == {}
 
 
-def test_settings_may_be_of_all_sources(
+def test_settings_may_be_for_all_sources(
     stage: Stage, tap: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As dlt looks up all settings: from the innermost section outwards."""
@@ -105,7 +105,7 @@ def test_without_settings_a_tap_has_an_empty_config(stage: Stage, tap: list[str]
 
 
 @pytest.mark.parametrize(("setting", "value"), [("NESTED", "xml"), ("ABSENT", "soggy")])
-def test_setting_that_is_wrong_is_named(
+def test_wrong_setting_is_named(
     tap: list[str], monkeypatch: pytest.MonkeyPatch, setting: str, value: str
 ) -> None:
     monkeypatch.setenv(f"SOURCES__SINGER__TAP_X__{setting}", value)

@@ -103,7 +103,7 @@ def look(into: Database, *columns: str, table: str = "a") -> list[tuple[Any, ...
 
 @DUCKDB
 @pytest.mark.parametrize("way", WAYS)
-def test_table_that_was_dropped_is_made_anew(
+def test_dropped_table_is_created_again(
     tmp_path: Path, into: Database, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And has the types that the SCHEMA has now; the tap goes on from its bookmark."""
@@ -120,7 +120,7 @@ def test_table_that_was_dropped_is_made_anew(
 
 
 @BOTH
-def test_key_of_another_type_is_refused_until_the_table_is_gone(
+def test_key_of_another_type_is_refused_until_the_table_is_dropped(
     target: Target, into: Database
 ) -> None:
     target(*FIRST)
@@ -135,7 +135,7 @@ def test_key_of_another_type_is_refused_until_the_table_is_gone(
     assert look(into, "id", "v") == [("x", 7)]
 
 
-def test_command_makes_a_table_anew(dlt: Command) -> None:
+def test_full_refresh_creates_a_table_again(dlt: Command) -> None:
     dlt.run(FIRST)
     dlt.run(OTHER_TYPES, "--full-refresh", "a")
     assert dlt.rows(f"select id, v from {DATA}.a") == [("x", 7)]
@@ -153,7 +153,7 @@ def by_hand(dlt: Command, statement: str) -> None:
 
 
 @BOTH
-def test_columns_that_were_dropped_are_made_anew(
+def test_dropped_columns_are_created_again(
     target: Target, into: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     target(*FIRST)
@@ -179,7 +179,7 @@ def test_numeric_of_another_program_takes_decimals(target: Target, into: Databas
 
 
 @BOTH
-def test_table_of_another_program_is_loaded_into(target: Target, into: Database) -> None:
+def test_rows_are_loaded_into_a_table_of_another_program(target: Target, into: Database) -> None:
     """Its rows stay, its types hold, and a time without a zone is that of UTC."""
     into.execute(
         "create schema data",
@@ -206,7 +206,7 @@ def test_table_of_another_program_is_loaded_into(target: Target, into: Database)
 
 
 @BOTH
-def test_type_that_was_changed_by_hand_is_respected(target: Target, into: Database) -> None:
+def test_type_that_was_changed_by_hand_is_kept(target: Target, into: Database) -> None:
     lines = [schema(v=NUMBER), record(id=1, v=2), record(id=2, v=2.5)]
     target(*lines)
     into.execute("delete from data.a", "alter table data.a alter column v type bigint")
@@ -223,7 +223,7 @@ def test_type_that_would_round_is_refused(target: Target, into: Database) -> Non
 
 
 @BOTH
-def test_refresh_makes_a_table_anew_once(
+def test_refresh_creates_a_table_again_once(
     target: Target, into: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = [schema("b"), record("b", id=1)]
@@ -258,7 +258,7 @@ ACTIVATED = [{**ROW, "version": 7}, {"type": "ACTIVATE_VERSION", "stream": "a", 
         ("tables", TAGGED, "json", [TAGGED, ROW], "its column `_dlt_id` can't be null"),
     ],
 )
-def test_child_tables_that_would_not_belong_are_refused(
+def test_child_tables_without_links_are_refused(
     target: Target, into: Database, nested: str, first: Any, then: str, lines: Any, lacking: str
 ) -> None:
     target(first, ROW, nested=nested)
@@ -270,7 +270,7 @@ def test_child_tables_that_would_not_belong_are_refused(
 
 
 @DUCKDB
-def test_child_table_that_was_dropped_is_made_anew(target: Target, into: Database) -> None:
+def test_dropped_child_table_is_created_again(target: Target, into: Database) -> None:
     target(TAGGED, record(id=1, tags=[["a"], "b"]), nested="tables")
     into.execute("drop table data.a__tags", "drop table data.a__tags__list")
     # No row comes for it at first.
@@ -302,7 +302,7 @@ def test_more_columns_than_a_table_can_have_are_refused(target: Target) -> None:
     ],
     indirect=["warehouse"],
 )
-def test_what_a_database_refuses_is_said_without_values(
+def test_refusal_of_a_database_is_shown_without_values(
     target: Target, into: Database, columns: str, sentence: str
 ) -> None:
     into.execute("create schema data", f"create table data.a (id bigint, {columns})")
@@ -320,7 +320,7 @@ def test_table_on_which_a_view_depends_is_not_dropped(target: Target, into: Data
     assert "Drop what depends on it first, such as a view" in said
 
 
-def test_what_dlt_says_of_a_configuration_is_shown(stage: Stage) -> None:
+def test_text_of_dlt_about_a_configuration_is_shown(stage: Stage) -> None:
     """As lancedb does: there are no values in it."""
     failed = PipelineStepFailed(
         stage.pipeline, "load", "1", DestinationTerminalException("Enable this by\n ADD_IT=TRUE")
@@ -346,7 +346,7 @@ def test_leftovers_that_the_destination_never_takes_are_given_up(
 
 
 @DUCKDB
-def test_leftovers_that_nobody_sends_again_are_kept(tmp_path: Path, into: Database) -> None:
+def test_leftovers_that_are_not_sent_again_are_kept(tmp_path: Path, into: Database) -> None:
     stage = Stage(tmp_path, warehouse=into)
 
     def lines(number: int) -> DltSource:
@@ -367,7 +367,7 @@ def test_leftovers_that_nobody_sends_again_are_kept(tmp_path: Path, into: Databa
 
 @POSTGRES
 @pytest.mark.parametrize("nested", ["tables", "json"])
-def test_dlt_says_once_what_matters(into: Database, tmp_path: Path, nested: str) -> None:
+def test_warning_of_dlt_is_shown_once(into: Database, tmp_path: Path, nested: str) -> None:
     """With child tables all goes well; the other load fails in the end."""
     config = {**into.settings, "dataset_name": "9f1c-4c1e", "nested": nested}
     path = tmp_path / "target.json"
@@ -392,7 +392,7 @@ def test_dlt_says_once_what_matters(into: Database, tmp_path: Path, nested: str)
 
 
 @DUCKDB
-def test_leftovers_of_which_rows_are_there_are_kept(tmp_path: Path, into: Database) -> None:
+def test_leftovers_with_loaded_rows_are_kept(tmp_path: Path, into: Database) -> None:
     """Without a key, they would come twice."""
     stage = Stage(tmp_path, {"a": "INCREMENTAL", "b": "INCREMENTAL"}, into)
     lines = [schema(keys=()), record(id=1), schema("b", keys=(), v=TEXT), record("b", id=1, v="x")]
@@ -404,7 +404,7 @@ def test_leftovers_of_which_rows_are_there_are_kept(tmp_path: Path, into: Databa
     assert look(into, "id") == [(1,)]
 
 
-def test_refusal_that_passes_is_no_reason_to_give_up() -> None:
+def test_temporary_refusal_is_no_reason_to_give_up() -> None:
     assert is_understood(duckdb.TransactionException("TransactionContext Error: Conflict on t!"))
     assert not is_understood(
         duckdb.ConversionException(f"Conversion Error: Could not cast {SECRET}")

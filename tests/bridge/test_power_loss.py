@@ -107,7 +107,7 @@ CUTS = [emptied, halved, Path.unlink]
 @pytest.mark.parametrize("step", ["extract", "normalize"])
 @pytest.mark.parametrize("nested", ["json", "tables"])
 @pytest.mark.parametrize("cut", CUTS)
-def test_package_of_before_a_restart_may_be_damaged(
+def test_package_from_before_a_restart_may_be_damaged(
     machine: Machine, step: str, nested: Nested, cut: Callable[[Path], None]
 ) -> None:
     for path in machine.left(step, nested):
@@ -118,7 +118,7 @@ def test_package_of_before_a_restart_may_be_damaged(
     assert machine.rows == ALL
 
 
-def test_empty_file_of_rows_is_not_taken_for_none(machine: Machine) -> None:
+def test_emptied_file_of_rows_loses_no_rows(machine: Machine) -> None:
     """dlt itself loads it as no rows, and keeps the state."""
     [rows] = [path for path in machine.left("extract", "tables") if path.name.startswith("a.")]
     emptied(rows)
@@ -128,7 +128,7 @@ def test_empty_file_of_rows_is_not_taken_for_none(machine: Machine) -> None:
     assert machine.rows == ALL
 
 
-def test_destination_that_lost_a_commit_is_given_it_again(machine: Machine, tmp_path: Path) -> None:
+def test_lost_commit_is_loaded_again(machine: Machine, tmp_path: Path) -> None:
     machine.run()
     shutil.copy(machine.folder / "w.duckdb", tmp_path / "before")
     machine.run()
@@ -139,7 +139,7 @@ def test_destination_that_lost_a_commit_is_given_it_again(machine: Machine, tmp_
     assert machine.rows == ALL
 
 
-def test_package_of_a_machine_that_goes_on_is_loaded_first(
+def test_package_without_a_restart_is_loaded_first(
     machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine.left("normalize")
@@ -153,7 +153,7 @@ def test_package_of_a_machine_that_goes_on_is_loaded_first(
 
 
 @pytest.mark.parametrize("cut", [emptied, halved])
-def test_damage_that_the_destination_meets_is_given_up(
+def test_damage_that_the_destination_finds_is_given_up(
     machine: Machine, cut: Callable[[Path], None]
 ) -> None:
     """The tap sends the rows of the package again."""
@@ -165,7 +165,7 @@ def test_damage_that_the_destination_meets_is_given_up(
 
 
 @pytest.mark.parametrize("cut", [emptied, halved])
-def test_damage_that_is_met_is_one_sentence_with_its_remedy(
+def test_damage_is_one_sentence_with_a_remedy(
     machine: Machine, cut: Callable[[Path], None]
 ) -> None:
     [rows] = [path for path in machine.left("extract") if path.name.startswith("a.")]
@@ -217,7 +217,7 @@ for _ in range(2):
         ("dlt.load.load Load complete_package", "after"),
     ],
 )
-def test_kill_between_two_steps_loses_nothing_and_brings_nothing_twice(
+def test_kill_between_two_steps_loses_and_duplicates_nothing(
     tmp_path: Path, place: str, when: str
 ) -> None:
     command = [sys.executable, "-c", KILLED, str(tmp_path), *place.split(), when]

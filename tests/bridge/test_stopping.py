@@ -120,7 +120,7 @@ Load.complete_package = interrupted
 """
 
 
-def test_signal_of_which_the_database_makes_an_error_is_one(tmp_path: Path) -> None:
+def test_signal_that_the_database_turns_into_an_error_stops_the_run(tmp_path: Path) -> None:
     """DuckDB looks for signals while it works, and says that the query was interrupted."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"destination": "duckdb", "credentials": "w.duckdb"}))
@@ -161,9 +161,7 @@ DuckDbConnectionPool.__del__ = lost
 
 
 @pytest.mark.parametrize("signum", ["SIGTERM", "SIGINT"])
-def test_signal_that_comes_while_an_object_is_deleted_is_heeded(
-    tmp_path: Path, signum: str
-) -> None:
+def test_signal_within_a_destructor_stops_the_run(tmp_path: Path, signum: str) -> None:
     """Python ignores the exit that is raised there, and the target waits for a tap that waits."""
     config = tmp_path / "config.json"
     settings = {"destination": "duckdb", "credentials": "w.duckdb", "checkpoint_every": 0}

@@ -104,7 +104,7 @@ def counting(first: int, last: int) -> list[Any]:
     return lines
 
 
-def test_rows_are_loaded_and_the_last_state_is_passed_on(target: Target) -> None:
+def test_rows_are_loaded_and_the_last_state_is_written(target: Target) -> None:
     run = target(counting(1, 3))
     assert run.returncode == 0, run.stderr
     assert states(run) == [{"bookmarks": {"a": {"x": 3}}}]
@@ -113,12 +113,12 @@ def test_rows_are_loaded_and_the_last_state_is_passed_on(target: Target) -> None
     ]
 
 
-def test_each_checkpoint_passes_its_state_on(target: Target) -> None:
+def test_each_checkpoint_writes_its_state(target: Target) -> None:
     run = target(counting(1, 3), checkpoint_every=0)
     assert states(run) == [{"bookmarks": {"a": {"x": number}}} for number in (1, 2, 3)]
 
 
-def test_state_is_passed_on_only_when_its_rows_are_committed(target: Target) -> None:
+def test_state_is_written_only_after_its_rows_are_committed(target: Target) -> None:
     """Whoever reads a STATE finds its rows: the target waits for more lines then."""
     with subprocess.Popen(
         target.command(checkpoint_every=0), stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -157,9 +157,7 @@ print(connection.execute("select count(*) from data.a").fetchall()[0][0])
         pytest.param(b"Traceback (most recent call last):\n", id="with something else"),
     ],
 )
-def test_broken_input_commits_what_stands_before_the_last_state(
-    target: Target, broken: bytes
-) -> None:
+def test_broken_input_commits_what_is_before_the_last_state(target: Target, broken: bytes) -> None:
     run = target(as_bytes(counting(1, 2)) + broken, checkpoint_every=0)
     assert run.returncode == 1
     assert states(run) == [{"bookmarks": {"a": {"x": number}}} for number in (1, 2)]
@@ -184,7 +182,7 @@ def test_input_may_end_with_records_after_its_last_state(target: Target) -> None
         assert target.rows("select count(*), max(id) from data.a") == [(10_002, 10_002)]
 
 
-def test_state_is_passed_on_as_it_was_written(target: Target) -> None:
+def test_state_is_written_as_it_was_read(target: Target) -> None:
     value = '{"bookmarks": {"a": {"x": 1.10, "big": 123456789012345678}},  "ü": "\\u00fc"}'
     lines = as_bytes([schema(), record(id=1)]) + b'{"value": %b, "type": "STATE"}' % value.encode()
     run = target(lines)
@@ -293,7 +291,7 @@ def test_wrong_setting_is_one_sentence(
         (b'["s3cret"]', "is no JSON object."),
     ],
 )
-def test_config_that_is_none_is_one_sentence(
+def test_unreadable_config_is_one_sentence(
     target: Target, content: bytes | None, sentence: str
 ) -> None:
     path = target.folder / "c.json"
@@ -470,7 +468,7 @@ def closing(
         ("", "mkdir $TMPDIR/x; cd $TMPDIR/x; rmdir $TMPDIR/x;", b"The working folder is not there"),
     ],
 )
-def test_what_is_closed_or_gone_is_said(
+def test_closed_stream_or_missing_folder_is_one_sentence(
     target: Target, redirection: str, before: str, sentence: bytes
 ) -> None:
     run = closing(target, redirection, before)
@@ -503,7 +501,7 @@ LOG_OF_MELTANO = {
 }
 
 
-def test_log_says_what_was_loaded_and_where_and_names_an_error_one(
+def test_log_shows_what_was_loaded_and_where(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = target.folder / "log.json"

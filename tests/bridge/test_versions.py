@@ -24,7 +24,9 @@ def versioned(version: int, *numbers: int, v: str | None = None) -> list[Any]:
 
 
 @pytest.mark.parametrize("keys", [("id",), ()])
-def test_rows_of_older_versions_go_and_others_stay(stage: Stage, keys: tuple[str, ...]) -> None:
+def test_rows_of_older_versions_are_deleted_and_others_stay(
+    stage: Stage, keys: tuple[str, ...]
+) -> None:
     """As log-based taps do it: each run brings some rows, and says which version they are of."""
     head = schema(keys=keys, v=TEXT)
     stage.load([head, record(id=0), *versioned(1, 1, 2), activation(1)])
@@ -38,7 +40,7 @@ def test_rows_of_older_versions_go_and_others_stay(stage: Stage, keys: tuple[str
     assert stage.rows("select id from data.a") == []
 
 
-def test_older_version_within_one_run_goes_too(stage: Stage) -> None:
+def test_older_version_within_one_run_is_deleted_too(stage: Stage) -> None:
     head = schema(v=TEXT)
     lines = [head, *versioned(1, 1, 2), activation(1), *versioned(2, 2, 3), activation(2)]
     stage.load(lines)

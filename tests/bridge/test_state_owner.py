@@ -105,7 +105,7 @@ OTHER_DATASET = ("prod.duckdb", "other")
 @pytest.mark.parametrize(
     ("way", "other"), [("load", TEST), ("run", TEST), ("command", TEST), ("run", OTHER_DATASET)]
 )
-def test_places_take_turns(
+def test_locations_take_turns(
     world: World, way: Way, other: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for place in (PROD, other, other, PROD):
@@ -117,7 +117,7 @@ def test_places_take_turns(
     assert told or way == "command"
 
 
-def test_destination_is_set_back_to_a_backup(world: World) -> None:
+def test_destination_is_restored_from_a_backup(world: World) -> None:
     world.load("run")
     shutil.copy(world.folder / "w.duckdb", world.folder / "backup")
     for way in ("load", "run"):
@@ -138,7 +138,7 @@ def test_dataset_is_emptied_by_hand(world: World, way: Way) -> None:
         assert world.rows(dataset=dataset) == world.all
 
 
-def test_package_that_waits_is_of_its_place(world: World) -> None:
+def test_waiting_package_belongs_to_its_location(world: World) -> None:
     """And the place may be given as to `pipeline.run`."""
 
     def load_to(file: str, dataset: str, *, left: bool) -> None:
@@ -162,7 +162,7 @@ def test_package_that_waits_is_of_its_place(world: World) -> None:
         load_to(*place, left=False)
 
 
-def test_package_that_waits_for_its_place_is_loaded_there(world: World) -> None:
+def test_waiting_package_is_loaded_to_its_location(world: World) -> None:
     world.load("run")
     world.grow()
     world.pipeline("w.duckdb", "data").extract(world.source())
@@ -176,7 +176,7 @@ def test_package_that_waits_for_its_place_is_loaded_there(world: World) -> None:
 @pytest.mark.parametrize(
     "anew", [{"refresh": "drop_resources"}, {"write_disposition": "replace"}], ids=str
 )
-def test_stream_begins_anew_in_one_place(world: World, way: Way, anew: dict[str, Any]) -> None:
+def test_stream_is_reset_in_one_location(world: World, way: Way, anew: dict[str, Any]) -> None:
     """dlt empties its table, and forgets its bookmark, before the tap is read."""
     for place in (PROD, TEST):
         world.load("run", *place)
@@ -184,7 +184,7 @@ def test_stream_begins_anew_in_one_place(world: World, way: Way, anew: dict[str,
     assert world.rows(*PROD) == world.all
 
 
-def test_sources_of_a_pipeline_go_on_each_in_its_place(world: World) -> None:
+def test_sources_of_a_pipeline_continue_each_in_its_location(world: World) -> None:
     """What one source commits to a place is not the state that another has elsewhere."""
 
     def run(name: str, place: tuple[str, str]) -> None:
@@ -201,7 +201,7 @@ def test_sources_of_a_pipeline_go_on_each_in_its_place(world: World) -> None:
         assert world.rows(*TEST, table=name) == world.all
 
 
-def test_pipeline_that_lives_on_sees_what_others_have_loaded(world: World) -> None:
+def test_pipeline_object_sees_what_other_processes_loaded(world: World) -> None:
     """dlt asks the destination once for each pipeline object."""
     pipeline = world.pipeline("w.duckdb", "data")
     elsewhere = world.pipeline("w.duckdb", "data", folder="elsewhere")
@@ -212,7 +212,7 @@ def test_pipeline_that_lives_on_sees_what_others_have_loaded(world: World) -> No
 
 
 @pytest.mark.parametrize("way", ["load", "run"])
-def test_state_that_no_destination_keeps_is_of_its_place(
+def test_state_that_no_destination_keeps_belongs_to_its_location(
     world: World, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESTORE_FROM_DESTINATION", "false")
@@ -224,7 +224,7 @@ def test_state_that_no_destination_keeps_is_of_its_place(
     assert sorted(set(world.rows(*PROD))) == world.all
 
 
-def test_state_of_each_place_is_shown(world: World) -> None:
+def test_state_of_each_location_is_shown(world: World) -> None:
     def shown(file: str) -> Any:
         done = Command(world.folder)(
             *("singer", "state", "counting", "--json", "--pipeline", "p"),
@@ -240,7 +240,7 @@ def test_state_of_each_place_is_shown(world: World) -> None:
     assert shown("test.duckdb") == {"bookmarks": {"a": {"x": 9}}}
 
 
-def test_numbers_rise_though_the_clock_goes_back(
+def test_sequence_rises_even_if_the_clock_goes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By them the last version is known, also to another machine."""

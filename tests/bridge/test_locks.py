@@ -36,7 +36,7 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     return Target(tmp_path)
 
 
-def test_run_of_a_pipeline_that_is_under_way_is_refused(tmp_path: Path) -> None:
+def test_second_run_of_a_pipeline_is_refused(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     refused: list[str] = []
     other, source = stage.new_pipeline("pipelines"), stage.source([])
@@ -92,7 +92,7 @@ def test_lock_ends_with_its_holder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_target_waits_for_a_run_of_its_pipeline_to_the_same_place(target: Target) -> None:
+def test_target_waits_for_a_run_of_its_pipeline_to_the_same_location(target: Target) -> None:
     place = PipelineSpec(
         destination="duckdb",
         pipeline="target_dlt",
@@ -112,7 +112,7 @@ def test_target_waits_for_a_run_of_its_pipeline_to_the_same_place(target: Target
     assert target.rows("select id from data.a") == [(1,)]
 
 
-def test_staging_dataset_that_is_asked_for_stays(
+def test_staging_dataset_of_the_user_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def layout(name: str, destination: Any) -> Any:
