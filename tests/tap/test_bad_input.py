@@ -29,7 +29,7 @@ if TYPE_CHECKING:
             ["302 Found towards //x,", "chat.api_url"],
         ),
         (Fault(kind="html"), ["a web page instead of JSON", "chat.api_url"]),
-        (Fault(kind="null"), ["without a list of records at `data`", "records_path"]),
+        (Fault(kind="null"), ["no list of records at `data`", "records_path"]),
         (Fault(kind="empty"), ["not complete JSON", "max_retries"]),
         (Fault(kind="truncate"), ["not complete JSON", "max_retries"]),
         (Fault(kind="cut"), ["cut off", "max_retries"]),

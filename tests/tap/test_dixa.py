@@ -286,7 +286,7 @@ def test_rate_limit_of_the_settings_is_kept(tap: Runner) -> None:
         (Fault(kind="status", status=401), ["401 Unauthorized", "dixa.api_token"]),
         (Fault(kind="status", status=403), ["403 Forbidden", "dixa.api_token"]),
         (Fault(kind="html"), ["a web page instead of JSON", "dixa.api_url"]),
-        (Fault(kind="null"), ["without a list of records", "null"]),
+        (Fault(kind="null"), ["no list of records", "null"]),
         (Fault(kind="drop"), ["has no `id`, which is its key"]),
         (Fault(kind="replace", field="id", literal='"x"'), ["has string as `id`"]),
     ],
