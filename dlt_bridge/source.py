@@ -1,7 +1,7 @@
-"""Builds the dlt source of a tap: a driver that reads its messages, one transformer a stream.
+"""Builds the dlt source of a tap: one resource reads the tap, and one loads each stream.
 
-dlt hands every item of the driver to each selected transformer, so selection, hints, state and
-progress work for each stream while the tap runs just once.
+dlt hands each item of the driver to the transformer of each selected stream. So selection, hints,
+state and progress work for each stream, while the tap runs once.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from dlt_bridge.tables.items import StreamItems
     from dlt_bridge.tap.catalog import Stream
 
-# dlt keeps what it has looked up in a file, but for what is secret.
+# dlt writes the settings that it has looked up to a file, but for secrets.
 _Secret = Annotated[dict[str, Any], SecretSentinel]
 
 
-def singer(  # noqa: PLR0913 - what can be said of a tap
+def singer(  # noqa: PLR0913 - the settings of a tap
     tap: TapLike,
     config: Mapping[str, Any] | None = None,
     *,
@@ -61,72 +61,74 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
     patience: float | None = None,
     name: str | None = None,
 ) -> DltSource:
-    """Make a dlt source of a Singer tap, with one resource for each of its streams.
+    """Return a dlt source of a Singer tap, with one resource for each stream of the tap.
 
-    Types and keys come from the tap's SCHEMA messages, the place to go on from is kept in dlt's
-    state, and the last version of a key wins. Streams without a key are appended, or replaced if
-    they are read in full::
+    The tap runs once for each `pipeline.run`, whatever the number of its streams. Column types and
+    keys come from its SCHEMA messages, and its STATE is kept in dlt's state, so that the next run
+    goes on from there. Streams with a key are merged: the last version of a key wins. Streams
+    without a key are appended, or replaced if the tap reads them in full::
 
         pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="tap_chat_dataset")
         pipeline.run(singer("tap-chat", config={"chat": {...}}))
 
-    What is not given is looked up in dlt's configuration, in the section `sources.singer.<name>`:
-    `config` (in secrets.toml), `properties`, `renamed`, `select`, `nested`, `hard_delete`,
-    `absent`, `naming`, `on_name_collision`, `on_bad_stream`, `batch_places` and `patience`.
+    An argument that is None is looked up in dlt's configuration, in the section
+    `sources.singer.<name>`: `config` (in `secrets.toml`), `properties`, `renamed`, `select`,
+    `nested`, `hard_delete`, `absent`, `naming`, `on_name_collision`, `on_bad_stream`,
+    `batch_places` and `patience`.
 
     Args:
-        tap: The tap's executable, a command with its arguments, a Python module, or lines that a
-            tap has written: an open file, standard input, any iterable of texts or bytes.
-        config: The tap's settings.
-        catalog: The tap's catalog; by default the tap is asked with `--discover`. Streams that
-            it deselects are loaded only if `select` or `with_resources` asks for them.
-        discover: False for a tap that has no discovery. Then, as for lines, the streams are known
-            by their messages alone: one resource brings all their tables, unless `select` names
-            the streams.
+        tap: The executable of the tap, a command with its arguments, or a Python module; or lines
+            that a tap has written: an open file, standard input, or an iterable of texts or bytes.
+        config: The settings of the tap.
+        catalog: The catalog of the tap. By default the tap is run with `--discover`. A stream that
+            the catalog deselects is loaded only if `select` or `with_resources` names it.
+        discover: False for a tap without discovery. Its streams, like those of lines, are known
+            only from its messages: one resource loads all tables, unless `select` names the
+            streams.
         properties: True for an older tap, which takes its catalog by `--properties`.
-        renamed: True for a tap whose messages call streams by other names than its catalog, as
-            with stream maps. Then one resource brings all their tables, named as the messages say.
-        select: The streams to load; with a catalog, `*` and `?` stand for any characters. Those
-            that begin with `!` are left out, such as `["!orders"]` for all but one.
-        nested: What becomes of objects and arrays: `json` (the default) keeps their JSON text;
-            `native` makes structs and lists where schema and destination can; `tables` makes
-            dlt's child tables.
+        renamed: True for a tap whose messages give streams other names than its catalog, as with
+            stream maps. One resource then loads all tables, named as in the messages.
+        select: The streams to load. With a catalog, `*` and `?` are wildcards. A pattern that
+            begins with `!` excludes streams: `["!orders"]` loads all streams but one.
+        nested: How to load objects and arrays: `json`, the default, as JSON text; `native` as
+            structs and lists, where the SCHEMA and the destination allow it; `tables` as dlt's
+            child tables.
         hard_delete: Whether to delete rows with `_sdc_deleted_at`, and rows of older versions
             after an ACTIVATE_VERSION. None, the default, keeps the former and deletes the latter;
             False keeps both.
-        absent: What a property is that a record lacks, in streams with a key: `null` (the
-            default), or what its row has (`keep`). A record with `_sdc_deleted_at` leaves the
-            values of its row as they are, unless `hard_delete` is true.
+        absent: The value of a property that a record lacks, in streams with a key: `null`, the
+            default, or the value that its row has (`keep`). A record with `_sdc_deleted_at` leaves
+            the values of its row as they are, unless `hard_delete` is true.
         naming: The naming convention of tables and columns: one of dlt's, such as `snake_case` or
-            `direct`, or a module. By default that with which the pipeline began, or else the
-            bridge's own: snake_case, with the letters of all alphabets.
-        on_name_collision: What becomes of streams, or properties of a stream, that would have one
-            name in the destination: `refuse` (the default) loads nothing, `suffix` gives all but
-            the first a suffix that they keep.
-        on_bad_stream: What becomes of a stream with something that can't be loaded: `fail` (the
-            default) ends the run, `skip` leaves out the rest of the stream, and loads the others.
-            Then the run of `load` ends with an error; `pipeline.run` logs it.
-        batch_places: Folders and addresses (`s3://bucket/folder`) that BATCH messages may name
-            files in; besides the working folder, the one for temporary files, and the root of
-            the tap's `batch_config`.
-        patience: Seconds that the tap may take to end when it has closed its output, and that what
-            it leaves behind may hold it open; 60 by default.
-        name: The source's name, under which dlt keeps its state; by default the tap's.
+            `direct`, or a module. By default it is the one that the pipeline began with; a new
+            pipeline gets the bridge's, which is `snake_case` with the letters of all alphabets.
+        on_name_collision: What to do with streams, or properties of a stream, that have the same
+            name in the destination: `refuse`, the default, loads nothing; `suffix` adds a
+            permanent suffix to all but the first.
+        on_bad_stream: What to do with a stream that can't be loaded: `fail`, the default, ends the
+            run; `skip` skips the rest of the stream and loads the others. `load` then raises an
+            error at the end, and `pipeline.run` logs it.
+        batch_places: Folders and addresses (`s3://bucket/folder`) in which BATCH messages may name
+            files; besides the working folder, the temporary folder, and the root of the tap's
+            `batch_config`.
+        patience: Seconds to wait for the tap to end after it has closed its output, and for other
+            processes that hold the output open; 60 by default.
+        name: The name of the source, under which dlt keeps its state; by default the tap's.
 
     Returns:
-        The source, with resources named by `tap_stream_id`.
+        The source. Each resource has the `tap_stream_id` of its stream as its name.
 
     Raises:
-        TapError: The tap is not there, its discovery failed, or its command tells no name.
-        BridgeError: The catalog is not what Singer asks for, has no stream of a name in `select`,
-            or an argument is not what it should be.
+        TapError: The tap is not installed, its discovery failed, or its command has no name.
+        BridgeError: The catalog is not a Singer catalog, `select` names an unknown stream, or an
+            argument has a value that it can't have.
     """
     command = tap_command(tap)
     source_name = name or default_source_name(command)
     if config and not command:
         raise BridgeError("Lines take no config: the tap that wrote them had one.")
     given = {
-        # Of lines, it is not looked up.
+        # With lines, it is not looked up.
         "config": None if config is None and command else dict(config or {}),
         "select": checked_selection(select),
         "nested": nested,
@@ -141,10 +143,10 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
         "patience": patience,
     }
 
-    looked_up = given["config"] is None
+    is_looked_up = given["config"] is None
     resolved: dict[str, Any] = {}
 
-    def resources(  # noqa: PLR0913, PLR0917 - what dlt looks up, and gives by name
+    def resources(  # noqa: PLR0913, PLR0917 - dlt looks them up by name
         config: _Secret | None = None,
         select: list[str] | None = None,
         nested: str | None = None,
@@ -168,44 +170,46 @@ def singer(  # noqa: PLR0913 - what can be said of a tap
                 'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
                 ' read back. Choose nested="json".'
             )
-        advice = unconfigured(source_name) if looked_up and not config else ""
-        read: Tap | SingerLines = (
+        advice = unconfigured(source_name) if is_looked_up and not config else ""
+        reader: Tap | SingerLines = (
             Tap(command, config or {}, advice=advice, properties=properties, patience=patience)
             if command
             else _lines(tap)
         )
         select = checked_selection(select)
-        known: AnyCatalog = _catalog(read, catalog, select, discover=discover)
-        if renamed and isinstance(known, Catalog):
-            known = RenamedCatalog(known, known.select(select, every=catalog is None))
+        streams: AnyCatalog = _catalog(reader, catalog, select, discover=discover)
+        if renamed and isinstance(streams, Catalog):
+            streams = RenamedCatalog(streams, streams.select(select, every=catalog is None))
         resolved["naming"] = naming
         options = Options(
             nested=resolved["nested"],
             hard_delete=hard_delete,
             keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
-            everything=source_name if known.has_others else None,
-            refresh=read.refresh if isinstance(read, SingerLines) else (),
-            excluded=tuple(known.excluded) if known.has_others else (),
+            everything=source_name if streams.has_others else None,
+            refresh=reader.refresh if isinstance(reader, SingerLines) else (),
+            excluded=tuple(streams.excluded) if streams.has_others else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
-            places=batch_folders(config or {}, _checked_places(batch_places) or ()),
+            batch_folders=batch_folders(config or {}, _checked_places(batch_places) or ()),
         )
-        driver = _driver(read, known, options, naming)
+        driver = _driver(reader, streams, options, naming)
         yield driver
         if options.everything:
             yield common_transformer(options.everything, driver, options.applied)
-        for stream, selected in _streams(known, select, every=catalog is None):
+        for stream, selected in _streams(streams, select, every=catalog is None):
             yield stream_transformer(stream.name, driver, options.applied, selected=selected)
 
-    arguments: dict[str, Any] = {name: part for name, part in given.items() if part is not None}
-    made: DltSource = dlt.source(resources, name=source_name, section="singer")(**arguments)
-    made.schema = new_schema(source_name, resolved["naming"])
-    _nest(made, resolved["nested"])
-    return made
+    arguments: dict[str, Any] = {
+        argument: value for argument, value in given.items() if value is not None
+    }
+    source: DltSource = dlt.source(resources, name=source_name, section="singer")(**arguments)
+    source.schema = new_schema(source_name, resolved["naming"])
+    _set_nesting(source, resolved["nested"])
+    return source
 
 
 def unconfigured(name: str) -> str:
-    """Return what to say of a tap that fails and has no settings.
+    """Return the remedy for a tap that fails without settings.
 
     Args:
         name: The source's name.
@@ -216,13 +220,13 @@ def unconfigured(name: str) -> str:
     )
 
 
-def _nest(source: DltSource, nested: Nesting) -> None:
-    """Tell dlt what becomes of objects and arrays."""
+def _set_nesting(source: DltSource, nested: Nesting) -> None:
+    """Set how dlt loads objects and arrays."""
     if nested == "tables":
-        # Texts within objects stay texts, whatever they look like.
+        # A text within an object stays a text, even if it looks like a timestamp.
         source.schema.remove_type_detection("iso_timestamp")
         if source.max_table_nesting == 0:
-            source.max_table_nesting = None  # type: ignore[assignment]  # takes it away
+            source.max_table_nesting = None  # type: ignore[assignment]  # removes it
     else:
         source.max_table_nesting = 0
 
@@ -232,10 +236,10 @@ def _lines(tap: TapLike) -> SingerLines:
 
 
 def _checked_places(places: Sequence[str] | None) -> list[str] | None:
-    """Return places of BATCH files.
+    """Return the folders of BATCH files.
 
     Raises:
-        BridgeError: They are one text.
+        BridgeError: They are a text, not a list.
     """
     if isinstance(places, str):
         raise BridgeError(f'batch_places takes a list of places: batch_places=["{places}"].')
@@ -249,7 +253,7 @@ def _catalog(
     *,
     discover: bool,
 ) -> Catalog | NoCatalog:
-    """Return what is known of the streams before they are read."""
+    """Return the streams of the tap, as far as they are known before it is read."""
     if given is not None:
         return Catalog(given)
     if isinstance(tap, SingerLines) or not discover:
@@ -266,12 +270,12 @@ def _driver(
     def messages() -> Iterator[StreamItems | None]:
         refuse_other_convention(naming)
         if not is_current_convention(naming):
-            # A pipeline that began with another one takes no settings of the source.
-            _nest(dlt.current.source(), options.nested)
+            # A pipeline with another naming convention ignores the settings of the source.
+            _set_nesting(dlt.current.source(), options.nested)
         with reading(lambda: Driver(tap, catalog, options)) as packages:
             for items in packages:
                 yield items
-                # dlt may take the next item before it has handed this one to all transformers.
+                # dlt may ask for the next item before all transformers have taken this one.
                 while items.left:
                     yield None
 
@@ -281,7 +285,7 @@ def _driver(
 def _streams(
     catalog: AnyCatalog, select: Sequence[str] | None, *, every: bool
 ) -> Iterator[tuple[Stream, bool]]:
-    """Yield the streams that are resources of their own, and whether they are selected."""
+    """Yield the streams that have a resource of their own, and whether they are selected."""
     if not isinstance(catalog, Catalog):
         for name in catalog.names:
             yield catalog.stream(name), True
@@ -291,7 +295,7 @@ def _streams(
         yield stream, stream.name in chosen
 
 
-def _choice(name: str, value: str | None, known: Sequence[str]) -> Any:  # noqa: ANN401
-    if value is not None and value not in known:
-        raise BridgeError(f"{name} can only be one of {', '.join(known)}.")
-    return value or known[0]
+def _choice(name: str, value: str | None, choices: Sequence[str]) -> Any:  # noqa: ANN401
+    if value is not None and value not in choices:
+        raise BridgeError(f"{name} can only be one of {', '.join(choices)}.")
+    return value or choices[0]

@@ -140,12 +140,12 @@ def state(args: Namespace) -> None:
         with exclusive(pipeline):
             drop_foreign_state(pipeline)
             pipeline.sync_destination()
-            state_store.replace(pipeline, source, value, catalog.names, owner)
+            state_store.replace_state(pipeline, source, value, catalog.names, owner)
         begins = "continues from this state" if args.new else "reads everything from the beginning"
         _say(f"The next run of {source} {begins}.")
         return
     pipeline.sync_destination()
-    kept = state_store.kept_in(current_state(pipeline), source)
+    kept = state_store.saved_state(current_state(pipeline), source)
     if not kept:
         raise BridgeError(f"There is no state of {source} in {location}.")
     if args.json:

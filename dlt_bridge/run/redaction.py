@@ -13,7 +13,7 @@ from typing_extensions import override
 from dlt_bridge.destinations.dlt_private import hide_failures
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import causes_of, frames, sentence
-from dlt_bridge.tables.dlt_warnings import meant
+from dlt_bridge.tables.dlt_warnings import expected_warnings
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class _OneLine(logging.Filter):
 def one_line_logs() -> Iterator[None]:
     """Make dlt log each event in one line, and leave failures to the error that ends the run."""
     dlt_logger, one_line = logging.getLogger("dlt"), _OneLine()
-    dlt_logger.addFilter(meant)
+    dlt_logger.addFilter(expected_warnings)
     dlt_logger.addFilter(one_line)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What was read of the tap and not handed to dlt: lines, batches that are decoded, and rows."""
+"""All that was read of the tap and is not in dlt's hands: lines, batches and rows."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from dlt_bridge.arrow.workers import LineBatch
+    from dlt_bridge.tables.run_context import RunContext
     from dlt_bridge.tables.sink import Sink
 
 logger = logging.getLogger(__name__)
 
-#: Bytes that may wait in memory, of all streams together: of lines, and of decoded rows.
+#: The most bytes that wait in memory: lines and decoded rows of all streams.
 MOST_WAITING = 96 * 1024 * 1024
-#: Rows that are handed to dlt together, where memory allows. DuckDB keeps so many together itself:
-#: it takes row groups of just this size in two thirds of the time that most others need.
+#: Rows that are handed to dlt together, where memory allows. It is the size of DuckDB's own row
+#: groups: DuckDB loads them in two thirds of the time that most other sizes need.
 ROWS_TOGETHER = 122_880
 
 
 class _Task(NamedTuple):
-    """A batch that is decoded."""
+    """A batch that is being decoded."""
 
     sink: Sink
     batch: LineBatch
@@ -41,30 +42,27 @@ class _Task(NamedTuple):
 
 
 class Backlog:
-    """Decodes the lines of all streams, and hands their rows over before a STATE.
+    """Decodes the lines of all streams, and hands their rows to dlt.
 
     Args:
-        first: The first value of `_sdc_sequence`.
-        takers: How many transformers get each item.
-        everything: One resource takes the rows of all streams.
-        is_skipping: A stream that can't be loaded is skipped, and the others are loaded.
+        run: The run of the source.
 
     Attributes:
         sinks: The streams, by name.
-        states: The STATEs at which the package may end. Only rows before the last of them whose
-            lines are all decoded are handed over.
+        states: The STATEs at which the package may end. Rows are handed over up to the last STATE
+            before which all lines are decoded.
         skipped: The streams that are skipped, and why.
         sequence: The next value of `_sdc_sequence`.
     """
 
-    def __init__(self, first: int, takers: int, *, everything: bool, is_skipping: bool) -> None:
+    def __init__(self, run: RunContext) -> None:
         self.sinks: dict[str, Sink] = {}
         self.states = ReadStates()
         self.skipped: dict[str, BridgeError] = {}
-        self.sequence = first
-        self._takers = takers
-        self._everything = everything
-        self._is_skipping = is_skipping
+        self.sequence = run.first
+        self._options = run.options
+        # How many transformers get each item.
+        self._takers = 1 if run.options.everything else len(run.selected)
         self._decoder = DecoderPool()
         self._tasks: deque[_Task] = deque()
         # Bytes of lines that are not decoded, and of rows that were not handed over.
@@ -88,14 +86,14 @@ class Backlog:
             count: How many they are.
 
         Yields:
-            Rows; None where the package is to end, because too much waits for the next STATE.
+            Rows; None if the package is to end, because too much waits for the next STATE.
         """
         if sink.is_skipped:
             return
         self._size += len(lines)
         if sink.append(lines, number, count):
             self._decode(sink, full=True)
-            # While dlt writes a batch, the next is decoded.
+            # The next batches are decoded while dlt writes rows.
             self._take(leave=self._decoder.ahead)
             if sink.rows.count >= ROWS_TOGETHER:
                 yield from self._row_group(sink)
@@ -106,9 +104,9 @@ class Backlog:
                 yield None
 
     def flush(self, sink: Sink) -> Iterator[StreamItems | None]:
-        """Yield all rows of a stream before its SCHEMA changes; None where the package is to end.
+        """Yield all rows of a stream before its SCHEMA changes; None if the package is to end.
 
-        dlt must know the columns so far before it is told of others.
+        dlt must have the hints of its columns before it gets others.
         """
         self.decode(sink)
         reached = self._reached()
@@ -128,7 +126,7 @@ class Backlog:
         for stream, sink in self.sinks.items():
             for item in sink.last_items(is_over=is_over):
                 yield StreamItems({stream: item}, self._takers)
-        # What Arrow keeps for later, the destination needs now.
+        # Arrow keeps freed memory, which the destination needs.
         pa.default_memory_pool().release_unused()
 
     def decode(self, sink: Sink) -> None:
@@ -144,8 +142,8 @@ class Backlog:
         self._take()
 
     def skip(self, stream: str, error: BridgeError) -> None:
-        """Skip the rest of a stream because of an error, if the user asks for that; or raise it."""
-        if not self._is_skipping:
+        """Skip the rest of a stream because of an error; or raise it, if no stream is skipped."""
+        if not self._options.skip:
             raise error
         logger.error("%s The stream is skipped from here on.", error)
         self.skipped[stream] = error
@@ -163,10 +161,10 @@ class Backlog:
         )
 
     def salvage(self) -> bool:
-        """Decode what stands before the last STATE before which all can be decoded.
+        """Decode all lines before the last STATE that the package can end at, after an error.
 
         Returns:
-            Whether the package has such a STATE: the last of those that are left.
+            Whether there is such a STATE. It is the last one that is left.
         """
         if not self.states:
             return False
@@ -180,7 +178,7 @@ class Backlog:
         for sink, batch, sequence, table in tasks:
             if sink.is_skipped:
                 continue
-            # A decoder does one thing at a time, so that all must have ended.
+            # A decoder decodes one batch at a time, so all tasks must have ended.
             if table and not table.exception():
                 self._size += sink.add_rows(table.result(), batch.numbers)
                 continue
@@ -198,7 +196,7 @@ class Backlog:
             sink.close()
 
     def _decode(self, sink: Sink, *, full: bool = False) -> None:
-        """Begin to decode what waits of a stream: a full batch, or the rest."""
+        """Start to decode the lines of a stream: a full batch, or the rest."""
         batch = sink.batch()
         if batch:
             table = self._decoder.submit(batch, self.sequence, full=full)
@@ -206,7 +204,11 @@ class Backlog:
             self.sequence += batch.rows
 
     def _take(self, *, leave: int = 0) -> None:
-        """Give decoded rows to their sinks, in order, but for so many batches."""
+        """Give decoded rows to their sinks, in order.
+
+        Args:
+            leave: The number of batches that may stay undecoded.
+        """
         while len(self._tasks) > leave:
             sink, batch, _, task = self._tasks[0]
             table = cast("Future[pa.Table]", task)
@@ -219,9 +221,9 @@ class Backlog:
                 self._size += sink.add_rows(table.result(), batch.numbers)
 
     def _row_group(self, sink: Sink) -> Iterator[StreamItems]:
-        """Yield so many rows of a stream as are best together, if as many may go."""
+        """Yield `ROWS_TOGETHER` rows of a stream, if so many come before the last STATE."""
         for other in self.sinks.values():
-            # Streams of few records keep no other back.
+            # A stream with few records must not hold back the others.
             if self.states and (other.first_line or math.inf) < self.states.last.number:
                 self._decode(other)
         before = self._reached()
@@ -237,7 +239,7 @@ class Backlog:
         state = self.states.reached(min(undecoded, default=None))
         if state is None:
             return None
-        # One that can't be kept is an error before rows depend on it.
+        # If it can't be saved, that is an error before rows are committed with it.
         _ = state.value
         self.states.forget_before(state)
         return state.number
@@ -249,14 +251,14 @@ class Backlog:
 
         Args:
             sinks: The streams.
-            count: How many rows of each at most; by default, all.
-            before: The number of the line before which they must be; by default, any.
+            count: The most rows of each; None for all.
+            before: The number of the line that they come before; None for any.
         """
         items = {
             sink.stream.name: item for sink in sinks if (item := sink.item(count, before=before))
         }
         self._size -= sum(item.size for item in items.values())
-        if self._everything:
+        if self._options.everything:
             # One resource takes them all, one after the other.
             for stream, item in items.items():
                 yield StreamItems({stream: item}, 1)

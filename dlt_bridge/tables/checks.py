@@ -1,4 +1,4 @@
-"""What a table can't take, of a SCHEMA or a setting; refused before any row is sent."""
+"""Refusals before any row is sent: what a table or a run can't take."""
 
 from __future__ import annotations
 
@@ -25,71 +25,73 @@ if TYPE_CHECKING:
 
     from dlt_bridge.destinations.existing import ExistingTables
 
-#: How many columns a table can have at most, where it is not many thousands.
+#: The most columns that a table can have, in destinations that have a low limit.
 MOST_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
-#: Where the state of a package says which streams were read into it, by source.
+#: The key of a package's state for the streams that were read into it, by source.
 _READ = "dlt_bridge"
-#: dlt's columns by which rows and those of their child tables are known.
+#: dlt's columns that link rows to the rows of child tables.
 ROW, ROOT = "_dlt_id", "_dlt_root_id"
-#: dlt's setting to add it to Arrow tables.
+#: dlt's setting that adds `_dlt_id` to Arrow tables.
 ADDED = "normalize.parquet_normalizer.add_dlt_id"
 
 
-def refuse_many(stream: str, table: str, properties: Iterable[str]) -> None:
+def refuse_too_many_columns(stream: str, table: str, properties: Iterable[str]) -> None:
     """Refuse more columns than a table can have.
 
     Args:
-        stream: The stream, for the error.
+        stream: The stream.
         table: The name of its table.
         properties: The names of the columns of its SCHEMA.
 
     Raises:
-        MessageError: There are more.
+        MessageError: There are too many columns.
     """
     most = MOST_COLUMNS.get(destination_type())
     normalize = dlt.current.source_schema().naming.normalize_path
-    named = {normalize(name) for name in (*properties, SEQUENCE)} | set(stored_columns(table))
-    if most and len(named) > most:
+    names = {normalize(name) for name in (*properties, SEQUENCE)} | set(stored_columns(table))
+    if most and len(names) > most:
         raise MessageError(
-            f"Stream {stream}: its table would have {len(named):,} columns, but"
+            f"Stream {stream}: its table would have {len(names):,} columns, but"
             f" {destination_type()} has at most {most:,}. Deselect properties in the tap's catalog."
         )
 
 
-def refuse_unlinked(stream: str, table: str, existing: ExistingTables, *, merged: bool) -> None:
-    """Refuse child tables whose rows can't be known by those of the table.
+def refuse_child_tables(stream: str, table: str, existing: ExistingTables, *, merged: bool) -> None:
+    """Refuse child tables if their stored rows can't be linked to those of the table.
 
     Args:
-        stream: The stream, for the error.
+        stream: The stream.
         table: The name of its table.
         existing: The tables that are in the destination.
-        merged: Rows that are there make way for others.
+        merged: Rows of the package replace stored rows.
 
     Raises:
-        MessageError: Rows are there that lack what they are known by.
+        MessageError: Stored rows lack the column that links them.
     """
     schema = dlt.current.source_schema()
     row, root = map(schema.naming.normalize_identifier, (ROW, ROOT))
     for known in get_nested_tables(schema.tables, table):
-        lacking = row if known["name"] == table else root if merged else None
+        missing = row if known["name"] == table else root if merged else None
         filled = has_table_seen_data(known) or existing.has(str(known["name"]))
-        if lacking and filled and lacking not in known["columns"]:
+        if missing and filled and missing not in known["columns"]:
             raise MessageError(
                 f"Stream {stream}: its table `{known['name']}` was loaded without the column"
-                f" `{lacking}`, by which rows of child tables are known. Set nested, or the key, as"
+                f" `{missing}`, by which rows of child tables are known. Set nested, or the key, as"
                 f" it was before; or read the stream anew, into new tables: {ANEW}"
             )
 
 
-def refuse_linked(stream: str, table: str) -> None:
-    """Refuse rows as Arrow tables where a column of dlt's, which they have not, may not be null.
+def refuse_arrow_tables(stream: str, table: str) -> None:
+    """Refuse Arrow tables for a table that was loaded with child tables.
+
+    Its column `_dlt_id` can't be null, and Arrow tables lack it.
 
     Args:
-        stream: The stream, for the error.
+        stream: The stream.
         table: The name of its table.
 
     Raises:
-        MessageError: The table was loaded with child tables.
+        MessageError: It was loaded with child tables.
     """
     row = dlt.current.source_schema().naming.normalize_identifier(ROW)
     known = stored_columns(table).get(row, {})
@@ -102,18 +104,23 @@ def refuse_linked(stream: str, table: str) -> None:
 
 
 def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
-    """Refuse a key by which rows that are stored may be the same, where a merge can't mend that.
+    """Refuse a key that several stored rows may share, for a merge strategy that updates rows.
 
-    A destination that updates rows would make them equal, one by one, and keep them all.
+    The destination would update each of them, and keep them all.
+
+    Args:
+        stream: The stream.
+        table: The name of its table.
+        keys: The names of the key columns.
 
     Raises:
-        MessageError: The key lacks a column of the key that the table was loaded by.
+        MessageError: The key lacks a column of the key by which the table was loaded.
     """
     normalize = dlt.current.source_schema().naming.normalize_path
     stored = stored_columns(table)
     before = {name for name, column in stored.items() if column.get("primary_key")}
-    there = any(column.get("data_type") for column in stored.values())
-    if there and not (before and before <= {normalize(key) for key in keys}):
+    is_stored = any(column.get("data_type") for column in stored.values())
+    if is_stored and not (before and before <= {normalize(key) for key in keys}):
         raise MessageError(
             f"Stream {stream}: its table was loaded by the key {quoted(sorted(before)) or 'none'},"
             f" and now it is {quoted(keys)}. Rows that are the same by it would stay several here."
@@ -122,10 +129,10 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
 
 
 def refuse_structs() -> None:
-    """Refuse native nested values where the destination has no types for them.
+    """Refuse structs and lists in a destination that has no types for them.
 
     Raises:
-        BridgeError: It has not.
+        BridgeError: The destination has none.
     """
     if not capabilities().supports_nested_types:
         raise BridgeError(
@@ -135,11 +142,11 @@ def refuse_structs() -> None:
 
 
 def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
-    """Return the streams that the run wants, of the source that is being read.
+    """Return the streams to load, of the source that is being read.
 
     Args:
-        known: The resources that the source was made with.
-        again: What is read now comes again in a run from an earlier STATE.
+        known: The resources that the source was created with.
+        again: A run from an earlier STATE reads the same again.
 
     Raises:
         BridgeError: There is no destination, a resource has another name or takes rows from a
@@ -151,7 +158,7 @@ def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
             " name it first: dlt.pipeline(..., destination=...)."
         )
     resources = dlt.current.source().resources
-    # A resource that is given another name takes a copy of the driver along, with that name, too.
+    # A resource with another name takes rows from a copy of the driver, which has another name too.
     takers = {taker for giver, taker in resources.selected_dag if giver.startswith(DRIVER)}
     if strange := sorted(takers - set(known)):
         raise BridgeError(
@@ -169,7 +176,11 @@ def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
 
 
 def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
-    """Refuse a stream that was read into the package: its bookmark may be of another account."""
+    """Refuse a stream that was read into the package: its bookmark may be of another account.
+
+    Raises:
+        BridgeError: A source with the same name has read one of the streams.
+    """
     source, package = dlt.current.source().name, package_state()
     read = package.setdefault(_READ, {})
     before = read.setdefault(source, [])

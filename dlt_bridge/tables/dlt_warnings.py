@@ -1,4 +1,4 @@
-"""Warnings of dlt that are not for the user: those of what the bridge means to do."""
+"""Filters warnings of dlt about what the bridge does on purpose."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dlt_bridge.arrow.metadata_columns import SEQUENCE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Warnings of dlt that ask for nothing of the user: of a file format that the bridge wishes for,
-#: where dlt has a worse one; of columns without a value; and of what is refused by a sentence.
-_ASKING_NOTHING = re.compile(
+#: Warnings that ask nothing of the user: about a file format that the bridge asks for and dlt can't
+#: write; about columns without a value; and about what the bridge refuses in a sentence.
+_HARMLESS = re.compile(
     r"parquet file format was requested for table .* but ADBC driver"
     r"|The configured value `parquet` for `loader_file_format` is not supported for table"
     r"|This will degrade performance"
@@ -24,44 +24,44 @@ _ASKING_NOTHING = re.compile(
     r"|You are adding a root_key in column"
     r"|Due to normalization dataset name got changed from '.*_staging(_\w+)?' to"
 )
-#: What dlt says again and again, so that once is enough.
+#: A warning that dlt repeats; it is shown once.
 _ONCE = "Due to normalization dataset name got changed"
 
 
-class MeantWarnings(logging.Filter):
-    """Keeps dlt from warning of what is meant, and from saying one thing many times.
+class ExpectedWarnings(logging.Filter):
+    """Drops warnings about what the bridge does on purpose, and repeated warnings.
 
-    The hint of a column may be another than what Arrow says, and versions may be told apart that
-    are known to be the only ones.
+    The hint of a column may differ from its Arrow type, and a package that has each key once may
+    have a sort order.
 
     Attributes:
-        resources: Those of the bridge, of which the warning of hints is not heard.
+        resources: The resources of the bridge, for which warnings about hints are dropped.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.resources: set[str] = set()
-        self._said: set[str] = set()
+        self._shown: set[str] = set()
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        if _ASKING_NOTHING.search(text) or text in self._said:
+        if _HARMLESS.search(text) or text in self._shown:
             return False
         if text.startswith(_ONCE):
-            self._said.add(text)
+            self._shown.add(text)
         resource = text.removeprefix("In resource: ").partition(", when merging arrow schema")[0]
-        different = "several column hints were different" in text and resource in self.resources
-        sorted_out = SEQUENCE in text and "declared as already deduplicated" in text
-        # Of a format that is chosen for what a value or a user asks for.
-        slower = "native writer could not be found" in text
-        return not different and not sorted_out and not slower
+        is_hint = "several column hints were different" in text and resource in self.resources
+        is_deduplicated = SEQUENCE in text and "declared as already deduplicated" in text
+        # The format is chosen for a value, or by the user.
+        is_slower = "native writer could not be found" in text
+        return not is_hint and not is_deduplicated and not is_slower
 
 
-meant = MeantWarnings()
+expected_warnings = ExpectedWarnings()
 
 
-def expect_meant_hints(resources: Iterable[str]) -> None:
-    """Let dlt not warn of columns whose hints are meant, in these resources."""
-    meant.resources.update(resources)
-    logging.getLogger("dlt").addFilter(meant)
+def filter_warnings(resources: Iterable[str]) -> None:
+    """Drop warnings about hints of these resources, and repeated warnings, from now on."""
+    expected_warnings.resources.update(resources)
+    logging.getLogger("dlt").addFilter(expected_warnings)

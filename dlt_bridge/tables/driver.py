@@ -1,4 +1,4 @@
-"""Reads a tap once: its messages to the tables and bookmarks of the selected streams."""
+"""Reads a tap once, decides when a load package ends, and keeps the STATE of each package."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.tables import state_store
 from dlt_bridge.tables.backlog import Backlog
 from dlt_bridge.tables.checks import refuse_structs, streams_to_read
-from dlt_bridge.tables.dlt_warnings import expect_meant_hints
+from dlt_bridge.tables.dlt_warnings import filter_warnings
 from dlt_bridge.tables.router import Router
+from dlt_bridge.tables.run_context import RunContext
 from dlt_bridge.tables.state_messages import ReadState
 from dlt_bridge.tap.state import BOOKMARKS
 
@@ -32,20 +33,20 @@ if TYPE_CHECKING:
 
 
 class Driver:
-    """Reads a tap, and turns its messages into packages; made and used within a dlt resource.
+    """Reads a tap into load packages. It is created and used within a dlt resource.
 
-    The tap is started with the first package, and goes on running between packages. Where packages
-    may end before the tap does, what stands before its last STATE is committed whatever happens
-    after it, and a table is replaced only when all that replaces it was read.
+    The tap starts with the first package and goes on running between packages. With checkpoints,
+    all rows before the last STATE are committed, whatever happens after it; and a table is replaced
+    only when the tap has ended.
 
     Args:
         tap: The tap.
-        catalog: What is known of its streams.
-        options: How streams are to be loaded.
+        catalog: The streams of the tap, as far as they are known.
+        options: How streams are loaded.
 
     Attributes:
         ended: The tap was read to its end.
-        kept: The value of the STATE that the last package has brought, as JSON text.
+        kept: The value of the last STATE that was saved, as JSON text.
 
     Raises:
         BridgeError: The pipeline can't load the source, or two streams would be one table.
@@ -59,40 +60,34 @@ class Driver:
     ) -> None:
         self._tap = tap
         self._catalog = catalog
-        self._options = options.of_a_run()
         everything = options.everything
-        self._selected = streams_to_read(
+        selected = streams_to_read(
             [everything] if everything else catalog.names, again=tap.can_resend
         )
         adopt_destination_state()
         separate_staging(running_pipeline())
-        # Rising from run to run: the clock is faster than any tap.
-        self._first = state_store.first_number(time.time_ns() // 1000)
+        # Sequence numbers rise from run to run: the clock is faster than any tap.
+        first = state_store.first_sequence(time.time_ns() // 1000)
+        self._run = RunContext(options, selected, first)
         self._lines = tap.running(
-            catalog=catalog.to_tap(self._selected), state=state_store.read_state(self._selected)
+            catalog=catalog.to_tap(selected), state=state_store.read_state(selected)
         )
         self._settle_tables()
-        self._options.refreshing.begin()
+        self._run.refresh.begin()
         adapt_destination(destination_type())
         if options.nested == "native":
             refuse_structs()
-        expect_meant_hints(self._selected)
+        filter_warnings(selected)
         self._running = ExitStack()
         self._messages = self._read()
         self._state = ReadState()
         self._is_due: Callable[[], bool] | None = None
-        # Why no more can be read.
+        # The error of the last package, if the tap can't be read any further.
         self._failure: BridgeError | None = None
-        # The write dispositions of resources whose tables are replaced in the end.
+        # The write dispositions of resources whose tables are replaced when the tap has ended.
         self._replacing: dict[str, Any] = {}
-        takers = 1 if everything else len(self._selected)
-        self._backlog = Backlog(
-            self._first,
-            takers,
-            everything=everything is not None,
-            is_skipping=options.skip,
-        )
-        self._router = Router(catalog, self._selected, self._options, self._backlog, self._first)
+        self._backlog = Backlog(self._run)
+        self._router = Router(catalog, self._run, self._backlog)
         self.ended = False
         self.kept: str | None = None
 
@@ -100,21 +95,23 @@ class Driver:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
 
         Args:
-            due: Returns whether it is time for a checkpoint. By default the package is all that the
-                tap sends, and is committed only if the tap does not fail.
+            due: Returns whether it is time for a checkpoint. None for no checkpoints: the package
+                is all that the tap sends, and is committed only if the tap does not fail.
 
         Yields:
-            The rows of the streams in the tap's order. When the package ends, the STATE is kept
+            The rows of the streams in the tap's order. When the package ends, the STATE is saved
             in dlt's state.
 
         Raises:
-            TapError: The tap failed. dlt then commits nothing of this package; with checkpoints, an
-                earlier one has what stands before the tap's last STATE.
-            MessageError: It wrote something that can't be loaded; then, too, nothing is committed.
+            TapError: The tap failed. dlt commits nothing of this package. With checkpoints, an
+                earlier package has all rows before the last STATE.
+            MessageError: The tap wrote something that can't be loaded; nothing of this package is
+                committed either.
         """
         if self._failure:
             raise self._failure
         self._is_due = due
+        self._run.in_parts = due is not None
         backlog = self._backlog
         with ExitStack() as guard:
             guard.push(self._stopped)
@@ -128,12 +125,12 @@ class Driver:
             yield from backlog.finish(is_over=is_over)
             self._keep(is_over=is_over)
             if not is_over:
-                self._postpone_replacing(self._selected)
+                self._postpone_replacing(self._run.selected)
                 guard.pop_all()
                 return
-            self._postpone_replacing(self._selected & backlog.skipped.keys())
-        self._catalog.warn_of_missing(self._selected, {*backlog.sinks, *backlog.skipped})
-        self._options.refreshing.warn_of_missing()
+            self._postpone_replacing(self._run.selected & backlog.skipped.keys())
+        self._catalog.warn_of_missing(self._run.selected, {*backlog.sinks, *backlog.skipped})
+        self._run.refresh.warn_of_missing()
         if backlog.skipped and due:
             # dlt would commit nothing of the package if it were raised now.
             self._failure = backlog.skipped_error()
@@ -142,7 +139,7 @@ class Driver:
 
     @property
     def beside(self) -> Counter[str]:
-        """How many values did not fit their column so far, by the one that they are in."""
+        """The number of values that did not fit their column so far, by their variant column."""
         return Counter(
             {
                 f"{sink.schema.table}.{name}": count
@@ -154,35 +151,34 @@ class Driver:
 
     @property
     def warnings(self) -> int:
-        """How many warnings and errors the tap has logged."""
+        """The number of warnings and errors that the tap has logged."""
         return self._tap.warnings
 
     def close(self) -> None:
-        """Stop the tap, if it still runs, and drop what waits."""
+        """Stop the tap, if it still runs, and drop all lines and rows that wait."""
         with self._running:
             self._backlog.close()
 
     def _settle_tables(self) -> None:
-        """Decide, before anything is read, which tables the streams have."""
-        self._options.tables.clear()
-        # A stream that is to be skipped, if its table is another's, is known by its SCHEMA.
-        if not self._options.everything and not self._options.skip:
+        """Decide which tables the streams have, before anything is read."""
+        # If streams may be skipped, a table that holds other rows is an error of its stream alone.
+        if not self._run.options.everything and not self._run.options.skip:
             named = {
-                stream: self._options.resource(stream).table_name
-                for stream in sorted(self._selected)
+                stream: self._run.resource(stream).table_name
+                for stream in sorted(self._run.selected)
             }
-            self._options.settle(
+            self._run.settle(
                 {stream: name for stream, name in named.items() if isinstance(name, str)}
             )
 
     def _begin_package(self) -> None:
         self._backlog.begin_package()
         for name, disposition in self._replacing.items():
-            self._options.resource(name).apply_hints(write_disposition=disposition)
+            self._run.resource(name).apply_hints(write_disposition=disposition)
         self._replacing = {}
 
     def _filled(self) -> Generator[StreamItems, None, bool]:
-        """Yield the rows of a package, until it is to end; return whether the tap has ended."""
+        """Yield the rows of a package; return whether the tap has ended."""
         backlog = self._backlog
         for items in self._messages:
             if items is None:
@@ -205,16 +201,16 @@ class Driver:
             return explained
 
     def _stopped(self, *problem: Any) -> Any:  # noqa: ANN401
-        """Stop the tap as the end of a `with` does: it may know better what the problem is."""
+        """Stop the tap as the end of a `with` does: its own error may explain more."""
         try:
             return self._running.__exit__(*problem)
         finally:
             self._backlog.close()
 
     def _postpone_replacing(self, streams: Iterable[str]) -> None:
-        """Let dlt empty no table of these streams in this package, though no rows come for it."""
+        """Keep dlt from emptying the tables of these streams in this package, which has no rows."""
         for name in streams:
-            resource = self._options.resource(name)
+            resource = self._run.resource(name)
             disposition = resource.write_disposition
             if disposition == "replace" or (
                 isinstance(disposition, dict) and disposition.get("disposition") == "replace"
@@ -225,7 +221,7 @@ class Driver:
     def _read(self) -> Iterator[StreamItems | None]:
         """Yield the rows of the tap as they come; None where a package is to end."""
         lines = self._running.enter_context(self._lines)
-        for part in self._router.route(lines, in_parts=self._is_due is not None):
+        for part in self._router.route(lines):
             if not isinstance(part, ReadState):
                 yield part
                 continue
@@ -236,10 +232,10 @@ class Driver:
                     yield None
 
     def _keep(self, *, is_over: bool) -> None:
-        """Put the last STATE into dlt's state: it is committed with the rows before it."""
-        backlog, everything = self._backlog, self._options.everything
-        if backlog.sequence > self._first:
-            state_store.keep_number(backlog.sequence - 1)
+        """Save the last STATE in dlt's state: it is committed with the rows before it."""
+        backlog, everything = self._backlog, self._run.options.everything
+        if backlog.sequence > self._run.first:
+            state_store.save_sequence(backlog.sequence - 1)
         state = self._state if is_over else backlog.states.last
         if not state.line:
             return
@@ -247,18 +243,18 @@ class Driver:
         left_out = set(backlog.skipped)
         has_bookmarks = isinstance(value.get(BOOKMARKS), dict)
         if not is_over and has_bookmarks:
-            # What is replaced in the end was not loaded so far.
+            # Rows that replace a table are not loaded yet.
             left_out |= {name for name, sink in backlog.sinks.items() if sink.is_replaced}
         if left_out and everything:
             if not has_bookmarks:
-                # It is not known what in it is theirs.
+                # The STATE does not say which part of it is theirs.
                 return
-            value = state_store.without(value, left_out, self._catalog.streams_named)
+            value = state_store.without_streams(value, left_out, self._catalog.streams_named)
             text = json.dumps(value)
         self.kept = text
-        state_store.keep(value, self._selected - left_out, self._owner)
+        state_store.save_state(value, self._run.selected - left_out, self._owner)
 
     def _owner(self, key: str) -> str | None:
         """Return the stream that a bookmark is of, if it is of one that has a resource."""
         streams = self._catalog.streams_named(key)
-        return streams[0] if len(streams) == 1 and not self._options.everything else None
+        return streams[0] if len(streams) == 1 and not self._run.options.everything else None

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StreamItem:
-    """Rows of a stream for its transformer, and what dlt must know before it takes them.
+    """Rows of a stream for its transformer, with the hints that dlt needs before it takes them.
 
     Attributes:
-        rows: Arrow tables; objects, if nested values become tables of their own.
-        hints: Hints of the table; None if dlt has them.
-        size: Bytes of the rows.
+        rows: Arrow tables; or Python objects, from which dlt makes child tables.
+        hints: The hints of the table; None if dlt has them.
+        size: The size of the rows in bytes.
     """
 
     rows: list[Any]
@@ -26,17 +26,17 @@ class StreamItem:
 
 @dataclass(slots=True)
 class StreamItems:
-    """What the driver hands to the transformers: the rows of each stream.
+    """One item of the driver: the rows of several streams.
 
     Attributes:
-        by_stream: The parcel of each stream that has one.
-        left: How many transformers have not yet seen it.
+        by_stream: The items of the streams that have rows or hints.
+        left: How many transformers have not seen it.
     """
 
     by_stream: dict[str, StreamItem]
     left: int = 0
 
     def take(self, stream: str) -> StreamItem | None:
-        """Return the parcel of a stream, for its transformer."""
+        """Return the item of a stream, for its transformer; None if there is none."""
         self.left -= 1
         return self.by_stream.pop(stream, None)

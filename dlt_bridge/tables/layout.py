@@ -1,7 +1,4 @@
-"""The table that a stream becomes: what dlt and the destination know of it, and what can't be.
-
-All that is asked of dlt here is of the package that is being extracted.
-"""
+"""The tables that dlt's schema has, in the package that is being extracted."""
 
 from __future__ import annotations
 
@@ -63,7 +60,7 @@ def record_schema(
             )
         if kind := stored_kind or hinted_kind:
             kinds[column.name] = kind
-        # What the user asks for, values are read as.
+        # Values are read as the type that the user asks for.
         properties.append(replace(column, type=kind) if hinted_kind else column)
         variants[column.name] = {
             data_type: kind
@@ -85,7 +82,7 @@ def record_schema(
 
 
 def _kind(column: Mapping[str, Any]) -> ColumnType | None:
-    """Return the type of a column of dlt's, if it has one."""
+    """Return the type of a column of dlt's schema; None if it has none."""
     data_type = column.get("data_type")
     if data_type not in DATA_TYPES:
         return None
@@ -99,17 +96,17 @@ def _kind(column: Mapping[str, Any]) -> ColumnType | None:
 
 
 def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return the columns that dlt knows a table to have, by their names."""
+    """Return the columns that dlt's schema has of a table, by their names."""
     columns: Mapping[str, Mapping[str, Any]] = stored_table(table).get("columns", {})
     return columns
 
 
 def other_columns(table: str, known: Iterable[str]) -> dict[str, ColumnType]:
-    """Return the columns of a table that none of some names has, with their types.
+    """Return the types of the columns of a table that have none of some names.
 
     Args:
-        table: The table.
-        known: Names of columns, as the tap has them.
+        table: The name of the table.
+        known: Names of columns, before normalization.
     """
     normalize = dlt.current.source_schema().naming.normalize_path
     names = {normalize(name) for name in (*known, SEQUENCE, VERSION)}
@@ -121,12 +118,12 @@ def other_columns(table: str, known: Iterable[str]) -> dict[str, ColumnType]:
 
 
 def stored_table(table: str) -> Any:  # noqa: ANN401
-    """Return what dlt knows of a table, to be read or changed; empty if nothing."""
+    """Return the table of dlt's schema, which the caller may change; empty if there is none."""
     return dlt.current.source_schema().tables.get(table, {})
 
 
-def tell(table: str, resource: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
-    """Tell dlt of columns of a table, though no rows come for them yet.
+def add_columns(table: str, resource: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add columns to a table of dlt's schema before their rows come.
 
     Args:
         table: The name of the table.
@@ -135,17 +132,17 @@ def tell(table: str, resource: str, columns: Mapping[str, Mapping[str, Any]]) ->
     """
     schema = dlt.current.source_schema()
     normalize = schema.naming.normalize_path
-    made: Any = {
+    normalized: Any = {
         normalize(name): {**hints, "name": normalize(name)} for name, hints in columns.items()
     }
-    part: Any = {"name": table, "columns": made}
+    part: Any = {"name": table, "columns": normalized}
     if table not in schema.tables:
-        part = new_table(table, resource=resource, columns=list(made.values()))
+        part = new_table(table, resource=resource, columns=list(normalized.values()))
     schema.update_table(part, normalize_identifiers=False)
 
 
 def forget_conditions(table: str) -> None:
-    """Let go of what was true of the merge of an earlier package alone; dlt keeps it."""
+    """Remove the merge hints of the previous package, which dlt keeps in its schema."""
     stored = stored_table(table)
     for condition in MERGE_CONDITIONS:
         stored.pop(condition, None)

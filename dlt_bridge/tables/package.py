@@ -1,4 +1,4 @@
-"""What a load package holds of one stream: what dlt was told, and rows that are held back."""
+"""One stream's part of a load package: the hints that dlt has, and the rows held back."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from dlt_bridge.tables.hints import (
     type_hint,
 )
 from dlt_bridge.tables.items import StreamItem
-from dlt_bridge.tables.rows.completion import Completion
+from dlt_bridge.tables.rows.completion import RowCompletion
 from dlt_bridge.tables.rows.deduplication import Deduplicator, UniqueKeyTracker
-from dlt_bridge.tables.rows.missing_properties import complete_rows
+from dlt_bridge.tables.rows.stored_values import complete_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
-    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tables.run_context import RunContext
     from dlt_bridge.tables.table_schema import TableSchema
 
 #: What dlt calls the table of a stream in the SQL of a merge.
@@ -45,44 +45,41 @@ class Package:
     Args:
         stream: The name of the stream.
         schema: Its table.
-        options: How streams are loaded.
-        first: The first value of `_sdc_sequence` in the run.
-
+        run: The run of the source.
     """
 
-    def __init__(self, stream: str, schema: TableSchema, options: Options, first: int) -> None:
+    def __init__(self, stream: str, schema: TableSchema, run: RunContext) -> None:
         self._stream = stream
-        self._options = options
-        self._first = first
-        # dlt knows the table as it is by now, with these columns.
-        self._is_told = False
-        self._told_columns: set[str] = set()
-        # The greatest version that was activated, and the least that a row has.
+        self._run = run
+        # Whether dlt has the hints of the table as it is now, and which columns it has hints of.
+        self._has_hints = False
+        self._hinted_columns: set[str] = set()
+        # The greatest activated version, and the least version of a row.
         self._active: int | None = None
         self._oldest: int | None = None
         self._deduplicator: Deduplicator | None = None
-        self._completion: Completion | None = None
+        self._completion: RowCompletion | None = None
         self._keys = UniqueKeyTracker(schema.plan.keys if schema.plan.is_merged else ())
         self._file_format = destination.file_format(objects=self._as_objects)
         self._set_schema(schema)
 
     @property
     def _as_objects(self) -> bool:
-        """Rows are Python objects, of which dlt makes child tables."""
-        return self._options.nested == "tables"
+        """Whether rows are Python objects, from which dlt makes child tables."""
+        return self._run.options.nested == "tables"
 
     def _set_schema(self, schema: TableSchema) -> None:
         self._schema = schema
-        self._is_told = False
-        self._told_columns = set()
+        self._has_hints = False
+        self._hinted_columns = set()
         if schema.plan.needs_one_version and not self._deduplicator:
             self._deduplicator = Deduplicator(schema.plan.keys)
         if schema.decoder.record_schema.keep and not self._completion:
-            self._completion = Completion(schema.plan.keys)
+            self._completion = RowCompletion(schema.plan.keys)
         layout.forget_conditions(schema.table)
 
     def change_schema(self, schema: TableSchema) -> None:
-        """Go on with the rows of another SCHEMA.
+        """Take the rows of another SCHEMA.
 
         Raises:
             MessageError: The key is another, and rows of the package are held back by key.
@@ -96,25 +93,25 @@ class Package:
         self._keys.give_up()
         self._set_schema(schema)
 
-    def tell_columns(self) -> None:
-        """Tell dlt of the columns of rows that wait on disk, so that later ones get their types."""
+    def add_columns(self) -> None:
+        """Add the columns of rows on disk to dlt's schema, so that later rows get their types."""
         hints, decoder = self._hints(), self._schema.decoder
         columns = hints.applied().columns
         if hints.nested is None:
-            # Arrow tables would tell these types themselves.
+            # dlt would read these types from the Arrow tables.
             for name, kind in {**decoder.hinted_types, **decoder.observed.variants}.items():
                 columns[name] = {**columns.get(name, {}), **type_hint(kind)}
-        resource = self._options.everything or self._stream
-        layout.tell(self._schema.table, resource, columns)
+        resource = self._run.options.everything or self._stream
+        layout.add_columns(self._schema.table, resource, columns)
 
     def activate(self, version: int) -> None:
-        """Let rows of versions before this one go when the package is loaded."""
+        """Delete the rows of older versions when the package is loaded."""
         self._active = version if self._active is None else max(version, self._active)
-        # With the column of the versions, which the rows so far may not have.
-        self._is_told = False
+        # The hints now include the column of versions.
+        self._has_hints = False
 
     def item(self, tables: Sequence[pa.Table]) -> StreamItem:
-        """Return rows for dlt, with the hints of the table if dlt must know them.
+        """Return rows for dlt, with the hints of the table if dlt does not have them.
 
         Args:
             tables: The rows.
@@ -123,29 +120,29 @@ class Package:
         tables = [self._observed(table) for table in tables]
         if self._deduplicator:
             tables = []
-        if not self._is_told:
+        if not self._has_hints:
             item.hints = self._hints()
             schema = self._schema.decoder.schema
-            self._is_told, self._told_columns = True, set(schema.names)
+            self._has_hints, self._hinted_columns = True, set(schema.names)
             self._schema.is_new = False
             if not any(table.schema.equals(schema) for table in tables):
-                # With columns that the rows so far do not have, such as that of the versions.
+                # An empty table with all columns: some rows may lack the column of versions.
                 tables.append(schema.empty_table())
         for table in tables:
             item.rows += self._converted(table)
         return item
 
     def _observed(self, table: pa.Table) -> pa.Table:
-        """Note what rows say of the package, and return those that can go on now."""
+        """Observe the versions and keys of rows, and return the rows that are not held back."""
         if VERSION in table.schema.names:
             oldest = pc.min(table[VERSION]).as_py()
             if oldest is not None:
                 self._oldest = oldest if self._oldest is None else min(oldest, self._oldest)
         if self._completion:
             table = self._completion.add(table)
-            if self._completion.needed:
+            if self._completion.is_needed:
                 self._keys.give_up()
-        self._is_told &= self._told_columns.issuperset(table.schema.names)
+        self._has_hints &= self._hinted_columns.issuperset(table.schema.names)
         self.choose_format(table)
         if self._deduplicator:
             self._deduplicator.add(table)
@@ -158,10 +155,10 @@ class Package:
         empty_texts = destination.has_exact_csv()
         if self._file_format == CSV and needs_insert_values(table, empty_texts=empty_texts):
             self._file_format = VALUES
-            self._is_told = False
+            self._has_hints = False
 
     def last_items(self) -> Iterator[StreamItem]:
-        """Yield the rows that were held back; all others must have come before."""
+        """Yield the rows that were held back; `item` yields all others before."""
         hints: TableHints | None = None
         for table, hints in self._completed():
             if self._deduplicator:
@@ -171,16 +168,16 @@ class Package:
         if self._deduplicator:
             for table in self._deduplicator.tables():
                 yield StreamItem(self._converted(table), hints)
-        elif self._keys.worth_telling and self._is_told:
+        elif self._keys.is_worth_a_hint and self._has_hints:
             empty = self._converted(self._schema.decoder.schema.empty_table())
             yield StreamItem(empty, replace(self._hints(), deduplicated=True))
 
     def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
-        """Yield the rows that lacked something, and what dlt must know of their columns."""
+        """Yield the rows that were incomplete, completed, with the hints of their columns."""
         if self._completion is None:
             return
-        # Steps that add columns would add them to these rows a second time.
-        others = not self._options.applied_to(self._stream).rows_changed
+        # A step of the user that adds columns would add them to these rows a second time.
+        others = not self._run.applied_hints(self._stream).rows_changed
         rows = complete_rows(
             self._stream,
             self._schema.table,
@@ -198,7 +195,7 @@ class Package:
         return [to_insert_values(table) if self._file_format == VALUES else table]
 
     def _hints(self) -> TableHints:
-        schema, options = self._schema, self._options
+        schema, run = self._schema, self._run
         decoder, table = schema.decoder, schema.table
         hints = TableHints(
             schema.plan,
@@ -208,23 +205,23 @@ class Package:
             conditions=self._conditions(),
             nested=decoder.nested_columns if self._as_objects else None,
             file_format=self._file_format,
-            table=table if options.names_table(self._stream, table) else None,
+            table=table if run.needs_table_hint(self._stream, table) else None,
             stream=self._stream,
             properties=schema.renamed_properties,
         )
         if self._as_objects:
             merged = isinstance(hints.disposition, dict)
-            checks.refuse_unlinked(self._stream, table, options.existing, merged=merged)
+            checks.refuse_child_tables(self._stream, table, run.existing, merged=merged)
         else:
-            checks.refuse_linked(self._stream, table)
+            checks.refuse_arrow_tables(self._stream, table)
         return hints
 
     def _conditions(self) -> dict[str, str]:
-        """Return what decides which rows are in the table after a version was activated."""
+        """Return the SQL conditions of the merge: which rows it deletes, and which it loads."""
         keys = self._schema.plan.keys
         if self._active is None:
             return {"destination_scope": same_key(keys)} if self._is_ambiguous() else {}
-        conditions = {"destination_scope": older_versions(self._active, self._first, keys)}
+        conditions = {"destination_scope": older_versions(self._active, self._run.first, keys)}
         if self._oldest is not None and self._oldest < self._active:
             conditions["source_filter"] = not_older(self._active)
         return conditions

@@ -1,8 +1,8 @@
-"""Tables that are dropped and made anew, because the user asks for it: once for each asking.
+"""Tables that are dropped and created again, as the setting `refresh` asks: once, not in each run.
 
-A list of streams stays in a config. To drop their tables again in the next run, which has only
-what is new, would lose all else. So dlt's state keeps which streams were made anew, and a stream
-is not made anew twice while it stays in the list.
+The list of streams stays in a configuration. The next run gets only what is new, so dropping the
+tables again would lose all other rows. So dlt's state keeps which streams were refreshed, and no
+stream is refreshed twice while it stays in the list.
 """
 
 from __future__ import annotations
@@ -21,52 +21,52 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Where dlt's state has the streams that were made anew and are still in the list.
-MADE = "refreshed"
+#: The key of dlt's source state for the streams that were refreshed and are still in the list.
+REFRESHED = "refreshed"
 
 
-class Refreshing:
-    """Makes tables anew, in the run that it is made for.
+class Refresh:
+    """Drops tables in one run.
 
     Args:
-        streams: The streams whose tables are to be made anew.
+        streams: The streams whose tables are dropped and created again.
     """
 
     def __init__(self, streams: Collection[str] = ()) -> None:
-        self._asked = frozenset(streams)
-        self._met: set[str] = set()
+        self._streams = frozenset(streams)
+        self._seen: set[str] = set()
 
     def begin(self) -> None:
-        """Begin a package: forget what was made anew and is no longer asked for."""
+        """Forget the streams that were refreshed and are no longer in the list."""
         state = dlt.current.source_state()
-        if made := [name for name in state.get(MADE, ()) if name in self._asked]:
-            state[MADE] = made
+        if refreshed := [name for name in state.get(REFRESHED, ()) if name in self._streams]:
+            state[REFRESHED] = refreshed
         else:
-            state.pop(MADE, None)
+            state.pop(REFRESHED, None)
 
     def drop(self, stream: str, table: str) -> None:
-        """Let dlt drop a table and its child tables, if they are to be made anew.
+        """Let dlt drop a table and its child tables, if the stream is to be refreshed.
 
         Args:
             stream: The stream.
             table: The name of its table.
         """
-        if stream not in self._asked or stream in self._met:
+        if stream not in self._streams or stream in self._seen:
             return
-        self._met.add(stream)
-        made = dlt.current.source_state().setdefault(MADE, [])
-        if stream in made:
+        self._seen.add(stream)
+        refreshed = dlt.current.source_state().setdefault(REFRESHED, [])
+        if stream in refreshed:
             logger.warning(
                 "Stream %s: its table was made anew in an earlier run, so it is left as it is. Take"
                 " the stream out of the setting `refresh`; put in again later, it is made anew.",
                 stream,
             )
             return
-        made.append(stream)
+        refreshed.append(stream)
         schema = dlt.current.source_schema()
-        known: list[Any] = get_nested_tables(schema.tables, table)
-        schema.drop_tables([part["name"] for part in known])
-        package_state().setdefault(DROPPED, []).extend(known or [{"name": table, "columns": {}}])
+        tables: list[Any] = get_nested_tables(schema.tables, table)
+        schema.drop_tables([part["name"] for part in tables])
+        package_state().setdefault(DROPPED, []).extend(tables or [{"name": table, "columns": {}}])
         logger.warning(
             "Stream %s: its table `%s` is dropped and made anew, as the setting `refresh` says. It"
             " has what the tap sends from now on: let it send everything, without a state.",
@@ -75,8 +75,8 @@ class Refreshing:
         )
 
     def warn_of_missing(self) -> None:
-        """Warn of streams that are to be made anew, of which nothing came."""
-        if missing := sorted(self._asked - self._met):
+        """Warn of streams in the list of which the tap has sent nothing."""
+        if missing := sorted(self._streams - self._seen):
             logger.warning(
                 "The setting `refresh` names %s, of which the tap sent nothing: their tables stay.",
                 ", ".join(missing),

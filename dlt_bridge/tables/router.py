@@ -1,4 +1,4 @@
-"""Hands each line of a tap to what takes it: records and versions to their sinks."""
+"""Routes the lines of a tap: records, batches and versions to the sinks of their streams."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from dlt_bridge.tap.messages import (
 from dlt_bridge.tap.record_prefixes import RecordPrefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from dlt_bridge.tables.backlog import Backlog
     from dlt_bridge.tables.items import StreamItems
-    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tables.run_context import RunContext
     from dlt_bridge.tap.catalog import AnyCatalog
     from dlt_bridge.tap.messages import Message
 
@@ -40,42 +40,33 @@ class Router:
     """Routes the lines of a tap.
 
     Args:
-        catalog: What is known of the tap's streams.
-        selected: The streams to load.
-        options: How streams are loaded.
-        backlog: Holds the streams that have begun.
-        first: The first value of `_sdc_sequence` in the run.
+        catalog: The streams of the tap, as far as they are known.
+        run: The run of the source.
+        backlog: Holds the sinks.
     """
 
     def __init__(
         self,
         catalog: AnyCatalog,
-        selected: Collection[str],
-        options: Options,
+        run: RunContext,
         backlog: Backlog,
-        first: int,
     ) -> None:
         self._catalog = catalog
-        self._selected = selected
-        self._options = options
+        self._run = run
         self._backlog = backlog
-        self._first = first
-        self._in_parts = False
-        # The last SCHEMA line of each stream, what its RECORDs begin with, and the last STATE line.
+        # The last SCHEMA line of each stream, the prefixes of RECORDs, and the last STATE line.
         self._schema_lines: set[bytes] = set()
         self._prefixes: RecordPrefixes[Sink] = RecordPrefixes()
         self._state_line = b""
         # The types of messages that Singer does not have.
         self._other_kinds: set[str] = set()
 
-    def route(self, blocks: Iterable[bytes], *, in_parts: bool) -> Iterator[RouterOutput]:
+    def route(self, blocks: Iterable[bytes]) -> Iterator[RouterOutput]:
         """Route lines, and yield rows and STATEs as they come.
 
         Args:
             blocks: Whole lines, as many together as the tap has written.
-            in_parts: The run may commit packages before the tap has ended.
         """
-        self._in_parts = in_parts
         for number, count, line in self._prefixes.split(blocks):
             sink = self._prefixes.taker(line)
             if sink:
@@ -88,7 +79,7 @@ class Router:
     def _message(
         self, message: Message | OtherMessage, line: bytes, number: int
     ) -> Iterator[RouterOutput]:
-        """Hand a message to what takes it; most RECORDs are not decoded, and don't come here."""
+        """Route a decoded message. Most RECORDs are routed by their prefix and are not decoded."""
         if isinstance(message, OtherMessage):
             self._warn_of_other(message, number)
         elif isinstance(message, State):
@@ -117,7 +108,7 @@ class Router:
                 self._prefixes.add(line, message.stream, sink)
                 yield from backlog.append(sink, line, number)
             case Batch():
-                folders = self._options.places
+                folders = self._run.options.batch_folders
                 for record in batch_lines(sink.schema.message, message, number, folders):
                     yield from backlog.append(sink, record, number)
             case ActivateVersion():
@@ -129,20 +120,20 @@ class Router:
         sink = self._backlog.sinks.get(stream)
         if sink is None:
             known = self._catalog.stream(stream)
-            sink = Sink(known, message, self._options, self._first, in_parts=self._in_parts)
+            sink = Sink(known, message, self._run)
             self._backlog.sinks[stream] = sink
         elif sink.schema.message != message:
             yield from self._backlog.flush(sink)
             if sink.is_skipped:
                 return
             sink.change_schema(message)
-        # SCHEMAs that come again need not be decoded.
+        # A SCHEMA that comes again need not be decoded.
         self._schema_lines.discard(sink.schema_line)
         self._schema_lines.add(line)
         sink.schema_line = line
 
     def _warn_of_other(self, message: OtherMessage, number: int) -> None:
-        """Warn once of each type of messages that are not loaded."""
+        """Warn once of each type of message that Singer does not have."""
         if message.type not in self._other_kinds:
             self._other_kinds.add(message.type)
             logger.warning(
@@ -153,14 +144,22 @@ class Router:
             )
 
     def _stream(self, name: str, line: int) -> str | None:
-        """Return the selected stream that a message is of, or None if it is not selected."""
+        """Return the stream of a message; None if it is not selected.
+
+        Args:
+            name: The name in the message.
+            line: The number of its line.
+
+        Raises:
+            MessageError: The catalog has no such stream, or several selected ones.
+        """
         known = self._catalog.streams_named(name)
         if not known:
             raise MessageError(
                 f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."
                 " If the tap renames its streams, say renamed=True, or dlt singer run --renamed."
             )
-        selected = [stream for stream in known if self._options.reads(stream, self._selected)]
+        selected = [stream for stream in known if self._run.is_selected(stream)]
         if len(selected) > 1:
             raise MessageError(
                 f"Stream {name}: line {line} may be of any of the streams {', '.join(selected)}."

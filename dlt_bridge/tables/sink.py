@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dlt_bridge.tables.items import StreamItem
-    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tables.run_context import RunContext
     from dlt_bridge.tap.catalog import Stream
     from dlt_bridge.tap.messages import Schema
 
-#: 20,000 rows are the fastest batch and cost little memory; rows over 150 bytes make fewer.
+#: A batch of 20,000 rows is the fastest; with rows of more than 150 bytes it has fewer rows.
 BATCH_ROWS = 20_000
 BATCH_BYTES = 3 * 1024 * 1024
 
@@ -34,15 +34,13 @@ class Sink:
     Args:
         stream: The stream, as the catalog knows it.
         message: Its first SCHEMA.
-        options: How streams are loaded.
-        first: The first value of `_sdc_sequence` in the run.
-        in_parts: The run may commit packages before the tap has ended.
+        run: The run of the source.
 
     Attributes:
         stream: The stream.
         schema: Its table, as the last SCHEMA declares it.
-        rows: The rows that are decoded and that dlt has not taken.
-        misfits: How many values did not fit their column in this run, by the variant they are in.
+        rows: The decoded rows that dlt has not taken.
+        misfits: The number of values that did not fit their column, by their variant column.
         schema_line: The line of the last SCHEMA.
         is_skipped: The rest of the stream is not loaded.
 
@@ -50,51 +48,41 @@ class Sink:
         MessageError: The destination can't load the SCHEMA as the user asks for.
     """
 
-    def __init__(
-        self,
-        stream: Stream,
-        message: Schema,
-        options: Options,
-        first: int,
-        *,
-        in_parts: bool = False,
-    ) -> None:
+    def __init__(self, stream: Stream, message: Schema, run: RunContext) -> None:
         self.stream = stream
-        self.schema = TableSchema(stream, message, options)
+        self.schema = TableSchema(stream, message, run)
         self.rows = RowBuffer()
         self.misfits: Counter[str] = Counter()
         self.schema_line = b""
         self.is_skipped = False
-        self._options = options
-        self._first = first
-        self._in_parts = in_parts
-        # Lines that are not decoded, their numbers, how many they are, and their bytes.
+        self._run = run
+        # Lines that are not decoded, the ranges of their numbers, their number, and their bytes.
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
         self._count = self._size = 0
-        # ACTIVATE_VERSIONs that dlt does not know of: their lines, and the versions.
+        # ACTIVATE_VERSIONs that dlt has no hints of: the numbers of their lines, and the versions.
         self._activations: list[tuple[int, int]] = []
-        # The rows that replace the table in the end, by the SCHEMA that they came under.
+        # The rows that replace the table when the tap has ended, by SCHEMA.
         self._replacement: list[tuple[TableSchema, Spool]] = []
-        self._package = Package(stream.name, self.schema, options, first)
+        self._package = Package(stream.name, self.schema, run)
         self._begin_schema()
 
     def _begin_schema(self) -> None:
-        # The table is created even if no row comes; if it has columns.
+        # A table with columns is created even if it gets no row.
         self._is_due = self.schema.has_columns
-        if self._replacement or (self._in_parts and self.schema.plan.disposition == "replace"):
+        if self._replacement or (self._run.in_parts and self.schema.plan.disposition == "replace"):
             self._replacement.append((self.schema, Spool()))
 
     def change_schema(self, message: Schema) -> None:
-        """Take the lines that come under another SCHEMA; all lines so far must be decoded.
+        """Take the lines of another SCHEMA. All lines so far must be decoded.
 
         Raises:
             MessageError: As for a first SCHEMA; or the key is another, and rows of the package are
                 held back by key. The sink is then as it was.
         """
         if self._replacement:
-            self._package.tell_columns()
-        schema = TableSchema(self.stream, message, self._options)
+            self._package.add_columns()
+        schema = TableSchema(self.stream, message, self._run)
         if self.schema.decoder.observed.versioned:
             schema.expect_versions()
         self._package.change_schema(schema)
@@ -116,7 +104,7 @@ class Sink:
         # The package of a table that is replaced ends with the run.
         if not self._replacement:
             self._package.close()
-            self._package = Package(self.stream.name, self.schema, self._options, self._first)
+            self._package = Package(self.stream.name, self.schema, self._run)
         self._is_due = False
 
     def append(self, lines: bytes, number: int, count: int = 1) -> bool:
@@ -125,7 +113,7 @@ class Sink:
         Args:
             lines: One line; or several, with newlines between them.
             number: The number of the first.
-            count: How many they are.
+            count: The number of lines.
         """
         self._size += len(lines)
         if self.schema.whole_records:
@@ -192,10 +180,10 @@ class Sink:
         """
         plan = self.schema.plan
         if plan.disposition == "replace" or not plan.is_default:
-            # Nothing older is in the table; or the user has said what is to be there.
+            # The table has no older rows; or the user has chosen what it holds.
             return
-        if self._options.hard_delete is False:
-            # `_sdc_table_version` tells the versions apart.
+        if self._run.options.hard_delete is False:
+            # The user keeps all versions, and tells them apart by `_sdc_table_version`.
             return
         if plan.strategy not in {None, DELETE_INSERT}:
             raise MessageError(
@@ -210,8 +198,8 @@ class Sink:
         """Return decoded rows for dlt; None if there is nothing to tell it.
 
         Args:
-            count: How many rows at most; by default, all.
-            before: The number of the line before which they must be; by default, any.
+            count: The most rows; None for all.
+            before: The number of the line that they come before; None for any.
         """
         if self._replacement or not (self._is_due or self.rows or self._activations):
             return None
@@ -229,7 +217,7 @@ class Sink:
         return self._package.item(tables)
 
     def last_items(self, *, is_over: bool) -> Iterator[StreamItem]:
-        """Yield the rows that only the end of a package lets go; after `item`.
+        """Yield the rows that are held back until the package ends; `item` returns all others.
 
         Args:
             is_over: The tap was read to its end.

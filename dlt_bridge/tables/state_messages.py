@@ -1,4 +1,4 @@
-"""The STATEs of a package, by their lines: up to which of them a tap's output can be committed."""
+"""The STATEs of a package: up to which of them the rows of a tap can be committed."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tables.state_store import can_keep
+from dlt_bridge.tables.state_store import can_save
 from dlt_bridge.tap.messages import state_text, state_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: STATEs that are remembered; of more, every other one is forgotten.
+#: The most STATEs that are held; of more, every other one is dropped.
 MOST_STATES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ReadState:
-    """A STATE that was read.
+    """A STATE that was read; without a line, none was.
 
     Attributes:
-        number: The number of its line.
+        number: The number of the line.
         line: The line.
     """
 
@@ -31,20 +31,20 @@ class ReadState:
 
     @property
     def text(self) -> str:
-        """The value as the tap wrote it."""
+        """The value as the tap wrote it, as JSON text."""
         return state_text(self.line)
 
     @property
     def value(self) -> dict[str, Any]:
-        """The value, which dlt's state can keep; empty if no STATE was read.
+        """The value; empty if no STATE was read.
 
         Raises:
-            MessageError: It can't be kept.
+            MessageError: dlt's state can't hold the value.
         """
         if not self.line:
             return {}
         value = state_value(self.line, self.number)
-        if not can_keep(value):
+        if not can_save(value):
             raise MessageError(
                 f"The STATE in line {self.number} can't be kept: it has an integer of more"
                 " than 64 bits, a number beyond a double, a text that is none, or too many levels."
@@ -53,7 +53,7 @@ class ReadState:
 
 
 class ReadStates:
-    """The STATEs at which a package may end, in order. It is true if there is one."""
+    """The STATEs at which a package may end, in order. It is true if it holds one."""
 
     def __init__(self) -> None:
         self._states: list[ReadState] = []
@@ -63,11 +63,11 @@ class ReadStates:
 
     @property
     def last(self) -> ReadState:
-        """The last of them."""
+        """The last STATE."""
         return self._states[-1]
 
     def clear(self) -> None:
-        """Forget them all: a package begins."""
+        """Drop all STATEs: a package begins."""
         self._states = []
 
     def add(self, state: ReadState) -> None:
@@ -77,13 +77,12 @@ class ReadStates:
             del self._states[1:-1:2]
 
     def reached(self, undecoded: int | None) -> ReadState | None:
-        """Return the STATE before which rows may be handed over; None if there is none.
+        """Return the STATE before which rows may be handed to dlt; None if there is no STATE.
 
-        Before the first STATE, nothing can be committed without the rest up to it, so these rows
-        may go ahead.
+        Rows before the first STATE may always go: nothing is committed without all rows up to it.
 
         Args:
-            undecoded: The number of the first line that is not decoded, if there is one.
+            undecoded: The number of the first line that is not decoded; None if all are.
         """
         if not self._states:
             return None
@@ -93,16 +92,20 @@ class ReadStates:
         return self._states[max(0, whole - 1)]
 
     def forget_before(self, state: ReadState) -> None:
-        """Forget the STATEs before one: rows that came after them are handed over."""
+        """Drop the STATEs before a STATE: rows that came after them are handed to dlt."""
         del self._states[: self._states.index(state)]
 
     def keep_while(self, holds: Callable[[int], bool]) -> None:
-        """Keep the first of them: those for whose numbers something holds."""
+        """Drop the STATEs from the first on for whose line a condition does not hold.
+
+        Args:
+            holds: The condition. If it does not hold for a line, it holds for no later line.
+        """
         held = bisect_left(self._states, True, key=lambda state: not holds(state.number))
         del self._states[held:]
 
     def drop_unfit(self) -> None:
-        """Forget the last of them that can't be kept."""
+        """Drop the last STATEs until dlt's state can hold the last one."""
         while self._states:
             try:
                 _ = self.last.value

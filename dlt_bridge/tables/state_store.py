@@ -1,6 +1,6 @@
 """The STATE of a tap between runs, in dlt's state: the bookmark of a stream with its resource.
 
-It is committed with the rows before it, and restored from the destination on a new machine.
+dlt commits it with the rows before it, and restores it from the destination on another machine.
 """
 
 from __future__ import annotations
@@ -18,53 +18,55 @@ if TYPE_CHECKING:
 
     from dlt import Pipeline
 
-# Where dlt's state has the rest of a STATE: of the source, and what a resource was read up to.
+# Keys of dlt's state: in the source, the rest of a STATE; in a resource, which rest belongs to its
+# bookmark; in the source, the last value of `_sdc_sequence`.
 REST = "singer"
-MARK = "singer_mark"
-#: In dlt's state, more than are around what the bridge keeps.
-LEVELS = 10
+REST_DIGEST = "singer_mark"
+LAST_SEQUENCE = "singer_number"
 BOOKMARKS = "bookmarks"
-# The greatest number that the rows of the source have in `_sdc_sequence`.
-NUMBER = "singer_number"
+#: More levels than dlt's state has around a STATE.
+LEVELS = 10
 
 
-def first_number(clock: int) -> int:
-    """Return what to number rows from: the clock, unless it has gone back since the last run.
+def first_sequence(clock: int) -> int:
+    """Return the first value of `_sdc_sequence` in a run.
+
+    It is the clock's, unless the clock has gone back since the last run.
 
     Args:
-        clock: The time in microseconds: numbers of it are left over for the next run.
+        clock: The time in microseconds: no tap writes so many rows, so the next run begins higher.
     """
-    last: int = dlt.current.source_state().get(NUMBER, 0)
+    last: int = dlt.current.source_state().get(LAST_SEQUENCE, 0)
     return max(clock, last + 1)
 
 
-def keep_number(number: int) -> None:
-    """Put the number of the last row into the state of the source that is being read."""
-    dlt.current.source_state()[NUMBER] = number
+def save_sequence(last: int) -> None:
+    """Save the last value of `_sdc_sequence` in the state of the source that is being read."""
+    dlt.current.source_state()[LAST_SEQUENCE] = last
 
 
-def keep(
+def save_state(
     value: Mapping[str, Any], streams: Collection[str], owner: Callable[[str], str | None]
 ) -> None:
-    """Put a STATE into the state of the source that is being read.
+    """Save a STATE in the state of the source that is being read.
 
     Args:
         value: The value of the STATE.
         streams: The streams that were read up to it.
-        owner: Says which stream a key of `bookmarks` belongs to, None if to no single one.
+        owner: Returns the stream of a key of `bookmarks`; None if it is not of a single stream.
     """
     by_stream, rest = state.split(value, owner)
     dlt.current.source_state()[REST] = rest
-    mark = state.fingerprint(rest) if rest else None
+    digest = state.fingerprint(rest) if rest else None
     for stream in sorted(streams):
-        kept = dlt.current.resource_state(stream)
-        for name, part in ((BOOKMARKS, by_stream.get(stream)), (MARK, mark)):
-            kept.pop(name, None)
+        saved = dlt.current.resource_state(stream)
+        for name, part in ((BOOKMARKS, by_stream.get(stream)), (REST_DIGEST, digest)):
+            saved.pop(name, None)
             if part:
-                kept[name] = part
+                saved[name] = part
 
 
-def without(
+def without_streams(
     value: Mapping[str, Any], streams: Collection[str], named: Callable[[str], Collection[str]]
 ) -> dict[str, Any]:
     """Return a STATE without the bookmarks of streams, which are then read from the start.
@@ -74,76 +76,72 @@ def without(
         streams: The streams.
         named: Returns the streams that a key of `bookmarks` may name.
     """
-    kept = {
+    bookmarks = {
         key: bookmark
         for key, bookmark in value[BOOKMARKS].items()
         if not {key, *named(key)}.intersection(streams)
     }
-    return {**value, BOOKMARKS: kept}
+    return {**value, BOOKMARKS: bookmarks}
 
 
-def can_keep(value: Mapping[str, Any]) -> bool:
-    """Say whether dlt's state gives a value back as it was.
-
-    Args:
-        value: The value of a STATE.
-    """
-    within: Any = value
+def can_save(value: Mapping[str, Any]) -> bool:
+    """Return whether dlt's state restores the value of a STATE as it was."""
+    nested: Any = value
     for _ in range(LEVELS):
-        within = [within]
+        nested = [nested]
     try:
-        return bool(json.typed_loadb(json.typed_dumpb({"": within})) == {"": within})
+        return bool(json.typed_loadb(json.typed_dumpb({"": nested})) == {"": nested})
     except (TypeError, ValueError, ArithmeticError, RecursionError):
         return False
 
 
 def read_state(streams: Collection[str]) -> dict[str, Any]:
-    """Return the value of a STATE from which to read these streams of the source on."""
-    kept = [dlt.current.resource_state(stream) for stream in sorted(streams)]
-    bookmarks = {key: bookmark for own in kept for key, bookmark in own.get(BOOKMARKS, {}).items()}
+    """Return the value of the STATE that the tap gets to read these streams of the source."""
+    saved = [dlt.current.resource_state(stream) for stream in sorted(streams)]
+    bookmarks = {key: bookmark for own in saved for key, bookmark in own.get(BOOKMARKS, {}).items()}
     rest = dlt.current.source_state().get(REST, {})
-    whole = all(own.get(MARK) == state.fingerprint(rest) for own in kept)
-    return state.join(bookmarks, rest if whole else {})
+    is_of_all = all(own.get(REST_DIGEST) == state.fingerprint(rest) for own in saved)
+    return state.join(bookmarks, rest if is_of_all else {})
 
 
-def kept_in(kept_state: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return the value of the last STATE that a pipeline keeps of a tap.
+def saved_state(pipeline_state: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return the value of the last STATE that a pipeline has saved of a tap.
 
     Args:
-        kept_state: The state of the pipeline.
+        pipeline_state: The state of the pipeline.
         source: The name of the tap's source.
     """
-    kept: Mapping[str, Any] = kept_state.get("sources", {}).get(source, {})
+    saved: Mapping[str, Any] = pipeline_state.get("sources", {}).get(source, {})
     bookmarks = {
         key: bookmark
-        for resource in kept.get("resources", {}).values()
+        for resource in saved.get("resources", {}).values()
         for key, bookmark in resource.get(BOOKMARKS, {}).items()
     }
-    return state.join(bookmarks, kept.get(REST, {}))
+    return state.join(bookmarks, saved.get(REST, {}))
 
 
-def replace(
+def replace_state(
     pipeline: Pipeline,
     source: str,
     value: Mapping[str, Any],
     streams: Collection[str],
     owner: Callable[[str], str | None],
 ) -> None:
-    """Put a STATE in the place of what a pipeline keeps of a tap, and commit it.
+    """Replace the STATE that a pipeline has saved of a tap, and commit it.
 
     Args:
         pipeline: The pipeline.
         source: The name of the tap's source.
-        value: The value of the STATE; an empty one to begin anew.
+        value: The value of the STATE; an empty one to read everything again.
         streams: All streams of the tap.
-        owner: As for `keep`.
+        owner: Returns the stream of a key of `bookmarks`; None if it is not of a single stream.
     """
 
-    def nothing() -> Iterator[Any]:
-        keep(value, streams, owner)
+    def no_rows() -> Iterator[Any]:
+        save_state(value, streams, owner)
         yield from ()
 
     def resources() -> Any:  # noqa: ANN401
-        return dlt.resource(nothing, name=DRIVER)
+        return dlt.resource(no_rows, name=DRIVER)
 
     pipeline.run(dlt.source(resources, name=source, section="singer")())

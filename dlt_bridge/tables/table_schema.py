@@ -12,15 +12,15 @@ from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN
 from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import checks, column_names
-from dlt_bridge.tables.dispositions import UserHints, load_plan, user_hints
+from dlt_bridge.tables.dispositions import UserHints, load_plan
 from dlt_bridge.tables.layout import record_schema
-from dlt_bridge.tables.rows.missing_properties import keeping
+from dlt_bridge.tables.rows.stored_values import with_keep_policy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from dlt_bridge.arrow.record_schema import RecordSchema
-    from dlt_bridge.tables.options import Options
+    from dlt_bridge.tables.run_context import RunContext
     from dlt_bridge.tap.catalog import Stream
     from dlt_bridge.tap.messages import Schema
 
@@ -33,48 +33,48 @@ class TableSchema:
     Args:
         stream: The stream, as the catalog knows it.
         message: The SCHEMA.
-        options: How streams are loaded.
+        run: The run of the source.
 
     Attributes:
         message: The SCHEMA.
         table: The name of the table in the destination.
-        plan: How rows come into the table.
+        plan: How rows are loaded into the table.
         decoder: Decodes the records.
         renamed_properties: The properties of columns that have another name, by the names of the
             columns.
         has_columns: The SCHEMA declares a column.
         whole_records: Adds the whole record to each record; None if the SCHEMA declares enough.
-        is_new: No record was decoded and dlt knows no column yet: values may choose the types.
+        is_new: No record was decoded, and dlt has no hints: values may choose the types of columns.
 
     Raises:
         MessageError: The destination can't load the SCHEMA as the user asks for.
     """
 
-    def __init__(self, stream: Stream, message: Schema, options: Options) -> None:
+    def __init__(self, stream: Stream, message: Schema, run: RunContext) -> None:
         self.message = message
         self.is_new = True
         self.whole_records: RecordColumn | None = None
         self._stream = stream
-        self._options = options
-        # How much of what the decoder has observed was reported.
+        self._run = run
+        # How many of the observed properties and variants were reported.
         self._reported_properties = self._reported_variants = 0
-        hints = user_hints(options.resource(stream.name), options.applied_to(stream.name))
-        self.table = options.table(stream.name, self._table_name(hints))
-        plan = load_plan(stream, message.keys, hints, hard_delete=bool(options.hard_delete))
-        options.refreshing.drop(stream.name, self.table)
+        hints = run.user_hints(stream.name)
+        self.table = run.table(stream.name, self._table_name(hints))
+        plan = load_plan(stream, message.keys, hints, hard_delete=bool(run.options.hard_delete))
+        run.refresh.drop(stream.name, self.table)
         properties = self._properties(plan.keys)
         self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
         self.renamed_properties = column_names.renamed_properties(properties)
         named = [column.name for column in properties if column.type]
-        options.existing.update_schema(stream.name, self.table, named)
-        checks.refuse_many(stream.name, self.table, named)
+        run.existing.update_schema(stream.name, self.table, named)
+        checks.refuse_too_many_columns(stream.name, self.table, named)
         self.decoder = RecordDecoder(self._record_schema(properties, hints))
         if self.plan.needs_one_version:
             checks.refuse_changed_key(stream.name, self.table, self.plan.keys)
 
     def _table_name(self, hints: UserHints) -> str:
         """Return the name that the table is to have, before normalization."""
-        everything, stream = self._options.everything, self._stream.name
+        everything, stream = self._run.options.everything, self._stream.name
         if everything and hints.table not in {None, everything}:
             raise MessageError(
                 f"Stream {stream}: a table_name can't be given to all streams together. Select"
@@ -96,7 +96,7 @@ class TableSchema:
         if whole is not None:
             self._keep_whole_records(declared, whole, keys)
         return column_names.name_columns(
-            self._stream.name, self.table, whole or declared, self._options.on_name_collision
+            self._stream.name, self.table, whole or declared, self._run.options.on_name_collision
         )
 
     def _keep_whole_records(
@@ -105,8 +105,8 @@ class TableSchema:
         """Keep records whole, because the SCHEMA lacks properties; warn once in a run."""
         known = [column.name for column in declared if column.type]
         self.whole_records = RecordColumn(whole, known)
-        if self._stream.name not in self._options.whole:
-            self._options.whole.add(self._stream.name)
+        if self._stream.name not in self._run.warned:
+            self._run.warned.add(self._stream.name)
             logger.warning(
                 "Stream %s: its SCHEMA has no %s. Its records, if there are any, are kept whole, as"
                 " JSON, in the column `%s`.",
@@ -116,25 +116,25 @@ class TableSchema:
             )
 
     def _record_schema(self, properties: Sequence[Column], hints: UserHints) -> RecordSchema:
-        """Return what the records become."""
-        options = self._options
+        """Return the columns that records are decoded to, and how."""
+        options = self._run.options
         schema = record_schema(
             self._stream.name, self.table, properties, hints.columns, options.nested
         )
         if options.nested == "tables":
             return schema
-        return keeping(
-            schema, self.plan, self.table, every=options.keep, table_format=hints.table_format
+        return with_keep_policy(
+            schema, self.plan, self.table, keep=options.keep, table_format=hints.table_format
         )
 
     def expect_versions(self) -> None:
-        """Add the column of versions, though no record has a version so far."""
+        """Add the column of versions, even if no record has a version yet."""
         observed = self.decoder.observed
         if not observed.versioned:
             self.decoder.observe(replace(observed, versioned=True))
 
     def report(self) -> None:
-        """Warn once of each property that is not loaded, and of each column that has a variant."""
+        """Warn once of each property that is not loaded, and of each column with a variant."""
         observed, name = self.decoder.observed, self._stream.name
         if unknown := observed.unknown[self._reported_properties :]:
             self._reported_properties = len(observed.unknown)

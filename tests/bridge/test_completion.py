@@ -16,7 +16,7 @@ from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import MISSING, KeepPolicy
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.tables.rows.completion import Completion, Layout
+from dlt_bridge.tables.rows.completion import RowColumns, RowCompletion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def test_completed_rows_equal_updated_dicts(
         before = expected.get(record["id"], nothing) if keeps else nothing
         expected[record["id"]] = {**before, DELETED: None, **record}
     source = decoder(KeepPolicy(live=living, deleted=gone))
-    waiting = Completion(["id"])
+    waiting = RowCompletion(["id"])
     found = []
     for start in range(0, len(records), size):
         batch = decoded(source, list(map(json.dumps, records[start : start + size])), start)
@@ -117,7 +117,7 @@ def test_completed_rows_equal_updated_dicts(
         olds = [stored[number] for number in numbers]
         return pa.table({"id": pa.array(numbers, pa.int64()), "a": pa.array(olds, pa.string())})
 
-    layout = Layout(["id"], source.schema, {"a": ["a"], "b": ["b"]}, [])
+    layout = RowColumns(["id"], source.schema, {"a": ["a"], "b": ["b"]}, [])
     for table in waiting.tables(layout, before_package):
         assert pc.all(pc.is_valid(table[SEQUENCE])).as_py()
         found += table.to_pylist()

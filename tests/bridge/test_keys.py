@@ -22,7 +22,7 @@ NUMBER = {"type": "integer"}
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Watch keys from the second row on, in batches of four."""
-    monkeypatch.setattr(deduplication, "FEW", 1)
+    monkeypatch.setattr(deduplication, "FEW_ROWS", 1)
     monkeypatch.setattr(streams, "BATCH_ROWS", ROWS)
 
 

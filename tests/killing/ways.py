@@ -23,7 +23,7 @@ from killing.processes import MARK
 from running import BIN
 from typing_extensions import override
 
-from dlt_bridge.tables import state_store as saved
+from dlt_bridge.tables import state_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -285,7 +285,7 @@ class Bridge(Way):
         if not found:
             return {}
         pipeline: Any = SimpleNamespace(state=decompress_state(found[0]))
-        return saved.kept_in(pipeline.state, self.source)
+        return state_store.saved_state(pipeline.state, self.source)
 
 
 LOADER = """

@@ -1,4 +1,4 @@
-"""Decoded rows that wait to be handed to dlt, and the lines that they are from."""
+"""Decoded rows that wait until dlt takes them, and the lines that they come from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class RowBuffer:
-    """Rows of one stream in the order of their lines.
+    """Rows of one stream in the order of their lines. It is true if it holds a table.
 
     Attributes:
-        count: How many rows wait.
+        count: The number of rows.
     """
 
     def __init__(self) -> None:
@@ -27,34 +27,38 @@ class RowBuffer:
         return bool(self._parts)
 
     def add(self, table: pa.Table, numbers: Sequence[range]) -> None:
-        """Add rows.
+        """Add a table.
 
         Args:
-            table: The rows; or none, for its columns.
-            numbers: The numbers of their lines.
+            table: The rows; a table without rows adds its columns.
+            numbers: The numbers of the lines of the rows.
         """
         self._parts.append((table, numbers))
         self.count += len(table)
 
     @property
     def size(self) -> int:
-        """Bytes of the rows."""
+        """The size of the rows in bytes."""
         return sum(int(table.nbytes) for table, _ in self._parts)
 
     def before(self, number: int | None) -> int:
-        """Return how many rows are of lines before a line; all, if none is given."""
+        """Return the number of rows whose lines come before a line; all, if it is None."""
         if number is None:
             return self.count
-        found = 0
+        count = 0
         for table, numbers in self._parts:
             if numbers and numbers[-1].stop > number:
                 whole = bisect_left(numbers, number, key=lambda part: part.stop - 1)
-                return found + _count(numbers[:whole])
-            found += len(table)
-        return found
+                return count + _count(numbers[:whole])
+            count += len(table)
+        return count
 
     def take(self, rows: int) -> list[pa.Table]:
-        """Take so many rows off, with the tables without rows between them."""
+        """Remove the first rows, and return them with the tables without rows between them.
+
+        Args:
+            rows: The number of rows; no more than there are.
+        """
         taken: list[pa.Table] = []
         self.count -= rows
         while self._parts and (rows or not len(self._parts[0][0])):
@@ -71,9 +75,9 @@ def _count(numbers: Iterable[range]) -> int:
     return sum(map(len, numbers))
 
 
-def _without(numbers: Sequence[range], rows: int) -> Iterable[range]:
-    """Yield ranges of numbers without the first so many numbers."""
+def _without(numbers: Sequence[range], count: int) -> Iterable[range]:
+    """Yield ranges of numbers without the first `count` numbers."""
     for part in numbers:
-        if rows < len(part):
-            yield part[rows:]
-        rows = max(0, rows - len(part))
+        if count < len(part):
+            yield part[count:]
+        count = max(0, count - len(part))

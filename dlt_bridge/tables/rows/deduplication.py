@@ -1,4 +1,4 @@
-"""The last version of each key in a package, for destinations that can't pick it themselves."""
+"""The last version of each key in a package: chosen by the bridge, or known to be the only one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dlt_bridge.tables.rows.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-
-#: Types of keys that stay as different in every destination as they are here.
+#: Types of keys whose values stay distinct in every destination.
 EXACT = frozenset({pa.string(), pa.int64()})
-#: Rows of which a database sorts out the versions in less time than it takes to tell it not to.
-FEW = 50_000
+#: A database deduplicates fewer rows in less time than it takes to tell dlt not to.
+FEW_ROWS = 50_000
 
 
 class Deduplicator:
-    """Holds the rows of a package back, on disk, until it is known which of them are the last.
+    """Holds the rows of a package back, on disk, until the last version of each key is known.
 
-    Only keys and sequence numbers are in memory.
+    It is for destinations that can't choose the last version themselves. Only keys and sequence
+    numbers are in memory.
 
     Args:
         keys: The names of the key columns.
@@ -31,39 +31,38 @@ class Deduplicator:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
-        self._known: list[pa.Table] = []
+        self._sequences: list[pa.Table] = []
         self._spool = Spool()
 
     def add(self, table: pa.Table) -> None:
-        """Hold the rows of a table back."""
-        self._known.append(table.select([*self._keys, SEQUENCE]))
+        """Hold back the rows of a table."""
+        self._sequences.append(table.select([*self._keys, SEQUENCE]))
         self._spool.add(table)
 
     def close(self) -> None:
-        """Let the rows go that were not asked for."""
-        self._known = []
+        """Drop all rows."""
+        self._sequences = []
         self._spool.close()
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows that are the last of their key, in the order they came."""
-        if not self._known:
+        """Yield the last version of each key, in the order in which they came."""
+        if not self._sequences:
             return
-        known = pa.concat_tables(self._known, promote_options="default")
-        last = known.group_by(self._keys).aggregate([(SEQUENCE, "max")])
+        sequences = pa.concat_tables(self._sequences, promote_options="default")
+        last = sequences.group_by(self._keys).aggregate([(SEQUENCE, "max")])
         chosen = last[f"{SEQUENCE}_max"].combine_chunks()
-        self._known = []
+        self._sequences = []
         for table in self._spool.tables():
             yield table.filter(pc.is_in(table[SEQUENCE], value_set=chosen))
 
 
 class UniqueKeyTracker:
-    """Watches whether the keys of a stream rise from row to row, within a package.
+    """Tracks whether the keys of a package rise from row to row, so that no key comes twice.
 
-    To see that takes a hundredth of the time in which a database finds the last version of each
-    key among whole rows.
+    That takes a hundredth of the time in which a database finds the last version of each key.
 
     Args:
-        keys: The names of the key columns. Only one alone is watched.
+        keys: The names of the key columns. Only a key of one column is tracked.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -73,23 +72,23 @@ class UniqueKeyTracker:
         self._rows = 0
 
     @property
-    def worth_telling(self) -> bool:
-        """There are many rows, and no key came twice."""
-        return self._rising and self._rows > FEW
+    def is_worth_a_hint(self) -> bool:
+        """Whether no key came twice, and there are so many rows that dlt should know."""
+        return self._rising and self._rows > FEW_ROWS
 
     def give_up(self) -> None:
-        """The keys of some rows are not known."""
+        """Stop tracking: the keys of some rows are not known."""
         self._rising = False
 
     def add(self, table: pa.Table) -> None:
-        """Watch the keys of the next rows."""
+        """Track the keys of the next rows."""
         self._rows += len(table)
         if self._rising and len(table):
             keys = table[self._keys[0]].combine_chunks()
-            self._rising = keys.type in EXACT and self._goes_on(keys)
+            self._rising = keys.type in EXACT and self._rise_further(keys)
 
-    def _goes_on(self, keys: pa.Array) -> bool:
+    def _rise_further(self, keys: pa.Array) -> bool:
         first, before, self._last = keys[0].as_py(), self._last, keys[-1].as_py()
         rises = pc.all(pc.greater(keys[1:], keys[:-1])).as_py()
-        # Of one row alone, nothing is compared.
+        # With one row, nothing is compared.
         return (before is None or first > before) and rises is not False

@@ -1,4 +1,4 @@
-"""Rows that wait on disk: in Arrow's stream format, in a file without a name."""
+"""Tables that wait on disk, in an unnamed temporary file in Arrow's stream format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Spool:
-    """Holds tables on disk until they are wanted. Nothing of it stays when the process ends."""
+    """Holds tables on disk. Nothing of them stays when the process ends."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -21,7 +21,7 @@ class Spool:
 
     @property
     def count(self) -> int:
-        """How many tables it holds."""
+        """The number of tables."""
         return len(self._parts)
 
     def add(self, table: pa.Table) -> None:
@@ -31,24 +31,24 @@ class Spool:
         start = self._file.tell()
         with pa.ipc.new_stream(self._file, table.schema) as writer:
             writer.write_table(table)
-        # It is read by another way than it is written.
+        # `read` does not see what is still in the buffer of the file.
         self._file.flush()
         self._parts.append((start, self._file.tell()))
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the tables in the order they came, and close the file."""
+        """Yield the tables in the order in which they were added, and close the file."""
         yield from map(self.read, range(self.count))
         self.close()
 
-    def read(self, number: int) -> pa.Table:
-        """Return one of the tables; the first has the number 0."""
+    def read(self, index: int) -> pa.Table:
+        """Return one of the tables, by its index."""
         if self._file is None:
-            raise IndexError(number)
-        start, end = self._parts[number]
+            raise IndexError(index)
+        start, end = self._parts[index]
         return pa.ipc.open_stream(os.pread(self._file.fileno(), end - start, start)).read_all()
 
     def close(self) -> None:
-        """Let the file go, with the tables that were not asked for."""
+        """Delete the file."""
         self._parts = []
         if self._file is not None:
             self._file.close()

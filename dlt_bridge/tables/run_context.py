@@ -1,0 +1,109 @@
+"""What holds for one run of a source: its streams, their tables, and the user's hints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dlt
+
+from dlt_bridge.destinations.existing import ExistingTables
+from dlt_bridge.tables.dispositions import AppliedHints, UserHints, user_hints
+from dlt_bridge.tables.refresh import Refresh
+from dlt_bridge.tables.table_names import settle_tables
+from dlt_bridge.tap.selection import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from dlt.extract import DltResource
+
+    from dlt_bridge.tables.options import Options
+
+
+class RunContext:
+    """One run of a source.
+
+    Args:
+        options: How its streams are loaded.
+        selected: The streams to load.
+        first: The first value of `_sdc_sequence`.
+
+    Attributes:
+        options: How its streams are loaded.
+        selected: The streams to load.
+        first: The first value of `_sdc_sequence`.
+        in_parts: Packages may be committed before the tap has ended.
+        refresh: Drops the tables that are to be created again.
+        existing: The tables that are in the destination.
+        warned: The streams for which the user was warned that records are kept whole.
+    """
+
+    def __init__(self, options: Options, selected: Collection[str], first: int) -> None:
+        self.options = options
+        self.selected = frozenset(selected)
+        self.first = first
+        self.in_parts = False
+        self.refresh = Refresh(options.refresh)
+        self.existing = ExistingTables()
+        self.warned: set[str] = set()
+        self._tables: dict[str, str] = {}
+        self._user_hints: dict[str, UserHints] = {}
+
+    def resource(self, stream: str) -> DltResource:
+        """Return the resource of a stream, in the source that is being read."""
+        return dlt.current.source().resources[self.options.everything or stream]
+
+    def applied_hints(self, stream: str) -> AppliedHints:
+        """Return the hints that the bridge has applied to the resource of a stream."""
+        return self.options.applied.setdefault(self.options.everything or stream, AppliedHints())
+
+    def user_hints(self, stream: str) -> UserHints:
+        """Return the user's hints of a stream's resource. They are read once in a run.
+
+        Raises:
+            MessageError: A hint is a function of a row.
+        """
+        resource = self.options.everything or stream
+        if resource not in self._user_hints:
+            hints = user_hints(self.resource(stream), self.applied_hints(stream))
+            self._user_hints[resource] = hints
+        return self._user_hints[resource]
+
+    def table(self, stream: str, name: str) -> str:
+        """Return the name of a stream's table, which is the same in the whole run.
+
+        Args:
+            stream: The stream.
+            name: The name that the table is to have, before normalization.
+
+        Raises:
+            BridgeError: No table can have the name, or the table holds other rows.
+        """
+        if stream not in self._tables:
+            self.settle({stream: name})
+        return self._tables[stream]
+
+    def settle(self, names: Mapping[str, str]) -> None:
+        """Decide which tables streams have.
+
+        Args:
+            names: The names that the tables are to have, by stream.
+
+        Raises:
+            BridgeError: As for `table`.
+        """
+        has_one_resource = self.options.everything is not None
+        settle_tables(names, self._tables, self.options.on_name_collision, one=has_one_resource)
+
+    def needs_table_hint(self, stream: str, table: str) -> bool:
+        """Return whether dlt must be told the name of a stream's table."""
+        if self.options.everything:
+            return True
+        normalize = dlt.current.source_schema().naming.normalize_tables_path
+        return bool(normalize(str(self.resource(stream).table_name)) != table)
+
+    def is_selected(self, stream: str) -> bool:
+        """Return whether a stream is to be loaded."""
+        if self.options.everything is None:
+            return stream in self.selected
+        return not any(matches(stream, pattern) for pattern in self.options.excluded)
