@@ -15,8 +15,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.source import singer
 from tap_chat.config.environment import from_environment
 from tap_chat.config.parsing import json_schema, parse
-from tap_chat.platforms.registry import PLATFORMS
-from tap_chat.tap import Config
+from tap_chat.platforms.registry import PLATFORMS, Config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

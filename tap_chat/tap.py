@@ -1,4 +1,4 @@
-"""TapChat: the settings, and the streams of every platform."""
+"""TapChat: reads the config, makes the streams of its platforms, and hooks into the SDK."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
-from msgspec import UNSET, UnsetType, defstruct
+from msgspec import UNSET
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from typing_extensions import override
 
 from tap_chat.config import parsing
 from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error, schema_errors
-from tap_chat.config.settings import PlatformSettings, TapSettings, about
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
-from tap_chat.platforms.registry import PLATFORMS
+from tap_chat.platforms.registry import PLATFORMS, Config, sections_of
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
 from tap_chat.singer.progress import Progress, is_watched
@@ -41,29 +40,6 @@ if TYPE_CHECKING:
 
     from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.stream import ChatStream
-
-
-Config = cast(
-    "type[TapSettings]",
-    defstruct(
-        "Config",
-        [
-            (
-                platform.name,
-                Annotated[
-                    platform.settings | UnsetType, about(platform.title, platform.description)
-                ],
-                UNSET,
-            )
-            for platform in PLATFORMS
-        ],
-        bases=(TapSettings,),
-        namespace={"__doc__": "The whole config. A platform is read when its section is there."},
-        frozen=True,
-        kw_only=True,
-        forbid_unknown_fields=True,
-    ),
-)
 
 
 class TapChat(HookedTap):
@@ -99,33 +75,21 @@ class TapChat(HookedTap):
             parse_env_config: Whether environment variables are settings too.
             validate_config: False for discovery, which needs no credentials.
             catalog: The catalog, if there is one.
-            tap: What the SDK's class takes: `state`, ...
+            tap: Further arguments of the SDK's class: `state`, ...
 
         Raises:
             ConfigValidationError: A setting is wrong or missing, or the catalog or the state is
-                not what it should be.
+                not valid.
         """
-        # Before its state is loaded, a tap has none that may be written.
+        # A tap whose STATE is not loaded yet must not write one.
         self._has_state = False
         # At DEBUG urllib3 logs the URL of every request, and a URL may carry the API key.
         logging.getLogger("urllib3").setLevel(logging.INFO)
-        config = dict(config or {})
-        builtin: dict[str, Any] = {"properties": {}}
-        self.append_builtin_config(builtin)
-        if parse_env_config:
-            environ = environment()
-            for schema in (self.config_jsonschema, builtin):
-                variables = from_environment(schema, "TAP_CHAT_", environ)
-                config = parsing.merged(config, variables, schema)
-        config = parsing.without_nulls(config, self.config_jsonschema)
-        given = {name: value for name, value in config.items() if name in builtin["properties"]}
-        if errors := list(schema_errors(given, builtin, "tap-chat")):
-            raise config_error(*errors)
-        own = {name: config[name] for name in config.keys() - builtin["properties"].keys()}
+        config, own = self._read_config(dict(config or {}), parse_env_config=parse_env_config)
         self.settings = parsing.parse(own, Config, complete=validate_config)
         self.start_date = parsing.parse_datetime("start_date", self.settings.start_date)
         now = datetime.now(UTC)
-        # Never later than now: a bookmark in the future would leave out what comes until then.
+        # At most now: a bookmark in the future would leave out what comes until then.
         self.end_date = min(parsing.parse_datetime("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         self.fan_out = FanOut(self.settings.max_workers, first_plans=self._first_plans)
@@ -136,12 +100,40 @@ class TapChat(HookedTap):
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
         level = self.settings.metrics_log_level
         if level is UNSET and is_watched() and "SINGER_SDK_LOG_CONFIG" not in os.environ:
-            # There the progress says as much.
+            # The progress shows as much there.
             level = "warning"
         if level is not UNSET:
             self.metrics_logger.setLevel(level.upper())
         if validate_config:
             self._require_sections()
+
+    def _read_config(
+        self, config: dict[str, Any], *, parse_env_config: bool
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Merge a config with the environment, and check the settings of the SDK.
+
+        Args:
+            config: The settings of the config files.
+            parse_env_config: Whether environment variables are settings too.
+
+        Returns:
+            The whole config, and its part without the settings of the SDK.
+
+        Raises:
+            ConfigValidationError: A setting of the SDK is wrong.
+        """
+        builtin: dict[str, Any] = {"properties": {}}
+        self.append_builtin_config(builtin)
+        if parse_env_config:
+            environ = environment()
+            for schema in (self.config_jsonschema, builtin):
+                variables = from_environment(schema, "TAP_CHAT_", environ)
+                config = parsing.merged(config, variables, schema)
+        config = parsing.without_nulls(config, self.config_jsonschema)
+        of_sdk = {name: value for name, value in config.items() if name in builtin["properties"]}
+        if errors := list(schema_errors(of_sdk, builtin, "tap-chat")):
+            raise config_error(*errors)
+        return config, {name: config[name] for name in config.keys() - of_sdk.keys()}
 
     @override
     def discover_streams(self) -> Sequence[ChatStream]:
@@ -183,7 +175,7 @@ class TapChat(HookedTap):
         return {name: streams[name] for name in order if name in streams}
 
     def _first_plans(self) -> Iterator[ReadPlan[Any]]:
-        """Yield what the streams of this run will read first, in their order."""
+        """Yield the plans that the streams of this run will read first, in their order."""
         for stream in self.streams.values():
             if stream.parent_stream_type is None and (
                 stream.selected or stream.has_selected_descendents
@@ -212,7 +204,7 @@ class TapChat(HookedTap):
 
     @override
     def test_connections(self) -> bool:
-        self._has_state = False  # for a signal that ends it: nothing is read
+        self._has_state = False  # a signal that ends the test writes no STATE
         probed = [
             (stream, probe)
             for stream in cast("Iterable[ChatStream]", self.streams.values())
@@ -264,10 +256,11 @@ class TapChat(HookedTap):
             sys.exit(128 + signum)
 
     def _require_sections(self) -> None:
-        """Refuse a run of nothing, and of streams whose platform has no settings.
+        """Check that the platforms of this run are configured.
 
         Raises:
-            ConfigValidationError: It is such a run.
+            ConfigValidationError: No platform is configured, or not that of a selected stream, or
+                a selected stream does not exist.
         """
         platform_of = {
             stream.name: platform.name for platform in PLATFORMS for stream in platform.streams
@@ -298,9 +291,3 @@ class TapChat(HookedTap):
                     for section, names in lacking.items()
                 )
             )
-
-
-def sections_of(settings: TapSettings) -> dict[str, PlatformSettings]:
-    """Return the sections of the platforms that a config has, by the names of the platforms."""
-    sections = ((platform.name, getattr(settings, platform.name)) for platform in PLATFORMS)
-    return {name: section for name, section in sections if section is not UNSET}

@@ -1,13 +1,17 @@
-"""The platforms that the tap reads: a line each, and those of installed packages."""
+"""The platforms that the tap reads, a line each, and the config with a section for each."""
 
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, cast
 
+from msgspec import UNSET, UnsetType, defstruct
+
+from tap_chat.config.settings import TapSettings, about
 from tap_chat.platforms import dixa, freshchat, livechat, messages
 
 if TYPE_CHECKING:
+    from tap_chat.config.settings import PlatformSettings
     from tap_chat.platforms.platform import Platform
 
 #: In the order in which they are read.
@@ -25,3 +29,31 @@ PLATFORMS: tuple[Platform, ...] = (
     *BUILT_IN,
     *(point.load() for point in entry_points(group=ENTRY_POINTS)),
 )
+
+Config = cast(
+    "type[TapSettings]",
+    defstruct(
+        "Config",
+        [
+            (
+                platform.name,
+                Annotated[
+                    platform.settings | UnsetType, about(platform.title, platform.description)
+                ],
+                UNSET,
+            )
+            for platform in PLATFORMS
+        ],
+        bases=(TapSettings,),
+        namespace={"__doc__": "The whole config. A platform is read when its section is there."},
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    ),
+)
+
+
+def sections_of(settings: TapSettings) -> dict[str, PlatformSettings]:
+    """Return the sections of the platforms that a config has, by the names of the platforms."""
+    sections = ((platform.name, getattr(settings, platform.name)) for platform in PLATFORMS)
+    return {name: section for name, section in sections if section is not UNSET}

@@ -9,9 +9,9 @@ import pytest
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.config.parsing import json_schema
-from tap_chat.platforms.registry import PLATFORMS
+from tap_chat.platforms.registry import PLATFORMS, Config
 from tap_chat.sandbox import API_KEY
-from tap_chat.tap import Config, TapChat
+from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
