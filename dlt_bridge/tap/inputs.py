@@ -202,7 +202,7 @@ def json_object(name: str, content: str) -> dict[str, Any]:
         content: What is in it, for errors: `config`, `catalog` or `state`.
 
     Raises:
-        BridgeError: It can't be read, or is no JSON object. The error shows nothing of it.
+        BridgeError: It can't be read, or is not a JSON object. The error shows nothing of it.
     """
     try:
         value = json.loads(Path(name).read_bytes())
@@ -211,10 +211,10 @@ def json_object(name: str, content: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         line, column = error.lineno, error.colno
         raise BridgeError(
-            f"The {content} file {name} is no JSON: line {line}, column {column}."
+            f"The {content} file {name} is not valid JSON: line {line}, column {column}."
         ) from None
     except (ValueError, RecursionError):
-        raise BridgeError(f"The {content} file {name} is no JSON.") from None
+        raise BridgeError(f"The {content} file {name} is not valid JSON.") from None
     if not isinstance(value, dict):
-        raise BridgeError(f"The {content} file {name} is no JSON object.")
+        raise BridgeError(f"The {content} file {name} is not a JSON object.")
     return value

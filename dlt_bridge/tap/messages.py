@@ -162,7 +162,7 @@ def state_value(line: bytes, number: int) -> dict[str, Any]:
         number: Its number, for errors.
 
     Raises:
-        MessageError: It is no object, or Python can't hold it.
+        MessageError: It is not an object, or Python can't hold it.
     """
     try:
         value = json.loads(line.decode())["value"]
@@ -172,7 +172,7 @@ def state_value(line: bytes, number: int) -> dict[str, Any]:
             " a number that is too long."
         ) from None
     if not isinstance(value, dict):
-        raise MessageError(f"The value of the STATE in line {number} is no object.")
+        raise MessageError(f"The value of the STATE in line {number} is not an object.")
     return value
 
 

@@ -33,7 +33,7 @@ def from_environment(
         The settings whose variables are set and not empty; sections as objects.
 
     Raises:
-        ConfigValidationError: The setting is no text, and its variable is not JSON.
+        ConfigValidationError: The setting is no text, and its variable is not valid JSON.
     """
     found: dict[str, Any] = {}
     for name, setting in schema["properties"].items():
@@ -57,7 +57,7 @@ def environment() -> dict[str, str]:
     try:
         dotenv = dotenv_values(DOTENV)
     except UnicodeDecodeError:
-        raise config_error("The file .env is no text in UTF-8.") from None
+        raise config_error("The file .env is not UTF-8 text.") from None
     return {name: value for name, value in dotenv.items() if value is not None} | dict(os.environ)
 
 

@@ -96,7 +96,9 @@ def parse_datetime(name: str, value: str | UnsetType) -> datetime | None:
         time = datetime.fromisoformat(value)
         time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise config_error(f"The setting `{name}` is wrong: it is no ISO 8601 date-time.") from None
+        raise config_error(
+            f"The setting `{name}` is wrong: it is not an ISO 8601 date-time."
+        ) from None
     if time.year < EARLIEST_YEAR:
         raise config_error(f"The setting `{name}` is wrong: it is before the year {EARLIEST_YEAR}.")
     return time

@@ -55,7 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def problems(self) -> Iterator[tuple[str, str | None]]:
         """Yield the name of each checked setting, and its problem or None.
 
-        A problem is the predicate of a sentence: `is no URL`.
+        A problem is the predicate of a sentence: `is not a URL`.
         """
         yield from ()
 

@@ -17,7 +17,7 @@ def url_problem(url: str) -> str | None:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # reading the port checks it
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if parts.scheme not in {"http", "https"} or not host:
         return "must begin with https:// or http:// and a host"
     if "@" in parts.netloc:
@@ -47,4 +47,4 @@ def header_problem(value: str) -> str | None:
 
 def header_name_problem(name: str) -> str | None:
     """Return why a text can't be the name of a header, or None."""
-    return None if TOKEN.fullmatch(name) else "is no name of a header"
+    return None if TOKEN.fullmatch(name) else "is not the name of a header"

@@ -180,4 +180,4 @@ def http_date(text: str) -> datetime | None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{name} is not JSON", name, 0)
+    raise json.JSONDecodeError(f"{name} is not valid JSON", name, 0)

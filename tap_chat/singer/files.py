@@ -57,8 +57,8 @@ def _check_object(content: bytes, subject: str) -> None:
         if not content.strip():
             raise config_error(f"{subject} is empty.") from None
         line, column = error.lineno, error.colno
-        raise config_error(f"{subject} is not JSON: line {line}, column {column}.") from None
+        raise config_error(f"{subject} is not valid JSON: line {line}, column {column}.") from None
     except (ValueError, responses.UnreadableError):
-        raise config_error(f"{subject} is not JSON.") from None
+        raise config_error(f"{subject} is not valid JSON.") from None
     if not isinstance(value, dict):
         raise config_error(f"{subject} is {responses.describe_shape(value)}, not an object.")

@@ -155,7 +155,7 @@ class RecordStream(BookmarkedStream):
             self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
         )
         if problem:
-            said = f"gave a record (number {index} of the page) that {problem}"
+            said = f"returned a record (number {index} of the page) that {problem}"
             # An object without a key may be no record at all.
             keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
             remedy = self.record_remedy if keyed else self.records_remedy

@@ -224,7 +224,8 @@ class ChatStream(RecordStream):
         """Log a warning if a list has ended before the stated number of rows."""
         if paginator.shortfall:
             self.logger.warning(
-                "The list of %s says that it has %d rows, and ended after %d. Some may be hidden, "
+                "The list of %s states that it has %d rows, and ended after %d. Some may be"
+                " hidden, "
                 "or out of reach. %s",
                 self.name,
                 *paginator.shortfall,
@@ -254,8 +255,8 @@ class ChatStream(RecordStream):
             )
         if self.replication_key and (unusable := self.state_manager.unusable):
             self.logger.warning(
-                "%d records of %s have no usable `%s`: they were written, and will be again "
-                "whenever they are read.",
+                "%d records of %s have no usable `%s`: they were written, and will be written"
+                " again whenever they are read.",
                 unusable,
                 self.name,
                 self.replication_key,

@@ -19,8 +19,8 @@ from dlt_bridge.run.signals import explaining_errors
 WRONG = [
     ("run tap-nowhere", "There is no executable `tap-nowhere` on the PATH"),
     ("run TAP --config none.json", "config file none.json can't be read"),
-    ("run TAP --config not.json", "config file not.json is no JSON: line 1, column 1."),
-    ("run TAP --config list.json", "config file list.json is no JSON object"),
+    ("run TAP --config not.json", "config file not.json is not valid JSON: line 1, column 1."),
+    ("run TAP --config list.json", "config file list.json is not a JSON object"),
     ("run TAP --select z*", "The tap has no stream `z*`. It has: a."),
     ("run TAP --full-refresh z", "no selected stream `z`. There are: a."),
     ("run '", "The command of the tap can't be read"),
@@ -40,7 +40,7 @@ WRONG = [
     ("state TAP --clear", "There is no duckdb:///"),
     ("run TAP --loader-file-format model", "--loader-file-format: invalid choice"),
     ("run TAP --checkpoint-every -1", "--checkpoint-every: it must be 0 or more"),
-    ("run TAP --catalog list.json", "catalog file list.json is no JSON object"),
+    ("run TAP --catalog list.json", "catalog file list.json is not a JSON object"),
 ]
 
 

@@ -285,10 +285,10 @@ def test_wrong_setting_is_one_sentence(
     ("content", "sentence"),
     [
         (None, "can't be read: No such file or directory."),
-        (b"{s3cret", "is no JSON: line 1, column 2."),
-        (b"\xff\xfe", "is no JSON: line 1, column 1."),
-        (b"", "is no JSON: line 1, column 1."),
-        (b'["s3cret"]', "is no JSON object."),
+        (b"{s3cret", "is not valid JSON: line 1, column 2."),
+        (b"\xff\xfe", "is not valid JSON: line 1, column 1."),
+        (b"", "is not valid JSON: line 1, column 1."),
+        (b'["s3cret"]', "is not a JSON object."),
     ],
 )
 def test_unreadable_config_is_one_sentence(

@@ -222,7 +222,7 @@ FIRST = (
         "repeated a page",
         "repeat",
         but={
-            "dixa": "gave conversations of another time than was asked for",
+            "dixa": "returned conversations outside the requested window",
         },
         platforms=("chat", "freshchat", "dixa"),
     ),
@@ -273,7 +273,7 @@ FIRST = (
             ("a page far away", "does not lead to the next page", "/v2/agents?page=9"),
             ("two pages", "does not lead to the next page", "/v2/agents?page=3&page=4"),
             ("nowhere", "does not lead to the next page", "/v2/agents"),
-            ("what is no URL", "that is no URL", "http://[::/v2?page=3"),
+            ("what is not a URL", "that is not a URL", "http://[::/v2?page=3"),
             ("page 9...9", "does not lead to the next page", f"/v2/agents?page={'9' * 5000}"),
         )
     ),

@@ -54,7 +54,7 @@ class Number:
 
 
 class NoJSONError(ValueError):
-    """A text is not JSON by the strictest reading."""
+    """A text is not valid JSON by the strictest reading."""
 
 
 def joined(brackets: str, parts: list[str], space: str) -> str:
@@ -119,7 +119,7 @@ def parsed(text: bytes | str, number: Callable[[str], Any] = Number) -> Any:
         number: Converts a number; by default, it stays a text.
 
     Raises:
-        NoJSONError: The text is not JSON in UTF-8.
+        NoJSONError: The text is not valid JSON in UTF-8.
     """
     decoder = json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=_refused)
     try:

@@ -11,8 +11,8 @@ PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 #: Texts that are too short, or combined from parts, and the words on the page for them.
 SHOWN_AS = {
     # Without a position in the file.
-    "… is not JSON": "is not JSON",
-    "The … file … is no JSON": "The … file … is no JSON",
+    "… is not valid JSON": "is not valid JSON",
+    "The … file … is not valid JSON": "The … file … is not valid JSON",
     # A problem of the catalog and its remedy, which are collected separately.
     "… …": "discover the catalog again",
     # The stream, the request and the failure, which are collected separately.

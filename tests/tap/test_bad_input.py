@@ -197,7 +197,7 @@ def test_braces_in_the_path_are_not_filled_with_settings(tap: Runner, sandbox: S
         ({"path": "/s3cret\r\n"}, ["`chat.path` holds a space or a character"]),
         ({"path": "/s 3cret"}, ["`chat.path` holds a space or a character"]),
         ({"requests_per_minute": 1e300}, ["not above 1000000"]),
-        ({"fields": {"x": {"type": "strin"}}}, ["`chat.fields.x.type` is no JSON Schema"]),
+        ({"fields": {"x": {"type": "strin"}}}, ["`chat.fields.x.type` is not a JSON Schema"]),
     ],
 )
 def test_error_of_a_wrong_setting_hides_its_value(
@@ -298,9 +298,9 @@ def test_selected_stream_of_an_unconfigured_platform_is_an_error(tap: Runner) ->
     ("text", "words"),
     [
         ("", "is empty"),
-        ('{"chat":\n {"api_key": "hunter2", }', "is not JSON: line 2, column"),
-        ('{"chat": "\xff', "is not JSON: line 1, column"),
-        ("[" * 100_000, "is not JSON"),
+        ('{"chat":\n {"api_key": "hunter2", }', "is not valid JSON: line 2, column"),
+        ('{"chat": "\xff', "is not valid JSON: line 1, column"),
+        ("[" * 100_000, "is not valid JSON"),
         ("[]", "is a list, not an object"),
         ('"hunter2"', "is a text, not an object"),
         (None, "No such file"),

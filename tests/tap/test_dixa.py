@@ -190,7 +190,7 @@ def test_ignored_filter_fails_the_run(tap: Runner) -> None:
         run = tap(dixa_config(api) | {"start_date": "2024-01-01"})
         assert len(api.requests) == 4
     assert run.code == 1
-    assert "gave conversations of another time than was asked for" in run.errors[0]
+    assert "returned conversations outside the requested window" in run.errors[0]
 
 
 def test_smallest_window_that_fails_ends_the_run(tap: Runner) -> None:

@@ -198,7 +198,7 @@ def test_list_with_fewer_rows_than_its_total_moves_no_bookmark(
         runs.append(tap(config, state=runs[-1].state))
         runs.append(tap(config, state=runs[-1].state))
     assert [run.code for run in runs] == [int(interrupted), *[0] * (len(runs) - 1)]
-    assert "says that it has 30, and 29 of them came in three readings" in runs[0].err
+    assert "states that it has 30, and 29 of them came in three readings" in runs[0].err
     assert ids(MESSAGES, *runs) == all_messages(account)
     assert ids(USERS, *runs) == NAMES
     assert ids(MESSAGES, runs[-1]) == []

@@ -88,7 +88,7 @@ def test_signal_ends_a_run_whose_loader_does_not_read(
     assert [json.loads(line)["type"] for line in whole] == ["SCHEMA"] + ["RECORD"] * (
         len(whole) - 1
     )
-    # The pipe ends within a line, which is no JSON: nobody takes it for a record.
+    # The pipe ends within a line, which is not valid JSON: nobody takes it for a record.
     with pytest.raises(json.JSONDecodeError):
         json.loads(last)
 

@@ -154,7 +154,7 @@ def test_total_far_above_the_listed_chats_fails_the_run(tap: Runner) -> None:
         run = tap(full_config(sandbox, "livechat"))
     assert run.code == 1
     [error] = run.errors
-    assert "counts 61 chats in all pages, but gave 1" in error
+    assert "counts 61 chats in all pages, but returned 1" in error
 
 
 def repeating(request: Request) -> Any:

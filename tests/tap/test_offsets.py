@@ -306,7 +306,7 @@ def test_hidden_rows_do_not_end_the_list(tap: Runner, hidden: int, end: Any) -> 
         run = tap(chat_config(sandbox))
         assert run.code == 0, run.err
         assert run.records == sandbox.world.truth["chat_messages"]
-    assert "says that it has 900 rows" in run.err
+    assert "states that it has 900 rows" in run.err
 
 
 @pytest.mark.parametrize("total", [None, 1000, 5000])
@@ -335,7 +335,9 @@ def test_list_that_ends_before_its_total_is_reported(tap: Runner) -> None:
 
     with Server(answer) as server:
         run = tap(chat_config(server))
-    assert "The list of chat_messages says that it has 5000 rows, and ended after 1000." in run.err
+    assert (
+        "The list of chat_messages states that it has 5000 rows, and ended after 1000." in run.err
+    )
 
 
 @pytest.mark.parametrize(

@@ -397,7 +397,7 @@ def test_link_that_comes_again_is_an_error(loop: int) -> None:
 @pytest.mark.parametrize("link", ["http://[::1", 7, ["/a"], {"href": 7}, "javascript:a", "ftp:a"])
 def test_link_that_is_no_url_is_an_error(link: Any) -> None:
     sentence, _ = refused(lambda _: {"data": rows(3), "next": link}, JSONLinkPaginator())
-    assert "returned a next link that is no URL" in sentence
+    assert "returned a next link that is not a URL" in sentence
 
 
 @pytest.mark.parametrize("form", ["http://{}/a", "//{}/a", "https://{}/a", "http://a:b@{}/a"])

@@ -94,7 +94,7 @@ def test_dotenv_file_is_read_from_the_working_folder_alone(tap: Runner, sandbox:
     run = Runner(tap.folder / "within").run(command, key)
     assert run.errors == ["The setting `chat.api_url` is missing."]
     (tap.folder / ".env").write_bytes(b"TAP_CHAT_CHAT_API_URL=\xff")
-    assert tap.run(command, key).errors == ["The file .env is no text in UTF-8."]
+    assert tap.run(command, key).errors == ["The file .env is not UTF-8 text."]
 
 
 def test_example_file_configures_no_platform(tap: Runner) -> None:

@@ -119,8 +119,8 @@ class DixaConversationExport(ChatStream):
                 self.advance_to(min(window.end, milliseconds(passed) - lag))
         if self._outside:
             self.logger.warning(
-                "%d conversations of %s have an `updated_at` of another time than was asked for:"
-                " they were written.",
+                "%d conversations of %s have an `updated_at` outside the requested window: they"
+                " were written.",
                 self._outside,
                 self.name,
             )
@@ -199,7 +199,7 @@ class DixaConversationExport(ChatStream):
         if self._outside_in_a_row >= MANY_OUTSIDE:
             raise self.client.request_error(
                 self._request_of(window),
-                "gave conversations of another time than was asked for",
+                "returned conversations outside the requested window",
                 "Dixa does not filter as it should; it can't be read without losing records.",
             )
 

@@ -205,7 +205,7 @@ class FreshchatUsersConversations(FreshchatStream):
                 stored = stream.saved_state.get(name)
                 if stored is not None and valid_bookmark(stored) is None:
                     self.logger.warning(
-                        "The STATE's %s of %s is no moment until now: it does not count.",
+                        "The STATE's %s of %s is not a time before now: it is ignored.",
                         name,
                         stream.name,
                     )

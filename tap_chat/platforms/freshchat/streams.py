@@ -94,8 +94,8 @@ class FreshchatStream(ChatStream):
         """Warn of ids that can't stand in a path."""
         if unfit := sum(not is_addressable(key) for key in ids):
             self.logger.warning(
-                "%d %s have an id that is empty or dots, and would lead to another address: what"
-                " belongs to them is not read.",
+                "%d %s have an id that is empty or dots, and would lead to another address:"
+                " their data is not read.",
                 unfit,
                 what,
             )

@@ -162,8 +162,8 @@ class FreshchatUsers(FreshchatStream):
     def _note_incomplete(self, total: int, found: int) -> None:
         if not self.incomplete:
             self.logger.warning(
-                "The list of %s says that it has %d, and %d of them came in three readings: the"
-                " next run goes on from where this one did.",
+                "The list of %s states that it has %d, and %d of them came in three readings:"
+                " the next run starts where this one did.",
                 self.path,
                 total,
                 found,

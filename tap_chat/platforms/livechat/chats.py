@@ -222,7 +222,7 @@ class LiveChatChats(LiveChatStream):
 
     def _count_problem(self, result: WindowResult) -> str:
         total, given = result.first_page.total, result.chats
-        return f"counts {total} chats in all pages, but gave {given}, however often it was asked"
+        return f"counts {total} chats in all pages, but returned {given}, in several attempts"
 
     def _too_many(self, page: ChatPage) -> RequestError:
         return self.client.request_error(

@@ -115,8 +115,8 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         replication_key: The setting of that name.
 
     Raises:
-        ConfigValidationError: One is no JSON Schema, or the replication key is not among them, or
-            its values have no order.
+        ConfigValidationError: A field is not a JSON Schema, or the replication key is not a field,
+            or its values have no order.
     """
     for name, schema in fields.items():
         try:
@@ -124,7 +124,7 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
         except SchemaError as error:
             where = ".".join(map(str, (name, *error.absolute_path)))
             raise config_error(
-                f"The setting `chat.fields.{printable(where)}` is no JSON Schema. One is, for"
+                f"The setting `chat.fields.{printable(where)}` is not a JSON Schema. One is, for"
                 ' example, {"type": ["string", "null"]}.'
             ) from None
     if replication_key and replication_key not in fields:

@@ -132,14 +132,14 @@ def resolve_link(link: object, url: str) -> str:
         url: The URL of the page.
 
     Raises:
-        PaginationError: It is no URL, or leads to another host.
+        PaginationError: It is not a URL, or leads to another host.
     """
     try:
         parts = urlsplit(link) if isinstance(link, str) else None
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in {"", "http", "https"}:
-        raise PaginationError("returned a next link that is no URL")
+        raise PaginationError("returned a next link that is not a URL")
     page = urlsplit(url)
     if parts.netloc and parts.netloc.lower() != page.netloc.rpartition("@")[2].lower():
         raise PaginationError(
