@@ -163,7 +163,7 @@ class FanOut:
                 self._failed_at = None
         if self._depth:
             self._wake_workers()
-        else:  # nobody reads: the workers end, at the latest when their requests are answered
+        else:  # nobody reads: each worker ends, at the latest when its response is there
             self._lock.notify_all()
 
     def _drop(self, task: Task) -> None:

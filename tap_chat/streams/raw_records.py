@@ -80,7 +80,7 @@ class RawRecordReader:
             raise ValueError("a record needs a key of its own, and its replication key")
         # The fields of a struct are identifiers. Those without a default come first.
         fields = {name: f"field{number}" for number, name in enumerate(own)}
-        theirs = {f"inherited{number}": name for number, name in enumerate(inherited)}
+        inherited_fields = {f"inherited{number}": name for number, name in enumerate(inherited)}
         record = msgspec.defstruct(
             "Record",
             [(fields[name], _key_type(own[name])) for name in required]
@@ -93,17 +93,17 @@ class RawRecordReader:
                 for name, field in own.items()
                 if name not in required
             ]
-            + [(name, str | int | UnsetType, UNSET) for name in theirs],
-            rename={field: name for name, field in fields.items()} | theirs,
+            + [(name, str | int | UnsetType, UNSET) for name in inherited_fields],
+            rename={field: name for name, field in fields.items()} | inherited_fields,
             forbid_unknown_fields=True,
             gc=False,
         )
         self._decode = msgspec.json.Decoder(record).decode
         # Always two names at least: with one, `attrgetter` returns no tuple.
-        self._pick = attrgetter(
+        self._pick_values = attrgetter(
             *(fields[name] for name in (replication_key or required[0], *required))
         )
-        self._pick_theirs = attrgetter(*theirs) if theirs else None
+        self._pick_inherited = attrgetter(*inherited_fields) if inherited_fields else None
         self._has_bookmarks = replication_key is not None
         self._inherited = inherited
         self._path = path.split(".") if path else []
@@ -120,7 +120,7 @@ class RawRecordReader:
             The page, its body without the records. None if it must be decoded: it is not valid, a
             record is not exactly what is declared, or it has line breaks.
         """
-        if not in_one_line(body):
+        if not is_one_line(body):
             return None
         try:
             if not body.isascii():
@@ -150,21 +150,22 @@ class RawRecordReader:
             records = [self._decode(text) for text in texts]
         except (RecursionError, msgspec.DecodeError):
             return None
-        picked = list(map(self._pick, records))
-        if self._pick_theirs:
+        picks = list(map(self._pick_values, records))
+        if self._pick_inherited:
             inherited = {name: (context or {})[name] for name in self._inherited}
-            same, none = _one_or_all([*inherited.values()]), _one_or_all([UNSET] * len(inherited))
-            stated = list(map(self._pick_theirs, records))
-            if not {same, none}.issuperset(stated):
+            all_stated = _one_or_all([*inherited.values()])
+            none_stated = _one_or_all([UNSET] * len(inherited))
+            stated = list(map(self._pick_inherited, records))
+            if not {all_stated, none_stated}.issuperset(stated):
                 # A record that names another parent must be changed.
                 return None
             head = msgspec.json.encode(inherited)[:-1] + b","
             texts = [
-                text if own == same else Raw(head + bytes(text)[1:])
+                text if own == all_stated else Raw(head + bytes(text)[1:])
                 for text, own in zip(texts, stated, strict=True)
             ]
-        bookmark_values = [values[0] for values in picked] if self._has_bookmarks else ()
-        return Page(rest, RecordChunk(texts, bookmark_values), [values[1:] for values in picked])
+        bookmark_values = [values[0] for values in picks] if self._has_bookmarks else ()
+        return Page(rest, RecordChunk(texts, bookmark_values), [values[1:] for values in picks])
 
 
 def _one_or_all(values: Sequence[object]) -> object:
@@ -172,7 +173,7 @@ def _one_or_all(values: Sequence[object]) -> object:
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def in_one_line(body: Body) -> bool:
+def is_one_line(body: Body) -> bool:
     """Return whether a body has no line break, so that each value in it is one line."""
     return b"\n" not in body and b"\r" not in body
 

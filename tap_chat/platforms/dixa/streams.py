@@ -23,7 +23,7 @@ from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
 from tap_chat.platforms.dixa.settings import REMEDIES, DixaSettings
 from tap_chat.singer.bookmarks import MillisecondBookmarks
 from tap_chat.streams.probes import Probe
-from tap_chat.streams.raw_records import in_one_line
+from tap_chat.streams.raw_records import is_one_line
 from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.windows import TimeWindow, TimeWindows
 
@@ -157,7 +157,7 @@ class DixaConversationExport(ChatStream):
             return
         first = 0
         for part in parts:
-            reader = self.raw_reader if in_one_line(part.body) else None
+            reader = self.raw_reader if is_one_line(part.body) else None
             for index in range(0, len(part.texts), PAGE_SIZE):
                 texts = part.texts[index : index + PAGE_SIZE]
                 page = reader.page(texts) if reader else None

@@ -106,7 +106,7 @@ class PageNumberPaginator(Paginator):
         self._number = self._first
         self._furthest = self._first - 1
         self._last: list[Key] = []  # the keys of the page before
-        self._short = 0  # its rows, if it was short and nothing said that more follow
+        self._short = 0  # its rows, if it was short and may be the last
         self._total_rows: int | None = None  # as it stated them
         self._held: Page | None = None  # a page, while the one before it is checked
         self._back = 0  # how many pages the walk has gone back, while it searches
