@@ -71,7 +71,9 @@ def test_records_of_a_removed_filter_are_read(tap: Runner, sandbox: Sandbox) -> 
     assert AGAIN not in same.err
     second = tap(config, state=same.state)
     assert len(merged([first, second])[MESSAGES]) == 450
-    assert f"The STATE of {MESSAGES} lacks what stream maps or settings left out" in second.err
+    assert (
+        f"The STATE of {MESSAGES} lacks records that stream maps or settings left out" in second.err
+    )
     third = tap(config, state=second.state)
     assert (len(third.records), AGAIN in third.err) == (1, False)
     # A filter that is put there leaves out more, and nothing is missing.
@@ -170,7 +172,7 @@ def test_changed_account_setting_reads_the_stream_again(
         first = tap(full_config(sandbox, section, **changes))
         changes[section] = changes[section] | change
         second = tap(full_config(sandbox, section, **changes), state=first.state)
-        assert f"The STATE of {stream} is of another account" in second.err
+        assert f"The STATE of {stream} belongs to another account" in second.err
         assert "another@example.com" not in json.dumps(second.state)
 
 
