@@ -1,4 +1,4 @@
-"""What the tap knows of a platform: the type of its row in the registry."""
+"""The declaration of a platform, as the registry lists it."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ class History(NamedTuple):
 
 @dataclass(frozen=True)
 class DixaAccount:
-    """The conversations of one Dixa organisation at a moment.
+    """The conversations of a Dixa organisation at one time.
 
     Attributes:
         seed: Decides every value.
         conversations: Their number at NOW.
-        now: What was created or changed later is not there yet.
+        now: Later conversations and changes do not exist yet.
         odd: How the `updated_at` of one conversation is wrong: in seconds, or far ahead.
     """
 
@@ -68,7 +68,7 @@ class DixaAccount:
 
     @cached_property
     def histories(self) -> list[History]:
-        """The conversations by creation."""
+        """The conversations in the order of creation."""
         now = epoch_ms(self.now)
         dice = random.Random(f"{self.seed} dixa changes")
         histories = []
@@ -80,12 +80,12 @@ class DixaAccount:
 
     @cached_property
     def by_creation(self) -> tuple[list[int], list[History]]:
-        """The moments of creation, ascending, and the conversations they belong to."""
+        """The times of creation, ascending, and their conversations."""
         return [history.created for history in self.histories], self.histories
 
     @cached_property
     def by_update(self) -> tuple[list[int], list[History]]:
-        """The moments of the last change, ascending, and the conversations they belong to."""
+        """The times of the last change, ascending, and their conversations."""
         histories = sorted(self.histories, key=lambda history: history.updated)
         return [history.updated for history in histories], histories
 
@@ -115,7 +115,10 @@ class DixaAccount:
 
 
 def _changes(dice: random.Random, number: int, created: int) -> list[int]:
-    """Return all moments of change. A fixed number of draws, so that the next one's stay."""
+    """Return the times of all changes.
+
+    The number of draws is fixed, so that those for the next conversation stay the same.
+    """
     gaps = [dice.randrange(MINUTE), dice.randrange(2 * DAY), dice.randrange(HOUR)]
     late = dice.randrange(45 * DAY)
     count = dice.choice((0, 1, 2, 2, 3, 4))
@@ -184,7 +187,7 @@ def _anonymized(_: int, moment: int, __: int) -> dict[str, Any]:
     return {"anonymized_at": moment, "requester_name": None, "requester_email": None}
 
 
-#: Moments that are no milliseconds, or of another time.
+#: Times in the wrong unit, or far ahead.
 ODD_TIMES: dict[str, Callable[[int], int]] = {
     "seconds": lambda moment: moment // SECOND,
     "ahead": lambda moment: moment + 1000 * DAY,
@@ -205,7 +208,7 @@ def _templates(seed: int) -> list[dict[str, Any]]:
 
 
 def _template(dice: random.Random, number: int) -> dict[str, Any]:
-    """Return what of a conversation never changes."""
+    """Return the part of a conversation that never changes."""
     name = dice.choice(NAMES)
     row: dict[str, Any] = {
         "initial_channel": dice.choice(CHANNELS),

@@ -26,7 +26,7 @@ LONGEST = 31 * DAY
 def conversation_export(
     request: Request, account: DixaAccount, options: DixaOptions, fault: Fault | None
 ) -> Response:
-    """Answer `GET /v1/conversation_export`: all conversations of a window, in no order."""
+    """Respond to `GET /v1/conversation_export`: all conversations of a window, in no order."""
     if bearer_token(request) != API_KEY and basic_pair(request) != ("bearer", API_KEY):
         return json_response({"message": "Unauthorized"}, 401)
     try:
@@ -74,12 +74,12 @@ def read_moment(text: str) -> int:
 
 
 def read_day(text: str) -> datetime:
-    """Read a day, which is taken as one of UTC: Dixa does not say which zone it means."""
+    """Read a day of UTC; Dixa does not document the time zone of days."""
     return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
 
 
 def select(account: DixaAccount, windows: dict[str, tuple[int, int]], bounds: str) -> list[History]:
-    """Return the conversations inside all windows, with the given kind of bounds."""
+    """Return the conversations inside all windows, with bounds of this kind."""
     lower = bisect_left if bounds[0] == "[" else bisect_right
     upper = bisect_right if bounds[1] == "]" else bisect_left
     found = []

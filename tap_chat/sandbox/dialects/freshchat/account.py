@@ -1,4 +1,4 @@
-"""The made-up Freshchat account: who is there at a moment, and what they have said by then."""
+"""The made-up Freshchat account: its users, their conversations, and the messages of these."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tap_chat.sandbox.dialect import Changes
 from tap_chat.sandbox.dialects.freshchat import rows
+from tap_chat.sandbox.dialects.freshchat.histories import Conversation, User, message_times
 from tap_chat.sandbox.samples import (
     DAY,
     HOUR,
-    MINUTE,
     NOW,
     OPENED,
     SECOND,
     creation_times,
     epoch_ms,
     is_shown,
-    pick,
     timestamp,
 )
 
@@ -36,53 +35,17 @@ Row = dict[str, Any]
 USERS = "users"
 
 
-class User(NamedTuple):
-    """When a user was created and changed since, in ms, ascending."""
-
-    number: int
-    id: str
-    created: int
-    changes: list[int]
-
-    @property
-    def updated_time(self) -> str | None:
-        """The API's text.
-
-        Freshchat: whether it is null or equal to the creation while nothing has changed is not
-        known, so both occur.
-        """
-        if not self.changes and self.number % 2:
-            return None
-        return timestamp(self.changes[-1] if self.changes else self.created)
-
-
-class Conversation(NamedTuple):
-    """Whose a conversation is, and the moments of its messages and states, in ms, ascending."""
-
-    number: int
-    id: str
-    user: User
-    created: int
-    messages: list[int]
-    states: list[tuple[int, str]]
-
-    @property
-    def updated(self) -> int:
-        """When the conversation last changed."""
-        return max(self.states[-1][0], self.messages[-1] if self.messages else 0)
-
-
 @dataclass(frozen=True)
 class FreshchatAccount:
-    """One Freshchat account at a moment.
+    """A Freshchat account at one time.
 
     Attributes:
         seed: Decides every value.
         users: The number of users at NOW.
         conversations: The number of their conversations at NOW.
-        now: What came or changed later is not there yet.
-        deleted: The part of users and conversations that are listed but gone, from 0 to 1.
-        hidden: Of about so many rows one is not shown in its list; 0 for none.
+        now: Later rows and changes do not exist yet.
+        deleted: The share of users and conversations that are listed, but gone, from 0 to 1.
+        hidden: One of about this many rows is not shown in its list; 0 to show all.
         changes: What has happened since.
     """
 
@@ -112,7 +75,7 @@ class FreshchatAccount:
 
     @cached_property
     def people(self) -> list[User]:
-        """The users by creation. The first is as old as the account."""
+        """The users in the order of creation. The first is as old as the account."""
         now = epoch_ms(self.now)
         came = [
             User(number, rows.user_id(number), now + 1 + place, [])
@@ -143,7 +106,7 @@ class FreshchatAccount:
 
     @cached_property
     def _founders(self) -> list[User]:
-        """The users that were there when the world was made."""
+        """The users that existed when the world was made."""
         now = epoch_ms(self.now)
         dice = random.Random(f"{self.seed} freshchat changes")
         moments = list(creation_times(self._dice("users"), self.users, now))
@@ -161,7 +124,7 @@ class FreshchatAccount:
 
     @cached_property
     def talks(self) -> list[Conversation]:
-        """The conversations by creation."""
+        """The conversations in the order of creation."""
         now = epoch_ms(self.now)
         born = creation_times(
             self._dice("conversations"), self.conversations if self.users else 0, now
@@ -176,7 +139,7 @@ class FreshchatAccount:
                 continue
             dice = self._dice(f"conversation {number}")
             user = talkers[dice.randrange(bisect_right(known, moment))]
-            first, late = _messages(dice, number, moment)
+            first, late = message_times(dice, number, moment)
             states = [(moment, "new")]
             if first:
                 states += [(first[0], "assigned"), (first[-1] + HOUR, "resolved")]
@@ -254,7 +217,7 @@ class FreshchatAccount:
 
     @cached_property
     def reachable(self) -> list[tuple[User, Conversation]]:
-        """The conversations that can be found, gone or not, through users that are not gone."""
+        """The conversations, gone or not, of the users that are not gone."""
         return [
             (user, talk)
             for user in self.people_by_id.values()
@@ -304,23 +267,3 @@ class FreshchatAccount:
 
     def _gone(self, kind: str, number: int) -> bool:
         return self.deleted > 0 and self._dice(f"gone {kind} {number}").random() < self.deleted
-
-
-def _messages(dice: random.Random, number: int, created: int) -> tuple[list[int], list[int]]:
-    """Return the moments of a conversation's messages, and of those of a customer who returns."""
-    size = pick(rows.SIZES, number)
-    pace = dice.choice((30 * SECOND, 10 * MINUTE, 8 * HOUR))
-    first = _burst(dice, created, size, pace)
-    if not first or size in rows.WHOLE_PAGES or dice.random() < 1 / 2:
-        return first, []
-    back = first[-1] + dice.randrange(2 * DAY, 60 * DAY)
-    return first, _burst(dice, back, dice.randint(1, 9), pace)
-
-
-def _burst(dice: random.Random, start: int, size: int, pace: int) -> list[int]:
-    moments = []
-    for place in range(size):
-        # Some messages share their millisecond with the one before.
-        start += dice.randrange(1, 2 * pace) if place % 7 else 0
-        moments.append(start)
-    return moments

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from tap_chat.sandbox.dialects.freshchat.account import Conversation, FreshchatAccount, User
+    from tap_chat.sandbox.dialects.freshchat.account import FreshchatAccount
+    from tap_chat.sandbox.dialects.freshchat.histories import Conversation, User
     from tap_chat.sandbox.dialects.freshchat.settings import FreshchatOptions
     from tap_chat.sandbox.faults import Fault
 
@@ -49,7 +50,7 @@ class RefusalError(Exception):
 def freshchat(
     request: Request, account: FreshchatAccount, options: FreshchatOptions, fault: Fault | None
 ) -> Response:
-    """Answer `GET /v2/...`."""
+    """Respond to `GET /v2/...`."""
     try:
         return json_response(RequestHandler(request, account, options, fault).body())
     except RefusalError as refusal:
@@ -58,7 +59,7 @@ def freshchat(
 
 
 class RequestHandler:
-    """What answers one request.
+    """Builds the body for one request.
 
     Args:
         request: The request.
@@ -80,7 +81,7 @@ class RequestHandler:
         self.fault = fault
 
     def body(self) -> Row | list[Row]:
-        """Return the body of the answer; raises `RefusalError`."""
+        """Return the body of the response; raises `RefusalError`."""
         if bearer_token(self.request) != API_KEY:
             raise RefusalError(401, "UNAUTHORIZED", "the token is not valid")
         # The path as it was sent: an id with an encoded slash is one part of it.
@@ -153,7 +154,7 @@ class RequestHandler:
         return body
 
     def link(self, name: str, rel: str, page: int) -> Row:
-        """Return a link to a page of a list, without the filters of this one."""
+        """Return a link to a page of a list, without the filters of this request."""
         spoilt = rel == "next_page" and self.fault
         if spoilt and spoilt.kind == "link":
             return {"href": spoilt.literal, "rel": rel, "method": "GET"}
@@ -166,13 +167,13 @@ class RequestHandler:
         return {"href": href, "rel": rel, "method": "GET"}
 
     def bounds(self) -> tuple[int, int]:
-        """Return where the page that is asked for begins and ends in its list."""
+        """Return where the requested page starts and ends in its list."""
         page = 1 if self.fault and self.fault.kind == "repeat" else self.page
         return (page - 1) * self.page_size, page * self.page_size
 
     @property
     def page(self) -> int:
-        """The number of the page that is asked for."""
+        """The number of the requested page."""
         return read_number(self.query, "page", 1)
 
     @property
@@ -188,15 +189,15 @@ class RequestHandler:
 
     @property
     def endless(self) -> bool:
-        """Whether each page has a next one, whatever is there."""
+        """Whether every page has a next one, even if the list has ended."""
         return self.fault is not None and self.fault.kind == "empty_page"
 
     def shown(self, records: list[Row]) -> list[Row]:
-        """Return what a page shows of the records that have their place in it."""
+        """Return the records of a page that are shown."""
         return self.spoil(self.account.shown(records))
 
     def spoil(self, records: list[Row]) -> list[Row]:
-        """Return the records of an answer, with the last one spoilt if it is to be."""
+        """Return the records of a response, with the last one spoilt if a fault strikes."""
         return self.fault.spoil_records(records) if self.fault else records
 
 
@@ -209,7 +210,7 @@ def read_number(query: QueryParams, name: str, default: int) -> int:
 
 
 def read_moment(query: QueryParams, name: str) -> str:
-    """Read a moment in the API's format, or nothing as ""; raises `RefusalError`."""
+    """Read a time in the API's format, or "" if there is none; raises `RefusalError`."""
     text = query.get(name, "")
     if text and not MOMENT.fullmatch(text):
         raise RefusalError(400, "BAD_REQUEST", f"{name} must look like 2026-01-31T12:00:00.000Z")
@@ -226,7 +227,7 @@ def read_filters(query: QueryParams) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def select(account: FreshchatAccount, order: str, filters: tuple[str, ...]) -> list[User]:
-    """Return the users that all filters let pass, in an order; an absent filter is empty.
+    """Return the users that pass all filters, in order; an absent filter is empty.
 
     A user who never changed and has no `updated_time` is not updated at any time.
     """

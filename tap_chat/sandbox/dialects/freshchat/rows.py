@@ -34,7 +34,7 @@ def conversation_id(number: int) -> str:
 
 
 def user(seed: int, number: int, created: int, updated_time: str | None, changes: int) -> Row:
-    """Return a user, who has changed so often."""
+    """Return a user that has changed this many times."""
     row = {
         "id": user_id(number),
         "created_time": timestamp(created),
@@ -52,7 +52,7 @@ def user(seed: int, number: int, created: int, updated_time: str | None, changes
 
 
 def conversation(seed: int, number: int, user: str, created: int, state: tuple[int, str]) -> Row:
-    """Return a conversation of a user, whose state is when it last changed, and its status."""
+    """Return a conversation of a user; its state is the time of its last change, and its status."""
     updated, status = state
     agent = _uuid(number % AGENTS, 3)
     row = {
@@ -247,7 +247,7 @@ LISTS: dict[str, Callable[[int], list[Row]]] = {
 
 @lru_cache(maxsize=8)
 def _people(seed: int) -> list[Row]:
-    """Return what of users never changes, for a prime number of them."""
+    """Return the parts of users that never change, for a prime number of users."""
     dice = random.Random(f"{seed} freshchat people")
     return [
         {

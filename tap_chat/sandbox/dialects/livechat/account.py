@@ -1,4 +1,4 @@
-"""The made-up LiveChat account: chats that end, chats nobody answered, and chats still open."""
+"""The made-up LiveChat account: chats that ended, missed chats, and open chats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tap_chat.sandbox.dialects.livechat.settings import LiveChatData
 
-#: What the tap writes as the agent of a chat without one.
+#: The agent that the tap writes for a chat without one.
 UNASSIGNED = "unassigned"
 #: The longest chat, in seconds.
 LONGEST = 4 * 3600
@@ -26,12 +26,12 @@ LONGEST = 4 * 3600
 
 @dataclass(frozen=True)
 class LiveChatAccount:
-    """One LiveChat account at a moment.
+    """A LiveChat account at one time.
 
     Attributes:
         seed: Decides every value.
         chats: The number of chats that have ended by NOW, or were missed.
-        now: What ended later is not there yet, or still open.
+        now: Chats that end later do not exist yet, or are open.
         timezone: The account's time zone.
         removed: The ids of chats that are gone.
     """
@@ -49,7 +49,7 @@ class LiveChatAccount:
 
     @cached_property
     def ended(self) -> int:
-        """The number of chats that have ended; they are the first ones of `lives`."""
+        """The number of chats that have ended: the first ones of `by_end`."""
         return bisect_right(self.ends, self._seconds)
 
     @cached_property
@@ -58,18 +58,18 @@ class LiveChatAccount:
         return self.but_removed(self.by_end[: self.ended])
 
     def but_removed(self, chats: Sequence[Chat]) -> list[Chat]:
-        """Return those of some chats that are not gone."""
+        """Return the chats that are not gone."""
         gone = set(self.removed)
         return [chat for chat in chats if chat.id not in gone] if gone else [*chats]
 
     @property
     def by_end(self) -> list[Chat]:
-        """The chats in the order in which they end, and some that will only start later."""
+        """The chats in the order in which they end, including some that start after `now`."""
         return self._history[0]
 
     @property
     def ends(self) -> list[int]:
-        """When each of `lives` ends, in seconds, ascending."""
+        """When each chat of `by_end` ends, in seconds, ascending."""
         return self._history[1]
 
     @cached_property
@@ -136,7 +136,7 @@ class LiveChatAccount:
 
 @lru_cache(maxsize=4)
 def _history(seed: int, size: int, until: int) -> tuple[list[Chat], list[int]]:
-    """Return the chats that end by a moment in ms, in that order, and the seconds when they do."""
+    """Return the chats that end by a time in ms, in that order, and when they end, in seconds."""
     dice = random.Random(f"{seed} livechat durations")
     opened = epoch_ms(OPENED) // SECOND
     chats = []

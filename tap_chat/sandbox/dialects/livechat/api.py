@@ -30,7 +30,7 @@ ENTITY_ID = "sandbox-entity"
 def chats(
     request: Request, account: LiveChatAccount, options: LiveChatOptions, fault: Fault | None
 ) -> Response:
-    """Answer `GET /chats`: a page of the chats of some days, newest first."""
+    """Respond to `GET /chats`: a page of the chats of some days, newest first."""
     entity, token = basic_pair(request) or ("", "")
     if not entity or token != API_KEY:
         return _refusal(401, "Invalid login or API key")
@@ -70,7 +70,7 @@ def chats(
 
 
 def read_query(query: QueryParams, timezone: str) -> tuple[int, int, bool]:
-    """Return the seconds from which and before which chats are asked for, and if open ones are.
+    """Return the first second of the query, the one after its last, and whether it has open chats.
 
     Raises:
         ValueError: If a parameter is not as LiveChat wants it.
@@ -83,14 +83,14 @@ def read_query(query: QueryParams, timezone: str) -> tuple[int, int, bool]:
 
 
 def read_day(text: str, zone: ZoneInfo, days: int = 0) -> int:
-    """Return when a day begins in a zone, or so many days later, in seconds."""
+    """Return the start of a day in a zone, or of the day this many days later, in seconds."""
     day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone)
     return int((day + timedelta(days=days)).timestamp())
 
 
 @lru_cache(maxsize=16)
 def select(account: LiveChatAccount, since: int, until: int, by: str) -> Sequence[Chat]:
-    """Return the chats that ended, or started, in a stretch of seconds and have ended by now."""
+    """Return the chats that ended (or started) in this interval and have ended by now."""
     if by == "started":
         return [chat for chat in reversed(account.kept) if since <= chat.started < until]
     first, last = bisect_left(account.ends, since), bisect_left(account.ends, until)

@@ -41,12 +41,12 @@ class Chat(NamedTuple):
 
     @property
     def events(self) -> int:
-        """The number of its events: the messages, and what else happened."""
+        """The number of its events, which include the messages."""
         return 0 if self.agents is None else self.messages + self.number % 3
 
 
 class Writer:
-    """Writes chats as the API does.
+    """Writes chats in the format of the API.
 
     Args:
         seed: Decides every value.
@@ -60,7 +60,7 @@ class Writer:
         self._texts = _texts(seed)
 
     def chat(self, chat: Chat, now: int) -> Row:
-        """Return a chat at a moment in seconds; it has no end while it is open."""
+        """Return a chat as it is at a time in seconds; an open chat has no end."""
         number = chat.number
         visitor = pick(self._visitors, number)
         if chat.agents is None:
@@ -111,7 +111,7 @@ class Writer:
         return row | self._optional(chat)
 
     def _optional(self, chat: Chat) -> Row:
-        """Return the fields that are simply absent from other chats."""
+        """Return the fields that only some chats have."""
         row: Row = {}
         if chat.number % 3 == 1:
             row["referrer"] = "https://shop.example/?q=größe"

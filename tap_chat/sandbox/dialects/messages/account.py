@@ -45,7 +45,7 @@ class MessagesAccount:
 
     @cached_property
     def messages(self) -> list[Row]:
-        """The messages in the API's order, which is not that of time, but roughly.
+        """The messages in the order of the API, which is only roughly that of time.
 
         A larger account of the same seed has the same messages first, and then newer ones if the
         smaller one had whole blocks.
@@ -62,7 +62,7 @@ class MessagesAccount:
         return [row["id"] for row in self.messages]
 
     def insert(self, _: str, place: int) -> dict[str, Any]:
-        """Return the settings of the world with one more message: at the front, if that is 0."""
+        """Return the settings of the world with one more message, at the front for place 0."""
         return {"changes": self.changes.with_inserted(END if place else FRONT)}
 
     @property
@@ -77,7 +77,7 @@ class MessagesAccount:
 
 
 def _message_in_front(others: int, number: int) -> Row:
-    """Return a message that is newer than so many others, the later ones still newer."""
+    """Return a message that is newer than this many others and than those inserted before it."""
     moment = EPOCH + timedelta(seconds=37 * (others + 1000 * BLOCK + number))
     message = _message(random.Random(f"front {number}"), number)
     return message | {"id": f"m-front-{number:06d}", "timestamp": timestamp(moment)}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def messages(
     request: Request, account: MessagesAccount, options: MessagesOptions, fault: Fault | None
 ) -> Response:
-    """Answer `GET /v1/messages`: a slice of the list, newer than `since` if that is given."""
+    """Respond to `GET /v1/messages`: a slice of the list, of messages since `since` if given."""
     query = request.query_params
     if (query.get("api_key") or request.headers.get("x-api-key")) != API_KEY:
         return json_response({"error": "invalid api key"}, 401)
@@ -47,7 +47,7 @@ def messages(
     return json_response({"data": fault.spoil_records(page) if fault else page, **total})
 
 
-#: What else the end of a list may be than an empty one.
+#: Other responses beyond the end of the list than an empty one.
 END: dict[str, Callable[[], Response]] = {
     "null": lambda: json_response({"data": None}),
     "object": lambda: json_response({"data": {}}),
