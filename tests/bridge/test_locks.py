@@ -64,8 +64,8 @@ def as_line(message: Any) -> bytes:
 
 HOLDER = """
 import sys, dlt
-from dlt_bridge.run.locks import alone
-with alone(dlt.pipeline("scripted_tap", pipelines_dir=sys.argv[1])):
+from dlt_bridge.run.locks import exclusive
+with exclusive(dlt.pipeline("scripted_tap", pipelines_dir=sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
