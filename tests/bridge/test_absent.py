@@ -36,7 +36,7 @@ USERS = schema(name=TEXT, _sdc_deleted_at=INSTANT)
 
 
 @sql
-def test_update_without_what_did_not_change(anywhere: Stage) -> None:
+def test_update_with_changed_properties_only(anywhere: Stage) -> None:
     """PostgreSQL's log does not tell a TOASTed value that is as it was."""
     anywhere.load([DOCS, record(id=1, title="t1", body="long")])
     for title, absent, body in (("t2", "keep", "long"), ("t3", "keep", "long"), ("t4", None, None)):
@@ -117,7 +117,7 @@ def test_numbers_within_json_are_kept_digit_by_digit(anywhere: Stage) -> None:
     assert anywhere.into.read("a", "v", "o") == [("x", number)]
 
 
-def test_later_record_wins_property_by_property(stage: Stage) -> None:
+def test_last_value_of_each_property_wins(stage: Stage) -> None:
     """Of one key: in one package, and over checkpoints, what is there in the end is the same."""
     for every in (600, 0):
         stage.load([DOCS, record(id=1, title="old", body="old")], refresh="drop_resources")
@@ -146,7 +146,7 @@ def test_later_record_wins_property_by_property(stage: Stage) -> None:
 
 
 @sql
-def test_random_records_are_as_dicts_that_are_updated(
+def test_random_records_update_rows_like_dicts(
     anywhere: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dlt_bridge.tables.sink.BATCH_ROWS", 7)
@@ -180,7 +180,7 @@ def test_random_records_are_as_dicts_that_are_updated(
         }
 
 
-def test_value_beside_its_column_is_kept_too(stage: Stage) -> None:
+def test_values_of_variants_are_kept(stage: Stage) -> None:
     head = schema(price={"type": "integer"}, v=TEXT)
     query = "select id, price, price__v_text, v from data.a order by id"
     stage.load([head, record(id=1, price="on request"), record(id=2, price=5)])
@@ -211,7 +211,7 @@ def test_property_whose_column_has_another_name(stage: Stage) -> None:
     assert [found[name] for name in ("v", suffixed, "source_dlt_id")] == ["d", "b", "c"]
 
 
-def test_schema_that_changes_in_the_midst(stage: Stage) -> None:
+def test_schema_changes_within_a_package(stage: Stage) -> None:
     stage.load([schema(a=TEXT, b=TEXT), record(id=1, a="1", b="1"), record(id=2, a="1", b="1")])
     lines = [
         schema(a=TEXT, b=TEXT),
@@ -229,7 +229,7 @@ def test_schema_that_changes_in_the_midst(stage: Stage) -> None:
     ]
 
 
-def test_key_that_changes_in_the_midst_is_refused(stage: Stage) -> None:
+def test_key_change_within_a_package_is_refused(stage: Stage) -> None:
     other = schema(keys=("id", "title"), title={"type": "string"}, body=TEXT)
     lines = [DOCS, record(id=1, title="a"), other, record(id=1, title="a")]
     with pytest.raises(PipelineStepFailed, match="a SCHEMA changes the key"):
@@ -249,7 +249,7 @@ def test_one_version_of_a_key_is_written_where_rows_are_updated(stage: Stage) ->
     ]
 
 
-def test_row_that_was_deleted_has_nothing_to_keep(stage: Stage) -> None:
+def test_deleted_row_has_no_values_to_keep(stage: Stage) -> None:
     options = {**KEEP, "hard_delete": True}
     stage.load([USERS, record(id=1, name="Ada"), record(id=2, name="Bob")], options=options)
     gone = [record(id=number, _sdc_deleted_at=GONE) for number in (1, 2)]
@@ -257,7 +257,7 @@ def test_row_that_was_deleted_has_nothing_to_keep(stage: Stage) -> None:
     assert stage.rows("select id, name from data.a") == [(2, None)]
 
 
-def test_row_of_an_older_version_has_nothing_to_keep(stage: Stage) -> None:
+def test_row_of_an_older_version_has_no_values_to_keep(stage: Stage) -> None:
     """What is there does not depend on whether the older row is gone already."""
 
     def versioned(version: int, **values: Any) -> dict[str, Any]:
@@ -275,7 +275,7 @@ def test_row_of_an_older_version_has_nothing_to_keep(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("refresh", ["drop_resources", "drop_data"])
-def test_table_that_begins_anew_has_nothing_to_keep(stage: Stage, refresh: str) -> None:
+def test_refreshed_table_has_no_values_to_keep(stage: Stage, refresh: str) -> None:
     stage.load([DOCS, record(id=1, title="a", body="b")])
     stage.load([DOCS, record(id=1, title="c")], options=KEEP, refresh=refresh)
     assert stage.rows("select id, title, body from data.a") == [(1, "c", None)]
@@ -287,7 +287,7 @@ def test_versions_that_the_user_appends_are_as_they_came(stage: Stage) -> None:
     assert stage.rows("select title, body from data.a order by 1") == [("a", "b"), ("c", None)]
 
 
-def test_required_property_may_lack_where_its_value_is_kept(stage: Stage) -> None:
+def test_required_property_may_be_missing_if_its_value_is_kept(stage: Stage) -> None:
     head = schema(title=TEXT, body=TEXT)
     head["schema"]["required"] = ["id", "body"]
     stage.load([head, record(id=1, title="a", body="b")])

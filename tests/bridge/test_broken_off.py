@@ -81,7 +81,7 @@ NAMELESS: dict[str, Any] = {**schema(), "schema": {"properties": {"id": {}, " ":
         ([record(id=1), bookmark(a={"x": 1}), record(id=2), NAMELESS], [1]),
     ],
 )
-def test_bad_line_leaves_what_stands_before_the_state_before_it(
+def test_rows_before_the_last_state_are_committed_when_a_line_is_bad(
     stage: Stage, lines: list[Any], rows: list[int]
 ) -> None:
     broken(stage, [schema(), *lines])
@@ -90,7 +90,7 @@ def test_bad_line_leaves_what_stands_before_the_state_before_it(
     assert stage.given["state"] == {"bookmarks": {"a": {"x": rows[-1]}}}
 
 
-def test_bad_record_of_a_slow_stream_holds_the_others_at_its_place(stage: Stage) -> None:
+def test_bad_record_of_a_slow_stream_holds_back_later_rows_of_other_streams(stage: Stage) -> None:
     """It is decoded long after later records of another stream."""
     stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
     lines = [schema(), schema("b"), record(id=1), bookmark(a={"x": 1}), record("b", id=None)]
@@ -106,7 +106,7 @@ def test_without_a_state_nothing_is_committed(stage: Stage) -> None:
 
 
 @TWICE
-def test_full_table_is_replaced_only_when_it_was_read_whole(stage: Stage, every: float) -> None:
+def test_full_table_is_replaced_only_when_the_tap_has_ended(stage: Stage, every: float) -> None:
     stage.streams = {"a": "FULL_TABLE"}
     state = bookmark(a={"page": 1})
     whole(stage, [schema(keys=()), record(id=1), record(id=2), state], every)
@@ -133,7 +133,7 @@ def test_version_is_activated_only_when_a_state_comes_after_it(stage: Stage, eve
     assert ids(stage) == [2]
 
 
-def test_rows_without_a_state_in_sight_end_the_package_before_them(
+def test_package_ends_when_too_many_rows_wait_for_a_state(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is a bound to what may wait: the last STATE is committed when it is reached."""
@@ -161,7 +161,7 @@ LINES = st.lists(
 
 
 @pytest.mark.parametrize("small", [False, True])
-def test_any_order_of_lines_commits_all_before_the_state_before_the_error(
+def test_all_rows_before_the_last_state_are_committed_in_any_order_of_lines(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     small: bool,  # noqa: FBT001

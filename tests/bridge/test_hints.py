@@ -59,13 +59,13 @@ def small_parcels(monkeypatch: pytest.MonkeyPatch) -> None:
 # Hints of a resource
 
 
-def test_stream_that_there_is_not_is_refused() -> None:
+def test_unknown_stream_is_refused() -> None:
     with pytest.raises(ResourcesNotFoundError, match="zzz"):
         source().with_resources("zzz")
 
 
 @pytest.mark.parametrize(("disposition", "expected"), [("append", 4), ("replace", 2)])
-def test_disposition_of_the_user_counts(stage: Stage, disposition: Any, expected: int) -> None:
+def test_disposition_of_the_user_is_used(stage: Stage, disposition: Any, expected: int) -> None:
     for _ in range(2):
         made = source()
         made.a.apply_hints(write_disposition=disposition)
@@ -84,7 +84,7 @@ def test_replaced_stream_is_read_from_its_beginning(stage: Stage) -> None:
     assert stage.rows("select id from data.a") == [(3,)]
 
 
-def test_key_of_the_user_counts(stage: Stage) -> None:
+def test_key_of_the_user_is_used(stage: Stage) -> None:
     for value in ("x", "y"):
         head = schema("a", keys=("id",), k=TEXT)
         made = source([head, record("a", id=1, k=value), record("a", id=2, k=value)])
@@ -107,7 +107,7 @@ def test_key_of_the_user_that_is_null_is_refused(stage: Stage) -> None:
         stage.pipeline.run(made)
 
 
-def test_last_version_of_the_user_counts(stage: Stage) -> None:
+def test_sort_column_of_the_user_is_used(stage: Stage) -> None:
     head = schema("a", v=INTEGER)
     made = source([head, record("a", id=1, v=1), record("a", id=1, v=0)])
     stage.pipeline.run(made)
@@ -139,7 +139,7 @@ def test_last_version_of_the_user_counts(stage: Stage) -> None:
         ({"type": "object"}, {"data_type": "json"}, '{"x":1}', "JSON", '{"x":1}'),
     ],
 )
-def test_type_of_the_user_counts(
+def test_type_of_the_user_is_used(
     stage: Stage, prop: Any, hint: Any, text: str, column: str, expected: Any
 ) -> None:
     line = f'{{"type": "RECORD", "stream": "a", "record": {{"id": 1, "v": {text}}}}}'
@@ -189,7 +189,7 @@ def test_hint_that_depends_on_rows_is_refused(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("disposition", ["skip", {"disposition": "merge", "strategy": "scd2"}])
-def test_disposition_that_is_not_to_be_had_is_refused(stage: Stage, disposition: Any) -> None:
+def test_unsupported_disposition_is_refused(stage: Stage, disposition: Any) -> None:
     """dlt would find out only when the package is there, and stay with it."""
     made = source()
     made.a.apply_hints(write_disposition=disposition)
@@ -199,7 +199,7 @@ def test_disposition_that_is_not_to_be_had_is_refused(stage: Stage, disposition:
 
 
 @pytest.mark.parametrize(("strategy", "expected"), [("upsert", "z"), ("delete-insert", "z")])
-def test_strategy_of_the_user_counts(stage: Stage, strategy: Any, expected: str) -> None:
+def test_strategy_of_the_user_is_used(stage: Stage, strategy: Any, expected: str) -> None:
     made = source([schema("a", v=TEXT), record("a", id=1, v="x"), record("a", id=1, v="z")])
     made.a.apply_hints(write_disposition={"disposition": "merge", "strategy": strategy})
     stage.pipeline.run(made)
@@ -207,7 +207,7 @@ def test_strategy_of_the_user_counts(stage: Stage, strategy: Any, expected: str)
     assert stage.pipeline.default_schema.tables["a"]["x-merge-strategy"] == strategy  # type: ignore[typeddict-item]
 
 
-def test_table_format_that_the_destination_has_not_is_no_harm(stage: Stage) -> None:
+def test_unsupported_table_format_does_no_harm(stage: Stage) -> None:
     made = source()
     made.a.apply_hints(table_format="delta")
     stage.pipeline.run(made)
@@ -234,7 +234,7 @@ def test_transformer_of_a_stream_is_refused(stage: Stage) -> None:
 # Arguments of a run
 
 
-def test_arguments_of_run_count(stage: Stage) -> None:
+def test_arguments_of_run_are_used(stage: Stage) -> None:
     for _ in range(2):
         stage.pipeline.run(source(), write_disposition="append")
     assert stage.rows("select count(*) from data.a") == [(4,)]
@@ -243,14 +243,14 @@ def test_arguments_of_run_count(stage: Stage) -> None:
     assert stage.rows("select count(*) from data.b") == [(1,)]
 
 
-def test_key_and_table_of_run_count(stage: Stage) -> None:
+def test_key_and_table_of_run_are_used(stage: Stage) -> None:
     messages = [schema("a", keys=(), v=TEXT), record("a", id=1, v="x"), record("a", id=2, v="x")]
     stage.pipeline.run(source(messages), primary_key="v", table_name="t")
     assert stage.rows("select id, v from data.t") == [(2, "x")]
 
 
 @pytest.mark.parametrize("disposition", ["append", "replace", None])
-def test_arguments_of_run_count_for_all_streams_of_lines(stage: Stage, disposition: Any) -> None:
+def test_arguments_of_run_are_used_for_all_streams_of_lines(stage: Stage, disposition: Any) -> None:
     for _ in range(2):
         lines = [json.dumps(message) for message in RECORDS]
         stage.pipeline.run(singer(lines), write_disposition=disposition)
@@ -318,7 +318,7 @@ def test_step_that_makes_keys_equal_makes_no_second_row(stage: Stage) -> None:
     assert stage.rows("select id, v from data.a") == [(0, "y")]
 
 
-def test_stream_that_a_step_drops_has_the_hints_of_the_tap_later(stage: Stage) -> None:
+def test_stream_dropped_by_a_step_gets_its_hints_later(stage: Stage) -> None:
     """What dlt was not told must not pass for what the user wants."""
     made = source([schema("a"), record("a", id=1)])
     keep: list[bool] = [False]
@@ -331,7 +331,7 @@ def test_stream_that_a_step_drops_has_the_hints_of_the_tap_later(stage: Stage) -
 
 
 @pytest.mark.parametrize("nested", ["json", "tables"])
-def test_map_that_gives_nothing_drops_rows(stage: Stage, nested: str) -> None:
+def test_map_that_returns_none_drops_rows(stage: Stage, nested: str) -> None:
     """So dlt's own maps are told to; a row without values would be in each package."""
     made = source(
         [schema("a"), record("a", id=1), schema("a", v=TEXT), record("a", id=2, v="x")],

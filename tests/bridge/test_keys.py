@@ -47,7 +47,7 @@ def told(stage: Stage) -> bool:
     ],
     ids=repr,
 )
-def test_database_is_spared_only_keys_that_rise(stage: Stage, came: list[Any], rise: bool) -> None:  # noqa: FBT001
+def test_only_rising_keys_skip_deduplication(stage: Stage, came: list[Any], *, rise: bool) -> None:
     kind = {"type": {int: "integer", str: "string", float: "number"}[type(came[0])]}
     stage.load([schema(id=kind, v=NUMBER), *(record(id=key, v=i) for i, key in enumerate(came))])
     assert told(stage) == rise
@@ -55,14 +55,14 @@ def test_database_is_spared_only_keys_that_rise(stage: Stage, came: list[Any], r
     assert stage.rows("select count(*) from data.a") == [(len(set(came)),)]
 
 
-def test_two_keys_are_not_watched(stage: Stage) -> None:
+def test_keys_of_two_columns_are_not_tracked(stage: Stage) -> None:
     head = schema(keys=("id", "k"), k=NUMBER, v=NUMBER)
     stage.load([head, record(id=1, k=1, v=1), record(id=2, k=1, v=2), record(id=2, k=1, v=3)])
     assert not told(stage)
     assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3)]
 
 
-def test_next_run_sorts_versions_out_again(stage: Stage) -> None:
+def test_next_run_deduplicates_again(stage: Stage) -> None:
     stage.load([schema(v=NUMBER), record(id=1, v=1), record(id=2, v=1)])
     assert told(stage)
     stage.load([schema(v=NUMBER), record(id=2, v=2), record(id=1, v=2), record(id=2, v=3)])
@@ -70,7 +70,7 @@ def test_next_run_sorts_versions_out_again(stage: Stage) -> None:
     assert stage.rows("select id, v from data.a order by id") == [(1, 2), (2, 3)]
 
 
-def test_another_schema_between_rows_is_no_reason_to_forget_those_before(stage: Stage) -> None:
+def test_rows_before_a_changed_schema_are_deduplicated(stage: Stage) -> None:
     head = schema(v=NUMBER)
     later = schema(v=NUMBER, more=NUMBER)
     stage.load([head, record(id=1, v=1), record(id=2, v=1), later, record(id=1, v=2, more=1),
@@ -78,7 +78,7 @@ def test_another_schema_between_rows_is_no_reason_to_forget_those_before(stage: 
     assert stage.rows("select id, v from data.a order by id") == [(1, 2), (2, 1), (3, 2)]
 
 
-def test_step_of_the_user_may_make_keys_the_same(stage: Stage) -> None:
+def test_rows_are_deduplicated_after_a_step_of_the_user(stage: Stage) -> None:
     def halved(rows: pa.Table) -> pa.Table:
         return rows.set_column(0, "id", pc.divide(rows["id"], 2))
 
@@ -89,7 +89,7 @@ def test_step_of_the_user_may_make_keys_the_same(stage: Stage) -> None:
     assert stage.rows("select id, v from data.a order by id") == [(0, 1), (1, 3), (2, 5), (3, 7)]
 
 
-def test_objects_have_keys_that_rise_too(stage: Stage) -> None:
+def test_rising_keys_are_tracked_with_child_tables(stage: Stage) -> None:
     tags = {"type": "array", "items": {"type": "string"}}
     lines = [schema(tags=tags), *(record(id=n, tags=["x", "y"]) for n in range(6))]
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_objects_have_keys_that_rise_too(stage: Stage) -> None:
         assert stage.rows("select count(*) from data.a__tags") == [(12,)]
 
 
-def test_rows_that_are_gone_at_the_source_go_although_keys_rise(stage: Stage) -> None:
+def test_deleted_rows_are_deleted_if_keys_rise(stage: Stage) -> None:
     head = schema(v=NUMBER, _sdc_deleted_at={"type": ["string", "null"], "format": "date-time"})
     stage.load([head, *(record(id=n, v=1) for n in range(6))], options={"hard_delete": True})
     gone = [record(id=n, _sdc_deleted_at="2025-01-01T00:00:00Z") for n in (1, 3)]
@@ -108,7 +108,7 @@ def test_rows_that_are_gone_at_the_source_go_although_keys_rise(stage: Stage) ->
     assert stage.rows("select id, v from data.a order by id") == [(0, 1), (2, 1), (4, 2), (5, 1)]
 
 
-def test_row_that_is_completed_is_no_second_one_although_keys_rise(stage: Stage) -> None:
+def test_completed_row_is_not_a_second_row_if_keys_rise(stage: Stage) -> None:
     head = schema(v=NUMBER, w=NUMBER)
     rows = [record(id=n, v=n, w=n) for n in range(6)]
     stage.load([head, *rows, record(id=3, v=7)], options={"absent": "keep"})

@@ -73,7 +73,7 @@ def test_changed_schema_changes_no_value(
         assert whole == other
 
 
-def test_names_that_meet_after_a_changed_schema_keep_their_columns(stage: Stage) -> None:
+def test_colliding_names_keep_their_columns_after_a_changed_schema(stage: Stage) -> None:
     stage.streams = {"a": "FULL_TABLE"}
     lines = [schema("a", (), V=TEXT), record("a", id=1, V="big"), schema("a", (), V=TEXT, v=TEXT)]
     lines += [record("a", id=2, V="big", v="small"), bookmark(a={})]
@@ -81,6 +81,15 @@ def test_names_that_meet_after_a_changed_schema_keep_their_columns(stage: Stage)
         go(stage, lines, options={"on_name_collision": "suffix"})
         rows = stage.rows("select id, v, v_4c9448 from data.a order by id")
         assert rows == [(1, "big", None), (2, "big", "small")]
+
+
+@BOTH
+def test_rows_before_a_schema_with_a_key_are_loaded(stage: Stage, every: float) -> None:
+    """They wait on disk when the SCHEMA adds a key, and the stream is merged."""
+    stage.streams = {"a": "FULL_TABLE"}
+    lines = [schema("a", ()), record("a", id=1), bookmark(a={}), schema("a"), record("a", id=2)]
+    go(stage, [*lines, record("a", id=2), bookmark(a={"x": 1})], every)
+    assert ids(stage, "a") == [1, 2]
 
 
 @BOTH
@@ -121,7 +130,7 @@ def test_skipped_stream_that_is_replaced_on_request_keeps_its_table(stage: Stage
     assert (ids(stage, "a"), ids(stage, "b")) == ([2], [1])
 
 
-def test_schema_that_comes_again_counts_again(stage: Stage) -> None:
+def test_repeated_schema_takes_effect_again(stage: Stage) -> None:
     whole, part = schema(v=TEXT, w=TEXT), schema(w=TEXT)
     lines = [whole, record(id=1, v="1", w="1"), part, record(id=2, w="2")]
     go(stage, [*lines, whole, record(id=3, v="3", w="3"), bookmark(a={})])
@@ -130,7 +139,7 @@ def test_schema_that_comes_again_counts_again(stage: Stage) -> None:
 
 
 @BOTH
-def test_state_is_not_ahead_of_what_waits_under_another_name(stage: Stage, every: float) -> None:
+def test_state_is_not_ahead_of_rows_of_a_renamed_stream(stage: Stage, every: float) -> None:
     stage.streams = {"a": "FULL_TABLE"}
     options = {"renamed": True}
     head = schema("a", ())
@@ -144,7 +153,7 @@ def test_state_is_not_ahead_of_what_waits_under_another_name(stage: Stage, every
     assert ids(stage, "a") == [11, 12]
 
 
-def test_rows_before_a_changed_schema_stay_behind_the_state_that_is_kept(stage: Stage) -> None:
+def test_saved_state_is_not_ahead_of_rows_before_a_changed_schema(stage: Stage) -> None:
     """A bad record of a slow stream takes the package back to an earlier STATE."""
     stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
     lines: list[Any] = [schema("a", ()), schema("b", ()), record("b", id=0), record("a", id=0)]
@@ -159,7 +168,7 @@ def test_rows_before_a_changed_schema_stay_behind_the_state_that_is_kept(stage: 
 
 
 @pytest.mark.parametrize("unfit", [{"type": "STATE", "value": 5}, bookmark(a={"x": 2**70})])
-def test_state_that_can_not_be_kept_undoes_none_before_it(stage: Stage, unfit: Any) -> None:
+def test_state_that_can_not_be_saved_leaves_the_one_before_it(stage: Stage, unfit: Any) -> None:
     lines = [schema("a", ()), record("a", id=1), bookmark(a={"x": 1}), record("a", id=2), unfit]
     with pytest.raises(PipelineStepFailed, match="STATE in line 5"):
         go(stage, [*lines, record("a", id=3)])

@@ -56,7 +56,7 @@ def test_version_activated_before_its_rows(stage: Stage) -> None:
     assert stage.rows("select id, k, _sdc_table_version from data.a") == [(2, "x", 2)]
 
 
-def test_what_the_user_appends_stays(stage: Stage) -> None:
+def test_versions_are_not_activated_if_the_user_appends(stage: Stage) -> None:
     for version in (1, 2):
         lines = [schema(v=TEXT), *versioned(version, 1), activation(version)]
         stage.load(lines, run={"write_disposition": "append"})
