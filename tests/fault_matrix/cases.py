@@ -168,7 +168,7 @@ FIRST = (
     stays(BODIES, "UTF-16", SENT_AGAIN, "charset", charset="utf-16"),
     once(BODIES, "a byte order mark", "charset", charset="utf-8-sig", times=None),
     once(BODIES, "junk said to be gzip once", "gzip_junk"),
-    stays(BODIES, "junk said to be gzip forever", "broken compression", "gzip_junk"),
+    stays(BODIES, "junk said to be gzip forever", "can't be decompressed", "gzip_junk"),
     once(BODIES, "gzip that breaks off once", "gzip_cut"),
     stays(BODIES, "gzip that breaks off forever", SENT_AGAIN, "gzip_cut"),
     stays(BODIES, "a web page", "a web page instead of JSON", "html"),

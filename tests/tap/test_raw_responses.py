@@ -80,7 +80,7 @@ def read(tap: Runner, answer: bytes, endless: bytes = b"") -> Run:
         (OK + LENGTH % len(HALF) + BODY, "not complete JSON"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(BODY), "was cut off"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"zz\r\n" + BODY, "was cut off"),
-        (OK + b"Content-Encoding: gzip\r\n" + LENGTH % len(BODY) + BODY, "broken compression"),
+        (OK + b"Content-Encoding: gzip\r\n" + LENGTH % len(BODY) + BODY, "can't be decompressed"),
         (OK + b"X: y\r\n" * 1000 + LENGTH % len(BODY) + BODY, "the connection broke"),
         (OK + b"X: " + b"y" * 100_000 + b"\r\n" + LENGTH % len(BODY) + BODY, "connection broke"),
         (b"HTTP/1.1 2xx OK\r\n\r\n" + BODY, "connection broke"),
