@@ -11,7 +11,7 @@ from dlt_bridge.arrow.texts import parse_string
 from dlt_bridge.arrow.types import TYPES, arrow_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dlt_bridge.arrow.limits import Limits
     from dlt_bridge.arrow.types import ColumnType
@@ -45,13 +45,22 @@ def convert(column_type: ColumnType, text: bytes, limits: Limits) -> Any:  # noq
     Raises:
         CONVERSION_ERRORS: The type, or the destination, does not hold the value exactly.
     """
+    return converter(column_type, limits)(text)
+
+
+def converter(column_type: ColumnType, limits: Limits) -> Callable[[bytes], Any]:
+    """Return `convert` for one type, to call it with many texts."""
     row, arrow = TYPES[column_type.data_type], arrow_type(column_type)
-    if row.convert:
-        return row.convert(text, arrow, limits)
-    value = parse_string(text)
-    if not limits.holds(row.array([value], arrow)):
-        raise ValueError("a timestamp that the destination can't hold")
-    return value
+    if to_value := row.convert:
+        return lambda text: to_value(text, arrow, limits)
+
+    def checked_string(text: bytes) -> str:
+        value = parse_string(text)
+        if not limits.holds(row.array([value], arrow)):
+            raise ValueError("a timestamp that the destination can't hold")
+        return value
+
+    return checked_string
 
 
 def converted_array(column_type: ColumnType, values: Sequence[Any]) -> pa.Array:

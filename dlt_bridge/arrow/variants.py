@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_bridge.arrow.json_schema import allows_strings
 from dlt_bridge.arrow.numbers import NUMBER
 from dlt_bridge.arrow.types import TYPES, ColumnType, variant_types
-from dlt_bridge.arrow.values import CONVERSION_ERRORS, convert
+from dlt_bridge.arrow.values import CONVERSION_ERRORS, convert, converter
 from dlt_bridge.tap.placeholders import has_non_finite
 
 if TYPE_CHECKING:
@@ -64,12 +64,13 @@ def fit_column(
     existing = dict(existing)
     declared = column.type if column.type != column_type else None
     takes_strings = column_type is not None and _takes_strings(column, column_type)
+    to_value = converter(column_type, limits) if column_type else None
     for index, text in enumerate(texts):
         if text == b"null":
             continue
-        if column_type and (takes_strings or text[:1] != b'"'):
+        if to_value and (takes_strings or text[:1] != b'"'):
             try:
-                fitted.values[index] = convert(column_type, text, limits)
+                fitted.values[index] = to_value(text)
             except CONVERSION_ERRORS:
                 pass
             else:
