@@ -171,11 +171,13 @@ def singer(  # noqa: PLR0913 - the settings of a tap
                 ' read back. Choose nested="json".'
             )
         advice = unconfigured(source_name) if is_looked_up and not config else ""
-        reader: Tap | SingerLines = (
-            Tap(command, config or {}, advice=advice, properties=properties, patience=patience)
-            if command
-            else _lines(tap)
-        )
+        reader: Tap | SingerLines
+        if command:
+            reader = Tap(
+                command, config or {}, advice=advice, properties=properties, patience=patience
+            )
+        else:
+            reader = tap if isinstance(tap, SingerLines) else SingerLines(tap)  # type: ignore[arg-type]
         select = checked_selection(select)
         streams: AnyCatalog = _catalog(reader, catalog, select, discover=discover)
         if renamed and isinstance(streams, Catalog):
@@ -229,10 +231,6 @@ def _set_nesting(source: DltSource, nested: Nesting) -> None:
             source.max_table_nesting = None  # type: ignore[assignment]  # removes it
     else:
         source.max_table_nesting = 0
-
-
-def _lines(tap: TapLike) -> SingerLines:
-    return tap if isinstance(tap, SingerLines) else SingerLines(tap)  # type: ignore[arg-type]
 
 
 def _checked_places(places: Sequence[str] | None) -> list[str] | None:
