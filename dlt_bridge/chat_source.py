@@ -131,7 +131,7 @@ def _by_section(
             config[platforms[0]] = config.get(platforms[0], {}) | {name: value}
         else:
             raise BridgeError(
-                f"`{name}` is no setting of all platforms. Give it to one of them:"
+                f"`{name}` is not a setting of all platforms. Give it to one of them:"
                 f' {platforms[0]}={{"{name}": ...}}.'
             )
     return config

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dlt_bridge.tables.items import StreamItems
     from dlt_bridge.tap.catalog import Stream
 
-# dlt writes the settings that it has looked up to a file, but for secrets.
+# dlt writes the settings that it has looked up to a file, except secrets.
 _Secret = Annotated[dict[str, Any], SecretSentinel]
 
 
@@ -65,7 +65,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
 
     The tap runs once for each `pipeline.run`, whatever the number of its streams. Column types and
     keys come from its SCHEMA messages, and its STATE is kept in dlt's state, so that the next run
-    goes on from there. Streams with a key are merged: the last version of a key wins. Streams
+    continues from there. Streams with a key are merged: the last version of a key wins. Streams
     without a key are appended, or replaced if the tap reads them in full::
 
         pipeline = dlt.pipeline("chats", destination="duckdb", dataset_name="tap_chat_dataset")
@@ -167,7 +167,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         keep = _choice("absent", absent, ("null", "keep")) == "keep"
         if keep and resolved["nested"] == "tables":
             raise BridgeError(
-                'absent="keep" can\'t be had with nested="tables": what child tables hold is not'
+                'absent="keep" can\'t be combined with nested="tables": child tables are not'
                 ' read back. Choose nested="json".'
             )
         advice = unconfigured(source_name) if is_looked_up and not config else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Return a text with line breaks, control characters and the like escaped.
+    """Return a text with line breaks, control characters and similar characters escaped.
 
     Args:
         text: The text.

@@ -1,7 +1,7 @@
 """The type of a new column, where its first values are not of the type that its SCHEMA declares.
 
 Taps declare ids and decimals as numbers, numbers of any size as decimals, and booleans as strings.
-A column of the declared type would hold few of the values, with the others in variants beside it.
+A column of the declared type would hold few of the values, with the others in its variants.
 """
 
 from __future__ import annotations

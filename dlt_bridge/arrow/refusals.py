@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 #: What to do about a key that does not fit its column.
 OTHER_KEY = (
-    f" If the key has another type now, read the stream anew, into a new table: {ANEW} If the table"
+    f" If the key has another type now, read the stream from its start, into a new table: {ANEW}"
+    " If the table"
     " is of another tap, give each tap its own dataset, and its own pipeline_name."
 )
 

@@ -218,7 +218,7 @@ def variant_types(column_type: ColumnType | None, text: bytes) -> Iterator[Colum
     if not_number := type_of_text(text):
         yield not_number
     elif text not in NON_FINITE:
-        # Variants beside decimals are decimals, so that both can be added up.
+        # Variants of decimals are decimals, so that both can be added up.
         if column_type is None or column_type.data_type != "decimal":
             yield ColumnType("bigint")
             if not text.lstrip(b"-").isdigit():

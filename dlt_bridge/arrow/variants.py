@@ -1,7 +1,7 @@
-"""Where each value of a column goes: into the column, or as it is into a variant beside it.
+"""Where each value of a column goes: into the column, or unchanged into a variant.
 
 A variant is a column of another type for the values that the column can't hold, named as dlt names
-them: `price__v_text` beside `price`. So no value is changed, and none stops a load.
+them: `price__v_text` for `price`. So no value is changed, and none stops a load.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decodes batches beside the program: in a thread, and large streams in processes of their own.
+"""Decodes batches in parallel: in a thread, and large streams in processes of their own.
 
 Python runs one thread at a time, so a thread that decodes keeps dlt from writing what is decoded
 already. A process does not, but takes a while to start, so only large streams get processes.
@@ -266,8 +266,8 @@ class _Process:
             return outcome, pa.ipc.open_stream(self._tables).read_all()
         except (EOFError, OSError, pickle.UnpicklingError, pa.ArrowInvalid):
             raise BridgeError(
-                "A process that decodes records ended before its time, with exit code"
-                f" {self._popen.wait()}. Perhaps there was too little memory. Nothing of this"
+                "A process that decodes records ended early, with exit code"
+                f" {self._popen.wait()}. The machine may have run out of memory. Nothing of this"
                 " package is loaded."
             ) from None
 

@@ -30,7 +30,7 @@ PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
 
 def _progress(text: str) -> str:
     if text not in PROGRESS:
-        raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. TAP stands before it")
+        raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. Put TAP before it")
     return text
 
 

@@ -99,7 +99,7 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
     credentials = _credentials(destination)
     script = folder / f"{name}_pipeline.py"
     if script.exists():
-        raise BridgeError(f"{script} is there already. Move it away to have a new one.")
+        raise BridgeError(f"{script} exists already. Move it away to create a new one.")
     words = {"name": name, "destination": destination, "script": script.name}
     script.write_text(_script(tap, words), encoding="utf-8")
     yield f"{script}: the pipeline."

@@ -48,8 +48,8 @@ def refuse_other_convention(convention: str | None) -> None:
     running = dlt.current.source_schema().naming
     if convention and not is_current_convention(convention):
         raise BridgeError(
-            f"The naming convention `{convention}` is asked for, but the pipeline names its tables"
-            f" by `{running.name()}`. It began with it, or dlt's configuration says so: take the"
+            f"The naming convention `{convention}` is set, but the pipeline names its tables by"
+            f" `{running.name()}`. It began with it, or dlt's configuration says so: take the"
             " setting `naming` away, or load into another dataset with another pipeline name."
         )
     dataset = running_pipeline().dataset_name

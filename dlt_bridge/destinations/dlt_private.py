@@ -79,7 +79,7 @@ def own_signal_handlers(pipeline: Pipeline) -> Iterator[None]:
     """Keep the program's signal handlers while dlt normalizes and loads.
 
     dlt delays a signal until its step is done. Then it raises an error, or forgets the signal if
-    the package is complete, and the run would go on with the next package.
+    the package is complete, and the run would continue with the next package.
     """
     config = pipeline.runtime_config
     before, config.intercept_signals = config.intercept_signals, False

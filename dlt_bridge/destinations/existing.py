@@ -156,16 +156,18 @@ def _remove_missing(stream: str, known: Mapping[str, Any], existing: Mapping[str
         del known["columns"][name]
     if gone and not existing:
         logger.warning(
-            "Stream %s: its table `%s` is gone from the destination. It is made anew, and has the"
-            " rows that come from now on. To have the earlier ones, too, read the stream anew: %s",
+            "Stream %s: its table `%s` no longer exists in the destination. It is created again,"
+            " and gets the rows from now on. To load the earlier rows, too, read the stream from"
+            " its start: %s",
             stream,
             known["name"],
             ANEW,
         )
     elif gone:
         logger.warning(
-            "Stream %s: its table `%s` has lost the columns %s in the destination. They are made"
-            " anew, and stay empty in the rows that are there. To fill them, read the stream anew:"
+            "Stream %s: its table `%s` has lost the columns %s in the destination. They are"
+            " created again, and stay empty in existing rows. To fill them, read the stream from"
+            " its start:"
             " %s",
             stream,
             known["name"],
@@ -191,8 +193,8 @@ def _add_columns(
         if "rounding" in kind:
             raise MessageError(
                 f"Stream {stream}: the column `{name}` of its table `{known['name']}` has the type"
-                f" {kind['rounding']}, which would round values. Give it another type, or drop it:"
-                " then it is made anew."
+                f" {kind['rounding']}, which would round values. Give it another type, or drop"
+                " it: the bridge then creates it again."
             )
         if kind and not known["columns"].get(name, {}).get("data_type"):
             known["columns"][name] = {"name": name, "nullable": True, **kind}

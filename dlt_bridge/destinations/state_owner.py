@@ -108,9 +108,9 @@ def drop_foreign_state(pipeline: Pipeline) -> None:
             raise PipelineStepFailed(pipeline, "sync", no_step, error, no_step) from error
     if is_foreign:
         logger.warning(
-            "The working files of the pipeline %s belong to another place than %s, or it was loaded"
-            " or set back from elsewhere since. They are given up: the tap goes on from what is"
-            " committed there.",
+            "The working files of the pipeline %s belong to another place than %s, or that place"
+            " was loaded or restored from elsewhere since. They are discarded: the tap continues"
+            " from the last commit there.",
             pipeline.pipeline_name,
             describe_location(pipeline),
         )
@@ -142,8 +142,8 @@ def adopt_destination_state() -> None:
             own.get("resources", {}).pop(name, None)
     if merged != local:
         logger.warning(
-            "The state of the pipeline %s on this machine belongs to another place than %s, or that"
-            " was loaded or set back from elsewhere since. The tap %s.",
+            "The state of the pipeline %s on this machine belongs to another place than %s, or"
+            " that place was loaded or restored from elsewhere since. The tap %s.",
             pipeline.pipeline_name,
             describe_location(pipeline),
             "continues from the state that is committed there" if own else "begins from the start",

@@ -17,7 +17,7 @@ _TYPE = (
     " anew."
 )
 _RENAME = "Rename or drop what has the name already."
-_AGAIN = "Run it again: what is missing is made anew."
+_AGAIN = "Run it again: missing tables and columns are created again."
 _LATER = "Run it again later."
 _LET = "Take the constraint away, or change what the tap sends."
 _DEPENDENT = "Drop what depends on it first, such as a view, and make it again afterwards."
@@ -75,8 +75,8 @@ def refusal(chain: Iterable[BaseException]) -> str | None:
 def _sentence(table: str, what: str, remedy: str) -> str:
     of = f" for table `{table}`" if table else ""
     return (
-        f"The destination refused what was to be loaded{of}: {what.rstrip('.!')}. What was"
-        f" committed before stays. {remedy}"
+        f"The destination refused what was to be loaded{of}: {what.rstrip('.!')}. Committed rows"
+        f" stay. {remedy}"
     )
 
 

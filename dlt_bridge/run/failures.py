@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NO_SPACE = (
-    "No space is left on the disk. What was committed before stays; free some space, and run it"
+    "No space is left on the disk. Committed rows stay; free some space, and run it"
     " again. The working files are where TMPDIR, or the pipelines' folder, says."
 )
 #: Sentences for errors that are recognized by their texts.
@@ -86,8 +86,8 @@ def sentence(error: BaseException) -> str:
     step = next((cause.step for cause in chain if isinstance(cause, PipelineStepFailed)), None)
     what = f"dlt's step {step}" if step else "The bridge"
     return (
-        f"{what} failed ({type(chain[-1]).__name__}), and what it said may hold values of rows, so"
-        " it is not shown. What was committed before stays: run it again. If it fails again, tell"
+        f"{what} failed ({type(chain[-1]).__name__}), and its message may contain values of"
+        " rows, so it is not shown. Committed rows stay: run it again. If it fails again, tell"
         " us where it happened: --debug shows that; of target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
     )
 
@@ -154,8 +154,8 @@ def _(error: ConfigFieldMissingException) -> str:
 @_of_class.register
 def _(error: ConfigValueCannotBeCoercedException) -> str:
     return (
-        f"The setting `{error.field_name}` in dlt's configuration is none of its type. The files"
-        " are config.toml and secrets.toml in .dlt; variables count more."
+        f"The setting `{error.field_name}` in dlt's configuration has the wrong type. The files"
+        " are config.toml and secrets.toml in .dlt; environment variables override them."
     )
 
 

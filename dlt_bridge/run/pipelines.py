@@ -67,7 +67,7 @@ def make_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline:  # n
             spec.pipeline,
             pipelines_dir=spec.folder,  # type: ignore[arg-type]  # None is dlt's own place
             destination=destination,
-            dataset_name=_dataset(spec),  # type: ignore[arg-type]  # likewise
+            dataset_name=_dataset(spec),  # type: ignore[arg-type]  # None is allowed
             progress=progress,
         )
     except json.JSONDecodeError as error:
@@ -131,7 +131,7 @@ def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
     except TypeError as error:
         raise BridgeError(f"The destination {spec.destination}: {error}.") from None
     if not isinstance(destination, Destination):
-        raise BridgeError("What is named as the destination is none.")
+        raise BridgeError("The name of the destination leads to something else.")
     try:
         # This imports the packages that the destination needs.
         _ = destination.client_class

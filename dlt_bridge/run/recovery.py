@@ -52,7 +52,7 @@ def give_up_after_restart(pipeline: Pipeline) -> None:
     if is_restarted and pipeline.config.restore_from_destination:
         logger.warning(
             "The machine was restarted since the last run of the pipeline %s, so its working files"
-            " may be damaged. They are given up: the tap goes on from what is committed.",
+            " may be damaged. They are discarded: the tap continues from the last commit.",
             pipeline.pipeline_name,
         )
         give_up(pipeline)
@@ -108,8 +108,8 @@ def give_up_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> boo
     if not restores or not is_permanent(causes_of(failed)) or not _loses_nothing(pipeline):
         return False
     logger.warning(
-        "What an earlier run of the pipeline %s has left can't be loaded, and is given up: the tap"
-        " goes on from what is committed, and sends it again. %s",
+        "What an earlier run of the pipeline %s has left can't be loaded, and is discarded: the"
+        " tap continues from the last commit, and sends it again. %s",
         pipeline.pipeline_name,
         sentence(failed),
     )
@@ -183,8 +183,8 @@ def damage_error(name: str, folder: str, error: Exception) -> BridgeError:
     cause = list(causes_of(error))[-1]
     damage = BridgeError(
         f"What an earlier run of the pipeline {name} has left can't be loaded"
-        f" ({type(cause).__name__}). Give it up: delete the folder {folder}, and run it again. What"
-        " is committed stays, and the tap goes on from there."
+        f" ({type(cause).__name__}). Discard it: delete the folder {folder}, and run it again."
+        " Committed rows stay, and the tap continues from there."
     )
     damage.add_note(f"It happened here:\n{frames(error)}")
     return damage

@@ -153,7 +153,7 @@ class Report:
         add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
         if self.in_variants:
             columns = ", ".join(sorted(self.in_variants))
-            add("values kept beside", f"{self.in_variants.total():,}", "", "", columns)
+            add("values in second columns", f"{self.in_variants.total():,}", "", "", columns)
         if self.warnings:
             add("warnings of the tap", f"{self.warnings:,}")
         return grid
@@ -200,7 +200,9 @@ class Report:
         words = [f"Loaded {rows} of {counted(len(streams), 'stream')} into {location}."]
         if self.in_variants:
             columns = ", ".join(printable(name) for name in sorted(self.in_variants))
-            words.append(f"{counted(self.in_variants.total(), 'value')} kept beside, in {columns}.")
+            words.append(
+                f"{counted(self.in_variants.total(), 'value')} kept in second columns: {columns}."
+            )
         if self.warnings:
             words.append(f"{counted(self.warnings, 'warning')} of the tap.")
         return " ".join(words)

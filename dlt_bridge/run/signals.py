@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Signals that end a run. dlt takes the KeyboardInterrupt of Python's own handler for an error of
 #: the tap.
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-STOPPED = "Stopped. What was committed before stays."
+STOPPED = "Stopped. Committed rows stay."
 # Seconds after which a lost signal is sent again. Python has left the destructor by then.
 _RESEND_SECONDS = 0.05
 _received: list[int] = []

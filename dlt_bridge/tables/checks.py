@@ -76,8 +76,9 @@ def refuse_child_tables(stream: str, table: str, existing: ExistingTables, *, me
         if missing and filled and missing not in known["columns"]:
             raise MessageError(
                 f"Stream {stream}: its table `{known['name']}` was loaded without the column"
-                f" `{missing}`, by which rows of child tables are known. Set nested, or the key, as"
-                f" it was before; or read the stream anew, into new tables: {ANEW}"
+                f" `{missing}`, which identifies the rows of child tables. Set nested, or the"
+                " key, as"
+                f" it was before; or read the stream from its start, into new tables: {ANEW}"
             )
 
 
@@ -98,8 +99,8 @@ def refuse_arrow_tables(stream: str, table: str) -> None:
     if known.get("data_type") and not known.get("nullable", True) and not dlt.config.get(ADDED):
         raise MessageError(
             f'Stream {stream}: its table `{table}` was loaded with nested="tables", so that its'
-            f" column `{row}` can't be null. Set nested as it was before; or read the stream anew,"
-            f" into a new table: {ANEW}"
+            f" column `{row}` can't be null. Set nested as it was before; or read the stream"
+            f" from its start, into a new table: {ANEW}"
         )
 
 
@@ -123,8 +124,9 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
     if is_stored and not (before and before <= {normalize(key) for key in keys}):
         raise MessageError(
             f"Stream {stream}: its table was loaded by the key {quoted(sorted(before)) or 'none'},"
-            f" and now it is {quoted(keys)}. Rows that are the same by it would stay several here."
-            f" Read the stream anew, into a new table: {ANEW}"
+            f" and now it is {quoted(keys)}. Rows with the same new key would stay in the table"
+            " several times."
+            f" Read the stream from its start, into a new table: {ANEW}"
         )
 
 
@@ -162,9 +164,9 @@ def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
     takers = {taker for giver, taker in resources.selected_dag if giver.startswith(DRIVER)}
     if strange := sorted(takers - set(known)):
         raise BridgeError(
-            f"The resource {strange[0]} takes rows from a tap, but is no stream of it. Give"
-            " pipeline.run the sources of several taps, not their resources; and to name a table,"
-            " say apply_hints(table_name=...), not with_name."
+            f"The resource {strange[0]} takes rows from a tap, but is not a stream of it. Give"
+            " pipeline.run the sources of several taps, not their resources; and to name a"
+            " table, use apply_hints(table_name=...), not with_name."
         )
     if piped := sorted(takers - set(resources.selected)):
         raise BridgeError(
@@ -186,8 +188,9 @@ def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
     before = read.setdefault(source, [])
     if twice := sorted(set(before).intersection(streams)):
         raise BridgeError(
-            f"Two sources with the name {source} read the stream {twice[0]}, so the second would go"
-            " on from the bookmark of the first. Give them different names: singer(..., name=...)."
+            f"Two sources with the name {source} read the stream {twice[0]}, so the second would"
+            " continue from the bookmark of the first. Give them different names: singer(...,"
+            " name=...)."
         )
     before.extend(sorted(streams))
     package[AGAIN] = package.get(AGAIN, True) and again

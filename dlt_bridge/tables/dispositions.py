@@ -162,7 +162,7 @@ def load_plan(
     if disposition not in DISPOSITIONS or hints.strategy == "scd2":
         setting = "the strategy scd2" if hints.strategy else f'write_disposition="{disposition}"'
         raise MessageError(
-            f"Stream {stream.name}: {setting} is not to be had here. Choose append, replace or"
+            f"Stream {stream.name}: {setting} is not supported here. Choose append, replace or"
             " merge, which may have the strategies delete-insert, upsert, cdc and insert-only."
         )
     if disposition != "merge":

@@ -56,7 +56,7 @@ def record_schema(
             raise MessageError(
                 f"Stream {stream}: a hint asks for `{column.name}` to be {hinted_kind.text}, but"
                 f" its column holds {stored_kind.text}. Take the hint away, load into another"
-                f" dataset, or read the stream anew, into a new table: {ANEW}"
+                f" dataset, or read the stream from its start, into a new table: {ANEW}"
             )
         if kind := stored_kind or hinted_kind:
             kinds[column.name] = kind

@@ -57,8 +57,9 @@ class Refresh:
         refreshed = dlt.current.source_state().setdefault(REFRESHED, [])
         if stream in refreshed:
             logger.warning(
-                "Stream %s: its table was made anew in an earlier run, so it is left as it is. Take"
-                " the stream out of the setting `refresh`; put in again later, it is made anew.",
+                "Stream %s: its table was created again in an earlier run, so it stays as it is."
+                " Remove the stream from the setting `refresh`. If you add it again later, its"
+                " table is created again.",
                 stream,
             )
             return
@@ -68,8 +69,9 @@ class Refresh:
         schema.drop_tables([part["name"] for part in tables])
         package_state().setdefault(DROPPED, []).extend(tables or [{"name": table, "columns": {}}])
         logger.warning(
-            "Stream %s: its table `%s` is dropped and made anew, as the setting `refresh` says. It"
-            " has what the tap sends from now on: let it send everything, without a state.",
+            "Stream %s: its table `%s` is dropped and created again, because of the setting"
+            " `refresh`. It gets the rows that the tap sends from now on: run the tap without a"
+            " state, so that it sends everything.",
             stream,
             table,
         )

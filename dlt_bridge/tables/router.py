@@ -157,7 +157,7 @@ class Router:
         if not known:
             raise MessageError(
                 f"Stream {name}: line {line} is of a stream that the tap's catalog does not have."
-                " If the tap renames its streams, say renamed=True, or dlt singer run --renamed."
+                " If the tap renames its streams, use renamed=True, or dlt singer run --renamed."
             )
         selected = [stream for stream in known if self._run.is_selected(stream)]
         if len(selected) > 1:

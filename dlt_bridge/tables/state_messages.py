@@ -47,7 +47,7 @@ class ReadState:
         if not can_save(value):
             raise MessageError(
                 f"The STATE in line {self.number} can't be kept: it has an integer of more"
-                " than 64 bits, a number beyond a double, a text that is none, or too many levels."
+                " than 64 bits, a number beyond a double, invalid text, or too many levels."
             )
         return value
 

@@ -139,8 +139,8 @@ class TableSchema:
         if unknown := observed.unknown[self._reported_properties :]:
             self._reported_properties = len(observed.unknown)
             logger.warning(
-                "Stream %s: records have properties that its SCHEMA has not, and that are not"
-                " loaded, such as %s.",
+                "Stream %s: records have properties that its SCHEMA does not have, and that are"
+                " not loaded, such as %s.",
                 name,
                 ", ".join(f"`{name}`" for name in unknown),
             )

@@ -59,7 +59,7 @@ class BatchFolders:
         Raises:
             OSError: It can't be opened.
             ImportError: A package for its URL is missing.
-            _RefusedError: It is in no allowed folder, or is no ordinary file.
+            _RefusedError: It is in no allowed folder, or is not a regular file.
         """
         if not _is_local(name):
             if not any(_is_within(name, url) for url in self._urls):
@@ -74,7 +74,7 @@ class BatchFolders:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise _RefusedError("is no ordinary file")
+            raise _RefusedError("is not a regular file")
         return os.fdopen(descriptor, "rb")
 
 

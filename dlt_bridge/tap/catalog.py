@@ -52,7 +52,7 @@ class Catalog:
         excluded: Patterns of those that are left out then.
 
     Raises:
-        BridgeError: It is no Singer catalog.
+        BridgeError: It is not a Singer catalog.
     """
 
     has_others = False
@@ -62,7 +62,7 @@ class Catalog:
         try:
             entries = msgspec.convert(value, Entries).streams
         except msgspec.ValidationError as error:
-            raise BridgeError(f"The tap's catalog is no Singer catalog: {error}.") from None
+            raise BridgeError(f"The tap's catalog is not a Singer catalog: {error}.") from None
         self._entries: list[Mapping[str, Any]] = value["streams"]
         self.streams = {entry.tap_stream_id: _stream(entry) for entry in entries}
         self.names = list(self.streams)
@@ -124,7 +124,7 @@ class Catalog:
             logger.warning(
                 "The tap was asked for the streams %s, and wrote no SCHEMA of any: nothing was"
                 " loaded. Older taps take their catalog by --properties, not by --catalog: if this"
-                " is one, say properties=True, or dlt singer run --properties.",
+                " is one, use properties=True, or dlt singer run --properties.",
                 ", ".join(sorted(selected)),
             )
 

@@ -68,7 +68,7 @@ class ChildProcess:
     def _has_output(self) -> bool:
         """Wait until the tap has written something or closed its output; return whether it has.
 
-        A process that the tap has left behind may hold its output open for ever.
+        A process that the tap has left behind may hold its output open forever.
         """
         ended: float | None = None
         seconds = min(CHECK_SECONDS, max(self._patience / 4, 0.01))
@@ -132,7 +132,7 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=READ_BUFFER,
-            # A large pipe, so that the tap goes on while a package is loaded.
+            # A large pipe, so that the tap continues while a package is loaded.
             pipesize=READ_BUFFER,
             env={
                 name: value

@@ -137,11 +137,11 @@ def tap_command(tap: TapLike) -> list[str]:
         isinstance(tap, str) and _is_message(tap)
     ):
         # The error does not show it: there are records in it.
-        raise TapError(f"A text is not yet lines: split it with splitlines(). {_KINDS}")
+        raise TapError(f"A text is not a list of lines: split it with splitlines(). {_KINDS}")
     if isinstance(tap, (str, os.PathLike)):
         return [os.fspath(tap)]
     if isinstance(tap, Mapping) or not isinstance(tap, Iterable):
-        raise TapError(f"{type(tap).__name__} is no tap. {_KINDS}")
+        raise TapError(f"{type(tap).__name__} is not a tap. {_KINDS}")
     if isinstance(tap, Sequence) and not _are_lines(tap):
         return [str(word) for word in tap]
     return []
@@ -174,7 +174,7 @@ def default_source_name(command: Sequence[str]) -> str:
         # `uv run --with x tap-y`
         names.sort(key=lambda word: not word.startswith(("tap-", "tap_")))
     if not names:
-        raise TapError("The command of the tap does not tell its name. Give one: singer(name=...).")
+        raise TapError("The command of the tap does not show its name. Give one: singer(name=...).")
     return to_source_name(re.sub(r"\.(py|exe)$", "", names[0]))
 
 

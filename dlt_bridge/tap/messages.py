@@ -131,7 +131,7 @@ def decode_message(line: bytes, number: int) -> Message | OtherMessage:
     if harmless := _harmless(line):
         return harmless
     shown = _OTHER_TYPE.sub("an unknown type", str(problem))
-    raise MessageError(f"Line {number} is no Singer message: {shown}.")
+    raise MessageError(f"Line {number} is not a Singer message: {shown}.")
 
 
 def _harmless(line: bytes) -> OtherMessage | None:

@@ -3,7 +3,7 @@
 The files are credentials of a tap, and rows that wait. No code of a process runs after SIGKILL, nor
 after a signal that it does not handle. So a guardian process removes the folder when its parent is
 gone. To remove the folders of dead processes when the next run starts, instead, would keep less of
-the promise: credentials would stay on the disk until then, and for ever if there is no next run.
+the promise: credentials would stay on the disk until then, and forever if there is no next run.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Tap:
     """A Singer tap that can be run.
 
     Args:
-        command: The name of an executable, on the PATH or beside the running Python; or a command
+        command: The name of an executable, on the PATH or next to the running Python; or a command
             with its arguments.
         config: The tap's settings.
         advice: What the error of a tap that fails says at its end.
@@ -93,15 +93,15 @@ class Tap:
                 text = b"\n".join(lines)
         except TapError as error:
             raise TapError(
-                f"{error}\nThat was {self.name} --discover. If the tap has no discovery, say"
+                f"{error}\nThat was {self.name} --discover. If the tap has no discovery, use"
                 " discover=False, or --no-discover to `dlt singer`."
             ) from error
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise TapError(
-                f"{self.name} --discover did not print a catalog. If the tap has no discovery, say"
-                " discover=False, or --no-discover to `dlt singer`."
+                f"{self.name} --discover did not print a catalog. If the tap has no discovery,"
+                " use discover=False, or --no-discover to `dlt singer`."
             ) from None
 
     @contextmanager
@@ -163,7 +163,7 @@ class Tap:
                 f" more patience. The end of its log:\n{tail}"
             )
         older = (
-            "It takes no --catalog: if it takes --properties, say properties=True, or dlt singer"
+            "It takes no --catalog: if it takes --properties, use properties=True, or dlt singer"
             " run --properties. "
             if _NO_CATALOG.search(tail) and not self._properties
             else ""

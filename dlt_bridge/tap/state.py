@@ -57,6 +57,6 @@ def fingerprint(rest: Mapping[str, Any]) -> str:
     """Return a short text that identifies the rest of a STATE.
 
     A resource keeps the fingerprint of the rest that it was read up to. A resource without it was
-    reset, or not read by the run that wrote the rest: to go on from there would leave a gap.
+    reset, or not read by the run that wrote the rest: to continue from there would leave a gap.
     """
     return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:16]

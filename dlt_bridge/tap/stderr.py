@@ -85,7 +85,7 @@ class TapLog:
         try:
             yield
         finally:
-            # A process that the tap has left behind may hold the pipe open for ever.
+            # A process that the tap has left behind may hold the pipe open forever.
             thread.join(GRACE_SECONDS)
 
     def _read(self, stderr: IO[bytes]) -> None:
@@ -167,7 +167,7 @@ def _parse_json(line: str) -> tuple[str | None, str]:
 
 
 def _secrets(config: Any) -> Iterator[str]:  # noqa: ANN401
-    """Yield the settings that may be secret, as they are and as they stand in a URL."""
+    """Yield the settings that may be secret, as they are, and as in a URL."""
     if isinstance(config, str):
         if len(config) >= SECRET_LENGTH and not _is_plain(config):
             yield config

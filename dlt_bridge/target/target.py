@@ -143,7 +143,7 @@ class TargetDlt(PluginBase):
 
         Raises:
             BridgeError: The messages can't be loaded.
-            PipelineStepFailed: dlt failed to load them. What was committed before stays.
+            PipelineStepFailed: dlt failed to load them. Committed rows stay.
         """
         config = self.config
         source = singer(
@@ -259,7 +259,7 @@ def main() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        sys.exit("The working folder is not there any more. Change to another, and run it again.")
+        sys.exit("The working folder no longer exists. Change to another, and run it again.")
     if isinstance(sys.stdout, TextIOWrapper):
         # In UTF-8, as Singer asks for, whatever the locale. With a buffer even if Python runs
         # unbuffered: otherwise a write to a full disk may end early without an error.

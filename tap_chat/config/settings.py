@@ -61,7 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TapSettings(Settings, frozen=True, kw_only=True):
-    """The settings of the whole tap; the config has them beside the sections of the platforms."""
+    """The settings of the whole tap, next to the sections of the platforms."""
 
     start_date: Annotated[
         str | UnsetType,
@@ -99,7 +99,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         int,
         about(
             "Workers",
-            "The most requests at once. Records are written meanwhile. With 1, one request follows"
+            "The most requests at once. The tap writes records at the same time. With 1, one"
+            " request follows"
             " the other.",
             ge=1,
             le=1024,

@@ -64,7 +64,7 @@ class Client:
         sign: Adds the credential to a request, as authenticators of `requests` do.
         count: Is called for each request that is sent, retries included, from any thread.
         is_api_error: Returns whether the body of a 404 is the API's own. Servers in front of the
-            API, such as a gateway without a backend, answer 404, too. By default it always is.
+            API, such as a gateway without a backend, return 404, too. By default it always is.
 
     Attributes:
         clock: The server's clock, as its responses show it.

@@ -1,7 +1,7 @@
 """The server's clock, read from the header `Date`, so that no bookmark runs ahead of it.
 
 The clock of this machine may be ahead of the server's. A bookmark by it would leave out what is
-written there in between. But a `Date` may be wrong, too, and would stop the bookmark for ever.
+written there in between. But a `Date` may be wrong, too, and would stop the bookmark forever.
 """
 
 from __future__ import annotations

@@ -73,12 +73,12 @@ class Remedies:
 
     @property
     def check_address(self) -> str:
-        """What to do if another server than the API answers."""
+        """What to do if another server than the API responds."""
         return f"Check {self.address}."
 
     @property
     def check_address_at_last(self) -> str:
-        """What to do if the API is in trouble, or another server answers."""
+        """What to do if the API is in trouble, or another server responds."""
         return f"Try again later; if it is so each time, check {self.address}."
 
     def of_status(self, status: int, retry_after: float | None) -> str:

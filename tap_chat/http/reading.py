@@ -1,4 +1,4 @@
-"""Reads responses, but not for ever: a slow one fails, and so does a head without an end."""
+"""Reads responses, but not forever: a slow one fails, and so does a head without an end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NoResponseError(ConnectionError):
         match error:
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 pass
-            case ssl.SSLError():  # the server has answered: it refuses TLS
+            case ssl.SSLError():  # the server has responded: it refuses TLS
                 return error
             # An error of the system has a number: nothing that was sent was acknowledged.
             case TimeoutError(errno=None):

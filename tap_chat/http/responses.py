@@ -132,7 +132,7 @@ def is_null(body: Any, path: str) -> bool:  # noqa: ANN401
 
 
 def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
-    """Return whether a null stands for an empty list: a count beside it is 0, or it is alone.
+    """Return whether a null stands for an empty list: a count next to it is 0, or it is alone.
 
     Args:
         body: The decoded body.

@@ -29,7 +29,7 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
         path: Only requests whose path contains this are counted.
         after: The number of requests after which the list changes first.
         every: The number of requests after which it changes again.
-        times: How often it changes; None for ever.
+        times: How often it changes; None forever.
         place: The index of the first such row in the list as it is then; from the end, if
             negative. Messages are inserted at the front (0) or at the end (any other); users and
             chats are inserted where their time belongs.

@@ -49,7 +49,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         query: Only requests with these parameters.
         after: The number of such requests to answer well first.
         times: The number of requests to spoil then; None for all.
-        lasts: How many seconds the fault lasts, from the first request on; None for ever.
+        lasts: How many seconds the fault lasts, from the first request on; None forever.
         share: The share of the paths that it strikes, from 0 to 1; always the same paths.
         status: The status of `status`.
         page: Whether `status` has a web page as its body, as a gateway sends, instead of JSON.

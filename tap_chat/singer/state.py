@@ -17,7 +17,7 @@ def unwrap_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the value of a state, also where it is a whole STATE message.
 
     Runners hand back the last line of a target. Earlier versions of target-dlt wrote the whole
-    message there, so saved states may be one. Entries beside its `value` are newer: a runner has
+    message there, so saved states may be one. Entries next to its `value` are newer: a runner has
     merged them into it.
 
     Args:

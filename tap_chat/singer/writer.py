@@ -31,7 +31,7 @@ class MessageWriter(MsgSpecWriter):
     flushes at every SCHEMA (https://github.com/meltano/sdk/issues/1061).
 
     Attributes:
-        is_writing: Whether lines are being written; nothing else may be written meanwhile.
+        is_writing: Whether lines are being written; nothing else may be written at the same time.
         when_written: Called once when the lines are written, such as to end the run on a signal.
     """
 
@@ -102,7 +102,7 @@ def encode_record(record: Record) -> bytes:
 
 
 def buffer_output() -> None:
-    """Buffer standard output, even if Python is told not to (`-u`, PYTHONUNBUFFERED).
+    """Buffer standard output, even if Python is set not to (`-u`, PYTHONUNBUFFERED).
 
     Without a buffer, a write may take only a part: when a signal comes while the pipe is full, or
     when the disk is full. The rest would be lost without an error (io.RawIOBase.write).

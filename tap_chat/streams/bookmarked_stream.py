@@ -119,7 +119,7 @@ class BookmarkedStream(APIStream):
             self._session.write_state(self.tap_state)
 
     def safe_time(self, known: datetime) -> datetime:
-        """Return a time that has passed at the server, so that a bookmark may stand there.
+        """Return a time that has passed at the server, which a bookmark may reach.
 
         It is the time of the server's clock. If that is far behind a known time, or unknown, it is
         the known time: no bookmark follows the clock of this machine alone.

@@ -135,7 +135,7 @@ class RecordStream(BookmarkedStream):
             return None
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
-        """Return the list of records in a body, or what stands in its place."""
+        """Return the list of records in a body, or its replacement."""
         if self.records_at_root and isinstance(body, list):
             return body
         return responses.find(body, self.records_path)

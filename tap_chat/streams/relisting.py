@@ -4,7 +4,7 @@ A record that leaves a list, or moves to its end, pulls those behind it to an ea
 them may be pulled from a page that is not read yet to one that was: no page has it. So a list of
 more than one page is read again, until a reading brings nothing new and as many records came as the
 list states. One reading is enough if each page states the same number, as many records came, and
-none of them entered the list meanwhile.
+none of them entered the list since.
 """
 
 from __future__ import annotations

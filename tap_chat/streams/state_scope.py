@@ -2,7 +2,7 @@
 
 A bookmark says "every record before this point is written". That holds for one account, from one
 start on, into certain tables, and without the records that filters left out. This scope stands
-beside the bookmarks, in the state of each stream. When the settings of a run reach beyond it, the
+next to the bookmarks, in the state of each stream. When the settings of a run reach beyond it, the
 bookmarks are reset, and the stream is read from its start. A STATE of an older version has no
 scope: its bookmarks are used, and the scope of the run is added.
 """

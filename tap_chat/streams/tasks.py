@@ -26,7 +26,7 @@ class Task:
 
     Attributes:
         plan: The plan.
-        position: Where it stands in the order of reading. Its step `i` is at `(*position, i)`, and
+        position: Its place in the order of reading. Its step `i` is at `(*position, i)`, and
             the `n`th plan that this step leads to is at `(*position, i, n)`.
         steps: Its steps; None before the first is asked for.
         results: The results that wait for the reader. The last one may be an error.
@@ -100,7 +100,7 @@ class TaskQueue:
     def _first_of(heap: Heap) -> Task | None:
         while heap:
             position, _, task = heap[0]
-            # A task that was removed, or went on, has left its old entry behind.
+            # A task that was removed, or continued, has left its old entry behind.
             if task.is_queued and position == task.next_position:
                 return task
             heapq.heappop(heap)

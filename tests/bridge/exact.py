@@ -86,7 +86,7 @@ class Value:
 
     @property
     def proper(self) -> bool:
-        """Say whether it is JSON."""
+        """Return whether it is JSON."""
         try:
             json.loads(self.text, parse_constant=_refused)
         except Misfit:
@@ -95,7 +95,7 @@ class Value:
 
     @property
     def storable(self) -> bool:
-        """Say whether there is no half of a surrogate pair in it."""
+        """Return whether there is no half of a surrogate pair in it."""
         try:
             json.dumps(json.loads(self.text), ensure_ascii=False).encode()
         except UnicodeEncodeError:
@@ -157,7 +157,7 @@ def types(schema: Mapping[str, Any], keys: Collection[str] = ()) -> dict[str, Ty
 
 
 def may_be_chosen(declared: Type | None, other: Type, first: Sequence[Value]) -> bool:
-    """Say whether a column may be of another type than its SCHEMA says.
+    """Return whether a column may be of another type than its SCHEMA says.
 
     Args:
         declared: What its SCHEMA says.
@@ -308,7 +308,7 @@ def _number(kind: Type, number: Number) -> Held:
 
 
 def is_double(number: Number) -> bool:
-    """Say whether a double, written with as many digits as a number has, is that number."""
+    """Return whether a double, written with as many digits as a number has, is that number."""
     nearest = float(number.text)
     if math.isinf(nearest):
         return False

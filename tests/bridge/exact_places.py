@@ -74,7 +74,7 @@ def _of_number(place: str, number: Number) -> Iterator[Any]:
 
 
 def same(expected: Any, stored: Any) -> bool:
-    """Say whether two values are the same, of one type; -0.0 is not 0.0, and NaN is NaN."""
+    """Return whether two values are the same, of one type; -0.0 is not 0.0, and NaN is NaN."""
     if isinstance(expected, float) and isinstance(stored, float):
         alike = expected == stored or (math.isnan(expected) and math.isnan(stored))
         return alike and math.copysign(1, expected) == math.copysign(1, stored)
@@ -89,7 +89,7 @@ def refused(
     row: Mapping[str, Value],
     kinds: Mapping[str, Type | None],
 ) -> bool:
-    """Say whether a record must be refused: it lacks something, or its key does not fit."""
+    """Return whether a record must be refused: it lacks something, or its key does not fit."""
     if not {*schema.get("required", ()), *keys} <= row.keys():
         return True
     return any(row[name].parsed is None or _held(kinds[name], row[name]) is None for name in keys)

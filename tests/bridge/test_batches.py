@@ -200,7 +200,7 @@ def test_root_in_the_settings_of_the_tap_is_allowed(elsewhere: Path) -> None:
 def test_endless_file_is_refused(stage: Stage, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in (str(tmp_path / "pipe"), "/dev/zero"):
-        with pytest.raises(PipelineStepFailed, match="is no ordinary file"):
+        with pytest.raises(PipelineStepFailed, match="is not a regular file"):
             stage.load(named(name), options={"batch_places": ["/dev"]})
 
 

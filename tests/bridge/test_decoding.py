@@ -100,7 +100,7 @@ def test_killed_process_is_an_error(pool: DecoderPool) -> None:
     assert tables(pool, [batch(decoder, 0, ["1"])])[0].num_rows == 1
     for process in pool._processes:
         os.kill(process._popen.pid, signal.SIGKILL)
-    with pytest.raises(BridgeError, match=r"ended before its time, with exit code -9"):
+    with pytest.raises(BridgeError, match=r"ended early, with exit code -9"):
         tables(pool, [batch(decoder, 0, ["1"])])
 
 

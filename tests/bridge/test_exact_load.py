@@ -222,7 +222,7 @@ def type_of(column: str | None) -> exact.Type | None:
 
 
 def chosen(declared: exact.Type | None, other: exact.Type, part: Part, name: str) -> bool:
-    """Say whether a column may be of another type, by its values in the first lines."""
+    """Return whether a column may be of another type, by its values in the first lines."""
     found = [values[name] for line in part.lines if name in (values := exact.record(line))]
     return declared != other and exact.may_be_chosen(declared, other, found)
 

@@ -114,7 +114,7 @@ def test_dropped_table_is_created_again(
         WAYS[way](stage, OTHER_TYPES)
     assert look(into, "id", "v") == [("x", 7)]
     assert stage.given["state"] == {"bookmarks": {"a": {"x": 2}}}
-    [warning] = [text for text in caplog.messages if "is gone from the destination" in text]
+    [warning] = [text for text in caplog.messages if "no longer exists in the destination" in text]
     assert "`a`" in warning
     assert "--full-refresh" in warning
 

@@ -193,7 +193,7 @@ def test_unsupported_disposition_is_refused(stage: Stage, disposition: Any) -> N
     """dlt would find out only when the package is there, and stay with it."""
     made = source()
     made.a.apply_hints(write_disposition=disposition)
-    with pytest.raises(PipelineStepFailed, match=r"Stream a: .* is not to be had here"):
+    with pytest.raises(PipelineStepFailed, match=r"Stream a: .* is not supported here"):
         stage.pipeline.run(made)
     assert not stage.pipeline.has_pending_data
 
@@ -508,7 +508,7 @@ def test_sources_that_would_share_a_table_are_refused(stage: Stage) -> None:
 
 
 def test_sources_of_one_name_are_refused(stage: Stage) -> None:
-    """The second account would go on from the bookmark of the first."""
+    """The second account would continue from the bookmark of the first."""
     with pytest.raises(PipelineStepFailed, match="Two sources with the name singer"):
         stage.pipeline.run([source(), source()])
     stage.pipeline.run([source().with_resources("a"), source().with_resources("b")])

@@ -210,7 +210,7 @@ pipeline.run(singer({stdin}))
 
 def test_incomplete_lines_load_nothing(stage: Stage) -> None:
     """The writer of a pipe may be killed; an incomplete line must not count as the end."""
-    with pytest.raises(PipelineStepFailed, match="Line 3 is no Singer message"):
+    with pytest.raises(PipelineStepFailed, match="Line 3 is not a Singer message"):
         stage.pipeline.extract(singer([*TEXTS[:2], TEXTS[2][:20]]))
     assert not stage.pipeline.has_pending_data
 

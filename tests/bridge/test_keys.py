@@ -27,7 +27,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(stage: Stage) -> bool:
-    """Say whether dlt was told that no key comes twice."""
+    """Return whether dlt was told that no key comes twice."""
     table: dict[str, Any] = dict(stage.pipeline.default_schema.get_table("a"))
     return bool(table.get("x-stage-data-deduplicated"))
 

@@ -63,7 +63,7 @@ def read(tap: Tap) -> list[bytes]:
 def refuse_first_line(tap: Tap) -> None:
     with tap.running() as lines:
         next(lines)
-        raise MessageError("Line 1 is no Singer message.")
+        raise MessageError("Line 1 is not a Singer message.")
 
 
 def test_config_is_removed_after_the_first_line(tmp_path: Path) -> None:
@@ -307,6 +307,6 @@ parser.parse_args()
         with tap(tmp_path, code, **options).running(catalog={"streams": []}) as lines:
             list(lines)
 
-    with pytest.raises(TapError, match="say properties=True"):
+    with pytest.raises(TapError, match="use properties=True"):
         read_with_catalog()
     read_with_catalog(properties=True)

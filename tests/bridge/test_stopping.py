@@ -94,7 +94,7 @@ def test_command_that_loads_is_stopped_and_goes_on(tmp_path: Path, step: str) ->
     arguments = ["singer", "run", tap, *place]
     run = stopped(tmp_path, COMMAND, step, "SIGTERM", *arguments)
     assert run.returncode == 128 + signal.SIGTERM, run.stderr
-    assert b"Stopped. What was committed before stays." in run.stderr
+    assert b"Stopped. Committed rows stay." in run.stderr
     assert (3,) not in rows(tmp_path)
     again = subprocess.run(
         [str(BIN / "dlt"), *arguments],

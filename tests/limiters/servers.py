@@ -33,7 +33,7 @@ class Limit(Protocol):
     phase: float
 
     def take(self, now: float) -> bool:
-        """Say whether a request that arrives now is accepted, and count it."""
+        """Return whether a request that arrives now is accepted, and count it."""
 
     def done(self) -> None:
         """Note that an accepted request was answered."""

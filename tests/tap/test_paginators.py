@@ -1,4 +1,4 @@
-"""Each paginator over HTTP: it reads every row once, ends for a reason, and never runs for ever."""
+"""Each paginator over HTTP: it reads every row once, ends for a reason, and never runs forever."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def chunked(body: bytes) -> bytes:
 
 @contextmanager
 def raw_server(answer: bytes, endless: bytes = b"") -> Iterator[str]:
-    """Send these bytes on every connection, and close it; or send further bytes for ever."""
+    """Send these bytes on every connection, and close it; or send further bytes forever."""
 
     def serve() -> None:
         while True:

@@ -54,7 +54,7 @@ def with_keep_policy(
             return schema
         destination = running_pipeline().destination.destination_name
         raise MessageError(
-            f'Stream {schema.stream}: absent="keep" needs the rows of its table, which can not'
+            f'Stream {schema.stream}: absent="keep" needs the rows of its table, which cannot'
             f' be read back from {destination}. Choose absent="null", or another destination.'
         )
     names = [*(column.name for column in schema.columns), *variant_columns(schema.stored_variants)]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tap_chat.streams.session import Session
 
 # A STATE is written each time users and conversations of this total weight are read: often enough
-# that a killed run repeats little, and seldom enough that STATEs are a small part of the output.
+# that a killed run repeats little, and rarely enough that STATEs are a small part of the output.
 STATE_WEIGHT, CONVERSATION_WEIGHT, USER_WEIGHT = 250, 10, 1
 
 # A run fails if more requests than both this number and this share of all get a 404. The next run

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.streams.paginators.pages import Headers, Page
 
-# What may stand in a URL as it is (RFC 3986); the percent sign is left, as it escapes others.
+# Characters that a URL may contain unescaped (RFC 3986), and the percent sign, which escapes.
 URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 
 # RFC 8288, section 3: <target>; parameter=value; parameter="value", <target> ...

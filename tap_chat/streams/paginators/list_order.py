@@ -26,7 +26,7 @@ MAX_SAME_PAGES = 2
 # Pages with known rows behind new ones, as where changed rows go to the end of the list.
 MAX_SCATTERED_PAGES = 5
 
-# How often a list may begin anew, as where the offset wraps around.
+# How often a list may start again, as where the offset wraps around.
 MAX_LAPS = 2
 
 
@@ -45,7 +45,7 @@ class ListOrder:
         self._known = self._same = 0
 
     def check_lap(self, page: Page) -> None:
-        """Check a page after the list began anew.
+        """Check a page after the list started again.
 
         Raises:
             RepeatedPageError: The offset wraps around.

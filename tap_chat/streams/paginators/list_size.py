@@ -79,7 +79,7 @@ class ListSize:
         return total is not None and rows >= total
 
     def may_be_cut_off(self, rows: int, *offsets: int) -> bool:
-        """Return whether a list may go on where the server gives nothing more.
+        """Return whether a list may continue where the server gives nothing more.
 
         Args:
             rows: The rows before.

@@ -43,7 +43,7 @@ class OffsetPaginator(Paginator):
     | --- | --- | --- |
     | overlapping | the last known row and what follows | the page begins with it: take the page |
     | | | with a row that is not known: search |
-    | | | as if the offset was rounded, or it is refused: go on side by side |
+    | | | as if the offset was rounded, or it is refused: continue side by side |
     | side by side | what follows the known rows | hold the page, check |
     | checking | the page before the held one | it ends as it did: take the held page |
     | | | it ends otherwise: drop the held page, search |

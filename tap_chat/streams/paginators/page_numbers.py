@@ -42,10 +42,10 @@ class PageNumberPaginator(Paginator):
 
     | state | asks for | then |
     | --- | --- | --- |
-    | reading | the next page | rows may have moved: hold the page, go on checking |
-    | checking | the page before | it ends as it did: take the held page, go on reading |
-    | | | it ends otherwise: drop the held page, go on searching |
-    | searching | pages before | one begins with a known row, or is the first: go on reading there |
+    | reading | the next page | rows may have moved: hold the page, continue checking |
+    | checking | the page before | it ends as it did: take the held page, continue reading |
+    | | | it ends otherwise: drop the held page, continue searching |
+    | searching | pages before | one begins with a known row, or is the first: read on from there |
 
     A list ends after the stated number of pages, at an empty page, or where the body says that
     nothing follows. A short page is the last one if `page_sizes` takes it for that.
@@ -66,7 +66,7 @@ class PageNumberPaginator(Paginator):
         has_more_path: Where the body says whether more pages follow; empty if it does not.
         maximum_page: The number of the first page not to ask for; None for no maximum.
         stop_after_empty_page: Whether the list ends at an empty page, whatever its number.
-        page_sizes: The sizes of the pages of the stream; None to go on to an empty page.
+        page_sizes: The sizes of the pages of the stream; None to continue to an empty page.
         may_ignore_page: Whether the server may ignore the number and give the whole list each time.
     """
 
