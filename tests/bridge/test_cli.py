@@ -129,7 +129,7 @@ def test_state_can_be_shown_exported_set_and_cleared(dlt: Command) -> None:
     state = {"bookmarks": {"a": {"x": 70}}, "currently_syncing": "a"}
     (dlt.folder / "state.json").write_text(json.dumps({"singer_state": state}))
     assert dlt("singer", "state", tap, "--set", "state.json").returncode == 0
-    # It is in the destination: a new machine goes on from there, too.
+    # It is in the destination: a new machine continues from there, too.
     dlt.environment["DLT_DATA_DIR"] = str(dlt.folder / "another machine")
     assert json.loads(dlt("singer", "state", tap, "--json").stdout) == state
     dlt.run([schema()])
@@ -228,7 +228,7 @@ def test_report_counts_warnings_and_values_in_variants(dlt: Command) -> None:
     lines = [whole, record(id=21, n="x"), bookmark(a={"x": 1}), record(id=22, n="y")]
     warned = {"stderr": "WARNING Something is odd.\nINFO All is well."}
     printed = dlt.run(lines, "--checkpoint-every", "0", **warned)
-    assert cells(printed, "values kept beside")[1] == "2"
+    assert cells(printed, "values in second columns")[1] == "2"
     assert "a.n__v_text" in printed
     assert cells(printed, "warnings of the tap")[1] == "1"
     told = json.loads(dlt.run(lines, "--json", **warned))

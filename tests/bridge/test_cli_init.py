@@ -89,7 +89,7 @@ def test_init_changes_no_existing_file(dlt: Command) -> None:
     script.write_text("mine")
     done = dlt("singer", "init", "tap-chat")
     assert done.returncode != 0
-    assert "is there already" in done.stderr
+    assert "exists already" in done.stderr
     assert script.read_text() == "mine"
 
 

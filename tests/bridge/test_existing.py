@@ -106,7 +106,7 @@ def look(into: Database, *columns: str, table: str = "a") -> list[tuple[Any, ...
 def test_dropped_table_is_created_again(
     tmp_path: Path, into: Database, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And has the types that the SCHEMA has now; the tap goes on from its bookmark."""
+    """And has the types that the SCHEMA has now; the tap continues from its bookmark."""
     stage = Stage(tmp_path, warehouse=into)
     WAYS[way](stage, FIRST)
     into.execute("drop table data.a")
@@ -235,7 +235,7 @@ def test_refresh_creates_a_table_again_once(
     # It stays in the config, while the tap goes on.
     target(schema(id=TEXT), record(id="y"), refresh=["a"])
     assert look(into, "id") == [("x",), ("y",)]
-    assert "was made anew in an earlier run" in caplog.text
+    assert "was created again in an earlier run" in caplog.text
     target(schema(id=TEXT), record(id="z"))
     target(*anew, refresh=["a"])
     assert look(into, "id") == [("x",)]
@@ -339,10 +339,10 @@ def test_leftovers_that_the_destination_never_takes_are_given_up(
     into.execute("drop table data.a")
     for _ in range(2):
         load(stage.pipeline, stage.source([schema(v=TEXT), record(id=2, v="b")]))
-        # Nothing of what was given up has moved the bookmark.
+        # Nothing of what was discarded has moved the bookmark.
         assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
     assert look(into, "id", "v") == [(2, "b")]
-    assert "is given up: the tap goes on from what is committed" in caplog.text
+    assert "is discarded: the tap continues from the last commit" in caplog.text
 
 
 @DUCKDB
