@@ -60,7 +60,7 @@ from tap_chat.__main__ import limit_heap
 
 if sys.argv[1] == "small":
     limit_heap()
-dice, kept = random.Random(7), deque(maxlen=50)
+dice, kept = random.Random(7), deque(maxlen=500)
 for number in range(20_000):
     body = bytes(dice.randrange(20_000, 60_000))
     if number % 10 == 0:
