@@ -29,6 +29,12 @@ ROOT = Path(__file__).parent.parent
 #: The files to check.
 MARKDOWN = ("*.md", "docs/*.md", "benchmarks/*.md")
 PYTHON = (
+    "tap_chat/*.py",
+    "tap_chat/config/**/*.py",
+    "tap_chat/http/**/*.py",
+    "tap_chat/singer/**/*.py",
+    "tap_chat/streams/**/*.py",
+    "dlt_bridge/**/*.py",
     "scripts/*.py",
     "benchmarks/*.py",
     "tests/*.py",
@@ -131,11 +137,14 @@ def comments(text: str) -> str:
 
 def findings(path: str, prose: str) -> Iterator[Finding]:
     """Yield what is wrong with a prose, by the rules of proselint and of this project."""
+    is_code = path.endswith(".py")
     for rule in RULES:
+        if is_code and not rule.code:
+            continue
         for match in re.finditer(rule.pattern, prose, re.MULTILINE):
             line = prose.count("\n", 0, match.start()) + 1
             yield Finding(path, line, match[0], f"better: {rule.better}")
-    config = GENERAL_OF_MODULES if path.endswith(".py") else GENERAL
+    config = GENERAL_OF_MODULES if is_code else GENERAL
     for result in LintFile(path, prose or " ").lint(config):
         # proselint puts a line break before the text.
         start, end = (position - 1 for position in result.check_result.span)

@@ -16,11 +16,13 @@ class Rule:
         pattern: A regular expression for the wording; case counts.
         better: What to write instead.
         example: A sentence that breaks the rule.
+        code: Whether the rule applies to modules, where descriptions are often clauses.
     """
 
     pattern: str
     better: str
     example: str
+    code: bool = True
 
 
 RULES = (
@@ -41,11 +43,13 @@ RULES = (
         rf"{START}What (?!if\b|to\b|it does\b)(?![^.\n]*\?)[a-z']+\b",
         "name the thing, as the subject",
         "What is missing is read again.",
+        code=False,
     ),
     Rule(
         rf"{START}(Whatever|Who|Whoever)\b(?![^.\n]*\?)",
         "name the thing or the person",
         "Whatever waits is read.",
+        code=False,
     ),
     Rule(r"\banew\b", "again, or from the start", "The table is made anew."),
     Rule(r"\bin the midst of\b", "during", "Killed in the midst of a commit."),

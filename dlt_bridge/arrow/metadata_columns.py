@@ -1,7 +1,7 @@
 """The names of columns and properties that describe a record and are no part of its data."""
 
-#: The column with the position of a record in the run. Of the versions of one key, the last one has
-#: the greatest value.
+#: The column with the position of a record in the run. The last version of a key has the greatest
+#: value.
 SEQUENCE = "_sdc_sequence"
 #: The column with the version of the table that a record belongs to (ACTIVATE_VERSION).
 VERSION = "_sdc_table_version"

@@ -46,7 +46,7 @@ LEVELS = 3
 def location_id(pipeline: Pipeline) -> str:
     """Return a hash of the destination and dataset of a pipeline.
 
-    Of the credentials, only the address counts.
+    Only the address of the credentials counts.
     """
     config = resolve_destination_config(pipeline)
     try:

@@ -43,7 +43,7 @@ PREFIX = "source_"
 SUFFIX_LENGTH = 6
 
 
-class NameCollision(Exception):  # noqa: N818 - the caller makes an error of it
+class NameCollision(Exception):  # noqa: N818 - the caller raises an error
     """Several names have the same normalized name.
 
     Args:

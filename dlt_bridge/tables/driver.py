@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Driver:
     """Reads a tap into load packages. It is created and used within a dlt resource.
 
-    The tap starts with the first package and goes on running between packages. With checkpoints,
+    The tap starts with the first package and continues between packages. With checkpoints,
     all rows before the last STATE are committed, whatever happens after it; and a table is replaced
     only when the tap has ended.
 

@@ -31,7 +31,7 @@ def record_schema(
     hints: Mapping[str, Mapping[str, Any]],
     nested: Nesting,
 ) -> RecordSchema:
-    """Return what records become in a table that exists, or that dlt was told of.
+    """Return what records become in a table that exists, or that dlt knows already.
 
     Args:
         stream: The stream.
@@ -68,7 +68,7 @@ def record_schema(
             if (kind := _kind(stored.get(normalize(f"{column.name}__v_{data_type}"), {})))
         }
     if nested == "tables":
-        # Mixed values beside child tables are JSON in a text column: see `TableHints`.
+        # With child tables, mixed values are JSON in a text column: see `TableHints`.
         mixed = {column.name for column in properties if column.type == ColumnType("json")}
         kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
     return RecordSchema(

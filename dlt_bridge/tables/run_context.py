@@ -96,7 +96,7 @@ class RunContext:
         settle_tables(names, self._tables, self.options.on_name_collision, one=has_one_resource)
 
     def needs_table_hint(self, stream: str, table: str) -> bool:
-        """Return whether dlt must be told the name of a stream's table."""
+        """Return whether dlt needs the name of a stream's table."""
         if self.options.everything:
             return True
         normalize = dlt.current.source_schema().naming.normalize_tables_path

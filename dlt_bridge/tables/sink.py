@@ -100,7 +100,7 @@ class Sink:
         return bool(self._replacement)
 
     def begin_package(self) -> None:
-        """Begin a package: dlt must be told of the table again when rows come."""
+        """Begin a package: dlt needs the table again when rows come."""
         # The package of a table that is replaced ends with the run.
         if not self._replacement:
             self._package.close()

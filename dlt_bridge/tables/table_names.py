@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# dlt's files beside the tables, in destinations of files.
+# dlt's own files next to the tables, in destinations of files.
 FILES = frozenset({"init"})
 # Bytes; dlt adds its own to it, and the name of a file has at most 255.
 LONGEST_TABLE = 180

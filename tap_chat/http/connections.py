@@ -141,7 +141,7 @@ class Connections:
             connection.close()
             connection.fail()
             raise
-        connection.answered = time.monotonic()
+        connection.responded = time.monotonic()
         return Exchange(self, connection, response, target)
 
     def _take_idle(self) -> ReusableConnection | None:

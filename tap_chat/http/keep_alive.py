@@ -46,18 +46,18 @@ class ReusableConnection(HTTPConnection):
     Attributes:
         void_until: Connections that were opened before this time are not used again.
         opened: The time at which the connection was opened.
-        answered: The time at which the last response on it began; None before the first.
+        responded: The time at which the last response on it began; None before the first.
     """
 
     response_class = PacedResponse
     void_until: ClassVar[float] = 0.0
     opened = 0.0
-    answered: float | None = None
+    responded: float | None = None
 
     @override
     def connect(self) -> None:
         super().connect()
-        self.opened, self.answered = time.monotonic(), None
+        self.opened, self.responded = time.monotonic(), None
 
     @property
     @override
@@ -68,7 +68,7 @@ class ReusableConnection(HTTPConnection):
 
     def is_old(self, now: float) -> bool:
         """Return whether it was idle for too long."""
-        return self.answered is not None and self.answered < now - LONGEST_IDLE
+        return self.responded is not None and self.responded < now - LONGEST_IDLE
 
     def fail(self) -> None:
         """Take note of a failure: the other open connections may have failed, too."""
@@ -83,10 +83,10 @@ class ReusableConnection(HTTPConnection):
             response = super().getresponse()
         except Exception as error:
             self.fail()
-            if isinstance(error, NoResponseError) and self.answered is not None:
+            if isinstance(error, NoResponseError) and self.responded is not None:
                 raise StaleError(*error.args) from error
             raise
-        self.answered = time.monotonic()
+        self.responded = time.monotonic()
         return response
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # If records enter a list all the time, each reading brings something new.
 MAX_READINGS = 3
 
-# Of the key of a record. With a billion records, two digests are the same once in 10^20 lists.
+# Bytes of the digest of a key. With a billion records, two digests are equal once in 10^20 lists.
 DIGEST_BYTES = 16
 
 

@@ -25,7 +25,7 @@ MAX_EMPTY_PAGES = 20
 NO_CONTENT = frozenset({204})
 BEYOND_END = NO_CONTENT | {400, 404, 416, 422}
 
-# Of a number in a text. No list is longer.
+# The digits of a number in a text. No list is longer.
 MAX_DIGITS = 18
 
 

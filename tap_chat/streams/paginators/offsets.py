@@ -293,7 +293,7 @@ class OffsetPaginator(Paginator):
 
     def _go_on(self, *, is_overlap: bool = True) -> None:
         """Ask for what follows, with the last known row or without it."""
-        # Of a server that gives one row at a time, the known row would be all.
+        # If a server returns one row at a time, the known row would be all.
         is_overlap = is_overlap and self._overlaps is not False and self._size.largest > 1
         self._offset = self._next - is_overlap
         # A known row that is missing twice is no end, and the next error says what is wrong.
