@@ -31,6 +31,8 @@ def path_problem(path: str) -> str | None:
         return "holds a space or a character that can't be seen"
     if "?" in path or "#" in path:
         return "must end before `?` and `#`: parameters have settings of their own"
+    if "{" in path or "}" in path:
+        return "holds a brace, which stands for a value: write `{` as %7B, and `}` as %7D"
     return None
 
 
