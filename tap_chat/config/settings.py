@@ -12,7 +12,7 @@ from tap_chat.config.validators import header_problem, url_problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The limits of settings: beyond what anyone needs, and small enough to calculate times with.
+#: Upper limits of settings: higher than anyone needs, and low enough for arithmetic with times.
 MOST_A_MINUTE = 1_000_000
 MOST_RETRIES = 100
 MOST_ON_A_PAGE = 1_000_000
@@ -67,8 +67,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         str | UnsetType,
         about(
             "Start date",
-            "Incremental streams start here or at their bookmark, whichever is later. Set to an"
-            " earlier time than before, they start there again. ISO 8601; UTC without an offset.",
+            "Incremental streams start here or at their bookmark, whichever is later. If you move"
+            " it to an earlier time, they start there again. ISO 8601; without an offset, UTC.",
             form="date-time",
             examples=["2024-01-01T00:00:00Z"],
         ),
@@ -77,7 +77,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         str | UnsetType,
         about(
             "End date",
-            "Where streams that are read in windows end; by default now. ISO 8601.",
+            "The end of the last window, for streams that are read in windows; by default now."
+            " ISO 8601.",
             form="date-time",
             examples=["2024-02-01T00:00:00Z"],
         ),
@@ -90,8 +91,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"] | UnsetType,
         about(
             "Level of metrics",
-            "The lowest level of the SDK's METRIC lines that are logged; the lines have the level"
-            " `info`. By default that of the log, and `warning` on a terminal.",
+            "The log level of the SDK's METRIC lines, which are logged at `info`: `warning` hides"
+            " them. By default the level of the log; on a terminal, `warning`.",
             examples=["warning"],
         ),
     ] = UNSET
@@ -99,9 +100,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         int,
         about(
             "Workers",
-            "The most requests at once. The tap writes records at the same time. With 1, one"
-            " request follows"
-            " the other.",
+            "How many requests may be sent at the same time. With 1, requests are sent one after"
+            " another.",
             ge=1,
             le=1024,
         ),
@@ -119,7 +119,7 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         str,
         about(
             "API URL",
-            "Where the API is, without the path of a stream.",
+            "The address of the API, without the path of a stream.",
             examples=["https://api.example.com"],
         ),
     ]
@@ -127,7 +127,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         RequestRate | None,
         about(
             "Requests a minute",
-            "The most requests in any minute; unset, the tap finds the rate limit itself.",
+            "The maximum number of requests in any minute; unset, the tap finds the rate limit"
+            " itself.",
             examples=[60],
         ),
     ] = None
@@ -153,8 +154,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         float,
         about(
             "Longest wait",
-            "The most seconds that a run waits while the rate limit accepts no request. The wait"
-            " that the server asks for does not count.",
+            "How many seconds a run waits, at most, while the server accepts no request because of"
+            " the rate limit. A wait that the server asks for does not count.",
             ge=0,
             le=DAY_OF_SECONDS,
         ),
@@ -163,8 +164,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         float,
         about(
             "Longest outage",
-            "The most seconds that a request may fail before the run ends: by a status such as 503,"
-            " a broken connection, or no response.",
+            "How many seconds a request is retried, at most, before the run fails: after a status"
+            " such as 503, a broken connection, or no response.",
             ge=0,
             le=DAY_OF_SECONDS,
         ),
@@ -173,7 +174,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         RetryCount | None,
         about(
             "Retries",
-            "The most retries of such a request; unset, as many as `max_outage` has time for.",
+            "How often such a request is retried, at most; unset, only `max_outage` limits the"
+            " retries.",
             examples=[3],
         ),
     ] = None

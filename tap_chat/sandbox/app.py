@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class App:
-    """The application: it counts, delays, limits and spoils requests, and passes them to a dialect.
+    """The application: counts, delays and limits requests, passes them to a dialect, adds faults.
 
     Args:
         world: The data.
-        options: How to behave; may change at any time.
+        options: The options; they may change at any time.
 
     Attributes:
         requests: The number of requests to the APIs so far.

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from tap_chat.sandbox.declarations import Setting
 
-#: The types of settings that click reads; the others it takes as text.
+#: The types that click converts; values of other types stay texts.
 READ_BY_CLICK = (int, float, bool)
 
 
 def flag(setting: Setting) -> click.Option:
-    """Return the flag of a setting of World or Options; that of a list takes JSON, repeatedly."""
+    """Return the flag of a setting. The flag of a list takes one item as JSON, repeatedly."""
     if setting.item:
         return click.Option(
             [setting.flag, setting.name],
@@ -34,14 +34,14 @@ def flag(setting: Setting) -> click.Option:
             callback=reader(setting.item),
             help=setting.description,
         )
-    known = setting.default is not None
+    has_default = setting.default is not None
     default = setting.default
     if isinstance(default, datetime):
         default = default.isoformat()
     return click.Option(
         [setting.flag],
         default=default,
-        show_default=known,
+        show_default=has_default,
         type=setting.type if setting.type in READ_BY_CLICK else str,
         is_flag=setting.type is bool,
         metavar=f"[{'|'.join(setting.choices)}]" if setting.choices else None,
@@ -50,7 +50,11 @@ def flag(setting: Setting) -> click.Option:
 
 
 def reader(kind: type) -> Callable[[Any, Any, tuple[str, ...]], list[Any]]:
-    """Return the callback that reads the items of a list, each JSON of this type."""
+    """Return the callback of click that decodes the items of a list from JSON.
+
+    Args:
+        kind: The type of the items.
+    """
 
     def read(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
         try:
@@ -73,11 +77,10 @@ SETTINGS = [*settings_of(World), *settings_of(Options)]
     help="Port on 127.0.0.1; 0 for a free one.",
 )
 def main(*, port: int, **settings: object) -> None:
-    """Serve the chat APIs on loopback, with made-up data. Its address is the first line printed.
+    """Serve the chat APIs on loopback, with made-up data. The first printed line is the address.
 
-    GET /_sandbox reports the rows of every stream, the requests so far and all settings. PATCH
-    /_sandbox with JSON changes settings while it runs: the data, the time `now`, how the APIs
-    behave, and what goes wrong (`faults`).
+    GET /_sandbox returns the number of rows of every stream, the counts of requests and all
+    settings. PATCH /_sandbox with JSON changes settings while the sandbox runs.
     """
     of_world = {name: settings.pop(name) for name in World.names() & settings.keys()}
     try:
@@ -87,9 +90,9 @@ def main(*, port: int, **settings: object) -> None:
     try:
         sandbox = Sandbox(world, options, port)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
         raise click.ClickException(
-            f"Port {port} can't be used: {why}. Choose another, or 0 for a free one."
+            f"Port {port} can't be used: {reason}. Choose another, or 0 for a free one."
         ) from None
     click.echo(sandbox.url)
     sections = {dialect.name: dialect.config(sandbox.url) for dialect in DIALECTS}

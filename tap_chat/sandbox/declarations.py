@@ -21,7 +21,7 @@ class Setting:
         name: Its name in Python and JSON.
         type: Its type, without None.
         default: Its default.
-        description: What it is, in a sentence or two.
+        description: One or two sentences for help texts and tables.
     """
 
     name: str
@@ -31,28 +31,28 @@ class Setting:
 
     @property
     def item(self) -> Any:  # noqa: ANN401
-        """The type of its items, if it is a list; else None."""
+        """The type of the items if the setting is a list; otherwise None."""
         return typing.get_args(self.type)[0] if typing.get_origin(self.type) is list else None
 
     @property
     def choices(self) -> Sequence[str]:
-        """Its values, if they can be listed."""
+        """The allowed values if the setting is a choice; otherwise empty."""
         return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
 
     @property
     def flag(self) -> str:
-        """Its flag on the command line; that of a list takes one item."""
+        """The flag on the command line; the flag of a list is singular, and takes one item."""
         name = self.name.removesuffix("s") if self.item else self.name
         return f"--{name.replace('_', '-')}"
 
 
 def joined(name: str, description: str, *parts: type, frozen: bool = False) -> type[Any]:
-    """Return a dataclass of the fields of several, whose docstring lists them.
+    """Join dataclasses into one, whose docstring lists all settings.
 
     Args:
         name: The name of the class.
-        description: What its docstring says first.
-        parts: The dataclasses, whose fields all have defaults.
+        description: The beginning of its docstring.
+        parts: The dataclasses. All their fields must have defaults.
         frozen: Whether its instances are frozen, as those of the parts are.
     """
     needed = [
@@ -60,7 +60,7 @@ def joined(name: str, description: str, *parts: type, frozen: bool = False) -> t
         for part in dict.fromkeys(parts)
         if not any(other is not part and issubclass(other, part) for other in parts)
     ]
-    # A dataclass has the fields of its last base first.
+    # A dataclass lists the fields of its last base first.
     whole: type[Any] = dataclass(frozen=frozen, kw_only=True)(type(name, tuple(needed[::-1]), {}))
     listed = [f"    {setting.name}: {setting.description}" for setting in settings_of(whole)]
     whole.__doc__ = "\n".join([description, "", "Attributes:", *listed])
@@ -76,8 +76,8 @@ def settings_of(declared: type) -> Iterator[Setting]:
         if typing.get_origin(annotated) is Annotated:
             base, *metas = typing.get_args(annotated)
             description = [meta.description for meta in metas if isinstance(meta, Meta)][-1]
-            made = field.default_factory
-            default = field.default if made is MISSING else made()
+            factory = field.default_factory
+            default = field.default if factory is MISSING else factory()
             yield Setting(field.name, _without_none(base), default, description or "")
 
 

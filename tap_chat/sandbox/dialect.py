@@ -1,4 +1,4 @@
-"""What a dialect declares: the requests it answers, the account behind them, and their settings."""
+"""What a dialect declares: the paths it serves, the account behind them, and their settings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Event = Literal["delete", "insert", "update"]
 
 @dataclass(frozen=True)
 class Changes:
-    """What has happened to the lists of a world since it was made.
+    """What has happened to the lists of a world since it was created.
 
     Attributes:
         removed: The ids of the rows that were deleted.
-        inserted: Where each new row was inserted, in the words of its dialect.
+        inserted: The place of each new row, as its dialect describes places.
         updated: The ids of the rows that were updated, in this order.
     """
 
@@ -45,23 +45,23 @@ class Changes:
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSettings:
-    """The settings of a world that all accounts share; a dialect's own extend them."""
+    """The settings of a world that all accounts share. Dialects extend this class."""
 
     seed: Annotated[int, Meta(description="The same seed gives the same data.")] = 7
     now: Annotated[
         datetime,
         Meta(
             tz=True,
-            description="The time at which the accounts are seen, ISO 8601 with a zone. Moved"
-            " forward, there is more, and some of what was has changed.",
+            description="The current time of the accounts, ISO 8601 with a zone. At a later time"
+            " they have more rows, and some rows have changed.",
         ),
     ] = NOW
     hidden: Annotated[
         int,
         Meta(
             ge=0,
-            description="Of about so many rows of the messages API and of Freshchat's lists, one"
-            " has its place in a page and is not shown; 0 for none.",
+            description="About one row in this many is hidden: it takes a place on its page, but is"
+            " not in the response. For the messages API and Freshchat's lists; 0 for none.",
         ),
     ] = 0
     changes: Changes = field(default_factory=Changes)
@@ -69,17 +69,18 @@ class WorldSettings:
 
 @dataclass(kw_only=True)
 class DialectOptions:
-    """The options that all dialects share; a dialect's own extend them."""
+    """The options that all dialects share. Dialects extend this class."""
 
     max_page_size: Annotated[
-        int, Meta(ge=1, description="Most records of a page, whatever is asked for.")
+        int, Meta(ge=1, description="The most records on a page, even if a request asks for more.")
     ] = 100
     rate_window: Annotated[
-        float, Meta(gt=0, description="Seconds in which so many requests are allowed.")
+        float,
+        Meta(gt=0, description="The window of `--rate-limit` and `--dixa-rate-limit`, in seconds."),
     ] = 60.0
 
     def own_limits(self) -> Iterator[Limit]:
-        """Yield the limits that APIs have of their own."""
+        """Yield the rate limits that belong to the API itself."""
         yield from ()
 
 
@@ -112,12 +113,13 @@ class Dialect:
     Attributes:
         name: The name of the platform, as its section in the tap's config.
         title: What people call the API.
-        paths: The paths that it answers, as Starlette has them.
-        respond: Answers a request, from the account, the options and the fault that strikes.
+        paths: The paths that it serves, in Starlette's syntax.
+        respond: Returns the response to a request, given the account, the options and the fault
+            that affects the request, or None.
         data: The settings of a world that decide what the account holds.
         options: The options that decide how the API behaves.
-        account: Makes the account from the settings of a world.
-        config: From the sandbox's URL to the tap's settings for this API.
+        account: Creates the account from the settings of a world.
+        config: Returns the tap's settings for this API, given the sandbox's URL.
         events: What can happen to its lists while they are read, by the name of a list. Where there
             are some, the account is a `ChangingAccount`.
     """

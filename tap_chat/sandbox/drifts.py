@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tap_chat.sandbox.dialect import ChangingAccount, Dialect, DialectOptions
     from tap_chat.sandbox.world import World
 
-#: The dialects that have lists which can change, by the names of the lists.
+#: The dialect of each list that can change, by the name of the list.
 DIALECT_OF: dict[str, Dialect] = {name: dialect for dialect in DIALECTS for name in dialect.events}
 
 
@@ -27,12 +27,12 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
         of: The list: `messages` (of the messages API), `users` or `conversations` (of Freshchat) or
             `chats` (of LiveChat).
         path: Only requests whose path contains this are counted.
-        after: The number of requests after which the list changes first.
-        every: The number of requests after which it changes again.
-        times: How often it changes; None forever.
-        place: The index of the first such row in the list as it is then; from the end, if
-            negative. Messages are inserted at the front (0) or at the end (any other); users and
-            chats are inserted where their time belongs.
+        after: The list first changes after this many requests.
+        every: It changes again after this many more requests.
+        times: How often it changes; None for no limit.
+        place: The index of the first changed row in the list at that time; a negative index counts
+            from the end. Messages are inserted at the front (0) or at the end (any other); users
+            and chats are inserted in the order of their times.
         rows: The number of rows.
     """
 
@@ -46,16 +46,16 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
     rows: Annotated[int, Meta(ge=1)] = 1
 
     def __post_init__(self) -> None:
-        """Refuse what can't happen."""
+        """Refuse a list that does not exist, and a change that it does not support."""
         if self.of not in DIALECT_OF:
             message = f"there is no list {self.of}; the lists are {', '.join(DIALECT_OF)}"
             raise ValueError(message)
         if self.kind not in DIALECT_OF[self.of].events[self.of]:
-            message = f"{self.kind} is not possible of {self.of}"
+            message = f"{self.of} does not support {self.kind}"
             raise ValueError(message)
 
     def is_due(self, path: str) -> bool:
-        """Count a request that is answered, and return whether the list changes now."""
+        """Count a response, and return whether the list changes now."""
         if self.path not in path or self.times == 0:
             return False
         if self.after > 1:
@@ -81,10 +81,10 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
             return world
         ids = cast("ChangingAccount", world.accounts[name]).listed(self.of, options)
         start = max(len(ids) + self.place, 0) if self.place < 0 else self.place
-        struck = tuple(ids[start : start + self.rows])
+        chosen = tuple(ids[start : start + self.rows])
         if self.kind == "delete":
-            changes = replace(changes, removed=changes.removed + struck)
+            changes = replace(changes, removed=changes.removed + chosen)
         else:
-            others = tuple(key for key in changes.updated if key not in struck)
-            changes = replace(changes, updated=others + struck)
+            others = tuple(key for key in changes.updated if key not in chosen)
+            changes = replace(changes, updated=others + chosen)
         return replace(world, changes=changes)

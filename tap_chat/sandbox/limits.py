@@ -46,8 +46,8 @@ class Limit(Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
         window: The length of a window, in seconds; buckets are refilled with `count` in it.
         burst: The size of the bucket of `token` (None for `count`), and the requests that `leaky`
             accepts ahead of its rate (None for 0).
-        nodelay: Whether `leaky` answers requests ahead of its rate at once, instead of holding each
-            until it is due.
+        nodelay: Whether `leaky` responds to requests ahead of its rate at once, instead of holding
+            each until it is due.
         aligned: Whether the windows of `fixed` follow each other without a gap, instead of each
             beginning with a request.
         strict: Whether `sliding` also counts the requests that it refuses.
@@ -98,7 +98,7 @@ class Verdict(NamedTuple):
         remaining: The requests that would be accepted now.
         reset: Seconds until the window ends or the oldest request is forgotten; of a bucket, until
             it is as at the start.
-        delay: Seconds for which the server holds the request before it is answered.
+        delay: Seconds for which the server holds the request before it responds.
     """
 
     allowed: bool
@@ -135,7 +135,7 @@ class LimitCounter:
         return self.acquire(now).allowed
 
     def release(self) -> None:
-        """Note that an accepted request is answered."""
+        """Take note of the response to an accepted request."""
 
 
 class FixedWindow(LimitCounter):

@@ -28,17 +28,18 @@ class ServerOptions(DialectOptions):
         ),
     ] = None
     limits: Annotated[
-        list[Limit], Meta(description="A further limit, as JSON; a request must pass all of them.")
+        list[Limit], Meta(description="A further limit, as JSON; a request must pass all limits.")
     ] = field(default_factory=list)
     faults: Annotated[
-        list[Fault], Meta(description="A fault, as JSON; the first that strikes wins.")
+        list[Fault],
+        Meta(description="A fault, as JSON; of several, the first that matches a request applies."),
     ] = field(default_factory=list)
     drifts: Annotated[
         list[Drift], Meta(description="A change of a list while it is read, as JSON.")
     ] = field(default_factory=list)
     clock: Annotated[
         float,
-        Meta(description="Seconds by which the server's clock is ahead; behind, if negative."),
+        Meta(description="Seconds by which the server's clock is ahead; negative if it is behind."),
     ] = 0.0
 
     def all_limits(self) -> tuple[Limit, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Accounts:
-    """The accounts of all dialects, each by the name of its dialect."""
+    """The accounts of all dialects; each is an attribute with the name of its dialect."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         if any(dialect.name == name for dialect in DIALECTS):
@@ -41,7 +41,7 @@ class Accounts:
 
     @property
     def truth(self) -> dict[str, list[Row]]:
-        """The rows that each stream must bring, as the API gives them, with what the tap adds."""
+        """The rows that each stream must bring: those of the API, with the fields the tap adds."""
         return {
             stream: rows
             for account in self.accounts.values()

@@ -37,19 +37,19 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         str,
         about("API token", "A token of the exports API: Settings > Integrations.", secret=True),
     ]
-    api_url: Annotated[str, about("API URL", "Where the exports API is.")] = (
+    api_url: Annotated[str, about("API URL", "The address of the exports API.")] = (
         "https://exports.dixa.io/v1"
     )
     batch_size: Annotated[
         int,
-        about("Batch size", "Days of a window; Dixa refuses more than 31.", ge=1, le=31),
+        about("Batch size", "Days per window; Dixa refuses more than 31.", ge=1, le=31),
     ] = 31
     max_response_mb: Annotated[
         int,
         about(
             "Largest response",
-            "MiB of a response that are held in memory; a larger response is written in parts while"
-            " it is read. If it breaks off, its window is halved and read again.",
+            "The size in MiB up to which a response is held in memory. A larger response is written"
+            " in parts while it is read; if it breaks off, its window is halved and read again.",
             ge=1,
             le=MOST_MEBIBYTES,
         ),
@@ -68,7 +68,8 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         float,
         about(
             "Lag",
-            "A run ends this many minutes before now, so that what Dixa writes late is not missed.",
+            "The last window ends this many minutes before now, so that conversations that Dixa"
+            " adds late are not missed.",
             ge=0,
             le=MOST_MINUTES,
         ),
@@ -76,7 +77,8 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
     requests_per_minute: Annotated[
         RequestRate | None,
         about(
-            "Requests a minute", "The most requests in any minute; Dixa allows an organisation 10."
+            "Requests a minute",
+            "The maximum number of requests in any minute; Dixa allows an organisation 10.",
         ),
     ] = 10.0
 

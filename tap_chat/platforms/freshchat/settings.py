@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 REMEDIES = Remedies(
     section="freshchat",
-    # Freshchat: the host of the web pages answers, too, with one of them.
+    # Freshchat: the host of the web pages responds, too, with a web page.
     address=(
         "the setting freshchat.api_url: it must be the API's host with /v2 at the end, such as"
         " https://acme.freshchat.com/v2"
     ),
     # https://crmsupport.freshworks.com/support/solutions/articles/50000004463: there is one token
-    # at a time, with the rights of the time at which it was made.
+    # at a time, with the rights that its owner had when it was created.
     unknown=(
         "The setting freshchat.api_key is wrong or expired, or a newer token has taken its place."
         " The one that counts is in Admin settings > API tokens."
@@ -40,7 +40,7 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
         str,
         about(
             "API URL",
-            "Where the API is, with /v2.",
+            "The address of the API, which ends in /v2.",
             examples=["https://acme.freshchat.com/v2", "https://api.eu.freshchat.com/v2"],
         ),
     ]
@@ -49,7 +49,7 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
         int,
         about(
             "Items per page",
-            "Records to ask for in a request; 50 is what other connectors found safe.",
+            "Records to request per page; other connectors use 50 without problems.",
             ge=1,
             le=MOST_ON_A_PAGE,
         ),
@@ -58,8 +58,8 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
         Literal["all", "updated"],
         about(
             "Mode",
-            "Whose conversations are read: of `all` users in every run (complete), or of users"
-            " `updated` since the last (fast, but may miss messages of the others).",
+            "Whose conversations are read: those of `all` users in every run (complete), or of"
+            " users `updated` since the last run (fast, but may miss messages of other users).",
         ),
     ] = "all"
     lookback_days: Annotated[

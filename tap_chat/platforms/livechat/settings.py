@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
 from tap_chat.http.failures import Remedies
 
-#: Days, and rows: the most that the settings may say.
+#: The upper limits of the settings, in days and in rows.
 LARGEST_WINDOW = 10 * 366
 MOST_ROWS = 1_000_000_000
 
@@ -41,22 +41,29 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
             secret=True,
         ),
     ]
-    api_url: Annotated[str, about("API URL", "Where the API is.")] = "https://api.livechatinc.com"
+    api_url: Annotated[str, about("API URL", "The address of the API.")] = (
+        "https://api.livechatinc.com"
+    )
     include_pending: Annotated[
-        Literal[0, 1], about("Include pending", "1 to read chats that go on, too.")
+        Literal[0, 1], about("Include pending", "1 to also read chats that have not ended.")
     ] = 0
     batch_size: Annotated[
         int,
         about(
             "Batch size",
-            "Days of a window; one with too many chats is halved.",
+            "Days per window; a window with too many chats is halved.",
             ge=1,
             le=LARGEST_WINDOW,
         ),
     ] = 31
     max_rows: Annotated[
         int,
-        about("Reachable rows", "How many chats a query of LiveChat reaches.", ge=1, le=MOST_ROWS),
+        about(
+            "Reachable rows",
+            "How many chats a query of LiveChat returns, at most, on all its pages.",
+            ge=1,
+            le=MOST_ROWS,
+        ),
     ] = 25_000
     lookback_days: Annotated[
         float,

@@ -49,7 +49,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         str,
         about(
             "Records path",
-            "Where the list of messages is in a response: names with dots between them; empty if"
+            "The path of the list of messages in a response: names with dots between them; empty if"
             " the response is the list.",
         ),
     ] = "data"
@@ -57,12 +57,12 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         Literal["offset", "none"],
         about(
             "Paging",
-            "How pages are asked for: by `offset` and limit, or `none` if the API gives everything"
-            " at once.",
+            "How pages are requested: with `offset` and limit, or `none` if the API returns all"
+            " messages in one response.",
         ),
     ] = "offset"
     page_size: Annotated[
-        int, about("Page size", "Messages to ask for in a request.", ge=1, le=MOST_ON_A_PAGE)
+        int, about("Page size", "Messages to request per page.", ge=1, le=MOST_ON_A_PAGE)
     ] = 100
     offset_param: Annotated[
         str, about("Offset parameter", "The parameter with the number of messages to skip.")
@@ -75,7 +75,7 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         about(
             "Fields",
             "Further fields of a message, or other types for `id`, `message`, `timestamp` and"
-            " `user_id`: an object of field name to JSON Schema. What is not declared is left out.",
+            " `user_id`: an object from field name to JSON Schema. Undeclared fields are left out.",
             examples=[{"channel": {"type": ["string", "null"]}}],
         ),
     ] = {}  # noqa: RUF012 - msgspec gives every instance its own
@@ -83,8 +83,8 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         str | None,
         about(
             "Replication key",
-            "A field that grows with every new or changed message, for incremental runs; unset,"
-            " every run reads the full table.",
+            "A field whose value grows with every new or changed message, for incremental runs;"
+            " unset, every run reads the full table.",
             examples=["timestamp"],
         ),
     ] = None
@@ -92,8 +92,8 @@ class MessagesSettings(PlatformSettings, frozen=True, kw_only=True):
         str | None,
         about(
             "Filter parameter",
-            "The parameter by which the server leaves out messages older than a value of the"
-            " replication key; unset, the tap reads all messages and leaves out the older ones.",
+            "The query parameter with the lowest value of the replication key to return; unset, the"
+            " tap reads all messages and leaves out the older ones.",
             examples=["since"],
         ),
     ] = None
@@ -135,7 +135,7 @@ def check_fields(fields: Mapping[str, Any], replication_key: str | None) -> None
     if replication_key and not is_bookmarkable(fields[replication_key]):
         raise config_error(
             "The setting `chat.replication_key` names a field that is neither a number nor a"
-            " date-time, so that it is not known which values are later."
+            " date-time, so the tap can't tell which values are later."
             " Declare it in `chat.fields` as integer, number, or string with the format date-time;"
             " if it is another text, read the full table."
         )

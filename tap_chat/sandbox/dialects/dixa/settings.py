@@ -1,4 +1,4 @@
-"""What can be set of Dixa: its data, and how its exports API behaves."""
+"""The settings of Dixa in the sandbox: its data, and how its exports API behaves."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class DixaData(WorldSettings):
     dixa_odd: Annotated[
         Literal["seconds", "ahead"] | None,
         Meta(
-            description="One conversation of Dixa has an odd updated_at: in seconds, or far ahead"
-            " of its time. It is listed where it belongs."
+            description="One conversation of Dixa has a wrong updated_at: in seconds, or far in the"
+            " future. It is listed at its true time."
         ),
     ] = None
 
@@ -38,8 +38,8 @@ class DixaOptions(DialectOptions):
     dixa_bounds: Annotated[
         Literal["[)", "[]", "(]", "()"],
         Meta(
-            description="Which bounds of Dixa's filters belong to the window: those in a square"
-            " bracket do."
+            description="Which bounds of Dixa's filters belong to the window: square brackets"
+            " include a bound, round ones exclude it."
         ),
     ] = "[)"
     dixa_rate_limit: Annotated[
@@ -51,12 +51,12 @@ class DixaOptions(DialectOptions):
     ] = None
     dixa_max_rows: Annotated[
         Annotated[int, Meta(ge=0)] | None,
-        Meta(description="The most rows of a response of Dixa that does not break off."),
+        Meta(description="Responses of Dixa with more rows than this break off."),
     ] = None
 
     @override
     def own_limits(self) -> Iterator[Limit]:
         yield from super().own_limits()
         if self.dixa_rate_limit is not None:
-            # Dixa: nothing is known of a Retry-After; connectors wait for a constant minute.
+            # Whether Dixa sends Retry-After is unknown: connectors always wait for a minute.
             yield Limit(count=self.dixa_rate_limit, window=self.rate_window, path=PATH)

@@ -1,4 +1,4 @@
-"""What can be set of Freshchat: its data, and how its API behaves."""
+"""The settings of Freshchat in the sandbox: its data, and how its API behaves."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class FreshchatData(WorldSettings):
         Meta(
             ge=0,
             le=1,
-            description="The part of Freshchat's users and conversations that are listed, but gone"
-            " (404), from 0 to 1.",
+            description="The share of Freshchat's users and conversations that are listed, but"
+            " return 404, from 0 to 1.",
         ),
     ] = 0.0
 
@@ -36,20 +36,17 @@ class FreshchatOptions(DialectOptions):
     links: Annotated[
         Literal["relative", "path", "absolute", "absent"],
         Meta(
-            description="Freshchat's next links: with /v2 from the root of the host, without it,"
-            " whole, or none at all."
+            description="The form of Freshchat's next links: a path with /v2, a path without it, a"
+            " whole URL, or no link."
         ),
     ] = "relative"
     users_order: Annotated[
         Literal["created_time", "-created_time", "updated_time", "-updated_time"],
-        Meta(
-            description="What Freshchat's users are ordered by; descending, if it begins with a"
-            " minus."
-        ),
+        Meta(description="The order of Freshchat's users; a minus means descending."),
     ] = "created_time"
     message_links: Annotated[
         bool,
         Meta(
-            description="A page of the messages of a Freshchat conversation has a link to the next."
+            description="Each page of a Freshchat conversation's messages has a link to the next."
         ),
     ] = False

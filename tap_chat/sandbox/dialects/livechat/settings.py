@@ -1,4 +1,4 @@
-"""What can be set of LiveChat: its data, and how its API behaves."""
+"""The settings of LiveChat in the sandbox: its data, and how its API behaves."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ class LiveChatData(WorldSettings):
 class LiveChatOptions(DialectOptions):
     """How the API behaves."""
 
-    livechat_page_size: Annotated[int, Meta(ge=1, description="Chats of a page of LiveChat.")] = 25
+    livechat_page_size: Annotated[int, Meta(ge=1, description="Chats on a page of LiveChat.")] = 25
     livechat_cap: Annotated[
-        int, Meta(ge=1, description="The most chats that one query of LiveChat can reach.")
+        int, Meta(ge=1, description="How many chats one query of LiveChat returns, at most.")
     ] = 25_000
     livechat_date: Annotated[
         Literal["ended", "started"],
-        Meta(description="Which end of a chat LiveChat's dates select by."),
+        Meta(description="Which time of a chat LiveChat's date filters compare."),
     ] = "ended"
     livechat_twice: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Of so many chats of LiveChat, one is listed and counted twice."),
+        Meta(description="One chat of LiveChat in this many is listed and counted twice."),
     ] = None
     livechat_excess: Annotated[
-        int, Meta(ge=0, description="Chats that LiveChat counts beyond those that it lists.")
+        int, Meta(ge=0, description="Chats that LiveChat counts, but does not list.")
     ] = 0
     livechat_count: Annotated[
         Literal["capped", "all"],
-        Meta(description="Whether LiveChat counts the chats that can be reached, or all."),
+        Meta(description="What LiveChat counts: the chats up to its cap, or all."),
     ] = "capped"
     livechat_beyond: Annotated[
         Literal["refused", "empty"],
-        Meta(description="A page of LiveChat beyond its cap is refused (400), or empty."),
+        Meta(description="What LiveChat returns beyond its cap: a 400, or an empty page."),
     ] = "refused"

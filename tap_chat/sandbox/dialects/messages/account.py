@@ -29,8 +29,8 @@ class MessagesAccount:
     Attributes:
         seed: Decides every value.
         size: The number of messages.
-        hidden: Of about so many messages one is not shown; 0 for none.
-        changes: What has happened since.
+        hidden: About one message in this many is not shown; 0 for none.
+        changes: What has happened to the list since the account was created.
     """
 
     seed: int = 7

@@ -1,4 +1,4 @@
-"""What can be set of the messages API: its data, and how it behaves."""
+"""The settings of the messages API in the sandbox: its data, and how it behaves."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class MessagesOptions(DialectOptions):
     messages_end: Annotated[
         End,
         Meta(
-            description="What the messages API gives beyond its last message: an empty list; null"
-            " or an object in its place; a status; nothing (an empty body); a message in place of"
-            " the list; or the last page again."
+            description="What the messages API returns after its last message: an empty list; null"
+            " or an object instead of the list; a status; an empty body (`nothing`); a `message`"
+            " instead of the list; or the last page again."
         ),
     ] = "empty"
     messages_total: Annotated[
-        bool, Meta(description="The messages API says how many messages there are, as total.")
+        bool, Meta(description="The messages API states the number of all messages, as `total`.")
     ] = False
