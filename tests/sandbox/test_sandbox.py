@@ -222,7 +222,7 @@ def test_command_takes_limits_and_drifts() -> None:
     [
         ('--fault={"kind": "flood"}', "flood"),
         ('--limit={"kind": "fixed", "count": 0}', "count"),
-        ('--drift={"kind": "update", "of": "chats"}', "not possible of chats"),
+        ('--drift={"kind": "update", "of": "chats"}', "chats does not support update"),
         ("--now=yesterday", "now"),
         ("--dixa-bounds=<>", "dixa_bounds"),
         ("--links=none", "links"),
