@@ -451,3 +451,17 @@ def test_offset_rounded_to_a_page_loses_nothing_of_a_short_list(
     assert len(listing.at) < 12
     # A server that gives its one page for each offset seems to ignore the offset.
     assert run.code == (beyond == "last" and count <= 100), run.err
+
+
+@pytest.mark.parametrize(
+    ("count", "total"), [(90, {"total": 90}), (150, {}), (150, {"total": 150})]
+)
+def test_offset_rounded_to_the_limit_of_the_request_loses_nothing_of_smaller_pages_unnoticed(
+    tap: Runner, count: int, total: dict[str, int]
+) -> None:
+    """The server gives 70 rows at once, so that no offset leads to the rows from 70 to 99."""
+    listing = Listing(rows(count), takes="rounded", largest=70)
+    with Server(lambda request: listing(request) | total) as server:
+        run = tap(chat_config(server))
+    assert run.code == 1
+    assert "repeated a page" in run.errors[0]

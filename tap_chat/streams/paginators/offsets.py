@@ -101,6 +101,7 @@ class OffsetPaginator(Paginator):
         self._offset_counts = False  # whether another offset has led to another page
         self._held: Page | None = None  # a page, while the one before it is checked
         self._back = 0  # how far the walk has gone back, while it searches
+        self._is_alone = False  # whether the first page seems to be the only one
         self._has_moved = False  # whether known rows may come again
         self._has_missed = False  # whether a page did not exist since the last new row
         self._ends_at = -1  # the place where nothing new was seen
@@ -197,6 +198,9 @@ class OffsetPaginator(Paginator):
         new = self._rows.new_in(page)
         if page.records and not new.records:
             return self._repeated(page, new)
+        if new.records and self._is_alone:
+            # The server limits pages to fewer rows, and those up to the limit can't be reached.
+            raise RepeatedPageError
         if self._offset_counts:
             is_anew = self._order.begins_anew(page.keys, has_moved=self._has_moved)
             if is_anew and self._is_read(new):
@@ -213,7 +217,8 @@ class OffsetPaginator(Paginator):
         if self._has_moved and page.keys != self._last:
             return self._take_known(page, new)
         # If the offset is made a page number, a list that is shorter than a page comes once more.
-        if page.keys == self._last and not self._offset_counts and self._next < self._limit:
+        if page.keys == self._last and not self._offset_counts and self._may_be_all():
+            self._is_alone = True
             self._next = self._offset = self._limit
             return EMPTY_PAGE
         # Or an offset that is too large is made the largest there is, which is a round one.
@@ -325,6 +330,11 @@ class OffsetPaginator(Paginator):
         """Return whether the list states no more rows than were read, with those of a page."""
         total = self._size.total_of(new.body)
         return total is not None and self._rows.count + len(new.keys) >= total
+
+    def _may_be_all(self) -> bool:
+        """Return whether the first page may be the whole list, which is shorter than the limit."""
+        total = self._size.total
+        return self._next < self._limit and (total is None or total <= self._next)
 
     def _is_late(self, key: Key) -> bool:
         """Return whether a row is in the second half of the page before."""
