@@ -22,7 +22,7 @@ from dlt_bridge.run.checkpoints import reading
 from dlt_bridge.tables.driver import Driver
 from dlt_bridge.tables.options import Options
 from dlt_bridge.tables.transformers import common_transformer, stream_transformer
-from dlt_bridge.tap.batch_files import batch_folders
+from dlt_bridge.tap.batch_files import allowed_batch_folders
 from dlt_bridge.tap.catalog import AnyCatalog, Catalog, NoCatalog, RenamedCatalog
 from dlt_bridge.tap.inputs import SingerLines, TapLike, default_source_name, tap_command
 from dlt_bridge.tap.process import PATIENCE_SECONDS, Tap
@@ -57,7 +57,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     naming: str | None = None,
     on_name_collision: OnNameCollision | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
-    batch_places: Sequence[str] | None = None,
+    batch_folders: Sequence[str] | None = None,
     patience: float | None = None,
     name: str | None = None,
 ) -> DltSource:
@@ -74,7 +74,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     An argument that is None is looked up in dlt's configuration, in the section
     `sources.singer.<name>`: `config` (in `secrets.toml`), `properties`, `renamed`, `select`,
     `nested`, `hard_delete`, `absent`, `naming`, `on_name_collision`, `on_bad_stream`,
-    `batch_places` and `patience`.
+    `batch_folders` and `patience`.
 
     Args:
         tap: The executable of the tap, a command with its arguments, or a Python module; or lines
@@ -108,9 +108,9 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         on_bad_stream: What to do with a stream that can't be loaded: `fail`, the default, ends the
             run; `skip` skips the rest of the stream and loads the others. `load` then raises an
             error at the end, and `pipeline.run` logs it.
-        batch_places: Folders and addresses (`s3://bucket/folder`) in which BATCH messages may name
-            files; besides the working folder, the temporary folder, and the root of the tap's
-            `batch_config`.
+        batch_folders: Folders and URLs (`s3://bucket/folder`) in which BATCH messages may name
+            files, in addition to the working folder, the temporary folder, and the root of the
+            tap's `batch_config`.
         patience: Seconds to wait for the tap to end after it has closed its output, and for other
             processes that hold the output open; 60 by default.
         name: The name of the source, under which dlt keeps its state; by default the tap's.
@@ -139,7 +139,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         "on_bad_stream": on_bad_stream,
         "properties": properties,
         "renamed": renamed,
-        "batch_places": _checked_places(batch_places),
+        "batch_folders": _checked_folders(batch_folders),
         "patience": patience,
     }
 
@@ -158,11 +158,14 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         on_bad_stream: str | None = None,
         properties: bool = False,  # noqa: FBT001, FBT002
         renamed: bool = False,  # noqa: FBT001, FBT002
+        batch_folders: list[str] | None = None,
         batch_places: list[str] | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> Iterator[DltResource]:
         if deletes is not None:
             raise BridgeError("The setting `deletes` is now `hard_delete`, which is true or false.")
+        if batch_places is not None:
+            raise BridgeError("The setting `batch_places` is now `batch_folders`.")
         resolved["nested"] = _choice("nested", nested, ("json", "native", "tables"))
         keep = _choice("absent", absent, ("null", "keep")) == "keep"
         if keep and resolved["nested"] == "tables":
@@ -192,7 +195,9 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             refresh=reader.refresh if isinstance(reader, SingerLines) else (),
             excluded=tuple(streams.excluded) if streams.has_others else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
-            batch_folders=batch_folders(config or {}, _checked_places(batch_places) or ()),
+            batch_folders=allowed_batch_folders(
+                config or {}, _checked_folders(batch_folders) or ()
+            ),
         )
         driver = _driver(reader, streams, options, naming)
         yield driver
@@ -233,15 +238,15 @@ def _set_nesting(source: DltSource, nested: Nesting) -> None:
         source.max_table_nesting = 0
 
 
-def _checked_places(places: Sequence[str] | None) -> list[str] | None:
-    """Return the folders of BATCH files.
+def _checked_folders(folders: Sequence[str] | None) -> list[str] | None:
+    """Return the folders of BATCH files as a list.
 
     Raises:
-        BridgeError: They are a text, not a list.
+        BridgeError: The argument is a text, not a list.
     """
-    if isinstance(places, str):
-        raise BridgeError(f'batch_places takes a list of places: batch_places=["{places}"].')
-    return None if places is None else list(places)
+    if isinstance(folders, str):
+        raise BridgeError(f'batch_folders takes a list of folders: batch_folders=["{folders}"].')
+    return None if folders is None else list(folders)
 
 
 def _catalog(

@@ -133,11 +133,10 @@ LOADING: Arguments = {
         "help": "if streams or properties have the same name in the destination: load nothing"
         " (default), or give all but the first a suffix",
     },
-    "--batch-places": _several(
-        "PLACE",
-        "folders and addresses (s3://bucket/folder) that files of BATCH messages may be in,"
-        " besides the working folder, the temporary folder, and the root of the tap's"
-        " batch_config",
+    "--batch-folders": _several(
+        "FOLDER",
+        "folders and URLs (s3://bucket/folder) in which BATCH messages may name files, in addition"
+        " to the working folder, the temporary folder, and the root of the tap's batch_config",
     ),
     "--patience": {
         "metavar": "SECONDS",

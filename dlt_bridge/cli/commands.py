@@ -81,7 +81,7 @@ def run(args: Namespace) -> None:
         absent=args.absent,
         naming=args.naming,
         on_name_collision=args.on_name_collision,
-        batch_places=args.batch_places,
+        batch_folders=args.batch_folders,
         patience=args.patience,
         on_bad_stream=args.on_bad_stream,
         name=args.name,

@@ -11,6 +11,7 @@ from dlt.common.schema.utils import new_table
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.arrow.types import ColumnType, DataType
+from dlt_bridge.arrow.variants import variant_name
 from dlt_bridge.destinations.destination import capabilities, limits
 from dlt_bridge.destinations.dlt_private import MERGE_CONDITIONS
 from dlt_bridge.errors import ANEW, MessageError
@@ -65,7 +66,7 @@ def record_schema(
         variants[column.name] = {
             data_type: kind
             for data_type in DATA_TYPES
-            if (kind := _kind(stored.get(normalize(f"{column.name}__v_{data_type}"), {})))
+            if (kind := _kind(stored.get(normalize(variant_name(column.name, data_type)), {})))
         }
     if nested == "tables":
         # With child tables, mixed values are JSON in a text column: see `TableHints`.

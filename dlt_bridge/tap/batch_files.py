@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
     from dlt_bridge.tap.messages import Batch, Schema
 
-#: The rows of a Parquet file that are read at once.
+#: How many rows of a Parquet file are read at once.
 PARQUET_ROWS = 20_000
 UNCOMPRESSED = (None, "none")
 
 _LOCAL = frozenset({"", "file", "local"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# Chains URLs of fsspec; and a part of a path that leads out of a folder.
+# Separates the parts of a chained URL of fsspec.
 _CHAIN = "::"
-_OUTWARDS = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
+# A part of a path that leads out of a folder.
+_PARENT = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
 
 
 class BatchFolders:
@@ -63,13 +64,13 @@ class BatchFolders:
         """
         if not _is_local(name):
             if not any(_is_within(name, url) for url in self._urls):
-                raise _RefusedError(_ELSEWHERE)
+                raise _RefusedError(_NOT_ALLOWED)
             file: IO[bytes] = fsspec.open(name, "rb").open()
             return file
         # The target of a link must be in an allowed folder.
         path = _path(name).resolve()
         if not any(path.is_relative_to(folder) for folder in self._folders):
-            raise _RefusedError(_ELSEWHERE)
+            raise _RefusedError(_NOT_ALLOWED)
         # Reading a pipe or a device may never end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -78,8 +79,8 @@ class BatchFolders:
         return os.fdopen(descriptor, "rb")
 
 
-def batch_folders(config: Mapping[str, Any], allowed: Sequence[str]) -> BatchFolders:
-    """Return the folders of a tap, with the one that its settings (`batch_config`) name."""
+def allowed_batch_folders(config: Mapping[str, Any], allowed: Sequence[str]) -> BatchFolders:
+    """Return the allowed folders: those of the user, and the root of the tap's `batch_config`."""
     root: Any = config
     for name in ("batch_config", "storage", "root"):
         root = root.get(name) if isinstance(root, dict) else None
@@ -87,12 +88,12 @@ def batch_folders(config: Mapping[str, Any], allowed: Sequence[str]) -> BatchFol
 
 
 class _RefusedError(Exception):
-    """A file that is not read. The message is the end of a sentence that begins with its name."""
+    """A file may not be read. The message is the end of a sentence that begins with its name."""
 
 
-_ELSEWHERE = (
-    "is in no place that is allowed: the working folder, the one for temporary files, and the root"
-    " of the tap's batch_config. Allow its folder or bucket by batch_places"
+_NOT_ALLOWED = (
+    "is in none of the allowed folders: the working folder, the one for temporary files, and the"
+    " root of the tap's batch_config. Allow its folder or bucket by batch_folders"
 )
 
 
@@ -173,7 +174,7 @@ def _path(name: str) -> Path:
 def _is_within(name: str, url: str) -> bool:
     """Return whether a URL is within another one."""
     rest = name[len(url) :]
-    return name.startswith(url) and _CHAIN not in rest and not _OUTWARDS.search(unquote(rest))
+    return name.startswith(url) and _CHAIN not in rest and not _PARENT.search(unquote(rest))
 
 
 def _shown(name: str) -> str:

@@ -168,11 +168,11 @@ SETTINGS = th.PropertiesList(
         " that run (Meltano: `--full-refresh`).",
     ),
     th.Property(
-        "batch_places",
+        "batch_folders",
         th.ArrayType(th.StringType),
-        title="Places of BATCH files",
-        description="Folders and addresses (`s3://bucket/folder`) that files of BATCH messages may"
-        " be in, besides the working folder and the temporary folder.",
+        title="Folders of BATCH files",
+        description="Folders and URLs (`s3://bucket/folder`) in which BATCH messages may name"
+        " files, in addition to the working folder and the temporary folder.",
     ),
     additional_properties=False,
 )

@@ -154,7 +154,7 @@ class TargetDlt(PluginBase):
             absent=config["absent"],
             naming=config.get("naming"),
             on_name_collision=config["on_name_collision"],
-            batch_places=config.get("batch_places"),
+            batch_folders=config.get("batch_folders"),
             on_bad_stream=config["on_bad_stream"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}

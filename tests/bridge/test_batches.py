@@ -20,7 +20,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
 
 from dlt_bridge import BridgeError, singer
-from dlt_bridge.tap.batch_files import BatchFolders, batch_folders
+from dlt_bridge.tap.batch_files import BatchFolders, allowed_batch_folders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,9 +152,9 @@ def test_files_must_be_in_allowed_folders(stage: Stage, elsewhere: Path) -> None
     names += [f"file://{link}", "https://x.example/1.json?sig=SIGNATURE", "s3://bucket/1.json"]
     names += [f"simplecache::{file.as_uri()}", f"zip://1.json::{file.as_uri()}"]
     for name in names:
-        with pytest.raises(Exception, match="in no place that is allowed"):
+        with pytest.raises(Exception, match="in none of the allowed folders"):
             BatchFolders().open(name)
-    with pytest.raises(PipelineStepFailed, match="by batch_places") as failed:
+    with pytest.raises(PipelineStepFailed, match="by batch_folders") as failed:
         stage.load(named(f"{file}?sig=SIGNATURE"))
     assert "SIGNATURE" not in str(failed.value)
     for place in (elsewhere, elsewhere.as_uri()):
@@ -164,7 +164,7 @@ def test_files_must_be_in_allowed_folders(stage: Stage, elsewhere: Path) -> None
     manifest = ["2.json", (elsewhere.parent / "temporary" / "3 %.json").as_uri(), str(file)]
     head, message = named("")
     places = [str(elsewhere)]
-    stage.load([head, message | {"manifest": manifest}], options={"batch_places": places})
+    stage.load([head, message | {"manifest": manifest}], options={"batch_folders": places})
     assert stage.rows("select id from data.a order by id") == [(1,), (2,), (3,)]
 
 
@@ -185,23 +185,23 @@ def test_url_must_be_within_an_allowed_one(place: str, name: str, *, allowed: bo
         with BatchFolders([place]).open(name) as file:
             assert file.read() == b"{}"
     else:
-        with pytest.raises(Exception, match="in no place"):
+        with pytest.raises(Exception, match="in none"):
             BatchFolders([place]).open(name)
 
 
 def test_root_in_the_settings_of_the_tap_is_allowed(elsewhere: Path) -> None:
     config = {"batch_config": {"storage": {"root": elsewhere.as_uri()}}}
-    with batch_folders(config, []).open(str(elsewhere / "1.json")) as file:
+    with allowed_batch_folders(config, []).open(str(elsewhere / "1.json")) as file:
         assert file.read() == b'{"id": 1}'
-    with pytest.raises(Exception, match="in no place"):
-        batch_folders({"batch_config": "x"}, []).open(str(elsewhere / "1.json"))
+    with pytest.raises(Exception, match="in none"):
+        allowed_batch_folders({"batch_config": "x"}, []).open(str(elsewhere / "1.json"))
 
 
 def test_endless_file_is_refused(stage: Stage, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in (str(tmp_path / "pipe"), "/dev/zero"):
         with pytest.raises(PipelineStepFailed, match="is not a regular file"):
-            stage.load(named(name), options={"batch_places": ["/dev"]})
+            stage.load(named(name), options={"batch_folders": ["/dev"]})
 
 
 def test_key_in_a_url_is_never_shown(stage: Stage, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_key_in_a_url_is_never_shown(stage: Stage, tmp_path: Path) -> None:
     for name, words in names.items():
         places = ["s3://bucket", "memory://bucket"]
         with pytest.raises(PipelineStepFailed) as failed:
-            stage.load(named(name), options={"batch_places": places})
+            stage.load(named(name), options={"batch_folders": places})
         text = "".join(traceback.format_exception(failed.value))
         assert "the file 1.json of the BATCH in line 2" in text
         assert words in text
@@ -222,17 +222,17 @@ def test_key_in_a_url_is_never_shown(stage: Stage, tmp_path: Path) -> None:
         assert "SIGNATURE" not in text + str(stage.pipeline.last_trace)
 
 
-def test_batch_places_is_a_list() -> None:
-    with pytest.raises(BridgeError, match="batch_places takes a list"):
-        singer("tap-chat", {}, catalog={"streams": []}, batch_places="/data")
+def test_batch_folders_is_a_list() -> None:
+    with pytest.raises(BridgeError, match="batch_folders takes a list of folders"):
+        singer("tap-chat", {}, catalog={"streams": []}, batch_folders="/data")
 
 
-def test_target_has_batch_places(target: Target, elsewhere: Path, tmp_path: Path) -> None:
+def test_target_has_batch_folders(target: Target, elsewhere: Path, tmp_path: Path) -> None:
     """The allowed temporary folder is that of the machine, not the private one of the target."""
     (tmp_path / "temporary" / "2.json").write_text('{"id": 2}')
     lines = named(str(elsewhere / "1.json"))
     lines[1]["manifest"].append(str(tmp_path / "temporary" / "2.json"))
-    assert target(lines, batch_places=[str(elsewhere)]).returncode == 0
+    assert target(lines, batch_folders=[str(elsewhere)]).returncode == 0
     assert target.rows("select id from data.a order by id") == [(1,), (2,)]
 
 

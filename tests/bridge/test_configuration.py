@@ -119,6 +119,10 @@ def test_setting_of_an_earlier_release_is_not_ignored(
     monkeypatch.setenv("SOURCES__SINGER__TAP_X__DELETES", "hard")
     with pytest.raises(BridgeError, match="`deletes` is now `hard_delete`"):
         singer(tap, name=NAME)
+    monkeypatch.delenv("SOURCES__SINGER__TAP_X__DELETES")
+    monkeypatch.setenv("SOURCES__SINGER__TAP_X__BATCH_PLACES", '["/data"]')
+    with pytest.raises(BridgeError, match="`batch_places` is now `batch_folders`"):
+        singer(tap, name=NAME)
 
 
 def test_config_that_is_no_object_is_named(tap: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

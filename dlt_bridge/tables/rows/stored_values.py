@@ -10,6 +10,7 @@ import pyarrow as pa
 from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.arrow.missing_properties import KeepPolicy
 from dlt_bridge.arrow.types import arrow_type
+from dlt_bridge.arrow.variants import variant_name
 from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.destinations.lookup import LookupRequest, is_readable, open_reader
 from dlt_bridge.errors import MessageError
@@ -119,7 +120,7 @@ def variant_columns(types: Mapping[str, Mapping[str, ColumnType]]) -> dict[str, 
         types: The types of variants, by the name of the property's column and `data_type`.
     """
     return {
-        f"{name}__v_{data_type}": column_type
+        variant_name(name, data_type): column_type
         for name, variants in types.items()
         for data_type, column_type in variants.items()
     }
