@@ -139,4 +139,4 @@ def _encode_params(params: Mapping[str, Any]) -> str:
     for name, value in params.items():
         values = value if isinstance(value, (list, tuple)) else [value]
         pairs += [(name, item) for item in values if item is not None]
-    return urlencode(pairs)
+    return urlencode(pairs, errors="surrogatepass")

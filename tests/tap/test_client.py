@@ -117,6 +117,17 @@ def test_parameters_repeat_for_lists_and_are_left_out_for_none() -> None:
     assert api.requests[0].url.query == "fixed=1&a=1&a=2&c=f%26g"
 
 
+def test_lone_surrogate_in_a_parameter_is_sent_as_in_a_path() -> None:
+    """JSON allows lone surrogates, so a cursor may hold one."""
+    with Server(lambda _: {}) as api:
+        url = f"{api.url}/users/{{user_id}}"
+        request = Request(url, path_params={"user_id": "\ud800"}, params={"cursor": "\ud800"})
+        client(api.url).send(request, whole)
+    [received] = api.requests
+    assert raw_path(received) == "/users/%ED%A0%80"
+    assert received.scope["query_string"] == b"cursor=%ED%A0%80"
+
+
 def test_read_function_gets_the_headers_of_the_response() -> None:
     with Server(lambda _: JSONResponse([], headers={"Link": "<x>; rel=next"})) as api:
         response = client(api.url).send(Request(api.url), whole)
