@@ -21,7 +21,7 @@ class Platform:
         description: What the section configures, as a sentence.
         settings: The type of the section.
         streams: The streams in the order in which they are read: those that take many requests
-            before those that take many pages, which are fetched meanwhile.
+            before those that take many pages, which the tap fetches at the same time.
     """
 
     name: str

@@ -47,7 +47,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         kind: What happens.
         path: Only requests whose path contains this.
         query: Only requests with these parameters.
-        after: The number of such requests to answer well first.
+        after: The number of such requests that get a good response first.
         times: The number of requests to spoil then; None for all.
         lasts: How many seconds the fault lasts, from the first request on; None forever.
         share: The share of the paths that it strikes, from 0 to 1; always the same paths.

@@ -2,8 +2,8 @@
 
 A client can be simulated against them without a server, and without waiting:
 
-    limiter = RateLimiter([Limit(kind="token", count=20, window=1, told=("seconds",))])
-    decision = limiter.ask(now)
+    limiter = RateLimiter([Limit(kind="token", count=20, window=1, reports=("seconds",))])
+    decision = limiter.acquire(now)
     print(decision.refused, decision.headers(epoch))
 """
 
@@ -69,7 +69,7 @@ class Decision:
 
     @property
     def delay(self) -> float:
-        """Seconds for which the server holds the request before it is answered."""
+        """Seconds for which the server holds the request before it responds."""
         return max((verdict.delay for _, verdict in self.verdicts), default=0.0)
 
     @property
@@ -149,7 +149,7 @@ class RateLimiter:
         return decision
 
     def release(self, decision: Decision) -> None:
-        """Note that a request is answered, for limits on requests at once."""
+        """Note that a response is sent, for limits on requests at once."""
         passed = [limit for limit, verdict in decision.verdicts if verdict.allowed]
         for limiter, _ in self._limiters or ():
             if any(limiter.limit is limit for limit in passed):

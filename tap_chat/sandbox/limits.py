@@ -85,7 +85,7 @@ class Limit(Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Requests a second that it accepts in the long run."""
+        """Requests a second that it accepts on average."""
         return self.count / self.window
 
 

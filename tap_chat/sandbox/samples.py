@@ -46,7 +46,7 @@ def timestamp(moment: datetime | int) -> str:
 
 
 def creation_times(
-    dice: random.Random, size: int, until: int, *, midnight: int = 0, beside: int = 1
+    dice: random.Random, size: int, until: int, *, midnight: int = 0, margin: int = 1
 ) -> Iterator[int]:
     """Yield the times at which rows are created, in ms, ascending.
 
@@ -58,13 +58,13 @@ def creation_times(
         size: The number of rows that exist at NOW.
         until: The last time, in ms.
         midnight: The time of midnight in a day of UTC, in ms.
-        beside: How long before or after midnight, in ms.
+        margin: How long before or after midnight, in ms.
     """
     start, span = epoch_ms(OPENED), epoch_ms(NOW) - epoch_ms(OPENED)
     for number in itertools.count(1) if size else ():
         end = epoch_ms(OPENED) + number * span // size
         moment = start + 1 + dice.randrange(end - start)
-        meeting = end - (end - midnight) % DAY + (number % 3 - 1) * beside
+        meeting = end - (end - midnight) % DAY + (number % 3 - 1) * margin
         if start < meeting <= end and dice.random() < 1 / 3:
             moment = meeting
         if moment > until:

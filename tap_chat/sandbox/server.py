@@ -75,7 +75,7 @@ class Sandbox:
         return self.app.requests
 
     def serve(self) -> None:
-        """Serve until the process is told to stop."""
+        """Serve until the process gets a signal to stop."""
         self._server.run(sockets=[self._socket])
 
     def __enter__(self) -> Self:

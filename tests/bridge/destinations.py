@@ -33,7 +33,7 @@ class Warehouse(ABC):
     """A destination of a test, read with its own client and not with dlt.
 
     Attributes:
-        options: What `pipeline.run` must be told to load there.
+        options: The arguments that `pipeline.run` needs to load there.
     """
 
     options: ClassVar[Mapping[str, Any]] = {}
@@ -69,7 +69,7 @@ class Database(Warehouse):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Return what target-dlt must be told to load there."""
+        """Return the settings that target-dlt needs to load there."""
 
 
 class DuckDB(Database):

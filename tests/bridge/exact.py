@@ -32,7 +32,7 @@ YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000  # microse
 _TIME = r"(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?: ?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?))?"
 _CLOCK = re.compile(_TIME, re.ASCII)
 _INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[Tt ]{_TIME})?", re.ASCII)
-# RFC 3339, but for the offset, which may be missing.
+# RFC 3339, except that the offset may be missing.
 _USUAL_TIME = r"\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?"
 _USUAL_CLOCK = re.compile(_USUAL_TIME, re.ASCII)
 _USUAL_INSTANT = re.compile(rf"\d{{4}}-\d\d-\d\d[Tt]{_USUAL_TIME}", re.ASCII)
@@ -131,7 +131,7 @@ def members(text: str) -> dict[str, Value]:
 
 
 def _after(text: str, at: int, expected: str) -> int:
-    """Return where the text goes on after one of these characters, and the spaces around it."""
+    """Return the position after one of the expected characters and the spaces around it."""
     at = _space.match(text, at).end()  # type: ignore[union-attr]
     if text[at] not in expected:
         raise ValueError(f"{text[at]} is none of {expected}")

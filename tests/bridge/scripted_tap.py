@@ -1,7 +1,7 @@
 """A Singer tap that plays a script: `scripted_tap.py SCRIPT [--config F] [--state F] ...`.
 
 The script is JSON: {"catalog": {...}, "lines": [...], "exit": 0, "stderr": "..."}. A line is a
-message, or a text that is written as it is. What the tap was given is written beside the script.
+message, or a text that is written as it is. The tap writes what it was given next to the script.
 With "old": true, it reads what a catalog selects that comes by --properties, and no other.
 """
 

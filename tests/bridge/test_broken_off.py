@@ -1,4 +1,4 @@
-"""A run that breaks off: what stands before its last STATE is committed, and nothing after it."""
+"""A run that breaks off commits everything before its last STATE, and nothing after it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_finished_streams_stay_when_a_later_one_fails(stage: Stage, every: float
 def test_keyless_rows_come_once_when_a_tap_fails_again_and_again(
     stage: Stage, every: float
 ) -> None:
-    """The tap goes on from the STATE that it is given."""
+    """The tap continues from the STATE that it gets."""
     for number in range(1, 4):
         lines = [schema(keys=()), record(id=number), bookmark(a={"x": number}), record(id=99)]
         broken(stage, lines, every, exit=1)
@@ -115,7 +115,7 @@ def test_full_table_is_replaced_only_when_the_tap_has_ended(stage: Stage, every:
         assert ids(stage) == [1, 2]
     lines = [schema(keys=()), record(id=3), state, schema(keys=(), v=TEXT), record(id=4, v="x")]
     whole(stage, [*lines, bookmark(a={"page": 2})], every)
-    # What a failed run has read is not loaded, so the tap is not told to go on behind it.
+    # A failed run loads nothing of its last package, so the bookmark stays before it.
     assert stage.given["state"] == {"bookmarks": {"a": {"page": 1}}}
     assert stage.rows("select id, v from data.a order by id") == [(3, None), (4, "x")]
     whole(stage, [schema(keys=(), v=TEXT), bookmark(a={})], every)
@@ -199,7 +199,7 @@ def check(folder: Path, plan: list[tuple[str, str]]) -> None:
             lines.append(schema(stream, (), **columns[stream]))
         elif kind == "bad":
             lines.append({"type": "RECORD", "stream": stream, "record": {"id": [b"x".hex()]}})
-            # A value of another type goes beside its column; one that is none is refused.
+            # A value of another type is loaded into a variant; text that is not JSON is refused.
             lines[-1] = json.dumps(lines[-1]).replace('["78"]', "[,]")
             good = False
         else:

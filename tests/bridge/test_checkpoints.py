@@ -1,4 +1,4 @@
-"""`load` commits package after package while the tap goes on, and nothing past a checkpoint."""
+"""`load` commits packages while the tap runs, and nothing after the last checkpoint."""
 
 from __future__ import annotations
 

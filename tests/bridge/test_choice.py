@@ -91,7 +91,7 @@ def test_invalid_key_is_refused_and_named(database: Database) -> None:
         )
 
 
-# The SCHEMA of a column, ten values, its type, and how many values are beside it.
+# The SCHEMA of a column, ten values, its type, and how many of the values are in variants.
 KINDS: list[tuple[Any, list[str], str, int]] = [
     ({"type": "boolean"}, ["0", "1"], "BIGINT", 0),
     ({"type": "boolean"}, ["0", "1", "true"], "BOOLEAN", 7),

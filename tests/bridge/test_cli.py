@@ -92,7 +92,7 @@ def test_full_refresh_reads_one_stream_again_and_leaves_the_others(dlt: Command)
     dlt.run(lines_of_two(2), "--full-refresh", "a")
     assert dlt.rows(f"select id from {DATA}.a") == [(2,)]
     assert dlt.rows(f"select id from {DATA}.b order by id") == [(1,), (2,)]
-    # The tap ran for the others last, and went on from their bookmarks.
+    # The last run of the tap was for the other streams, and continued from their bookmarks.
     assert dlt.given["state"] == {"bookmarks": {"b": {"x": 1}}}
 
 
@@ -242,7 +242,7 @@ def test_sizes_are_shown_with_units() -> None:
 
 
 def test_database_file_is_in_the_current_folder(dlt: Command) -> None:
-    """dlt goes on with that of the folder in which a pipeline of the name had its first run."""
+    """dlt alone keeps using the file of the folder in which the pipeline ran first."""
     lines = [schema(), record(id=1), bookmark(a={"x": 1})]
     dlt.run(lines)
     other = Command(dlt.folder / "other", environment={"DLT_DATA_DIR": str(dlt.folder / "dlt")})
@@ -251,7 +251,7 @@ def test_database_file_is_in_the_current_folder(dlt: Command) -> None:
         tap = other.plays([schema(), record(id=number), bookmark(a={"x": number})])
         done = other("singer", "run", tap)
         where = f"duckdb:///{other.folder}/scripted_tap.duckdb, dataset {DATA}."
-        # It is said before anything is written.
+        # The place is shown before anything is written.
         assert done.stderr.startswith(f"Loading into {where}")
         assert done.stderr.endswith(f"Everything is in {where}\n")
         # The state is that of the place, too.
@@ -267,7 +267,7 @@ def test_files_have_the_format_that_is_asked_for(dlt: Command, kind: str) -> Non
     place = ["--destination", "filesystem", "--credentials", "files"]
     lines = [schema(v=TEXT), record(id=1, v=MESSAGE_TEXT), bookmark(a={"x": 1})]
     how = ["--write-disposition", "append", "--loader-file-format", kind]
-    # Several packages: what was told of the first counts for the next, too.
+    # Several packages: the options of the run hold for each of them.
     more = [schema(v=TEXT, w=TEXT), record(id=2, w="x"), bookmark(a={"x": 2})]
     dlt.run([*lines, *more], *place, *how, "--checkpoint-every", "0")
     files = sorted((dlt.folder / "files" / DATA / "a").iterdir())

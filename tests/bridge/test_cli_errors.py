@@ -15,7 +15,7 @@ from staging import bookmark, record, schema
 from dlt_bridge import BridgeError
 from dlt_bridge.run.signals import explaining_errors
 
-#: Ways to hold it wrong, with a part of what is said then; TAP is the command of a tap.
+#: Wrong uses of the command, with a part of the error; TAP is the command of a tap.
 WRONG = [
     ("run tap-nowhere", "There is no executable `tap-nowhere` on the PATH"),
     ("run TAP --config none.json", "config file none.json can't be read"),

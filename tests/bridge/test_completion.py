@@ -52,7 +52,7 @@ def test_what_records_lack(lacking: KeepPolicy, expected: list[str | None]) -> N
         '{"id": 2}',
         '{"id": 3, "a": "x", "_sdc_deleted_at": null}',
         '{"id": 4, "_sdc_deleted_at": "2026"}',
-        '{"id": 5, "b": null, "_sdc_deleted_at": 1}',  # beside its column
+        '{"id": 5, "b": null, "_sdc_deleted_at": 1}',  # in a variant
     ]
     assert decoded(decoder(lacking), records)[MISSING].to_pylist() == expected
 

@@ -112,7 +112,7 @@ def test_empty_texts_need_no_insert_statements(anywhere: Stage) -> None:
 
 
 def test_nul_is_kept_where_it_can_be(anywhere: Stage) -> None:
-    """PostgreSQL has no NUL: what has one is kept beside the column, as its JSON text."""
+    """PostgreSQL has no NUL: a value with one is kept in a variant, as JSON text."""
     texts = [r'"a\u0000b"', r'{"x": "a\u0000b"}', r'{"\u0000": 1}']
     no_nul = r'{"x": "\\u0000"}'
     load(anywhere, [TEXT, OBJECT, OBJECT, OBJECT], ["null"] * 4, [*texts, no_nul])
@@ -143,7 +143,7 @@ def test_columns_that_are_always_null_are_there(anywhere: Stage) -> None:
 
 
 def test_changed_type_changes_no_value(anywhere: Stage) -> None:
-    """Integer, number, text, object: what the first column can't hold stands beside it."""
+    """Integer, number, text, object: values that the first column can't hold are in variants."""
     load(anywhere, [INTEGER], ["1"])
     load(anywhere, [NUMBER], ["2.5"], ["3"], ["1e2"])
     load(anywhere, [TEXT], ['"x"'], ['"7"'], ['""'])
@@ -257,7 +257,7 @@ SEEN: list[tuple[Any, list[str]]] = [
 
 
 def test_first_records_choose_a_type_that_holds_them(anywhere: Stage) -> None:
-    """Nothing is beside the columns, so that what is added up is right; in later runs, too."""
+    """No value is in a variant, so that sums of the columns are right; in later runs, too."""
     props, texts = [prop for prop, _ in SEEN], [texts for _, texts in SEEN]
     rows = [[those[n % len(those)] for those in texts] for n in range(5)]
     for _ in range(3):
@@ -273,7 +273,7 @@ NO_NUMBERS = ["NaN", "Infinity", "-Infinity"]
 
 
 def test_what_is_no_number_arrives(anywhere: Stage) -> None:
-    """In a double; beside other columns as a text; and a text with its name is a text."""
+    """NaN is in the column if it is a double, else in a variant as text; "NaN" is a text."""
     props = [NUMBER, INTEGER, HUNDREDTHS, TEXT, OBJECT, TEXT, {}]
     nested = ['{"x": [NaN, "NaN"]}', '{"NaN": -Infinity}', '{"x": "Infinity"}']
     for _ in range(2):
@@ -313,7 +313,7 @@ def test_instant_of_a_year_that_few_know_is_kept(anywhere: Stage) -> None:
 
 
 def instants(stage: Stage) -> tuple[list[int | None], list[str | None]]:
-    """Return the seconds of the first column, and what is beside: Python has no such years."""
+    """Return the seconds of the first column, and its variant: Python has no such years."""
     if isinstance(stage.into, Postgres):
         with closing(psycopg2.connect(stage.into.url)) as connection:
             cursor = connection.cursor()

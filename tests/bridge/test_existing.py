@@ -57,7 +57,7 @@ class Target:
             TargetDlt(config=config).load(io.BytesIO(text.encode()))
 
     def refused(self, *lines: Any, **settings: Any) -> str:
-        """Return what is said of lines that can't be loaded."""
+        """Return the error of lines that can't be loaded."""
         with pytest.raises(PipelineStepFailed) as failed:
             self(*lines, **settings)
         said = sentence(failed.value)
@@ -232,7 +232,7 @@ def test_refresh_creates_a_table_again_once(
     target(*anew, refresh=["a", "c"], checkpoint_every=0)
     assert look(into, "id") == [("x",)]
     assert "names c, of which the tap sent nothing" in caplog.text
-    # It stays in the config, while the tap goes on.
+    # The setting stays in the config in later runs.
     target(schema(id=TEXT), record(id="y"), refresh=["a"])
     assert look(into, "id") == [("x",), ("y",)]
     assert "was created again in an earlier run" in caplog.text

@@ -319,7 +319,7 @@ def test_step_that_makes_keys_equal_makes_no_second_row(stage: Stage) -> None:
 
 
 def test_stream_dropped_by_a_step_gets_its_hints_later(stage: Stage) -> None:
-    """What dlt was not told must not pass for what the user wants."""
+    """Hints that dlt never got must not count as hints of the user."""
     made = source([schema("a"), record("a", id=1)])
     keep: list[bool] = [False]
     made.a.add_filter(lambda _: keep[0])
@@ -332,7 +332,7 @@ def test_stream_dropped_by_a_step_gets_its_hints_later(stage: Stage) -> None:
 
 @pytest.mark.parametrize("nested", ["json", "tables"])
 def test_map_that_returns_none_drops_rows(stage: Stage, nested: str) -> None:
-    """So dlt's own maps are told to; a row without values would be in each package."""
+    """dlt's documentation asks for this; an empty row would be in each package otherwise."""
     made = source(
         [schema("a"), record("a", id=1), schema("a", v=TEXT), record("a", id=2, v="x")],
         nested=nested,

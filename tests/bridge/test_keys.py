@@ -26,8 +26,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "BATCH_ROWS", ROWS)
 
 
-def told(stage: Stage) -> bool:
-    """Return whether dlt was told that no key comes twice."""
+def is_declared_unique(stage: Stage) -> bool:
+    """Return whether the hints tell dlt that no key comes twice."""
     table: dict[str, Any] = dict(stage.pipeline.default_schema.get_table("a"))
     return bool(table.get("x-stage-data-deduplicated"))
 
@@ -50,7 +50,7 @@ def told(stage: Stage) -> bool:
 def test_only_rising_keys_skip_deduplication(stage: Stage, came: list[Any], *, rise: bool) -> None:
     kind = {"type": {int: "integer", str: "string", float: "number"}[type(came[0])]}
     stage.load([schema(id=kind, v=NUMBER), *(record(id=key, v=i) for i, key in enumerate(came))])
-    assert told(stage) == rise
+    assert is_declared_unique(stage) == rise
     assert dict(stage.rows("select id, v from data.a")) == {key: i for i, key in enumerate(came)}
     assert stage.rows("select count(*) from data.a") == [(len(set(came)),)]
 
@@ -58,15 +58,15 @@ def test_only_rising_keys_skip_deduplication(stage: Stage, came: list[Any], *, r
 def test_keys_of_two_columns_are_not_tracked(stage: Stage) -> None:
     head = schema(keys=("id", "k"), k=NUMBER, v=NUMBER)
     stage.load([head, record(id=1, k=1, v=1), record(id=2, k=1, v=2), record(id=2, k=1, v=3)])
-    assert not told(stage)
+    assert not is_declared_unique(stage)
     assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3)]
 
 
 def test_next_run_deduplicates_again(stage: Stage) -> None:
     stage.load([schema(v=NUMBER), record(id=1, v=1), record(id=2, v=1)])
-    assert told(stage)
+    assert is_declared_unique(stage)
     stage.load([schema(v=NUMBER), record(id=2, v=2), record(id=1, v=2), record(id=2, v=3)])
-    assert not told(stage)
+    assert not is_declared_unique(stage)
     assert stage.rows("select id, v from data.a order by id") == [(1, 2), (2, 3)]
 
 
@@ -85,7 +85,7 @@ def test_rows_are_deduplicated_after_a_step_of_the_user(stage: Stage) -> None:
     source = stage.source([schema(v=NUMBER), *(record(id=n, v=n) for n in range(8))])
     source.a.add_map(halved)
     stage.pipeline.run(source)
-    assert not told(stage)
+    assert not is_declared_unique(stage)
     assert stage.rows("select id, v from data.a order by id") == [(0, 1), (1, 3), (2, 5), (3, 7)]
 
 
@@ -94,7 +94,7 @@ def test_rising_keys_are_tracked_with_child_tables(stage: Stage) -> None:
     lines = [schema(tags=tags), *(record(id=n, tags=["x", "y"]) for n in range(6))]
     for _ in range(2):
         stage.load(lines, options={"nested": "tables"})
-        assert told(stage)
+        assert is_declared_unique(stage)
         assert stage.rows("select count(*), count(distinct id) from data.a") == [(6, 6)]
         assert stage.rows("select count(*) from data.a__tags") == [(12,)]
 
@@ -104,7 +104,7 @@ def test_deleted_rows_are_deleted_if_keys_rise(stage: Stage) -> None:
     stage.load([head, *(record(id=n, v=1) for n in range(6))], options={"hard_delete": True})
     gone = [record(id=n, _sdc_deleted_at="2025-01-01T00:00:00Z") for n in (1, 3)]
     stage.load([head, *gone, record(id=4, v=2)], options={"hard_delete": True})
-    assert told(stage)
+    assert is_declared_unique(stage)
     assert stage.rows("select id, v from data.a order by id") == [(0, 1), (2, 1), (4, 2), (5, 1)]
 
 
@@ -112,5 +112,5 @@ def test_completed_row_is_not_a_second_row_if_keys_rise(stage: Stage) -> None:
     head = schema(v=NUMBER, w=NUMBER)
     rows = [record(id=n, v=n, w=n) for n in range(6)]
     stage.load([head, *rows, record(id=3, v=7)], options={"absent": "keep"})
-    assert not told(stage)
+    assert not is_declared_unique(stage)
     assert stage.rows("select count(*), sum(v), sum(w) from data.a") == [(6, 19, 15)]

@@ -44,7 +44,7 @@ def test_second_run_of_a_pipeline_is_refused(tmp_path: Path) -> None:
     def lines() -> Iterator[Any]:
         yield schema()
         yield record(id=1)
-        # Another process would see the same: the file is opened anew.
+        # Another process would see the same: the lock's file is opened again.
         with pytest.raises(BridgeError) as caught:
             load(other, source)
         refused.append(str(caught.value))

@@ -166,7 +166,7 @@ def test_first_of_names_that_meet_keeps_its_column(stage: Stage) -> None:
     stage.pipeline = stage.new_pipeline("another machine")
     swapped = schema(Name=TEXT, name=TEXT)
     stage.load([swapped, record(id=1, Name="M", name="m")], options=SUFFIX)
-    # Once told apart, they need no option; nor does a column of which nothing comes.
+    # Later runs need no option, and neither does a column without values.
     stage.load([schema(name=TEXT), record(id=3, name="o")])
     [suffixed] = stage.into.columns("a") - {"id", "name"}
     assert suffixed.startswith("name_")

@@ -107,7 +107,7 @@ while True: signal.pause()
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Python's own answer to Ctrl-C: a tap that other tests made here has put in its own."""
+    """Restore Python's handler of Ctrl-C: taps of other tests replaced it in this process."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -172,7 +172,7 @@ LOGGED = {
     "[WARN] (main) java": "(main) java",
     '{"level": "warning", "event": "of structlog"}': "of structlog",
     '{"level": 40, "msg": "of pino"}': "of pino",
-    "2026-11-28 | ERROR    | tap-x | went on": "went on",
+    "2026-11-28 | ERROR    | tap-x | continued": "continued",
     "INFO METRIC: {'value': 'WARNING'}": "",
     "2026-11-28 | INFO     | tap-x | no WARNING": "",
     '{"level": "info", "message": "WARNING"}': "",

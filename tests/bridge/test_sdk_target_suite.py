@@ -88,7 +88,7 @@ class TestTarget(get_target_test_class(SuiteTarget)):  # type: ignore[misc]
 
 @pytest.fixture
 def own_signals() -> Iterator[None]:
-    """The answers to signals that were there before: a target puts in its own."""
+    """Restore the signal handlers afterwards: a target installs its own."""
     before = {number: signal.getsignal(number) for number in STOPPING}
     yield
     for number, handler in before.items():
@@ -154,7 +154,7 @@ def with_json(
 
 @sql
 def test_texts_arrive_whatever_is_in_them(tmp_path: Path, warehouse: Warehouse) -> None:
-    """PostgreSQL has no NUL, so there the JSON text of such a value is kept beside the column."""
+    """PostgreSQL has no NUL, so the JSON text of such a value is kept in a variant."""
     pipeline(tmp_path, warehouse).run(singer(lines_of("encoded_string_data")))
     control_object = {"name": "Control Characters in string", "value": "\0 A \1"}
     every: dict[str, tuple[str, list[Any]]] = {

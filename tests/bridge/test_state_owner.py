@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dlt.extract import DltSource
 
-# A tap that goes on from its bookmark to where a file says; without keys, so that rows count.
+# A tap that counts from its bookmark to the number in a file. It has no keys, so duplicates show.
 COUNTING_TAP = """
 import json, pathlib, sys
 flag = dict(zip(sys.argv[1::2], sys.argv[2::2]))

@@ -136,7 +136,7 @@ def test_state_is_written_only_after_its_rows_are_committed(target: Target) -> N
         assert process.wait() == 0
 
 
-# The target may hold the file open for a moment: see `checkpoints.Run`.
+# The target may hold the file open for a short time: see `checkpoints.Run`.
 COUNT = """
 import sys, duckdb
 while True:

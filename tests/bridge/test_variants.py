@@ -117,7 +117,7 @@ def test_variant_is_found_in_any_batch_and_run(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("before", "old", "now", "texts", "expected"),
     [
-        # Wider, narrower, or something else: what fits stays, the rest is beside it.
+        # Wider, narrower, or another type: values that fit stay, others get a variant.
         (
             INTEGER,
             "1",
@@ -277,7 +277,7 @@ def test_stream_without_its_former_key_is_appended(stage: Stage) -> None:
 def test_value_in_an_unusual_notation_fits(
     stage: Stage, prop: dict[str, Any], text: str, expected: str
 ) -> None:
-    """Also beside values that do not fit, which make the column be read value by value."""
+    """Values that do not fit make the decoder read the column value by value."""
     half = r'"a\ud800"'
     stage.load([schema(v=prop, w=TEXT), LINE % (1, text), LINE % (2, "{}"), LINE % (3, text)])
     stage.load([schema(v=prop, w=TEXT), LINE % (4, f'{text}, "w": {half}')])

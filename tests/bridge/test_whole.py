@@ -90,7 +90,7 @@ def test_record_without_key_and_schema_is_kept_whole(stage: Stage, tmp_path: Pat
     }
     empty = {**schema(keys=()), "schema": {"type": "object", "properties": {}}}
     stage.load([empty, record(x=1), batch, record()])
-    # Half of a surrogate pair is no text: its place is beside, as anywhere.
+    # Half of a surrogate pair is not valid text, so the record is in a variant.
     assert columns(stage, "a") == ["_sdc_record", "_sdc_record__v_binary", "_sdc_sequence"]
     query = "select _sdc_record, _sdc_record__v_binary from data.a order by _sdc_sequence"
     assert stage.rows(query) == [

@@ -1,4 +1,4 @@
-"""The servers of docs/limits.md: what they allow, and what they tell."""
+"""The servers of docs/limits.md: what they allow, and what they report."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ BEGINNING = 1_700_000_000.3
 
 
 @dataclass(frozen=True)
-class Tells:
-    """What a server tells.
+class Reports:
+    """What a server reports about its limit.
 
     Attributes:
-        words: The same for the page.
-        wait: From the seconds until it opens to the `Retry-After` of a refusal.
-        reset: From the seconds until its window ends to the `X-RateLimit-Reset` of any response.
-        dated: Whether that is a moment, by the server's clock.
-        full: Whether it says that all is left, always.
-        empty: Whether it says that nothing is, always.
-        honest: Whether that is right, but for rounding.
+        words: The description on the page.
+        wait: Formats the seconds to wait, as the `Retry-After` of a refusal.
+        reset: Formats the seconds until the window ends, as the `X-RateLimit-Reset` of a response.
+        dated: Whether the reset is a time of the server's clock instead.
+        full: Whether the server always reports that all requests are left.
+        empty: Whether the server always reports that no requests are left.
+        honest: Whether the report is right, except for rounding.
     """
 
     words: str
@@ -45,7 +45,7 @@ class Tells:
 
         Args:
             limit: The server's limit.
-            now: The moment.
+            now: The time, in seconds.
             refused: Whether the request was refused.
         """
         headers = {}
@@ -76,19 +76,19 @@ def down(seconds: float) -> str:
     return str(floor(seconds))
 
 
-def always(seconds: int) -> Tells:
-    """Return a server that says so, whatever is right."""
-    return Tells(f"wait {seconds} s, always", wait=lambda _: str(seconds), honest=False)
+def always(seconds: int) -> Reports:
+    """Return a report that always asks to wait this long."""
+    return Reports(f"wait {seconds} s, always", wait=lambda _: str(seconds), honest=False)
 
 
-NOTHING = Tells("nothing")
-WAIT = Tells("how long to wait", wait=exactly)
-WHOLE_WAIT = Tells("how long to wait, in whole seconds", wait=up)
-COUNTS = Tells("what is left, until when", reset=exactly)
-WHOLE_COUNTS = Tells("what is left, until when, in whole seconds", reset=up)
-MOMENTS = Tells("what is left, until which moment", reset=down, dated=True)
-EMPTY = Tells("nothing is left, always", reset=up, empty=True, honest=False)
-FULL = Tells("all is left, always", reset=up, full=True, honest=False)
+NOTHING = Reports("nothing")
+WAIT = Reports("how long to wait", wait=exactly)
+WHOLE_WAIT = Reports("how long to wait, in whole seconds", wait=up)
+COUNTS = Reports("what is left, until when", reset=exactly)
+WHOLE_COUNTS = Reports("what is left, until when, in whole seconds", reset=up)
+TIMES = Reports("what is left, until which time", reset=down, dated=True)
+EMPTY = Reports("nothing is left, always", reset=up, empty=True, honest=False)
+FULL = Reports("all is left, always", reset=up, full=True, honest=False)
 
 
 @dataclass(frozen=True)
@@ -96,20 +96,20 @@ class Case:
     """A server.
 
     Attributes:
-        name: What it is called on the page.
-        server: Makes it.
-        tells: What it tells.
-        seconds: How long it is asked.
+        name: The name on the page.
+        server: Creates the server's limit.
+        reports: What the server reports.
+        seconds: The duration of the simulated run.
     """
 
     name: str
     server: Callable[[], Limit]
-    tells: Tells
+    reports: Reports
     seconds: float
 
 
-def _cases(name: str, server: Callable[[], Limit], seconds: float, *tells: Tells) -> list[Case]:
-    return [Case(name, server, each, seconds) for each in tells]
+def _cases(name: str, server: Callable[[], Limit], seconds: float, *reports: Reports) -> list[Case]:
+    return [Case(name, server, each, seconds) for each in reports]
 
 
 TOLD = (NOTHING, WAIT, WHOLE_WAIT, COUNTS, WHOLE_COUNTS)
@@ -117,11 +117,11 @@ TOLD = (NOTHING, WAIT, WHOLE_WAIT, COUNTS, WHOLE_COUNTS)
 #: By the group of the page.
 CASES: dict[str, list[Case]] = {
     "Windows of the clock": [
-        *_cases("20 a second", lambda: Windows(20, 1, 0.37), 90, *TOLD, MOMENTS),
+        *_cases("20 a second", lambda: Windows(20, 1, 0.37), 90, *TOLD, TIMES),
         *_cases("200 in 10 s", lambda: Windows(200, 10, 3.7), 200, *TOLD),
         *_cases("100 in 15 s", lambda: Windows(100, 15, 5), 300, *TOLD),
         *_cases("300 in 40 s", lambda: Windows(300, 40, 15), 400, NOTHING),
-        *_cases("1,200 a minute", lambda: Windows(1200, 60, 22), 900, *TOLD, MOMENTS),
+        *_cases("1,200 a minute", lambda: Windows(1200, 60, 22), 900, *TOLD, TIMES),
         *_cases("10 a minute", lambda: Windows(10, 60, 22), 1200, *TOLD),
         *_cases("5,000 in 15 minutes", lambda: Windows(5000, 900, 333), 9000, *TOLD),
         *_cases("5,000 an hour", lambda: Windows(5000, 3600, 1332), 36000, *TOLD),
@@ -157,7 +157,7 @@ CASES: dict[str, list[Case]] = {
         *_cases("20 a second", lambda: Windows(20, 1, 0.37, 0.6), 90, NOTHING, WAIT, COUNTS),
         *_cases("1,200 a minute", lambda: Windows(1200, 60, 22, 0.6), 1200, NOTHING, WAIT, COUNTS),
     ],
-    "What is told is not true": [
+    "Wrong reports": [
         *_cases("20 a second", lambda: Windows(20, 1, 0.37), 1200, always(0), FULL, always(30)),
         *_cases(
             "1,200 a minute",

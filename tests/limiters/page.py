@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "limits.md"
 BEGIN, END = "<!-- limits: begin (made by `make limits`) -->\n", "<!-- limits: end -->"
-HEAD = ["allows", "tells", "share", "refusals", "idle"]
+HEAD = ["allows", "reports", "share", "refusals", "idle"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Start:
 
     Attributes:
         workers: Requests at once.
-        used: Whether the allowance is used up.
+        used: Whether the limit is used up when the run starts.
     """
 
     workers: int
@@ -48,7 +48,7 @@ def row(case: Case, found: Sequence[Outcome]) -> list[str]:
     often = max(outcome.often for outcome in found)
     stall = max(outcome.stall for outcome in found)
     idle = f"{stall:.1f} s" if stall < 10 else f"{stall:.0f} s"
-    return [case.name, case.tells.words, f"{share:.0%}", f"{often:.2f}", idle]
+    return [case.name, case.reports.words, f"{share:.0%}", f"{often:.2f}", idle]
 
 
 def tables(found: Mapping[str, Sequence[Sequence[Outcome]]]) -> str:

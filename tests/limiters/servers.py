@@ -16,12 +16,12 @@ class Limit(Protocol):
     """Decides about requests.
 
     Attributes:
-        rate: Requests of a second that it lets through in the long run; infinite if that depends
+        rate: Requests a second that it lets through on average; infinite if that depends
             on how long they take, or on how many are asked for.
         span: Seconds of what is called a window in the goals.
         count: The largest number of requests that it lets through at once.
         phase: When a window begins.
-        lost: Seconds that each request costs beside its own, on the average.
+        lost: Seconds that each request costs on average, besides its own duration.
         at_once: The most requests at once that it accepts.
     """
 
@@ -36,7 +36,7 @@ class Limit(Protocol):
         """Return whether a request that arrives now is accepted, and count it."""
 
     def done(self) -> None:
-        """Note that an accepted request was answered."""
+        """Note that the response to an accepted request was sent."""
 
     def opens(self, now: float) -> float:
         """Return when a request will be accepted; now or earlier if one would be now."""
@@ -57,7 +57,7 @@ class Base:
         self.at_once = FAR
 
     def done(self) -> None:
-        """Do nothing: what was answered still counts."""
+        """Do nothing: a request counts after its response, too."""
 
 
 class Windows(Base):
@@ -67,7 +67,7 @@ class Windows(Base):
         count: The number.
         span: Seconds of a window.
         phase: When one begins.
-        others: The largest part that the other client takes, each time another, at any moment.
+        others: The largest part that the other client takes; how much, and when, is random.
     """
 
     def __init__(self, count: int, span: float, phase: float = 0.0, others: float = 0.0) -> None:
@@ -245,7 +245,7 @@ class Strays(Base):
     """No limit, but now and then a refusal.
 
     Args:
-        part: Of the requests.
+        part: The part of the requests that is refused.
         wait: Seconds that each of them asks to wait.
     """
 

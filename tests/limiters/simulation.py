@@ -64,7 +64,7 @@ class Event:
 
     Attributes:
         at: When.
-        order: Its place among those of the same moment.
+        order: Its place among the events of the same time.
         what: `wake`, `arrive` at the server, `answer` of the server, or `return` to the client.
         permit: The request.
         accepted: Whether it was.
@@ -86,12 +86,12 @@ class Simulation:
         case: The server.
         pacer: What decides when to send.
         workers: Requests at once.
-        used: Whether the allowance is used up at the beginning.
+        used: Whether the limit is used up when the run starts.
     """
 
     def __init__(self, case: Case, pacer: Paced, workers: int, *, used: bool) -> None:
         self._limit = case.server()
-        self._tells = case.tells
+        self._reports = case.reports
         self._pacer = pacer
         self._workers = self._idle = workers
         self._random = random.Random(workers)
@@ -162,7 +162,7 @@ class Simulation:
             self._refused.append(now)
         opens = limit.opens(now)
         self._open_since = opens if accepted else max(self._open_since, opens)
-        said = self._tells.headers(limit, now, refused=not accepted)
+        said = self._reports.headers(limit, now, refused=not accepted)
         takes = self._service() if accepted else LEAST
         self._push(now + takes, "answer", event.permit, accepted, said)
 

@@ -16,13 +16,13 @@ from tap_chat.sandbox.limiter import least_seconds, moments_of_other
 if TYPE_CHECKING:
     from tap_chat.sandbox.limits import Report
 
-#: A moment of a server's clock, in seconds since 1970.
+#: A time of the server's clock, in seconds since 1970.
 EPOCH = 1_790_000_000.25
 
 
-def passed(limiter: RateLimiter, moments: list[float]) -> list[int]:
-    """Return which of the requests at some moments are let pass, as 1, and which not, as 0."""
-    return [int(not limiter.acquire(moment).refused) for moment in moments]
+def passed(limiter: RateLimiter, times: list[float]) -> list[int]:
+    """Return 1 for each request that is accepted, and 0 for each that is refused."""
+    return [int(not limiter.acquire(time).refused) for time in times]
 
 
 def page(sandbox: Sandbox) -> requests.Response:
@@ -30,7 +30,7 @@ def page(sandbox: Sandbox) -> requests.Response:
 
 
 @pytest.mark.parametrize(
-    ("limit", "moments", "allowed"),
+    ("limit", "times", "allowed"),
     [
         # A window begins with a request, and forgets all that was counted when it is over.
         (Limit(count=2, window=10), [0, 9, 9.9, 10, 10, 10, 19, 20], [1, 1, 0, 1, 1, 0, 0, 1]),
@@ -53,8 +53,8 @@ def page(sandbox: Sandbox) -> requests.Response:
         (Limit(kind="stray", every=3), [0, 0, 0, 0, 0, 0], [1, 1, 0, 1, 1, 0]),
     ],
 )  # fmt: skip
-def test_limit_counts(limit: Limit, moments: list[float], allowed: list[int]) -> None:
-    assert passed(RateLimiter([limit]), moments) == allowed
+def test_limit_counts(limit: Limit, times: list[float], allowed: list[int]) -> None:
+    assert passed(RateLimiter([limit]), times) == allowed
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding", "token", "leaky"])
@@ -175,7 +175,7 @@ def test_refusal_reports_its_limit(report: Report, headers: dict[str, str]) -> N
     first, _, refused = (limiter.acquire(moment) for moment in (0, 2, 2.5))
     assert refused.headers(EPOCH) == headers
     assert refused.body == {"message": "Too many requests"}
-    # What is not of a refusal alone is in every answer.
+    # Accepted requests get the same headers, except Retry-After.
     assert first.headers(EPOCH).keys() == headers.keys() - {"Retry-After"}
 
 
@@ -212,7 +212,7 @@ def test_sandbox_has_the_limits(sandbox: Sandbox) -> None:
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0", "0"]
     assert ["Retry-After" in answer.headers for answer in answers] == [False, False, True, True]
     assert sandbox.app.refused == 2
-    # Others begin anew.
+    # New limits start unused.
     sandbox.options.limits = [Limit(count=1)]
     assert [page(sandbox).status_code for _ in range(2)] == [200, 429]
 
@@ -222,7 +222,7 @@ def test_limits_are_steered_over_http(sandbox: Sandbox) -> None:
     for _ in range(2):
         report = requests.patch(f"{sandbox.url}/_sandbox", json={"limits": limits}, timeout=10)
         assert report.json()["options"]["limits"][0]["reports"] == ["draft_8"]
-        # Steered, they begin anew, even if they are the same.
+        # Limits that are set over HTTP start unused, even if they are the same.
         assert [page(sandbox).status_code for _ in range(2)] == [200, 429]
     wrong = requests.patch(f"{sandbox.url}/_sandbox", json={"limits": [{"count": 0}]}, timeout=10)
     assert wrong.status_code == 400

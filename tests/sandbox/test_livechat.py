@@ -79,7 +79,7 @@ def nested(chats: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 def local(text: str) -> datetime:
-    """Read a text of LiveChat as a moment in Berlin."""
+    """Parse a time of LiveChat, as local time in Berlin."""
     return datetime.strptime(text, "%a, %m/%d/%y %I:%M:%S %p").replace(tzinfo=BERLIN)
 
 

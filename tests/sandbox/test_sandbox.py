@@ -1,4 +1,4 @@
-"""The sandbox keeps its own promises: the same data, the right answers, the faults asked for."""
+"""The sandbox keeps its own promises: the same data, the right responses, the faults asked for."""
 
 from __future__ import annotations
 

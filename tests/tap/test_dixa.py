@@ -46,7 +46,7 @@ def test_local_clock_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
         assert 4 * 60_000 < passed <= 5 * 60_000 + 1000
         sandbox.options.clock = 0
         sandbox.world = replace(sandbox.world, now=LATER)
-        # What changes in the very moment in which a run ends is a matter of the next.
+        # The next run reads changes of the millisecond in which this run ends.
         later = {"end_date": (LATER + timedelta(seconds=1)).isoformat()}
         second = tap(full_config(sandbox, "dixa") | later, state=first.state)
         found = merged([first, second])[STREAM].values()
@@ -59,7 +59,7 @@ def test_no_millisecond_is_skipped_with_inclusive_or_exclusive_bounds(
     tap: Runner, bounds: Any, days: int
 ) -> None:
     with Sandbox(options=Options(dixa_bounds=bounds)) as sandbox:
-        # Windows that end where rows are: the sandbox has some on and beside midnight.
+        # Windows end where rows are: the sandbox has some at midnight, and 1 ms around it.
         run = tap(full_config(sandbox, "dixa", dixa={"batch_size": days}))
         assert_complete(run, sandbox, STREAM)
 

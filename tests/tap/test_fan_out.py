@@ -62,7 +62,7 @@ def test_output_does_not_depend_on_the_number_of_workers(tap: Runner, mode: str)
         assert len({timeless(run) for run in runs}) == 1
         assert runs[0].records
     sent = [after - before for before, after in pairwise(requests)]
-    # Nothing that was fetched ahead was fetched in vain.
+    # Prefetching sends no request that is not needed.
     assert max(sent[:4]) - min(sent[:4]) <= BY_CHANCE
     assert max(sent[4:]) - min(sent[4:]) <= BY_CHANCE
 
@@ -147,7 +147,7 @@ def test_stream_map_with_a_filter_costs_no_requests(tap: Runner, sandbox: Sandbo
     assert abs(requests[0] - requests[1]) <= BY_CHANCE
 
 
-# The tree of plans by itself: made of numbers instead of answers.
+# The tree of plans on its own, with numbers instead of responses.
 
 
 def numbers(*values: int, size: int = 0) -> ReadPlan[int]:

@@ -139,7 +139,7 @@ def test_list_is_read_once_if_its_total_is_reached(
         account.add("u99", at=datetime.now(UTC))
     with serving(account) as server:
         assert tap(talking_config(server)).code == 0
-    # Of the users themselves, and of those who lead to conversations.
+    # Once for the stream of users, and once for the users of the conversations.
     assert sum(path == "/users" for path, _ in account.asked) == 2 * requests
 
 
@@ -229,7 +229,7 @@ def test_lookback_does_not_go_before_the_start_date(tap: Runner) -> None:
     assert [ids(USERS, run) for run in (first, second)] == [["new"], ["new"]]
 
 
-# What answers 404
+# Parents that return 404
 
 
 def gone_for(account: Account, *parts: str, answer: Response = GONE, times: int = 10**9) -> Any:
@@ -469,7 +469,7 @@ def test_invalid_bookmark_leaves_out_nothing(tap: Runner, stored: Any, mode: str
         second = tap(talking_config(server, mode=mode), state=state)
     assert second.code == 0, second.err
     assert ids(MESSAGES, second) == ["m-a"]
-    assert ("is no moment until now" in second.err) == (stored not in (None, "0001-01-01"))
+    assert ("is not a time before now" in second.err) == (stored not in (None, "0001-01-01"))
     assert state_of(second, PARENTS)["users_until"][:4] == str(datetime.now(UTC).year)
 
 

@@ -97,7 +97,7 @@ def test_reset_without_a_date_is_by_the_local_clock() -> None:
             LimitHeaders(reset=60),
         ),
         ({"RateLimit": "limit=0, remaining=0, reset=5"}, LimitHeaders(reset=5)),
-        # What makes no sense is not told.
+        # Values that make no sense are ignored.
         (
             {"X-RateLimit-Limit": "many", "X-RateLimit-Remaining": "-1", "X-RateLimit-Reset": "x"},
             NOTHING,

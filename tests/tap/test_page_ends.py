@@ -72,7 +72,7 @@ def test_short_pages_cost_few_requests(tap: Runner) -> None:
     with Sandbox(World(users=200, conversations=600)) as sandbox:
         run = read(tap, sandbox, MESSAGES)
         talks = [row["conversation_id"] for row in run.records]
-        # Of each page but the first, the one before is asked for again.
+        # For each page after the first, the page before it is requested again.
         pages = sum(1 + 2 * (rows // 50) for rows in Counter(talks).values())
         empty = 600 - len(set(talks))
         least = 200 // 50 + 200 + pages + empty

@@ -152,12 +152,12 @@ class Mechanism:
 
     Attributes:
         paginator: Returns the paginator of a list.
-        answer: From the rows of the server, the parameters or body, and its URL to a response.
+        respond: Returns the response, given the server's rows, the parameters or body, and the URL.
         body: The JSON body of each request; None for requests by GET.
     """
 
     paginator: Callable[[], Paginator]
-    answer: Answer
+    respond: Answer
     body: Any = None
 
 
@@ -240,7 +240,7 @@ def serving(mechanism: Mechanism, items: Rows) -> Server:
         if mechanism.body is not None:
             assert request.method == "POST"
             asked = json.loads(server.bodies[-1])
-        return mechanism.answer(items, asked, server.url)
+        return mechanism.respond(items, asked, server.url)
 
     server = Server(answer)
     return server

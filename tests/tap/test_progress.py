@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_progress_on_a_terminal_leaves_log_lines_whole(tap: Runner, sandbox: Sandbox) -> None:
-    # The table is drawn anew while it waits, so that the second warning comes when it is there.
+    # The wait lets the table be drawn again, so that it is on the screen at the second warning.
     asked = {"Retry-After": "0.6"}
     sandbox.options.faults = [
         Fault(kind="status", status=503, headers=asked, after=requests) for requests in (2, 3)

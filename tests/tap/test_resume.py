@@ -133,7 +133,7 @@ def test_pass_that_is_interrupted_often_completes(tap: Runner) -> None:
             assert found - read
             read |= found
             number = len(runs)
-            # What is said, and who comes, after the pass has begun.
+            # Users and messages that are new after the pass has begun.
             gone, *_, first = sorted(account.users, key=position_of, reverse=True)
             del account.users[gone]
             account.add(f"new{number}", at=datetime.now(UTC) - timedelta(hours=29))

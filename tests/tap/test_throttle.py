@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from limiters.cases import CASES, COUNTS, NOTHING, WAIT, Case, Tells, always, exactly
+from limiters.cases import CASES, COUNTS, NOTHING, WAIT, Case, Reports, always, exactly
 from limiters.page import STARTS, Start, meet, rows
 from limiters.servers import AtOnce, Bucket, Each, Strays, Windows
 from limiters.simulation import MEAN, Simulation
@@ -37,7 +37,7 @@ def throttle(max_wait: float = 900) -> Throttle:
 
 @pytest.mark.parametrize("start", [FRESH, USED_UP, ALONE])
 @pytest.mark.parametrize(
-    ("server", "tells", "seconds"),
+    ("server", "reports", "seconds"),
     [
         # By the second, by 40 s and by the hour; a bucket, and one that keeps them apart.
         (lambda: Windows(20, 1, 0.37), NOTHING, 60),
@@ -51,9 +51,9 @@ def throttle(max_wait: float = 900) -> Throttle:
     ],
 )
 def test_rate_is_found(
-    server: Callable[[], Limit], tells: Tells, seconds: float, start: Start
+    server: Callable[[], Limit], reports: Reports, seconds: float, start: Start
 ) -> None:
-    outcome = meet(Case("", server, tells, seconds), start)
+    outcome = meet(Case("", server, reports, seconds), start)
     assert outcome.share >= 0.9
     assert outcome.often <= 5
     assert outcome.stall <= outcome.span
@@ -67,7 +67,7 @@ def test_remaining_requests_are_used_without_a_refusal(window: Windows, start: S
 
     outcome = meet(Case("", server, COUNTS, 20 * window.span), start)
     assert outcome.share >= 0.95
-    # Those that are under way when the first response tells that nothing is left.
+    # Those that are under way when the first response reports that nothing is left.
     assert outcome.refused <= start.workers
     assert outcome.often == 0
 
@@ -78,10 +78,10 @@ def test_exaggerated_wait_is_corrected_within_seconds() -> None:
     assert meet(case, ALONE).share >= 0.65
 
 
-@pytest.mark.parametrize("tells", [NOTHING, always(1)])
-def test_concurrency_limit_is_met_by_fewer_requests_at_once(tells: Tells) -> None:
+@pytest.mark.parametrize("reports", [NOTHING, always(1)])
+def test_concurrency_limit_is_met_by_fewer_requests_at_once(reports: Reports) -> None:
     pacer = Pacer(None, 16)
-    outcome = Simulation(Case("", lambda: AtOnce(4), tells, 60), pacer, 16, used=False).run()
+    outcome = Simulation(Case("", lambda: AtOnce(4), reports, 60), pacer, 16, used=False).run()
     assert outcome.share >= 0.85
     assert pacer.learner.rate.value is None
     assert pacer.learner.concurrency.value in {3, 4, 5, 6}
@@ -95,16 +95,16 @@ def test_stray_refusals_cost_little() -> None:
 
 
 @pytest.mark.parametrize("start", [FRESH, ALONE])
-@pytest.mark.parametrize("tells", [NOTHING, always(0)])
+@pytest.mark.parametrize("reports", [NOTHING, always(0)])
 @pytest.mark.parametrize(
     ("server", "each"),
     [(lambda: Each(2), 1), (lambda: Strays(0.5), 1), (lambda: Strays(0.1), 9)],
 )
 def test_refusals_at_random_cost_no_more_than_a_short_wait(
-    server: Callable[[], Limit], each: int, tells: Tells, start: Start
+    server: Callable[[], Limit], each: int, reports: Reports, start: Start
 ) -> None:
     seconds = 120
-    case = Case("", server, tells, seconds)
+    case = Case("", server, reports, seconds)
     simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
     simulation.run()
     # Each refusal costs a fifth of a second, and each accepted request what it takes.
@@ -127,7 +127,7 @@ def test_limit_that_shrinks_is_kept_as_refusals_at_random_are_told_from_it() -> 
 
 @pytest.mark.parametrize("start", [FRESH, ALONE])
 def test_wrong_remaining_headers_are_detected(start: Start) -> None:
-    lies = Tells("", reset=exactly, full=True)
+    lies = Reports("", reset=exactly, full=True)
     assert meet(Case("", lambda: Windows(20, 1, 0.37), lies, 60), start).share >= 0.9
 
 
@@ -136,7 +136,7 @@ def test_wrong_remaining_headers_are_detected(start: Start) -> None:
 def test_nothing_left_is_false_where_requests_are_accepted_all_the_same(
     seconds: str, start: Start
 ) -> None:
-    empty = Tells("", reset=lambda _: seconds, empty=True)
+    empty = Reports("", reset=lambda _: seconds, empty=True)
     case = Case("", lambda: Strays(0), empty, 60 + 2 * float(seconds))
     simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
     simulation.run()
@@ -231,7 +231,7 @@ def test_one_request_tests_whether_a_block_is_over() -> None:
     assert pacer.delay(0.1) == 5
     looks = pacer.send(5.2)
     assert pacer.delay(60) == float("inf")
-    # Without an answer another one looks, later.
+    # If the test gets no response, another request tests later.
     pacer.failed(60, looks)
     assert 0 < pacer.delay(60) < 60
     looks = pacer.send(120)
@@ -312,7 +312,7 @@ def test_run_without_an_accepted_request_ends() -> None:
     ended, seconds = refuse_until_starved(limits.NOTHING, 900)
     assert 900 <= ended <= 960
     assert seconds == pytest.approx(ended, abs=1)
-    # The first wait that is told comes on top, and no other.
+    # The first wait that the server asks for is added, and no other.
     ended, _ = refuse_until_starved(LimitHeaders(wait=60), 900)
     assert 960 <= ended <= 1020
     ended, _ = refuse_until_starved(LimitHeaders(wait=2400), 900)
@@ -371,7 +371,7 @@ def test_wait_after_the_last_request_of_a_window_is_logged_and_ends(
         shared._changed.notify_all()
     waiting.join()
     assert caplog.messages == ["Chat: waiting 3600 s for the rate limit."]
-    # What is told first comes on top of the time after which it ends.
+    # The first wait that the server asks for is added to the time after which the run ends.
     clock.now = 4499
     shared._check_starved(clock.now)
     clock.now = 4501
@@ -381,7 +381,7 @@ def test_wait_after_the_last_request_of_a_window_is_logged_and_ends(
 
 def test_page_has_each_server() -> None:
     cases = [case for group in CASES.values() for case in group]
-    assert [cells[:2] for cells in rows()] == [[case.name, case.tells.words] for case in cases]
+    assert [cells[:2] for cells in rows()] == [[case.name, case.reports.words] for case in cases]
 
 
 @pytest.mark.parametrize("number", [0, 11, 57])

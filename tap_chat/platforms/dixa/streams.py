@@ -91,7 +91,7 @@ class DixaConversationExport(ChatStream):
         newest, now = bookmark, milliseconds(self.end_date)
         lag = int(self.settings.lag_minutes * MINUTE)
         end = now - lag
-        # Dixa allows 31 days, and a request spans a millisecond more than its window.
+        # Dixa allows 31 days for a request, and and a request covers its window plus 1 ms.
         size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
         windows = TimeWindows(start, end, size, smallest=MINUTE)
         written: set[tuple[int, int]] = set()

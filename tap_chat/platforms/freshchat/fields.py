@@ -102,7 +102,7 @@ GROUPS = record_schema(
     chat_group_id=text("The group's id in chat."),
     routing_logic=text("The logic of the assignment."),
     business_calendar_id=text("The business hours."),
-    standard_response_ids=json_array("The ids of its canned answers."),
+    standard_response_ids=json_array("The ids of its canned responses."),
     sla_policy_ids=json_array("The ids of its service levels."),
 )
 
@@ -168,14 +168,14 @@ CONVERSATIONS_MESSAGES = record_schema(
     interaction_id=text("The interaction's id."),
     message_type=text("normal, private or system."),
     message_parts=PARTS,
-    reply_parts=json_array("The answers it offers.", json_object("A part.")),
-    in_reply_to=json_object("The message it answers."),
+    reply_parts=json_array("The replies that the user can choose from.", json_object("A part.")),
+    in_reply_to=json_object("The message that it replies to."),
     meta_data=json_object("Further data."),
     created_time=timestamp("When it was sent."),
     bots_input=boolean("Whether a bot asked for it."),
     isBotsInput=boolean("Whether a bot asked for it."),
     botsPrivateNote=boolean("Whether it is a bot's private note."),
-    restrictResponse=boolean("Whether the user may not answer."),
+    restrictResponse=boolean("Whether the user may not reply."),
 )
 
 CONVERSATIONS_PROPERTIES = record_schema(

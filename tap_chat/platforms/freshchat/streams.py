@@ -46,7 +46,7 @@ NEXT_URL_PATH = "links.next_page"
 
 
 def is_addressable(key: str) -> bool:
-    """Return whether an id can stand in a path: dots would lead to another path (RFC 3986)."""
+    """Return whether an id can be part of a path: dots would lead to another path (RFC 3986)."""
     return key not in {"", ".", ".."}
 
 
@@ -91,7 +91,7 @@ class FreshchatStream(ChatStream):
         return request
 
     def warn_of_unaddressable(self, what: str, ids: Sequence[str]) -> None:
-        """Warn of ids that can't stand in a path."""
+        """Warn of ids that can't be part of a path."""
         if unfit := sum(not is_addressable(key) for key in ids):
             self.logger.warning(
                 "%d %s have an id that is empty or dots, and would lead to another address:"

@@ -41,7 +41,7 @@ LATEST_ZONE = timedelta(hours=12)
 #: Statuses that may refuse a page beyond the reach of the query.
 MISSING_PAGE_STATUSES = (400, 404, 416, 422)
 
-#: The most passes over the pages of a window, if chats vanish meanwhile.
+#: The most passes over the pages of a window, if chats vanish while it is read.
 PASSES = 5
 
 

@@ -54,9 +54,9 @@ CHATS = record_schema(
     started_timestamp=integer("When it was started, seconds since 1970."),
     ended=text(f"When it ended, {LOCAL}"),
     ended_timestamp=integer("When it ended, seconds since 1970."),
-    pending=boolean("Whether it goes on."),
-    prechat_survey=json_array("The answers before the chat.", PAIR),
-    postchat_survey=json_array("The answers after the chat.", PAIR),
+    pending=boolean("Whether it is still open."),
+    prechat_survey=json_array("What the customer entered in the survey before the chat.", PAIR),
+    postchat_survey=json_array("What the customer entered in the survey after the chat.", PAIR),
     custom_variables=json_array("The account's own variables.", PAIR),
     integration_variables=json_array("Variables of integrations.", PAIR),
     goals=json_array("The goals it reached.", json_object("A goal.")),
@@ -68,7 +68,7 @@ CHATS = record_schema(
     events=json_array(
         "Everything that happened; also in livechat_events.", json_object("An event.")
     ),
-    # Of a missed chat, a message that was left.
+    # Only missed chats have these: the customer left a message.
     time=text("When a missed chat's message was left."),
     message=text("A missed chat's message."),
     email=text("A missed chat's e-mail address."),

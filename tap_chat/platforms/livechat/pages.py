@@ -50,7 +50,7 @@ class WindowResult:
         pages_read: The number of pages of the last pass.
         pages_with_news: The number of these pages that had a chat which no page before had.
         chats_listed: The number of chats on those pages.
-        chats: The number of different chats of the last pass.
+        chats: The number of chats of the last pass, each counted once.
         has_new_chats: Whether the last pass gave chats that no earlier pass gave.
     """
 

@@ -127,12 +127,12 @@ def _changes(dice: random.Random, number: int, created: int) -> list[int]:
     for gap in (*gaps, late)[:count]:
         moment += 1 + gap
         moments.append(moment)
-    # Dixa: the bounds of the filters are not documented, so changes stand exactly where a window
-    # may end, and 1 ms beside it.
-    kind, beside = divmod(number % 9, 3)
+    # Dixa does not document the bounds of its filters, so changes are exactly where a window
+    # may end, and 1 ms before or after that.
+    kind, offset = divmod(number % 9, 3)
     if moments and kind:
         meeting = _next_month(moments[-1]) if kind == 1 else moments[-1] - moments[-1] % DAY + DAY
-        moments[-1] = meeting + beside - 1
+        moments[-1] = meeting + offset - 1
     return moments
 
 

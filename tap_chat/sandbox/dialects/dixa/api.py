@@ -52,7 +52,7 @@ def conversation_export(
     random.Random(f"{account.seed} {windows}").shuffle(rows)
     response = json_response(fault.spoil_records(rows) if fault else rows)
     if options.dixa_max_rows is not None and len(rows) > options.dixa_max_rows:
-        # Dixa: big answers break off in the middle.
+        # Dixa cuts off large responses in the middle.
         return BrokenResponse(response, request, whole=0.5)
     return response
 

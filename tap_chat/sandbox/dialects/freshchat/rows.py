@@ -18,7 +18,7 @@ SILENT = 9
 #: Numbers of messages: none, some, exactly one and two pages of 50, more than a page.
 SIZES = (3, 1, 8, 0, 5, 53, 2, 50, 13, 4, 6, 2, 9, 100, 1, 7, 120, 3, 0, 5, 11, 2, 4)
 WHOLE_PAGES = (50, 100)
-#: Freshchat: ids are opaque strings, so some need percent-encoding to stand in a path.
+#: Ids of Freshchat are opaque strings, so some need percent-encoding in a path.
 ODD = ("{}/a b", "ü{}?x=1&y", "{}#top", "{}%41", "日本/{}")
 TEXTS = 509
 
@@ -236,7 +236,7 @@ def _roles(_: int) -> list[Row]:
     ]
 
 
-#: What is listed whole, by the name of its path and of its key in the answer.
+#: The rows of lists without a parent, by the name of their path and of their key in the response.
 LISTS: dict[str, Callable[[int], list[Row]]] = {
     "roles": _roles,
     "agents": _agents,

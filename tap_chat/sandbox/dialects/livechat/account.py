@@ -142,7 +142,7 @@ def _history(seed: int, size: int, until: int) -> tuple[list[Chat], list[int]]:
     chats = []
     # LiveChat: days are those of the account's zone, so chats end about midnight in Berlin.
     ends = creation_times(
-        random.Random(f"{seed} livechat"), size, until, midnight=23 * HOUR, beside=SECOND
+        random.Random(f"{seed} livechat"), size, until, midnight=23 * HOUR, margin=SECOND
     )
     for number, moment in enumerate(ends):
         # Upwards, so that none ends before its slot of time.

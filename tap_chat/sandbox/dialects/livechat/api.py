@@ -64,7 +64,7 @@ def chats(
         "pages": fault.number if fault and fault.kind == "many_pages" else -(-total // size),
     }
     response = json_response(body)
-    # LiveChat: this version is deprecated, and its answers say so.
+    # This version of LiveChat's API is deprecated, and its responses say so.
     response.headers["Deprecation"] = "true"
     return response
 
