@@ -318,7 +318,7 @@ def test_column_of_another_type_than_the_schema(stage: Stage) -> None:
         stage.load([DOCS, record(id=1, title="c")], options=KEEP)
 
 
-def test_rows_that_can_not_be_read_back(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_read_back(tmp_path: Path) -> None:
     stage = Stage(tmp_path, warehouse=Parquet(tmp_path))
     with pytest.raises(PipelineStepFailed, match="needs the rows of its table"):
         stage.load([DOCS, record(id=1)], options=KEEP, run={"table_format": "iceberg"})

@@ -36,7 +36,7 @@ def found(rows: Any) -> dict[str, list[int]]:
     }
 
 
-def test_target_loads_the_other_streams_and_lets_the_bad_one_come_again(tmp_path: Path) -> None:
+def test_target_loads_the_other_streams_and_reads_the_bad_one_again(tmp_path: Path) -> None:
     target = Target(tmp_path)
     assert target(lines(1, 50)).returncode == 0
     run = target(lines(2, None), on_bad_stream="skip")
@@ -80,7 +80,7 @@ def test_bookmark_of_a_skipped_stream_stays_where_it_was(stage: Stage, every: fl
     }
 
 
-def test_schema_that_can_not_be_loaded_is_skipped(stage: Stage) -> None:
+def test_schema_that_cannot_be_loaded_is_skipped(stage: Stage) -> None:
     stage.streams = dict.fromkeys(("a", "b", "c"), "INCREMENTAL")
     bad = [schema("b", keys=("nothing",)), *(record("b", id=number) for number in range(100))]
     written = [*bad, *lines(1, 1)[:2], *bad, bookmark(a={"x": 1}, b={"x": 1})]

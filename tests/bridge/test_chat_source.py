@@ -62,7 +62,7 @@ def test_settings_are_those_of_tap_chat_whatever_the_sdk_adds_to_its_class() -> 
     assert config_of(["freshchat"], settings) == {"freshchat": settings}
 
 
-def test_environment_counts_more_than_files_and_arguments_more_than_all(
+def test_arguments_override_the_environment_and_it_overrides_files(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = f'api_url = "{URL}"\napi_key = "of the file"\nmode = "updated"'
@@ -80,7 +80,7 @@ def test_environment_counts_more_than_files_and_arguments_more_than_all(
 
 
 @pytest.mark.parametrize("platform", ["freshdesk", [], ["chat", "nope"]])
-def test_unknown_platform_is_refused_with_those_that_there_are(platform: Any) -> None:
+def test_error_of_an_unknown_platform_lists_all_platforms(platform: Any) -> None:
     with pytest.raises(BridgeError, match="chat, freshchat, dixa, livechat"):
         chat(platform)
 
@@ -106,7 +106,7 @@ def test_misspelled_setting_of_a_file_is_named(project: Project) -> None:
     assert "s3cret" not in str(refused.value)
 
 
-def test_text_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_is_not_a_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CHAT__FRESHCHAT__ITEMS_PER_PAGE", "s3cret")
     with pytest.raises(BridgeError, match="SOURCES__CHAT__FRESHCHAT__ITEMS_PER_PAGE") as refused:
         chat("freshchat", api_url=URL, api_key="x")
@@ -122,6 +122,6 @@ def test_missing_credential_is_named_with_where_dlt_looks() -> None:
     assert "SOURCES__CHAT__FRESHCHAT__API_KEY" in sentence
 
 
-def test_bridge_of_other_taps_does_without_tap_chat() -> None:
+def test_bridge_reads_other_taps_without_tap_chat() -> None:
     program = "import sys, dlt_bridge; sys.exit(any(m.startswith('tap_chat') for m in sys.modules))"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -46,7 +46,7 @@ def test_each_state_ends_a_package(stage: Stage) -> None:
     assert stage.given["state"] == {"bookmarks": {"a": {"x": 3}}}
 
 
-def test_time_decides_how_many_packages(stage: Stage) -> None:
+def test_checkpoint_interval_decides_how_many_packages(stage: Stage) -> None:
     assert checkpointed(stage, counting(1, 50), every=600) == 1
     assert stage.rows("select count(*) from data.a") == [(50,)]
 
@@ -68,7 +68,7 @@ def test_streams_and_columns_that_come_later(stage: Stage) -> None:
     assert stage.rows("select id from data.b order by id") == [(1,), (2,)]
 
 
-def test_what_is_replaced_is_whole_after_several_packages(stage: Stage) -> None:
+def test_replaced_table_is_complete_after_several_packages(stage: Stage) -> None:
     stage.streams = {"a": "FULL_TABLE"}
     state = bookmark(a={})
     checkpointed(stage, [schema(keys=()), record(id=1), bookmark(a={"x": 1}), record(id=2)])
@@ -76,7 +76,7 @@ def test_what_is_replaced_is_whole_after_several_packages(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(3,), (4,)]
 
 
-def test_replacing_on_request_is_of_the_whole_run(stage: Stage) -> None:
+def test_replace_on_request_replaces_once_per_run(stage: Stage) -> None:
     stage.load([schema(v=TEXT), record(id=7)])
     load(
         stage.pipeline,
@@ -115,7 +115,7 @@ def test_bad_line_after_a_checkpoint_leaves_it(stage: Stage) -> None:
     assert stage.rows("select id from data.a") == [(1,)]
 
 
-def test_package_that_was_left_is_loaded_first(stage: Stage) -> None:
+def test_leftover_package_is_loaded_first(stage: Stage) -> None:
     stage.pipeline.extract(stage.source(counting(1, 2)))
     assert stage.pipeline.has_pending_data
     checkpointed(stage, counting(3, 3))
@@ -123,7 +123,7 @@ def test_package_that_was_left_is_loaded_first(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(1,), (2,), (3,)]
 
 
-def test_refresh_is_of_the_run_not_of_each_package(stage: Stage) -> None:
+def test_refresh_drops_tables_once_per_run(stage: Stage) -> None:
     stage.load(counting(1, 2))
     source = stage.source(counting(5, 7))
     load(stage.pipeline, source, checkpoint_every=0, refresh="drop_resources")
@@ -131,7 +131,7 @@ def test_refresh_is_of_the_run_not_of_each_package(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(5,), (6,), (7,)]
 
 
-def test_source_of_others_is_refused(stage: Stage) -> None:
+def test_source_of_other_resources_is_refused(stage: Stage) -> None:
     @dlt.source
     def other() -> Any:
         return dlt.resource([{"id": 1}], name="other")
@@ -149,7 +149,7 @@ def test_lines_are_read_only_once(stage: Stage) -> None:
     assert isinstance(failed.value.__cause__.__cause__, TapError)  # type: ignore[union-attr]
 
 
-def test_tap_goes_on_while_a_package_is_loaded(stage: Stage) -> None:
+def test_tap_continues_while_a_package_is_loaded(stage: Stage) -> None:
     """The second record is written only when the first is in the database."""
 
     def lines() -> Iterator[str]:

@@ -89,7 +89,7 @@ def test_tracebacks_hold_no_values_of_rows() -> None:
     assert "test_cli_errors.py" in shown
 
 
-def test_what_was_committed_before_a_failure_is_shown(dlt: Command) -> None:
+def test_failed_run_shows_what_it_committed(dlt: Command) -> None:
     lines = [schema(), record(id=1), bookmark(a={"x": 1}), record(id=2)]
     tap = dlt.plays(lines, exit=1)
     done = dlt("singer", "run", tap, "--checkpoint-every", "0")

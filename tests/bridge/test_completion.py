@@ -46,7 +46,9 @@ def decoded(decoder: RecordDecoder, records: Sequence[str], sequence: int = 0) -
         (KeepPolicy(live=False, deleted=True), [None, None, None, '["a", "b"]', '["a"]']),
     ],
 )
-def test_what_records_lack(lacking: KeepPolicy, expected: list[str | None]) -> None:
+def test_missing_properties_of_records_are_noted(
+    lacking: KeepPolicy, expected: list[str | None]
+) -> None:
     records = [
         '{"id": 1, "a": null, "b": "\\ud800"}',
         '{"id": 2}',

@@ -125,7 +125,9 @@ def test_setting_of_an_earlier_release_is_not_ignored(
         singer(tap, name=NAME)
 
 
-def test_config_that_is_no_object_is_named(tap: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_that_is_not_an_object_is_named(
+    tap: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOURCES__SINGER__TAP_X__CONFIG", "s3cret")
     with pytest.raises(ConfigValueCannotBeCoercedException, match="config"):
         singer(tap, name=NAME)

@@ -34,7 +34,7 @@ def test_reserved_words_are_names(anywhere: Stage) -> None:
         assert anywhere.into.read(stream, *words) == [(stream,) * len(words)]
 
 
-def test_long_names_are_kept_apart(anywhere: Stage) -> None:
+def test_long_names_stay_distinct(anywhere: Stage) -> None:
     """PostgreSQL would cut names after 63 characters; dlt makes them shorter and different."""
     stream, first, second = "s" * 120, "c" * 119 + "a", "c" * 119 + "b"
     anywhere.streams = {stream: "INCREMENTAL"}
@@ -68,9 +68,7 @@ def test_names_may_have_any_characters(anywhere: Stage) -> None:
 
 @pytest.mark.parametrize("warehouse", MERGING, indirect=True)
 @pytest.mark.parametrize("name", ["a", "d", "s", "data", "staged", "target", "source"])
-def test_object_may_be_named_as_tables_are_in_the_sql_of_a_merge(
-    anywhere: Stage, name: str
-) -> None:
+def test_property_may_have_a_table_name_of_the_merge_sql(anywhere: Stage, name: str) -> None:
     """DuckDB reads `d."id"` as a part of the column `d`, if it has one, before it sees a table."""
     for _ in range(2):
         anywhere.load([schema(**each([name], OBJECT)), record(id=1, **each([name], {"id": 999}))])

@@ -135,7 +135,7 @@ def test_half_of_a_surrogate_pair_is_kept_as_its_json_text(anywhere: Stage) -> N
     assert aside == [[text.encode(), None] for text in texts]
 
 
-def test_columns_that_are_always_null_are_there(anywhere: Stage) -> None:
+def test_columns_that_are_always_null_exist(anywhere: Stage) -> None:
     props = [TEXT, INTEGER, NUMBER, BOOLEAN, OBJECT, INSTANT, DATE, TIME, BYTES, HUNDREDTHS]
     load(anywhere, props, ["null"] * len(props), ["null"] * len(props))
     names = [f"v{number}" for number in range(len(props))]
@@ -179,7 +179,7 @@ CHANGES: list[tuple[Any, str, Any, str, str, list[Any]]] = [
 ]
 
 
-def test_value_of_a_changed_type_is_beside_the_column(anywhere: Stage) -> None:
+def test_value_of_a_changed_type_is_in_a_variant(anywhere: Stage) -> None:
     load(anywhere, [change[0] for change in CHANGES], [change[1] for change in CHANGES])
     load(anywhere, [change[2] for change in CHANGES], [change[3] for change in CHANGES])
     for number, (*_, variant, values) in enumerate(CHANGES):
@@ -217,7 +217,7 @@ NUMBERS = [
 ]
 
 
-def test_number_is_exact_or_beside_the_column(anywhere: Stage) -> None:
+def test_number_is_exact_or_in_a_variant(anywhere: Stage) -> None:
     props, texts = [case[0] for case in NUMBERS], [case[1] for case in NUMBERS]
     load(anywhere, props, ["1"] * len(NUMBERS))
     load(anywhere, props, texts)
@@ -272,7 +272,7 @@ def test_first_records_choose_a_type_that_holds_them(anywhere: Stage) -> None:
 NO_NUMBERS = ["NaN", "Infinity", "-Infinity"]
 
 
-def test_what_is_no_number_arrives(anywhere: Stage) -> None:
+def test_nan_and_infinity_are_loaded(anywhere: Stage) -> None:
     """NaN is in the column if it is a double, else in a variant as text; "NaN" is a text."""
     props = [NUMBER, INTEGER, HUNDREDTHS, TEXT, OBJECT, TEXT, {}]
     nested = ['{"x": [NaN, "NaN"]}', '{"NaN": -Infinity}', '{"x": "Infinity"}']
@@ -297,7 +297,7 @@ def test_what_is_no_number_arrives(anywhere: Stage) -> None:
     assert columns(anywhere, "v4__v_text") == [[*nested[:2], None, None] * 2]
 
 
-def test_instant_of_a_year_that_few_know_is_kept(anywhere: Stage) -> None:
+def test_instant_outside_of_pythons_years_is_kept(anywhere: Stage) -> None:
     """With a text that dlt can load from no file, too: in an INSERT statement."""
     first, last = "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-05:00"
     rows = [f'"{first}"', '"2024-01-01T00:00:00Z"', f'"{last}"']
@@ -373,7 +373,7 @@ def test_value_arrives_in_a_column_of_its_type(anywhere: Stage) -> None:
             assert (value, type(value)) == (expected, type(expected)), text
 
 
-def test_text_that_is_no_base64_is_kept(anywhere: Stage) -> None:
+def test_text_that_is_not_base64_is_kept(anywhere: Stage) -> None:
     load(anywhere, [BYTES], ['"AP8="'], ['"no base64!"'])
     assert columns(anywhere, "v0", "v0__v_text") == [
         [b"\x00\xff", None],

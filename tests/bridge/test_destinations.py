@@ -54,7 +54,7 @@ def test_files_refuse_a_key_before_anything_is_loaded(anywhere: Stage) -> None:
 
 
 @pytest.mark.parametrize("warehouse", ["parquet"], indirect=True)
-def test_files_take_the_rows_of_a_key_as_they_come_if_asked_to(anywhere: Stage) -> None:
+def test_files_append_all_rows_of_a_key_if_asked_to(anywhere: Stage) -> None:
     anywhere.load([schema(), record(id=1), record(id=1)], run={"write_disposition": "append"})
     assert anywhere.into.read("a", "id") == [(1,), (1,)]
 
@@ -161,7 +161,7 @@ def test_column_that_is_no_longer_a_key_may_be_null(anywhere: Stage) -> None:
 
 
 @merging
-def test_deleted_records_stay_and_say_so(anywhere: Stage) -> None:
+def test_deleted_records_stay_and_are_marked(anywhere: Stage) -> None:
     head = schema(v=TEXT, _sdc_deleted_at=INSTANT)
     anywhere.load([head, record(id=1, v="a"), record(id=2, v="b")])
     anywhere.load([head, record(id=1, v="a", _sdc_deleted_at=GONE)])
@@ -173,7 +173,7 @@ def test_deleted_records_stay_and_say_so(anywhere: Stage) -> None:
 
 
 @merging
-def test_deleted_records_are_gone_if_asked_for(anywhere: Stage) -> None:
+def test_deleted_records_are_removed_if_asked_for(anywhere: Stage) -> None:
     head = schema(v=TEXT, _sdc_deleted_at=INSTANT)
     hard = {"hard_delete": True}
     gone = {"_sdc_deleted_at": GONE}

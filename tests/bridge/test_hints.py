@@ -149,7 +149,7 @@ def test_type_of_the_user_is_used(
     assert stage.rows("select typeof(v), v::varchar from data.a") == [(column, str(expected))]
 
 
-def test_value_that_the_type_of_the_user_can_not_hold_is_kept(stage: Stage) -> None:
+def test_value_that_does_not_fit_the_users_type_is_kept(stage: Stage) -> None:
     made = source([schema("a", v=NUMBER), record("a", id=1, v=1.5), record("a", id=2, v=1.23456)])
     made.a.apply_hints(columns={"v": {"data_type": "decimal", "precision": 20, "scale": 4}})
     stage.pipeline.run(made)
@@ -214,7 +214,7 @@ def test_unsupported_table_format_does_no_harm(stage: Stage) -> None:
     assert stage.rows("select count(*) from data.a") == [(2,)]
 
 
-def test_resource_can_not_have_another_name(stage: Stage) -> None:
+def test_resource_cannot_be_renamed(stage: Stage) -> None:
     """Its stream would not be found, and nothing be loaded."""
     with pytest.raises(PipelineStepFailed, match=r"resource renamed .* apply_hints\(table_name"):
         stage.pipeline.run(source().a.with_name("renamed"))
@@ -257,7 +257,7 @@ def test_arguments_of_run_are_used_for_all_streams_of_lines(stage: Stage, dispos
     assert stage.rows("select count(*) from data.a") == [(4 if disposition == "append" else 2,)]
 
 
-def test_table_can_not_be_that_of_all_streams_of_lines(stage: Stage) -> None:
+def test_table_name_for_all_streams_of_lines_is_refused(stage: Stage) -> None:
     lines = [json.dumps(message) for message in RECORDS]
     with pytest.raises(PipelineStepFailed, match="table_name can't be given to all streams"):
         stage.pipeline.run(singer(lines), table_name="t")
@@ -434,7 +434,7 @@ def test_contract_of_types_is_about_variants(stage: Stage, mode: Any, expected: 
 # Runs
 
 
-def test_refresh_of_a_run_begins_anew(stage: Stage) -> None:
+def test_refresh_reads_from_the_start(stage: Stage) -> None:
     """One stream alone: see test_state.py."""
     stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
     modes: list[tuple[Any, set[str]]] = [
@@ -451,7 +451,7 @@ def test_refresh_of_a_run_begins_anew(stage: Stage) -> None:
         assert "b" not in left or stage.rows("select id from data.b") == []
 
 
-def test_refresh_is_of_a_run_with_checkpoints_as_a_whole(stage: Stage) -> None:
+def test_refresh_drops_tables_once_in_a_run_with_checkpoints(stage: Stage) -> None:
     stage.pipeline.run(source())
     messages = [schema("a"), record("a", id=7), bookmark(a={"x": 1}), record("a", id=8)]
     load(stage.pipeline, source(messages), checkpoint_every=0, refresh="drop_sources")
@@ -478,7 +478,7 @@ def test_hints_hold_for_a_source_that_is_run_again(stage: Stage) -> None:
     assert stage.rows("select count(*) from data.a") == [(4,)]
 
 
-def test_sources_of_one_run_have_each_their_state(stage: Stage) -> None:
+def test_each_source_of_a_run_has_its_own_state(stage: Stage) -> None:
     one = source([schema("a"), record("a", id=1), bookmark(a={"x": 1})], name="one")
     two = source([schema("b"), record("b", id=2), bookmark(b={"x": 2})], name="two")
     plain = dlt.resource([{"x": 1}], name="plain")
@@ -489,7 +489,7 @@ def test_sources_of_one_run_have_each_their_state(stage: Stage) -> None:
     assert sources["two"]["resources"] == {"b": {"bookmarks": {"b": {"x": 2}}}}
 
 
-def test_resources_of_one_run_may_be_of_a_tap_and_others(stage: Stage) -> None:
+def test_run_may_combine_a_tap_and_other_resources(stage: Stage) -> None:
     stage.pipeline.run([source().a, source().b, dlt.resource([{"x": 1}], name="plain")][1:])
     assert tables(stage) == {"b", "plain"}
     made = source()
@@ -544,7 +544,7 @@ def test_pipeline_without_a_destination_is_refused(stage: Stage) -> None:
         pipeline.extract(source())
 
 
-def test_every_run_in_dev_mode_begins_anew(
+def test_every_run_in_dev_mode_starts_without_a_state(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = dlt.pipeline(

@@ -259,7 +259,7 @@ def test_lines_take_no_config(lines: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [list, iter, lambda lines: io.StringIO("".join(lines))])
-def test_empty_input_loads_nothing_and_is_no_error(stage: Stage, make: Any) -> None:
+def test_empty_input_loads_nothing_and_is_not_an_error(stage: Stage, make: Any) -> None:
     stage.pipeline.run(singer(make([])))
     assert extracted(stage, singer(make([]), select=["a"])) == {}
 

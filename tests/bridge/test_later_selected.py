@@ -31,7 +31,7 @@ def ids(stage: Stage, table: str, key: str) -> set[str]:
     return {row[0] for row in stage.rows(f"select {key} from data.{table}")}
 
 
-def test_parts_alone_go_on_where_they_were_and_what_comes_later_misses_nothing(
+def test_parts_continue_without_chats_and_later_streams_miss_nothing(
     stage: Stage,
 ) -> None:
     with Sandbox(World(chats=100)) as sandbox:
@@ -46,7 +46,7 @@ def test_parts_alone_go_on_where_they_were_and_what_comes_later_misses_nothing(
             assert ids(stage, part, "event_id") == {row["event_id"] for row in truth[part]}
 
 
-def test_filter_that_is_taken_away_and_another_account_are_read_anew(stage: Stage) -> None:
+def test_removed_filter_or_new_account_is_read_from_the_start(stage: Stage) -> None:
     """What a STATE is true of comes back from dlt as it was."""
     with Sandbox(World(chats=50)) as ours, Sandbox(World(seed=2, chats=50)) as theirs:
         half = sorted(row["id"] for row in ours.world.truth[CHATS])[25]

@@ -82,7 +82,7 @@ def test_later_schema_does_not_undo_an_activation(stage: Stage, keys: tuple[str,
     assert stage.rows("select id, v from data.a order by id") == [(2, None), (3, "x")]
 
 
-def test_streams_that_alternate_are_told_apart(stage: Stage) -> None:
+def test_alternating_streams_are_distinguished(stage: Stage) -> None:
     stage.streams = {"a": "INCREMENTAL", "b": "INCREMENTAL"}
     lines: list[Any] = [schema("a"), schema("b")]
     for number in range(100):

@@ -38,7 +38,7 @@ def test_thousand_streams_arrive(stage: Stage) -> None:
     assert counts == {f"s{stream}": 2 for stream in range(STREAMS)}
 
 
-def test_streams_that_take_turns_are_told_apart(stage: Stage) -> None:
+def test_streams_that_take_turns_are_distinguished(stage: Stage) -> None:
     made = singer(interleaved(20, 500), select=[f"s{stream}" for stream in range(20)])
     stage.pipeline.run(made)
     for stream in (0, 7, 19):

@@ -53,7 +53,7 @@ def version(stream: str, number: int) -> dict[str, Any]:
         (["userName", "user_name"], {"user_name": None, "userName+": None}, "user_name"),
     ],
 )
-def test_one_of_those_that_meet_keeps_the_name(
+def test_one_of_two_colliding_names_is_kept(
     names: list[str], stored: dict[str, str | None], keeper: str | None
 ) -> None:
     found = assign_names(
@@ -111,7 +111,7 @@ def test_nested_names_of_other_alphabets_are_loaded(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("warehouse", ["postgres"], indirect=True)
-def test_long_names_of_other_alphabets_are_kept_apart(anywhere: Stage) -> None:
+def test_long_names_of_other_alphabets_stay_distinct(anywhere: Stage) -> None:
     stream, names = "ж" * 100, ("ж" * 100 + "д", "ж" * 100 + "ф")
     anywhere.streams = {stream: "INCREMENTAL"}
     head = schema(stream, **each(names, INTEGER))
@@ -157,7 +157,7 @@ def test_pipeline_keeps_the_names_that_it_began_with(stage: Stage) -> None:
     assert "`имя`, `город` would be one column, `x`. Set on_name_collision" in sentence
 
 
-def test_first_of_names_that_meet_keeps_its_column(stage: Stage) -> None:
+def test_first_of_two_colliding_names_keeps_its_column(stage: Stage) -> None:
     first = schema(Name=TEXT)
     both = schema(name=TEXT, Name=TEXT)
     stage.load([first, record(id=1, Name="N")])
@@ -192,7 +192,7 @@ def test_suffix_does_not_depend_on_the_order_of_properties(stage: Stage) -> None
 
 
 @pytest.mark.parametrize("catalog", [True, False])
-def test_streams_that_meet_get_tables_of_their_own(stage: Stage, *, catalog: bool) -> None:
+def test_streams_with_colliding_names_get_separate_tables(stage: Stage, *, catalog: bool) -> None:
     stage.streams = {"Orders": "INCREMENTAL", "orders": "INCREMENTAL"}
 
     def load(stream: str, number: int, *more: Any, options: Any = None) -> None:
@@ -227,7 +227,7 @@ def test_streams_that_meet_get_tables_of_their_own(stage: Stage, *, catalog: boo
 
 
 @pytest.mark.parametrize("warehouse", SQL, indirect=True)
-def test_names_that_others_keep_are_loaded_beside_theirs(
+def test_columns_that_another_loader_added_are_loaded_under_other_names(
     anywhere: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A table that a Singer target, dlt, or the bridge has loaded is a source again."""
@@ -265,7 +265,7 @@ def test_names_that_others_keep_are_loaded_beside_theirs(
     assert caplog.text.count("`_sdc_sequence` is loaded as the column `source_sdc_sequence`") == 1
 
 
-def test_tables_of_dlt_are_loaded_beside_its_own(stage: Stage) -> None:
+def test_tables_of_dlt_are_loaded_as_streams(stage: Stage) -> None:
     stage.streams = {"_dlt_loads": "INCREMENTAL", "_DLT_mine": "INCREMENTAL"}
     for number in (1, 2):
         rows = [[schema(name), record(name, id=number)] for name in stage.streams]
@@ -320,7 +320,7 @@ def test_dataset_that_dlt_would_not_find_again_is_refused(stage: Stage) -> None:
     assert "would not find the dataset `données` again" in refusal(stage, [schema()])
 
 
-def test_streams_can_be_left_out(stage: Stage) -> None:
+def test_streams_can_be_excluded(stage: Stage) -> None:
     stage.streams = dict.fromkeys(["a", "bad_1", "bad_2", "c"], "INCREMENTAL")
     every = [part for name in stage.streams for part in (schema(name), record(name, id=1))]
     source = stage.source(every, options={"select": ["!bad_*"]})
@@ -339,7 +339,7 @@ def test_streams_can_be_left_out(stage: Stage) -> None:
     assert tables == {"a", "c"}
 
 
-def test_command_line_leaves_streams_out_and_tells_names_apart(dlt: Command) -> None:
+def test_command_line_excludes_streams_and_adds_suffixes(dlt: Command) -> None:
     dlt.streams = ("a", "b", "c")
     heads = [schema("a", Name=TEXT, name=TEXT), schema("b"), schema("c")]
     records = [record("a", id=1, Name="N", name="n"), record("b", id=1), record("c", id=1)]

@@ -129,7 +129,7 @@ def test_other_users_cannot_read_private_files() -> None:
         assert stat.S_IMODE(file.stat().st_mode) == stat.S_IRUSR | stat.S_IWUSR
 
 
-def test_missing_folder_is_no_error(temporary: Path) -> None:
+def test_missing_folder_is_not_an_error(temporary: Path) -> None:
     with private_folder("x-") as folder:
         folder.rmdir()
     assert not any(temporary.iterdir())

@@ -217,7 +217,7 @@ def test_committed_packages_count_warnings(stage: Stage) -> None:
     assert done.warnings == 2
 
 
-def test_error_shows_the_errors_of_a_tap_first(
+def test_error_starts_with_the_errors_of_the_tap(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     code = """

@@ -86,7 +86,7 @@ def test_bad_line_is_refused_by_stream_and_line(
     assert "yesterday" not in sentence
 
 
-def test_what_no_loader_needs_may_be_anything(
+def test_unused_message_keys_may_have_any_value(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As taps write that are not made with a library."""
@@ -116,7 +116,7 @@ def test_what_no_loader_needs_may_be_anything(
         '{"id": 1, "extra": 1, "\udcff": 1}',
     ],
 )
-def test_text_that_is_no_utf8_is_refused(stage: Stage, text: str) -> None:
+def test_text_that_is_not_utf8_is_refused(stage: Stage, text: str) -> None:
     """A lone surrogate stands for the byte that the tap writes: see scripted_tap.py."""
     line = f'{{"type": "RECORD", "stream": "a", "record": {text}}}'
     assert "line 2" in refusal(stage, [schema(v=TEXT, j={}), line])
@@ -130,7 +130,7 @@ def test_text_that_is_no_utf8_is_refused(stage: Stage, text: str) -> None:
         (("_sdc_sequence", "_SDC_Sequence"), "would be one column, `source_sdc_sequence`"),
     ],
 )
-def test_properties_that_meet_in_a_column_are_refused(
+def test_properties_with_colliding_names_are_refused(
     stage: Stage, properties: tuple[str, ...], words: str
 ) -> None:
     columns: dict[str, Any] = dict.fromkeys(properties, TEXT)
@@ -175,12 +175,12 @@ def test_records_with_ever_new_properties_are_loaded(stage: Stage) -> None:
     assert stage.rows("select count(*) from data.a") == [(300,)]
 
 
-def test_tap_that_is_not_there_is_named() -> None:
+def test_missing_tap_is_named() -> None:
     with pytest.raises(TapError, match="no executable `tap-nowhere`"):
         singer("tap-nowhere")
 
 
-def test_config_is_readable_by_nobody_else_and_gone_after_the_run(stage: Stage) -> None:
+def test_config_is_private_and_removed_after_the_run(stage: Stage) -> None:
     stage.load([schema()])
     assert stage.given["config"] == {"password": "s3cret"}
     assert stage.given["config_mode"] == "0o700"

@@ -168,7 +168,7 @@ def test_saved_state_is_not_ahead_of_rows_before_a_changed_schema(stage: Stage) 
 
 
 @pytest.mark.parametrize("unfit", [{"type": "STATE", "value": 5}, bookmark(a={"x": 2**70})])
-def test_state_that_can_not_be_saved_leaves_the_one_before_it(stage: Stage, unfit: Any) -> None:
+def test_state_that_cannot_be_saved_leaves_the_previous_one(stage: Stage, unfit: Any) -> None:
     lines = [schema("a", ()), record("a", id=1), bookmark(a={"x": 1}), record("a", id=2), unfit]
     with pytest.raises(PipelineStepFailed, match="STATE in line 5"):
         go(stage, [*lines, record("a", id=3)])

@@ -117,7 +117,7 @@ def assert_holds(warehouse: Warehouse, loaded: Loaded) -> None:
 
 @sql
 @pytest.mark.parametrize("loaded", EXPECTED, ids=lambda loaded: loaded.id)
-def test_tables_hold_what_the_files_say(
+def test_tables_have_the_rows_of_the_files(
     tmp_path: Path, warehouse: Warehouse, loaded: Loaded
 ) -> None:
     for file in loaded.files:

@@ -86,7 +86,7 @@ def test_target_that_loads_is_stopped(tmp_path: Path, step: str, signum: str) ->
 
 
 @pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
-def test_command_that_loads_is_stopped_and_goes_on(tmp_path: Path, step: str) -> None:
+def test_stopped_command_continues_in_the_next_run(tmp_path: Path, step: str) -> None:
     script, catalog = tmp_path / "script.json", {"streams": [entry("a", "INCREMENTAL")]}
     script.write_text(json.dumps({"catalog": catalog, "lines": LINES}))
     tap = f"{sys.executable} {SCRIPTED_TAP} {script}"

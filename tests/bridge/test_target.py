@@ -196,7 +196,7 @@ def test_input_without_any_state_is_loaded(target: Target) -> None:
     assert target.rows("select id from data.a") == [(1,)]
 
 
-def test_empty_input_is_no_error(target: Target) -> None:
+def test_empty_input_is_not_an_error(target: Target) -> None:
     assert target(b"").returncode == 0
 
 
@@ -313,7 +313,7 @@ def test_target_without_dlt_says_what_to_install() -> None:
     assert run.stderr.startswith("target-dlt needs dlt, which is not installed. Install the extra")
 
 
-def test_contract_that_refuses_says_what(target: Target) -> None:
+def test_error_of_a_contract_names_what_it_refuses(target: Target) -> None:
     target(counting(1, 1))
     lines = [schema(v=TEXT, w=TEXT), record(id=2, w=MESSAGE_TEXT), bookmark(a={"x": 2})]
     run = target(lines, schema_contract={"columns": "freeze"})

@@ -99,7 +99,7 @@ def test_bounds_are_as_chosen(sandbox: Sandbox, bounds: Any, *, lower: bool, upp
     assert NOVEMBER + 1 in after
 
 
-def test_conversations_are_created_and_changed_where_days_meet(sandbox: Sandbox) -> None:
+def test_conversations_are_created_and_changed_around_midnight(sandbox: Sandbox) -> None:
     for field in ("created_at", "updated_at"):
         rests = {(row[field] + 1) % DAY for row in sandbox.world.truth[STREAM]}
         assert {0, 1, 2} <= rests

@@ -179,7 +179,7 @@ def test_chat_leaves_and_another_ends(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("kind", "of"), [("insert", "conversations"), ("update", "messages")])
-def test_what_cannot_happen_is_refused(sandbox: Sandbox, kind: str, of: str) -> None:
+def test_impossible_options_are_refused(sandbox: Sandbox, kind: str, of: str) -> None:
     with pytest.raises(ValidationError, match=f"{of} does not support {kind}"):
         convert({"kind": kind, "of": of}, Drift)
     change = {"drifts": [{"kind": kind, "of": of}]}
@@ -255,7 +255,7 @@ def test_pages_may_be_empty_and_have_a_next(sandbox: Sandbox) -> None:
     assert freshchat(sandbox, path, page=70).keys() == {"messages", "link"}
 
 
-def test_pages_may_be_said_to_be_many(sandbox: Sandbox) -> None:
+def test_page_count_can_be_exaggerated(sandbox: Sandbox) -> None:
     sandbox.options.faults = [Fault(kind="many_pages", times=None)]
     sandbox.options.livechat_beyond = "empty"
     body = freshchat(sandbox, "/agents", page=99)
@@ -309,7 +309,7 @@ def test_one_conversation_of_dixa_has_an_odd_time(
     assert after in {row["updated_at"] for row in rows}
 
 
-def test_404_of_a_moment(sandbox: Sandbox) -> None:
+def test_temporary_404(sandbox: Sandbox) -> None:
     path = "/v2/conversations/"
     some = Fault(kind="status", status=404, page=True, path=path, share=0.5, times=None, lasts=60)
     sandbox.options.faults = [some]

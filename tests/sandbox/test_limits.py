@@ -59,13 +59,13 @@ def test_limit_counts(limit: Limit, times: list[float], allowed: list[int]) -> N
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding", "token", "leaky"])
 @pytest.mark.parametrize("used", [0, 1])
-def test_who_waits_as_told_is_let_pass_at_the_rate(kind: Any, used: float) -> None:
+def test_client_that_waits_as_asked_gets_the_full_rate(kind: Any, used: float) -> None:
     limit = Limit(kind=kind, count=30, window=10, burst=10, used=used)
     # What is beyond the bursts comes at three a second.
     assert 190 / 3 - 10 <= least_seconds(limit, 200) <= 200 / 3 + 11
 
 
-def test_leaky_bucket_holds_what_is_ahead_of_the_rate() -> None:
+def test_leaky_bucket_delays_requests_ahead_of_the_rate() -> None:
     held, at_once = (
         RateLimiter([Limit(kind="leaky", count=2, window=1, burst=2, nodelay=nodelay)])
         for nodelay in (False, True)
@@ -74,7 +74,7 @@ def test_leaky_bucket_holds_what_is_ahead_of_the_rate() -> None:
     assert [at_once.acquire(0).delay for _ in range(3)] == [0, 0, 0]
 
 
-def test_limit_on_requests_at_once_lets_the_next_pass_when_one_is_answered() -> None:
+def test_concurrency_limit_accepts_the_next_request_after_a_response() -> None:
     limiter = RateLimiter([Limit(kind="at_once", count=2), Limit(count=3)])
     first = limiter.acquire(0)
     assert passed(limiter, [0, 0]) == [1, 0]
@@ -179,7 +179,7 @@ def test_refusal_reports_its_limit(report: Report, headers: dict[str, str]) -> N
     assert first.headers(EPOCH).keys() == headers.keys() - {"Retry-After"}
 
 
-def test_moment_that_is_told_is_not_too_early() -> None:
+def test_reported_reset_time_is_not_too_early() -> None:
     limiter = RateLimiter([Limit(count=1, window=10, reports=("date",))])
     moment = [limiter.acquire(0), limiter.acquire(0)][1].headers(EPOCH)["Retry-After"]
     assert 10 <= parsedate_to_datetime(moment).timestamp() - EPOCH < 11
@@ -228,7 +228,7 @@ def test_limits_are_steered_over_http(sandbox: Sandbox) -> None:
     assert wrong.status_code == 400
 
 
-def test_requests_at_once_are_counted_while_they_are_answered() -> None:
+def test_concurrent_requests_are_counted_until_their_response() -> None:
     options = Options(latency=0.3, limits=[Limit(kind="at_once", count=2, reports=("constant",))])
     statuses: list[int] = []
     with Sandbox(options=options) as sandbox:

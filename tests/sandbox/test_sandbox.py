@@ -35,7 +35,7 @@ def test_same_seed_is_the_same_world() -> None:
     assert World(seed=3).chat.messages != World(seed=4).chat.messages
 
 
-def test_larger_world_begins_with_the_smaller_one_and_goes_on_with_newer_messages() -> None:
+def test_larger_world_is_the_smaller_one_with_newer_messages() -> None:
     small, large = World(messages=500).chat.messages, World(messages=900).chat.messages
     assert large[:500] == small
     assert min(row["timestamp"] for row in large[500:]) > max(row["timestamp"] for row in small)
@@ -98,7 +98,7 @@ def test_connection_breaks(sandbox: Sandbox, fault: Fault, error: type[Exception
     assert page(sandbox).status_code == 200
 
 
-def test_spoilt_answers_look_well_from_outside(sandbox: Sandbox) -> None:
+def test_spoilt_responses_have_good_headers(sandbox: Sandbox) -> None:
     rows = sandbox.world.chat.messages
     sandbox.options.faults = [
         Fault(kind="truncate"),
@@ -230,7 +230,7 @@ def test_command_takes_limits_and_drifts() -> None:
         ("--livechat-timezone=Mars", "Mars"),
     ],
 )
-def test_command_refuses_what_it_does_not_know(flag: str, word: str) -> None:
+def test_command_refuses_unknown_arguments(flag: str, word: str) -> None:
     done = subprocess.run([COMMAND, flag], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert word in done.stderr
@@ -269,7 +269,7 @@ def test_compressed_body_that_breaks_off_is_half_of_it(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("hang", 0.2), ("stall", 0.2), ("drip", 0.002)])
-def test_slow_answers_are_whole_in_the_end(sandbox: Sandbox, kind: Any, seconds: float) -> None:
+def test_slow_responses_arrive_complete(sandbox: Sandbox, kind: Any, seconds: float) -> None:
     whole = page(sandbox, limit=1).json()
     sandbox.options.faults = [Fault(kind=kind, seconds=seconds)]
     start = time.monotonic()

@@ -137,7 +137,7 @@ def test_error_of_an_unreachable_host_hides_the_key(tap: Runner) -> None:
         ("api_key_name", "X hunter2: Key"),
     ],
 )
-def test_error_of_a_setting_that_can_not_be_sent_hides_its_value(
+def test_error_of_a_setting_that_cannot_be_sent_hides_its_value(
     tap: Runner, sandbox: Sandbox, setting: str, value: str
 ) -> None:
     config = chat_config(sandbox, **{"api_key_in": "header", setting: value})
@@ -149,7 +149,7 @@ def test_error_of_a_setting_that_can_not_be_sent_hides_its_value(
 
 
 @pytest.mark.parametrize("user_agent", ["hunter2\n", "“hunter2”"])
-def test_user_agent_that_can_not_be_sent_is_named(
+def test_user_agent_that_cannot_be_sent_is_named(
     tap: Runner, config: dict[str, Any], user_agent: str
 ) -> None:
     run = tap(config | {"user_agent": user_agent})
@@ -161,7 +161,7 @@ def test_user_agent_that_can_not_be_sent_is_named(
 @pytest.mark.parametrize(
     ("section", "credential"), [("freshchat", "api_key"), ("dixa", "api_token")]
 )
-def test_token_that_can_not_be_sent_is_named(tap: Runner, section: str, credential: str) -> None:
+def test_token_that_cannot_be_sent_is_named(tap: Runner, section: str, credential: str) -> None:
     run = tap({section: {"api_url": "https://example.com", credential: "hunter2\n"}})
     assert run.code == 1
     assert f"The setting `{section}.{credential}` " in run.errors[0]
@@ -217,7 +217,7 @@ def test_error_of_a_wrong_setting_hides_its_value(
     assert "Traceback" not in run.err
 
 
-def test_setting_names_can_not_forge_a_log_line(tap: Runner, config: dict[str, Any]) -> None:
+def test_setting_names_cannot_forge_a_log_line(tap: Runner, config: dict[str, Any]) -> None:
     name = "\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
     shown = r"\x1b[2Jx\r\n2026-01-01 | ERROR | tap-chat | forged"
     config["chat"][name] = 1
@@ -238,7 +238,7 @@ loggers: {tap-chat: {level: INFO, handlers: [own], propagate: false}}
 
 
 @pytest.mark.parametrize("test", [[], ["--test"]], ids=["run", "test"])
-def test_property_names_can_not_forge_a_log_line(tap: Runner, test: list[str]) -> None:
+def test_property_names_cannot_forge_a_log_line(tap: Runner, test: list[str]) -> None:
     """This holds for a log that the user has set up, and for standard output."""
     name = "\x1b[2Jx\r\nERROR | forged"
     log = tap.folder / "log.yaml"
@@ -257,7 +257,7 @@ def test_property_names_can_not_forge_a_log_line(tap: Runner, test: list[str]) -
     ("variable", "value"),
     [("TAP_CHAT_LOGLEVEL", "hunter2"), ("SINGER_SDK_LOG_CONFIG", "log.yaml")],
 )
-def test_log_that_can_not_be_set_up_is_an_error(
+def test_log_that_cannot_be_set_up_is_an_error(
     tap: Runner, config: dict[str, Any], variable: str, value: str
 ) -> None:
     (tap.folder / "log.yaml").write_text("hunter2: [")

@@ -219,7 +219,7 @@ def answer(request: Received) -> Any:
     return {"data": [{"id": raw_path(request)}]}
 
 
-def test_child_that_declares_its_path_alone_asks_for_each_parent(
+def test_child_that_declares_only_a_path_is_read_for_each_parent(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Server(answer) as api:

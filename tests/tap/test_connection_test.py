@@ -290,7 +290,7 @@ def test_settings_of_the_environment_are_tested(tap: Runner, sandbox: Sandbox) -
         ({"dixa": {"api_token": "hunter2", "batch_size": 32}}, "The setting `dixa.batch_size`"),
     ],
 )
-def test_config_that_can_not_be_tested_is_one_error(
+def test_config_that_cannot_be_tested_is_one_error(
     tap: Runner, config: dict[str, Any] | None, words: str
 ) -> None:
     command = tap.command(config or {})

@@ -295,7 +295,7 @@ def test_wrong_prediction_costs_only_requests() -> None:
 
 
 @pytest.mark.parametrize("started", [(), (0,), (0, 2), (3, 4, 5)])
-def test_thread_that_can_not_be_started_costs_only_time(
+def test_thread_that_cannot_be_started_costs_only_time(
     monkeypatch: pytest.MonkeyPatch, started: tuple[int, ...]
 ) -> None:
     attempts = count()

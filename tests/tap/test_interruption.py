@@ -217,7 +217,7 @@ main()
     ("place", "words"), [("/dev/full", "No space left"), ("&-", "Standard output is closed")]
 )
 @pytest.mark.parametrize("discover", ["", "--discover"])
-def test_output_that_can_not_be_written_is_an_error(
+def test_output_that_cannot_be_written_is_an_error(
     tap: Runner, sandbox: Sandbox, place: str, words: str, discover: str
 ) -> None:
     command = " ".join(tap.command(chat_config(sandbox)))

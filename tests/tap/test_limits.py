@@ -137,7 +137,7 @@ def test_wait_of_the_body(headers: Mapping[str, str], body: bytes, seconds: floa
     assert limits.read(REFUSED, headers, body).wait == seconds
 
 
-def test_end_of_the_window_is_what_a_refusal_waits_for() -> None:
+def test_refusal_waits_for_the_end_of_the_window() -> None:
     reset = {"X-RateLimit-Reset": "12"}
     used_up = reset | {"X-RateLimit-Remaining": "0"}
     something_left = reset | {"X-RateLimit-Remaining": "5"}

@@ -260,7 +260,7 @@ def test_every_row_is_read_once_and_the_list_ends(name: str, count: int) -> None
 
 
 @MANY
-def test_second_and_third_run_read_what_is_there_then(name: str) -> None:
+def test_second_and_third_run_read_the_current_list(name: str) -> None:
     mechanism = MECHANISMS[name]
     items = rows(25)
     with serving(mechanism, items) as server:
@@ -366,7 +366,7 @@ def test_empty_pages_without_an_end_are_an_error(new: Callable[[], Paginator]) -
     assert len(server.requests) == MAX_EMPTY_PAGES + 1
 
 
-def test_empty_page_ends_a_list_with_cursors_if_it_is_told_to() -> None:
+def test_empty_page_ends_a_list_with_cursors_if_declared() -> None:
     found, _ = ask(
         lambda turn: {"data": rows(3) if not turn else [], "cursors": {"next": f"{turn + 1}"}},
         CursorPaginator(stop_after_empty_page=True),
@@ -395,7 +395,7 @@ def test_link_that_comes_again_is_an_error(loop: int) -> None:
 
 
 @pytest.mark.parametrize("link", ["http://[::1", 7, ["/a"], {"href": 7}, "javascript:a", "ftp:a"])
-def test_link_that_is_no_url_is_an_error(link: Any) -> None:
+def test_link_that_is_not_a_url_is_an_error(link: Any) -> None:
     sentence, _ = refused(lambda _: {"data": rows(3), "next": link}, JSONLinkPaginator())
     assert "returned a next link that is not a URL" in sentence
 

@@ -216,7 +216,7 @@ def test_page_with_another_structure_is_not_read_raw(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("keys", [(), ("any",), ("thing",), ("missing",)])
-def test_page_with_keys_that_can_not_be_compared_is_not_read_raw(keys: tuple[str, ...]) -> None:
+def test_page_with_keys_that_cannot_be_compared_is_not_read_raw(keys: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=r"."):
         RawRecordReader(SCHEMA, keys)
 

@@ -111,7 +111,7 @@ def test_refusals_at_random_cost_no_more_than_a_short_wait(
     assert len(simulation._accepted) >= seconds / (0.2 / each + MEAN)
 
 
-def test_limit_that_shrinks_is_kept_as_refusals_at_random_are_told_from_it() -> None:
+def test_shrunken_limit_is_kept_despite_random_refusals() -> None:
     class Shrinking(Bucket):
         @override
         def take(self, now: float) -> bool:
@@ -133,9 +133,7 @@ def test_wrong_remaining_headers_are_detected(start: Start) -> None:
 
 @pytest.mark.parametrize("start", [FRESH, ALONE])
 @pytest.mark.parametrize("seconds", ["2", "600"])
-def test_nothing_left_is_false_where_requests_are_accepted_all_the_same(
-    seconds: str, start: Start
-) -> None:
+def test_wrong_report_that_nothing_is_left_is_ignored(seconds: str, start: Start) -> None:
     empty = Reports("", reset=lambda _: seconds, empty=True)
     case = Case("", lambda: Strays(0), empty, 60 + 2 * float(seconds))
     simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
