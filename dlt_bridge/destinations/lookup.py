@@ -153,7 +153,8 @@ def open_reader(request: LookupRequest) -> Iterator[TableReader | None]:
         yield _delta_reader(request) if stored else None
     else:
         with running.sql_client(stored) as client:
-            yield _sql_reader(client, request)
+            is_alchemy = destination_type() == "sqlalchemy"
+            yield (_sqlalchemy_reader if is_alchemy else _sql_reader)(client, request)
 
 
 def _is_emptied(table: str) -> bool:
@@ -226,6 +227,40 @@ def _sql_reader(client: Any, request: LookupRequest) -> TableReader | None:  # n
         lambda name: client.escape_column_name(name, quote=False) in columns
     )
     return (_DuckReader if destination_type() in DUCK else _SqlReader)(client, request, names)
+
+
+class _SqlAlchemyReader(TableReader):
+    """Reads rows through SQLAlchemy."""
+
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401
+        request: LookupRequest,
+        names: Mapping[str, str],
+        table: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(request, names)
+        self._client, self._table = client, table
+
+    @override
+    def _read(self, keys: pa.Table) -> Iterator[Sequence[Any]]:
+        from dlt_bridge.destinations.sqlalchemy_rows import stored_rows  # noqa: PLC0415
+
+        values = {self._names[name]: keys[name].unique().to_pylist() for name in keys.column_names}
+        names = list(self._names.values())
+        return stored_rows(self._client, self._table, names, values, FETCH_ROWS)
+
+
+def _sqlalchemy_reader(client: Any, request: LookupRequest) -> TableReader | None:  # noqa: ANN401
+    """Return a reader of a table through SQLAlchemy; None if there is no table."""
+    # It may be missing.
+    from dlt_bridge.destinations.sqlalchemy_rows import stored_table  # noqa: PLC0415
+
+    table = stored_table(client, request.table)
+    if table is None:
+        return None
+    names = request.present_columns(table.columns.__contains__)
+    return _SqlAlchemyReader(client, request, names, table)
 
 
 class _DeltaReader(TableReader):

@@ -51,6 +51,13 @@ class WholeNumber(TypeDecorator[Any]):
             return default
         return lambda value: int(value) if _is_whole(value) else default(value)
 
+    @override
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        if dialect.supports_native_decimal:
+            return super().result_processor(dialect, coltype)
+        # SQLAlchemy's own makes a double of an integer.
+        return lambda value: None if value is None else Decimal(str(value))
+
 
 def _is_whole(value: Any) -> bool:  # noqa: ANN401
     is_bigint = isinstance(value, Decimal) and abs(value) <= LARGEST_BIGINT

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import dlt
+import pytest
 from staging import schema
 
 from dlt_bridge import singer
@@ -73,3 +74,46 @@ def test_tables_of_others_stay_as_they_are(tmp_path: Path) -> None:
     pipeline.run(rows, table_name="own", columns={"x": {"data_type": "json"}})
     with closing(sqlite3.connect(tmp_path / "w__data.db")) as database:
         assert database.execute("select x from own").fetchall() == [('{"a": 1}',), (None,)]
+
+
+KEPT: dict[str, Any] = {
+    "n": {"type": "number"},
+    "big": {"type": "number", "multipleOf": 1},
+    "at": {"type": "string", "format": "date-time"},
+    "day": {"type": "string", "format": "date"},
+    "clock": {"type": "string", "format": "time"},
+    "yes": {"type": "boolean"},
+    "o": {"type": "object"},
+    "title": {"type": "string"},
+    "_sdc_deleted_at": {"type": "string", "format": "date-time"},
+}
+VALUES = {
+    "n": 0.1,
+    "big": 123456789012345679,
+    "at": "2026-01-31T10:00:00.5Z",
+    "day": "2026-01-31",
+    "clock": "10:00:00",
+    "yes": True,
+    "o": {"a": 1},
+}
+GONE = "2026-02-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("absent", ["null", "keep"])
+def test_rows_keep_the_values_that_a_record_lacks(tmp_path: Path, absent: Any) -> None:
+    def load(**record: Any) -> list[tuple[Any, ...]]:
+        lines = [schema("t", **KEPT), {"type": "RECORD", "stream": "t", "record": record}]
+        pipeline = dlt.pipeline(
+            "lite",
+            pipelines_dir=str(tmp_path),
+            destination=dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/w.db"),
+            dataset_name="data",
+        )
+        pipeline.run(singer(map(json.dumps, lines), absent=absent))
+        with closing(sqlite3.connect(tmp_path / "w__data.db")) as database:
+            query = f"select title, _sdc_deleted_at is null, {', '.join(VALUES)} from t"
+            return database.execute(query).fetchall()
+
+    ((_, _, *first),) = load(id=1, title="a", **VALUES)
+    assert load(id=1, title="b", _sdc_deleted_at=GONE) == [("b", 0, *first)]
+    assert load(id=1, _sdc_deleted_at=GONE) == [("b", 0, *first)]
