@@ -133,3 +133,18 @@ def test_completed_rows_equal_updated_dicts(
         for number, row in expected.items()
         if number in touched
     }
+
+
+@pytest.mark.parametrize("key", ["part", "is_complete"])
+def test_key_of_any_name(key: str) -> None:
+    schema = {"properties": {key: {"type": "integer"}, "a": TEXT, "b": TEXT}}
+    policy = KeepPolicy(live=True, deleted=True)
+    decoder = RecordDecoder(RecordSchema("s", columns(schema, (key,)), keep=policy))
+    completion = RowCompletion([key])
+    completion.add(
+        decoded(decoder, [f'{{"{key}": 1, "a": "x", "b": "y"}}', f'{{"{key}": 1, "a": "z"}}'])
+    )
+    rows = RowColumns([key], decoder.schema, {"a": ["a"], "b": ["b"]}, [])
+    (table,) = completion.tables(rows, None)
+    completion.close()
+    assert table.select([key, "a", "b"]).to_pylist() == [{key: 1, "a": "z", "b": "y"}]

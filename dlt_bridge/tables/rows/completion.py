@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 #: Keys that are looked up together: SQL Server takes 2,100 values in a query, others more.
 KEYS_TOGETHER = 2_000
 
-_PART, _IS_COMPLETE = "part", "is_complete"
+# Columns of the index of keys. No column of a table has a name with a null character.
+_PART, _IS_COMPLETE = "\0part", "\0is_complete"
 
 
 @dataclass(frozen=True, slots=True)
