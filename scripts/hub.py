@@ -52,7 +52,7 @@ class Plugin:
         return ROOT / "hub" / self.kind / self.name / f"{VARIANT}.yml"
 
 
-#: The platforms but the first, which is no vendor's.
+#: The platforms, except the vendor-neutral messages API, which is the first.
 VENDORS = ", ".join(platform.title for platform in BUILT_IN[1:])
 
 PLUGINS = (

@@ -1,4 +1,4 @@
-"""Check the English of the documentation, of comments, docstrings and messages.
+"""Check the English of the documentation, of comments, docstrings, messages and test names.
 
 `make check` runs it on the whole repository; `scripts/prose.py FILE ...` on single files.
 proselint has general rules, and prose_rules.py those of this project.
@@ -108,13 +108,15 @@ def is_prose(literal: str) -> bool:
 
 
 def python_prose(text: str) -> str:
-    """Return the comments, docstrings and messages of a module, at their lines."""
+    """Return the comments, docstrings, messages and test names of a module, at their lines."""
     lines = [""] * (text.count("\n") + 2)
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             words = token.string.lstrip("#: ")
         elif token.type == tokenize.STRING and is_prose(token.string):
             words = _MARKS.sub("", _FILLED.sub(blank, token.string))
+        elif token.type == tokenize.NAME and token.string.startswith("test_"):
+            words = token.string.removeprefix("test_").replace("_", " ")
         else:
             continue
         for number, part in enumerate(words.split("\n"), token.start[0]):

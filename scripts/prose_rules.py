@@ -75,5 +75,13 @@ RULES = (
     Rule(r"\bto be rid of\b", "to remove", "A way to be rid of them."),
     Rule(r"\b(begins?|began) to\b", "the verb alone", "It begins to read."),
     Rule(r"\bthe like\b", "name the others", "The disk is full, or the like."),
+    Rule(r"\ball the same\b", "anyway, or equal", "It is read all the same."),
+    Rule(r"\b[Ww]hoever\b(?![^.\n]*\?)", "anyone who, or the person", "Read by whoever asks."),
+    Rule(r"\bbrothers?\b", "name the other", "As its brothers do."),
+    Rule(
+        r"\b(?<![Tt]here )(is|are) no (?!longer\b|more\b|less\b|later\b)[a-z]+(?! more)",
+        "is not a ...",
+        "A key that is no text.",
+    ),
     Rule(r"\bmakes? an? error of\b", "treats as an error", "It makes an error of it."),
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from prose import comments, findings, markdown_prose, python_prose
+from prose import EXEMPT, ROOT, comments, files, findings, markdown_prose, python_prose
 from prose_rules import RULES, Rule
+
+PACKAGES = {"benchmarks", "dlt_bridge", "scripts", "tap_chat", "tests"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.pattern)
@@ -37,6 +39,20 @@ def test_comments_docstrings_and_messages_of_a_module_are_prose() -> None:
 
 def test_names_and_keys_of_a_module_are_not_prose() -> None:
     assert not python_prose('anew = {"anew": anews["read_anew"]}').strip()
+
+
+def test_names_of_tests_are_prose() -> None:
+    module = "def test_table_is_made_anew() -> None: ..."
+    assert [finding.words for finding in findings("module.py", python_prose(module))] == ["anew"]
+
+
+def test_parts_of_accented_words_are_not_words() -> None:
+    assert list(findings("module.py", python_prose('"""Read a chaîne simple."""'))) == []
+
+
+def test_every_module_is_checked() -> None:
+    modules = {path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] in PACKAGES}
+    assert modules - files() == EXEMPT
 
 
 def test_comments_of_other_files_are_prose() -> None:

@@ -1,4 +1,4 @@
-"""The names of columns and properties that describe a record and are no part of its data."""
+"""The names of columns and properties that describe a record and are not part of its data."""
 
 #: The column with the position of a record in the run. The last version of a key has the greatest
 #: value.

@@ -68,7 +68,7 @@ class RecordColumn:
     def __init__(self, columns: Sequence[Column], declared: Collection[str]) -> None:
         names = [column.name for column in columns if column.name != RECORD_COLUMN]
         self._names = {name: json.dumps(name).encode() for name in names}
-        # A key that is no string becomes its JSON text.
+        # A key that is not a string becomes its JSON text.
         self._as_text = set(names) - set(declared)
 
     def add_to(self, lines: bytes) -> bytes:

@@ -237,7 +237,7 @@ def wider_types(
     """Yield types that may hold numbers that the declared type does not hold.
 
     Args:
-        declared: The declared type; None if it is no number.
+        declared: The declared type; None if it is not a number.
         numbers: The texts of the numbers, which may be JSON strings.
         key: Whether the column is part of the key.
     """

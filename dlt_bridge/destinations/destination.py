@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Seconds between checkpoints, by default. Each package takes about a second, even a small one.
 CHECKPOINT_SECONDS = 120.0
-#: The name of the resource that reads the tap. It is no stream.
+#: The name of the resource that reads the tap, which is not a stream.
 DRIVER = "_singer"
 
 # Databases that are based on PostgreSQL: they store no NUL, and refuse it in JSON.

@@ -113,7 +113,7 @@ def decode_message(line: bytes, number: int) -> Message | OtherMessage:
         The message; an `OtherMessage` can be skipped.
 
     Raises:
-        MessageError: It is no message. The error names its number and shows none of its text.
+        MessageError: The line is not a message. The error names its number, but not its text.
     """
     problem: Exception
     try:

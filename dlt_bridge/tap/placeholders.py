@@ -17,7 +17,7 @@ _ESCAPE = re.compile(
 _NON_FINITE = re.compile(rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|(-?Infinity|NaN)')
 #: What Python writes for doubles that are not finite.
 NON_FINITE = frozenset({b"NaN", b"Infinity", b"-Infinity"})
-#: Code points that are no characters (Unicode 23.7). The first that a text lacks is used in it.
+#: Code points that are not characters (Unicode 23.7). The first that a text lacks is used in it.
 PLACEHOLDERS = range(0xFDD0, 0xFDF0)
 
 

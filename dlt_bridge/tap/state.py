@@ -24,7 +24,7 @@ def split(
 
     Args:
         value: The value of the STATE message.
-        owner: Returns the stream that a key of `bookmarks` belongs to; None if it is no single one.
+        owner: Returns the stream that a key of `bookmarks` belongs to, or None if it is unclear.
 
     Returns:
         The bookmarks of each stream by their keys, and the rest of the value. A value without an

@@ -33,7 +33,7 @@ def from_environment(
         The settings whose variables are set and not empty; sections as objects.
 
     Raises:
-        ConfigValidationError: The setting is no text, and its variable is not valid JSON.
+        ConfigValidationError: The setting is not a text, and its variable is not valid JSON.
     """
     found: dict[str, Any] = {}
     for name, setting in schema["properties"].items():

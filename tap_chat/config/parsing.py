@@ -88,7 +88,7 @@ def parse_datetime(name: str, value: str | UnsetType) -> datetime | None:
         value: ISO 8601, in UTC if it has no offset; or unset.
 
     Raises:
-        ConfigValidationError: It is no time, or before the year 1900.
+        ConfigValidationError: The text is not a time, or is before the year 1900.
     """
     if value is UNSET:
         return None

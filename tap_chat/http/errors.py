@@ -16,7 +16,7 @@ class RequestError(Exception):
 
 
 class RefusedError(Exception):
-    """A request was over the server's rate limit. That is no failure: it is sent again.
+    """A request was over the server's rate limit. This is not a failure: the request is sent again.
 
     Args:
         sentence: As for `RequestError`.

@@ -72,7 +72,7 @@ class ReusableConnection(HTTPConnection):
 
     def fail(self) -> None:
         """Take note of a failure: the other open connections may have failed, too."""
-        # Once for all that were open then. Those that were opened since are no worse for it.
+        # Close all connections that were open then, once. Later ones may be alive.
         if self.opened >= self.void_until:
             type(self).void_until = time.monotonic()
 

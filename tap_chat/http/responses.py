@@ -105,7 +105,7 @@ def _decode(body: Body) -> Any:  # noqa: ANN401
 
 def is_html(body: Body) -> bool:
     """Return whether a body is a web page, as portals and proxies send with a status of 200."""
-    # The Content-Type is no help: some servers send JSON as text/html.
+    # The Content-Type does not help: some servers send JSON as text/html.
     return body[:64].lstrip().startswith(b"<")
 
 

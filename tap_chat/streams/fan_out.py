@@ -241,7 +241,7 @@ class FanOut:
     def _deliver(
         self, task: Task, result: Fetched[Any] | Exception | None, plans: list[ReadPlan[Any]]
     ) -> None:
-        """Hand the result of a step to the reader. Whoever delivers claims the next task."""
+        """Hand the result of a step to the reader. The same worker claims the next task."""
         self._fetching -= 1
         position = task.next_position
         task.steps_fetched += 1

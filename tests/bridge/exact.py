@@ -72,7 +72,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class NoNumber:
-    """What Python writes for a double that is no number."""
+    """What Python writes for a double that is not a number."""
 
     text: str
 
@@ -151,7 +151,7 @@ def types(schema: Mapping[str, Any], keys: Collection[str] = ()) -> dict[str, Ty
     """Return the types of the columns of a JSON Schema; None for what can only be null."""
     properties = schema["properties"]
     found = {name: type_of(part, schema) for name, part in properties.items()}
-    # Ids are often declared as numbers, and then they are no doubles.
+    # Ids are often declared as numbers, but must not be read as doubles.
     ids = {name for name in keys if found[name] == Type("double")}
     return found | dict.fromkeys(ids, Type("decimal", WIDE_SCALE))
 

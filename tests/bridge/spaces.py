@@ -240,7 +240,7 @@ def written(draw: st.DrawFn, name: str) -> str:
 
 
 def moderate(text: str) -> bool:
-    """Return whether a text is no number, or one with no more digits than a decimal has."""
+    """Return whether a text is not a number, or has at most the digits of a decimal."""
     try:
         number = Decimal(text.strip('"'))
     except InvalidOperation:

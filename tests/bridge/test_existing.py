@@ -404,7 +404,7 @@ def test_leftovers_with_loaded_rows_are_kept(tmp_path: Path, into: Database) -> 
     assert look(into, "id") == [(1,)]
 
 
-def test_temporary_refusal_is_no_reason_to_give_up() -> None:
+def test_temporary_refusal_is_retried() -> None:
     assert is_understood(duckdb.TransactionException("TransactionContext Error: Conflict on t!"))
     assert not is_understood(
         duckdb.ConversionException(f"Conversion Error: Could not cast {SECRET}")

@@ -335,7 +335,7 @@ def test_single_name_is_not_read_as_letters(stage: Stage) -> None:
             singer(tap, select="ab")
 
 
-def test_brackets_in_the_name_of_a_stream_are_no_pattern() -> None:
+def test_brackets_in_the_name_of_a_stream_are_not_a_pattern() -> None:
     catalog = {"streams": [entry("a[1]", "INCREMENTAL"), entry("a1", "INCREMENTAL")]}
     assert set(singer(TEXTS, catalog=catalog, select=["a[1]"]).selected_resources) == {"a[1]"}
     assert set(singer(TEXTS, catalog=catalog, select=["a[*"]).selected_resources) == {"a[1]"}

@@ -192,7 +192,7 @@ def test_unselected_stream_is_not_asked_for_and_not_loaded(stage: Stage) -> None
     assert selected == {"a": False, "b": True}
 
 
-def test_json_columns_are_no_reason_to_warn(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_json_columns_cause_no_warning(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.load([schema(v={"type": "object"}), record(id=1, v={"x": 1})])
     assert stage.rows("select v::varchar from data.a") == [('{"x": 1}',)]
     assert [line for line in caplog.messages if "hints" in line] == []

@@ -147,7 +147,7 @@ def test_pipeline_keeps_the_names_that_it_began_with(stage: Stage) -> None:
         (2, "y", "1", "z"),
     ]
     assert stage.into.columns("a") == {"id", "gr_e", "n", "l_nge"}
-    # What becomes of objects can be changed, all the same.
+    # The way in which objects are loaded can be changed anyway.
     stage.streams["b"] = "INCREMENTAL"
     rows = [schema("b", m={"type": "array"}), record("b", id=2, m=[{"é": 1}])]
     stage.load(rows, options={"nested": "tables"})

@@ -119,7 +119,7 @@ def test_each_checkpoint_writes_its_state(target: Target) -> None:
 
 
 def test_state_is_written_only_after_its_rows_are_committed(target: Target) -> None:
-    """Whoever reads a STATE finds its rows: the target waits for more lines then."""
+    """The reader of a STATE finds its rows: the target waits for more lines then."""
     with subprocess.Popen(
         target.command(checkpoint_every=0), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

@@ -200,7 +200,7 @@ def test_array_in_parts_is_what_python_reads_or_refused(body: bytes, size: int, 
 
 @pytest.mark.parametrize("depth", [100, 900, 1_000, 5_000, 100_000])
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'["\\ud83d",'])
-def test_depth_is_no_other_error(depth: int, opening: bytes) -> None:
+def test_depth_is_always_the_same_error(depth: int, opening: bytes) -> None:
     closing = b"}" if opening[:1] == b"{" else b"]"
     deep = opening * depth + b"1" + closing * depth
     for body in (deep, b'{"data":[{"id":"1","any":' + deep + b"}]}"):

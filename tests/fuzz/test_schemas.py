@@ -240,7 +240,7 @@ def raised(error: BaseException) -> NoReturn:
 @pytest.mark.parametrize(
     ("name", "words"), [("", "empty"), (" ", "empty"), ("x" * 300, ""), ("é" * 300, "")]
 )
-def test_stream_that_can_not_name_a_table_is_a_sentence(
+def test_stream_without_a_valid_table_name_is_one_error(
     tmp_path: Path, name: str, words: str
 ) -> None:
     lines = [

@@ -24,7 +24,7 @@ def differences(keys: Sequence[str], truth: list[Row], held: list[Row]) -> list[
         held: The rows of the loader.
     """
     expected, found = by_key(keys, truth), by_key(keys, held)
-    assert len(expected) == len(truth), "the keys of the source are no keys"
+    assert len(expected) == len(truth), "the keys of the source are not unique"
     told = [f"{len(held)} rows, not {len(truth)}"] if len(held) != len(truth) else []
     told += [f"{key} is missing" for key in expected.keys() - found.keys()]
     told += [f"{key} is too many" for key in found.keys() - expected.keys()]

@@ -225,7 +225,7 @@ class AtOnce(Base):
         self.at_once = count
         self._flying = 0
 
-    def take(self, now: float) -> bool:  # noqa: ARG002 - like its brothers
+    def take(self, now: float) -> bool:  # noqa: ARG002 - the protocol has it
         accepted = self._flying < self.count
         self._flying += accepted
         return accepted
@@ -237,7 +237,7 @@ class AtOnce(Base):
     def opens(self, now: float) -> float:
         return now if self._flying < self.count else FAR
 
-    def left(self, now: float) -> tuple[int, float]:  # noqa: ARG002 - like its brothers
+    def left(self, now: float) -> tuple[int, float]:  # noqa: ARG002 - the protocol has it
         return self.count - self._flying, 0.0
 
 
@@ -256,13 +256,13 @@ class Strays(Base):
         self._part = part
         self._random = random.Random(1)
 
-    def take(self, now: float) -> bool:  # noqa: ARG002 - like its brothers
+    def take(self, now: float) -> bool:  # noqa: ARG002 - the protocol has it
         return self._random.random() >= self._part
 
     def opens(self, now: float) -> float:
         return now
 
-    def left(self, now: float) -> tuple[int, float]:  # noqa: ARG002 - like its brothers
+    def left(self, now: float) -> tuple[int, float]:  # noqa: ARG002 - the protocol has it
         return 1000, 1.0
 
 

@@ -75,7 +75,7 @@ def test_days_may_be_named(sandbox: Sandbox) -> None:
     assert ids(named) == ids(window(sandbox, OCTOBER, NOVEMBER))
 
 
-def test_answer_has_no_order(sandbox: Sandbox) -> None:
+def test_response_has_no_order(sandbox: Sandbox) -> None:
     rows = window(sandbox, OCTOBER, NOVEMBER)
     assert rows == window(sandbox, OCTOBER, NOVEMBER)
     for field in ("id", "created_at", "updated_at"):
@@ -129,7 +129,7 @@ def test_wrong_windows_are_refused(sandbox: Sandbox, params: dict[str, Any], sta
     assert export(sandbox, **params).status_code == status
 
 
-def test_token_may_stand_in_a_basic_pair_and_must_be_right(sandbox: Sandbox) -> None:
+def test_token_may_be_half_of_a_basic_pair_and_must_be_right(sandbox: Sandbox) -> None:
     url = f"{sandbox.url}/v1/conversation_export"
     params = {"updated_after": OCTOBER, "updated_before": NOVEMBER}
     for pair, status in ((("bearer", API_KEY), 200), (("bearer", "x"), 401), (None, 401)):
@@ -145,7 +145,7 @@ def test_dixa_has_a_rate_limit_of_its_own() -> None:
         assert other.status_code == 200
 
 
-def test_answer_with_too_many_rows_breaks_off(sandbox: Sandbox) -> None:
+def test_response_with_too_many_rows_breaks_off(sandbox: Sandbox) -> None:
     sandbox.options.dixa_max_rows = 40
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         window(sandbox, OCTOBER, NOVEMBER)

@@ -101,7 +101,7 @@ def test_messages_enter_at_both_ends(sandbox: Sandbox) -> None:
     assert ids(sandbox, 102) == ["m-000000100"]
 
 
-def test_offset_that_is_ignored_while_something_comes_brings_new_pages_for_ever(
+def test_ignored_offset_of_a_growing_list_brings_new_pages_forever(
     sandbox: Sandbox,
 ) -> None:
     sandbox.options.drifts = [Drift(kind="insert", of="messages", times=None)]

@@ -240,7 +240,7 @@ def test_page_size_can_be_smaller(sandbox: Sandbox) -> None:
     assert (len(first["chats"]), first["pages"]) == (7, 100)
 
 
-def test_chats_that_end_meanwhile_shift_the_pages(sandbox: Sandbox) -> None:
+def test_chats_that_end_during_a_reading_shift_the_pages(sandbox: Sandbox) -> None:
     before = page(sandbox)["chats"]
     sandbox.options.drifts = [Drift(kind="insert", of="chats", after=2, every=2, times=None)]
     pages = [page(sandbox, page=number) for number in (1, 2, 3)]

@@ -191,7 +191,7 @@ def test_every_option_is_a_flag_and_on_the_page() -> None:
     flags = {flag for parameter in main.params for flag in parameter.opts}
     page = (ROOT / "docs" / "sandbox.md").read_text()
     lists = {"limits": "limit", "faults": "fault", "drifts": "drift"}
-    # What has happened is no setting.
+    # The changes that have happened are not an option.
     names = World.names() - {"changes"} | vars(Options()).keys()
     for name in names:
         flag = f"--{lists.get(name, name).replace('_', '-')}"

@@ -184,7 +184,7 @@ def small_config(api: Server) -> dict[str, Any]:
 
 @pytest.mark.parametrize("given", [0, 1])
 def test_extreme_number_of_pages_ends(tap: Runner, given: int) -> None:
-    """The pages are empty, or all the same."""
+    """The pages are empty, or identical."""
     chats = [{"id": "K1"}] * given
     with Server(lambda _: {"chats": chats, "total": given, "pages": 10**12}) as api:
         run = tap(small_config(api))

@@ -85,7 +85,7 @@ def test_bodies_leave_no_holes_in_the_heap() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak")
-def test_small_response_with_very_many_values_is_refused_without_memory(tap: Runner) -> None:
+def test_small_response_with_millions_of_values_is_refused_without_memory(tap: Runner) -> None:
     """The response has 80 kB, or 80 MiB decompressed, or 2 GiB as objects."""
     body = gzip.compress(b'{"data":[' + b"{}," * (80 * 1024 * 1024 // 3) + b"{}]}", 1)
     headers = {"Content-Encoding": "gzip"}

@@ -445,7 +445,7 @@ def test_link_in_a_header_is_found_as_the_standard_has_it(header: str, link: str
     assert HeaderLinkPaginator().find_link(page) == link
 
 
-def test_links_may_stand_in_several_headers() -> None:
+def test_links_may_be_in_several_headers() -> None:
     def answer(turn: int) -> Response:
         response = respond({"data": [{"id": f"{turn}"}]}, link='<?a=b>; rel="first"')
         if not turn:

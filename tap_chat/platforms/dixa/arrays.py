@@ -25,7 +25,7 @@ TRIES = 16
 
 
 class NoArrayError(Exception):
-    """The body is no array, or none of its items ends in what was read."""
+    """The body is not an array, or no item of it is complete so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def whole(body: bytes | bytearray) -> Part:
     Raises:
         UnicodeDecodeError: The body is no UTF-8.
         msgspec.ValidationError: It is whole JSON, but no array.
-        msgspec.DecodeError: It is no whole JSON, or msgspec does not read it.
+        msgspec.DecodeError: The body is not complete JSON, or msgspec does not read it.
     """
     if not body.isascii():
         str(body, "utf-8")  # msgspec does not check what it skips

@@ -232,7 +232,7 @@ def read_items(response: Response) -> Any:  # noqa: ANN401
 
     Returns:
         The items of an array; the response, if its body is the beginning of a larger one; or the
-        decoded value, if it is no array.
+        decoded value, if it is not an array.
 
     Raises:
         ValueError: The body is not whole.

@@ -1,8 +1,8 @@
 """How a run resumes an interrupted pass over all users, without an entry for each in the STATE.
 
-A pass reads the users in the order of a digest of their ids. So one digest tells how far a pass has
-come, whoever is deleted, added or moved in the list since. A user who is added behind that position
-is read by the next pass, which asks for everything since this one began.
+A pass reads the users in the order of a digest of their ids. So one digest records how far a pass
+has come, even if users are deleted, added or moved in the list since. A user who is added behind
+that position is read by the next pass, which asks for everything since this one began.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class WindowResult:
 
     @property
     def lacks_many(self) -> bool:
-        """Whether LiveChat counts so many more chats that it is no accident."""
+        """Whether LiveChat counts so many more chats that this can't be chance."""
         return self.first_page.total - self.chats >= max(MANY_ABSENT, self.chats)
 
     @property

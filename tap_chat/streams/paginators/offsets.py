@@ -301,7 +301,7 @@ class OffsetPaginator(Paginator):
         # If a server returns one row at a time, the known row would be all.
         is_overlap = is_overlap and self._overlaps is not False and self._size.largest > 1
         self._offset = self._next - is_overlap
-        # A known row that is missing twice is no end, and the next error says what is wrong.
+        # If a known row is missing twice, the list has not ended: the next error says why.
         is_error = self._has_missed and self._overlaps
         self.missing = BEYOND_END - {404} if is_error else BEYOND_END
 

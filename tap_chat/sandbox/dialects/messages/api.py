@@ -41,7 +41,7 @@ def messages(
         offset = max(len(rows) - 1, 0) // size * size
     elif offset >= len(rows) and options.messages_end != "empty":
         return END[options.messages_end]()
-    # What is hidden has its place in the page all the same.
+    # Hidden rows take their place in a page, too.
     page = [row for row in rows[offset : offset + size] if is_shown(row["id"], account.hidden)]
     total = {"total": len(rows)} if options.messages_total else {}
     return json_response({"data": fault.spoil_records(page) if fault else page, **total})
