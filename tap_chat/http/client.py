@@ -245,7 +245,7 @@ class Client:
         if status in missing:
             if status == HTTPStatus.NOT_FOUND and not self._is_api_error(response.body):
                 sentence = self.sentence(request, "returned 404 Not Found, but not as the API does")
-                raise TransientError(sentence)
+                raise TransientError(sentence, self.remedies.check_address_at_last)
             # A web page is not the API's, and says nothing about what exists there.
             if not responses.is_html(response.body):
                 raise MissingError(status, f"returned {failures.describe_status(status)}")

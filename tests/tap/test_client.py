@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 import pytest
 from serving import Server
 from singer_sdk.authenticators import APIKeyAuthenticator
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from typing_extensions import override
 
 from tap_chat.http.client import Client
@@ -133,6 +133,16 @@ def test_read_function_gets_the_headers_of_the_response() -> None:
         response = client(api.url).send(Request(api.url), whole)
     assert response.headers["link"] == "<x>; rel=next"
     assert (response.status, bytes(response.body), response.rest) == (200, b"[]", None)
+
+
+def test_404_that_is_not_that_of_the_api_ends_with_what_to_check() -> None:
+    with (
+        Server(lambda _: PlainTextResponse("no backend", 404)) as api,
+        pytest.raises(RequestError) as end,
+    ):
+        client(api.url, is_api_error=lambda _: False).send(Request(api.url), whole, missing={404})
+    assert "returned 404 Not Found, but not as the API does" in str(end.value)
+    assert REMEDIES.address in str(end.value)
 
 
 def test_expected_status_is_a_missing_error() -> None:
