@@ -92,13 +92,13 @@ def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[st
     Raises:
         BridgeError: A platform or a setting is not known, or a setting is missing or wrong.
     """
-    known = [platform.name for platform in PLATFORMS]
-    if not platforms or not set(platforms) <= set(known):
-        raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(known)}.")
+    platform_names = [platform.name for platform in PLATFORMS]
+    if not platforms or not set(platforms) <= set(platform_names):
+        raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(platform_names)}.")
     schema = {
         name: setting
         for name, setting in json_schema(Config)["properties"].items()
-        if name in platforms or name not in known
+        if name in platforms or name not in platform_names
     }
     try:
         config = _configured(schema, SECTION)
@@ -143,7 +143,8 @@ def _configured(schema: Mapping[str, Any], section: str) -> dict[str, Any]:
     for name, setting in schema.items():
         key = f"{section}.{name}"
         if "properties" in setting:
-            # tap-chat refuses misspelled settings; only files tell that there are any.
+            # Only files can be listed: their misspelled settings are passed on, so that tap-chat
+            # refuses them.
             config[name] = _in_files(key) | _configured(setting["properties"], key)
         elif (value := _value(key, setting)) is not None:
             config[name] = value

@@ -1,7 +1,7 @@
-"""The errors of the bridge. Their texts are sentences that say what to do."""
+"""The errors of the bridge. Their texts say what happened and what to do."""
 
-#: How to read a stream again, into a new table.
-ANEW = (
+#: The remedy: how to read a stream from its start, into a new table.
+RELOAD = (
     "name it in the setting `refresh` of target-dlt, in --full-refresh of `dlt singer run`, or load"
     ' it alone with refresh="drop_resources" in Python.'
 )

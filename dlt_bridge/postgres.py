@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dlt.common.destination.typing import PreparedTableSchema
 
 #: Bytes to read from a file at a time.
-BLOCK = 1024 * 1024
+READ_BYTES = 1024 * 1024
 
 
 class CopyJob(PostgresCsvCopyJob):
@@ -47,7 +47,7 @@ class CopyJob(PostgresCsvCopyJob):
                     f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV, NULL '',"
                     f" DELIMITER '{form.delimiter}', ENCODING '{form.encoding}')",
                     file,
-                    size=BLOCK,
+                    size=READ_BYTES,
                 )
 
 

@@ -128,7 +128,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     if config and not command:
         raise BridgeError("Lines take no config: the tap that wrote them had one.")
     given = {
-        # With lines, it is not looked up.
+        # Lines have no config, so it is not looked up for them.
         "config": None if config is None and command else dict(config or {}),
         "select": checked_selection(select),
         "nested": nested,

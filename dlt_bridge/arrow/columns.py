@@ -19,7 +19,7 @@ class Column:
     """One property of a stream, as a column.
 
     Attributes:
-        name: The name from which dlt makes the name of the column; mostly that of the property.
+        name: The name that dlt normalizes to the name of the column; mostly that of the property.
         type: Its type; None if the property can only be null, and so has no column.
         key: Whether it is part of the key, and never null.
         required: Whether each record must have it.

@@ -230,12 +230,12 @@ class RecordDecoder:
         try:
             return {column.name: native.array(texts)}
         except CONVERSION_ERRORS:
-            held = [native.holds(text) for text in texts]
-        inside = [text if fits else b"null" for text, fits in zip(texts, held, strict=True)]
-        beside = [b"null" if fits else text for text, fits in zip(texts, held, strict=True)]
+            fitting = [native.holds(text) for text in texts]
+        in_column = [text if fits else b"null" for text, fits in zip(texts, fitting, strict=True)]
+        in_variant = [b"null" if fits else text for text, fits in zip(texts, fitting, strict=True)]
         return {
-            column.name: native.array(inside),
-            **self._fitted_arrays(column, None, beside, lines),
+            column.name: native.array(in_column),
+            **self._fitted_arrays(column, None, in_variant, lines),
         }
 
     def _refuse_property(self, column: Column, variant: str) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dlt_bridge.arrow.columns import Column
     from dlt_bridge.arrow.limits import Limits
 
-#: The least number of values of which none fits the declared type: fewer may be odd by chance.
-ENOUGH = 10
+#: How many values must fail to fit the declared type: fewer may be exceptions.
+MIN_VALUES = 10
 _TIMES = frozenset({"timestamp", "date", "time"})
 
 
@@ -47,7 +47,7 @@ def infer_type(
         if not all(_held(column, declared, numbers, limits)):
             return _number_type(column, declared, numbers, limits)
     # A key has no variants, so each value must fit.
-    if any(held) or len(values) < (1 if column.key else ENOUGH):
+    if any(held) or len(values) < (1 if column.key else MIN_VALUES):
         return None
     return _other_type(column, declared, values, numbers, limits)
 
@@ -96,6 +96,6 @@ def _first_holding(
 def _held(
     column: Column, column_type: ColumnType | None, values: Sequence[bytes], limits: Limits
 ) -> list[bool]:
-    """Return of each value whether a column of a type holds it."""
+    """Return whether a column of a type holds each value."""
     fitted = fit_column(column, column_type, values, {}, limits)
     return [value is not None for value in fitted.values]

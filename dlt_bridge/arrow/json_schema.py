@@ -1,4 +1,4 @@
-"""What a JSON Schema says of properties, read without failing whatever it is."""
+"""Reads the properties of a JSON Schema. Invalid parts of it are ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Parts of a schema that are deeper, or beyond so many, are ignored.
+#: The most levels and the most parts of a schema that are read. Further ones are ignored.
 MAX_DEPTH = 60
 MAX_PARTS = 10_000
 
@@ -47,13 +47,13 @@ def record_parts(resolver: Resolver, schema: Any, depth: int = 0) -> Iterator[Re
 
 
 def type_names(prop: Any) -> frozenset[str]:  # noqa: ANN401
-    """Return the values of `type`; empty if it says none."""
+    """Return the values of `type`; empty if there are none."""
     names = prop.get("type") if isinstance(prop, dict) else None
     return frozenset(map(str, names if isinstance(names, list) else [names] if names else []))
 
 
 def options_of(prop: Mapping[str, Any]) -> list[Any]:
-    """Return the schemas of which a property has one; those of `allOf` as one."""
+    """Return the alternative schemas of a property; the schemas of `allOf` as a single one."""
     for keyword in ("anyOf", "oneOf", "allOf"):
         options = prop.get(keyword)
         if isinstance(options, list) and options:
@@ -83,9 +83,9 @@ def number_of(prop: Mapping[str, Any], keyword: str) -> Decimal:
 class Resolver:
     """Replaces references (`#/...`) by what they point to, in the schema of one property.
 
-    A reference that points to itself, or out of the schema, allows all values. So does a part that
-    is too deep, or one too many: references to references can make a few lines more than any memory
-    holds.
+    A reference that points to itself, or out of the schema, allows all values. So does a part
+    beyond `MAX_DEPTH` or `MAX_PARTS`: with references to references, a few lines can describe more
+    parts than fit into memory.
 
     Args:
         root: The whole schema.
@@ -113,8 +113,8 @@ class Resolver:
         if not isinstance(pointer, str):
             return {name: self.resolved(part, within, depth + 1) for name, part in value.items()}
         target = {} if pointer in within else self._follow(pointer)
-        beside = {name: part for name, part in value.items() if name != "$ref"}
-        whole = {**target, **beside} if isinstance(target, dict) else target
+        siblings = {name: part for name, part in value.items() if name != "$ref"}
+        whole = {**target, **siblings} if isinstance(target, dict) else target
         return self.resolved(whole, (*within, pointer), depth + 1)
 
     def target(self, value: Any) -> Any:  # noqa: ANN401
@@ -125,8 +125,8 @@ class Resolver:
                 return {}
             seen.add(pointer)
             target = self._follow(pointer)
-            beside = {name: part for name, part in value.items() if name != "$ref"}
-            value = {**target, **beside} if isinstance(target, dict) else target
+            siblings = {name: part for name, part in value.items() if name != "$ref"}
+            value = {**target, **siblings} if isinstance(target, dict) else target
         return value
 
     def _follow(self, pointer: str) -> Any:  # noqa: ANN401

@@ -79,7 +79,7 @@ def missing_column(
 
 
 def _is_deleted(arrays: Mapping[str, pa.Array], count: int) -> pa.Array:
-    """Return of each row whether it is marked as deleted; a mark may be in a variant."""
+    """Return whether each row is marked as deleted; the time of deletion may be in a variant."""
     prefix = variant_name(DELETED, "")
     marks = [name for name in arrays if name == DELETED or name.startswith(prefix)]
     return _any(count, (pc.is_valid(arrays[name]) for name in marks))

@@ -1,4 +1,4 @@
-"""What is declared of the records of a stream, and what their decoding has shown."""
+"""How the records of a stream are decoded, and what was observed in them."""
 
 from __future__ import annotations
 

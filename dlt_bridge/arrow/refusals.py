@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.arrow.values import NULL
 from dlt_bridge.arrow.variants import fit_column
-from dlt_bridge.errors import ANEW, MessageError
+from dlt_bridge.errors import RELOAD, MessageError
 from dlt_bridge.tap.placeholders import NON_FINITE
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: What to do about a key that does not fit its column.
 OTHER_KEY = (
-    f" If the key has another type now, read the stream from its start, into a new table: {ANEW}"
+    f" If the key has another type now, read the stream from its start, into a new table: {RELOAD}"
     " If the table"
     " is of another tap, give each tap its own dataset, and its own pipeline_name."
 )

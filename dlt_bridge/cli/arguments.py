@@ -42,7 +42,7 @@ def _seconds(text: str) -> float:
 
 
 def _several(metavar: str, help_text: str, **options: object) -> dict[str, Any]:
-    """Return the options of an argument that takes several words, and may be repeated."""
+    """Return the options of an argument that takes several words and may be repeated."""
     return {"metavar": metavar, "nargs": "+", "action": "extend", "help": help_text, **options}
 
 
@@ -70,8 +70,8 @@ PIPELINE: Arguments = {
         "help": "a dlt destination: duckdb (default), postgres, ...",
     },
     "--credentials": {
-        "help": "a path, a URL or a JSON object. Better keep passwords in secrets.toml, or in"
-        " DESTINATION__<NAME>__CREDENTIALS",
+        "help": "a path, a URL or a JSON object. It is safer to keep passwords in secrets.toml, or"
+        " in DESTINATION__<NAME>__CREDENTIALS",
     },
     "--dataset": {"help": "the dataset, or schema: <pipeline>_dataset by default"},
     "--pipeline": {
@@ -93,7 +93,7 @@ LOADING: Arguments = {
     },
     "--renamed": {
         "action": "store_true",
-        "help": "the tap's messages name streams differently than its catalog (as stream maps do)",
+        "help": "the tap's messages use other stream names than its catalog, as with stream maps",
     },
     "--select": _several(
         "STREAM", "streams to load; * and ? stand for any characters. By default, all"
@@ -181,9 +181,12 @@ STATE_ACTIONS: Arguments = {
     "--set": {
         "metavar": "FILE",
         "dest": "new",
-        "help": "begin from this state.json in the next run",
+        "help": "continue from this state.json in the next run",
     },
-    "--clear": {"action": "store_true", "help": "begin from the start in the next run; rows stay"},
+    "--clear": {
+        "action": "store_true",
+        "help": "read everything from the start in the next run; rows stay",
+    },
 }
 INIT: Arguments = {
     "tap": {"metavar": "TAP", "help": "name or path of the tap's executable"},
@@ -217,10 +220,10 @@ class SingerCommand(SupportsCliCommand):
         reading = [
             add("discover", "shows the streams of a tap", DISCOVER),
             add("run", "loads a tap", RUN),
-            add("state", "shows, takes or sets the bookmarks of a tap", STATE),
+            add("state", "shows, sets or clears the bookmarks of a tap", STATE),
         ]
         for action in reading:
-            # Instead of a list of all options, before each error.
+            # Otherwise each error starts with a list of all options.
             action.usage = f"{action.prog} TAP [options]"
         change = reading[-1].add_mutually_exclusive_group()
         for argument, options in STATE_ACTIONS.items():

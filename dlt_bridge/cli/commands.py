@@ -145,17 +145,17 @@ def state(args: Namespace) -> None:
         _say(f"The next run of {source} {begins}.")
         return
     pipeline.sync_destination()
-    kept = state_store.saved_state(current_state(pipeline), source)
-    if not kept:
+    saved = state_store.saved_state(current_state(pipeline), source)
+    if not saved:
         raise BridgeError(f"There is no state of {source} in {location}.")
     if args.json:
-        _write(kept)
+        _write(saved)
         return
     table = Table("stream", "bookmark")
-    bookmarks = kept.get("bookmarks", {})
+    bookmarks = saved.get("bookmarks", {})
     for stream, bookmark in bookmarks.items():
         table.add_row(Text(printable(stream)), Text(json.dumps(_values_first(bookmark))))
-    for name, value in kept.items():
+    for name, value in saved.items():
         if name != "bookmarks":
             table.add_row(Text(f"({printable(name)})"), Text(json.dumps(value)))
     _show(table)

@@ -37,7 +37,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bridge import BridgeError, load, sentence, singer
 
-{made}
+{destination_line}
 
 def main() -> None:
     """Load what is new since the last run, and commit every two minutes."""
@@ -140,7 +140,7 @@ def _script(tap: str, words: Mapping[str, str]) -> str:
         **words,
         tap=json.dumps(tap),
         imports="from pathlib import Path\n" if file else "",
-        made=(file or 'DESTINATION = "{destination}"\n').format(**words),
+        destination_line=(file or 'DESTINATION = "{destination}"\n').format(**words),
     )
 
 
@@ -229,9 +229,9 @@ def _example(setting: Mapping[str, Any]) -> str:
             return json.dumps(example)
     if parts := setting.get("anyOf") or setting.get("oneOf"):
         return _example(parts[0])
-    kinds = setting.get("type", "string")
-    kind = kinds if isinstance(kinds, str) else kinds[0]
-    if kind in {"integer", "number"}:
+    types = setting.get("type", "string")
+    json_type = types if isinstance(types, str) else types[0]
+    if json_type in {"integer", "number"}:
         least = setting.get("minimum", setting.get("exclusiveMinimum", -1) + 1)
-        return json.dumps(least if kind == "integer" else float(least))
-    return {"boolean": "false", "object": "{}", "array": "[]"}.get(kind, '"..."')
+        return json.dumps(least if json_type == "integer" else float(least))
+    return {"boolean": "false", "object": "{}", "array": "[]"}.get(json_type, '"..."')

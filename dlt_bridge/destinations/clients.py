@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def describe_location(pipeline: Pipeline) -> str:
     """Return the destination and dataset of a pipeline, for people to read."""
-    # As text, the configuration is the address without its secrets.
+    # The configuration as text is the address without secrets.
     return f"{resolve_destination_config(pipeline)}, dataset {pipeline.dataset_name}"
 
 

@@ -49,8 +49,8 @@ def refuse_other_convention(convention: str | None) -> None:
     if convention and not is_current_convention(convention):
         raise BridgeError(
             f"The naming convention `{convention}` is set, but the pipeline names its tables by"
-            f" `{running.name()}`. It began with it, or dlt's configuration says so: take the"
-            " setting `naming` away, or load into another dataset with another pipeline name."
+            f" `{running.name()}`. It began with that, or dlt's configuration sets it. Remove the"
+            " setting `naming`, or load into another dataset with another pipeline name."
         )
     dataset = running_pipeline().dataset_name
     if type(running) is naming.NamingConvention and dataset and not has_portable_name(dataset):

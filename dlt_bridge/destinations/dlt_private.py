@@ -55,18 +55,18 @@ def running_state() -> tuple[Any, bool]:
 
 def local_state(state: Mapping[str, Any]) -> MutableMapping[str, Any]:
     """Return the part of a pipeline's state that stays on this machine."""
-    found: MutableMapping[str, Any] = state[_LOCAL]
-    return found
+    local: MutableMapping[str, Any] = state[_LOCAL]
+    return local
 
 
-def was_committed(local: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
-    """Return whether the state that a destination keeps is the one that this machine sent last.
+def was_committed(local: Mapping[str, Any], remote: Mapping[str, Any]) -> bool:
+    """Return whether the state in a destination is the one that this machine sent last.
 
     Args:
         local: The local part of the pipeline's state.
-        kept: The state in the destination; empty if it keeps none.
+        remote: The state in the destination; empty if there is none.
     """
-    return kept.get(_VERSION_HASH) == local.get(_COMMITTED_HASH)
+    return remote.get(_VERSION_HASH) == local.get(_COMMITTED_HASH)
 
 
 def extracted_folder(pipeline: Pipeline, package: str) -> Path:

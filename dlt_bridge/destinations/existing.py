@@ -23,7 +23,7 @@ from dlt_bridge.destinations.destination import (
     package_state,
 )
 from dlt_bridge.destinations.dlt_private import DROPPED, running_pipeline
-from dlt_bridge.errors import ANEW, MessageError
+from dlt_bridge.errors import RELOAD, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +52,8 @@ TYPES = {
 ZONELESS = frozenset({"timestamp", "timestamp_ns", "timestamp without time zone"})
 #: Types that round values without an error.
 ROUNDING = frozenset({"real", "float", "timestamp_s", "timestamp_ms"})
-#: Hint with the time of an update. It changes the schema, so that dlt looks at the table.
+#: Hint with the time of an update. It changes the schema, so that dlt looks at the table. Its name
+#: is stored in schemas, so it stays.
 UPDATED_HINT = "x-brought-in-line"
 
 logger = logging.getLogger(__name__)
@@ -98,12 +99,12 @@ class ExistingTables:
             _add_columns(stream, schema.tables[table], existing, names)
         changed = set()
         chain: list[Any] = get_nested_tables(schema.tables, table)
-        for known in chain:
-            columns = tables.get(known["name"], {})
-            removed = _remove_missing(stream, known, columns)
-            if _update_types(known, columns) or removed:
-                changed.add(known["name"])
-        if changed or any(_lacks(staged, known) for known in chain):
+        for stored in chain:
+            columns = tables.get(stored["name"], {})
+            removed = _remove_missing(stream, stored, columns)
+            if _update_types(stored, columns) or removed:
+                changed.add(stored["name"])
+        if changed or any(_lacks(staged, stored) for stored in chain):
             chain[0][UPDATED_HINT] = datetime.now(UTC).isoformat()
         # dlt merges child tables of its schema even if no row comes for them.
         gone = [name for name in changed if name not in tables and name != table]
@@ -119,8 +120,8 @@ def _read_tables() -> tuple[_Tables, _Tables]:
     read: defaultdict[str, _Tables] = defaultdict(dict)
     with make_client(running_pipeline(), dlt.current.source_schema()).sql_client as client:
         datasets = client.dataset_name, client.staging_dataset_name
-        for dataset, table, column, *kind in client.execute_sql(QUERY, *datasets) or ():
-            read[dataset].setdefault(table, {})[_folded(column)] = _type(*kind)
+        for dataset, table, column, *type_columns in client.execute_sql(QUERY, *datasets) or ():
+            read[dataset].setdefault(table, {})[_folded(column)] = _type(*type_columns)
     return read[datasets[0]], read[datasets[1]]
 
 
@@ -149,19 +150,19 @@ def _column_names(table: Mapping[str, Any]) -> list[str]:
     return [name for name, column in table["columns"].items() if column.get("data_type")]
 
 
-def _remove_missing(stream: str, known: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
+def _remove_missing(stream: str, stored: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
     """Remove columns that a table lacks from dlt's schema, and return whether there are any."""
-    gone = [name for name in _column_names(known) if _folded(name) not in existing]
+    gone = [name for name in _column_names(stored) if _folded(name) not in existing]
     for name in gone:
-        del known["columns"][name]
+        del stored["columns"][name]
     if gone and not existing:
         logger.warning(
             "Stream %s: its table `%s` no longer exists in the destination. It is created again,"
             " and gets the rows from now on. To load the earlier rows, too, read the stream from"
             " its start: %s",
             stream,
-            known["name"],
-            ANEW,
+            stored["name"],
+            RELOAD,
         )
     elif gone:
         logger.warning(
@@ -170,16 +171,16 @@ def _remove_missing(stream: str, known: Mapping[str, Any], existing: Mapping[str
             " its start:"
             " %s",
             stream,
-            known["name"],
+            stored["name"],
             ", ".join(f"`{name}`" for name in gone),
-            ANEW,
+            RELOAD,
         )
     return bool(gone)
 
 
 def _add_columns(
     stream: str,
-    known: Any,  # noqa: ANN401
+    stored: Any,  # noqa: ANN401
     existing: Mapping[str, Any],
     names: Iterable[str],
 ) -> None:
@@ -189,32 +190,32 @@ def _add_columns(
         MessageError: A column would round values.
     """
     for name in names:
-        kind = existing.get(_folded(name), {})
-        if "rounding" in kind:
+        column_type = existing.get(_folded(name), {})
+        if "rounding" in column_type:
             raise MessageError(
-                f"Stream {stream}: the column `{name}` of its table `{known['name']}` has the type"
-                f" {kind['rounding']}, which would round values. Give it another type, or drop"
-                " it: the bridge then creates it again."
+                f"Stream {stream}: the column `{name}` of its table `{stored['name']}` has the type"
+                f" {column_type['rounding']}, which would round values. Give it another type, or"
+                " drop it: the bridge then creates it again."
             )
-        if kind and not known["columns"].get(name, {}).get("data_type"):
-            known["columns"][name] = {"name": name, "nullable": True, **kind}
+        if column_type and not stored["columns"].get(name, {}).get("data_type"):
+            stored["columns"][name] = {"name": name, "nullable": True, **column_type}
 
 
-def _update_types(known: Any, existing: Mapping[str, Any]) -> bool:  # noqa: ANN401
+def _update_types(stored: Any, existing: Mapping[str, Any]) -> bool:  # noqa: ANN401
     """Update the types of columns in dlt's schema, and return whether any were different."""
     changed = False
-    for name in _column_names(known):
-        column, kind = known["columns"][name], existing.get(_folded(name), {})
-        if "data_type" in kind and _digits(kind) != _digits(column):
+    for name in _column_names(stored):
+        column, column_type = stored["columns"][name], existing.get(_folded(name), {})
+        if "data_type" in column_type and _type_identity(column_type) != _type_identity(column):
             for hint in ("precision", "scale", "timezone"):
                 column.pop(hint, None)
-            column.update(kind)
+            column.update(column_type)
             changed = True
     return changed
 
 
-def _digits(column: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the parts of a column's type, to compare it with another."""
+def _type_identity(column: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what distinguishes the type of a column: data type and time zone, or digits."""
     if column["data_type"] != "decimal":
         return column["data_type"], column.get("timezone", True)
     default = capabilities().decimal_precision
@@ -223,14 +224,14 @@ def _digits(column: Mapping[str, Any]) -> tuple[Any, ...]:
     return ("decimal", precision, default[1] if scale is None else scale)
 
 
-def _lacks(staged: _Tables, known: Mapping[str, Any]) -> bool:
+def _lacks(staged: _Tables, stored: Mapping[str, Any]) -> bool:
     """Return whether the staging dataset, if it exists, lacks columns that a merge needs."""
-    root = get_root_table(dlt.current.source_schema().tables, known["name"])
-    existing = staged.get(known["name"], {})
+    root = get_root_table(dlt.current.source_schema().tables, stored["name"])
+    existing = staged.get(stored["name"], {})
     return (
         bool(staged)
         and root.get("write_disposition") == "merge"
-        and any(_folded(name) not in existing for name in _column_names(known))
+        and any(_folded(name) not in existing for name in _column_names(stored))
     )
 
 

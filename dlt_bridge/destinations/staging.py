@@ -24,7 +24,7 @@ _PORTABLE = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class _OwnLayout(str):
-    """A layout that was made here, and is replaced if another pipeline uses the destination."""
+    """A layout that this module has set: it replaces it for another pipeline, not a user's one."""
 
     __slots__ = ()
 

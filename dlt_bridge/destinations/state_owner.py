@@ -3,8 +3,8 @@
 dlt keeps one state in a pipeline's working folder, and replaces it by the state in the destination
 only if that has at least the same version. After runs into another destination or dataset, or into
 one that was restored from a backup, the tap would continue from bookmarks whose rows are not there,
-and nobody would see the gap. Here, the state in the destination counts whenever the local state
-does not come from it.
+and rows would be missing without an error. So if the local state does not come from the
+destination, the state in the destination is used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Value in the local state: the location that the last package was made for.
+# Key of the local state: the location that the last package was made for. Stored, so it stays.
 LOCATION_KEY = "dlt_bridge_place"
 _SOURCES = "sources"
 #: Levels of nested objects from all sources down to a resource: source, `resources`, resource.
@@ -108,9 +108,9 @@ def drop_foreign_state(pipeline: Pipeline) -> None:
             raise PipelineStepFailed(pipeline, "sync", no_step, error, no_step) from error
     if is_foreign:
         logger.warning(
-            "The working files of the pipeline %s belong to another place than %s, or that place"
-            " was loaded or restored from elsewhere since. They are discarded: the tap continues"
-            " from the last commit there.",
+            "The working files of the pipeline %s belong to another destination or dataset than"
+            " %s, or it was loaded from elsewhere or restored since. They are discarded: the tap"
+            " continues from the last commit there.",
             pipeline.pipeline_name,
             describe_location(pipeline),
         )
@@ -142,8 +142,8 @@ def adopt_destination_state() -> None:
             own.get("resources", {}).pop(name, None)
     if merged != local:
         logger.warning(
-            "The state of the pipeline %s on this machine belongs to another place than %s, or"
-            " that place was loaded or restored from elsewhere since. The tap %s.",
+            "The state of the pipeline %s on this machine belongs to another destination or dataset"
+            " than %s, or it was loaded from elsewhere or restored since. The tap %s.",
             pipeline.pipeline_name,
             describe_location(pipeline),
             "continues from the state that is committed there" if own else "begins from the start",
@@ -178,14 +178,14 @@ def _state_to_adopt(pipeline: Pipeline, local: Mapping[str, Any]) -> Mapping[str
     if pipeline.config.restore_from_destination and pipeline.config.use_single_dataset:
         with pipeline.destination_client() as client:
             if isinstance(client, WithStateSync):
-                kept: Mapping[str, Any]
+                remote: Mapping[str, Any]
                 try:
-                    kept = (
+                    remote = (
                         load_pipeline_state_from_destination(pipeline.pipeline_name, client) or {}
                     )
                 except DestinationUndefinedEntity:
-                    kept = {}
-                return None if was_committed(local, kept) else kept
+                    remote = {}
+                return None if was_committed(local, remote) else remote
     here = location_id(pipeline)
     return None if local.get(LOCATION_KEY, here) == here else {}
 

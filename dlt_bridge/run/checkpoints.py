@@ -24,9 +24,9 @@ from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.recovery import (
+    discard_after_restart,
+    discard_if_sent_again,
     explaining_damage,
-    give_up_after_restart,
-    give_up_if_sent_again,
     repair_after_kill,
 )
 from dlt_bridge.run.redaction import one_line_logs, redact_trace, redacted
@@ -198,7 +198,7 @@ def committed_packages(
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed.
     """
-    run, counted = Run(checkpoint_every), Counter[str]()
+    run, reported = Run(checkpoint_every), Counter[str]()
     dispositions = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:
@@ -211,9 +211,11 @@ def committed_packages(
             if run.driver is None:
                 raise BridgeError("load() takes a source of singer(). Use pipeline.run for others.")
             driver = run.driver
-            total = driver.beside
-            yield CommittedPackage(info, driver.kept, run.ended, total - counted, driver.warnings)
-            counted = total
+            total = driver.in_variants
+            yield CommittedPackage(
+                info, driver.saved_state, run.ended, total - reported, driver.warnings
+            )
+            reported = total
             # `refresh` applies to the run, not to each of its packages.
             arguments.pop("refresh", None)
     finally:
@@ -242,7 +244,7 @@ def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa:
         PipelineStepFailed: Loading failed for a reason that has nothing to do with the packages.
     """
     infos = []
-    give_up_after_restart(pipeline)
+    discard_after_restart(pipeline)
     set_location(pipeline, **where)
     drop_foreign_state(pipeline)
     separate_staging(pipeline)
@@ -255,6 +257,6 @@ def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa:
                 pipeline.normalize()
                 infos.append(pipeline.load(**where))
             except PipelineStepFailed as failed:
-                if not give_up_if_sent_again(pipeline, failed):
+                if not discard_if_sent_again(pipeline, failed):
                     raise
     return infos

@@ -12,54 +12,56 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_TYPE = (
-    "Give the column a type that takes what the tap sends, or drop the column: then it is made"
-    " anew."
+_CHANGE_TYPE = (
+    "Give the column a type that takes what the tap sends, or drop the column: the next run creates"
+    " it again."
 )
-_RENAME = "Rename or drop what has the name already."
-_AGAIN = "Run it again: missing tables and columns are created again."
-_LATER = "Run it again later."
-_LET = "Take the constraint away, or change what the tap sends."
-_DEPENDENT = "Drop what depends on it first, such as a view, and make it again afterwards."
-_FEWER = "Deselect properties in the tap's catalog."
-_RIGHTS = "Give the database's user the right to it."
+_RENAME = "Rename or drop the object that already has the name."
+_RUN_AGAIN = "Run it again: missing tables and columns are created again."
+_RUN_LATER = "Run it again later."
+_REMOVE_CONSTRAINT = "Remove the constraint, or change what the tap sends."
+_DROP_DEPENDENT = (
+    "Drop the objects that depend on it, such as views, and create them again afterwards."
+)
+_DESELECT = "Deselect properties in the tap's catalog."
+_GRANT = "Grant the database's user the permission."
 
 #: Remedies for errors of PostgreSQL whose messages hold no values, by the start of their code.
 _POSTGRES = {
-    "42804": _TYPE,
-    "42846": _TYPE,
-    "42501": _RIGHTS,
-    "42703": _AGAIN,
-    "42P01": _AGAIN,
+    "42804": _CHANGE_TYPE,
+    "42846": _CHANGE_TYPE,
+    "42501": _GRANT,
+    "42703": _RUN_AGAIN,
+    "42P01": _RUN_AGAIN,
     "42P07": _RENAME,
     "42701": _RENAME,
-    "23": _LET,
-    "2BP01": _DEPENDENT,
-    "0A": _DEPENDENT,
-    "54": _FEWER,
-    "25": _RIGHTS,
-    "3F": _AGAIN,
-    "40": _LATER,
-    "53": _LATER,
-    "55": _LATER,
-    "57": _LATER,
+    "23": _REMOVE_CONSTRAINT,
+    "2BP01": _DROP_DEPENDENT,
+    "0A": _DROP_DEPENDENT,
+    "54": _DESELECT,
+    "25": _GRANT,
+    "3F": _RUN_AGAIN,
+    "40": _RUN_LATER,
+    "53": _RUN_LATER,
+    "55": _RUN_LATER,
+    "57": _RUN_LATER,
 }
 #: Remedies for such errors of DuckDB, by their class and a part of their message.
 _DUCKDB = (
     ("CatalogException", "already exists", _RENAME),
-    ("CatalogException", "", _AGAIN),
-    ("BinderException", "", _AGAIN),
-    ("DependencyException", "", _DEPENDENT),
-    ("TransactionException", "", _LATER),
-    ("PermissionException", "", _RIGHTS),
-    ("OutOfMemoryException", "", _LATER),
-    ("IOException", "", _LATER),
-    ("ParserException", "Adding columns with constraints", _AGAIN),
-    ("ConstraintException", "NOT NULL constraint failed", _LET),
-    ("ConstraintException", "CHECK constraint failed", _LET),
+    ("CatalogException", "", _RUN_AGAIN),
+    ("BinderException", "", _RUN_AGAIN),
+    ("DependencyException", "", _DROP_DEPENDENT),
+    ("TransactionException", "", _RUN_LATER),
+    ("PermissionException", "", _GRANT),
+    ("OutOfMemoryException", "", _RUN_LATER),
+    ("IOException", "", _RUN_LATER),
+    ("ParserException", "Adding columns with constraints", _RUN_AGAIN),
+    ("ConstraintException", "NOT NULL constraint failed", _REMOVE_CONSTRAINT),
+    ("ConstraintException", "CHECK constraint failed", _REMOVE_CONSTRAINT),
 )
-# What PostgreSQL puts before a value: `COPY t, line 1, column id: `.
-_COPIED = re.compile(r'COPY (?P<table>\w+), line \d+(, column (?P<column>"[^"]+"|\w+))?')
+# PostgreSQL's context of an error in COPY, which it puts before the value.
+_COPY_CONTEXT = re.compile(r'COPY (?P<table>\w+), line \d+(, column (?P<column>"[^"]+"|\w+))?')
 
 
 def refusal(chain: Iterable[BaseException]) -> str | None:
@@ -68,8 +70,8 @@ def refusal(chain: Iterable[BaseException]) -> str | None:
     Args:
         chain: An error and its causes.
     """
-    found = _refused(chain)
-    return _sentence(*found) if found else None
+    refused = _refused(chain)
+    return _sentence(*refused) if refused else None
 
 
 def _sentence(table: str, what: str, remedy: str) -> str:
@@ -86,8 +88,8 @@ def is_permanent(chain: Iterable[BaseException]) -> bool:
     Args:
         chain: An error and its causes.
     """
-    found = _refused(chain)
-    return found is not None and found[2] != _LATER
+    refused = _refused(chain)
+    return refused is not None and refused[2] != _RUN_LATER
 
 
 def _refused(chain: Iterable[BaseException]) -> tuple[str, str, str] | None:
@@ -98,15 +100,15 @@ def _refused(chain: Iterable[BaseException]) -> tuple[str, str, str] | None:
         table = str(getattr(error, "job_id", table)).partition(".")[0]
         root = type(error).__module__.partition(".")[0].lstrip("_")
         if root == "psycopg2":
-            return table, *_of_postgres(error)
+            return table, *_postgres_refusal(error)
         if root == "duckdb":
-            return table, *_of_duckdb(error)
+            return table, *_duckdb_refusal(error)
     return None
 
 
-def _of_postgres(error: Any) -> tuple[str, str]:  # noqa: ANN401
+def _postgres_refusal(error: Any) -> tuple[str, str]:  # noqa: ANN401
     if error.pgcode is None:
-        return "the connection broke", _LATER
+        return "the connection broke", _RUN_LATER
     code = str(error.pgcode)
     context = str(error.diag.context or "")
     # The message of a function of the user may hold anything.
@@ -115,18 +117,18 @@ def _of_postgres(error: Any) -> tuple[str, str]:  # noqa: ANN401
         if prefix in _POSTGRES:
             message = error.diag.message_primary if is_own_message else type(error).__name__
             return str(message), _POSTGRES[prefix]
-    where = _COPIED.search(context)
+    where = _COPY_CONTEXT.search(context)
     column = where and where.group("column")
     of = f" `{column}`" if column else ""
-    return f"{type(error).__name__} ({code}), so a value does not fit its column{of}", _TYPE
+    return f"{type(error).__name__} ({code}), so a value does not fit its column{of}", _CHANGE_TYPE
 
 
-def _of_duckdb(error: BaseException) -> tuple[str, str]:
+def _duckdb_refusal(error: BaseException) -> tuple[str, str]:
     message = str(error).strip().partition("\n")[0]
     classes = {cls.__name__ for cls in type(error).__mro__}
     for name, words, remedy in _DUCKDB:
         if name in classes and words in message:
             return message.partition(": ")[2] or message, remedy
     if "ConstraintException" in classes:
-        return "a constraint of the table does not hold", _LET
-    return f"{type(error).__name__}, so a value does not fit its column", _TYPE
+        return "a constraint of the table does not hold", _REMOVE_CONSTRAINT
+    return f"{type(error).__name__}, so a value does not fit its column", _CHANGE_TYPE

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _NO_SPACE = (
     "No space is left on the disk. Committed rows stay; free some space, and run it"
-    " again. The working files are where TMPDIR, or the pipelines' folder, says."
+    " again. The working files are in TMPDIR and in the folder of the pipelines."
 )
 #: Sentences for errors that are recognized by their texts.
 _SENTENCES = (
@@ -74,8 +74,8 @@ def sentence(error: BaseException) -> str:
         if isinstance(cause, BridgeError):
             return str(cause)
     for cause in chain:
-        if known := _known(cause):
-            return known
+        if known_sentence := _known_sentence(cause):
+            return known_sentence
     if any(_before_rows(cause) for cause in chain):
         return (
             f"The destination can't be used: {_first_line(chain[-1])} Check its name, address,"
@@ -88,7 +88,7 @@ def sentence(error: BaseException) -> str:
     return (
         f"{what} failed ({type(chain[-1]).__name__}), and its message may contain values of"
         " rows, so it is not shown. Committed rows stay: run it again. If it fails again, tell"
-        " us where it happened: --debug shows that; of target-dlt, TARGET_DLT_LOGLEVEL=DEBUG."
+        " us where it happened: run it with --debug, or target-dlt with TARGET_DLT_LOGLEVEL=DEBUG."
     )
 
 
@@ -98,7 +98,8 @@ def is_understood(error: BaseException) -> bool:
     # Such as a lock or a lack of memory, which may pass.
     is_temporary = refusal(chain) is not None and not is_permanent(chain)
     return is_temporary or any(
-        isinstance(cause, BridgeError) or _known(cause) or _before_rows(cause) for cause in chain
+        isinstance(cause, BridgeError) or _known_sentence(cause) or _before_rows(cause)
+        for cause in chain
     )
 
 
@@ -120,7 +121,7 @@ def causes_of(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _known(error: BaseException) -> str | None:
+def _known_sentence(error: BaseException) -> str | None:
     """Return the sentence for an error that is known by its text or its class; otherwise None."""
     text = str(error)
     for pattern, template in _SENTENCES:
@@ -161,7 +162,7 @@ def _(error: ConfigValueCannotBeCoercedException) -> str:
 
 @_of_class.register
 def _(error: ValueNotSecretException) -> str:
-    return f"`{error.key}` is in config.toml, and holds secrets: it goes into secrets.toml."
+    return f"`{error.key}` is in config.toml, but holds secrets: move it to secrets.toml."
 
 
 @_of_class.register
@@ -206,8 +207,8 @@ def _problem_of_dlt(error: BaseException) -> str:
 
 @_of_class.register
 def _(error: DestinationIncompatibleLoaderFileFormatException) -> str:
-    known = ", ".join(sorted(error.supported_formats))
-    return f"{error.destination} takes no {error.file_format} files. It takes: {known}."
+    formats = ", ".join(sorted(error.supported_formats))
+    return f"{error.destination} takes no {error.file_format} files. It takes: {formats}."
 
 
 @_of_class.register

@@ -34,7 +34,7 @@ def exclusive(pipeline: Pipeline) -> Iterator[None]:
     Raises:
         BridgeError: Another run holds the lock.
     """
-    # Beside the folder, so that a run keeps the lock when it drops the folder.
+    # Next to the folder, so that a run keeps the lock when it drops the folder.
     path = Path(pipeline.pipelines_dir, f"{pipeline.pipeline_name}.lock")
     with _Lock(path) as lock:
         if not lock.acquire():
@@ -59,9 +59,9 @@ def in_turn(pipeline: Pipeline) -> Iterator[None]:
     with _Lock(Path(get_dlt_pipelines_dir(), f"{name}.{location_id(pipeline)}.lock")) as lock:
         if not lock.acquire():
             logger.warning(
-                "Another run of the pipeline %s loads to the same place (%s). This one waits for"
-                " its end. Runs that are to load at the same time need pipeline names of their"
-                " own.",
+                "Another run of the pipeline %s loads to the same destination and dataset (%s)."
+                " This one waits for its end. To run at the same time, give each run its own"
+                " pipeline name.",
                 name,
                 lock.holder(),
             )
@@ -70,7 +70,7 @@ def in_turn(pipeline: Pipeline) -> Iterator[None]:
 
 
 class _Lock:
-    """A file that one process can lock, and removes in the end.
+    """A file that one process at a time locks. The process removes it when it releases the lock.
 
     Args:
         path: The path of the file.
@@ -101,8 +101,8 @@ class _Lock:
         """Return which process has the lock, for people to read."""
         return self._path.read_text(errors="replace") if self._path.exists() else "unknown"
 
-    # Some folders take no locks: shared ones, and those that can't be written to.
     def _take(self, flags: int) -> bool:
+        # Files in shared and in read-only folders can't always be locked: then run without a lock.
         while True:
             self._close()
             try:
@@ -113,8 +113,8 @@ class _Lock:
                 return False
             except OSError as error:
                 logger.warning(
-                    "The folder %s takes no locks (%s). Take care that no two runs of a pipeline"
-                    " are under way at once.",
+                    "Files in the folder %s can't be locked (%s). Make sure that a pipeline does"
+                    " not run twice at the same time.",
                     self._path.parent,
                     error.strerror,
                 )

@@ -1,13 +1,14 @@
-"""What a run does about the working files that an earlier run left.
+"""Loads, repairs or discards the working files that an earlier run left.
 
-`load` loads packages that wait, because a commit that was interrupted must be completed: without a
-key, rows that are already in the table would come twice if the tap sent them again. target-dlt can
-drop what it finds, as the STATE of those rows was never written to its output. `load` gives
-packages up only where that loses nothing, and nothing is loaded twice.
+`load` loads leftover packages, because an interrupted commit must be completed: without a key, rows
+that are already in the table would come twice if the tap sent them again. target-dlt can discard
+leftover packages, because it has not written the STATE of their rows. `load` discards packages only
+if no row is lost or loaded twice.
 
-dlt leaves it to the system when files reach the disk. A process that is killed loses none. But a
-power failure may leave files cut off or empty, and rows in an empty text file would be skipped,
-while the state says that they are loaded. State and schema are in the destination, too.
+dlt does not flush its files to the disk. If the process is killed, they are complete. After a power
+failure, they may be truncated or empty. dlt would take an empty text file for no rows, while the
+state counts the rows as loaded. So after a restart of the machine, schema and state are restored
+from the destination.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The file in the working folder that names the start of the machine in which the others were made.
+#: The file in the working folder with the identifier of the machine's start (boot) that wrote it.
 BOOT_FILE = "machine_start"
 _LINUX = Path("/proc/sys/kernel/random/boot_id")
 _MACOS = ("/usr/sbin/sysctl", "-n", "kern.bootsessionuuid")
 
 
-def give_up_after_restart(pipeline: Pipeline) -> None:
+def discard_after_restart(pipeline: Pipeline) -> None:
     """Drop the working files of a pipeline if the machine was restarted since its last run.
 
     Args:
@@ -55,12 +56,12 @@ def give_up_after_restart(pipeline: Pipeline) -> None:
             " may be damaged. They are discarded: the tap continues from the last commit.",
             pipeline.pipeline_name,
         )
-        give_up(pipeline)
+        discard_working_files(pipeline)
     else:
         _write_boot_file(pipeline)
 
 
-def give_up(pipeline: Pipeline) -> None:
+def discard_working_files(pipeline: Pipeline) -> None:
     """Drop the working files of a pipeline, which then restores its state from the destination.
 
     Args:
@@ -73,10 +74,10 @@ def give_up(pipeline: Pipeline) -> None:
 def repair_after_kill(pipeline: Pipeline) -> None:
     """Repair what dlt leaves behind if it is killed within a step.
 
-    dlt normalizes a package and then deletes the extracted one. If it is killed in between, what is
-    left of the extracted package keeps the normalized one from being loaded. And dlt commits its
-    first package before it saves the state: without the name of a schema there, dlt sees no package
-    that waits.
+    dlt normalizes a package and then deletes the extracted one. If it is killed in between, the
+    rest of the extracted package keeps dlt from loading the normalized one. And dlt commits its
+    first package before it saves the state: if the state lacks the name of the schema, dlt does not
+    see the package.
 
     Args:
         pipeline: The pipeline.
@@ -92,7 +93,7 @@ def repair_after_kill(pipeline: Pipeline) -> None:
             pipeline.default_schema_name = name
 
 
-def give_up_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
+def discard_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:
     """Drop packages that the destination will never take, if the tap sends all their rows again.
 
     The tables of the destination were changed after the packages were made.
@@ -113,7 +114,7 @@ def give_up_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> boo
         pipeline.pipeline_name,
         sentence(failed),
     )
-    give_up(pipeline)
+    discard_working_files(pipeline)
     return True
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dlt_bridge.run.checkpoints import CommittedPackage
 
 #: The prefix of dlt's own tables and columns.
-DLT = "_dlt_"
+DLT_PREFIX = "_dlt_"
 THOUSAND = 1000
 UNITS = ("kB", "MB", "GB", "TB")
 
@@ -86,34 +86,36 @@ class Report:
             self.tables[table].rows += rows
         for metrics in info.metrics.values():
             for job in (job for part in metrics for job in part["job_metrics"].values()):
-                if not job.table_name.startswith(DLT) and job.finished_at:
+                if not job.table_name.startswith(DLT_PREFIX) and job.finished_at:
                     seconds = (job.finished_at - job.started_at).total_seconds()
                     self.tables[job.table_name].seconds += seconds
         for package in info.load_packages:
             for done in package.jobs["completed_jobs"]:
                 # The other files are SQL statements of dlt.
                 table, kind = done.job_file_info.table_name, done.job_file_info.file_format
-                if not table.startswith(DLT) and kind not in {"sql", "reference"}:
+                if not table.startswith(DLT_PREFIX) and kind not in {"sql", "reference"}:
                     self.tables[table].size += done.file_size
             for table, update in package.schema_update.items():
-                if not table.startswith(DLT):
-                    known = package.schema.get_table_columns(table)
-                    self._changed(table, update["columns"], known)
+                if not table.startswith(DLT_PREFIX):
+                    all_columns = package.schema.get_table_columns(table)
+                    self._add_columns(table, update["columns"], all_columns)
 
     def _counts(self) -> Iterator[tuple[str, int]]:
         trace = self._pipeline.last_trace
         info = trace.last_normalize_info if trace else None
         for table, rows in (info.row_counts if info else {}).items():
-            if not table.startswith(DLT):
+            if not table.startswith(DLT_PREFIX):
                 yield table, rows
 
-    def _changed(self, table: str, columns: Collection[str], known: Collection[str]) -> None:
+    def _add_columns(
+        self, table: str, columns: Collection[str], all_columns: Collection[str]
+    ) -> None:
         loaded = self.tables[table]
         # A table that existed had some of its columns before.
-        if set(columns) >= set(known):
+        if set(columns) >= set(all_columns):
             loaded.created = True
         elif not loaded.created:
-            loaded.columns += (name for name in columns if not name.startswith(DLT))
+            loaded.columns += (name for name in columns if not name.startswith(DLT_PREFIX))
 
     def entries(self) -> Iterator[tuple[str, str, Loaded]]:
         """Yield each stream with the name of its table and what was loaded, then other tables."""

@@ -91,7 +91,7 @@ def exit_on_signal(signum: int, _: object) -> None:
 def exit_if_signalled() -> None:
     """Exit if a signal was received before.
 
-    DuckDB raises an error of its own for an exception that a handler raises within a query.
+    If a handler raises an exception within a query, DuckDB replaces it by an error of its own.
     """
     if _received:
         print(STOPPED, file=sys.stderr)  # noqa: T201

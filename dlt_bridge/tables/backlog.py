@@ -1,4 +1,4 @@
-"""All that was read of the tap and is not in dlt's hands: lines, batches and rows."""
+"""Lines, batches and rows that were read from the tap and not yet handed to dlt."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: The most bytes that wait in memory: lines and decoded rows of all streams.
-MOST_WAITING = 96 * 1024 * 1024
-#: Rows that are handed to dlt together, where memory allows. It is the size of DuckDB's own row
+MAX_WAITING_BYTES = 96 * 1024 * 1024
+#: How many rows are handed to dlt together, if memory allows. This is the size of DuckDB's own row
 #: groups: DuckDB loads them in two thirds of the time that most other sizes need.
-ROWS_TOGETHER = 122_880
+ROW_GROUP_ROWS = 122_880
 
 
 class _Task(NamedTuple):
@@ -62,7 +62,7 @@ class Backlog:
         self.sequence = run.first
         self._options = run.options
         # How many transformers get each item.
-        self._takers = 1 if run.options.everything else len(run.selected)
+        self._transformers = 1 if run.options.everything else len(run.selected)
         self._decoder = DecoderPool()
         self._tasks: deque[_Task] = deque()
         # Bytes of lines that are not decoded, and of rows that were not handed over.
@@ -83,7 +83,7 @@ class Backlog:
             sink: Their stream.
             lines: One line; or several, with newlines between them.
             number: The number of the first.
-            count: How many they are.
+            count: The number of lines.
 
         Yields:
             Rows; None if the package is to end, because too much waits for the next STATE.
@@ -95,12 +95,12 @@ class Backlog:
             self._decode(sink, full=True)
             # The next batches are decoded while dlt writes rows.
             self._take(leave=self._decoder.ahead)
-            if sink.rows.count >= ROWS_TOGETHER:
+            if sink.rows.count >= ROW_GROUP_ROWS:
                 yield from self._row_group(sink)
-        if self._size >= MOST_WAITING:
+        if self._size >= MAX_WAITING_BYTES:
             self.decode_all()
             yield from self._items(self.sinks.values(), before=self._reached())
-            if self.states and self._size >= MOST_WAITING // 2:
+            if self.states and self._size >= MAX_WAITING_BYTES // 2:
                 yield None
 
     def flush(self, sink: Sink) -> Iterator[StreamItems | None]:
@@ -125,7 +125,7 @@ class Backlog:
         yield from self._items(self.sinks.values(), before=before)
         for stream, sink in self.sinks.items():
             for item in sink.last_items(is_over=is_over):
-                yield StreamItems({stream: item}, self._takers)
+                yield StreamItems({stream: item}, self._transformers)
         # Arrow keeps freed memory, which the destination needs.
         pa.default_memory_pool().release_unused()
 
@@ -189,7 +189,7 @@ class Backlog:
         return bool(self.states)
 
     def close(self) -> None:
-        """Stop decoding, and drop what waits."""
+        """Stop decoding, and drop all lines and rows."""
         self._tasks.clear()
         self._decoder.close()
         for sink in self.sinks.values():
@@ -221,14 +221,14 @@ class Backlog:
                 self._size += sink.add_rows(table.result(), batch.numbers)
 
     def _row_group(self, sink: Sink) -> Iterator[StreamItems]:
-        """Yield `ROWS_TOGETHER` rows of a stream, if so many come before the last STATE."""
+        """Yield `ROW_GROUP_ROWS` rows of a stream, if so many come before the last STATE."""
         for other in self.sinks.values():
             # A stream with few records must not hold back the others.
             if self.states and (other.first_line or math.inf) < self.states.last.number:
                 self._decode(other)
         before = self._reached()
-        if sink.rows.before(before) >= ROWS_TOGETHER:
-            yield from self._items([sink], ROWS_TOGETHER, before=before)
+        if sink.rows.before(before) >= ROW_GROUP_ROWS:
+            yield from self._items([sink], ROW_GROUP_ROWS, before=before)
 
     def _reached(self) -> int | None:
         """Return the number of the line before which rows may be handed over; None for all rows."""
@@ -241,7 +241,7 @@ class Backlog:
             return None
         # If it can't be saved, that is an error before rows are committed with it.
         _ = state.value
-        self.states.forget_before(state)
+        self.states.drop_before(state)
         return state.number
 
     def _items(
@@ -263,4 +263,4 @@ class Backlog:
             for stream, item in items.items():
                 yield StreamItems({stream: item}, 1)
         elif items:
-            yield StreamItems(items, self._takers)
+            yield StreamItems(items, self._transformers)

@@ -1,4 +1,4 @@
-"""Refusals before any row is sent: what a table or a run can't take."""
+"""Checks before any row is sent: they refuse what a table or a run can't take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlt_bridge.destinations.destination import (
     package_state,
 )
 from dlt_bridge.destinations.dlt_private import running_pipeline
-from dlt_bridge.errors import ANEW, BridgeError, MessageError
+from dlt_bridge.errors import RELOAD, BridgeError, MessageError
 from dlt_bridge.tables.column_names import quoted
 from dlt_bridge.tables.layout import stored_columns
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from dlt_bridge.destinations.existing import ExistingTables
 
 #: The most columns that a table can have, in destinations that have a low limit.
-MOST_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
+MAX_COLUMNS = {"postgres": 1_600, "redshift": 1_600}
 #: The key of a package's state for the streams that were read into it, by source.
-_READ = "dlt_bridge"
+_READ_STREAMS = "dlt_bridge"
 #: dlt's columns that link rows to the rows of child tables.
 ROW, ROOT = "_dlt_id", "_dlt_root_id"
 #: dlt's setting that adds `_dlt_id` to Arrow tables.
-ADDED = "normalize.parquet_normalizer.add_dlt_id"
+ADD_DLT_ID = "normalize.parquet_normalizer.add_dlt_id"
 
 
 def refuse_too_many_columns(stream: str, table: str, properties: Iterable[str]) -> None:
@@ -46,7 +46,7 @@ def refuse_too_many_columns(stream: str, table: str, properties: Iterable[str]) 
     Raises:
         MessageError: There are too many columns.
     """
-    most = MOST_COLUMNS.get(destination_type())
+    most = MAX_COLUMNS.get(destination_type())
     normalize = dlt.current.source_schema().naming.normalize_path
     names = {normalize(name) for name in (*properties, SEQUENCE)} | set(stored_columns(table))
     if most and len(names) > most:
@@ -63,7 +63,7 @@ def refuse_child_tables(stream: str, table: str, existing: ExistingTables, *, me
         stream: The stream.
         table: The name of its table.
         existing: The tables that are in the destination.
-        merged: Rows of the package replace stored rows.
+        merged: Whether rows of the package replace stored rows.
 
     Raises:
         MessageError: Stored rows lack the column that links them.
@@ -78,7 +78,7 @@ def refuse_child_tables(stream: str, table: str, existing: ExistingTables, *, me
                 f"Stream {stream}: its table `{known['name']}` was loaded without the column"
                 f" `{missing}`, which identifies the rows of child tables. Set nested, or the"
                 " key, as"
-                f" it was before; or read the stream from its start, into new tables: {ANEW}"
+                f" it was before; or read the stream from its start, into new tables: {RELOAD}"
             )
 
 
@@ -96,11 +96,15 @@ def refuse_arrow_tables(stream: str, table: str) -> None:
     """
     row = dlt.current.source_schema().naming.normalize_identifier(ROW)
     known = stored_columns(table).get(row, {})
-    if known.get("data_type") and not known.get("nullable", True) and not dlt.config.get(ADDED):
+    if (
+        known.get("data_type")
+        and not known.get("nullable", True)
+        and not dlt.config.get(ADD_DLT_ID)
+    ):
         raise MessageError(
             f'Stream {stream}: its table `{table}` was loaded with nested="tables", so that its'
             f" column `{row}` can't be null. Set nested as it was before; or read the stream"
-            f" from its start, into a new table: {ANEW}"
+            f" from its start, into a new table: {RELOAD}"
         )
 
 
@@ -126,7 +130,7 @@ def refuse_changed_key(stream: str, table: str, keys: Sequence[str]) -> None:
             f"Stream {stream}: its table was loaded by the key {quoted(sorted(before)) or 'none'},"
             f" and now it is {quoted(keys)}. Rows with the same new key would stay in the table"
             " several times."
-            f" Read the stream from its start, into a new table: {ANEW}"
+            f" Read the stream from its start, into a new table: {RELOAD}"
         )
 
 
@@ -148,7 +152,7 @@ def streams_to_read(known: Collection[str], *, again: bool) -> set[str]:
 
     Args:
         known: The resources that the source was created with.
-        again: A run from an earlier STATE reads the same again.
+        again: Whether a run from an earlier STATE reads the same records again.
 
     Raises:
         BridgeError: There is no destination, a resource has another name or takes rows from a
@@ -184,7 +188,7 @@ def _refuse_second_reading(streams: Collection[str], *, again: bool) -> None:
         BridgeError: A source with the same name has read one of the streams.
     """
     source, package = dlt.current.source().name, package_state()
-    read = package.setdefault(_READ, {})
+    read = package.setdefault(_READ_STREAMS, {})
     before = read.setdefault(source, [])
     if twice := sorted(set(before).intersection(streams)):
         raise BridgeError(

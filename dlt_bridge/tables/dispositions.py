@@ -31,7 +31,7 @@ NEEDING_ONE_VERSION = frozenset({"upsert", "cdc", INSERT_ONLY})
 class AppliedHints:
     """The hints that the bridge has applied to a resource.
 
-    dlt keeps them in one place with the hints of the user. So these are what tells the two apart
+    dlt stores them together with the hints of the user. They are kept here to tell the two apart
     when the same source is run again.
     """
 
@@ -39,7 +39,7 @@ class AppliedHints:
     disposition: Any = field(default_factory=lambda: {"disposition": "append"})
     keys: tuple[str, ...] = ()
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: Steps that the user has added change the rows.
+    #: Whether steps that the user has added change the rows.
     rows_changed: bool = False
 
 

@@ -46,7 +46,7 @@ class Driver:
 
     Attributes:
         ended: The tap was read to its end.
-        kept: The value of the last STATE that was saved, as JSON text.
+        saved_state: The value of the last STATE that was saved, as JSON text.
 
     Raises:
         BridgeError: The pipeline can't load the source, or two streams would be one table.
@@ -81,7 +81,7 @@ class Driver:
         self._running = ExitStack()
         self._messages = self._read()
         self._state = ReadState()
-        self._is_due: Callable[[], bool] | None = None
+        self._is_checkpoint_due: Callable[[], bool] | None = None
         # The error of the last package, if the tap can't be read any further.
         self._failure: BridgeError | None = None
         # The write dispositions of resources whose tables are replaced when the tap has ended.
@@ -89,7 +89,7 @@ class Driver:
         self._backlog = Backlog(self._run)
         self._router = Router(catalog, self._run, self._backlog)
         self.ended = False
-        self.kept: str | None = None
+        self.saved_state: str | None = None
 
     def package(self, due: Callable[[], bool] | None = None) -> Iterator[StreamItems]:
         """Read the tap to its end, or to a STATE at which a checkpoint is due.
@@ -110,20 +110,20 @@ class Driver:
         """
         if self._failure:
             raise self._failure
-        self._is_due = due
+        self._is_checkpoint_due = due
         self._run.in_parts = due is not None
         backlog = self._backlog
         with ExitStack() as guard:
-            guard.push(self._stopped)
+            guard.push(self._exit)
             self._begin_package()
             try:
-                is_over = yield from self._filled()
+                is_over = yield from self._fill_package()
             except BridgeError as error:
                 if not backlog.salvage():
                     raise
                 is_over, self._failure = False, self._stop(error)
             yield from backlog.finish(is_over=is_over)
-            self._keep(is_over=is_over)
+            self._save_state(is_over=is_over)
             if not is_over:
                 self._postpone_replacing(self._run.selected)
                 guard.pop_all()
@@ -138,7 +138,7 @@ class Driver:
             self.ended = True
 
     @property
-    def beside(self) -> Counter[str]:
+    def in_variants(self) -> Counter[str]:
         """The number of values that did not fit their column so far, by their variant column."""
         return Counter(
             {
@@ -177,8 +177,8 @@ class Driver:
             self._run.resource(name).apply_hints(write_disposition=disposition)
         self._replacing = {}
 
-    def _filled(self) -> Generator[StreamItems, None, bool]:
-        """Yield the rows of a package; return whether the tap has ended."""
+    def _fill_package(self) -> Generator[StreamItems, None, bool]:
+        """Read the tap until the package ends: yield its rows, and return whether the tap ended."""
         backlog = self._backlog
         for items in self._messages:
             if items is None:
@@ -200,8 +200,8 @@ class Driver:
         except BridgeError as explained:
             return explained
 
-    def _stopped(self, *problem: Any) -> Any:  # noqa: ANN401
-        """Stop the tap as the end of a `with` does: its own error may explain more."""
+    def _exit(self, *problem: Any) -> Any:  # noqa: ANN401
+        """Leave the context of the tap with an error of the body: the tap's own may say more."""
         try:
             return self._running.__exit__(*problem)
         finally:
@@ -226,12 +226,12 @@ class Driver:
                 yield part
                 continue
             self._state = part
-            if self._is_due:
+            if self._is_checkpoint_due:
                 self._backlog.states.add(part)
-                if self._is_due():
+                if self._is_checkpoint_due():
                     yield None
 
-    def _keep(self, *, is_over: bool) -> None:
+    def _save_state(self, *, is_over: bool) -> None:
         """Save the last STATE in dlt's state: it is committed with the rows before it."""
         backlog, everything = self._backlog, self._run.options.everything
         if backlog.sequence > self._run.first:
@@ -251,7 +251,7 @@ class Driver:
                 return
             value = state_store.without_streams(value, left_out, self._catalog.streams_named)
             text = json.dumps(value)
-        self.kept = text
+        self.saved_state = text
         state_store.save_state(value, self._run.selected - left_out, self._owner)
 
     def _owner(self, key: str) -> str | None:

@@ -30,7 +30,7 @@ class StreamItems:
 
     Attributes:
         by_stream: The items of the streams that have rows or hints.
-        left: How many transformers have not seen it.
+        left: How many transformers have not taken it.
     """
 
     by_stream: dict[str, StreamItem]

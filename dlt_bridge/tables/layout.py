@@ -1,4 +1,4 @@
-"""The tables that dlt's schema has, in the package that is being extracted."""
+"""Reads and changes the tables of dlt's schema, in the package that is being extracted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlt_bridge.arrow.types import ColumnType, DataType
 from dlt_bridge.arrow.variants import variant_name
 from dlt_bridge.destinations.destination import capabilities, limits
 from dlt_bridge.destinations.dlt_private import MERGE_CONDITIONS
-from dlt_bridge.errors import ANEW, MessageError
+from dlt_bridge.errors import RELOAD, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,14 +32,14 @@ def record_schema(
     hints: Mapping[str, Mapping[str, Any]],
     nested: Nesting,
 ) -> RecordSchema:
-    """Return what records become in a table that exists, or that dlt knows already.
+    """Return how records are decoded, with the types of the columns that the table has already.
 
     Args:
         stream: The stream.
         table: The name of its table.
         columns: The columns of its SCHEMA.
         hints: Hints of columns that the user gave, by the names of the columns.
-        nested: What becomes of objects and arrays.
+        nested: How objects and arrays are loaded.
 
     Raises:
         MessageError: The user asks for another type than the table has.
@@ -47,42 +47,49 @@ def record_schema(
     normalize = dlt.current.source_schema().naming.normalize_path
     stored = stored_columns(table)
     hinted = {normalize(name): hint for name, hint in hints.items()}
-    kinds: dict[str, ColumnType] = {}
+    types: dict[str, ColumnType] = {}
     variants: dict[str, dict[str, ColumnType]] = {}
     properties: list[Column] = []
     for column in columns:
         name = normalize(column.name)
-        stored_kind, hinted_kind = _kind(stored.get(name, {})), _kind(hinted.get(name, {}))
-        if stored_kind and hinted_kind and stored_kind.data_type != hinted_kind.data_type:
+        stored_type, hinted_type = (
+            _column_type(stored.get(name, {})),
+            _column_type(hinted.get(name, {})),
+        )
+        if stored_type and hinted_type and stored_type.data_type != hinted_type.data_type:
             raise MessageError(
-                f"Stream {stream}: a hint asks for `{column.name}` to be {hinted_kind.text}, but"
-                f" its column holds {stored_kind.text}. Take the hint away, load into another"
-                f" dataset, or read the stream from its start, into a new table: {ANEW}"
+                f"Stream {stream}: a hint asks for `{column.name}` to be {hinted_type.text}, but"
+                f" its column holds {stored_type.text}. Remove the hint, load into another"
+                f" dataset, or read the stream from its start, into a new table: {RELOAD}"
             )
-        if kind := stored_kind or hinted_kind:
-            kinds[column.name] = kind
+        if column_type := stored_type or hinted_type:
+            types[column.name] = column_type
         # Values are read as the type that the user asks for.
-        properties.append(replace(column, type=kind) if hinted_kind else column)
+        properties.append(replace(column, type=column_type) if hinted_type else column)
         variants[column.name] = {
-            data_type: kind
+            data_type: column_type
             for data_type in DATA_TYPES
-            if (kind := _kind(stored.get(normalize(variant_name(column.name, data_type)), {})))
+            if (
+                column_type := _column_type(
+                    stored.get(normalize(variant_name(column.name, data_type)), {})
+                )
+            )
         }
     if nested == "tables":
         # With child tables, mixed values are JSON in a text column: see `TableHints`.
         mixed = {column.name for column in properties if column.type == ColumnType("json")}
-        kinds = {name: kind for name, kind in kinds.items() if name not in mixed}
+        types = {name: column_type for name, column_type in types.items() if name not in mixed}
     return RecordSchema(
         stream,
         tuple(properties),
-        kinds,
+        types,
         variants,
         limits(objects=nested == "tables"),
         native=nested == "native",
     )
 
 
-def _kind(column: Mapping[str, Any]) -> ColumnType | None:
+def _column_type(column: Mapping[str, Any]) -> ColumnType | None:
     """Return the type of a column of dlt's schema; None if it has none."""
     data_type = column.get("data_type")
     if data_type not in DATA_TYPES:
@@ -102,19 +109,21 @@ def stored_columns(table: str) -> Mapping[str, Mapping[str, Any]]:
     return columns
 
 
-def other_columns(table: str, known: Iterable[str]) -> dict[str, ColumnType]:
-    """Return the types of the columns of a table that have none of some names.
+def other_columns(table: str, excluded: Iterable[str]) -> dict[str, ColumnType]:
+    """Return the types of all columns of a table except some.
 
     Args:
         table: The name of the table.
-        known: Names of columns, before normalization.
+        excluded: The names of the columns to leave out, before normalization.
     """
     normalize = dlt.current.source_schema().naming.normalize_path
-    names = {normalize(name) for name in (*known, SEQUENCE, VERSION)}
+    names = {normalize(name) for name in (*excluded, SEQUENCE, VERSION)}
     return {
-        name: kind
+        name: column_type
         for name, column in stored_columns(table).items()
-        if name not in names and not name.lower().startswith("_dlt_") and (kind := _kind(column))
+        if name not in names
+        and not name.lower().startswith("_dlt_")
+        and (column_type := _column_type(column))
     }
 
 

@@ -20,17 +20,18 @@ class Options:
     """How the streams of a source are loaded.
 
     Attributes:
-        nested: What becomes of objects and arrays.
+        nested: How objects and arrays are loaded.
         hard_delete: Whether rows with `_sdc_deleted_at` and rows of older versions are deleted.
             None keeps the former and deletes the latter.
-        keep: Rows keep the stored values of properties that a record lacks.
-        skip: A stream that can't be loaded is skipped, and the others are loaded.
-        everything: The one resource of all streams, if the streams are not known before they are
-            read; else None.
+        keep: Whether rows keep the stored values of properties that a record lacks.
+        skip: Whether a stream that can't be loaded is skipped, and the others are loaded.
+        everything: The name of the one resource that loads all streams, if the streams are not
+            known before they are read; otherwise None.
         excluded: Patterns of the streams that this resource leaves out.
-        on_name_collision: What becomes of streams, or properties, with one name in the destination.
+        on_name_collision: What to do with streams, or properties, that have the same name in the
+            destination.
         refresh: The streams whose tables are dropped and created again.
-        batch_folders: The folders that BATCH messages may name files in.
+        batch_folders: The folders in which BATCH messages may name files.
         applied: The hints that the bridge has applied, by resource.
     """
 

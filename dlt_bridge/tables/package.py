@@ -90,7 +90,7 @@ class Package:
                 f"Stream {self._stream}: a SCHEMA changes the key. The destination can't tell the"
                 " last versions of records by two keys in one package."
             )
-        self._keys.give_up()
+        self._keys.stop()
         self._set_schema(schema)
 
     def add_columns(self) -> None:
@@ -99,8 +99,8 @@ class Package:
         columns = hints.applied().columns
         if hints.nested is None:
             # dlt would read these types from the Arrow tables.
-            for name, kind in {**decoder.hinted_types, **decoder.observed.variants}.items():
-                columns[name] = {**columns.get(name, {}), **type_hint(kind)}
+            for name, column_type in {**decoder.hinted_types, **decoder.observed.variants}.items():
+                columns[name] = {**columns.get(name, {}), **type_hint(column_type)}
         resource = self._run.options.everything or self._stream
         layout.add_columns(self._schema.table, resource, columns)
 
@@ -141,7 +141,7 @@ class Package:
         if self._completion:
             table = self._completion.add(table)
             if self._completion.is_needed:
-                self._keys.give_up()
+                self._keys.stop()
         self._has_hints &= self._hinted_columns.issuperset(table.schema.names)
         self.choose_format(table)
         if self._deduplicator:
@@ -185,9 +185,9 @@ class Package:
             self._completion,
             others=others,
         )
-        for table, kinds in rows:
+        for table, types in rows:
             self.choose_format(table)
-            yield table, replace(self._hints(), columns=kinds)
+            yield table, replace(self._hints(), columns=types)
 
     def _converted(self, table: pa.Table) -> list[Any]:
         if self._as_objects:

@@ -1,4 +1,4 @@
-"""Tables that are dropped and created again, as the setting `refresh` asks: once, not in each run.
+"""Drops tables and creates them again for the setting `refresh`: once, not in each run.
 
 The list of streams stays in a configuration. The next run gets only what is new, so dropping the
 tables again would lose all other rows. So dlt's state keeps which streams were refreshed, and no
@@ -77,7 +77,7 @@ class Refresh:
         )
 
     def warn_of_missing(self) -> None:
-        """Warn of streams in the list of which the tap has sent nothing."""
+        """Warn of streams in the list for which the tap has sent nothing."""
         if missing := sorted(self._streams - self._seen):
             logger.warning(
                 "The setting `refresh` names %s, of which the tap sent nothing: their tables stay.",

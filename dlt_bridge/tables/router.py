@@ -59,7 +59,7 @@ class Router:
         self._prefixes: RecordPrefixes[Sink] = RecordPrefixes()
         self._state_line = b""
         # The types of messages that Singer does not have.
-        self._other_kinds: set[str] = set()
+        self._other_types: set[str] = set()
 
     def route(self, blocks: Iterable[bytes]) -> Iterator[RouterOutput]:
         """Route lines, and yield rows and STATEs as they come.
@@ -134,8 +134,8 @@ class Router:
 
     def _warn_of_other(self, message: OtherMessage, number: int) -> None:
         """Warn once of each type of message that Singer does not have."""
-        if message.type not in self._other_kinds:
-            self._other_kinds.add(message.type)
+        if message.type not in self._other_types:
+            self._other_types.add(message.type)
             logger.warning(
                 "Line %d is a message of the type %s, which Singer does not have. It is left out,"
                 " and so are others like it.",

@@ -1,4 +1,4 @@
-"""What holds for one run of a source: its streams, their tables, and the user's hints."""
+"""One run of a source: its streams, their tables, and the user's hints."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Sink:
         rows: The decoded rows that dlt has not taken.
         misfits: The number of values that did not fit their column, by their variant column.
         schema_line: The line of the last SCHEMA.
-        is_skipped: The rest of the stream is not loaded.
+        is_skipped: Whether the rest of the stream is skipped.
 
     Raises:
         MessageError: The destination can't load the SCHEMA as the user asks for.
@@ -112,7 +112,7 @@ class Sink:
 
         Args:
             lines: One line; or several, with newlines between them.
-            number: The number of the first.
+            number: The number of the first line.
             count: The number of lines.
         """
         self._size += len(lines)
@@ -195,7 +195,7 @@ class Sink:
         self._activations.append((number, version))
 
     def item(self, count: int | None = None, *, before: int | None = None) -> StreamItem | None:
-        """Return decoded rows for dlt; None if there is nothing to tell it.
+        """Return decoded rows for dlt; None if there are neither rows nor hints for it.
 
         Args:
             count: The most rows; None for all.

@@ -1,4 +1,4 @@
-"""The STATEs of a package: up to which of them the rows of a tap can be committed."""
+"""The STATEs that were read for a package, and the last of them that it can end at."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dlt_bridge.tap.messages import state_text, state_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The most STATEs that are held; of more, every other one is dropped.
-MOST_STATES = 64
+#: The most STATEs that are held. Beyond that, every other one is dropped.
+MAX_STATES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ReadState:
-    """A STATE that was read; without a line, none was.
+    """A STATE that was read. Its line is empty if none was read.
 
     Attributes:
         number: The number of the line.
@@ -73,7 +73,7 @@ class ReadStates:
     def add(self, state: ReadState) -> None:
         """Add a STATE that was read."""
         self._states.append(state)
-        if len(self._states) > MOST_STATES:
+        if len(self._states) > MAX_STATES:
             del self._states[1:-1:2]
 
     def reached(self, undecoded: int | None) -> ReadState | None:
@@ -91,7 +91,7 @@ class ReadStates:
             whole = bisect_left(self._states, undecoded, key=lambda state: state.number)
         return self._states[max(0, whole - 1)]
 
-    def forget_before(self, state: ReadState) -> None:
+    def drop_before(self, state: ReadState) -> None:
         """Drop the STATEs before a STATE: rows that came after them are handed to dlt."""
         del self._states[: self._states.index(state)]
 

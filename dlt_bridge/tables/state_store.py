@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from dlt import Pipeline
 
-# Keys of dlt's state: in the source, the rest of a STATE; in a resource, which rest belongs to its
-# bookmark; in the source, the last value of `_sdc_sequence`.
+# Keys of dlt's state. They are stored, so their values can't change. In the source: the rest of a
+# STATE. In a resource: the digest of the rest that belongs to its bookmark. In the source: the last
+# value of `_sdc_sequence`.
 REST = "singer"
 REST_DIGEST = "singer_mark"
 LAST_SEQUENCE = "singer_number"
 BOOKMARKS = "bookmarks"
-#: More levels than dlt's state has around a STATE.
+#: At least the number of levels that dlt's state has around a STATE.
 LEVELS = 10
 
 

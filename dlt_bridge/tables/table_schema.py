@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class TableSchema:
-    """The table of a stream, as long as one SCHEMA message holds.
+    """The table of a stream, as one SCHEMA message declares it.
 
     Args:
         stream: The stream, as the catalog knows it.
@@ -88,9 +88,9 @@ class TableSchema:
         self.has_columns = any(column.type for column in declared)
         if not keys and not declared and "properties" not in self.message.schema:
             raise MessageError(
-                f"Stream {self._stream.name}: the SCHEMA has no property, and no key. What its"
-                " records are is not known: an object `properties`, which may be empty, must be"
-                " there."
+                f"Stream {self._stream.name}: the SCHEMA has no property, and no key. Its"
+                " records can't be decoded: the SCHEMA must have an object `properties`, which may"
+                " be empty."
             )
         whole = with_record_column(declared, keys, self.message.keys)
         if whole is not None:
@@ -103,15 +103,15 @@ class TableSchema:
         self, declared: Sequence[Column], whole: Sequence[Column], keys: Collection[str]
     ) -> None:
         """Keep records whole, because the SCHEMA lacks properties; warn once in a run."""
-        known = [column.name for column in declared if column.type]
-        self.whole_records = RecordColumn(whole, known)
+        names = [column.name for column in declared if column.type]
+        self.whole_records = RecordColumn(whole, names)
         if self._stream.name not in self._run.warned:
             self._run.warned.add(self._stream.name)
             logger.warning(
                 "Stream %s: its SCHEMA has no %s. Its records, if there are any, are kept whole, as"
                 " JSON, in the column `%s`.",
                 self._stream.name,
-                f"property for its key {', '.join(keys)}" if known else "properties",
+                f"property for its key {', '.join(keys)}" if names else "properties",
                 RECORD_COLUMN,
             )
 

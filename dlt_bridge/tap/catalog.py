@@ -1,4 +1,4 @@
-"""The streams of a tap as they are known before it is read: by its catalog, by names, or not."""
+"""The streams of a tap: from its catalog, from names that the user gives, or from its messages."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ class Catalog:
         return self.streams[name]
 
     def warn_of_missing(self, selected: Collection[str], read: Collection[str]) -> None:
-        """Warn if no SCHEMA came of any stream: a single one may have nothing new.
+        """Warn if there was no SCHEMA of any stream. A single stream may have nothing new.
 
         Args:
             selected: The streams to read.
-            read: The streams of which a SCHEMA came.
+            read: The streams of which there was a SCHEMA.
         """
         if selected and not read:
             logger.warning(
@@ -177,7 +177,7 @@ class RenamedCatalog:
 
 
 class NoCatalog:
-    """The streams of a tap, or of lines, that are known by their messages alone.
+    """The streams of a tap, or of lines, without a catalog: only messages show them.
 
     Args:
         select: The streams to read, and with `!` those to leave out; None for all.
@@ -210,7 +210,7 @@ class NoCatalog:
         return [name]
 
     def warn_of_missing(self, _: Collection[str], __: Collection[str]) -> None:
-        """Warn of streams to read of which no message came: a name may be misspelled."""
+        """Warn of selected streams without messages: their names may be misspelled."""
         if missing := [name for name in self.names if name not in self._seen]:
             logger.warning(
                 "There were no messages of the selected streams %s. There were some of: %s.",
@@ -227,7 +227,7 @@ class NoCatalog:
         return {}
 
 
-#: The streams of a tap, however they are known.
+#: The streams of a tap, with or without a catalog.
 AnyCatalog = Catalog | RenamedCatalog | NoCatalog
 
 

@@ -37,7 +37,7 @@ class Entry(Struct):
 
     @property
     def deselected(self) -> bool:
-        """Whether the entry deselects the stream; the place that newer taps read comes first."""
+        """Whether the entry deselects the stream. Its metadata count before older forms."""
         in_schema = self.schema.get(SELECTED) if isinstance(self.schema, dict) else None
         flags = [self.stream_metadata.get(SELECTED), self.selected, in_schema]
         return next((flag is False for flag in flags if isinstance(flag, bool)), False)
@@ -67,8 +67,8 @@ class Entries(Struct):
 def select_entry(entry: dict[str, Any], *, selected: bool) -> None:
     """Select a stream in an entry, with all its properties; or deselect it.
 
-    It is done in each place where taps look: in the metadata; older ones in the entry, and in the
-    schema.
+    Taps read the selection from the metadata; older ones from the entry, or from its schema. So
+    all of these are set.
     """
     entry["metadata"] = metadata = entry.get("metadata") or []
     schema = entry.get("schema")

@@ -62,7 +62,7 @@ class ChildProcess:
         """Return what the tap has written, up to so many bytes; nothing at the end."""
         if not self._has_output():
             return b""
-        # The buffer of `stdout` stays empty: `size` is as large as it is.
+        # Bypass the buffer of `stdout`, because `wait` sees only the descriptor.
         return os.read(self.stdout.fileno(), size)
 
     def _has_output(self) -> bool:

@@ -39,7 +39,7 @@ class SingerLines:
         refresh: Streams whose tables are dropped and created again.
     """
 
-    #: Once they are read, they may be gone.
+    #: Lines can't be read from an earlier STATE again.
     can_resend = False
 
     def __init__(
@@ -57,13 +57,13 @@ class SingerLines:
         """Give the lines to the body of the `with`.
 
         Raises:
-            TapError: They have been read before, and are gone.
+            TapError: They are an iterator, and have been read before.
             MessageError: An item is neither text nor bytes.
         """
         if self._read and isinstance(self._lines, Iterator):
             raise TapError("The lines were read to their end. Give the source new ones.")
         self._read = True
-        yield _without_mark(_blocks(self._lines))
+        yield _without_byte_order_mark(_blocks(self._lines))
 
 
 #: A command, a module to run with `python -m`, or Singer lines.
@@ -78,7 +78,7 @@ TapLike = (
 )
 
 
-def _without_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _without_byte_order_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield blocks without the byte order mark of the first."""
     if (first := next(blocks, None)) is not None:
         yield first.removeprefix(_BYTE_ORDER_MARK)
@@ -96,7 +96,7 @@ def _blocks(lines: Iterable[Any]) -> Iterator[bytes]:
 
 
 def _binary_file(lines: Iterable[Any]) -> Any:  # noqa: ANN401
-    """Return the binary file of lines; None if they are in none, or can only be read as texts."""
+    """Return the binary file that lines are in; None if there is none, or it can't be used."""
     if isinstance(lines, TextIOWrapper) and lines.encoding.lower() in {"utf-8", "utf8"}:
         try:
             # Refused if texts have been read ahead: they would be lost.
@@ -199,7 +199,7 @@ def json_object(name: str, content: str) -> dict[str, Any]:
 
     Args:
         name: The file.
-        content: What is in it, for errors: `config`, `catalog` or `state`.
+        content: The kind of its content, for errors: `config`, `catalog` or `state`.
 
     Raises:
         BridgeError: It can't be read, or is not a JSON object. The error shows nothing of it.

@@ -2,8 +2,8 @@
 
 The files are credentials of a tap, and rows that wait. No code of a process runs after SIGKILL, nor
 after a signal that it does not handle. So a guardian process removes the folder when its parent is
-gone. To remove the folders of dead processes when the next run starts, instead, would keep less of
-the promise: credentials would stay on the disk until then, and forever if there is no next run.
+gone. It would not be enough to remove the folders of dead processes when the next run starts:
+credentials would stay on the disk until then, and forever if there is no next run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def private_folder(prefix: str) -> Iterator[Path]:
     """Give a folder that no other user can read, and that is removed when this process ends.
 
     Args:
-        prefix: The begin of the folder's name.
+        prefix: The beginning of the folder's name.
     """
     folder = Path(tempfile.gettempdir(), f"{prefix}{secrets.token_hex(8)}").absolute()
     with _guardian() as guardian:

@@ -35,7 +35,7 @@ class Tap:
         command: The name of an executable, on the PATH or next to the running Python; or a command
             with its arguments.
         config: The tap's settings.
-        advice: What the error of a tap that fails says at its end.
+        advice: A remedy that is added to the error of a tap that fails; may be empty.
         properties: Whether it takes its catalog by `--properties`, as older taps do.
         patience: Seconds to wait for the exit of a tap that has closed its output, and for more
             output of a tap that has ended.
@@ -49,7 +49,7 @@ class Tap:
         TapError: There is no such executable.
     """
 
-    #: From an earlier STATE, it sends again what came after it.
+    #: If it starts from an earlier STATE, it sends everything after it again.
     can_resend = True
 
     def __init__(
@@ -62,8 +62,8 @@ class Tap:
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         name, *arguments = [command] if isinstance(command, str) else command
-        beside = str(Path(sys.executable).parent)
-        executable = shutil.which(name) or shutil.which(name, path=beside)
+        scripts = str(Path(sys.executable).parent)
+        executable = shutil.which(name) or shutil.which(name, path=scripts)
         if executable is None:
             raise TapError(
                 f"There is no executable `{name}` on the PATH. Install the tap, or give the whole"
@@ -109,7 +109,7 @@ class Tap:
         """Run the tap, and give blocks of its lines to the body of the `with`.
 
         Args:
-            flags: Arguments, besides those that name files.
+            flags: Arguments other than those that name files.
             files: JSON objects that the tap gets in files: `state={...}` becomes the argument
                 `--state <file>`. Empty ones are left out.
 

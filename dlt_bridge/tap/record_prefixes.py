@@ -22,7 +22,7 @@ class RecordPrefixes(Generic[T]):
     def __init__(self) -> None:
         self._takers: dict[bytes, T] = {}
         self._last = b""
-        # The begin of a line without the last prefix.
+        # The beginning of a line without the last prefix.
         self._other = re.compile(rb"\n")
 
     def add(self, line: bytes, stream: str, taker: T) -> None:

@@ -1,4 +1,4 @@
-"""The log of a tap on its standard error: warnings are passed on, the last lines kept for errors.
+"""The log of a tap on standard error: passes on warnings, and keeps the last lines for errors.
 
 Taps log in many forms: `WARNING text` (singer-python), `... | WARNING | name | text` (the SDK),
 `level=WARNING message=text`, or a JSON object. The level of a line is the first that it names.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What the error of a tap shows of its log: lines, errors among them, and bytes of each line.
+#: How much of the log the error of a tap shows: lines, errors among them, and bytes of each line.
 SHOWN_LINES = 20
 SHOWN_ERRORS = 10
 LINE_BYTES = 1000
-#: Warnings that differ only in numbers and quoted texts: those beyond so many are counted.
+#: The most warnings to pass on that differ only in numbers and quoted texts; others are counted.
 MAX_ALIKE = 5
 #: The most kinds of warnings that are counted separately.
 MAX_KINDS = 200

@@ -1,4 +1,4 @@
-"""The console script `target-dlt`, which says what to install if a package is missing."""
+"""The console script `target-dlt`. If a package is missing, it names the package to install."""
 
 from __future__ import annotations
 

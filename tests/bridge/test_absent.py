@@ -150,7 +150,7 @@ def test_random_records_update_rows_like_dicts(
     anywhere: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dlt_bridge.tables.sink.BATCH_ROWS", 7)
-    monkeypatch.setattr("dlt_bridge.tables.rows.completion.KEYS_TOGETHER", 5)
+    monkeypatch.setattr("dlt_bridge.tables.rows.completion.LOOKUP_KEYS", 5)
     random.seed(7)
     head = schema(keys=("id", "k"), k={"type": "string"}, a=TEXT, b={"type": "integer"}, c={})
     expected: dict[tuple[int, str], dict[str, Any]] = {}

@@ -137,7 +137,7 @@ def test_package_ends_when_too_many_rows_wait_for_a_state(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is a bound to what may wait: the last STATE is committed when it is reached."""
-    monkeypatch.setattr(backlog, "MOST_WAITING", 10_000)
+    monkeypatch.setattr(backlog, "MAX_WAITING_BYTES", 10_000)
     first = [schema(v=TEXT), record(id=0, v=""), bookmark(a={"x": 0})]
     later = [record(id=number, v="x" * 100) for number in range(1, 500)]
     infos = load(stage.pipeline, stage.source([*first, *later]), checkpoint_every=NEVER)
@@ -169,8 +169,8 @@ def test_all_rows_before_the_last_state_are_committed_in_any_order_of_lines(
     if small:
         for module, name, value in (
             (streams, "BATCH_ROWS", 2),
-            (backlog, "ROWS_TOGETHER", 3),
-            (backlog, "MOST_WAITING", 400),
+            (backlog, "ROW_GROUP_ROWS", 3),
+            (backlog, "MAX_WAITING_BYTES", 400),
         ):
             monkeypatch.setattr(module, name, value)
 

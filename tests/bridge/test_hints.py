@@ -53,7 +53,7 @@ def tables(stage: Stage) -> set[str]:
 @pytest.fixture
 def small_parcels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hand every batch to dlt by itself."""
-    monkeypatch.setattr(backlog, "ROWS_TOGETHER", 1)
+    monkeypatch.setattr(backlog, "ROW_GROUP_ROWS", 1)
 
 
 # Hints of a resource

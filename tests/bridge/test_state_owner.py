@@ -111,7 +111,7 @@ def test_locations_take_turns(
     for place in (PROD, other, other, PROD):
         world.load(way, *place)
         assert world.rows(*place) == world.all
-        told = "another place than duckdb" in caplog.text
+        told = "another destination or dataset than duckdb" in caplog.text
         caplog.clear()
     # On standard error, where pytest does not see it; and dlt itself forgets all in a new place.
     assert told or way == "command"

@@ -21,8 +21,8 @@ from dlt_bridge.tables.rows.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-#: Keys that are looked up together: SQL Server takes 2,100 values in a query, others more.
-KEYS_TOGETHER = 2_000
+#: How many keys are looked up in one query: SQL Server takes 2,100 values in a query, others more.
+LOOKUP_KEYS = 2_000
 
 # Columns of the index of keys. No column of a table has a name with a null character.
 _PART, _IS_COMPLETE = "\0part", "\0is_complete"
@@ -106,8 +106,8 @@ class RowCompletion:
         incomplete = index.filter(pc.and_(pc.invert(index[_IS_COMPLETE]), is_last))
         incomplete = incomplete.select(self.keys)
         index = rows_with_keys(index, incomplete) if len(incomplete) else index.slice(0, 0)
-        for start in range(0, len(incomplete), KEYS_TOGETHER):
-            keys = incomplete.slice(start, KEYS_TOGETHER)
+        for start in range(0, len(incomplete), LOOKUP_KEYS):
+            keys = incomplete.slice(start, LOOKUP_KEYS)
             rows = rows_with_keys(index, keys)
             parts = [self._part(number, rows[SEQUENCE]) for number in pc.unique(rows[_PART])]
             # Where the package has a complete row, stored values do not count.

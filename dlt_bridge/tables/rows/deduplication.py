@@ -76,7 +76,7 @@ class UniqueKeyTracker:
         """Whether no key came twice, and there are so many rows that dlt should know."""
         return self._rising and self._rows > FEW_ROWS
 
-    def give_up(self) -> None:
+    def stop(self) -> None:
         """Stop tracking: the keys of some rows are not known."""
         self._rising = False
 
