@@ -40,7 +40,7 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> DltSource:
-    """Make a dlt source that reads chat platforms with tap-chat.
+    """Return a dlt source that reads chat platforms with tap-chat.
 
     Settings that are not given are looked up in dlt's configuration: `sources.chat.start_date`, and
     `sources.chat.<platform>.<setting>` for each platform. In secrets.toml that is the table
@@ -53,10 +53,10 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         platform: The name of the platform, or of several.
         catalog: A catalog of tap-chat. By default, the tap is run with `--discover`.
         select: Names of streams, with `*`, `?` and `!` as in `singer`.
-        nested: `json`, `native` or `tables`: how to load objects and arrays.
+        nested: How to load objects and arrays: `json`, `native` or `tables`, as in `singer`.
         hard_delete: Whether to delete rows, as in `singer`.
-        absent: `null` or `keep`: how to load properties that a record lacks.
-        on_bad_stream: `fail` or `skip`: what to do with a stream that can't be loaded.
+        absent: How to load properties that a record lacks: `null` or `keep`, as in `singer`.
+        on_bad_stream: What to do with a stream that can't be loaded: `fail` or `skip`.
         name: The source's name, under which dlt keeps its state. Give each account its own.
         settings: Settings of tap-chat (`tap-chat --about` lists them). For one platform, give its
             settings by name; for several, give a mapping for each platform.

@@ -63,7 +63,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
 ) -> DltSource:
     """Return a dlt source of a Singer tap, with one resource for each stream of the tap.
 
-    The tap runs once for each `pipeline.run`, whatever the number of its streams. Column types and
+    The tap runs once for each `pipeline.run`, for all streams together. Column types and
     keys come from its SCHEMA messages, and its STATE is kept in dlt's state, so that the next run
     continues from there. Streams with a key are merged: the last version of a key wins. Streams
     without a key are appended, or replaced if the tap reads them in full::
@@ -94,8 +94,8 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             structs and lists, where the SCHEMA and the destination allow it; `tables` as dlt's
             child tables.
         hard_delete: Whether to delete rows with `_sdc_deleted_at`, and rows of older versions
-            after an ACTIVATE_VERSION. None, the default, keeps the former and deletes the latter;
-            False keeps both.
+            after an ACTIVATE_VERSION: True deletes both, False keeps both. None, the default,
+            keeps rows with `_sdc_deleted_at`, and deletes rows of older versions.
         absent: The value of a property that a record lacks, in streams with a key: `null`, the
             default, or the value that its row has (`keep`). A record with `_sdc_deleted_at` leaves
             the values of its row as they are, unless `hard_delete` is true.

@@ -119,14 +119,14 @@ def load(
 ) -> list[LoadInfo]:
     """Load a source of `singer`, and commit at regular checkpoints while the tap is read.
 
-    Committed packages stay, whatever happens later. The next run continues from the last
+    Committed packages stay, even if the run fails later. The next run continues from the last
     checkpoint, on this machine or another. Packages that an earlier run left are loaded first.
 
     Args:
         pipeline: The pipeline to load with.
         source: A source of `singer` or `chat`.
-        checkpoint_every: Seconds after which the tap's next STATE ends a package; 0 commits at
-            each STATE.
+        checkpoint_every: The tap's first STATE after this many seconds ends a package, which is
+            then committed; 0 commits at each STATE.
         arguments: Arguments of `pipeline.run`, such as `refresh` or `schema_contract`.
 
     Returns:

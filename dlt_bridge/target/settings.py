@@ -46,9 +46,9 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         secret=True,
         title="Credentials",
-        description="The path of a DuckDB file, the URL of a database, the URL of a bucket or"
-        " folder for `filesystem`, or an object, as dlt takes them. Unset, dlt looks them up in"
-        " its own configuration.",
+        description="The credentials, in a form that dlt accepts: the path of a DuckDB file, the"
+        " URL of a database, the URL of a bucket or folder (for `filesystem`), or an object. Unset,"
+        " dlt looks them up in its own configuration.",
     ),
     th.Property(
         "destination_options",
@@ -62,8 +62,8 @@ SETTINGS = th.PropertiesList(
         th.StringType(min_length=1),
         default="target_dlt",
         title="Pipeline",
-        description="The name under which dlt keeps schema and state in the destination. Give each"
-        " tap that loads into one dataset its own. `tap-chat` is `tap_chat` there.",
+        description="The name under which dlt keeps schema and state in the destination. Taps that"
+        " load into the same dataset need different names. dlt stores `tap-chat` as `tap_chat`.",
     ),
     th.Property(
         "pipelines_dir",
@@ -77,8 +77,8 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=round(CHECKPOINT_SECONDS),
         title="Checkpoint every",
-        description="Seconds after which the tap's next STATE commits everything before it, and is"
-        " written to standard output; 0 commits at each STATE.",
+        description="The tap's first STATE after this many seconds commits everything before it, and"
+        " is then written to standard output. 0 commits at each STATE.",
     ),
     th.Property(
         "nested",
@@ -93,26 +93,26 @@ SETTINGS = th.PropertiesList(
         th.BooleanType,
         title="Hard delete",
         description="Whether to delete rows with `_sdc_deleted_at`, and rows of older versions"
-        " after an ACTIVATE_VERSION. Unset, the former stay and the latter are deleted; with"
-        " `false` both stay.",
+        " after an ACTIVATE_VERSION: `true` deletes both, `false` keeps both. Unset, rows with"
+        " `_sdc_deleted_at` stay, and rows of older versions are deleted.",
     ),
     th.Property(
         "absent",
         th.StringType(allowed_values=["null", "keep"]),
         default="null",
         title="Absent properties",
-        description="How to load properties that a record lacks, in streams with a key: as `null`,"
-        " or with the value that the row has (`keep`). Taps that read a log of changes need `keep`"
-        " if they leave out what did not change. A record with `_sdc_deleted_at` leaves the values"
-        " of its row as they are, unless `hard_delete` is true.",
+        description="How to load properties that a record lacks, in streams with a key: `null` sets"
+        " them to null, and `keep` keeps the value of the stored row. Use `keep` for taps that read"
+        " a log of changes and send only changed properties. A record with `_sdc_deleted_at`"
+        " leaves the values of its row as they are, unless `hard_delete` is true.",
     ),
     th.Property(
         "naming",
         th.StringType(min_length=1),
         title="Naming",
         description="The naming convention of tables and columns: one of dlt's (`snake_case`,"
-        " `duck_case`, `direct`, `sql_cs_v1`, `sql_ci_v1`), or a module. By default the one that"
-        " the pipeline has, and for a new pipeline `dlt_bridge.naming`: snake_case, with the"
+        " `duck_case`, `direct`, `sql_cs_v1`, `sql_ci_v1`), or a module. By default, a pipeline"
+        " keeps its convention, and a new one uses `dlt_bridge.naming`: snake_case, with the"
         " letters of all alphabets.",
     ),
     th.Property(
@@ -128,16 +128,16 @@ SETTINGS = th.PropertiesList(
         th.StringType(allowed_values=["fail", "skip"]),
         default="fail",
         title="On a bad stream",
-        description="What to do if a stream has something that can't be loaded: end the run"
-        " (`fail`), or skip the rest of the stream, leave its bookmark out of the STATE, and exit"
-        " with 1 at the end.",
+        description="What to do if a stream has data that can't be loaded. `fail` ends the run."
+        " `skip` skips the rest of the stream, leaves its bookmark out of the STATE, loads the"
+        " other streams, and exits with 1.",
     ),
     th.Property(
         "write_disposition",
         th.StringType(allowed_values=["append", "merge"]),
         title="Write disposition",
-        description="`append` adds a row for every version of a record. By default, streams with a"
-        " key are merged, and others appended.",
+        description="`append` adds a row for every version of a record; `merge` keeps the last"
+        " version of each key. By default, streams with a key are merged, and others appended.",
     ),
     th.Property(
         "table_format",
@@ -149,8 +149,8 @@ SETTINGS = th.PropertiesList(
         "loader_file_format",
         th.StringType(allowed_values=FILE_FORMATS),
         title="File format",
-        description="The format of the files to load, if the destination takes several; by default"
-        " the fastest. With `filesystem`, the format of the files that stay there.",
+        description="The format of the files that dlt loads, if the destination supports several;"
+        " by default the fastest. With `filesystem`, the files stay in this format.",
     ),
     th.Property(
         "schema_contract",
@@ -163,9 +163,9 @@ SETTINGS = th.PropertiesList(
         "refresh",
         th.ArrayType(th.StringType),
         title="Refresh",
-        description='Streams whose tables are dropped and created again, such as `["orders"]`:'
-        " once for each stream, however long it stays in the list. Let the tap send everything in"
-        " that run (Meltano: `--full-refresh`).",
+        description='Streams whose tables are dropped and created again, such as `["orders"]`.'
+        " This happens once for each stream, even if it stays in the list. The tap must send all"
+        " rows in that run (Meltano: `--full-refresh`).",
     ),
     th.Property(
         "batch_folders",
