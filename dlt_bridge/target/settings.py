@@ -77,8 +77,8 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=round(CHECKPOINT_SECONDS),
         title="Checkpoint every",
-        description="The tap's first STATE after this many seconds commits everything before it, and"
-        " is then written to standard output. 0 commits at each STATE.",
+        description="The tap's first STATE after this many seconds commits everything before it,"
+        " and is then written to standard output. 0 commits at each STATE.",
     ),
     th.Property(
         "nested",
