@@ -1,4 +1,4 @@
-"""The log of a command: one printable line for each message, without messages of no use."""
+"""The log of a command: one printable line per message; useless messages are hidden."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _HiddenMessages(logging.Filter):
 class _PlainFormatter(logging.Formatter):
     """Makes each message one printable line.
 
-    So no name of a stream or property can forge a line, or move the cursor of a terminal.
+    Otherwise the name of a stream or property could forge a log line, or move a terminal's cursor.
 
     Args:
         inner: The formatter that formats the printable message.

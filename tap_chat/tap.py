@@ -81,15 +81,17 @@ class TapChat(HookedTap):
             ConfigValidationError: A setting is wrong or missing, or the catalog or the state is
                 not valid.
         """
-        # A tap whose STATE is not loaded yet must not write one.
+        # Until the STATE is loaded, the tap must not write one.
         self._has_state = False
         # At DEBUG urllib3 logs the URL of every request, and a URL may carry the API key.
         logging.getLogger("urllib3").setLevel(logging.INFO)
-        config, own = self._read_config(dict(config or {}), parse_env_config=parse_env_config)
-        self.settings = parsing.parse(own, Config, complete=validate_config)
+        config, tap_config = self._read_config(
+            dict(config or {}), parse_env_config=parse_env_config
+        )
+        self.settings = parsing.parse(tap_config, Config, complete=validate_config)
         self.start_date = parsing.parse_datetime("start_date", self.settings.start_date)
         now = datetime.now(UTC)
-        # At most now: a bookmark in the future would leave out what comes until then.
+        # At most now: a bookmark in the future would leave out the records until then.
         self.end_date = min(parsing.parse_datetime("end_date", self.settings.end_date) or now, now)
         self.user_agent = self.settings.user_agent or f"tap-chat/{self.plugin_version}"
         self.fan_out = FanOut(self.settings.max_workers, first_plans=self._first_plans)
@@ -100,7 +102,7 @@ class TapChat(HookedTap):
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
         level = self.settings.metrics_log_level
         if level is UNSET and is_watched() and "SINGER_SDK_LOG_CONFIG" not in os.environ:
-            # The progress shows as much there.
+            # The progress display shows the same numbers.
             level = "warning"
         if level is not UNSET:
             self.metrics_logger.setLevel(level.upper())
@@ -140,8 +142,8 @@ class TapChat(HookedTap):
         """Return the streams of the configured platforms; those of all if none is configured."""
         sections = sections_of(self.settings)
         if not sections:
-            everything: dict[str, Any] = {platform.name: {} for platform in PLATFORMS}
-            sections = sections_of(parsing.parse(everything, Config, complete=False))
+            all_sections: dict[str, Any] = {platform.name: {} for platform in PLATFORMS}
+            sections = sections_of(parsing.parse(all_sections, Config, complete=False))
         streams: list[ChatStream] = []
         for platform in PLATFORMS:
             if section := sections.get(platform.name):
@@ -259,8 +261,8 @@ class TapChat(HookedTap):
         """Check that the platforms of this run are configured.
 
         Raises:
-            ConfigValidationError: No platform is configured, or not that of a selected stream, or
-                a selected stream does not exist.
+            ConfigValidationError: No platform is configured, the platform of a selected stream is
+                not configured, or a selected stream does not exist.
         """
         platform_of = {
             stream.name: platform.name for platform in PLATFORMS for stream in platform.streams
@@ -279,15 +281,15 @@ class TapChat(HookedTap):
         if not configured:
             names = ", ".join(platform.name for platform in PLATFORMS)
             raise config_error(f"No platform is configured. Add a section: {names}.")
-        lacking: dict[str, list[str]] = {}
+        unconfigured: dict[str, list[str]] = {}
         for name in selected:
             if platform_of[name] not in configured:
-                lacking.setdefault(platform_of[name], []).append(name)
-        if lacking:
+                unconfigured.setdefault(platform_of[name], []).append(name)
+        if unconfigured:
             raise config_error(
                 *(
                     f"The catalog selects {', '.join(names)}, but the setting `{section}` is"
                     " missing."
-                    for section, names in lacking.items()
+                    for section, names in unconfigured.items()
                 )
             )

@@ -13,8 +13,8 @@ from tap_chat.config.errors import config_error, is_section
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: In the working folder alone. A file in a folder above may be somebody else's, and could send the
-#: credentials of this run to another address.
+#: Only the file in the working folder is read. A file in a parent folder may belong to somebody
+#: else, and could send the credentials of this run to another address.
 DOTENV = ".env"
 
 
@@ -25,8 +25,8 @@ def from_environment(
 
     Args:
         schema: The JSON Schema of the config.
-        prefix: What every variable's name starts with, such as `TAP_CHAT_`. The setting
-            `chat.api_key` is then `TAP_CHAT_CHAT_API_KEY`, the name Meltano gives it too.
+        prefix: The prefix of every variable, such as `TAP_CHAT_`. The variable of `chat.api_key` is
+            then `TAP_CHAT_CHAT_API_KEY`, as in Meltano.
         environ: The variables.
 
     Returns:
@@ -35,17 +35,17 @@ def from_environment(
     Raises:
         ConfigValidationError: The setting is not a text, and its variable is not valid JSON.
     """
-    found: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     for name, setting in schema["properties"].items():
         variable = f"{prefix}{name}".upper()
         text = environ.get(variable)
         value: Any = _from_text(variable, text, setting) if text else None
-        if is_section(setting) and (within := from_environment(setting, f"{variable}_", environ)):
-            whole = {} if value is None else value
-            value = whole | within if isinstance(whole, dict) else whole
+        if is_section(setting) and (inner := from_environment(setting, f"{variable}_", environ)):
+            section = {} if value is None else value
+            value = section | inner if isinstance(section, dict) else section
         if value is not None:
-            found[name] = value
-    return found
+            config[name] = value
+    return config
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Parse a config: its JSON Schema, its checks, its types, and merging."""
+"""Parses a config: derives its JSON Schema, merges it, checks it and converts it to its types."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def merged(
 
 
 def without_nulls(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config without the settings that are null: these are unset.
+    """Return a config without the settings that are null, which counts as unset.
 
     Args:
         config: The config as it was read.

@@ -1,4 +1,4 @@
-"""The settings as types: one declaration gives the checks, the default and the JSON Schema."""
+"""The settings of the tap, declared as types: checks, defaults and JSON Schema follow from them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def about(
         title: A few words, as a label.
         description: One or two sentences for the settings table.
         secret: True for a credential: Meltano then hides its value.
-        form: The `format` of a text, such as `date-time`.
+        form: The JSON Schema `format` of a text, such as `date-time`.
         limits: Further arguments of `msgspec.Meta`: `ge`, `gt`, `examples`, ...
 
     Returns:

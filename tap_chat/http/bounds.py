@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Bytes of the largest body that is held in memory as a whole. No API that pages comes near.
+#: Bytes of the largest body that is held in memory as a whole; pages are far smaller.
 LARGEST_BODY = 256 * 1024 * 1024
 
-#: Bytes of memory that its values may take, about. The values of a common body take five times as
-#: much as its bytes, and those of one of nothing but `{}` thirty times.
+#: Bytes of memory, about, that the decoded values of a body may take. Those of a typical body take
+#: five times as much memory as the body, and those of a list of `{}` thirty times.
 LARGEST_DECODED = 6 * LARGEST_BODY
 
 
@@ -26,4 +26,4 @@ class Timeouts:
 
 
 class TooLargeError(Exception):
-    """A body is larger than any that is held in memory, or would be once it is decoded."""
+    """A body, or its decoded values, would take more memory than allowed."""

@@ -1,6 +1,6 @@
-"""The client of an API: it sends a request until there is a good response, and reads it.
+"""The client of an API: sends a request until it succeeds, and reads the response.
 
-It keeps to the rate limit, retries transient failures, and describes failures without secrets.
+It respects the rate limit, retries transient failures, and describes failures without secrets.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Client:
         subject: The beginning of each sentence, such as "Stream chat_messages: ".
         user_agent: The User-Agent of every request.
         sign: Adds the credential to a request, as authenticators of `requests` do.
-        count: Is called for each request that is sent, retries included, from any thread.
-        is_api_error: Returns whether the body of a 404 is the API's own. Servers in front of the
-            API, such as a gateway without a backend, return 404, too. By default it always is.
+        count: Called for each request that is sent, retries included, from any thread.
+        is_api_error: Returns whether the API itself sent the body of a 404. Servers in front of
+            the API, such as a gateway without a backend, return 404, too. By default always true.
 
     Attributes:
         clock: The server's clock, as its responses show it.
@@ -106,15 +106,16 @@ class Client:
         missing: Collection[int] = (),
         largest: int | None = None,
     ) -> T:
-        """Send a request until there is a good response.
+        """Send a request until it succeeds.
 
         Args:
             request: The request.
-            read: Reads a response of status 200. If it raises a ValueError, the body is not whole,
-                and the request is sent again.
-            missing: The statuses that only say that what is asked for does not exist.
-            largest: The most bytes of a body to hold, if the caller can ask for less instead. A
-                larger response has the `rest` of its body. One that breaks off is not retried.
+            read: Reads a response of status 200. A ValueError means that the body is incomplete;
+                then the request is sent again.
+            missing: The statuses that mean that the requested object does not exist.
+            largest: The size in bytes up to which a body is held in memory; None if it must be held
+                as a whole. A larger body is returned in part, with its `rest`; if it breaks off,
+                the request is not retried, because the caller can request less.
 
         Returns:
             The value that `read` returns.
@@ -130,7 +131,7 @@ class Client:
             try:
                 return self.send_once(request, read, missing=missing, largest=largest)
             except RefusedError as error:
-                logger.debug("%s It is sent again when the limit lets it.", error)
+                logger.debug("%s It is sent again when the rate limit allows it.", error)
                 continue
             except TransientError as error:
                 if largest is not None and isinstance(error, IncompleteResponseError):
@@ -160,7 +161,7 @@ class Client:
         missing: Collection[int] = (),
         largest: int | None = None,
     ) -> T:
-        """Send a request once; arguments and value as for `send`.
+        """Send a request once. The arguments and the returned value are those of `send`.
 
         Raises:
             RefusedError: The request was over the rate limit.
@@ -177,11 +178,13 @@ class Client:
         started = time.monotonic()
         try:
             try:
-                response = self._carry(request, url, largest)
+                response = self._send_signed(request, url, largest)
             except BaseException:
                 self.throttle.failed(permit)
                 raise
-            self._check_status(request, response, self.throttle.answered(permit, response), missing)
+            self._check_status(
+                request, response, self.throttle.responded(permit, response), missing
+            )
             self.clock.see(response.headers.get("Date", ""))
             return self._read(request, response, read)
         except TransientError as error:
@@ -197,11 +200,11 @@ class Client:
         raise self.request_error(
             request,
             f"waits for the rate limit, and no request was accepted for {seconds:.0f} s",
-            f"Try again later; the setting {self.remedies.section}.max_wait waits longer, and"
-            f" {self.remedies.section}.requests_per_minute keeps to the limit.",
+            f"Try again later, raise the setting {self.remedies.section}.max_wait, or set"
+            f" {self.remedies.section}.requests_per_minute to stay below the limit.",
         )
 
-    def _carry(self, request: Request, url: str, largest: int | None) -> Response:
+    def _send_signed(self, request: Request, url: str, largest: int | None) -> Response:
         """Sign and send a request, and receive the response; errors become sentences."""
         began = False
         try:
@@ -274,7 +277,7 @@ class Client:
         raise IncompleteResponseError(sentence, self.remedies.check_address_at_last)
 
     def sentence(self, request: Request, predicate: str) -> str:
-        """Return a sentence about a request. It has no credential and no part of a response.
+        """Return a sentence about a request, without credentials or parts of a response.
 
         Args:
             request: The request.
@@ -283,7 +286,7 @@ class Client:
         return f"{self.subject}{request.method} {request.shown_url} {predicate}."
 
     def request_error(self, request: Request, predicate: str, remedy: str = "") -> RequestError:
-        """Return the error of a request that failed for good; arguments as for `sentence`."""
+        """Return the error of a request that failed for good; see `sentence` for the arguments."""
         return RequestError(self.sentence(request, predicate), remedy)
 
     def unreadable(self, request: Request) -> RequestError:

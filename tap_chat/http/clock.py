@@ -1,7 +1,8 @@
-"""The server's clock, read from the header `Date`, so that no bookmark runs ahead of it.
+"""The server's clock, read from the header `Date`, so that no bookmark is ahead of it.
 
-The clock of this machine may be ahead of the server's. A bookmark by it would leave out what is
-written there in between. But a `Date` may be wrong, too, and would stop the bookmark forever.
+The clock of this machine may be ahead of the server's. A bookmark from this clock would leave out
+the records that the server writes until its own clock reaches it. A `Date` may be wrong, too: one
+that stays behind would stop the bookmark forever.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 from tap_chat.http import responses
 
-#: How far a right `Date` may lie behind a known time: hosts differ, and caches keep responses.
+#: How far behind a known time a correct `Date` may be: hosts differ, and caches keep responses.
 SLACK = timedelta(days=1)
 
-#: The time where there is no `Date`.
+#: Stands for the time of a response without a `Date`.
 FAR = datetime.max.replace(tzinfo=UTC)
 
 
@@ -38,8 +39,8 @@ class ServerClock:
         """Take note of a response.
 
         Args:
-            date: Its header `Date`; empty if it has none. A cache leaves the header as it was, and
-                then the response is as old.
+            date: Its header `Date`; empty if it has none. A response from a cache keeps its old
+                `Date`, which is right: the response is as old.
         """
         with self._lock:
             if date != self._read:

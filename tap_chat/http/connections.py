@@ -1,10 +1,9 @@
 """The connections to a host, without urllib3's cost for each request.
 
 urllib3 opens the connections, with its certificates, timeouts and errors. `http.client`, on which
-urllib3 is built, carries the requests. With urllib3's own pool the tap needs 0.94 ms of CPU for a
-request instead of 0.80 ms. With 64 workers and a latency of 100 ms it then sends about 0.9 times as
-many requests per second, and no longer reaches 0.9 of what Little's law allows. This way it reaches
-0.93 (`benchmarks/README.md`).
+urllib3 is built, sends the requests. With urllib3's own pool, a request takes 0.94 ms of CPU, not
+0.80 ms. With 64 workers and a latency of 100 ms, the tap reaches 0.93 of the requests per second
+that Little's law allows, and less than 0.9 with urllib3's pool (`benchmarks/README.md`).
 """
 
 from __future__ import annotations
@@ -84,9 +83,9 @@ class Connections:
                 try:
                     return self._exchange(idle, method, target, headers, timeouts, body)
                 except NoResponseError:
-                    # The connection was gone before the request, which has not failed. A request
-                    # that only reads may be sent again in any case (RFC 9110, 9.2.2); so do
-                    # browsers, and Go's net/http (https://pkg.go.dev/net/http#Transport).
+                    # The connection was closed before the request, so the request has not failed.
+                    # A request that only reads may always be sent again (RFC 9110, 9.2.2), as
+                    # browsers and Go's net/http do (https://pkg.go.dev/net/http#Transport).
                     pass
             connection = self._open(timeouts.connect)
             return self._exchange(connection, method, target, headers, timeouts, body)
@@ -202,14 +201,15 @@ class Exchange:
     target: str
 
     def read_whole(self, largest: int | None) -> bytes | None:
-        """Return the body if it is small and not compressed; otherwise None, and nothing is read.
+        """Read and return the body if it is small and not compressed; otherwise return None.
 
         Args:
-            largest: The most bytes to hold; None if the body must be held as a whole.
+            largest: The size in bytes up to which the body is held; None if it must be held as a
+                whole.
 
         Raises:
             HTTPError: The response broke off.
-            TooLargeError: The body is larger than any that is held.
+            TooLargeError: The body would take too much memory.
         """
         length = self.response.length
         if "Content-Encoding" in self.response.headers:

@@ -48,11 +48,11 @@ class TransientError(Exception):
 
 
 class IncompleteResponseError(TransientError):
-    """A response did not arrive whole: it may later, or it may be too large."""
+    """A response is incomplete: a retry may succeed, or the response is too large."""
 
 
 class MissingError(Exception):
-    """A status says that what was asked for does not exist.
+    """A status says that the requested object does not exist.
 
     Args:
         status: The HTTP status.

@@ -1,4 +1,4 @@
-"""Describes why a request failed and what to do about it, the same in a run and in `--test`."""
+"""Describes why a request failed, and what to do about it; used by runs and by `--test`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (DecodeError, "returned a body that can't be decompressed"),
 )
 
-LATER = "The trouble is the server's, or the network's: try again later."
+LATER = "The server or the network has a problem: try again later."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ class Remedies:
 
     @property
     def check_address_at_last(self) -> str:
-        """What to do if the API is in trouble, or another server responds."""
-        return f"Try again later; if it is so each time, check {self.address}."
+        """What to do if the API has a problem, or another server responds."""
+        return f"Try again later; if it fails each time, check {self.address}."
 
     def of_status(self, status: int, retry_after: float | None) -> str:
         """Return what to do about the status of a failure.
@@ -91,21 +91,21 @@ class Remedies:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             when = "later" if retry_after is None else f"in {ceil(retry_after)} s"
             return (
-                f"The rate limit is used up: try again {when}. The setting"
-                f" {self.section}.requests_per_minute keeps to it."
+                f"The rate limit is used up: try again {when}, or set"
+                f" {self.section}.requests_per_minute to stay below the limit."
             )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
             return LATER
-        known: dict[int, str] = {
+        remedies: dict[int, str] = {
             HTTPStatus.UNAUTHORIZED: self.unknown,
             HTTPStatus.PAYMENT_REQUIRED: (
-                f"The account of {self.section} has no subscription with the API, or it has ended:"
-                " see its plan."
+                f"The account of {self.section} has no subscription that includes the API, or the"
+                " subscription has ended: see its plan."
             ),
             HTTPStatus.FORBIDDEN: self.forbidden,
             HTTPStatus.NOT_FOUND: self.check_address,
         }
-        return known.get(
+        return remedies.get(
             status, f"Check the setting {self.section}.api_url and the stream's settings."
         )
 
@@ -154,7 +154,11 @@ class Failure:
     retry_after: float | None = None
 
     def to_error(self, sentence: str) -> RequestError | RefusedError | TransientError:
-        """Return the error with a sentence that names the request, too."""
+        """Return the error.
+
+        Args:
+            sentence: The predicate, as a sentence that names the request.
+        """
         if issubclass(self.error, TransientError):
             return self.error(sentence, self.remedy, self.retry_after)
         return self.error(sentence, self.remedy)
@@ -203,7 +207,8 @@ def of_exception(
             RequestError,
             f"returned more than {LARGEST_BODY >> 20} MiB, or with values that take more"
             f" than {LARGEST_DECODED >> 20} MiB",
-            "So much is not held in memory. Ask for less at once, or ask the API's vendor.",
+            "That is more than the tap holds in memory. Request less at once, or ask the API's"
+            " vendor.",
         )
     if not isinstance(error, HTTPError) or isinstance(error, ValueError):
         return Failure(
@@ -222,8 +227,8 @@ def of_exception(
 
 def describe_status(status: int) -> str:
     """Return a status with its name, such as `401 Unauthorized`."""
-    known = status in set(HTTPStatus)
-    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
+    is_standard = status in set(HTTPStatus)
+    return f"{status} {HTTPStatus(status).phrase}" if is_standard else str(status)
 
 
 def describe_exception(error: HTTPError, timeouts: Timeouts, *, began: bool) -> str:
@@ -236,15 +241,15 @@ def describe_exception(error: HTTPError, timeouts: Timeouts, *, began: bool) -> 
     """
     if isinstance(error, SSLError) and not is_about_certificate(error):
         return NO_TLS
-    other = CUT_OFF if began else NO_CONNECTION
-    words = next((words for kind, words in FAILURES if isinstance(error, kind)), other)
+    default = CUT_OFF if began else NO_CONNECTION
+    text = next((text for kind, text in FAILURES if isinstance(error, kind)), default)
     if began and isinstance(error, TimeoutError):
-        words = STALLED
-    return words.format(connect=timeouts.connect, read=timeouts.read)
+        text = STALLED
+    return text.format(connect=timeouts.connect, read=timeouts.read)
 
 
 def is_about_certificate(error: SSLError) -> bool:
-    """Return whether the server's certificate is wrong; otherwise it speaks no TLS."""
+    """Return whether the server's certificate is wrong; otherwise the server does not speak TLS."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #: them may forget one without notice.
 LONGEST_IDLE = 50.0
 
-#: The options by which the system finds out that the other end is gone (tcp(7)): it probes after
-#: 20 s without a packet, 3 times, and waits no more than 20 s until a packet is acknowledged. The
+#: The options with which the system detects that the other end is gone (tcp(7)): it sends 3 probes
+#: after 20 s without a packet, and waits at most 20 s for the acknowledgement of a packet. The
 #: values are seconds, a count, or milliseconds. Not all systems have all options.
 KEEP_ALIVE = {
     "TCP_KEEPIDLE": 20,
@@ -35,7 +35,7 @@ KEEP_ALIVE = {
 
 
 class StaleError(ConnectionError):
-    """A connection that was used before was gone when it was used again."""
+    """A reused connection was already closed."""
 
 
 class ReusableConnection(HTTPConnection):

@@ -1,4 +1,4 @@
-"""Reads responses, but not forever: a slow one fails, and so does a head without an end."""
+"""Reads responses with bounds: a response that is too slow, or has endless headers, fails."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from socket import socket
 
-# Bytes that must arrive in the time that the first byte of a response may take.
+# Each further so many bytes may take as long as the first byte of a response.
 BYTES_PER_TIMEOUT = 64 * 1024
 
-# Bytes of all that precedes a body, and of all that follows one. Browsers take as much.
+# Bytes of the head of a response, and of its trailer. Browsers have the same limit.
 LARGEST_HEAD = LARGEST_TRAILER = 256 * 1024
 
 # The statuses of interim responses are lower, but after 101 no HTTP follows. Plain numbers are
@@ -32,7 +32,7 @@ class NoResponseError(ConnectionError):
 
     @classmethod
     def of(cls, error: OSError) -> OSError:
-        """Return the error for one that came before the first byte."""
+        """Return the error to raise for one before the first byte of a response."""
         match error:
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 pass
@@ -47,16 +47,16 @@ class NoResponseError(ConnectionError):
 class PacedReader(io.RawIOBase):
     """Reads from a socket while enough bytes arrive.
 
-    Only the time in which reads wait counts. The time between two reads is not the server's: a slow
-    loader may need it.
+    Only the time in which reads wait counts. The time between two reads does not: a slow loader may
+    cause it.
 
     Args:
         raw: The reader of the socket.
-        timeout: Seconds for every 64 KiB. The socket itself allows each read no more.
+        timeout: Seconds for every 64 KiB. The socket itself limits each read to the same time.
 
     Attributes:
         bytes: The number of bytes so far.
-        most: The most bytes while the head is read; None for the body.
+        most: The maximum of `bytes` while the head or trailer is read; None for the body.
     """
 
     def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
@@ -75,8 +75,8 @@ class PacedReader(io.RawIOBase):
         """Read.
 
         Raises:
-            TimeoutError: Too few bytes arrived in too long.
-            HTTPException: The head does not end.
+            TimeoutError: Too few bytes arrived in the time.
+            HTTPException: The head or trailer is too long.
         """
         started = time.monotonic()
         count = self._raw.readinto(buffer)

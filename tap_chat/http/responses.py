@@ -23,12 +23,12 @@ TRANSIENT_STATUSES = frozenset({408, 500, 502, 503, 504})
 # Fractions become Decimals, so that neither 0.1 nor 1e400 changes.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
-# The most names of an object to show in an error.
+# An error shows up to this many names of an object.
 SHOWN_NAMES = 8
 
 # The names that APIs give to the number of rows in all pages, and the objects that may hold it.
-COUNTS = ("total", "total_count", "count")
-AROUND_COUNTS = ("meta", "pagination", "paging")
+COUNT_NAMES = ("total", "total_count", "count")
+COUNT_PARENTS = ("meta", "pagination", "paging")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Response:
     Attributes:
         status: The HTTP status.
         headers: The headers, by name in any case.
-        body: The decompressed body, or the beginning of one that is larger than was asked for.
+        body: The decompressed body, or the beginning of a body that is larger than the caller
+            wants to hold.
         rest: The rest of such a body, in chunks that are read on demand; None if the body is whole.
     """
 
@@ -66,7 +67,7 @@ def decode(body: Body) -> Any:  # noqa: ANN401
         The value.
 
     Raises:
-        ValueError: The body is not whole and valid JSON in UTF-8.
+        ValueError: The body is not complete and valid JSON in UTF-8.
         UnreadableError: It is nested too deeply, or a number in it has too many digits.
     """
     try:
@@ -84,13 +85,9 @@ def decode_sized(response: Response) -> tuple[int, Any]:
 
 
 def decoded_size(body: Body) -> int:
-    """Return about how many bytes of memory the values of a JSON body take, at most.
-
-    Args:
-        body: The bytes of the body.
-    """
+    """Estimate from above how many bytes of memory the values of a JSON body take."""
     sizes = ((b"{", 64), (b"[", 56), (b",", 40))
-    return len(body) + sum(size * body.count(sign) for sign, size in sizes)
+    return len(body) + sum(size * body.count(character) for character, size in sizes)
 
 
 def _decode(body: Body) -> Any:  # noqa: ANN401
@@ -126,9 +123,9 @@ def find(body: Any, path: str) -> Any:  # noqa: ANN401
 
 def is_null(body: Any, path: str) -> bool:  # noqa: ANN401
     """Return whether there is a null at a path of names with dots between them."""
-    parent, _, name = path.rpartition(".")
-    around = find(body, parent)
-    return isinstance(around, dict) and name in around and around[name] is None
+    parent_path, _, name = path.rpartition(".")
+    parent = find(body, parent_path)
+    return isinstance(parent, dict) and name in parent and parent[name] is None
 
 
 def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
@@ -138,14 +135,14 @@ def counts_none(body: Any, path: str) -> bool:  # noqa: ANN401
         body: The decoded body.
         path: Names with dots between them.
     """
-    alone, level = True, body
+    is_alone, level = True, body
     for name in path.split("."):
-        counts = [level.get(count) for count in COUNTS]
+        counts = [level.get(count) for count in COUNT_NAMES]
         if any(type(count) is int and count == 0 for count in counts):
             return True
-        alone = alone and len(level) == 1
+        is_alone = is_alone and len(level) == 1
         level = level[name]
-    return alone
+    return is_alone
 
 
 def stated_total(body: Any) -> int | None:  # noqa: ANN401
@@ -154,8 +151,8 @@ def stated_total(body: Any) -> int | None:  # noqa: ANN401
     Args:
         body: The decoded body. Its `count` is ignored, because it may be that of the page.
     """
-    for parent in ("", *AROUND_COUNTS):
-        for name in COUNTS[:2]:
+    for parent in ("", *COUNT_PARENTS):
+        for name in COUNT_NAMES[:2]:
             total = find(body, f"{parent}.{name}".lstrip("."))
             if type(total) is int:
                 return total

@@ -1,17 +1,17 @@
-"""When a failed request is sent again. Retries end after a time, not after a number of tries."""
+"""Decides when a failed request is sent again: for a limited time, not a number of tries."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-# Seconds. A longer wait would notice the end of an outage later.
+# Seconds. With longer waits, the tap would notice the end of an outage late.
 LONGEST_BACKOFF = 60.0
 
-# Seconds. A server that fails at once must not be asked in a tight loop.
+# Seconds. A server that fails at once must not get requests in a tight loop.
 LEAST_BACKOFF = 0.01
 
-# Waits are longer by a random part of no more than this, so that workers do not retry together.
+# Waits are longer by a random share, up to this one, so that workers do not retry together.
 SPREAD = 0.1
 
 
@@ -20,8 +20,8 @@ class RetryPolicy:
     """The limits of retries.
 
     Attributes:
-        seconds: The time for which a request may fail.
-        retries: The most retries; None for no limit.
+        seconds: Seconds for which a request may fail.
+        retries: The maximum number of retries; None for no limit.
         backoff: Seconds before the first retry. Each further wait is twice as long.
     """
 
@@ -33,16 +33,16 @@ class RetryPolicy:
 class Retries:
     """The retries of one request.
 
-    They end after the time for which the request fails: the failed tries, and the waits between. A
-    wait for the rate limit does not count. Nor does the first wait that the server asks for: it
-    says when the server will be back. Further ones do count.
+    The time of the failed tries and the waits between them is limited. Waits for the rate limit do
+    not count, nor does the first wait that the server asks for, which says when the server will be
+    back. Further such waits count.
 
     Args:
-        policy: Their limits.
+        policy: The limits.
 
     Attributes:
         sent: The number of tries.
-        seconds: The time for which the request has failed.
+        seconds: Seconds for which the request has failed.
         ended: The setting that ended the retries: `max_outage` or `max_retries`.
     """
 
@@ -59,7 +59,7 @@ class Retries:
         """Return the seconds until the request is sent again, or None to give up.
 
         Args:
-            seconds: The time that the failed try took.
+            seconds: Seconds that the failed try took.
             retry_after: Seconds that the server asked to wait, or None.
         """
         self.sent += 1

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Bytes of a body to read at once.
 READ_BYTES = 64 * 1024
 
-# Bytes of a body whose values cannot take too much memory.
+# Bytes. The values of a smaller body cannot take too much memory.
 LIGHT = 16 * 1024 * 1024
 
 
@@ -85,12 +85,13 @@ class Transport(HTTPAdapter):
         Args:
             request: The signed request.
             timeouts: How long the server may take.
-            largest: The most bytes of a body to hold; None if it must be held as a whole.
+            largest: The size in bytes up to which a body is held; None if it must be held as a
+                whole.
 
         Raises:
             HTTPError: There is no response.
             CutOffError: The response broke off.
-            TooLargeError: Its body is larger than any that is held, or would be once it is decoded.
+            TooLargeError: Its body, or the decoded values, would take too much memory.
             ValueError: The URL is invalid.
             OSError: The file of certificates that the environment names does not exist.
         """
@@ -184,11 +185,11 @@ class Transport(HTTPAdapter):
 def read(
     response: BaseHTTPResponse, largest: int | None, release: Callable[[], None]
 ) -> tuple[bytearray, Iterator[bytes] | None]:
-    """Read a body into memory, but no more of it than may be held.
+    """Read a body into memory, up to a size.
 
     Args:
         response: The response, of which the head is read.
-        largest: The most bytes to hold; None if the body must be held as a whole.
+        largest: The size in bytes up to which the body is held; None if it must be held as a whole.
         release: Gives back the connection when the body is read.
 
     Returns:
@@ -196,10 +197,10 @@ def read(
 
     Raises:
         CutOffError: The response broke off.
-        TooLargeError: The body is larger than any that is held.
+        TooLargeError: The body would take too much memory.
     """
     body = bytearray()
-    # So http.client decodes the chunks, with the bounds of `PacedResponse`.
+    # Then http.client decodes the chunks, with the bounds of `PacedResponse`.
     response.chunked = False
     chunks = response.stream(READ_BYTES, decode_content=True)
     try:
@@ -222,14 +223,14 @@ def read(
 def _rest(
     response: BaseHTTPResponse, chunks: Iterator[bytes], release: Callable[[], None]
 ) -> Iterator[bytes]:
-    whole = False
+    is_complete = False
     try:
         yield from chunks
-        whole = True
+        is_complete = True
     except HTTPError as error:
         raise CutOffError(error) from None
     finally:
-        if whole:
+        if is_complete:
             release()
         else:
             response.close()  # the connection cannot be used again

@@ -1,4 +1,4 @@
-"""How many requests are left: by the setting, and by what the server states."""
+"""The number of requests that are left: by the setting, and as the server states it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tap_chat.http.rate_limits.headers import LimitHeaders
 
-# A server may count a request somewhat earlier or later than it was sent. So windows are longer by
-# this part, and by no less than so many seconds.
+# A server may count a request somewhat earlier or later than it was sent. So windows are longer: by
+# this share, and by at least this many seconds.
 MARGIN, LEAST_MARGIN = 0.02, 0.03
 
-# Refusals while something is left, until the server's statements are ignored.
+# After so many refusals while something is left, the server's statements are ignored.
 MAX_CONTRADICTIONS = 2
-# Accepted requests in a row that leave nothing, until the server's statement is doubted. If a
-# refusal then shows that it was true, the number grows by the factor.
+# After so many accepted requests in a row that leave nothing, the server's statement is doubted. If
+# a refusal then shows that it was true, the number grows by the factor.
 MAX_EMPTY, DOUBT_GROWTH = 2, 4
-# Seconds by which the end of one window may seem to move, because it is stated in whole seconds.
+# Seconds by which the stated end of a window may vary, because it is stated in whole seconds.
 ROUNDING = 1.1
 
 
 class RateWindow:
-    """Allows a number of requests in any stretch of a number of seconds.
+    """Allows a number of requests in any period of a number of seconds.
 
     Args:
         count: The number of requests.
@@ -55,9 +55,9 @@ def window_of_setting(requests_per_minute: float | None) -> RateWindow | None:
 
 
 class Budget:
-    """The requests that are left until the next window begins, as the server states it.
+    """The requests that are left until the next window begins, as the server states them.
 
-    The statement comes late: it does not count what was sent after its own request.
+    A statement comes late: it does not count the requests that were sent after its own request.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Budget:
     def update(
         self, now: float, sent: float, later: int, in_flight: int, stated: LimitHeaders
     ) -> None:
-        """Take over what a response states.
+        """Update the number of requests that are left from a response.
 
         Args:
             now: The time, in seconds.

@@ -1,7 +1,7 @@
-"""How a rate, or a number of requests at once, rises again after a refusal.
+"""How a rate, or a number of requests at the same time, rises again after a refusal.
 
-The curve is that of CUBIC (RFC 9438): fast towards the ceiling that was met, slow near it, and fast
-again beyond it. How fast depends on what a refusal costs.
+The curve is that of CUBIC (RFC 9438): fast towards the ceiling at which requests were refused, slow
+near it, and fast again beyond it. The speed depends on the cost of a refusal, in seconds.
 """
 
 from __future__ import annotations
@@ -9,24 +9,25 @@ from __future__ import annotations
 from collections import deque
 from math import exp, log
 
-# From this part of the ceiling on, a rate rises slowly. Before, it doubles in so many seconds, but
-# in no fewer than so many requests.
+# From this share of the ceiling on, a rate rises slowly. Before, it doubles in `DOUBLING` seconds,
+# but in no fewer than `DOUBLING_REQUESTS` requests.
 NEAR, DOUBLING, DOUBLING_REQUESTS = 0.8, 1.0, 2
 # How far it rises above the ceiling in as long again.
 BEYOND = 0.3
-# The ceiling is tried again after so many times the cost of a refusal, but no fewer seconds; after
-# twice as long if it was the same as before, but no more than so many times the cost.
+# The ceiling is tried again after `PATIENCE` times the cost of a refusal, and no sooner than
+# `LEAST_PATIENCE` seconds; after twice as long if it was the same as before, but no later than
+# `MOST_PATIENCE` times the cost, or `LONG` seconds.
 PATIENCE, LEAST_PATIENCE, MOST_PATIENCE = 3.0, 0.5, 20.0
 LONG = 15.0
 # The factor within which two ceilings count as the same.
 SAME = 1.3
-# The number of steps down in a row after which the number at once is not the reason.
+# After so many steps down in a row, the number of requests at the same time is not the reason.
 IN_A_ROW = 3
 # Seconds by which a thread may wake up late.
 LATE = 0.01
 
-# A refusal at less than this part of the best rate of the last cycles is not for the rate. Then the
-# rate is raised by the factor, and refusals at lower rates are expected for so many cycles.
+# A refusal at less than `HELPS` of the best rate of the last `KEPT` cycles is not due to the rate.
+# Then the rate rises to `FASTER` times the best one, and a lower one is useless for `VAIN` cycles.
 HELPS, KEPT, FASTER, VAIN = 0.7, 8, 2.0, 12
 
 
@@ -57,8 +58,8 @@ class Rate:
             window: Seconds of the server's window; 0 if unknown.
         """
         ceiling = max(rate, ceiling)
-        same = self._met / SAME < ceiling < self._met * SAME
-        self._again = 2 * self._again if same else 1.0
+        is_same = self._met / SAME < ceiling < self._met * SAME
+        self._again = 2 * self._again if is_same else 1.0
         self._met = ceiling
         patience = max(LEAST_PATIENCE, PATIENCE * cost, 1.5 * window) * self._again
         self._patience = min(patience, max(LONG, MOST_PATIENCE * cost, 10 * window))
@@ -88,7 +89,7 @@ class Rate:
         if late < max(LATE, interval / 4):
             self._held += interval
             self.value = self._risen()
-        # Threads wake up late. Make up for it, but not so much that a server notices.
+        # Threads wake up late. Catch up, but not so much that a server refuses requests.
         slack = LATE if interval < 2 * LATE else min(LATE, interval / 20)
         self._next = max(self._next, now - slack) + interval
 
@@ -117,7 +118,7 @@ class SlowdownCheck:
 
     @property
     def is_vain(self) -> bool:
-        """Whether a lower rate did not help lately."""
+        """Whether a lower rate did not help in the last cycles."""
         return self._vain > 0
 
     def refused(self, pace: float, accepted: float) -> float | None:
@@ -141,10 +142,10 @@ class SlowdownCheck:
 
 
 class ConcurrencyLimit:
-    """A number of requests at once that rises again.
+    """A number of requests at the same time, which rises again after a refusal.
 
     Args:
-        workers: The most requests at once.
+        workers: The maximum of this number.
 
     Attributes:
         value: The number.
@@ -162,12 +163,12 @@ class ConcurrencyLimit:
         self.binds = False
 
     def lower(self, now: float, number: int, patience: float) -> None:
-        """Continue with fewer.
+        """Continue with fewer requests at the same time.
 
         Args:
             now: The time, in seconds.
-            number: The number of requests at once.
-            patience: Seconds until one more is tried.
+            number: The new number.
+            patience: Seconds until one more request is tried.
         """
         self._in_a_row = self._in_a_row + 1 if self.is_limited and self._step == 1 else 0
         if self._in_a_row >= IN_A_ROW:
@@ -187,7 +188,7 @@ class ConcurrencyLimit:
         return self.value < self._workers
 
     def refute(self) -> None:
-        """Take note that a lone request was refused: the number at once is not the reason."""
+        """Take note that a single request was refused: the number is not the reason."""
         if self.is_limited:
             self._refuted += 1
             self._in_a_row = 0
@@ -195,7 +196,7 @@ class ConcurrencyLimit:
 
     @property
     def is_refuted(self) -> bool:
-        """Whether that happened more than once."""
+        """Whether the number was refuted more than once."""
         return self._refuted > 1
 
     def send(self, now: float, in_flight: int) -> None:

@@ -1,4 +1,4 @@
-"""The records that the pacer keeps: of a request, of a cycle, and of a block."""
+"""What the pacer keeps about a request, a cycle and a block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Permit:
         number: The number of the request, counted from 1.
         sent: The time at which it was sent, in seconds.
         in_flight: The number of requests without a response at that time, this one included.
-        surely_arrived: How many of them the server had surely received before it, plus 1.
+        surely_arrived: The number of these that the server had certainly received, plus 1.
     """
 
     number: int
@@ -83,5 +83,5 @@ class Block:
 
     @property
     def too_many(self) -> int:
-        """The number of requests at once that is too many, if their number was the reason."""
+        """The number of requests in flight that is too many, if the number was the reason."""
         return self.peak - self.count + 1

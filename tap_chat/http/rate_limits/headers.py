@@ -71,10 +71,10 @@ def read(
     names = "\n".join(headers.keys()).lower()
     if body is None and "limit" not in names and "retry-after" not in names:
         return NOTHING
-    known = {_plain(name): headers[name] for name in headers}
-    stated = _current_draft(known) or _three_fields(known)
-    wait = _wait(known, body)
-    if wait is None and _over(status, stated):
+    fields = {_plain(name): headers[name] for name in headers}
+    stated = _current_draft(fields) or _three_fields(fields)
+    wait = _wait(fields, body)
+    if wait is None and _is_until_reset(status, stated):
         wait = stated.reset
     return LimitHeaders(wait, stated.remaining, stated.reset)
 
@@ -96,16 +96,16 @@ def is_refusal(status: int, stated: LimitHeaders) -> bool:
     return status == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def _over(status: int, stated: LimitHeaders) -> bool:
+def _is_until_reset(status: int, stated: LimitHeaders) -> bool:
     """Return whether a response asks to wait for the end of the window."""
-    # If something remains, another limit is the reason, which it does not state.
+    # If something remains, the reason is another limit, which the response does not state.
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return not stated.remaining
     return stated.remaining == 0 and is_refusal(status, stated)
 
 
 def _plain(name: str) -> str:
-    """Return what all spellings of a header's name have in common, such as `ratelimitreset`."""
+    """Return the name of a header without case, hyphens and `X-`, such as `ratelimitreset`."""
     return name.lower().replace("-", "").replace("_", "").removeprefix("x")
 
 
@@ -117,45 +117,44 @@ def _number(text: str | None) -> float | None:
     return value if 0 <= value < float("inf") else None
 
 
-def _seconds(known: Mapping[str, str], text: str | None) -> float | None:
+def _seconds(fields: Mapping[str, str], text: str | None) -> float | None:
     """Return the seconds until a time: a number of seconds, or a time of the server's clock."""
     if not text:
         return None
     value = _number(text)
     if value is None or value >= EPOCH:
-        moment = _moment(text, value)
-        now = http_date(known.get("date", "")) or datetime.now(UTC)
-        value = max(0.0, moment - now.timestamp()) if moment else None
+        time = _timestamp(text, value)
+        now = http_date(fields.get("date", "")) or datetime.now(UTC)
+        value = max(0.0, time - now.timestamp()) if time else None
     return value if value is not None and value <= DAY else None
 
 
-def _moment(text: str, value: float | None) -> float | None:
+def _timestamp(text: str, value: float | None) -> float | None:
     """Return the seconds since 1970 that a header states."""
     if value is not None:
         return value / 1000 if value >= EPOCH_MS else value
-    moment = http_date(text) or _iso(text)
-    return moment.timestamp() if moment else None
+    time = http_date(text) or _iso(text)
+    return time.timestamp() if time else None
 
 
 def _iso(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _items(text: str) -> Iterator[dict[str, float]]:
     """Yield the numeric parameters of each item of a list (RFC 9651)."""
     for value, parameters in _ITEM.findall(text):
         if value:
-            found = _PARAMETER.findall(parameters)
-            numbers = {key: _number(number) for key, number in found}
+            numbers = {key: _number(text) for key, text in _PARAMETER.findall(parameters)}
             yield {key: number for key, number in numbers.items() if number is not None}
 
 
 def _binding(windows: list[LimitHeaders]) -> LimitHeaders:
-    """Return the window with the fewest requests left; of several, the one that ends last."""
+    """Return the window with the fewest requests left; if several have, the one that ends last."""
     return min(
         windows,
         key=lambda stated: (
@@ -170,9 +169,9 @@ def _day(seconds: float | None) -> float | None:
     return None if seconds is None or seconds > DAY else seconds
 
 
-def _current_draft(known: Mapping[str, str]) -> LimitHeaders | None:
+def _current_draft(fields: Mapping[str, str]) -> LimitHeaders | None:
     """Read `RateLimit: "name";r=4;t=2`."""
-    text = known.get("ratelimit", "")
+    text = fields.get("ratelimit", "")
     if "=" not in text.partition(";")[2]:
         return None
     return _binding(
@@ -180,23 +179,23 @@ def _current_draft(known: Mapping[str, str]) -> LimitHeaders | None:
     )
 
 
-def _three_fields(known: Mapping[str, str]) -> LimitHeaders:
+def _three_fields(fields: Mapping[str, str]) -> LimitHeaders:
     """Read what remains and the reset: from headers of their own, or both from `RateLimit`."""
-    found = dict(_PARAMETER.findall(known.get("ratelimit", "")))
+    values = dict(_PARAMETER.findall(fields.get("ratelimit", "")))
     for name in ("limit", "remaining", "reset"):
-        if text := known.get(f"ratelimit{name}"):
-            found[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
+        if text := fields.get(f"ratelimit{name}"):
+            values[name] = text if name == "reset" else re.split("[,;]", text)[0].strip()
     return LimitHeaders(
         # A limit of 0 means that there is none.
-        remaining=_number(found.get("remaining")) if _number(found.get("limit")) != 0 else None,
-        reset=_seconds(known, known.get("ratelimitresetafter") or found.get("reset")),
+        remaining=_number(values.get("remaining")) if _number(values.get("limit")) != 0 else None,
+        reset=_seconds(fields, fields.get("ratelimitresetafter") or values.get("reset")),
     )
 
 
-def _wait(known: Mapping[str, str], body: bytes | bytearray | None) -> float | None:
+def _wait(fields: Mapping[str, str], body: bytes | bytearray | None) -> float | None:
     """Return the seconds that a response asks to wait, with fractions where it states them."""
-    rough = _seconds(known, known.get("retryafter"))
-    exact = _number(known.get("retryafterms", known.get("msretryafterms")))
+    rough = _seconds(fields, fields.get("retryafter"))
+    exact = _number(fields.get("retryafterms", fields.get("msretryafterms")))
     fine = exact / 1000 if exact is not None else _wait_of_body(body)
     if fine is None or fine > DAY or (rough is not None and abs(rough - fine) > 1):
         return rough
@@ -210,13 +209,13 @@ def _wait_of_body(body: bytes | bytearray | None) -> float | None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    found = dict(_times(value, DEEPEST_BODY))
-    if "retryafterms" in found:
-        return found["retryafterms"] / 1000
-    return found.get("retryafter")
+    waits = dict(_waits_in(value, DEEPEST_BODY))
+    if "retryafterms" in waits:
+        return waits["retryafterms"] / 1000
+    return waits.get("retryafter")
 
 
-def _times(value: Any, levels: int) -> Iterator[tuple[str, float]]:  # noqa: ANN401 - any JSON
+def _waits_in(value: Any, levels: int) -> Iterator[tuple[str, float]]:  # noqa: ANN401 - any JSON
     if isinstance(value, dict) and levels:
         for key, inner in value.items():
             name = _plain(key)
@@ -224,4 +223,4 @@ def _times(value: Any, levels: int) -> Iterator[tuple[str, float]]:  # noqa: ANN
                 number = _number(str(inner)) if isinstance(inner, int | float | str) else None
                 if number is not None:
                     yield name, number
-            yield from _times(inner, levels - 1)
+            yield from _waits_in(inner, levels - 1)

@@ -1,4 +1,4 @@
-"""Learns from refusals: the rate, and the number of requests at once, that a server allows."""
+"""Learns from refusals the rate, and the number of requests at the same time, of a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRAY = 40  # for each refusal that passes at once: no limit, or one that is har
 MANY = 120  # the most that a cycle counts for
 ENOUGH = 8  # from here on the rate of a cycle is trusted, and two cycles may be compared
 REMEMBERED = 6  # cycles that are remembered
-RARE = 0.02  # the part that may be among as many as one that was refused for being too many
+RARE = 0.02  # if a larger share was accepted with as many in flight, the number is not the reason
 
 # Factors of a rate.
 SAME = 1.15  # two numbers that are about the same
@@ -40,22 +40,22 @@ LITTLE = 0.1  # after it, a cycle of less than this part of the one before belon
 ROUGH = 10.0  # seconds: the end of a window that is so near is stated roughly, in whole seconds
 
 
-def alike(one: float, other: float) -> bool:
+def alike(first: float, second: float) -> bool:
     """Return whether two numbers are about the same."""
-    return one / SAME < other < one * SAME
+    return first / SAME < second < first * SAME
 
 
 class Learner:
     """Learns the limits of a server from one block to the next.
 
     Args:
-        workers: The most requests at once.
-        budget: What is left of the limit, as the server states it.
+        workers: The maximum number of requests at the same time.
+        budget: The requests that are left, as the server states them.
 
     Attributes:
         rate: The rate that was learned.
-        concurrency: The number of requests at once that was learned.
-        slowdown: Whether it helps to be slower.
+        concurrency: The number of requests at the same time that was learned.
+        slowdown: Finds out whether a lower rate helps.
         learned: How often something was learned.
         is_sure: Whether the rate is more than a first guess.
     """

@@ -31,10 +31,10 @@ class Pacer:
 
     Args:
         requests_per_minute: The setting of that name; None if it is unset.
-        workers: The most requests at once.
+        workers: The maximum number of requests at the same time.
 
     Attributes:
-        budget: What is left of the limit, as the server states it.
+        budget: The requests that are left, as the server states them.
         learner: The limits that were learned from refusals.
     """
 
@@ -174,10 +174,10 @@ class Pacer:
         return block
 
     def _unstated_wait(self, now: float, block: Block) -> float:
-        known = self.learner.rate.value
-        least = max(LEAST_WAIT, 1 / known) if known else LEAST_WAIT
+        rate = self.learner.rate.value
+        least = max(LEAST_WAIT, 1 / rate) if rate else LEAST_WAIT
         if not block.probe_refused:
-            return least if known and not self.learner.slowdown.is_vain else FIRST_WAIT
+            return least if rate and not self.learner.slowdown.is_vain else FIRST_WAIT
         return min(max(least, WAIT_GROWTH * (now - block.first.sent)), LONGEST_WAIT)
 
     def _end_block(self, permit: Permit, block: Block) -> None:
@@ -186,8 +186,8 @@ class Pacer:
         self._ignored = block.last
         cycle = self._cycle
         # A block without a refusal waited for the end of a window, which may not exist.
-        is_true = block.count or self.budget.is_known
-        if cycle and is_true and cycle.begun < permit.sent and cycle.accepted(permit.number) > 1:
+        is_real = block.count or self.budget.is_known
+        if cycle and is_real and cycle.begun < permit.sent and cycle.accepted(permit.number) > 1:
             self.learner.learn(permit, block, cycle)
         self._begin_cycle(permit)
         self.learner.concurrency.binds = False

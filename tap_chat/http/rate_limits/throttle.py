@@ -1,4 +1,4 @@
-"""The throttle holds back the threads that send requests, as long as the pacer says."""
+"""The throttle: blocks the threads that send requests, until the pacer lets them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds after which a waiting thread looks at the clock. Where a lock can't be interrupted, a
-# signal waits for so long.
+# Seconds after which a waiting thread reads the clock again. Where a lock can't be interrupted, a
+# signal waits this long.
 LONGEST_SLEEP = 1.0
 
-# Seconds: a longer wait is logged when it begins, and again in this interval.
+# Seconds. A wait longer than the first is logged when it begins, and again in each interval.
 LOGGED_WAIT, LOG_INTERVAL = 5.0, 60.0
 
-# Bytes of the largest body of a refusal that is searched for a time to wait.
+# Bytes. The body of a refusal is searched for a time to wait only if it is not larger.
 LARGEST_REFUSAL = 16 * 1024
 
 # A limit is logged again if it has changed by this factor.
@@ -51,11 +51,11 @@ class Throttle:
     """Lets requests pass as fast as the rate limit allows.
 
     All streams of a platform share one. It is safe to use from several threads. Each permit of
-    `enter` is returned once: by `answered` or `failed`.
+    `enter` is returned once: by `responded` or `failed`.
 
     Args:
         requests_per_minute: The rate limit of the settings; None if it is unknown.
-        workers: The most requests at once.
+        workers: The maximum number of requests at the same time.
         max_wait: Seconds without an accepted request after which refusals end the run. The first
             wait that the server states is added to it, once.
         name: The name of the platform, for the log.
@@ -83,7 +83,7 @@ class Throttle:
         self._changed = threading.Condition()
         self._is_watched = False
         self._summarised = False
-        # Since the last accepted request, or from it on if it left nothing:
+        # Since the last accepted request; from that request on if it used up the limit:
         self._first_refusal: float | None = None
         self._starving_since = 0.0
         self._wait_counted = False
@@ -114,7 +114,7 @@ class Throttle:
                 self._check_starved(now)
                 self._wait(now, delay)
 
-    def answered(self, permit: Permit, response: Response) -> LimitHeaders:
+    def responded(self, permit: Permit, response: Response) -> LimitHeaders:
         """Take note of the response to a request.
 
         Args:
@@ -149,7 +149,7 @@ class Throttle:
             ends = self._pacer.budget.ends
             self._first_refusal = None
             if ends is not None and ends > now:
-                # It was the last one: a wait after the end of the window is as after a refusal.
+                # It used up the limit: a wait past the end of the window counts as after a refusal.
                 self._first_refusal, self._starving_since = now, ends
                 self._wait_counted = False
             self._changed.notify()
@@ -158,7 +158,7 @@ class Throttle:
                 self._log_learned()
 
     def refused(self, permit: Permit, stated: LimitHeaders) -> None:
-        """Take note of a request that was over the limit; arguments as for `accepted`."""
+        """Take note of a request that was over the limit; see `accepted` for the arguments."""
         with self._changed:
             now = self._clock()
             self.refused_count += 1
@@ -185,7 +185,7 @@ class Throttle:
         """Send no request for a while, as a server asks with Retry-After.
 
         Args:
-            seconds: From now on.
+            seconds: The length of the pause.
         """
         with self._changed:
             self._pacer.pause(self._clock(), seconds)
@@ -194,10 +194,10 @@ class Throttle:
         """Return a sentence for the end of the run; None if the limit held back nothing."""
         if not self.refused_count and self.waited < LOGGED_WAIT:
             return None
-        found = f" It is {self._describe_limit()}." if self._describe_limit() else ""
+        limit = f" It is {self._describe_limit()}." if self._describe_limit() else ""
         return (
             f"{self._name}: waited {self.waited:.0f} s for the rate limit;"
-            f" {self.refused_count:,} of {self.sent:,} requests were over it.{found}"
+            f" {self.refused_count:,} of {self.sent:,} requests were over it.{limit}"
         )
 
     def log_summary(self) -> None:
@@ -254,8 +254,8 @@ def _refusal_body(response: Response) -> bytes | None:
     return bytes(response.body) if len(response.body) <= LARGEST_REFUSAL else None
 
 
-def _differ(value: float, said: float) -> bool:
-    return not said / NOTABLE_FACTOR < value < said * NOTABLE_FACTOR
+def _differ(value: float, logged: float) -> bool:
+    return not logged / NOTABLE_FACTOR < value < logged * NOTABLE_FACTOR
 
 
 def _per_time(rate: float) -> str:

@@ -212,7 +212,7 @@ class LiveChatChats(LiveChatStream):
             raise self.client.request_error(
                 result.first_page.request,
                 self._count_problem(result),
-                "Try again later; if it is so each time, ask LiveChat.",
+                "Try again later; if it fails each time, ask LiveChat.",
             )
         # Two passes gave the same chats: LiveChat gives no more.
         self.logger.warning("%s", self._count_sentence(result))
