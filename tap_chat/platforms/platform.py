@@ -16,7 +16,7 @@ class Platform:
 
     Attributes:
         name: The name of its section in the config, and the prefix of its streams.
-        title: What people call it.
+        title: Its name for people.
         page: The name of its page in `docs/`.
         description: What the section configures, as a sentence.
         settings: The type of the section.

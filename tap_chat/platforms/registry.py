@@ -1,4 +1,4 @@
-"""The platforms that the tap reads, a line each, and the config with a section for each."""
+"""The platforms that the tap reads, and the config with a section for each."""
 
 from __future__ import annotations
 

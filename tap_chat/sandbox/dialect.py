@@ -112,7 +112,7 @@ class Dialect:
 
     Attributes:
         name: The name of the platform, as its section in the tap's config.
-        title: What people call the API.
+        title: The name of the API for people.
         paths: The paths that it serves, in Starlette's syntax.
         respond: Returns the response to a request, given the account, the options and the fault
             that affects the request, or None.

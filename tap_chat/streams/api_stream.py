@@ -45,7 +45,7 @@ class APIStream(ChunkedStream):
     section: ClassVar[str]
     #: What to do about requests to the platform that fail.
     remedies: ClassVar[Remedies]
-    #: Whether a body that is an object is sent as JSON; otherwise it is sent as a form.
+    #: Whether a body that is an object is sent as JSON, or as a form.
     payload_as_json = True
 
     def __init__(self, tap: Tap, session: Session) -> None:
@@ -75,7 +75,7 @@ class APIStream(ChunkedStream):
 
     @override
     def get_url(self, context: Context | None) -> str:
-        # With placeholders: the client fills and quotes them. The SDK would not quote the values.
+        # Keep the placeholders: the client fills and quotes them. The SDK would not quote.
         return f"{self.url_base}{self.path}"
 
     @property
@@ -84,7 +84,7 @@ class APIStream(ChunkedStream):
         return self.client.clock
 
     def new_request(self, context: Context | None) -> Request:
-        """Return the request of a list: that of `get_http_request`, for the client.
+        """Return the request of a list, which `get_http_request` describes, for the client.
 
         Args:
             context: The parent's keys, which fill the placeholders of the path, or None.
@@ -94,13 +94,13 @@ class APIStream(ChunkedStream):
         if isinstance(body, Mapping) and not self.payload_as_json:
             headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
             body = urlencode(body, doseq=True)
-        # Parameters with an encoding of their own stay as they are.
+        # If the stream encodes its parameters itself, its encoding is kept.
         is_plain = type(http) is HTTPRequest and not http.safe_query_chars
         params = http.params if is_plain else http.encode_params()
         return Request(http.url, http.method, context or {}, params, headers, body)
 
     def is_api_error(self, body: Body) -> bool:  # noqa: ARG002 - most APIs have one 404
-        """Return whether the body of a 404 is the API's own.
+        """Return whether the API itself sent the body of a 404.
 
         Args:
             body: The body.
@@ -116,7 +116,7 @@ class APIStream(ChunkedStream):
 
     @cached_property
     def request_counter(self) -> Counter:
-        """Counts the stream's requests, retries included, and logs their number now and then."""
+        """Counts the stream's requests, retries included, and logs the number at intervals."""
         return self.get_http_request_counter()
 
     def _count_request(self) -> None:

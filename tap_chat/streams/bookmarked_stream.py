@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class BookmarkedStream(APIStream):
     """A stream that resumes where the last run ended."""
 
-    #: The keys of its STATE that say how far the stream was read.
+    #: The keys of its STATE that hold its bookmarks.
     bookmark_keys: ClassVar[tuple[str, ...]] = ("replication_key_value",)
     #: The class of its bookmarks.
     bookmarks_class: ClassVar[type[Bookmarks]] = Bookmarks
@@ -50,12 +50,12 @@ class BookmarkedStream(APIStream):
 
     @property
     def has_bookmarks(self) -> bool:
-        """Whether the STATE has bookmarks of the stream, by which a run skips records."""
+        """Whether the STATE has bookmarks of the stream, with which a run skips records."""
         return self.replication_method == REPLICATION_INCREMENTAL
 
     @property
     def exclusions(self) -> Sequence[str]:
-        """What the settings exclude from the stream, in words that never change."""
+        """What the settings exclude from the stream, as fixed texts: the STATE stores digests."""
         return ()
 
     @cached_property
@@ -94,13 +94,13 @@ class BookmarkedStream(APIStream):
 
     @property
     def saved_state(self) -> dict[str, Any]:
-        """The part of the STATE for this stream. Unlike `stream_state` it adds none."""
-        known: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
-        return known
+        """The part of the STATE for this stream. Unlike `stream_state`, it adds no entry."""
+        state: dict[str, Any] = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        return state
 
     @property
     def first_bookmark(self) -> Bookmark | None:
-        """Where a first incremental run starts: at `start_date`, if bookmarks are times."""
+        """The bookmark at which a first incremental run starts: `start_date`, for times."""
         return normalise_datetime(self.start_date) if self.is_timestamp_replication_key else None
 
     @override
@@ -119,10 +119,10 @@ class BookmarkedStream(APIStream):
             self._session.write_state(self.tap_state)
 
     def safe_time(self, known: datetime) -> datetime:
-        """Return a time that has passed at the server, which a bookmark may reach.
+        """Return a time that has passed at the server, up to which a bookmark may move.
 
-        It is the time of the server's clock. If that is far behind a known time, or unknown, it is
-        the known time: no bookmark follows the clock of this machine alone.
+        It is the time of the server's clock, or the known time if the clock is unknown or far
+        behind: no bookmark depends on the clock of this machine alone.
 
         Args:
             known: A time that has passed at the server, such as that of a record.
@@ -142,7 +142,7 @@ class BookmarkedStream(APIStream):
         return known
 
     def ceiling(self, latest: datetime) -> datetime:
-        """Return the latest time that the bookmark may have, if no windows move it.
+        """Return the latest time of a bookmark that records move, not windows.
 
         Args:
             latest: The latest time in the records.

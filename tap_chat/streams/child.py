@@ -1,4 +1,4 @@
-"""Streams that are read once for each of many parents, without a log line for each."""
+"""Streams that are read once per parent record, without log lines for each parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MeterT = TypeVar("MeterT", bound="Meter")
 
-# The SDK logs three lines for each parent, and two of them hold the parent's keys.
+# The SDK logs three lines per parent, two of them with the parent's keys.
 _silent = logging.getLogger("tap-chat.silent")
 _silent.setLevel(logging.CRITICAL)
 
@@ -23,7 +23,7 @@ _silent.setLevel(logging.CRITICAL)
 class ChildStream(ChatStream):
     """A stream with a context for each parent, and one bookmark for all."""
 
-    # By default, the STATE would have an entry for each parent, and be searched for each record.
+    # By default, the STATE has an entry for each parent, and the SDK searches it for each record.
     state_partitioning_keys = ()
 
     @override

@@ -1,6 +1,6 @@
-"""A tree of requests: fetched ahead by workers, and read in its own order by one reader.
+"""A tree of requests, which workers fetch ahead and one reader reads in order.
 
-The reader gets what a loop without workers would get, errors included: each at its own turn.
+The reader gets the same values and errors, in the same order, as a loop without workers.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Bytes of responses, as they were sent, that may wait for the reader. Decoded they take about five
-#: times as much.
+#: Bytes of responses that may wait for the reader. Decoded, they take about five times the memory.
 BUFFER_BYTES = 2 * 1024 * 1024
 
-# While fewer steps per worker are queued, workers prefer those that lead to further ones. Without
-# that, all would wait for the next list of parents.
+# While fewer steps per worker are queued, workers prefer steps that lead to others. Otherwise, all
+# workers would wait for the next page of parents.
 QUEUED_PER_WORKER = 3
 
 
@@ -39,8 +38,8 @@ class FanOut:
     Args:
         workers: The number of requests at once.
         buffer_bytes: The bytes of responses that may wait for the reader.
-        first_plans: Returns the plans that are read one after the other, as far as they are known.
-            It is called when the first is read. A wrong guess only costs requests.
+        first_plans: Returns the plans that the reader starts, in their order, as far as they are
+            known. It is called when the first is read. A wrong guess only costs requests.
     """
 
     def __init__(
@@ -57,11 +56,11 @@ class FanOut:
         self._queue = TaskQueue()
         self._planned = PlannedTasks()
         self._buffer = Buffer(buffer_bytes)
-        # The workers: all threads, those that wait, those of them that were notified, and those
-        # that fetch. `_is_limited` is set when no further thread could be started.
+        # The numbers of all workers, of those that wait, of those among them that were notified,
+        # and of those that fetch. `_is_limited`: no further thread could be started.
         self._threads = self._idle = self._notified = self._fetching = 0
         self._is_limited = False
-        # The reader: how many plans it is in, where it is, and the task that it waits for.
+        # The reader: the number of nested plans it is in, its position, the task it waits for.
         self._depth = 0
         self._position: Position = ()
         self._awaited: Task | None = None
@@ -77,7 +76,7 @@ class FanOut:
             The values of its steps.
 
         Raises:
-            Exception: What a step raised, after everything before it was read.
+            Exception: The error of a step, after the values before it.
         """
         if self._workers == 1:
             yield from (step.value for step in plan.start())
@@ -142,7 +141,7 @@ class FanOut:
         return result
 
     def _fetch(self, task: Task) -> None:
-        """Fetch the next step of a task in the reader's thread, as there is no worker."""
+        """Fetch the next step of a task in the reader's thread, because there is no worker."""
         self._queue.remove(task)
         self._fetching += 1
         self._lock.release()
@@ -215,7 +214,7 @@ class FanOut:
 
     def _pick(self) -> Task | None:
         """Return the task whose next step is fetched next, or None."""
-        # What the reader waits for is fetched even when the buffer is full.
+        # The response that the reader waits for is fetched even when the buffer is full.
         if self._awaited and self._awaited.is_queued:
             return self._awaited
         first = self._queue.first()
@@ -273,10 +272,10 @@ class FanOut:
     def _wake_workers(self) -> None:
         """Notify or start as many workers as there are steps to fetch."""
         wanted = min(self._queue.size, max(self._room, self._awaited is not None))
-        calls = min(self._idle, wanted) - self._notified
-        if calls > 0:
-            self._lock.notify(calls)
-            self._notified += calls
+        notifications = min(self._idle, wanted) - self._notified
+        if notifications > 0:
+            self._lock.notify(notifications)
+            self._notified += notifications
         while self._threads < min(self._workers, self._fetching + wanted):
             try:
                 threading.Thread(target=self._work, name="fetching", daemon=True).start()

@@ -24,7 +24,7 @@ class Probe:
     Attributes:
         request: The request, as cheap as the API allows.
         check: Checks the decoded body of the response; raises a RequestError.
-        contents: What the response holds, in words.
+        contents: What the response contains, such as "the conversations of a minute".
     """
 
     request: Request
@@ -39,7 +39,7 @@ class ProbeResult:
     Attributes:
         section: The platform's section in the config.
         ok: Whether its settings are right.
-        sentence: What is right, or what is wrong and what to change.
+        sentence: The result as a sentence; after a failure, with the remedy.
     """
 
     section: str

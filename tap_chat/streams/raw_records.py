@@ -1,7 +1,7 @@
-"""Records as raw JSON: checked against their schema and written as they came.
+"""Records as raw JSON: checked against their schema, and written as the API sent them.
 
-If each record of a page is exactly what its schema declares, its text is the text of its RECORD
-message. To cut it out is exact, and half the work of decoding the record and encoding it again.
+If each record of a page is exactly as declared, its text can be copied into the RECORD message.
+That is exact, and takes half the time of decoding and encoding the record.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class SomeArray(Struct, array_like=True, gc=False):
     """Any array. Its items are skipped."""
 
 
-# Numbers are only checked, so a float will do. One that is beyond its range is an error to msgspec,
-# and the page is decoded.
+# Numbers are only checked, so floats are exact enough. msgspec refuses a number beyond the range of
+# a float; then the page is decoded.
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -47,17 +47,17 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 
 class RawRecordReader:
-    """Reads pages whose records all are as declared.
+    """Reads pages whose records are all exactly as declared.
 
-    A property that a record has twice passes through twice; its last value is used.
+    Duplicate properties of a record pass through; the last one is used.
 
     Args:
         schema: The stream's JSON Schema.
         keys: The properties that every record must have, not null.
         replication_key: The replication key; None if there is none.
-        inherited: Those of the keys that come from the parent.
-        path: Where the records are in a page: names with dots between them.
-        at_root: Whether they may be the root as well.
+        inherited: The keys that come from the parent.
+        path: The path of the records in a page: names with dots between them.
+        at_root: Whether the records may also be at the root.
 
     Raises:
         TypeError: msgspec cannot express the schema.
@@ -74,23 +74,25 @@ class RawRecordReader:
         path: str = "",
         at_root: bool = False,
     ) -> None:
-        own = {name: field for name, field in schema["properties"].items() if name not in inherited}
+        own_fields = {
+            name: field for name, field in schema["properties"].items() if name not in inherited
+        }
         required = [key for key in keys if key not in inherited]
-        if not required or not {*required, replication_key or required[0]} <= own.keys():
+        if not required or not {*required, replication_key or required[0]} <= own_fields.keys():
             raise ValueError("a record needs a key of its own, and its replication key")
         # The fields of a struct are identifiers. Those without a default come first.
-        fields = {name: f"field{number}" for number, name in enumerate(own)}
+        fields = {name: f"field{number}" for number, name in enumerate(own_fields)}
         inherited_fields = {f"inherited{number}": name for number, name in enumerate(inherited)}
         record = msgspec.defstruct(
             "Record",
-            [(fields[name], _key_type(own[name])) for name in required]
+            [(fields[name], _key_type(own_fields[name])) for name in required]
             + [
                 (
                     fields[name],
                     _bookmark_type(field) if name == replication_key else _type(field),
                     None,
                 )
-                for name, field in own.items()
+                for name, field in own_fields.items()
                 if name not in required
             ]
             + [(name, str | int | UnsetType, UNSET) for name in inherited_fields],
@@ -99,7 +101,7 @@ class RawRecordReader:
             gc=False,
         )
         self._decode = msgspec.json.Decoder(record).decode
-        # Always two names at least: with one, `attrgetter` returns no tuple.
+        # At least two names: with one name, `attrgetter` does not return a tuple.
         self._pick_values = attrgetter(
             *(fields[name] for name in (replication_key or required[0], *required))
         )
@@ -117,8 +119,8 @@ class RawRecordReader:
             context: The values of the inherited keys.
 
         Returns:
-            The page, its body without the records. None if it must be decoded: it is not valid, a
-            record is not exactly what is declared, or it has line breaks.
+            The page, with its body without the records. None if it must be decoded: it is not
+            valid, a record is not exactly as declared, or it has line breaks.
         """
         if not is_one_line(body):
             return None
@@ -144,7 +146,7 @@ class RawRecordReader:
             rest: The body of the page without its records.
 
         Returns:
-            The page, or None if a record is not exactly what is declared.
+            The page, or None if a record is not exactly as declared.
         """
         try:
             records = [self._decode(text) for text in texts]
@@ -157,7 +159,7 @@ class RawRecordReader:
             none_stated = _one_or_all([UNSET] * len(inherited))
             stated = list(map(self._pick_inherited, records))
             if not {all_stated, none_stated}.issuperset(stated):
-                # A record that names another parent must be changed.
+                # A record that names another parent must be decoded and changed.
                 return None
             head = msgspec.json.encode(inherited)[:-1] + b","
             texts = [
@@ -169,7 +171,7 @@ class RawRecordReader:
 
 
 def _one_or_all(values: Sequence[object]) -> object:
-    """Return values as `attrgetter` does."""
+    """Return the only value, or a tuple of all, as `attrgetter` does."""
     return values[0] if len(values) == 1 else tuple(values)
 
 

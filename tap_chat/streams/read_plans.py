@@ -1,4 +1,4 @@
-"""What can be read ahead: plans, and the results of their steps."""
+"""The plans that a fan-out reads, and the results of their steps."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Fetched(NamedTuple, Generic[T_co]):
     """The result of one request.
 
     Attributes:
-        value: What the reader gets.
-        size: The bytes that it counts while it waits.
+        value: The value for the reader.
+        size: The bytes that it takes in the buffer.
         last: Whether it is known that no step follows.
     """
 
@@ -28,12 +28,12 @@ class Fetched(NamedTuple, Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan(Generic[T]):
-    """Something to read, by the reader itself or ahead of it.
+    """A sequence of requests, sent by the reader itself or ahead of it by workers.
 
     Attributes:
-        key: Identifies the plan: the reader asks for it with a plan of the same key.
-        start: Returns the steps. Each takes one request, which is sent when the step is asked for.
-        leads_to: From a value to the plans that the reader reads next, in that order, before the
+        key: Identifies the plan: a reader finds a prefetched plan by its key.
+        start: Starts the plan and returns its steps. Each takes one request.
+        leads_to: Returns the plans that the reader reads after a value, in that order, before the
             next value; None if there are none. A wrong guess only costs requests.
     """
 

@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
 
-# The most characters of an undeclared property's name to show.
+# Characters of an undeclared property's name that are shown.
 SHOWN_NAME = 60
 
 
 class RecordStream(BookmarkedStream):
     """A stream that finds the records in a response and checks each of them."""
 
-    # Records are conformed when their page is checked. The SDK would do so again, and turn numbers
-    # beyond a double's range into null.
+    # Records are conformed when their page is checked. The SDK would conform them again, and would
+    # turn numbers beyond the range of a double into null.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: The place of the records in a body: names with dots between them; empty for the root.
+    #: The path of the records in a body: names with dots between them; empty for the root.
     records_path: str
     #: Whether the records may be at the root, too.
     records_at_root: ClassVar[bool] = False
-    #: The keys of the parent that each record gets, whatever it has itself.
+    #: The keys of the parent that are added to each record, and replace its own.
     parent_keys: ClassVar[tuple[str, ...]] = ()
 
     @override
@@ -46,7 +46,7 @@ class RecordStream(BookmarkedStream):
         """Apply a catalog.
 
         Raises:
-            ConfigValidationError: The catalog would spoil or lose records of this stream.
+            ConfigValidationError: The catalog would change or lose records of this stream.
         """
         keys, replication_key = self.primary_keys, self.replication_key
         super().apply_catalog(catalog)
@@ -116,9 +116,9 @@ class RecordStream(BookmarkedStream):
 
     @cached_property
     def raw_reader(self) -> RawRecordReader | None:
-        """What reads pages without decoding their records.
+        """Reads pages without decoding their records.
 
-        None if they must be decoded: their schema, or what becomes of them, asks for it.
+        None if the schema, or the processing of the records, needs decoded records.
         """
         if not self.is_chunked:
             return None
@@ -135,7 +135,7 @@ class RecordStream(BookmarkedStream):
             return None
 
     def find_records(self, body: Any) -> Any:  # noqa: ANN401
-        """Return the list of records in a body, or its replacement."""
+        """Return the list of records in a body, or the other value in its place."""
         if self.records_at_root and isinstance(body, list):
             return body
         return responses.find(body, self.records_path)
@@ -149,17 +149,17 @@ class RecordStream(BookmarkedStream):
             record: The record, which loses its undeclared properties.
 
         Raises:
-            RequestError: It does not fit.
+            RequestError: The record does not fit.
         """
         problem = (
             self._conformer.conform(record) if isinstance(record, dict) else "is not an object"
         )
         if problem:
-            said = f"returned a record (number {index} of the page) that {problem}"
-            # An object without a key may be no record at all.
-            keyed = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
-            remedy = self.record_remedy if keyed else self.records_remedy
-            raise self.client.request_error(request, said, remedy)
+            predicate = f"returned a record (number {index} of the page) that {problem}"
+            # An object without a key may not be a record at all.
+            has_key = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
+            remedy = self.record_remedy if has_key else self.records_remedy
+            raise self.client.request_error(request, predicate, remedy)
 
     @cached_property
     def _conformer(self) -> Conformer:
@@ -175,7 +175,7 @@ class RecordStream(BookmarkedStream):
 
     @property
     def records_remedy(self) -> str:
-        """What to do if a response has no list of records, or another list."""
+        """What to do if a response has no list of records, or the list of something else."""
         return self.remedies.check_address
 
     @property

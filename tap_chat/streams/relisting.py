@@ -1,10 +1,10 @@
-"""Lists that are read again until nothing new comes.
+"""Reads lists again until they bring nothing new.
 
-A record that leaves a list, or moves to its end, pulls those behind it to an earlier place. One of
-them may be pulled from a page that is not read yet to one that was: no page has it. So a list of
-more than one page is read again, until a reading brings nothing new and as many records came as the
-list states. One reading is enough if each page states the same number, as many records came, and
-none of them entered the list since.
+If a record leaves a list, or moves to its end, the records behind it move forward. One of them may
+move from a page that is not read yet to a page that was read, and is then missed. So a list of more
+than one page is read again, until a reading brings nothing new and has as many records as the list
+states. One reading is enough if each page states the same number, that many records came, and none
+of them entered the list during the reading.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_chat.singer.records import Record
     from tap_chat.streams.paginators import Page
 
-# If records enter a list all the time, each reading brings something new.
+# A limit, because each reading brings something new if records enter the list all the time.
 MAX_READINGS = 3
 
 # Bytes of the digest of a key. With a billion records, two digests are equal once in 10^20 lists.
@@ -32,7 +32,7 @@ class SeenRecords:
     """The records that were read, each in its last version.
 
     Args:
-        version: From a record to what differs when it has changed.
+        version: Returns a value of a record that differs after a change.
     """
 
     def __init__(self, version: Callable[[Record], Any]) -> None:
@@ -62,7 +62,7 @@ class SeenRecords:
 
 
 def read_whole(
-    walk: Callable[[], Iterator[Fetched[Page]]],
+    read_pages: Callable[[], Iterator[Fetched[Page]]],
     seen: SeenRecords,
     total_path: str,
     is_recent: Callable[[Record], bool],
@@ -71,9 +71,9 @@ def read_whole(
     """Read a list, and read it again if it has more than one page.
 
     Args:
-        walk: Starts a walk over the pages of the list.
+        read_pages: Reads the pages of the list from the first one.
         seen: The records of the list that were read; none at first.
-        total_path: Where a page states the number of records in the list.
+        total_path: The path at which a page states the number of records in the list.
         is_recent: Returns whether a record may have entered the list, or moved in it, while it was
             read.
         report_missing: Called with the stated number of records and the number that came, if fewer
@@ -86,7 +86,7 @@ def read_whole(
     is_quiet = True
     for reading in range(1, MAX_READINGS + 1):
         count_before, has_ended = len(seen), False
-        for number, step in enumerate(walk(), 1):
+        for number, step in enumerate(read_pages(), 1):
             totals.add(stated_number(step.value.body, total_path) or 0)
             total = max(totals)
             new = seen.new_in(step.value.keys, step.value.records)

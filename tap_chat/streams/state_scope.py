@@ -1,10 +1,10 @@
 """The scope of a STATE: the settings that its bookmarks belong to.
 
-A bookmark says "every record before this point is written". That holds for one account, from one
-start on, into certain tables, and without the records that filters left out. This scope stands
-next to the bookmarks, in the state of each stream. When the settings of a run reach beyond it, the
-bookmarks are reset, and the stream is read from its start. A STATE of an older version has no
-scope: its bookmarks are used, and the scope of the run is added.
+A bookmark means "every record before this point is written". That is true for one account, from one
+start on, for certain tables, and without the records that filters left out. The state of each
+stream stores this scope next to the bookmarks. If the settings of a run ask for more, the bookmarks
+are reset, and the stream is read from its start. A STATE of an older version has no scope: its
+bookmarks are used, and the scope of the run is added.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ logger = logging.getLogger(__name__)
 #: The name of the scope in the state of a stream.
 SCOPE_KEY = "true_of"
 
-# About 20 ms. The salt is fixed: with a new one in each STATE, several STATEs together would reveal
-# more of a credential than the 12 bits of one, which thousands of other credentials share.
+# The digest takes about 20 ms. The salt is fixed: with a new salt in each STATE, several STATEs
+# together would reveal more than 12 bits of a credential.
 SALT, ROUNDS = b"tap-chat", 50_000
 # Hexadecimal digits.
 DIGITS, DIGITS_OF_CREDENTIAL = 16, 3
@@ -133,7 +133,7 @@ def read_scope(state: Mapping[str, Any]) -> StateScope | None:
 
 
 def reset_state(state: dict[str, Any]) -> None:
-    """Set all bookmarks of a stream to null: a removed one would remain where STATEs are merged."""
+    """Set all bookmarks of a stream to null; runners that merge STATEs would keep removed ones."""
     state.pop(PROGRESS_MARKERS, None)
     state.update(dict.fromkeys(state))
 
@@ -143,7 +143,7 @@ def scope_of(stream: ChatStream, parents: Sequence[ChatStream], mapper: PluginMa
 
     Args:
         stream: The stream.
-        parents: The streams through whose records it is reached.
+        parents: The parent of the stream, the parent of the parent, and so on.
         mapper: The stream maps of the tap.
     """
     settings = stream.settings

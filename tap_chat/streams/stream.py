@@ -1,7 +1,7 @@
-"""ChatStream, the base of all streams: it reads lists page by page.
+"""ChatStream, the base of all streams: reads lists page by page.
 
-It has a loop of its own, because the SDK's decodes a body only after the last retry, and again in
-each paginator.
+It does not use the SDK's loop over pages, which decodes a body only after the last retry, and again
+in each paginator.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class ChatStream(RecordStream):
         session: What the platform's streams share in the run.
 
     Attributes:
-        missing_contexts: The contexts whose parents do not exist any more.
-        context_count: The number of contexts so far.
+        missing_contexts: The contexts whose parents no longer exist.
+        context_count: The number of contexts that were read so far.
     """
 
     #: The settings that name the account and the part of it that is read, besides `api_url`.
@@ -60,11 +60,11 @@ class ChatStream(RecordStream):
     def __init__(self, tap: Tap, session: Session) -> None:
         self.missing_contexts: list[Context] = []
         self.context_count = 0
-        self._checking = threading.Lock()  # the conformer keeps the names it has warned of
+        self._checking = threading.Lock()  # the conformer is not safe to use from several threads
         super().__init__(tap, session)
 
     def new_paginator(self) -> Paginator:
-        """Return a new paginator for one list. By default a list has one page."""
+        """Return a new paginator for one list; by default for a list of one page."""
         return SinglePagePaginator()
 
     @override
@@ -74,7 +74,7 @@ class ChatStream(RecordStream):
             self.report()
 
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
-        """Read the records of one context. Streams that are not read page by page override it.
+        """Read the records of one context. Override it in a stream that has no pages.
 
         Args:
             context: The parent's keys, or None.
@@ -89,7 +89,7 @@ class ChatStream(RecordStream):
             context: The parent's keys, or None.
 
         Yields:
-            Each page; none if the parent does not exist any more.
+            Each page; none if the parent no longer exists.
 
         Raises:
             RequestError: A page can't be read, or is repeated.
@@ -102,7 +102,7 @@ class ChatStream(RecordStream):
                 yield page
 
     def read_ahead(self, plan: ReadPlan[T]) -> Iterator[T]:
-        """Read a plan, ahead of the caller.
+        """Read a plan, and prefetch what the caller reads next.
 
         Args:
             plan: The plan.
@@ -111,7 +111,7 @@ class ChatStream(RecordStream):
             An iterator of its values.
         """
         if self.ABORT_AT_RECORD_COUNT is not None:
-            # The SDK's test of the connection needs one record or two.
+            # The SDK's connection test needs only one or two records.
             return (step.value for step in plan.start())
         return self._session.fan_out.read(plan)
 
@@ -122,7 +122,7 @@ class ChatStream(RecordStream):
             context: The parent's keys, or None.
 
         Returns:
-            The plan. Its value is None if the parent does not exist any more.
+            The plan. Its value is None if the parent no longer exists.
         """
         reader = self.raw_reader
 
@@ -144,14 +144,14 @@ class ChatStream(RecordStream):
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         """Yield the plans that this stream reads first when it is synced, as far as they are known.
 
-        They are asked for when the first stream is synced, so that no stream waits for another.
+        The first stream that is synced prefetches those of all streams.
         """
         yield from ()
 
     @cached_property
     def _prefetched_children(self) -> list[ChatStream]:
         """The child streams that are read for each record."""
-        # A stream map may filter records, and their children are not read.
+        # A stream map may filter out records, whose children are not read then.
         if type(self.stream_maps[0]) is not SameRecordTransform:
             return []
         return [
@@ -178,20 +178,20 @@ class ChatStream(RecordStream):
             Each page.
 
         Raises:
-            MissingError: The parent does not exist any more.
+            MissingError: The parent no longer exists.
             RequestError: A page can't be read, or is repeated.
         """
         paginator = self.new_paginator()
 
         def read(response: Response) -> tuple[int, Any, Headers]:
-            # Headers take more memory than a small page, which may wait for its reader.
+            # Keep headers only if needed: they take more memory than a small page.
             body, headers = response.body, response.headers if paginator.reads_headers else {}
             if not body and paginator.may_be_past_end:
                 return 0, None, headers
             page = reader.read(body, context) if reader else None
             return len(body), page or responses.decode(body), headers
 
-        # A 404 says that the parent does not exist any more.
+        # A 404 says that the parent no longer exists.
         missing_parent = frozenset({HTTPStatus.NOT_FOUND} if context is not None else ())
         last = False
         while not last:
@@ -238,13 +238,13 @@ class ChatStream(RecordStream):
             return "returned nothing"
         if not paginator.missing or not responses.is_null(body, self.records_path):
             return None
-        # In a first page a null alone says little: errors have it, too.
+        # On a first page, a null alone does not mean an empty list: errors have it, too.
         if paginator.may_be_past_end or responses.counts_none(body, self.records_path):
             return "returned null instead of the list"
         return None
 
     def report(self) -> None:
-        """Log the requests, the missing parents and the missing bookmarks, when all is read."""
+        """Log the number of requests, missing parents and unusable replication keys, at the end."""
         if self.request_count:
             self.request_counter.exit()
         if self.missing_contexts:
@@ -266,7 +266,7 @@ class ChatStream(RecordStream):
                 stream.report()
 
     def probe(self) -> Probe | None:
-        """Return the probe of `tap-chat --test`; None for all but one of a platform's streams."""
+        """Return the probe of `tap-chat --test`. One stream of each platform has one."""
         return None
 
     @property

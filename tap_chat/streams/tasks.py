@@ -1,6 +1,6 @@
 """The tasks of a fan-out: their order, and the memory that their results take.
 
-All of it is used under the lock of the fan-out.
+Hold the lock of the fan-out while you use them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Task:
         plan: The plan.
         position: Its place in the order of reading. Its step `i` is at `(*position, i)`, and
             the `n`th plan that this step leads to is at `(*position, i, n)`.
-        steps: Its steps; None before the first is asked for.
+        steps: Its steps; None before the first is fetched.
         results: The results that wait for the reader. The last one may be an error.
-        steps_fetched: The number of steps that were asked for.
-        steps_read: The number of steps that the reader has got.
+        steps_fetched: The number of steps that were fetched.
+        steps_read: The number of steps whose results the reader has taken.
         is_queued: Whether the next step waits for a worker.
         has_ended: Whether no step follows.
         is_dropped: Whether nobody will read it any more.
@@ -93,7 +93,7 @@ class TaskQueue:
         return self._first_of(self._parents)
 
     def first_list(self) -> Task | None:
-        """Return the first task that leads to no others, and none leads to it; or None."""
+        """Return the first task that neither leads to others nor follows from one, or None."""
         return self._first_of(self._lists)
 
     @staticmethod
@@ -134,7 +134,7 @@ class PlannedTasks:
         return task
 
     def pop_all_of(self, parent: Task) -> Iterator[Task]:
-        """Remove and yield the first tasks, as long as a task has led to them."""
+        """Remove and yield the first tasks, as long as they follow from this one."""
         depth = len(parent.position)
         while self._heap and self._heap[0][0][:depth] == parent.position:
             yield self.pop()
@@ -157,13 +157,13 @@ class Buffer:
         self._bytes = 0
 
     def add(self, size: int) -> None:
-        """Add a result of so many bytes."""
+        """Add a result of this many bytes."""
         self.held += size
         self._results += 1
         self._bytes += size
 
     def remove(self, size: int) -> None:
-        """Remove so many bytes."""
+        """Remove this many bytes."""
         self.held -= size
 
     @property
@@ -173,6 +173,6 @@ class Buffer:
 
     @property
     def room(self) -> int:
-        """The number of results that fit in, if they have the mean size of those before."""
+        """The number of further results that fit in, estimated by the mean size so far."""
         mean = self._bytes / self._results if self._bytes else 1.0
         return int((self._limit - self.held) / mean)

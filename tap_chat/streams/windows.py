@@ -36,7 +36,7 @@ class TimeWindows:
         start: The start of the first window.
         end: The end of the last window.
         size: The size of a window; the last may be smaller.
-        smallest: The size of the smallest window that can come of halving.
+        smallest: A window of at most this size is not halved.
     """
 
     def __init__(self, start: int, end: int, size: int, *, smallest: int = 1) -> None:

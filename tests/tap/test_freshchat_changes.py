@@ -193,7 +193,7 @@ def test_list_with_fewer_rows_than_its_total_moves_no_bookmark(
         if interrupted:
             account.users["u07"] = hidden
             runs.append(tap(config, state=runs[-1].state))
-            assert "Going on with the pass" in runs[-1].err
+            assert "Resuming the interrupted run" in runs[-1].err
         account.users["u07"] = hidden
         runs.append(tap(config, state=runs[-1].state))
         runs.append(tap(config, state=runs[-1].state))
@@ -385,7 +385,7 @@ def test_next_run_requests_what_an_interrupted_pass_missed(tap: Runner) -> None:
         account.before = lambda *_: None
         second = tap(talking_config(server), state=first.state)
     assert (first.code, second.code) == (1, 0), second.err
-    assert "Going on with the pass" in second.err
+    assert "Resuming the interrupted run" in second.err
     assert ids(MESSAGES, first, second) == all_messages(account)
     assert len(ids(MESSAGES, second)) < 60
 

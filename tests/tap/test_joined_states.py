@@ -63,7 +63,7 @@ def test_finished_pass_is_not_resumed(tap: Runner, end: str | None) -> None:
                 account.users[name]["updated_time"] = moment(datetime.now(UTC))
             run = tap(config, state=state)
             assert run.code == 0, run.errors
-            assert "Going on with the pass" not in run.err
+            assert "Resuming the interrupted run" not in run.err
             assert "The interrupted run" not in run.err
             found += run.rows(MESSAGES)
             state = after(run, state)

@@ -74,7 +74,7 @@ def test_rerun_of_a_killed_run_needs_few_more_requests_than_the_rest(tap: Runner
         assert_whole(sandbox, first, second)
         assert mark(first)
         assert mark(second) is None
-        assert "Going on with the pass" in second.err
+        assert "Resuming the interrupted run" in second.err
         assert max(len(str(state)) for state in first.of_type("STATE")) < 4096
 
 
@@ -143,7 +143,7 @@ def test_pass_that_is_interrupted_often_completes(tap: Runner) -> None:
         budget[0] = 10_000
         last = tap(talking_config(server, lookback_days=0), state=runs[-1].state)
     assert len(runs) > 2
-    assert all("Going on with the pass" in run.err for run in runs[1:])
+    assert all("Resuming the interrupted run" in run.err for run in runs[1:])
     assert last.code == 0
     read |= {row["id"] for row in by_stream(last)[MESSAGES]}
     assert {row["id"] for user in account.users for row in account.messages[f"c-{user}"]} <= read

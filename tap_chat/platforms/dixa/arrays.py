@@ -1,4 +1,4 @@
-"""A JSON array that is too large to be held: read in parts, each of whole items."""
+"""Reads a JSON array that is too large for memory in parts, each of whole items."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 _texts = msgspec.json.Decoder(list[Raw])
 
-# The first name of the first item, with which the other items most likely begin, too.
+# The first name in the first item. The other items most likely begin with the same name.
 FIRST_NAME = re.compile(rb'\s*\[\s*\{\s*("(?:[^"\\]|\\.)*"\s*:)')
 
-# The last item is first looked for in this many bytes at the end.
+# The end of the last whole item is first searched in this many bytes at the end.
 TAIL = 64 * 1024
 
 # How many possible ends of an item are tried; each may be inside an item.
@@ -61,18 +61,18 @@ def whole(body: bytes | bytearray) -> Part:
 
 
 def parts(body: bytearray, rest: Iterator[bytes]) -> Iterator[Part]:
-    """Read an array from where it began, without ever holding more than so many bytes and an item.
+    """Read a large array in parts of about the size of its beginning.
 
     Args:
         body: The beginning of the array.
-        rest: What follows, in chunks.
+        rest: The rest of the array, in chunks.
 
     Yields:
-        The items, in parts of about as many bytes as the beginning has.
+        The items, in parts.
 
     Raises:
-        NoArrayError: There is no array, or no item that ends within so many bytes.
-        ValueError: The body is not whole and valid JSON in UTF-8.
+        NoArrayError: The body is not an array, or no item ends within the size of a part.
+        ValueError: The body is not complete and valid JSON in UTF-8.
     """
     size = len(body)
     name = FIRST_NAME.match(body)
@@ -93,17 +93,17 @@ def parts(body: bytearray, rest: Iterator[bytes]) -> Iterator[Part]:
 
 
 def _cut(body: bytearray, between: re.Pattern[bytes]) -> tuple[Part, int]:
-    """Return the items that are whole, and where the next one begins.
+    """Return the items that are complete, and the index at which the next one begins.
 
-    A text that is an array of whole items once it is closed ends with an item: nothing else can
-    come before the bracket. So a wrong guess is never taken.
+    A cut is tried by closing the array there. The result is valid JSON only if the cut is the end
+    of an item, so a wrong guess is never taken.
     """
     for start in (max(0, len(body) - TAIL), 0):
-        places = [found.start(1) for found in between.finditer(body, start)]
-        for place in places[: -TRIES - 1 : -1]:
-            closed = body[:place] + b"]"
+        commas = [match.start(1) for match in between.finditer(body, start)]
+        for comma in commas[: -TRIES - 1 : -1]:
+            closed = body[:comma] + b"]"
             try:
-                return whole(closed), place + 1
+                return whole(closed), comma + 1
             except (msgspec.DecodeError, RecursionError):
                 continue
     raise NoArrayError

@@ -1,6 +1,6 @@
 """The conversations of Dixa, read in windows of the time of change.
 
-The API has no pages: a response is an array of everything in a window of at most 31 days.
+The API has no pages: a response is an array of all conversations in a window of at most 31 days.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1024 * 1024
 
-#: The most records of a page: of a response, this many are decoded before they are written.
+#: Records per page: this many records of a response are decoded before they are written.
 PAGE_SIZE = 500
 
 MILLISECOND = 1
 MINUTE = 60_000 * MILLISECOND
 DAY = 24 * 60 * MINUTE
 
-#: After this many conversations in a row that are not of the window, the run fails.
+#: The run fails after this many conversations in a row that are outside the window.
 MANY_OUTSIDE = 10
 
 #: Before Dixa was founded; PostHog's source of Dixa starts here, too.
@@ -55,7 +55,7 @@ BEGINNING = datetime(2015, 1, 1, tzinfo=UTC)
 
 
 class DixaConversationExport(ChatStream):
-    """The conversations; one that changes is exported again."""
+    """The conversations. A conversation that changes is exported again."""
 
     name = "dixa_conversation_export"
     path = "/conversation_export"
@@ -76,7 +76,7 @@ class DixaConversationExport(ChatStream):
 
     def __init__(self, tap: Tap, session: Session) -> None:
         super().__init__(tap, session)
-        # The conversations that are not of the window that was asked for: all, and in a row.
+        # The number of conversations outside the requested window: of all, and of those in a row.
         self._outside = self._outside_in_a_row = 0
 
     @property
@@ -106,11 +106,11 @@ class DixaConversationExport(ChatStream):
                     times = [time or 0 for time in page.chunk.bookmark_values]
                     newest = max(newest, *(time for time in times if time <= now), 0)
                     versions = [(key[0], time) for key, time in zip(page.keys, times, strict=True)]
-                    # The next window may give those at its edge again.
+                    # The next window may return the conversations at its start again.
                     written.update(v for v in versions if v[1] >= window.end - MILLISECOND)
                     yield page.chunk.only([version not in written_before for version in versions])
             except IncompleteResponseError as error:
-                # The halves give its records again. No bookmark has passed them.
+                # The halves return its records again. No bookmark has passed them.
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)
                 written = written_before
@@ -134,16 +134,16 @@ class DixaConversationExport(ChatStream):
 
         Args:
             window: The window, in ms since 1970.
-            largest: The largest body that is held as a whole, in bytes; None for a window that
+            largest: The size in bytes up to which a body is held as a whole; None for a window that
                 can't be halved.
 
         Yields:
-            The conversations, in no order. Those of a larger body come before it is known to be
-            whole.
+            The conversations, in no order. Those of a larger body are yielded before the whole body
+            is read.
 
         Raises:
-            IncompleteResponseError: The body broke off, or is too large and no array, and the
-                window can be halved.
+            IncompleteResponseError: The window can be halved, and the body broke off, or is too
+                large and not an array.
         """
         request = self._request_of(window)
         body = self.client.send(request, read_items, largest=largest)
@@ -152,7 +152,7 @@ class DixaConversationExport(ChatStream):
         elif isinstance(body, Part):
             parts = iter([body])
         else:
-            # Not an array: `page` finds one in the object, or raises an error.
+            # Not an array: `check_page` finds one in the object, or raises an error.
             yield self.check_page(request, body)
             return
         first = 0
@@ -178,13 +178,13 @@ class DixaConversationExport(ChatStream):
         )
 
     def _check_time(self, window: TimeWindow, page: Page) -> None:
-        """Check that a page is of the window, so that a filter that fails loses no records.
+        """Check that the conversations of a page are in the window, as a failing filter loses some.
 
-        Where Dixa's days begin is not known, and a conversation may change while it is exported. So
-        a conversation is outside if it is more than a day away, and a few outside are only counted.
+        It is not known when Dixa's days begin, and a conversation may change during the export. So
+        a conversation counts as outside if it is more than a day away, and a few are accepted.
 
         Args:
-            window: The window that was asked for.
+            window: The requested window.
             page: A page of the response.
 
         Raises:
@@ -216,7 +216,7 @@ class DixaConversationExport(ChatStream):
         raise IncompleteResponseError(self.client.sentence(request, predicate))
 
     def _decoded(self, request: Request, texts: list[Raw], first: int) -> Page:
-        """Decode and check records; the first has this number in the response."""
+        """Decode and check records. `first` is the number of the first one in the response."""
         try:
             records = [responses.decode(text) for text in texts]
         except (ValueError, RecursionError, responses.UnreadableError):
@@ -235,7 +235,7 @@ def read_items(response: Response) -> Any:  # noqa: ANN401
         decoded value, if it is not an array.
 
     Raises:
-        ValueError: The body is not whole.
+        ValueError: The body is not complete.
     """
     if response.rest is not None:
         return response

@@ -1,4 +1,4 @@
-"""The way to all conversations of Freshchat: the conversations of each user."""
+"""The conversations of each user of Freshchat, which lead to all conversations and messages."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page, Paginator
     from tap_chat.streams.session import Session
 
-# A STATE is written each time users and conversations of this total weight are read: often enough
-# that a killed run repeats little, and rarely enough that STATEs are a small part of the output.
+# A STATE is written after users and conversations of this total weight: often enough that a killed
+# run repeats little, and rarely enough that STATEs are a small part of the output.
 STATE_WEIGHT, CONVERSATION_WEIGHT, USER_WEIGHT = 250, 10, 1
 
-# A run fails if more requests than both this number and this share of all get a 404. The next run
-# takes the same 404s for deletions.
+# A run fails if more requests than this number, and more than this share of all, return 404. The
+# next run treats the same 404s as deletions.
 MOST_GONE, SHARE_GONE = 20, 1 / 4
 
 
@@ -70,7 +70,7 @@ class FreshchatUsersConversations(FreshchatStream):
     primary_keys = ("user_id", "id")
     parent_keys = ("user_id",)
     schema = fields.USERS_CONVERSATIONS
-    # The ids of the conversations are needed, for the children.
+    # Records are decoded, because the children need the ids of the conversations.
     raw_reader = None
     has_bookmarks = True
     bookmark_keys = (*BOOKMARK_KEYS, INTERRUPTED)
@@ -82,9 +82,9 @@ class FreshchatUsersConversations(FreshchatStream):
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
         digest = self._pass_digest
-        found = find_progress(self.saved_state, digest)
-        self._log_resumption(found)
-        progress = found
+        saved_progress = find_progress(self.saved_state, digest)
+        self._log_resumption(saved_progress)
+        progress = saved_progress
         unsaved = 0
         for users in self.read_ahead(self._users_plan()):
             progress = progress or PassProgress(digest, users.listed_at)
@@ -106,29 +106,33 @@ class FreshchatUsersConversations(FreshchatStream):
                     # Not after each user: the SDK writes every changed STATE after a child stream.
                     self._save(progress)
         if progress is not None:
-            yield from self._finish(progress, found)
+            yield from self._finish(progress, saved_progress)
 
-    def _finish(self, progress: PassProgress, found: PassProgress | None) -> Iterator[RecordChunk]:
-        """End a pass: retry what was missed, and move the bookmarks.
+    def _finish(
+        self, progress: PassProgress, saved_progress: PassProgress | None
+    ) -> Iterator[RecordChunk]:
+        """End a pass: retry the requests that returned 404, and move the bookmarks.
 
         Args:
             progress: The progress of the pass.
-            found: The progress that an interrupted run had saved.
+            saved_progress: The progress that an interrupted run had saved.
 
         Raises:
-            RequestError: Too many requests got a 404.
+            RequestError: Too many requests returned 404.
         """
-        asked = {stream: stream.context_count for stream in self._tree}
+        context_counts = {stream: stream.context_count for stream in self._tree}
         if self._count_missed():
             self._save(progress)
             yield from self._retry_missed()
         for stream in self._tree:
-            known = self._missed_before(stream) | (found.missing if found else ApproximateSet())
-            new = sum(user not in known for user in missed_users(stream))
-            if new > MOST_GONE and new > SHARE_GONE * asked[stream]:
+            missed_before = self._missed_before(stream)
+            if saved_progress:
+                missed_before |= saved_progress.missing
+            new = sum(user not in missed_before for user in missed_users(stream))
+            if new > MOST_GONE and new > SHARE_GONE * context_counts[stream]:
                 self._save(progress.without(chain.from_iterable(map(missed_users, self._tree))))
                 raise RequestError(
-                    f"{stream.client.subject}{new} of {asked[stream]} requests for {stream.path}"
+                    f"{stream.client.subject}{new} of {context_counts[stream]} requests for {stream.path}"
                     " returned 404 Not Found, also when they were sent again. Accounts rarely lose"
                     " so much at once. Check the account, and run again: the next run skips what"
                     " is still missing."
@@ -139,7 +143,7 @@ class FreshchatUsersConversations(FreshchatStream):
             if self.settings.mode == "all":
                 names.append(ALL_UNTIL)
             else:
-                # This run has not asked for everyone who was missed before.
+                # This run has not requested all users who were missed before.
                 missed |= self._missed_before(stream)
             bookmarks: dict[str, Any] = {MISSED: missed.text or None}
             for name in names if progress.settled else ():
@@ -147,11 +151,11 @@ class FreshchatUsersConversations(FreshchatStream):
                 bookmarks[name] = max(progress.started, before or "")
             # In one step: a signal may write the STATE at any time.
             stream.stream_state.update(bookmarks)
-        # Null, not absent: a runner that merges two STATEs would keep the old value.
+        # Null, because a runner that merges two STATEs would keep a removed value.
         self.stream_state[INTERRUPTED] = None
 
     def _retry_missed(self) -> Iterator[RecordChunk]:
-        """Send the requests again that got a 404 although the id was listed."""
+        """Send the requests again that returned 404, although the id was listed."""
         missed = [(stream, context) for stream in self._tree for context in stream.missing_contexts]
         self.logger.info("%d requests returned 404 Not Found; they are sent again.", len(missed))
         for stream in self._tree:
@@ -179,27 +183,27 @@ class FreshchatUsersConversations(FreshchatStream):
         for stream in self.child_streams:
             if isinstance(stream, FreshchatStream):
                 stream.prepare()
-        found = find_progress(self.saved_state, self._pass_digest)
-        users = partial(self._users.pending, self._since, found)
+        progress = find_progress(self.saved_state, self._pass_digest)
+        users = partial(self._users.pending, self._since, progress)
         return ReadPlan((self.name, "users"), users, self._plans_of)
 
     @property
     def _pass_digest(self) -> str:
-        """A digest of what this pass reads, since when, and into which tables."""
+        """A digest of what this pass reads, from which time on, and into which tables."""
         streams = []
         for stream in self._selected_tree:
-            known = stream.saved_state
-            scope = state_scope.read_scope(known)
-            about = (scope.account, scope.written) if scope else None
-            streams.append((stream.name, known.get(ALL_UNTIL), known.get(MISSED), about))
+            state = stream.saved_state
+            scope = state_scope.read_scope(state)
+            coverage = (scope.account, scope.written) if scope else None
+            streams.append((stream.name, state.get(ALL_UNTIL), state.get(MISSED), coverage))
         return digest_of(self.settings.mode, self.settings.lookback_days, self._since, streams)
 
-    def _log_resumption(self, found: PassProgress | None) -> None:
+    def _log_resumption(self, progress: PassProgress | None) -> None:
         """Log whether this run resumes an interrupted pass, and bookmarks that are not valid."""
-        if found is not None:
-            self.logger.info("Going on with the pass that began at %s.", found.started)
+        if progress is not None:
+            self.logger.info("Resuming the interrupted run of %s.", progress.started)
         elif self.saved_state.get(INTERRUPTED):
-            self.logger.info("The interrupted run has read something else: all users are read.")
+            self.logger.info("The interrupted run had other settings: all users are read.")
         for stream in self._selected_tree:
             for name in (USERS_UNTIL, ALL_UNTIL):
                 stored = stream.saved_state.get(name)
@@ -218,7 +222,7 @@ class FreshchatUsersConversations(FreshchatStream):
         return sum(len(stream.missing_contexts) for stream in self._tree)
 
     def _missed_before(self, stream: ChatStream) -> ApproximateSet:
-        """Return the users of whom the last whole pass missed records of a stream."""
+        """Return the users whose records of a stream the last complete pass missed."""
         return ApproximateSet.read(stream.saved_state.get(MISSED))
 
     @override
@@ -247,14 +251,14 @@ class FreshchatUsersConversations(FreshchatStream):
 
     @property
     def _since(self) -> str | None:
-        """Users that changed since then are read; None for all users."""
+        """The time since which changed users are read, as a bookmark; None for all users."""
         bookmarks = [
             valid_bookmark(stream.saved_state.get(USERS_UNTIL)) for stream in self._selected_tree
         ]
-        known = [bookmark for bookmark in bookmarks if bookmark]
-        if self.settings.mode == "all" or len(known) < len(bookmarks):
+        valid = [bookmark for bookmark in bookmarks if bookmark]
+        if self.settings.mode == "all" or len(valid) < len(bookmarks):
             return None
-        return days_before(min(known), self.settings.lookback_days)
+        return days_before(min(valid), self.settings.lookback_days)
 
     @override
     def generate_child_contexts(
@@ -265,5 +269,5 @@ class FreshchatUsersConversations(FreshchatStream):
 
 
 def missed_users(stream: ChatStream) -> Iterator[str]:
-    """Yield the users of the requests of a stream that got a 404."""
+    """Yield the users of the requests of a stream that returned 404."""
     return (context["user_id"] for context in stream.missing_contexts)

@@ -45,14 +45,14 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     schema = fields.CONVERSATIONS_MESSAGES
     has_bookmarks = True
     bookmark_keys = BOOKMARK_KEYS
-    #: Messages since then are asked for; None for all.
+    #: The time from which messages are requested, as a bookmark; None for all messages.
     since: str | None = None
-    #: The users of whom all messages are asked for nevertheless.
+    #: The users whose messages are all requested, whatever `since` is.
     missed_before = ApproximateSet()
 
     @override
     def prepare(self) -> None:
-        """Set `since` and `missed_before`: workers must not read the STATE."""
+        """Set `since` and `missed_before`."""
         # Only a run over all users has read every message before it.
         if self.settings.mode == "all":
             read_until = valid_bookmark(self.saved_state.get(ALL_UNTIL))

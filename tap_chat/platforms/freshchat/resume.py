@@ -16,18 +16,18 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The keys in the STATE of a stream that is reached through users: when the last run began that read
-# at least the changed users; when the last run began that read all users; and the users of whom one
-# of these runs missed something.
+# The keys in the STATE of a stream that is read through users: the start of the last run that read
+# at least the changed users; the start of the last run that read all users; and the users with data
+# that one of these runs missed.
 USERS_UNTIL = "users_until"
 ALL_UNTIL = "all_until"
 MISSED = "missed"
 BOOKMARK_KEYS = (USERS_UNTIL, ALL_UNTIL, MISSED)
 
-# The key in the STATE of how far an interrupted pass has come.
+# The key in the STATE of the progress of an interrupted pass.
 INTERRUPTED = "interrupted_pass"
 
-# Hexadecimal digits of a position in the order of a pass.
+# The hexadecimal digits of a position in the order of a pass.
 DIGITS = 32
 
 # The groups that an `ApproximateSet` tells apart; a power of two.
@@ -38,8 +38,8 @@ GROUPS = 1024
 class ApproximateSet:
     """A set of users that takes a bounded number of bytes in a STATE.
 
-    It contains every user that was added, and by chance others: all of the same group, of 1024. A
-    user too many costs requests, and nothing else.
+    It contains every user that was added, and all others of the same groups, of which there are
+    1024. An extra user only costs requests.
 
     Attributes:
         bits: A bit for each group; it is set if a user of the group was added.
@@ -57,13 +57,13 @@ class ApproximateSet:
 
     @classmethod
     def read(cls, stored: object) -> Self:
-        """Return the set in a STATE: the empty set for none, the full set for what is not a set."""
+        """Return the set in a STATE; the empty set for None, the full set for an invalid text."""
         try:
             bits = int(stored, 16) if isinstance(stored, str) and stored else 0
         except ValueError:
             bits = -1
-        known = stored is None or isinstance(stored, str)
-        return cls(bits if known and 0 <= bits < 1 << GROUPS else (1 << GROUPS) - 1)
+        is_valid = stored is None or isinstance(stored, str)
+        return cls(bits if is_valid and 0 <= bits < 1 << GROUPS else (1 << GROUPS) - 1)
 
     @property
     def text(self) -> str:
@@ -81,16 +81,15 @@ class ApproximateSet:
 
 @dataclass(frozen=True, slots=True)
 class PassProgress:
-    """How far a pass has come.
+    """The progress of a pass over all users.
 
     Attributes:
-        kind: A digest of what the pass reads, and since when. The progress of another kind of pass
-            is of no use.
+        kind: A digest of what the pass reads. A pass can't use the progress of another kind.
         started: When the first run of the pass began, as a bookmark.
         place: The position of the last user that was read.
         missed: The users before that position that could not be read: the text of an
             `ApproximateSet`.
-        settled: Whether the list of users was complete, as far as is known.
+        settled: Whether the list of users was complete, as far as the API shows.
     """
 
     kind: str
@@ -147,7 +146,7 @@ def remaining(users: Iterable[str], progress: PassProgress | None) -> list[str]:
 
     Args:
         users: The ids of all users, each once.
-        progress: How far the pass has come; None at its start.
+        progress: The progress of the pass; None at its start.
     """
     if progress is not None:
         missed = progress.missing

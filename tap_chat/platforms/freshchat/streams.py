@@ -1,4 +1,4 @@
-"""What Freshchat's streams share, and the streams that take a request or two.
+"""The base of Freshchat's streams, and the streams that take one or two requests.
 
 The API has no list of all conversations: the list of users leads to the conversations of each user,
 and these lead to their messages.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: Freshchat: page sizes to which the server may limit a request.
 SERVER_PAGE_SIZES = (20, 50)
 
-#: Freshchat: where a list states its number of rows, if it does.
+#: Freshchat: the path at which a list may state its number of rows.
 TOTAL_ROWS_PATH = "pagination.total_items"
 
 #: Freshchat: how lists are paged. Some lists have no link to the next page.
@@ -59,7 +59,7 @@ class FreshchatStream(ChatStream):
 
     @cached_property
     def page_sizes(self) -> PageSizes:
-        """The page sizes that the run finds this stream to have."""
+        """The page sizes of this stream, as the run learns them."""
         return PageSizes(self.settings.items_per_page, SERVER_PAGE_SIZES)
 
     @property
@@ -72,7 +72,7 @@ class FreshchatStream(ChatStream):
         return PAGES(page_size=self.settings.items_per_page, next_url_path=NEXT_URL_PATH)
 
     def prepare(self) -> None:
-        """Prepare for the first request, which a worker may send."""
+        """Read what the requests need from the STATE, which workers must not read."""
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
@@ -97,7 +97,7 @@ class FreshchatStream(ChatStream):
                 "%d %s have an id that is empty or dots, and would lead to another address:"
                 " their data is not read.",
                 unfit,
-                what,
+                plural,
             )
 
 
@@ -188,7 +188,7 @@ class FreshchatConversationsProperties(FreshchatStream):
         return SinglePagePaginator()
 
 
-#: The streams that take a request or two.
+#: The streams that take one or two requests.
 STREAMS = (
     FreshchatAccount,
     FreshchatRoles,

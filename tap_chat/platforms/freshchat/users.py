@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tap_chat.singer.bookmarks import Bookmark
     from tap_chat.singer.records import Record, RecordChunk
 
-#: Before the first account. Freshchat: a list of users needs a filter; this one passes all users.
+#: Before the first account. Freshchat: a list of users needs a filter; this value passes all users.
 BEGINNING = "2000-01-01T00:00:00.000Z"
 
-#: The times of users may be this much before the clock of the server.
+#: The times of users may be behind the clock of the server by this much.
 CLOCK_TOLERANCE = timedelta(minutes=10)
 
 #: The users of a `UserBatch`.
@@ -45,7 +45,7 @@ class UserBatch:
     """Some of the users that are left to read.
 
     Attributes:
-        listed_at: When the list of users was asked for, as a bookmark.
+        listed_at: When the list of users was requested, as a bookmark.
         ids: The ids of the users.
     """
 
@@ -62,7 +62,7 @@ class FreshchatUsers(FreshchatStream):
     primary_keys = ("id",)
     replication_key = "updated_time"
     schema = fields.USERS
-    #: Whether the list counts users that it did not give.
+    #: Whether the list states more users than it returned.
     incomplete = False
 
     @override
@@ -87,8 +87,8 @@ class FreshchatUsers(FreshchatStream):
     def users(self, since: str | None) -> Iterator[Fetched[list[Record]]]:
         """Read the users that were created or changed since a time, each once.
 
-        Whether a user that never changed has an `updated_time` is not known. So the list is read
-        twice: by the time of change, and by the time of creation.
+        It is not known whether a user that never changed has an `updated_time`. So the list is read
+        twice: by time of change, and by time of creation.
 
         Args:
             since: The time, as a bookmark; None for all users.
@@ -153,11 +153,11 @@ class FreshchatUsers(FreshchatStream):
         )
 
     def _is_recent(self, user: Record) -> bool:
-        """Return whether a user may have entered or moved in the list since it was asked for."""
+        """Return whether a user may have entered or moved in the list since it was requested."""
         times = [read_datetime(user.get(name)) for name in TIMES]
         latest = max((time for time in times if time), default=None)
-        asked = min(self.clock.earliest, self._started) - CLOCK_TOLERANCE
-        return times[0] is None or latest is None or latest > asked
+        requested = min(self.clock.earliest, self._started) - CLOCK_TOLERANCE
+        return times[0] is None or latest is None or latest > requested
 
     def _note_incomplete(self, total: int, found: int) -> None:
         if not self.incomplete:
@@ -172,7 +172,7 @@ class FreshchatUsers(FreshchatStream):
 
 
 def updated_time(user: Record) -> object:
-    """Return what tells whether a user has changed."""
+    """Return the time at which a user changed, as the API sent it."""
     return user.get("updated_time")
 
 
@@ -188,7 +188,7 @@ def days_before(bookmark: str | None, days: float) -> str | None:
 
 
 def valid_bookmark(stored: object) -> str | None:
-    """Return a bookmark of a STATE as it is written now, or None if it is not a past time.
+    """Return a bookmark of a STATE in the present format, or None if it is not a past time.
 
     Args:
         stored: The value in the STATE.

@@ -1,4 +1,4 @@
-"""What the streams of LiveChat share."""
+"""The bases of LiveChat's streams: of the chats, and of their parts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The chats of LiveChat.
 
-A query lists chats newest first, 25 a page, and reaches at most 25,000 of them. So the stream reads
-windows of days.
+A query lists chats newest first, with 25 per page, and returns at most 25,000 chats. So the stream
+reads windows of days.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 EARLIEST_ZONE = timedelta(hours=14)
 LATEST_ZONE = timedelta(hours=12)
 
-#: Statuses that may refuse a page beyond the reach of the query.
+#: Statuses that may refuse a page after the last chat that a query returns.
 MISSING_PAGE_STATUSES = (400, 404, 416, 422)
 
 #: The most passes over the pages of a window, if chats vanish while it is read.
@@ -75,7 +75,7 @@ class LiveChatChats(LiveChatStream):
         written, halved_until = set[str](), 0
         for window in windows:
             self.clock.begin()
-            # The halves of a window give its chats again.
+            # The halves of a window return its chats again.
             written = written if window.start < halved_until else set()
             first_page = self._fetch_page(window, 1)
             if not cap.covers(first_page.total) and windows.is_divisible(window):
@@ -95,14 +95,14 @@ class LiveChatChats(LiveChatStream):
         """Return the earliest start of the streams, in seconds since 1970."""
         starts = {stream.name: stream.planned_start for stream in self._selected_streams}
         self._newest = max(starts.values())
-        behind = min(starts, key=lambda name: starts[name])
-        if starts[behind] < self._newest:
+        earliest = min(starts, key=lambda name: starts[name])
+        if starts[earliest] < self._newest:
             self.logger.info(
-                "All streams of LiveChat are read from %d on, as %s was read until then.",
-                starts[behind],
-                behind,
+                "All streams of LiveChat are read from %d on, the bookmark of %s.",
+                starts[earliest],
+                earliest,
             )
-        return starts[behind]
+        return starts[earliest]
 
     def _windows(self, bookmark: int) -> TimeWindows:
         """Return the windows to read, in days.
@@ -117,7 +117,7 @@ class LiveChatChats(LiveChatStream):
 
     @property
     def _selected_streams(self) -> list[LiveChatStream]:
-        """This stream and its children, as far as the run writes them."""
+        """Those of this stream and its children that the run writes."""
         streams = (self, *self.child_streams)
         return [
             stream for stream in streams if isinstance(stream, LiveChatStream) and stream.selected
@@ -125,10 +125,10 @@ class LiveChatChats(LiveChatStream):
 
     def _advance_bookmarks(self, window: TimeWindow) -> None:
         """Move the bookmarks to the end of a window whose records are written."""
-        # All chats are written that ended before the last day was over in the earliest time zone.
-        over = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
+        # All chats are written that ended before the last day ended in the earliest time zone.
+        last_day_end = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
         passed = self.safe_time(datetime.fromtimestamp(self._newest, UTC))
-        reached = int(min(over - EARLIEST_ZONE, self.end_date, passed).timestamp())
+        reached = int(min(last_day_end - EARLIEST_ZONE, self.end_date, passed).timestamp())
         for stream in self._selected_streams:
             if stream.has_bookmarks:
                 stream.state_manager.advance_to(ENDED, reached)
@@ -139,9 +139,9 @@ class LiveChatChats(LiveChatStream):
     ) -> Generator[RecordChunk, None, WindowResult]:
         """Read the chats of a window, each once, as its rows.
 
-        A chat that enters the list pushes others to later pages: these come twice, and are written
-        once. A chat that vanishes pulls others to pages that were read already. So the pages are
-        read again until all chats came that LiveChat counts, or until a pass gives no new chat.
+        A chat that enters the list moves others to later pages: these come twice, and are written
+        once. A chat that vanishes moves others to pages that were read already. So the pages are
+        read again until LiveChat returned all chats that it counts, or a pass has no new chat.
 
         Args:
             window: The window.
@@ -152,10 +152,10 @@ class LiveChatChats(LiveChatStream):
             The rows of each chat.
 
         Returns:
-            What the pages gave.
+            The result of reading the pages.
 
         Raises:
-            RequestError: A day has more chats than a query reaches.
+            RequestError: A day has more chats than a query returns.
         """
         seen: set[str] = set()
         for repetition in range(PASSES):
@@ -195,10 +195,10 @@ class LiveChatChats(LiveChatStream):
         return self.chunk(rows)
 
     def _check_complete(self, result: WindowResult, *, may_lack: bool) -> None:
-        """Check whether a window gave all chats that LiveChat counts in it.
+        """Check whether LiveChat returned all chats that it counts in a window.
 
         Args:
-            result: What its pages gave.
+            result: The result of reading its pages.
             may_lack: Whether some of its chats may be out of reach.
 
         Raises:
@@ -214,7 +214,7 @@ class LiveChatChats(LiveChatStream):
                 self._count_problem(result),
                 "Try again later; if it fails each time, ask LiveChat.",
             )
-        # Two passes gave the same chats: LiveChat gives no more.
+        # Two passes returned the same chats: LiveChat returns no more.
         self.logger.warning("%s", self._count_sentence(result))
 
     def _count_sentence(self, result: WindowResult) -> str:
@@ -290,8 +290,7 @@ class LiveChatChats(LiveChatStream):
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
-        # One for each chat, not for each row. The chat itself is not part of the context, which
-        # the SDK logs.
+        # One context per chat, not per row. The chat is not part of it, because the SDK logs it.
         if self._chat_id is not None:
             chat_id, self._chat_id = self._chat_id, None
             yield {"chat_id": chat_id}

@@ -1,4 +1,4 @@
-"""The pages of LiveChat's queries: what they hold, and how many chats a query reaches."""
+"""The pages of LiveChat's queries, and the number of chats that a query returns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
 
-#: If LiveChat counts this many chats more than it gives, and twice as many as it gives, that is no
-#: accident.
+#: It is an error if LiveChat counts at least this many chats more than it returns, and at least
+#: twice as many.
 MANY_ABSENT = 10
 
 #: The `agent_email` of a chat without an agent.
@@ -43,12 +43,12 @@ class ChatPage:
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """What the pages of a window gave, after one or more passes over them.
+    """The result of reading the pages of a window, in one or more passes.
 
     Attributes:
         first_page: The first page of the last pass.
         pages_read: The number of pages of the last pass.
-        pages_with_news: The number of these pages that had a chat which no page before had.
+        pages_with_news: The number of these pages with a chat that was on no page before.
         chats_listed: The number of chats on those pages.
         chats: The number of chats of the last pass, each counted once.
         has_new_chats: Whether the last pass gave chats that no earlier pass gave.
@@ -63,7 +63,7 @@ class WindowResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all chats came that LiveChat counts."""
+        """Whether LiveChat returned all chats that it counts."""
         return self.chats >= self.first_page.total
 
     @property
@@ -78,15 +78,15 @@ class WindowResult:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether pages that LiveChat counts were refused, or no longer asked for."""
+        """Whether pages that LiveChat counts were refused, or not requested."""
         return self.pages_read < self.first_page.pages
 
 
 class QueryCap:
-    """How many chats a query reaches: fewer than LiveChat allows, as far as its pages show.
+    """The number of chats that a query returns, which may be lower than documented.
 
     Args:
-        allowed: The number of chats that a query should reach.
+        allowed: The documented number.
     """
 
     def __init__(self, allowed: int) -> None:
@@ -94,16 +94,16 @@ class QueryCap:
         self._most_listed = 0
 
     def covers(self, total: int) -> bool:
-        """Return whether one query can reach this many chats, as far as is known."""
+        """Return whether one query returns this many chats, as far as is known."""
         return total < self._learned
 
     def leaves_out(self, result: WindowResult) -> bool:
         """Learn from a window, and return whether some of its chats may be out of reach.
 
-        Where an earlier query reached more chats, it is not the cap that ended the pages.
+        If an earlier query returned more chats, the cap is not the reason for missing pages.
 
         Args:
-            result: What the pages of the window gave.
+            result: The result of reading the window.
         """
         is_farthest = result.chats_listed >= self._most_listed
         self._most_listed = max(self._most_listed, result.chats_listed)

@@ -1,6 +1,6 @@
-"""The stream of the messages API: any API that gives messages by offset and limit.
+"""The stream of the messages API: any API that pages messages with offset and limit.
 
-It is a template, not the API of one vendor: what differs between vendors is a setting.
+It is not the API of one vendor: settings describe the differences between vendors.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ChatMessages(ChatStream):
     @cached_property
     @override
     def schema(self) -> dict[str, Any]:
-        """The four fields every message has, and those of the setting `fields`."""
+        """The four fields of every message, and those of the setting `fields`."""
         return {"type": "object", "properties": FIELDS | self.settings.fields, "required": ["id"]}
 
     @property
@@ -107,7 +107,7 @@ class ChatMessages(ChatStream):
             settings.page_size,
             settings.offset_param,
             settings.limit_param,
-            # A total may be that of all messages, whatever the filter leaves out.
+            # A total may count all messages, including those that the filter leaves out.
             total_path="" if settings.filter_param else None,
             reach_remedy=REACH_REMEDY,
         )
@@ -144,6 +144,6 @@ class ChatMessages(ChatStream):
             if start is None:
                 yield chunk
             else:
-                # A message without a replication key is always written: its age is not known.
+                # A message without a replication key is always written: its age is unknown.
                 values = map(read, chunk.bookmark_values)
                 yield chunk.only([value is None or value >= start for value in values])
