@@ -132,9 +132,9 @@ class FreshchatUsersConversations(FreshchatStream):
             if new > MOST_GONE and new > SHARE_GONE * context_counts[stream]:
                 self._save(progress.without(chain.from_iterable(map(missed_users, self._tree))))
                 raise RequestError(
-                    f"{stream.client.subject}{new} of {context_counts[stream]} requests for {stream.path}"
-                    " returned 404 Not Found, also when they were sent again. Accounts rarely lose"
-                    " so much at once. Check the account, and run again: the next run skips what"
+                    f"{stream.client.subject}{new} of {context_counts[stream]} requests for"
+                    f" {stream.path} returned 404 Not Found, also when they were sent again. Accounts"
+                    " rarely lose so much at once. Check the account, and run again: the next run skips what"
                     " is still missing."
                 )
         for stream in self._selected_tree:
