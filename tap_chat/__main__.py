@@ -1,4 +1,4 @@
-"""The command `tap-chat`: each error becomes a sentence and an exit code."""
+"""The command `tap-chat`: turns each error into a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ STANDARD_ERROR = 2
 def limit_heap() -> None:
     """Keep glibc's heap from growing with the number of requests.
 
-    By default each thread has a heap, and keeps what it once needed. As only one thread of Python
-    runs at a time, all share one here. And response bodies get pages of their own: they come and
-    go in all sizes, and would leave ever more holes in the heap.
+    By default, each thread has its own heap, which never shrinks. Only one thread of Python runs at
+    a time, so all threads share one heap here. Response bodies get their own memory pages: they
+    have all sizes, and would leave more and more holes in the heap.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -75,11 +75,11 @@ def main() -> None:
     open_standard_streams()
     watch_signals()
     for signum in STOP_SIGNALS:
-        # Until the tap exists and handles them itself.
+        # These handlers are for the time before the tap exists and sets its own.
         signal.signal(signum, lambda number, _: sys.exit(128 + number))
     limit_heap()
     if sys.stderr is None:  # as in `tap-chat 2>&-`
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - never closed
     if sys.stdout is None:  # as in `tap-chat >&-`
         sys.exit("Standard output is closed: there is nowhere to write the records to.")
     buffer_output()

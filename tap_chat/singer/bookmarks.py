@@ -1,8 +1,8 @@
-"""Bookmarks that can be compared: one format, in UTC, never backwards.
+"""Bookmarks that can be compared: in one format, in UTC, and never moved back.
 
-The SDK compares bookmarks as JSON values, so texts with different offsets or precisions sort
-wrongly (https://github.com/meltano/sdk/issues/2753). And it moves a bookmark back in a run that
-finds only older records. Here bookmarks are normalised; records stay as the API sends them.
+The SDK compares bookmarks as JSON values, so texts with different offsets or precisions are ordered
+wrongly (https://github.com/meltano/sdk/issues/2753). It also moves a bookmark back if a run finds
+only older records. Here, bookmarks are normalised, and records stay as the API sent them.
 """
 
 from __future__ import annotations
@@ -90,13 +90,14 @@ NUMBERS = BookmarkType(normalise_number)
 def inclusive_start(bookmark: Bookmark) -> Bookmark:
     """Return a start for a server's filter that includes the records at a bookmark.
 
-    Some filters include their bound, some do not. One step earlier, both return these records.
+    Some filters include their bound, others do not. With a bound one step earlier, both return
+    these records.
 
     Args:
         bookmark: A bookmark.
 
     Returns:
-        For a date-time one millisecond earlier, with milliseconds; for a number one less.
+        For a date-time, one millisecond earlier, with milliseconds; for a number, one less.
     """
     if not isinstance(bookmark, str):
         return bookmark - 1
@@ -110,11 +111,12 @@ class Bookmarks(StreamStateManager):
     Args:
         bookmark_type: How values of the replication key become bookmarks.
         start: The bookmark of a first run, or None to read everything.
-        ceiling: Takes the latest time in the records; returns the time that no bookmark passes.
+        ceiling: Called with the latest time in the records; returns the time that no bookmark may
+            pass.
         manager: The arguments of the SDK's class.
 
     Attributes:
-        unusable: The number of records whose replication key had no value that can be a bookmark.
+        unusable: The number of records whose value of the replication key can't be a bookmark.
     """
 
     def __init__(
@@ -149,17 +151,17 @@ class Bookmarks(StreamStateManager):
         write_starting_replication_value(state, start)
 
     def find_start(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
-        """Return where a run starts: at its bookmark or at the start, whichever is later.
+        """Return the bookmark at which a run starts: the saved one or the first, the later of both.
 
         Args:
-            state: The state of the stream. A bookmark that can't be used is removed from it.
+            state: The state of the stream. An unusable bookmark is removed from it.
             replication_key: The replication key of the stream.
         """
         bookmarks = (self._saved(state, replication_key), self._start)
         return max((bookmark for bookmark in bookmarks if bookmark is not None), default=None)
 
     def _saved(self, state: dict[str, Any], replication_key: str | None) -> Bookmark | None:
-        """Return the bookmark in a state, and normalise it there; remove one that can't be used."""
+        """Return the bookmark in a state, and normalise it there; remove an unusable one."""
         value = state.get("replication_key_value")
         if value is None or state.get("replication_key") != replication_key:
             return None
@@ -185,7 +187,7 @@ class Bookmarks(StreamStateManager):
         return bookmark
 
     def is_in_future(self, bookmark: Bookmark) -> bool:
-        """Return whether a saved bookmark is later than now, and so can't be right."""
+        """Return whether a saved bookmark is later than now, and therefore wrong."""
         if not isinstance(bookmark, str):
             return False  # the number need not be a time
         return is_behind(datetime.now(UTC), datetime.fromisoformat(bookmark))
@@ -220,7 +222,7 @@ class Bookmarks(StreamStateManager):
 
         Args:
             replication_key: The replication key of the stream.
-            bookmark: All records before it are written.
+            bookmark: The new bookmark. All records before it are written.
         """
         state = self.stream_state
         previous = state.get("replication_key_value")
@@ -236,14 +238,14 @@ class Bookmarks(StreamStateManager):
         if (latest := markers.get("replication_key_value")) is not None:
             previous = bookmark if key == markers["replication_key"] else None
             markers["replication_key_value"] = self._cap(latest, previous)
-        # An interrupted run of an older version may have left one, by the clock of this machine.
+        # An interrupted run of an older version may have left one, from this machine's clock.
         state.pop("replication_key_signpost", None)
         super().finalize_state(state)
         if bookmark is not None and key == state.get("replication_key"):
             state["replication_key_value"] = max(bookmark, state["replication_key_value"])
 
     def _cap(self, bookmark: Bookmark, previous: Bookmark | None) -> Bookmark:
-        """Return a bookmark that is not later than now, where it is a time.
+        """Return a bookmark; if it is a time, at most the ceiling.
 
         Args:
             bookmark: The greatest value in the records.
@@ -266,7 +268,7 @@ class Bookmarks(StreamStateManager):
 
 
 class WindowBookmarks(Bookmarks):
-    """Bookmarks in seconds since 1970 that the windows of a stream move, and not its records.
+    """Bookmarks in seconds since 1970. The windows of a stream move them, not its records.
 
     Attributes:
         unit: The number of units in a second.
@@ -284,6 +286,6 @@ class WindowBookmarks(Bookmarks):
 
 
 class MillisecondBookmarks(WindowBookmarks):
-    """Bookmarks in milliseconds since 1970 that the windows of a stream move."""
+    """Bookmarks in milliseconds since 1970. The windows of a stream move them, not its records."""
 
     unit = 1000

@@ -1,4 +1,4 @@
-"""What a catalog may change of a stream, and what would lose or spoil records."""
+"""Checks of a catalog: it must not change or lose records."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
         catalog: The decoded catalog.
 
     Raises:
-        ConfigValidationError: It is not a catalog.
+        ConfigValidationError: The structure is not that of a catalog.
     """
     streams = catalog.get("streams")
     if not isinstance(streams, list):
@@ -80,7 +80,7 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
 
 
 def problems(stream: Stream, primary_keys: Sequence[str]) -> Iterator[str]:
-    """Yield a sentence for each change of the catalog that would lose or spoil records.
+    """Yield a sentence for each change of the catalog that would change or lose records.
 
     Args:
         stream: A selected stream, with the catalog applied.

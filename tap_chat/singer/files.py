@@ -1,4 +1,4 @@
-"""The files that a user hands over: each is a JSON object."""
+"""Checks of the files that a user passes: each must be a JSON object."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def check_file(file: IO[str] | None, name: str) -> IO[str] | None:
     """Check that an open file is a JSON object.
 
     Args:
-        file: The file, or None where the user gave none.
+        file: The file; None if the user passed none.
         name: Its name in errors: `state` or `catalog`.
 
     Returns:
-        The same content, to be read from its beginning.
+        A file with the same content, at its beginning.
 
     Raises:
-        ConfigValidationError: It is not a JSON object.
+        ConfigValidationError: The file is not a JSON object.
     """
     if file is None:
         return None

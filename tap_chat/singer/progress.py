@@ -67,7 +67,7 @@ class Progress:
             return
         self._started = time.monotonic()
         if not is_watched() or sys.stdout.isatty():
-            # Records would break up the display.
+            # Records on the same terminal would break the display.
             return
         # Importing rich takes longer than a small run.
         from rich.console import Console  # noqa: PLC0415

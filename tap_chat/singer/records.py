@@ -1,4 +1,4 @@
-"""Records, and the check that they match the schema of their stream."""
+"""Chunks of records, and the check that records match the schema of their stream."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-#: Undeclared properties that are reported, at most: an API may send ever new names.
+#: The maximum number of undeclared properties that are reported: an API may send ever new names.
 REPORTED_NAMES = 20
 
-#: Shapes that are remembered. The shape of a record is its names and the types of its values.
+#: The number of remembered shapes. The shape of a record is its names and the types of its values.
 REMEMBERED_SHAPES = 1000
 
 #: Digits. No destination stores 1e999999 as an integer.
@@ -34,7 +34,7 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordChunk:
-    """Records that are written at once.
+    """Records that are written together.
 
     Attributes:
         records: The records: all decoded (`Record`), or all raw JSON in one line (`msgspec.Raw`).
@@ -103,7 +103,7 @@ class Conformer:
             record: The record. It may be changed.
 
         Returns:
-            What is wrong with it, without any of its values, or None.
+            The problem as a predicate, without values of the record; None if it matches.
         """
         # Most records have the shape of an earlier one.
         if (*record, *map(type, record.values())) in self._valid_shapes:

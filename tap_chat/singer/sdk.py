@@ -37,16 +37,16 @@ __all__ = [
     "write_starting_replication_value",
 ]
 
-# Records that are written at once.
+# The maximum number of records that are written together.
 LARGEST_PART = 500
 
 
 class ChunkedStream(RESTStream[Any]):
     """A stream that writes its records in chunks, and its SCHEMA once.
 
-    The SDK's loop over records costs more than reading and writing them. It still runs where the
-    SDK has something to do with each record: mapping, selecting, syncing child streams. And it
-    builds the SCHEMA of a child stream for each parent, which can cost more than the records.
+    The SDK's loop over records costs more than reading and writing them. It is used only where the
+    SDK must process each record: to map it, to leave out fields, or to sync child streams. The SDK
+    also builds the SCHEMA of a child stream for each parent, which can cost more than the records.
     """
 
     _schema_is_written = False
@@ -122,7 +122,7 @@ class ChunkedStream(RESTStream[Any]):
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
-        # The SDK copies the config for each parent, also for a stream without a replication key.
+        # The SDK copies the config for each parent, even for a stream without a replication key.
         if self.replication_method != REPLICATION_FULL_TABLE:
             super()._write_starting_replication_value(context)
 
@@ -160,7 +160,7 @@ class ChunkedStream(RESTStream[Any]):
 
 
 class HookedTap(Tap):
-    """A tap with hooks for what the SDK does in its own way."""
+    """A tap with hooks into private methods of the SDK's class."""
 
     def test_connections(self) -> bool:
         """Test the connection to each platform, and write the results to standard output.
@@ -171,7 +171,7 @@ class HookedTap(Tap):
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Prepare a run: the streams are set up, nothing is read or written yet."""
+        """Prepare a run. The streams are set up, and nothing is read or written yet."""
         raise NotImplementedError
 
     def terminate(self, signum: int) -> None:

@@ -1,4 +1,4 @@
-"""The state that a runner hands over."""
+"""Checks of the state that a runner passes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 def unwrap_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of a state, also where it is a whole STATE message.
+    """Return the value of a state, even if the state is a whole STATE message.
 
-    Runners hand back the last line of a target. Earlier versions of target-dlt wrote the whole
-    message there, so saved states may be one. Entries next to its `value` are newer: a runner has
-    merged them into it.
+    Runners store the last line of a target. Earlier versions of target-dlt wrote the whole message,
+    so a stored state may be one. Entries next to its `value` are newer: a runner merged them into
+    it.
 
     Args:
-        state: The state that the runner hands over.
+        state: The state that the runner passes.
     """
     if state.get("type") != "STATE" or not isinstance(state.get("value"), dict):
         return dict(state)

@@ -37,7 +37,7 @@ def read_datetime(value: object) -> datetime | None:
             timestamp = timestamp.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    # Python reads other texts of digits, such as a number since 1970, as some date, too.
+    # Python also reads other texts of digits, such as a number since 1970, as a date.
     return timestamp if text[4:8:3] == "--" else None
 
 
@@ -60,7 +60,7 @@ def from_epoch(number: float, unit: int) -> datetime:
     """Return a number since 1970 as a date-time, without fractions of a second.
 
     Args:
-        number: The number. Beyond the last date-time of Python, it is taken as that one.
+        number: The number. If it is after the last date-time of Python, that one is returned.
         unit: Its unit, one of `UNITS`.
     """
     try:
@@ -70,7 +70,7 @@ def from_epoch(number: float, unit: int) -> datetime:
 
 
 def epoch_range(unit: int, now: datetime) -> tuple[int, int]:
-    """Return the first and the last number in a unit that is a time from 2000 until now."""
+    """Return the first and the last number that is a time from 2000 until now, in a unit."""
     return OLDEST * unit, int((now + SLACK).timestamp()) * unit
 
 
@@ -84,7 +84,7 @@ def unit_of(number: float, now: datetime) -> int | None:
 
 
 class UnitDetector:
-    """Finds the unit of numbers by the majority of them: of some, a few may be wrong."""
+    """Finds the unit of numbers by majority, because a few of them may be wrong."""
 
     def __init__(self) -> None:
         self._now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Writing Singer messages, and lines for people, to standard output."""
+"""Writes Singer messages, and lines for people, to standard output."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class MessageWriter(MsgSpecWriter):
-    """Writes Singer messages to standard output; it flushes after a STATE, not after each record.
+    """Writes Singer messages to standard output. It flushes after a STATE, not after each record.
 
-    A SCHEMA that equals the previous one of its stream is not written again: target-duckdb
-    flushes at every SCHEMA (https://github.com/meltano/sdk/issues/1061).
+    It does not write a SCHEMA that equals the previous one of its stream: target-duckdb flushes at
+    every SCHEMA (https://github.com/meltano/sdk/issues/1061).
 
     Attributes:
         is_writing: Whether lines are being written; nothing else may be written at the same time.
-        when_written: Called once when the lines are written, such as to end the run on a signal.
+        when_written: Called once after the lines are written, for example to end the run.
     """
 
     def __init__(self) -> None:
@@ -104,8 +104,8 @@ def encode_record(record: Record) -> bytes:
 def buffer_output() -> None:
     """Buffer standard output, even if Python is set not to (`-u`, PYTHONUNBUFFERED).
 
-    Without a buffer, a write may take only a part: when a signal comes while the pipe is full, or
-    when the disk is full. The rest would be lost without an error (io.RawIOBase.write).
+    Without a buffer, a write may write only a part: if a signal comes while the pipe is full, or if
+    the disk is full. The rest would be lost without an error (io.RawIOBase.write).
     """
     unbuffered = getattr(sys.stdout, "buffer", None)
     if isinstance(unbuffered, io.RawIOBase):

@@ -133,9 +133,9 @@ class FreshchatUsersConversations(FreshchatStream):
                 self._save(progress.without(chain.from_iterable(map(missed_users, self._tree))))
                 raise RequestError(
                     f"{stream.client.subject}{new} of {context_counts[stream]} requests for"
-                    f" {stream.path} returned 404 Not Found, also when they were sent again. Accounts"
-                    " rarely lose so much at once. Check the account, and run again: the next run skips what"
-                    " is still missing."
+                    f" {stream.path} returned 404 Not Found, also when they were sent again."
+                    " Accounts rarely lose so much at once. Check the account, and run again: the"
+                    " next run skips what is still missing."
                 )
         for stream in self._selected_tree:
             missed = ApproximateSet.of(chain(missed_users(self), missed_users(stream)))

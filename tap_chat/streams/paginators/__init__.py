@@ -1,6 +1,6 @@
-"""Paginators, each named by how an API asks for the next page.
+"""Paginators, one for each way in which APIs page lists.
 
-| class | the next page is asked for by | the list ends at |
+| class | how the next page is requested | where the list ends |
 | --- | --- | --- |
 | `SinglePagePaginator` | nothing | its only page |
 | `OffsetPaginator` | the number of rows before it | nothing new, a total, `has_more`, a maximum |
@@ -10,7 +10,7 @@
 | `CursorPaginator` | a cursor in the body | a page without a cursor, `has_more` |
 | `HeaderCursorPaginator` | a cursor in a header | a page without a cursor |
 
-A page, link or cursor that comes again is an error, so no walk is endless.
+A repeated page, link or cursor is an error, so that reading always ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The base of all paginators: from a page to the request of the next one, with an end."""
+"""The base of all paginators."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from tap_chat.streams.paginators.repeats import RepeatDetector
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
 
-#: Pages in a row that may be empty though the server says that more follow.
+#: The maximum number of empty pages in a row, if the server says that more pages follow.
 MAX_EMPTY_PAGES = 20
 
-#: The statuses by which a server says that a list is empty, or that a page is beyond its end.
+#: The statuses with which servers say that a list is empty, or that a page is after its end.
 NO_CONTENT = frozenset({204})
 BEYOND_END = NO_CONTENT | {400, 404, 416, 422}
 
-# The digits of a number in a text. No list is longer.
+# The maximum digits of a number in a text. No list has more rows.
 MAX_DIGITS = 18
 
 
 class Paginator(ABC):
-    """Walks the pages of one list.
+    """Pages through one list.
 
-    `page_request` gives the request of a page, and `advance` takes the page, until `finished`.
+    Until `finished`, call `page_request` for the request of the next page, and pass the page to
+    `advance`.
 
     Attributes:
         reads_headers: Whether it needs the headers of pages.
         finished: Whether no page follows.
-        missing: The statuses by which the server may say that the page of the next request does
+        missing: The statuses with which the server may say that the page of the next request does
             not exist.
     """
 
@@ -51,7 +52,7 @@ class Paginator(ABC):
 
     @abstractmethod
     def page_request(self, request: Request) -> Request:
-        """Return the request of the page to ask for next.
+        """Return the request of the next page.
 
         Args:
             request: The request of the list, without pagination.
@@ -61,7 +62,7 @@ class Paginator(ABC):
         """Move on from a page.
 
         Args:
-            page: The page that was asked for.
+            page: The page of the last request.
 
         Returns:
             The part of it that is new.
@@ -82,11 +83,11 @@ class Paginator(ABC):
             page: The page.
 
         Returns:
-            Whether there is one.
+            Whether there is a page after it.
         """
 
     def miss(self, predicate: str) -> Page:  # noqa: ARG002 - most lists just end there
-        """Move on from a page that does not exist, as the server says by one of `missing`.
+        """Move on from a page that does not exist: the server returned a status of `missing`.
 
         Args:
             predicate: What the server did, as the predicate of a sentence.
@@ -104,7 +105,7 @@ class Paginator(ABC):
     def may_be_past_end(self) -> bool:
         """Whether the next request may be past the end of the list.
 
-        Then an empty body, or a null in place of the list, says so, too.
+        Then an empty body, or null instead of the list, also means the end.
         """
         return HTTPStatus.NOT_FOUND in self.missing
 
@@ -128,10 +129,10 @@ def says_more(body: Any, path: str) -> bool | None:  # noqa: ANN401
 
     Args:
         body: The decoded body.
-        path: Where it says so: names with dots between them, leading to true or false.
+        path: The path of the true or false that says so: names with dots between them.
 
     Raises:
-        PaginationError: It does not say so.
+        PaginationError: There is neither true nor false at the path.
     """
     if not path:
         return None
@@ -150,7 +151,7 @@ def stated_number(body: Any, path: str) -> int | None:  # noqa: ANN401
 
     Args:
         body: The decoded body.
-        path: Where it stands: names with dots between them; empty for nowhere.
+        path: The path of the number: names with dots between them; empty if there is none.
     """
     value = responses.find(body, path) if path else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:

@@ -1,4 +1,4 @@
-"""Lists whose pages name the next one by a cursor: in the body, or in a header."""
+"""Lists whose pages have a cursor for the next page: in the body, or in a header."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class BaseCursorPaginator(Paginator):
-    """Pages by a cursor that the page before gave.
+    """Pages by the cursor of the page before.
 
     A list ends at a page without a cursor, or at an empty page that repeats the cursor of its
     request. Any other repeated cursor is an error.
 
     Args:
         cursor_param: The query parameter that takes the cursor.
-        cursor_body_path: The place in the JSON body that takes it instead: names with dots between
-            them.
+        cursor_body_path: The path in the JSON body that takes the cursor instead: names with dots
+            between them.
     """
 
     def __init__(self, cursor_param: str, cursor_body_path: str = "") -> None:
@@ -63,11 +63,11 @@ class CursorPaginator(BaseCursorPaginator):
     """Pages with the cursor in their body.
 
     Args:
-        cursor_path: Where the cursor is in the body: names with dots between them.
-        cursor_param: The query parameter that takes it.
-        cursor_body_path: The place in the JSON body that takes it instead.
-        has_more_path: Where the body says whether more pages follow; empty if it does not.
-        stop_after_empty_page: Whether the list ends at an empty page, though there is a cursor.
+        cursor_path: The path of the cursor in a response: names with dots between them.
+        cursor_param: The query parameter that takes the cursor.
+        cursor_body_path: The path in the JSON body of the request that takes it instead.
+        has_more_path: The path at which a response says whether more pages follow; empty if none.
+        stop_after_empty_page: Whether the list ends at an empty page, even if it has a cursor.
     """
 
     def __init__(

@@ -33,12 +33,12 @@ REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]*))', re.IGNORECASE)
 class LinkPaginator(Paginator):
     """Pages that link to the next one; the link replaces path and query.
 
-    A list ends at a page without a link. A link to a link that was followed before is an error.
+    A list ends at a page without a link. A link that was followed before is an error.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._url = ""  # of the page that was asked for last
+        self._url = ""  # of the last request
         self._next = ""
         self._links = RepeatDetector()
 
@@ -70,8 +70,8 @@ class JSONLinkPaginator(LinkPaginator):
     """Pages with the link in their body.
 
     Args:
-        next_url_path: Where the link is in the body: names with dots between them. An object there
-            has it as its `href`.
+        next_url_path: The path of the link in the body: names with dots between them. If there is
+            an object, the link is its `href`.
     """
 
     def __init__(self, next_url_path: str = "next") -> None:
@@ -99,9 +99,9 @@ class HeaderLinkPaginator(LinkPaginator):
     @override
     def find_link(self, page: Page) -> object:
         for target, params in LINK.findall(joined_header(page.headers, "Link")):
-            # Only the first `rel` counts, and it may hold several relations.
-            found = REL.search(params)
-            if found and self._rel in (found[1] or found[2] or "").lower().split():
+            # Only the first `rel` counts, and it may have several relations.
+            match = REL.search(params)
+            if match and self._rel in (match[1] or match[2] or "").lower().split():
                 return target
         return None
 
@@ -118,7 +118,8 @@ def link_in(body: Any, path: str) -> object:  # noqa: ANN401
 
     Args:
         body: The decoded body.
-        path: Where it is: names with dots between them. An object there has it as its `href`.
+        path: The path of the link: names with dots between them. If there is an object, the link is
+            its `href`.
     """
     link = responses.find(body, path)
     return link.get("href") if isinstance(link, dict) else link

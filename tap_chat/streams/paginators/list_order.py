@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from tap_chat.streams.paginators.pages import Key, Page
     from tap_chat.streams.paginators.recent_rows import RecentRows
 
-# How often the walk may go back without reading a new row.
+# How often the paginator may go back without reading a new row.
 MAX_RETURNS = 3
 
-# Known rows in a row, as where many rows enter the list before the place that is read.
+# Consecutive known rows, as when many rows enter the list before the position that is read.
 MAX_KNOWN_ROWS = 2 * REMEMBERED_ROWS
 
-# Pages in a row of which most rows are known; and pages in a row that are the same.
+# Consecutive pages with mostly known rows, and consecutive pages that are the same.
 MAX_MIXED_PAGES = 20
 MAX_SAME_PAGES = 2
 
-# Pages with known rows behind new ones, as where changed rows go to the end of the list.
+# Pages with known rows after new ones, as when changed rows move to the end of the list.
 MAX_SCATTERED_PAGES = 5
 
-# How often a list may start again, as where the offset wraps around.
+# How often a list may start again, as when the offset wraps around.
 MAX_LAPS = 2
 
 
@@ -35,7 +35,7 @@ class ListOrder:
 
     Args:
         rows: The rows that were read last.
-        reach_remedy: What to do where the server reaches only a part of the list.
+        reach_remedy: What to do if the server returns only a part of the list.
     """
 
     def __init__(self, rows: RecentRows, reach_remedy: str) -> None:
@@ -54,11 +54,11 @@ class ListOrder:
             raise RepeatedPageError
 
     def begins_anew(self, keys: Sequence[Key], *, has_moved: bool) -> bool:
-        """Return whether most rows are those of the first page, as where the offset wraps around.
+        """Return whether most rows are those of the first page, as when the offset wraps around.
 
         Args:
             keys: The keys of the rows.
-            has_moved: Whether rows have moved before. Then these may be rows that went to the end,
+            has_moved: Whether rows have moved before. Then these rows may have moved to the end,
                 and are accepted once.
         """
         if 2 * self._rows.count_of_first_page(keys) <= len(keys):
@@ -67,7 +67,7 @@ class ListOrder:
         return True
 
     def count_return(self) -> None:
-        """Count that the walk goes back to look for a known row.
+        """Count that the paginator goes back to look for a known row.
 
         Raises:
             PaginationError: It went back too often.
@@ -81,18 +81,18 @@ class ListOrder:
             )
 
     def count_new(self) -> None:
-        """Count that new rows came: going back has helped."""
+        """Take note of new rows: going back has helped."""
         self._returns = 0
 
     def count_mixed(self, page: Page, new: Page) -> None:
-        """Count pages of which most rows are known, as where the server ignores the offset.
+        """Count pages of which most rows are known, as when the server ignores the offset.
 
         Args:
             page: The page.
             new: The part of it that is new.
 
         Raises:
-            PaginationError: Too many pages in a row are such.
+            PaginationError: There are too many such pages in a row.
         """
         is_mixed = 0 < 2 * len(new.records) <= len(page.records)
         self._mixed = self._mixed + 1 if is_mixed else 0
@@ -100,21 +100,21 @@ class ListOrder:
             raise PaginationError(f"returned {self._mixed} pages in a row with mostly known rows")
 
     def count_joined(self) -> None:
-        """Count that a page begins where the one before ends."""
+        """Take note of a page that begins where the one before ends."""
         self._mixed = 0
 
     def count_scattered(self, page: Page, new: Page) -> None:
-        """Count pages whose new rows are not their last ones; arguments as for `count_mixed`."""
+        """Count pages with known rows after new ones; see `count_mixed` for the arguments."""
         self._scattered += page.keys[len(page.keys) - len(new.keys) :] != new.keys
 
     def check_end(self, place: int) -> None:
         """Check the end of a list.
 
         Args:
-            place: The place of the end.
+            place: The position of the end.
 
         Raises:
-            PaginationError: Fewer rows came, and their order changed all the time.
+            PaginationError: Fewer rows were read, and their order changed all the time.
         """
         if self._scattered > MAX_SCATTERED_PAGES and self._rows.count < place:
             raise PaginationError(
@@ -123,13 +123,13 @@ class ListOrder:
             )
 
     def count_known(self, page: Page, new: Page, last: Sequence[Key], *, is_cut_off: bool) -> bool:
-        """Count pages with nothing new; return whether they show that the list has ended.
+        """Count pages without new rows; return whether they show that the list has ended.
 
         Args:
             page: The page.
             new: The part of it that is new.
             last: The keys of the page before.
-            is_cut_off: Whether more rows may follow that the server does not reach.
+            is_cut_off: Whether more rows may follow that the server does not return.
 
         Raises:
             RepeatedPageError: They show that the server ignores the offset.
@@ -141,7 +141,7 @@ class ListOrder:
         self._same = self._same + 1 if page.keys == last else 0
         if self._same < MAX_SAME_PAGES and self._known < MAX_KNOWN_ROWS:
             return False
-        # Beyond the end, some servers give the last page once more. Any other page is an error.
+        # After the end, some servers return the last page again. Any other page is an error.
         if not self._same or page.keys[-1] != self._rows.last_key or is_cut_off:
             raise RepeatedPageError(self._reach_remedy)
         return True

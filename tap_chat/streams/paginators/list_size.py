@@ -1,4 +1,4 @@
-"""How many rows a list has, as far as its pages show."""
+"""The number of rows of a list, as far as its pages show it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tap_chat.streams.paginators.base import stated_number
 if TYPE_CHECKING:
     from tap_chat.streams.paginators.pages import Page
 
-# A server that reaches only so many rows reaches a round number of them.
+# If a server limits the number of rows of a list, the limit is a multiple of this number.
 ROUND = 1000
 
 
 class ListSize:
-    """What the pages of a list show of its size.
+    """What the pages of a list show about its size.
 
     Args:
         limit: The number of rows that each request asks for.
-        total_path: Where the body states the number of rows in all pages; empty if it does not,
+        total_path: The path at which a body states the number of rows in all pages; empty if none,
             None to look for it under the usual names.
         first: The offset of the first page.
 
@@ -53,7 +53,7 @@ class ListSize:
 
     @property
     def is_full(self) -> bool:
-        """Whether the page that was taken last has as many rows as the server gives at once."""
+        """Whether the page that was taken last has as many rows as the server returns at once."""
         return self._rows >= min(self._limit, self.largest)
 
     @property
@@ -79,11 +79,11 @@ class ListSize:
         return total is not None and rows >= total
 
     def may_be_cut_off(self, rows: int, *offsets: int) -> bool:
-        """Return whether a list may continue where the server gives nothing more.
+        """Return whether a list may continue although the server returns nothing more.
 
         Args:
-            rows: The rows before.
-            offsets: Other places that the server may reach no further than.
+            rows: The number of rows before.
+            offsets: Other positions that may be the server's limit.
         """
         if not self.is_full:
             return False

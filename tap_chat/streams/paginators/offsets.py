@@ -1,8 +1,8 @@
-"""Lists by offset, and the rows that leave and enter them while they are read.
+"""Lists with offsets, from which rows may leave, and which they may enter, while they are read.
 
-An offset counts the rows before a page. If rows leave the list between two requests, as many others
-would be skipped. So each page is asked for from the last row of the page before on: if it begins
-with a known row, nothing was skipped.
+An offset counts the rows before a page. If rows leave the list between two requests, the same
+number of other rows would be skipped. So each request begins at the last row of the page before: if
+the page begins with a known row, nothing was skipped.
 """
 
 from __future__ import annotations
@@ -32,39 +32,40 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.streams.paginators.pages import Key
 
-# How often a page must not begin as asked until pages are taken not to overlap.
+# After so many pages that do not begin at the requested row, pages count as not overlapping.
 MAX_REFUSALS = 2
 
 
 class OffsetPaginator(Paginator):
     """Pages by the number of rows before them.
 
-    | state | asks for | then |
-    | --- | --- | --- |
-    | overlapping | the last known row and what follows | the page begins with it: take the page |
-    | | | with a row that is not known: search |
-    | | | as if the offset was rounded, or it is refused: continue side by side |
-    | side by side | what follows the known rows | hold the page, check |
-    | checking | the page before the held one | it ends as it did: take the held page |
-    | | | it ends otherwise: drop the held page, search |
-    | searching | 1, 2, 4, ... pages before | the page begins with a known row: take it |
+    | state | requests | if the page | then |
+    | --- | --- | --- | --- |
+    | overlapping | the last known row and the next ones | begins with that row | take it |
+    | | | begins with an unknown row | search |
+    | | | is refused, or its offset was rounded | go on side by side |
+    | side by side | the rows after the known ones | comes | hold it, check |
+    | checking | the page before the held one | ends as before | take the held page |
+    | | | ends otherwise | drop the held page, search |
+    | searching | 1, 2, 4, ... pages before | begins with a known row | take it |
 
-    A list ends at a stated end, or where the same place gives nothing new twice: no row, the last
-    page again, or a status that says that there is no such page. A short page ends no list.
+    A list ends at a stated end, or if two requests for the same position return nothing new: no
+    row, the last page again, or a status that says that the page does not exist. A short page does
+    not end a list.
 
     Args:
-        limit: The number of rows to ask for.
+        limit: The number of rows per page.
         offset_param: The query parameter that takes the offset.
         limit_param: The query parameter that takes the limit.
-        offset_body_path: The place in the JSON body that takes the offset instead: names with dots
+        offset_body_path: The path in the JSON body that takes the offset instead: names with dots
             between them.
-        limit_body_path: The place in the JSON body that takes the limit instead.
+        limit_body_path: The path in the JSON body that takes the limit instead.
         offset: The offset of the first page.
-        total_path: Where the body states the number of rows in all pages; empty if it does not,
-            None to look for it under the usual names.
-        has_more_path: Where the body says whether more pages follow; empty if it does not.
-        maximum_offset: The first offset not to ask for; None for no maximum.
-        reach_remedy: What to do where the server reaches only a part of the list.
+        total_path: The path at which a response states the number of rows in all pages; empty if
+            none, None to look for it under the usual names.
+        has_more_path: The path at which a response says whether more pages follow; empty if none.
+        maximum_offset: The first offset that is not requested; None for no maximum.
+        reach_remedy: What to do if the server returns only a part of the list.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each option of such APIs
@@ -148,7 +149,7 @@ class OffsetPaginator(Paginator):
         elif is_overlap and not self._overlaps:
             return self._refuse()
         elif not self._has_missed:
-            # The server may be in trouble: see whether it still gives the page before.
+            # The server may have a problem: check whether it still returns the page before.
             self._has_missed = True
             return self._go_back(self._size.largest if is_overlap else len(self._last))
         elif is_overlap:
@@ -221,11 +222,11 @@ class OffsetPaginator(Paginator):
             self._is_alone = True
             self._next = self._offset = self._limit
             return EMPTY_PAGE
-        # Or an offset that is too large is made the largest there is, which is a round one.
+        # Or the server replaces an offset that is too large by its largest one, a round number.
         is_cut_off = self._size.may_be_cut_off(self._next, self._next - len(page.keys))
         if page.keys != self._last or not self._offset_counts or is_cut_off:
             raise RepeatedPageError
-        # Beyond the end, some servers give the last page once more.
+        # After the end, some servers return the last page again.
         return self._end(new)
 
     def _check(self, page: Page, held: Page) -> Page:
@@ -243,7 +244,7 @@ class OffsetPaginator(Paginator):
         return self._take(held, new)
 
     def _search(self, page: Page) -> Page:
-        """Move on from a page that the walk has gone back to."""
+        """Move on from a page that was requested to find a known row."""
         if self._offset == 0 and not page.keys:
             raise PaginationError("returned an empty list that had rows before")
         if self._offset == 0 or self._rows.has_first_of(page):
@@ -254,7 +255,7 @@ class OffsetPaginator(Paginator):
     # Moving on
 
     def _take_moved(self, page: Page, new: Page) -> Page:
-        """Go on after a page that has known rows anywhere; return what is new of it."""
+        """Go on after a page that may have known rows anywhere; return its new rows."""
         self._has_moved = True
         self._order.count_scattered(page, new)
         return self._take_known(page, new)
@@ -267,7 +268,7 @@ class OffsetPaginator(Paginator):
         return self._take(page, new)
 
     def _take(self, page: Page, new: Page) -> Page:
-        """Go on after a page; return what is new of it."""
+        """Go on after a page; return its new rows."""
         if not page.keys:
             return self._end(new)
         if self._offset == 0:
@@ -284,7 +285,7 @@ class OffsetPaginator(Paginator):
         return new
 
     def _end(self, new: Page) -> Page:
-        """End the list if this place gave nothing new before: a server may be behind another."""
+        """End the list if this position had nothing new before: servers may be out of sync."""
         is_first = self._offset not in {0, self._ends_at}
         self._ends_at = self._offset
         if is_first:
@@ -297,8 +298,8 @@ class OffsetPaginator(Paginator):
         return new
 
     def _go_on(self, *, is_overlap: bool = True) -> None:
-        """Ask for what follows, with the last known row or without it."""
-        # If a server returns one row at a time, the known row would be all.
+        """Request the next rows, with the last known row or without it."""
+        # If a server returns one row at a time, the page would have only the known row.
         is_overlap = is_overlap and self._overlaps is not False and self._size.largest > 1
         self._offset = self._next - is_overlap
         # If a known row is missing twice, the list has not ended: the next error says why.
@@ -306,7 +307,7 @@ class OffsetPaginator(Paginator):
         self.missing = BEYOND_END - {404} if is_error else BEYOND_END
 
     def _go_back(self, rows: int) -> Page:
-        """Ask for what was so many rows before, to see where that is now."""
+        """Go back this many rows, to find where a known row is now."""
         if not self._back:
             self._order.count_return()
             self._has_moved = True
@@ -317,17 +318,17 @@ class OffsetPaginator(Paginator):
         return EMPTY_PAGE
 
     def _refuse(self) -> Page:
-        """Go on without an overlap, which the server did not give."""
+        """Go on without an overlap, because the server did not return one."""
         self._refusals += 1
         if self._refusals >= MAX_REFUSALS:
             self._overlaps = False
         self._go_on(is_overlap=False)
         return EMPTY_PAGE
 
-    # What is known of the list
+    # What the pages show
 
     def _is_read(self, new: Page) -> bool:
-        """Return whether the list states no more rows than were read, with those of a page."""
+        """Return whether all stated rows are read, including the new rows of a page."""
         total = self._size.total_of(new.body)
         return total is not None and self._rows.count + len(new.keys) >= total
 

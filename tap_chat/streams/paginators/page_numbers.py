@@ -1,4 +1,4 @@
-"""Lists by page number, and the rows that leave and enter them while they are read."""
+"""Lists with page numbers, from which rows may leave, and which they may enter, while read."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ class PageNumberPaginator(Paginator):
         page: The number of the first page to ask for, if it is another.
         page_size: The number of rows to ask for; None to leave that to the server.
         page_size_param: The query parameter that takes the size.
-        total_path: Where the body states the number of pages; empty if it does not.
-        total_rows_path: Where the body states the number of rows in all pages.
-        next_url_path: Where the body links to the next page; empty if it does not. The link must
-            have the next number as its `page_param`. Where the object around it has no link, the
-            list has ended.
-        has_more_path: Where the body says whether more pages follow; empty if it does not.
-        maximum_page: The number of the first page not to ask for; None for no maximum.
+        total_path: The path at which a response states the number of pages; empty if none.
+        total_rows_path: The path at which it states the number of rows in all pages; empty if none.
+        next_url_path: The path of the link to the next page; empty if none. The link must have the
+            next number as its `page_param`. If the object that may have the link has none, the list
+            has ended.
+        has_more_path: The path at which a response says whether more pages follow; empty if none.
+        maximum_page: The number of the first page that is not requested; None for no maximum.
         stop_after_empty_page: Whether the list ends at an empty page, whatever its number.
-        page_sizes: The sizes of the pages of the stream; None to continue to an empty page.
-        may_ignore_page: Whether the server may ignore the number and give the whole list each time.
+        page_sizes: The sizes of the pages of the stream; None to read on to an empty page.
+        may_ignore_page: Whether the server may ignore the number and always return the whole list.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each option of such APIs
@@ -131,7 +131,7 @@ class PageNumberPaginator(Paginator):
 
     def _read(self, page: Page) -> Page:
         """Move on from the next page."""
-        # Beyond the end, some servers give the last page once more.
+        # After the end, some servers return the last page again.
         if page.keys == self._last and (self._short or self._may_ignore_page):
             self.finished = True
             return EMPTY_PAGE
@@ -154,7 +154,7 @@ class PageNumberPaginator(Paginator):
         return self._search(page)
 
     def _search(self, page: Page) -> Page:
-        """Move on from a page before the held one, which shows where its rows are now."""
+        """Move on from a page that was requested to find a known row."""
         if self._number > self._first and not self._rows.has_first_of(page):
             self._number = max(self._first, self._number - self._back)
             self._back *= 2
@@ -163,7 +163,7 @@ class PageNumberPaginator(Paginator):
         return self._take(page)
 
     def _take(self, page: Page) -> Page:
-        """Go on after a page; return what is new of it."""
+        """Go on after a page; return its new rows."""
         new = self._rows.new_in(page) if self._has_moved else page
         self._check_new(new)
         self._known_pages = self._known_pages + 1 if page.records and not new.records else 0
@@ -185,7 +185,7 @@ class PageNumberPaginator(Paginator):
         total = self._stated_rows(page)
         if total is not None:
             return total != self._total_rows
-        # No row can be pulled from an empty page to one that was not full.
+        # No row can move from an empty page to one that was not full.
         return bool(page.keys) or not self._short
 
     def _stated_rows(self, page: Page) -> int | None:
@@ -237,7 +237,7 @@ class PageNumberPaginator(Paginator):
         return has_more is None and not offers_next(body) and self._ends_short(rows)
 
     def _ends_short(self, rows: int) -> bool:
-        """Return whether a list ends with a page of so many rows, though nothing says so."""
+        """Return whether a list ends with a page of this many rows, although nothing says so."""
         if self._sizes and self._sizes.is_last(rows):
             return True
         if not self._sizes or self._sizes.is_short(rows):
@@ -245,7 +245,7 @@ class PageNumberPaginator(Paginator):
         return False
 
     def _check_link(self, link: object) -> None:
-        """Check that a link leads to the next page: a page that is left out would be lost."""
+        """Check that a link leads to the next page, so that no page is left out."""
         query = parse_qs(urlsplit(resolve_link(link, self._url)).query)
         if query.get(self._field.param) != [str(self._number + 1)]:
             raise PaginationError("returned a next link that does not lead to the next page")

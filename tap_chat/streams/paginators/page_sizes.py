@@ -1,9 +1,9 @@
-"""Whether a short page is the last one of its list.
+"""Decides whether a short page is the last one of its list.
 
-An API may give fewer rows than it is asked for: it has a limit of its own, or hides some rows. A
-further request after each short page would show that, but costs as much as the page if most lists
-are short. So the sizes of all pages of a stream decide. No page is larger than a limit, and a page
-that lacks a few hidden rows is not much smaller than the largest.
+An API may return fewer rows than requested: it has its own limit, or hides some rows. A further
+request after each short page would show that, but would double the requests if most lists are
+short. So the sizes of all pages of a stream decide. No page is larger than the API's limit, and a
+page that lacks a few hidden rows is not much smaller than the largest.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-# The part of the rows of a page that may be hidden, and the part where rows are known to be hidden.
+# The share of the rows of a page that may be hidden, and the share once rows were hidden.
 MAY_BE_HIDDEN, ARE_HIDDEN = 0.2, 0.5
 
-# The number of pages of one size with nothing after them, until that size is taken for no limit.
+# After so many pages of one size with nothing after them, that size is not considered a limit.
 ENOUGH = 10
 
 
@@ -23,7 +23,7 @@ class PageSizes:
 
     Args:
         requested: The number of rows that each request asks for.
-        usual: Sizes that servers are known to limit pages to.
+        usual: Usual page limits of such servers.
     """
 
     def __init__(self, requested: int, usual: tuple[int, ...] = ()) -> None:
@@ -37,7 +37,7 @@ class PageSizes:
         self._lock = threading.Lock()
 
     def is_last(self, rows: int) -> bool:
-        """Return whether a page is taken for the last one of its list, though nothing says so.
+        """Return whether a page counts as the last one of its list, although nothing says so.
 
         Args:
             rows: The number of its rows.
@@ -48,10 +48,10 @@ class PageSizes:
                 return True
             if rows in self._limits or self._largest in (self._requested, *self._limits):
                 return False
-            # The size of the largest page may be the limit of the server, or so by chance.
+            # The largest size so far may be the server's limit, or chance.
             self._followed_up[rows] += 1
             times = self._followed_up[rows]
-            # Now and then, ask for what follows again.
+            # Occasionally, request the next page anyway.
             if rows in self._usual or times <= ENOUGH or times & (times - 1) == 0:
                 return False
             self._trusted[rows] += 1
@@ -64,7 +64,7 @@ class PageSizes:
             rows: The number of its rows.
 
         Returns:
-            How many pages of that size were taken for the last ones of their lists before.
+            How many earlier pages of that size counted as the last ones of their lists.
         """
         with self._lock:
             self._limits.add(rows)
@@ -73,5 +73,5 @@ class PageSizes:
             return self._trusted[rows]
 
     def is_short(self, rows: int) -> bool:
-        """Return whether a page has fewer rows than were asked for."""
+        """Return whether a page has fewer rows than requested."""
         return rows < self._requested

@@ -21,7 +21,7 @@ class Page:
     """One decoded response.
 
     Attributes:
-        body: The whole body. Where the records are left as JSON, they are missing in it.
+        body: The whole body; without the records if they are raw JSON.
         chunk: The records.
         keys: The primary key of each record.
         headers: The headers of the response, by name in any case, if its paginator reads them.
@@ -49,13 +49,13 @@ class Page:
         """Return the page with some of its records.
 
         Args:
-            chosen: For each record whether to keep it.
+            chosen: For each record, whether to keep it.
         """
         keys = list(compress(self.keys, chosen))
         return Page(self.body, self.chunk.only(chosen), keys, self.headers)
 
 
-#: A page without records. It stands for a response that says that there is no such page.
+#: A page without records, for a response that says that the page does not exist.
 EMPTY_PAGE = Page(None, RecordChunk([]), [])
 
 

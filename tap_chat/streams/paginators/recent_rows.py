@@ -1,4 +1,4 @@
-"""The rows that a walk over pages has read last."""
+"""The rows that a paginator has read last."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RecentRows:
         self._first_page: frozenset[Key] = frozenset()
 
     def begin(self, keys: Sequence[Key]) -> None:
-        """Remember the keys of the first page for as long as the walk lasts."""
+        """Remember the keys of the first page until the end of the list."""
         self._first_page = frozenset(keys)
 
     def add(self, keys: Sequence[Key]) -> None:
@@ -42,7 +42,7 @@ class RecentRows:
         self.count += len(keys)
         if keys:
             self.last_key = keys[-1]
-        # Most walks never look up a key: the set is built when one does.
+        # Most lists need no lookup of a key, so the set is built at the first lookup.
         if self._keys is not None:
             self._keys.update(keys)
         while self._remembered - len(self._pages[0]) >= REMEMBERED_ROWS:

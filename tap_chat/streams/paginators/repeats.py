@@ -1,4 +1,4 @@
-"""The detection of pages and cursors that come again, in little memory."""
+"""Detects repeated pages and cursors, in little memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ REMEMBERED_VALUES = 10_000
 
 
 class RepeatDetector:
-    """Detects values that come again, as in a loop of pages.
+    """Detects repeated values, as in a loop of pages.
 
-    The last 10,000 values are remembered. A longer loop is found by Brent's algorithm, which
-    remembers one value.
+    It remembers the last 10,000 values. Brent's algorithm finds longer loops with one more value.
     """
 
     def __init__(self) -> None:

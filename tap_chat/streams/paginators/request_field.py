@@ -1,4 +1,4 @@
-"""Where a request takes a value of its paginator: a query parameter, or a place in the body."""
+"""The part of a request that takes a paginator's value: a parameter, or a path in the body."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RequestField:
-    """A query parameter, or a place in the JSON body.
+    """A query parameter, or a path in the JSON body.
 
     Attributes:
         param: The name of the query parameter.
-        body_path: The place in the body, which takes the value instead: names with dots between
-            them. Empty for the parameter.
+        body_path: The path in the body that takes the value instead: names with dots between them.
+            Empty for the parameter.
     """
 
     param: str
