@@ -35,7 +35,7 @@ STANDARD_ERROR = 2
 def limit_heap() -> None:
     """Keep glibc's heap from growing with the number of requests.
 
-    By default, each thread has its own heap, which never shrinks. Only one thread of Python runs at
+    By default, each thread has its own heap, and keeps its memory. Only one thread of Python runs at
     a time, so all threads share one heap here. Response bodies get their own memory pages: they
     have all sizes, and would leave more and more holes in the heap.
     """

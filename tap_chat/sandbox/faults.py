@@ -1,4 +1,4 @@
-"""Faults that the sandbox commits on request, a set number of times."""
+"""Faults that the sandbox produces on request, a set number of times."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal[
-    "status",  # respond with a status of failure
-    "hang",  # respond `seconds` later
+    "status",  # a response with an error status
+    "hang",  # the response comes `seconds` later
     "stall",  # half of the body, and the rest `seconds` later
-    "drip",  # a byte of the body every `seconds`
-    "reset",  # break the connection without a response
-    "cut",  # break it in the middle of the body
+    "drip",  # one byte of the body every `seconds`
+    "reset",  # the connection breaks instead of a response
+    "cut",  # the connection breaks in the middle of the body
     "truncate",  # half of the JSON, with the Content-Length of the half
     "empty",  # 200 without a body
     "html",  # 200 with a web page, as on a wrong host
@@ -29,7 +29,7 @@ Kind = Literal[
     "charset",  # the body in the charset `charset`; characters that it lacks become question marks
     "gzip_junk",  # a body that is labelled as compressed, and is not
     "gzip_cut",  # the first half of a compressed body, with the Content-Length of the half
-    "repeat",  # the records of the first page (of Dixa: window), whatever is asked for
+    "repeat",  # the records of the first page (for Dixa, the first window), whatever the request
     "drop",  # records without the field that `field` names
     "replace",  # records with `literal` in the field that `field` names
     "self_link",  # a page of Freshchat whose next link leads to the same page
@@ -41,7 +41,7 @@ Kind = Literal[
 
 
 class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
-    """A fault, and the requests that it strikes.
+    """A fault, and the requests that it affects.
 
     Attributes:
         kind: What happens.
@@ -83,7 +83,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     ends: float | None = None
 
     def is_due(self, path: str, query: Mapping[str, str]) -> bool:
-        """Count a request, and return whether to spoil it."""
+        """Count a request, and return whether it fails."""
         if self.path not in path or self.times == 0:
             return False
         if not self.query.items() <= dict(query).items():
@@ -102,7 +102,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         return True
 
     def spoil_records(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the records of a page with the last one spoilt, or none of them."""
+        """Return the records of a page: with a fault in the last one, or none."""
         if self.kind == "empty_page":
             return []
         if self.kind not in {"drop", "replace"} or not records:
@@ -113,7 +113,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         return [*records[:-1], last]
 
     def spoil_response(self, response: Response, clock: float) -> Response:
-        """Return the response that is sent in place of a good one.
+        """Return the faulty response that is sent instead of a good one.
 
         Args:
             response: The good response.

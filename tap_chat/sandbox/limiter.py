@@ -54,7 +54,7 @@ class OtherClient:
 
 @dataclass(frozen=True)
 class Decision:
-    """What all limits decide about one request.
+    """The decision of all limits about one request.
 
     Attributes:
         verdicts: The verdicts of the limits, in their order, up to the first refusal.

@@ -18,7 +18,7 @@ API_KEY = "sandbox-key"
 
 #: The accounts of Freshchat, Dixa and LiveChat begin here.
 OPENED = datetime(2025, 10, 1, tzinfo=UTC)
-#: At this time they have the sizes that were asked for; afterwards they grow at the same pace.
+#: At this time they have the sizes of the settings; afterwards they grow at the same pace.
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 SECOND = 1000

@@ -47,8 +47,8 @@ class Pacer:
         self._in_flight = 0
         self._recent: deque[float] = deque()
         self._block: Block | None = None
-        self._ignored = 0  # refusals up to this number say nothing new
-        self._suspect: Permit | None = None  # a refusal that may be for another reason than a limit
+        self._ignored = 0  # refusals of requests up to this number are ignored
+        self._suspect: Permit | None = None  # a refusal that may have another reason than a limit
         self._suspected_at = 0.0
         self._cycle: Cycle | None = None
 
@@ -97,7 +97,7 @@ class Pacer:
         if not self._cycle:
             self._begin_cycle(permit)
         if block := self._block:
-            # A later request was accepted: the refusal passed at once.
+            # A later request was accepted: the refusal was over at once.
             later = not block.wait_stated and permit.sent > block.refused + OVERTAKING
             if later or permit.number > block.last:
                 self._end_block(permit, block)
@@ -159,7 +159,7 @@ class Pacer:
         return self.learner.are_rare(self._cycle.accepted(self._sent) - self._in_flight, 1)
 
     def _ignore_suspect(self, permit: Permit) -> None:
-        """Begin a new cycle after a single refusal that no limit was the reason for."""
+        """Begin a new cycle after a single refusal without a limit as its reason."""
         if self._cycle:
             self.learner.forgive(permit, self._cycle)
         self._begin_cycle(permit)
