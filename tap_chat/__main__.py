@@ -35,8 +35,8 @@ STANDARD_ERROR = 2
 def limit_heap() -> None:
     """Keep glibc's heap from growing with the number of requests.
 
-    By default, each thread has its own heap, and keeps its memory. Only one thread of Python runs at
-    a time, so all threads share one heap here. Response bodies get their own memory pages: they
+    By default, each thread has its own heap, and keeps its memory. Only one thread of Python runs
+    at a time, so all threads share one heap here. Response bodies get their own memory pages: they
     have all sizes, and would leave more and more holes in the heap.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

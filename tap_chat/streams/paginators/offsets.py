@@ -43,7 +43,7 @@ class OffsetPaginator(Paginator):
     | --- | --- | --- | --- |
     | overlapping | the last known row and the next ones | begins with that row | take it |
     | | | begins with an unknown row | search |
-    | | | is refused, or its offset was rounded | go on side by side |
+    | | | is refused, or its offset was rounded | continue side by side |
     | side by side | the rows after the known ones | comes | hold it, check |
     | checking | the page before the held one | ends as before | take the held page |
     | | | ends otherwise | drop the held page, search |
