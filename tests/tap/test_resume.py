@@ -103,7 +103,7 @@ def test_next_complete_run_finds_changes_of_an_interrupted_pass(tap: Runner, mod
         sandbox.world = replace(sandbox.world, now=LATER)
         second = tap(config(sandbox, mode=mode), state=first.state)
         assert second.code == 0, second.err
-        assert "Going on" in second.err
+        assert "Resuming the interrupted run" in second.err
         marks = second.state["bookmarks"]["freshchat_users_conversations"]
         assert marks["users_until"][:19] == began[:19]
         third = tap(config(sandbox), state=second.state)
@@ -173,7 +173,7 @@ def test_unusable_bookmark_costs_requests_and_no_rows(tap: Runner, stored: Any) 
             of_stream["interrupted_pass"] = stored
         second = tap(config(sandbox), state=state)
         assert second.code == 0, second.err
-        assert "Going on" not in second.err
+        assert "Resuming the interrupted run" not in second.err
         assert ("all users are read" in second.err) == (stored is not None)
         assert_whole(sandbox, second)
 
@@ -187,7 +187,7 @@ def test_bookmark_of_another_kind_of_pass_is_ignored(tap: Runner, changes: dict[
         first = killed(tap, sandbox, len(whole.messages) // 2)
         second = tap(config(sandbox, **changes), state=first.state)
         assert second.code == 0, second.err
-        assert "Going on" not in second.err
+        assert "Resuming the interrupted run" not in second.err
         assert_whole(sandbox, second)
 
 
