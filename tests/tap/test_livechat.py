@@ -116,7 +116,7 @@ def test_total_above_the_listed_chats_is_a_warning(tap: Runner, ghosts: Any) -> 
     with Sandbox(World(chats=200), Options(**ghosts)) as sandbox:
         first = tap(full_config(sandbox, "livechat"))
         assert_complete(first, sandbox, *STREAMS)
-        assert "chats in all pages, but gave" in first.err
+        assert "chats in all pages, but returned" in first.err
         assert f"GET {sandbox.url}/chats?date_from=" in first.err
         sandbox.world = replace(sandbox.world, now=LATER)
         second = tap(full_config(sandbox, "livechat"), state=first.state)
@@ -199,7 +199,7 @@ def test_page_that_is_empty_once_is_requested_again(tap: Runner) -> None:
         run = tap(small_config(api))
     assert run.code == 0, run.err
     assert {row["id"] for row in run.records} == {"K1", "K2"}
-    assert "but gave" not in run.err
+    assert "but returned" not in run.err
 
 
 def test_growing_list_is_read_to_its_end(tap: Runner) -> None:
