@@ -90,8 +90,13 @@ class FreshchatStream(ChatStream):
         request.headers["Accept"] = "application/json"
         return request
 
-    def warn_of_unaddressable(self, what: str, ids: Sequence[str]) -> None:
-        """Warn of ids that can't be part of a path."""
+    def warn_of_unaddressable(self, plural: str, ids: Sequence[str]) -> None:
+        """Warn of ids that can't be part of a path.
+
+        Args:
+            plural: The word for the objects: `users` or `conversations`.
+            ids: Their ids.
+        """
         if unfit := sum(not is_addressable(key) for key in ids):
             self.logger.warning(
                 "%d %s have an id that is empty or dots, and would lead to another address:"
