@@ -2,6 +2,11 @@
 
 dlt hands each item of the driver to the transformer of each selected stream. So selection, hints,
 state and progress work for each stream, while the tap runs once.
+
+The way of a record: `tap.process` or `tap.inputs` reads its line, `tables.driver` and
+`tables.router` give it to the `tables.sink` of its stream, `tables.backlog` has it decoded by
+`arrow.workers`, `tables.package` adds the hints of the load package, and the transformer of the
+stream hands the Arrow table to dlt.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ class Report:
             "packages": self.packages,
             "seconds": round(seconds, 3),
             "warnings": self.warnings,
-            "values_beside": dict(self.in_variants),
+            "values_in_variants": dict(self.in_variants),
             "tables": [
                 {
                     "stream": stream,

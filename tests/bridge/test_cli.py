@@ -206,7 +206,7 @@ def test_run_prints_json_for_programs(dlt: Command) -> None:
     told = json.loads(dlt.run(lines, "--json"))
     assert told["destination"].endswith(f"scripted_tap.duckdb, dataset {DATA}")
     assert (told["rows"], told["packages"], told["warnings"]) == (2, 1, 0)
-    assert told["values_beside"] == {"a_1.v__v_text": 1}
+    assert told["values_in_variants"] == {"a_1.v__v_text": 1}
     first, second = told["tables"]
     assert first.pop("bytes") > 0
     assert first.pop("seconds") >= 0
@@ -232,7 +232,7 @@ def test_report_counts_warnings_and_values_in_variants(dlt: Command) -> None:
     assert "a.n__v_text" in printed
     assert cells(printed, "warnings of the tap")[1] == "1"
     told = json.loads(dlt.run(lines, "--json", **warned))
-    assert (told["warnings"], told["values_beside"]) == (1, {"a.n__v_text": 2})
+    assert (told["warnings"], told["values_in_variants"]) == (1, {"a.n__v_text": 2})
 
 
 def test_sizes_are_shown_with_units() -> None:

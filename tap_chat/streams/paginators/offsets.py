@@ -102,7 +102,6 @@ class OffsetPaginator(Paginator):
         self._offset_counts = False  # whether another offset has led to another page
         self._held: Page | None = None  # a page, while the one before it is checked
         self._back = 0  # how far the walk has gone back, while it searches
-        self._is_alone = False  # whether the first page seems to be the only one
         self._has_moved = False  # whether known rows may come again
         self._has_missed = False  # whether a page did not exist since the last new row
         self._ends_at = -1  # the place where nothing new was seen
@@ -199,9 +198,6 @@ class OffsetPaginator(Paginator):
         new = self._rows.new_in(page)
         if page.records and not new.records:
             return self._repeated(page, new)
-        if new.records and self._is_alone:
-            # The server limits pages to fewer rows, and those up to the limit can't be reached.
-            raise RepeatedPageError
         if self._offset_counts:
             is_anew = self._order.begins_anew(page.keys, has_moved=self._has_moved)
             if is_anew and self._is_read(new):
@@ -217,12 +213,7 @@ class OffsetPaginator(Paginator):
         """Move on from a page of known rows, where no known row should be."""
         if self._has_moved and page.keys != self._last:
             return self._take_known(page, new)
-        # If the offset is made a page number, a list that is shorter than a page comes once more.
-        if page.keys == self._last and not self._offset_counts and self._may_be_all():
-            self._is_alone = True
-            self._next = self._offset = self._limit
-            return EMPTY_PAGE
-        # Or the server replaces an offset that is too large by its largest one, a round number.
+        # The server may replace an offset that is too large by its largest one, a round number.
         is_cut_off = self._size.may_be_cut_off(self._next, self._next - len(page.keys))
         if page.keys != self._last or not self._offset_counts or is_cut_off:
             raise RepeatedPageError
@@ -331,11 +322,6 @@ class OffsetPaginator(Paginator):
         """Return whether all stated rows are read, including the new rows of a page."""
         total = self._size.total_of(new.body)
         return total is not None and self._rows.count + len(new.keys) >= total
-
-    def _may_be_all(self) -> bool:
-        """Return whether the first page may be the whole list, which is shorter than the limit."""
-        total = self._size.total
-        return self._next < self._limit and (total is None or total <= self._next)
 
     def _is_late(self, key: Key) -> bool:
         """Return whether a row is in the second half of the page before."""
