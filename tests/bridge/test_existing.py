@@ -317,7 +317,7 @@ def test_table_on_which_a_view_depends_is_not_dropped(target: Target, into: Data
     into.execute("create view data.w as select * from data.a")
     said = target.refused(*FIRST, refresh=["a"])
     assert "cannot drop table" in said
-    assert "Drop what depends on it first, such as a view" in said
+    assert "Drop the objects that depend on it, such as views" in said
 
 
 def test_text_of_dlt_about_a_configuration_is_shown(stage: Stage) -> None:

@@ -53,7 +53,7 @@ def refusal(stage: Stage, lines: list[Any]) -> str:
             [schema(), record(id=1), '{"type": "RECORD", "stream": "a", "record": {"id": NaN}}'],
             ["3"],
         ),
-        ([schema(), '{"type": "STATE", "value": [1]}'], ["STATE", "no object"]),
+        ([schema(), '{"type": "STATE", "value": [1]}'], ["STATE", "not an object"]),
         ([record(id=1)], ["Stream a", "line 1", "before a SCHEMA"]),
         ([schema(), record(v=1)], ["Stream a", "line 2", "`id`"]),
         ([schema(), record(id=1), record(id=None)], ["Stream a", "line 3", "`id`", "null"]),

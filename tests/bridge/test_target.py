@@ -465,7 +465,11 @@ def closing(
     [
         (">&-", "", b"Standard output is closed: there is nowhere to pass the STATE on to."),
         ("<&-", "", b"Standard input is closed: there is nothing to load."),
-        ("", "mkdir $TMPDIR/x; cd $TMPDIR/x; rmdir $TMPDIR/x;", b"The working folder is not there"),
+        (
+            "",
+            "mkdir $TMPDIR/x; cd $TMPDIR/x; rmdir $TMPDIR/x;",
+            b"The working folder no longer exists",
+        ),
     ],
 )
 def test_closed_stream_or_missing_folder_is_one_sentence(
