@@ -10,6 +10,7 @@ import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -149,15 +150,18 @@ class SingerJsonl(Target):
     def __init__(self, place: Path) -> None:
         path = program("singer-jsonl", "target-singer-jsonl")
         super().__init__("target-singer-jsonl", path, place)
+        self._runs = count(1)
 
     @property
     @override
     def config(self) -> dict[str, Any]:
-        return {"destination": "local", "local": {"folder": str(self.place)}}
+        # The names of its files have seconds: a run in the same second would replace a file.
+        folder = self.place / str(next(self._runs))
+        return {"destination": "local", "local": {"folder": str(folder)}}
 
     @override
     def held(self, stream: str) -> list[Row]:
-        files = sorted((self.place / stream).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        files = sorted(self.place.glob(f"*/{stream}/*"), key=lambda path: path.stat().st_mtime_ns)
         lines = [line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
         messages = [json.loads(line, parse_float=Decimal) for line in lines]
         return [message["record"] for message in messages if message["type"] == "RECORD"]
