@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from rich.console import Console
@@ -32,6 +32,9 @@ from tap_chat.http.client import Client
 from tap_chat.http.responses import Response
 from tap_chat.sandbox import World
 from tap_chat.tap import TapChat
+
+if TYPE_CHECKING:
+    from tap_chat.http.request import Request
 
 HERE = Path(__file__).parent
 START = 1_735_689_600_000  # 2025-01-01, ms
@@ -109,17 +112,17 @@ def chat_record(number: int) -> dict[str, Any]:
     }
 
 
-def chat_pages(count: int) -> list[bytes]:
-    """Return the bodies of pages of 100 messages, the last one empty."""
-    pages = [
-        json.dumps(
-            {"data": [chat_record(number) for number in range(first, first + 100)]},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode()
-        for first in range(0, count, 100)
+def chat_records(count: int) -> list[bytes]:
+    """Return the JSON of chat messages."""
+    return [
+        json.dumps(chat_record(number), ensure_ascii=False, separators=(",", ":")).encode()
+        for number in range(count)
     ]
-    return [*pages, b'{"data":[]}']
+
+
+def chat_page(records: list[bytes], offset: int, limit: int = 100) -> bytes:
+    """Return the body of a page of chat messages."""
+    return b'{"data":[%b]}' % b",".join(records[offset : offset + limit])
 
 
 def dixa_month(count: int) -> bytes:
@@ -136,23 +139,31 @@ def dixa_month(count: int) -> bytes:
 
 def from_memory(mode: str, count: int) -> None:
     """Run a tap whose responses come from memory."""
-    pages = iter(chat_pages(count))
+    records = chat_records(count)
     config: dict[str, Any] = {"api_url": "http://127.0.0.1", "api_key": "k"}
     if "plain" in mode:
         plain_tap = importlib.import_module("plain_tap")
 
-        def answered(*_: Any) -> requests.Response:  # noqa: ANN401
+        pages = (chat_page(records, offset) for offset in range(0, count + 100, 100))
+
+        def send(*_: Any) -> requests.Response:  # noqa: ANN401
             response = requests.Response()
             response.status_code, response._content = 200, next(pages)  # noqa: SLF001
             return response
 
-        plain_tap.Messages._request = answered  # noqa: SLF001
+        plain_tap.Messages._request = send  # noqa: SLF001
         plain_tap.Messages.schema["properties"] |= FIELDS
         if "incremental" in mode:
             plain_tap.Messages.replication_key = "timestamp"
         tap: Any = plain_tap.PlainTap(config=config)
     else:
-        Client.send = lambda _, __, read, **___: read(Response(200, {}, next(pages)))  # type: ignore[method-assign]
+
+        def read_page(_: Client, request: Request, read: Any, **__: Any) -> Any:  # noqa: ANN401
+            params = cast("dict[str, Any]", request.params)
+            body = chat_page(records, int(params["offset"]), int(params["limit"]))
+            return read(Response(200, {}, body))
+
+        Client.send = read_page  # type: ignore[method-assign, assignment]
         fields = {name: field for name, field in FIELDS.items() if name != "score"}
         section = config | {"fields": fields if "decoded" in mode else FIELDS}
         if "incremental" in mode:
