@@ -1,4 +1,4 @@
-"""BATCH messages: records in files, as lines of JSON or as Parquet.
+"""BATCH messages: records in files, as lines of JSON, as Parquet, or in Arrow's IPC format.
 
 https://sdk.meltano.com/en/latest/batch.html
 
@@ -15,22 +15,21 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import fsspec
 import msgspec
-import pyarrow.parquet as pq
 
 from dlt_bridge.errors import MessageError
+from dlt_bridge.tap.batch_tables import read_tables
+from dlt_bridge.tap.column_texts import UnfitColumnError, record_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dlt_bridge.tap.messages import Batch, Schema
 
-#: How many rows of a Parquet file are read at once.
-PARQUET_ROWS = 20_000
 UNCOMPRESSED = (None, "none")
 
 _LOCAL = frozenset({"", "file", "local"})
@@ -112,14 +111,15 @@ def batch_lines(
         MessageError: A file can't be read, is in no allowed folder, or has an unknown format.
     """
     encoding = batch.encoding
-    if encoding.format not in {"jsonl", "parquet"} or (
+    read = _READERS.get(encoding.format)
+    if read is None or (
         encoding.format == "jsonl" and encoding.compression not in {*UNCOMPRESSED, "gzip"}
     ):
         raise MessageError(
             f"Stream {batch.stream}: the BATCH in line {number} has files of the format"
             f" {encoding.format} ({encoding.compression or 'no'} compression), which can't be"
-            " loaded. jsonl (gzip or none) and parquet can; or switch batches off in the tap's"
-            " config (batch_config)."
+            " loaded. jsonl (gzip or none), arrow and parquet can; or switch batches off in the"
+            " tap's config (batch_config)."
         )
     end = b"" if batch.version is None else b',"version":%d' % batch.version
     properties = schema.schema.get("properties")
@@ -129,8 +129,7 @@ def batch_lines(
         problem = ""
         try:
             with folders.open(name) as file:
-                records = _parquet(file) if encoding.format == "parquet" else _jsonl(file)
-                for record in records:
+                for record in read(file):
                     if refuse_messages and _is_message(record):
                         problem = "has RECORD messages, where the records alone belong"
                         break
@@ -147,7 +146,7 @@ def batch_lines(
 
 def _problem(error: Exception) -> str:
     """Return what is wrong with a file, without its URL."""
-    if isinstance(error, _RefusedError):
+    if isinstance(error, (_RefusedError, UnfitColumnError)):
         return str(error)
     if isinstance(error, ImportError):
         missing = error.name or getattr(error.__cause__, "name", None)
@@ -208,8 +207,13 @@ def _jsonl(file: IO[bytes]) -> Iterator[bytes]:
             yield record
 
 
-def _parquet(file: IO[bytes]) -> Iterator[bytes]:
-    encode = msgspec.json.Encoder(decimal_format="number").encode
-    for rows in pq.ParquetFile(file).iter_batches(PARQUET_ROWS):
-        for row in cast("list[dict[str, Any]]", rows.to_pylist()):
-            yield encode(row)
+def _tables(file: IO[bytes]) -> Iterator[bytes]:
+    for rows in read_tables(file):
+        yield from record_texts(rows)
+
+
+_READERS: Mapping[str, Callable[[IO[bytes]], Iterator[bytes]]] = {
+    "jsonl": _jsonl,
+    "parquet": _tables,
+    "arrow": _tables,
+}

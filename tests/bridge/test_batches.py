@@ -9,6 +9,7 @@ import tempfile
 import traceback
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -23,6 +24,7 @@ from dlt_bridge import BridgeError, singer
 from dlt_bridge.tap.batch_files import BatchFolders, allowed_batch_folders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from staging import Stage
@@ -66,7 +68,36 @@ def test_json_lines_are_loaded(
     ]
 
 
-def test_parquet_is_loaded(stage: Stage, tmp_path: Path) -> None:
+def write_parquet(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path)
+
+
+def write_arrow_file(table: pa.Table, path: Path, compression: str | None = None) -> None:
+    """Write a file in the form of the SDK 0.55, or compressed."""
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(path, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+
+def write_arrow_stream(table: pa.Table, path: Path) -> None:
+    with pa.ipc.new_stream(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+FORMS: dict[str, tuple[dict[str, Any], Callable[[pa.Table, Path], None]]] = {
+    "parquet": ({"format": "parquet"}, write_parquet),
+    "arrow": ({"format": "arrow", "compression": "none"}, write_arrow_file),
+    "arrow, lz4": ({"format": "arrow"}, partial(write_arrow_file, compression="lz4")),
+    "arrow, zstd": (
+        {"format": "arrow", "compression": "zstd"},
+        partial(write_arrow_file, compression="zstd"),
+    ),
+    "stream": ({"format": "arrow"}, write_arrow_stream),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_columns_are_loaded(stage: Stage, tmp_path: Path, form: str) -> None:
     moment = datetime(2026, 1, 1, 12, 30, 0, 123456, UTC)
     columns = {
         "id": pa.array([1, 2**63 - 1]),
@@ -76,7 +107,8 @@ def test_parquet_is_loaded(stage: Stage, tmp_path: Path) -> None:
         "j": pa.array([{"x": [1, None]}, None]),
         "f": pa.array([0.1, 1e300]),
     }
-    pq.write_table(pa.table(columns), tmp_path / "1.parquet")
+    encoding, write = FORMS[form]
+    write(pa.table(columns), tmp_path / "1")
     head = schema(
         d={"type": "number", "multipleOf": 0.01},
         t={"type": "string", "format": "date-time"},
@@ -84,7 +116,7 @@ def test_parquet_is_loaded(stage: Stage, tmp_path: Path) -> None:
         j={"type": "object"},
         f={"type": "number"},
     )
-    stage.load([head, batch({"format": "parquet"}, tmp_path / "1.parquet")])
+    stage.load([head, batch(encoding, tmp_path / "1")])
     query = "select id, d, t = '2026-01-01 12:30:00.123456Z', day, j::varchar, f from data.a"
     assert stage.rows(query + " order by id") == [
         (1, Decimal("12345678901234567.89"), True, date(2026, 2, 28), '{"x":[1,null]}', 0.1),
@@ -99,6 +131,7 @@ def test_parquet_is_loaded(stage: Stage, tmp_path: Path) -> None:
         ({"format": "jsonl", "compression": "zstd"}, "1.json", "zstd"),
         ({"format": "jsonl", "compression": "gzip"}, "nowhere.json", "nowhere.json"),
         ({"format": "parquet"}, "1.json", "1.json"),
+        ({"format": "arrow"}, "1.json", "1.json"),
     ],
 )
 def test_file_that_cannot_be_read_is_named(
