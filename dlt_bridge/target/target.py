@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
-
-import click
-from singer_sdk.exceptions import SingerSDKError
-from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.plugin_base import PluginBase
-from typing_extensions import override
+from typing import IO, TYPE_CHECKING, Any
 
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.errors import BridgeError
@@ -34,106 +28,58 @@ from dlt_bridge.run.signals import (
     leave_if_signalled,
 )
 from dlt_bridge.source import singer
-from dlt_bridge.tap.inputs import SingerLines, json_object, to_source_name
+from dlt_bridge.tap.inputs import SingerLines, to_source_name
 from dlt_bridge.tap.private_folder import private_folder
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
-from tap_chat.config.errors import config_error, schema_errors
+from tap_chat.config.errors import config_error, config_problems, schema_errors
 from tap_chat.config.parsing import without_nulls
-from tap_chat.logs import make_log_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+logger = logging.getLogger("target-dlt")
 
 #: Settings that may be texts or objects. The SDK reads these from the environment as texts only.
 TEXTS = ("credentials", "schema_contract")
+#: The settings that have a default.
+DEFAULTS = {
+    name: setting["default"]
+    for name, setting in SETTINGS["properties"].items()
+    if "default" in setting
+}
 #: Settings that are arguments of `pipeline.run`.
 RUN = ("write_disposition", "table_format", "loader_file_format", "schema_contract")
 
 
-class TargetDlt(PluginBase):
-    """Loads the output of any Singer tap into any destination of dlt."""
+class TargetDlt:
+    """Loads the output of any Singer tap into any destination of dlt.
 
-    name = "target-dlt"
-    package_name = "tap-chat"
-    config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS.to_dict()
-    capabilities: ClassVar[list[CapabilitiesEnum]] = [
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STRUCTURED_LOGGING,
-        TargetCapabilities.HARD_DELETE,
-    ]
+    Args:
+        config: The settings.
+        parse_env_config: Whether environment variables are settings too.
+
+    Raises:
+        ConfigValidationError: A setting is wrong or missing.
+    """
 
     def __init__(
-        self,
-        *,
-        config: dict[str, Any] | None = None,
-        parse_env_config: bool = False,
-        **plugin: Any,  # noqa: ANN401
+        self, *, config: Mapping[str, Any] | None = None, parse_env_config: bool = False
     ) -> None:
-        """Create the target.
-
-        Args:
-            config: The settings.
-            parse_env_config: Whether environment variables are settings too.
-            plugin: The other argument of the SDK's class: `validate_config`.
-
-        Raises:
-            ConfigValidationError: A setting is wrong or missing.
-        """
-        schema, given = self.config_jsonschema, dict(config or {})
+        given = dict(config or {})
         if parse_env_config:
-            given |= from_environment(schema, "TARGET_DLT_", environment())
-        given = _with_texts(without_nulls(given, schema))
-        # Checked here, because the SDK's errors show values.
-        if errors := list(schema_errors(given, schema, self.name)):
+            given |= from_environment(SETTINGS, "TARGET_DLT_", environment())
+        given = _with_texts(without_nulls(given, SETTINGS))
+        if errors := list(schema_errors(given, SETTINGS, "target-dlt")):
             raise config_error(*errors)
-        super().__init__(config=given, **plugin)
+        self._config = DEFAULTS | given
         for signum in STOPPING:
-            # The SDK's own handler exits with 0, as if everything were loaded.
             signal.signal(signum, exit_on_signal)
 
-    @classmethod
-    @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        for name in value:
-            if name != "ENV":
-                json_object(name, "config")
-        return super().cb_config(ctx, param, value)
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        command.help = "Load Singer messages from standard input into a destination of dlt."
-        command.params.append(
-            click.Option(
-                ["--input", "file_input"],
-                type=click.File("rb"),
-                help="A file to read messages from, instead of standard input.",
-            )
-        )
-        return command
-
-    @classmethod
-    @override
-    def invoke(
-        cls,
-        *,
-        config: Any = None,
-        file_input: IO[bytes] | None = None,
-        **about: Any,
-    ) -> None:
-        super().invoke(**about)
-        if sys.stdout is None:  # as in `target-dlt >&-`
-            raise BridgeError(
-                "Standard output is closed: there is nowhere to pass the STATE on to."
-            )
-        if file_input is None and sys.stdin is None:
-            raise BridgeError("Standard input is closed: there is nothing to load.")
-        target = cls(config=config.config, parse_env_config=config.parse_env)
-        target.load(file_input or sys.stdin.buffer)
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The settings, with defaults."""
+        return self._config
 
     def load(self, lines: IO[bytes] | IO[str]) -> None:
         """Load messages, and write each STATE when everything before it is committed.
@@ -173,7 +119,7 @@ class TargetDlt(PluginBase):
                 if package.state and package.state != last_state:
                     last_state = package.state
                     _write_state(last_state)
-            self.logger.info("%s", report.in_words(describe_location(pipeline)))
+            logger.info("%s", report.in_words(describe_location(pipeline)))
 
     def _spec(self, folder: str) -> PipelineSpec:
         config = self.config
@@ -197,7 +143,7 @@ class TargetDlt(PluginBase):
                     f"The setting `{name}` begins as an object, but is not valid JSON."
                 ) from None
         if name in CONTRACT["properties"] and value is not None:
-            errors = list(schema_errors({name: value}, CONTRACT, self.name))
+            errors = list(schema_errors({name: value}, CONTRACT, "target-dlt"))
             if errors:
                 raise config_error(*errors)
         return value
@@ -252,37 +198,24 @@ def _write_state(state: str) -> None:
         ) from None
 
 
-def main() -> None:
-    """Run the target; exit with 0 only if every record is in the destination."""
-    if sys.stderr is None:  # as in `target-dlt 2>&-`: no other file may get its number
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        sys.exit("The working folder no longer exists. Change to another, and run it again.")
-    if isinstance(sys.stdout, TextIOWrapper):
-        # In UTF-8, as Singer asks for, whatever the locale. With a buffer even if Python runs
-        # unbuffered: otherwise a write to a full disk may end early without an error.
-        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
-        sys.stdout = TextIOWrapper(BufferedWriter(raw), encoding="utf-8")
+def run(config: Mapping[str, Any], lines: IO[bytes], *, parse_env_config: bool) -> None:
+    """Load messages; exit with 0 only if every record is in the destination.
+
+    Args:
+        config: The settings of the config files.
+        lines: Lines with a Singer message each.
+        parse_env_config: Whether environment variables are settings too.
+    """
     try:
         with one_line_logs():
-            command = TargetDlt.cli  # this sets up the log
-            make_log_plain()
-            command()
+            TargetDlt(config=config, parse_env_config=parse_env_config).load(lines)
     except KeyboardInterrupt as interrupt:
         sys.exit(exit_code(interrupt))
-    except SingerSDKError as error:
-        TargetDlt.logger.error(str(error))
-        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - any text may hold values of rows
         exit_if_signalled()
-        TargetDlt.logger.error(sentence(error))
-        TargetDlt.logger.debug("It happened here:\n%s", frames(error))
+        for text in config_problems(error) or [sentence(error)]:
+            logger.error(text)  # noqa: TRY400 - a sentence for people
+        logger.debug("It happened here:\n%s", frames(error))
         sys.exit(1)
     finally:
         leave_if_signalled()
-
-
-if __name__ == "__main__":
-    main()

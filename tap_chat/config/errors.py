@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
-from singer_sdk.exceptions import ConfigValidationError
 
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk.exceptions import ConfigValidationError
 
 KINDS = {
     "string": "a text",
@@ -32,7 +34,19 @@ LIMITS = {
 
 def config_error(*errors: str) -> ConfigValidationError:
     """Return the SDK's error for a config with these problems, one sentence each."""
+    # Here, because target-dlt does not need the SDK otherwise, and its import takes long.
+    from singer_sdk.exceptions import ConfigValidationError  # noqa: PLC0415
+
     return ConfigValidationError(" ".join(errors), errors=list(errors))
+
+
+def config_problems(error: Exception) -> list[str]:
+    """Return the sentences of an error that `config_error` made; none for another error."""
+    if "singer_sdk.exceptions" not in sys.modules:
+        return []
+    from singer_sdk.exceptions import ConfigValidationError  # noqa: PLC0415 - as in config_error
+
+    return list(error.errors) if isinstance(error, ConfigValidationError) else []
 
 
 def schema_errors(

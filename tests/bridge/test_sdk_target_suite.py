@@ -21,6 +21,7 @@ from singer_sdk.testing.runners import TargetTestRunner
 
 from dlt_bridge import MessageError, load, singer
 from dlt_bridge.run.signals import STOPPING
+from dlt_bridge.target.plugin import Plugin
 from dlt_bridge.target.target import TargetDlt
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 sql = pytest.mark.parametrize("warehouse", SQL, indirect=True)
 
 
-class SuiteTarget(TargetDlt):
+class SuiteTarget(TargetDlt, Plugin):
     """target-dlt as the SDK's suite drives a target, with the SDK's errors."""
 
     def process_lines(self, file_input: IO[str]) -> None:

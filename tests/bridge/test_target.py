@@ -547,7 +547,7 @@ def test_no_value_of_a_setting_is_in_an_error(
     # The target's handlers are for a process of its own.
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     refused = set()
-    for name, setting in SETTINGS.to_dict()["properties"].items():
+    for name, setting in SETTINGS["properties"].items():
         kind = next(kind for kind in setting["type"] if kind != "null")
         for value in WRONG_VALUES[kind]:
             if name in PLACES and (way != "config" or isinstance(value, (str, dict))):
@@ -573,5 +573,5 @@ def test_no_value_of_a_setting_is_in_an_error(
                     assert CANARY not in said, (name, value)
                     assert "Unexpected" not in said, (name, value, said)
     assert CANARY not in caplog.text
-    every = set(SETTINGS.to_dict()["properties"])
+    every = set(SETTINGS["properties"])
     assert refused >= (every if way == "config" else every - PLACES)
