@@ -160,10 +160,19 @@ class Client:
         *,
         missing: Collection[int] = (),
         largest: int | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> T:
-        """Send a request once. The arguments and the returned value are those of `send`.
+        """Send a request once.
+
+        Args:
+            request: As for `send`, like the other arguments and the returned value.
+            read: See `send`.
+            missing: See `send`.
+            largest: See `send`.
+            is_wanted: Returns whether it is still wanted, while it waits for the rate limit.
 
         Raises:
+            UnwantedError: The response is not wanted any more.
             RefusedError: The request was over the rate limit.
             TransientError: It failed, and may succeed later.
             MissingError: The status is one of `missing`.
@@ -173,7 +182,7 @@ class Client:
             url = request.full_url
         except PathError as error:
             raise self.request_error(request, error.predicate, NOT_SENT) from None
-        permit = self._enter(request)
+        permit = self._enter(request, is_wanted)
         self._count()
         started = time.monotonic()
         try:
@@ -191,10 +200,10 @@ class Client:
             error.seconds = time.monotonic() - started
             raise
 
-    def _enter(self, request: Request) -> Permit:
+    def _enter(self, request: Request, is_wanted: Callable[[], bool]) -> Permit:
         """Wait until a request may be sent."""
         try:
-            return self.throttle.enter()
+            return self.throttle.enter(is_wanted)
         except StarvedError as error:
             seconds = error.seconds
         raise self.request_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,11 +18,13 @@ from tap_chat.streams.paginators import Page
 from tap_chat.streams.raw_records import RawRecordReader
 
 if TYPE_CHECKING:
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
 
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
+    from tap_chat.streams.session import Session
 
 # Characters of an undeclared property's name that are shown.
 SHOWN_NAME = 60
@@ -40,6 +43,10 @@ class RecordStream(BookmarkedStream):
     records_at_root: ClassVar[bool] = False
     #: The keys of the parent that are added to each record, and replace its own.
     parent_keys: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, tap: Tap, session: Session) -> None:
+        self._checking = threading.Lock()  # the conformer is not safe to use from several threads
+        super().__init__(tap, session)
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
@@ -114,6 +121,19 @@ class RecordStream(BookmarkedStream):
         key = self.replication_key
         return RecordChunk(records, [record.get(key) for record in records] if key else ())
 
+    def check_received(self, request: Request, body: Any, context: Context | None) -> Page:  # noqa: ANN401
+        """Check the page of a response; see `check_page`. It is safe to use from several threads.
+
+        Args:
+            request: The request, for errors.
+            body: The decoded body, or a page of raw records, which is checked already.
+            context: The parent's keys, or None.
+        """
+        if isinstance(body, Page):
+            return body
+        with self._checking:
+            return self.check_page(request, body, context)
+
     @cached_property
     def raw_reader(self) -> RawRecordReader | None:
         """Reads pages without decoding their records.
@@ -172,6 +192,11 @@ class RecordStream(BookmarkedStream):
             name[:SHOWN_NAME],
             self.record_remedy,
         )
+
+    @property
+    def paging_remedy(self) -> str:
+        """What to do if the server does not page as it should."""
+        return "The server does not page as it should; it can't be read without losing records."
 
     @property
     def records_remedy(self) -> str:

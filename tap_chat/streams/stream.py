@@ -6,21 +6,18 @@ in each paginator.
 
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
 from functools import cached_property
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from typing_extensions import override
 
-from tap_chat.http import responses
 from tap_chat.http.errors import MissingError
 from tap_chat.singer.progress import RecordCounter
-from tap_chat.streams.paginators import Page, PaginationError, SinglePagePaginator
-from tap_chat.streams.read_plans import Fetched, ReadPlan
+from tap_chat.streams.list_reader import ListReader
+from tap_chat.streams.paginators import Page, SinglePagePaginator
+from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.record_stream import RecordStream
 
 if TYPE_CHECKING:
@@ -31,10 +28,8 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
 
     from tap_chat.http.request import Request
-    from tap_chat.http.responses import Response
     from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.paginators import Paginator
-    from tap_chat.streams.paginators.pages import Headers
     from tap_chat.streams.probes import Probe
     from tap_chat.streams.raw_records import RawRecordReader
     from tap_chat.streams.session import Session
@@ -60,7 +55,6 @@ class ChatStream(RecordStream):
     def __init__(self, tap: Tap, session: Session) -> None:
         self.missing_contexts: list[Context] = []
         self.context_count = 0
-        self._checking = threading.Lock()  # the conformer is not safe to use from several threads
         super().__init__(tap, session)
 
     def new_paginator(self) -> Paginator:
@@ -112,7 +106,7 @@ class ChatStream(RecordStream):
         """
         if self.ABORT_AT_RECORD_COUNT is not None:
             # The SDK's connection test needs only one or two records.
-            return (step.value for step in plan.start())
+            return (step.value for step in plan.start(RequestsAhead()))
         return self._session.fan_out.read(plan)
 
     def plan(self, context: Context | None) -> ReadPlan[Page | None]:
@@ -126,9 +120,9 @@ class ChatStream(RecordStream):
         """
         reader = self.raw_reader
 
-        def steps() -> Iterator[Fetched[Page | None]]:
+        def steps(ahead: RequestsAhead) -> Iterator[Fetched[Page | None]]:
             try:
-                yield from self.fetch_pages(self.new_request(context), context, reader)
+                yield from self.fetch_pages(self.new_request(context), context, reader, ahead)
             except MissingError:
                 yield Fetched(None, last=True)
 
@@ -164,8 +158,9 @@ class ChatStream(RecordStream):
     def fetch_pages(
         self,
         list_request: Request,
-        context: Context | None = None,
-        reader: RawRecordReader | None = None,
+        context: Context | None,
+        reader: RawRecordReader | None,
+        ahead: RequestsAhead,
     ) -> Iterator[Fetched[Page]]:
         """Read the pages of a list, with one request each.
 
@@ -173,6 +168,7 @@ class ChatStream(RecordStream):
             list_request: The request of the list, without pagination.
             context: The parent's keys, or None.
             reader: Reads pages without decoding their records; None to decode them.
+            ahead: Sends requests ahead.
 
         Yields:
             Each page.
@@ -181,67 +177,7 @@ class ChatStream(RecordStream):
             MissingError: The parent no longer exists.
             RequestError: A page can't be read, or is repeated.
         """
-        paginator = self.new_paginator()
-
-        def read(response: Response) -> tuple[int, Any, Headers]:
-            # Keep headers only if needed: they take more memory than a small page.
-            body, headers = response.body, response.headers if paginator.reads_headers else {}
-            if not body and paginator.may_be_past_end:
-                return 0, None, headers
-            page = reader.read(body, context) if reader else None
-            return len(body), page or responses.decode(body), headers
-
-        # A 404 says that the parent no longer exists.
-        missing_parent = frozenset({HTTPStatus.NOT_FOUND} if context is not None else ())
-        last = False
-        while not last:
-            request = paginator.page_request(list_request)
-            try:
-                missing = paginator.missing | missing_parent
-                size, body, headers = self.client.send(request, read, missing=missing)
-                absence = None if isinstance(body, Page) else self._absence(body, paginator)
-            except MissingError as error:
-                if error.status not in paginator.missing:
-                    raise
-                size, absence, headers = 0, error.predicate, {}
-            try:
-                if absence:
-                    page = paginator.miss(absence)
-                else:
-                    if not isinstance(body, Page):
-                        with self._checking:
-                            body = self.check_page(request, body, context)
-                    page = paginator.advance(replace(body, headers=headers) if headers else body)
-            except PaginationError as error:
-                remedy = error.remedy or self.paging_remedy
-                raise self.client.request_error(request, error.predicate, remedy) from None
-            last = paginator.finished
-            if last:
-                self._warn_of(paginator)
-            yield Fetched(page, size, last)
-
-    def _warn_of(self, paginator: Paginator) -> None:
-        """Log a warning if a list has ended before the stated number of rows."""
-        if paginator.shortfall:
-            self.logger.warning(
-                "The list of %s states that it has %d rows, and ended after %d. Some may be"
-                " hidden, "
-                "or out of reach. %s",
-                self.name,
-                *paginator.shortfall,
-                self.paging_remedy,
-            )
-
-    def _absence(self, body: Any, paginator: Paginator) -> str | None:  # noqa: ANN401
-        """Return how a body says that its page does not exist, as a predicate, or None."""
-        if body is None and paginator.may_be_past_end:
-            return "returned nothing"
-        if not paginator.missing or not responses.is_null(body, self.records_path):
-            return None
-        # On a first page, a null alone does not mean an empty list: errors have it, too.
-        if paginator.may_be_past_end or responses.counts_none(body, self.records_path):
-            return "returned null instead of the list"
-        return None
+        return ListReader(self, list_request, self.new_paginator(), context, reader).pages(ahead)
 
     def report(self) -> None:
         """Log the number of requests, missing parents and unusable replication keys, at the end."""
@@ -268,11 +204,6 @@ class ChatStream(RecordStream):
     def probe(self) -> Probe | None:
         """Return the probe of `tap-chat --test`. One stream of each platform has one."""
         return None
-
-    @property
-    def paging_remedy(self) -> str:
-        """What to do if the server does not page as it should."""
-        return "The server does not page as it should; it can't be read without losing records."
 
     @override
     def get_record_counter(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-    from tap_chat.streams.read_plans import Fetched, ReadPlan
+    from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 
     Position = tuple[int, ...]
     Heap = list[tuple[Position, int, "Task"]]
@@ -35,6 +35,8 @@ class Task:
         is_queued: Whether the next step waits for a worker.
         has_ended: Whether no step follows.
         is_dropped: Whether nobody will read it any more.
+        is_ahead: Whether it is a request that another task sends ahead.
+        ahead: The requests that it sends ahead; None before its first step.
     """
 
     plan: ReadPlan[Any]
@@ -46,6 +48,8 @@ class Task:
     is_queued: bool = False
     has_ended: bool = False
     is_dropped: bool = False
+    is_ahead: bool = False
+    ahead: RequestsAhead | None = None
 
     @property
     def next_position(self) -> Position:

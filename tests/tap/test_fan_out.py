@@ -19,7 +19,7 @@ from running import assert_complete, by_stream, ended_after, full_config, missin
 
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 from tap_chat.streams.fan_out import FanOut
-from tap_chat.streams.read_plans import Fetched, ReadPlan
+from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +151,7 @@ def test_stream_map_with_a_filter_costs_no_requests(tap: Runner, sandbox: Sandbo
 
 
 def numbers(*values: int, size: int = 0) -> ReadPlan[int]:
-    return ReadPlan(values, lambda: (Fetched(value, size) for value in values))
+    return ReadPlan(values, lambda _: (Fetched(value, size) for value in values))
 
 
 def test_buffer_is_bounded_by_bytes() -> None:
@@ -165,10 +165,12 @@ def test_buffer_is_bounded_by_bytes() -> None:
             yield Fetched(value, size)
 
     def child(parent: int) -> ReadPlan[int]:
-        return ReadPlan(parent, lambda: steps(parent))
+        return ReadPlan(parent, lambda _: steps(parent))
 
     fan_out = FanOut(8, largest)
-    root = ReadPlan("root", lambda: (Fetched(n) for n in range(50)), lambda parent: [child(parent)])
+    root = ReadPlan(
+        "root", lambda _: (Fetched(n) for n in range(50)), lambda parent: [child(parent)]
+    )
     read, most = 0, 0
     for parent in fan_out.read(root):
         for value in fan_out.read(child(parent)):
@@ -182,7 +184,7 @@ def test_buffer_is_bounded_by_bytes() -> None:
 
 def test_unexpected_plan_is_read() -> None:
     fan_out = FanOut(4)
-    root = ReadPlan("root", lambda: (Fetched(n) for n in range(3)), lambda n: [numbers(n, 7)])
+    root = ReadPlan("root", lambda _: (Fetched(n) for n in range(3)), lambda n: [numbers(n, 7)])
     found: list[int] = []
     for n in fan_out.read(root):
         if n != 1:  # foreseen, and not asked for
@@ -196,7 +198,7 @@ def test_closed_reader_leaves_no_threads() -> None:
     fan_out = FanOut(4)
     others = threading.enumerate()
     for _ in range(3):
-        for value in fan_out.read(ReadPlan("many", lambda: (Fetched(n, 1) for n in range(1000)))):
+        for value in fan_out.read(ReadPlan("many", lambda _: (Fetched(n, 1) for n in range(1000)))):
             if value == 10:
                 break
     workers = [thread for thread in threading.enumerate() if thread not in others]
@@ -210,7 +212,7 @@ def listed(
 ) -> ReadPlan[int]:
     """Return a plan of a hundred steps that records what was fetched."""
 
-    def steps() -> Iterator[Fetched[int]]:
+    def steps(_: RequestsAhead) -> Iterator[Fetched[int]]:
         for value in range(100):
             fetched.append((name, value))
             if told and value in told:
@@ -249,7 +251,7 @@ def test_later_list_is_fetched_while_a_tree_keeps_all_workers_busy() -> None:
     begun, tenth = Event(), Event()
 
     def child(number: int) -> ReadPlan[int]:
-        def steps() -> Iterator[Fetched[int]]:
+        def steps(_: RequestsAhead) -> Iterator[Fetched[int]]:
             fetched.append(("child", number))
             begun.set()
             # One worker is held here; the other has both to choose from.
@@ -258,11 +260,13 @@ def test_later_list_is_fetched_while_a_tree_keeps_all_workers_busy() -> None:
 
         return ReadPlan(number, steps)
 
-    def later() -> Iterator[Fetched[int]]:
+    def later(ahead: RequestsAhead) -> Iterator[Fetched[int]]:
         assert begun.wait(10)
-        yield from listed("later", fetched, told={10: tenth}).start()
+        yield from listed("later", fetched, told={10: tenth}).start(ahead)
 
-    tree = ReadPlan("tree", lambda: iter([Fetched(0, last=True)]), lambda _: map(child, range(200)))
+    tree = ReadPlan(
+        "tree", lambda _: iter([Fetched(0, last=True)]), lambda _: map(child, range(200))
+    )
     fan_out = FanOut(2, first_plans=lambda: [tree, ReadPlan("later", later)])
     for _ in fan_out.read(tree):
         for number in range(200):
@@ -306,11 +310,13 @@ def test_thread_that_cannot_be_started_costs_only_time(
         start(thread)
 
     def child(parent: int) -> ReadPlan[int]:
-        return ReadPlan(parent, lambda: (Fetched(value, 1) for value in range(5)))
+        return ReadPlan(parent, lambda _: (Fetched(value, 1) for value in range(5)))
 
     monkeypatch.setattr(threading.Thread, "start", start)
     fan_out = FanOut(8, 20)
-    root = ReadPlan("root", lambda: (Fetched(n) for n in range(20)), lambda parent: [child(parent)])
+    root = ReadPlan(
+        "root", lambda _: (Fetched(n) for n in range(20)), lambda parent: [child(parent)]
+    )
     found = [list(fan_out.read(child(parent))) for parent in fan_out.read(root)]
     assert found == [[*range(5)]] * 20
     assert next(attempts) > 1

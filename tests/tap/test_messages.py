@@ -97,7 +97,7 @@ def test_key_can_be_sent_in_a_header(tap: Runner, sandbox: Sandbox) -> None:
 
 
 def test_page_size_is_sent(tap: Runner, sandbox: Sandbox) -> None:
-    run = tap(chat_config(sandbox, page_size=45))
+    run = tap(chat_config(sandbox, page_size=45) | {"max_workers": 1})
     assert run.records == sandbox.world.chat.messages
     # Each page but the first has a row of the one before; two requests find no more.
     assert sandbox.requests == 1 + -(-(450 - 45) // 44) + 2
@@ -200,6 +200,7 @@ def test_about_describes_every_setting(tap: Runner) -> None:
 def test_environment_variables_are_a_config(tap: Runner, sandbox: Sandbox) -> None:
     (tap.folder / ".env").write_text(f"TAP_CHAT_CHAT_API_KEY={API_KEY}\n")
     env = {"TAP_CHAT_CHAT_API_URL": sandbox.url, "TAP_CHAT_CHAT_PAGE_SIZE": "45"}
+    env["TAP_CHAT_MAX_WORKERS"] = "1"
     run = tap.run([tap.command({})[0], "--config=ENV"], env)
     assert run.code == 0, run.err
     assert run.records == sandbox.world.chat.messages

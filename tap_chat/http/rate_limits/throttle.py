@@ -47,6 +47,10 @@ class StarvedError(Exception):
         self.seconds = seconds
 
 
+class UnwantedError(Exception):
+    """Nobody wants the response any more."""
+
+
 class Throttle:
     """Lets requests pass as fast as the rate limit allows.
 
@@ -94,17 +98,24 @@ class Throttle:
         self.refused_count = 0
         self.waited = 0.0
 
-    def enter(self) -> Permit:
+    def enter(self, is_wanted: Callable[[], bool] = lambda: True) -> Permit:
         """Block until the next request may be sent.
+
+        Args:
+            is_wanted: Returns whether the request is still wanted.
 
         Returns:
             The permit to send it.
 
         Raises:
             StarvedError: No request was accepted for too long, while some were refused.
+            UnwantedError: The request is not wanted any more.
         """
         with self._changed:
             while True:
+                if not is_wanted():
+                    self._changed.notify()  # another thread may pass instead
+                    raise UnwantedError
                 now = self._clock()
                 if (delay := self._pacer.delay(now)) <= 0:
                     self.sent += 1

@@ -166,7 +166,7 @@ class FreshchatUsersConversations(FreshchatStream):
                 yield stream.plan(context)
 
         once = Fetched(None, last=True)
-        for _ in self.read_ahead(ReadPlan((self.name, "again"), lambda: iter([once]), plans)):
+        for _ in self.read_ahead(ReadPlan((self.name, "again"), lambda _: iter([once]), plans)):
             for stream, context in missed:
                 if stream is self:
                     for page in self.read_pages(context):

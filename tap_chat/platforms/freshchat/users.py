@@ -15,7 +15,7 @@ from tap_chat.platforms.freshchat.streams import TOTAL_ROWS_PATH, FreshchatStrea
 from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.singer.sdk import PROGRESS_MARKERS
 from tap_chat.singer.timestamps import EARLIEST, read_datetime, write_datetime
-from tap_chat.streams.read_plans import Fetched, ReadPlan
+from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.relisting import SeenRecords, read_whole
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class FreshchatUsers(FreshchatStream):
         # The lookback ends at the setting start_date.
         if since is not None and self.first_bookmark is not None:
             since = max(since, str(self.first_bookmark))
-        return ReadPlan((self.name, since), lambda: self.users(since))
+        return ReadPlan((self.name, since), partial(self.users, since))
 
-    def users(self, since: str | None) -> Iterator[Fetched[list[Record]]]:
+    def users(self, since: str | None, ahead: RequestsAhead) -> Iterator[Fetched[list[Record]]]:
         """Read the users that were created or changed since a time, each once.
 
         It is not known whether a user that never changed has an `updated_time`. So the list is read
@@ -92,34 +92,36 @@ class FreshchatUsers(FreshchatStream):
 
         Args:
             since: The time, as a bookmark; None for all users.
+            ahead: Sends requests ahead.
 
         Yields:
             The users of each page.
         """
         if since is None:
-            yield from self._read_list("created_from", BEGINNING)
+            yield from self._read_list("created_from", BEGINNING, ahead)
             return
         written = SeenRecords(updated_time)
         for name in ("updated_from", "created_from"):
-            for step in self._read_list(name, inclusive_start(since)):
+            for step in self._read_list(name, inclusive_start(since), ahead):
                 users = written.new_in([(user["id"],) for user in step.value], step.value)
                 yield Fetched(users, step.size, step.last and name == "created_from")
 
     def pending(
-        self, since: str | None, progress: PassProgress | None
+        self, since: str | None, progress: PassProgress | None, ahead: RequestsAhead
     ) -> Iterator[Fetched[UserBatch]]:
         """Read the whole list of users, then yield those that are left to read.
 
         Args:
             since: Users that changed since then are read; None for all users.
             progress: How far the pass has come; None at its start.
+            ahead: Sends requests ahead.
 
         Yields:
             A batch without users for each page of the list, then the users in batches.
         """
         listed_at = ""
         ids: dict[str, None] = {}
-        for step in self.users(since):
+        for step in self.users(since, ahead):
             # By the server's clock, as `from_time` is; and by its first response, as the next pass
             # asks for what comes while the list is read.
             listed_at = listed_at or write_datetime(min(self.end_date, self.list_start(step.value)))
@@ -140,12 +142,14 @@ class FreshchatUsers(FreshchatStream):
         times = (read_datetime(user.get(name)) for user in users for name in TIMES)
         return self.ceiling(max((time for time in times if time), default=EARLIEST))
 
-    def _read_list(self, name: str, start: str) -> Iterator[Fetched[list[Record]]]:
+    def _read_list(
+        self, name: str, start: str, ahead: RequestsAhead
+    ) -> Iterator[Fetched[list[Record]]]:
         # Freshchat: every page needs the filter; next links may lack it.
         request = self.new_request(None).with_params({name: start})
         # Freshchat: a list may have the number of its users in `pagination`.
         return read_whole(
-            partial(self.fetch_pages, request),
+            partial(self.fetch_pages, request, None, None, ahead),
             SeenRecords(updated_time),
             TOTAL_ROWS_PATH,
             self._is_recent,

@@ -21,7 +21,7 @@ from tap_chat.platforms.livechat import fields
 from tap_chat.platforms.livechat.base import BEGINNING, ENDED, ChatPart, LiveChatStream
 from tap_chat.platforms.livechat.pages import ChatPage, QueryCap, WindowResult, rows_by_agent
 from tap_chat.streams.probes import Probe
-from tap_chat.streams.read_plans import Fetched, ReadPlan
+from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.windows import TimeWindow, TimeWindows
 
 if TYPE_CHECKING:
@@ -231,7 +231,12 @@ class LiveChatChats(LiveChatStream):
             "A day is the smallest window; see the setting livechat.max_rows.",
         )
 
-    def _next_pages(self, window: TimeWindow, page: ChatPage) -> Iterator[Fetched[ChatPage]]:
+    def _next_pages(
+        self,
+        window: TimeWindow,
+        page: ChatPage,
+        _: RequestsAhead,
+    ) -> Iterator[Fetched[ChatPage]]:
         """Fetch the pages after the first, until one has nothing new or is refused."""
         known = page.ids
         number, last = 1, page.pages <= 1

@@ -14,6 +14,7 @@ from tap_chat.streams.paginators.pages import (
     RepeatedPageError,
 )
 from tap_chat.streams.paginators.repeats import RepeatDetector
+from tap_chat.streams.read_plans import Expected
 
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
@@ -57,6 +58,29 @@ class Paginator(ABC):
         Args:
             request: The request of the list, without pagination.
         """
+
+    def expected_requests(self, request: Request, most_ahead: int) -> list[Expected[Request]]:  # noqa: ARG002
+        """Return the next request, and those that are expected after it.
+
+        Args:
+            request: The request of the list, without pagination.
+            most_ahead: The maximum number of requests after the next one.
+
+        Returns:
+            The next request. If the list has numbered pages, those that follow if all pages are
+            full and nothing changes, up to the end of the list if that is known.
+        """
+        return [Expected(self.page_request(request))]
+
+    def accepts_ahead(self, page: Page) -> bool:  # noqa: ARG002 - nothing is requested ahead
+        """Return whether a page that was requested ahead is the one that is expected.
+
+        Otherwise the list has ended or changed: its page must be requested in its turn.
+
+        Args:
+            page: The page of the next request.
+        """
+        return False
 
     def advance(self, page: Page) -> Page:
         """Move on from a page.

@@ -61,10 +61,14 @@ class ListOrder:
             has_moved: Whether rows have moved before. Then these rows may have moved to the end,
                 and are accepted once.
         """
-        if 2 * self._rows.count_of_first_page(keys) <= len(keys):
+        if not self.are_of_first_page(keys):
             return False
         self._laps += 1 if has_moved else MAX_LAPS
         return True
+
+    def are_of_first_page(self, keys: Sequence[Key]) -> bool:
+        """Return whether most of some rows are those of the first page."""
+        return 2 * self._rows.count_of_first_page(keys) > len(keys)
 
     def count_return(self) -> None:
         """Count that the paginator goes back to look for a known row.

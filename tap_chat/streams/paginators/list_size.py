@@ -69,13 +69,19 @@ class ListSize:
             total = stated_number(body, self._total_path)
         return None if total is None else total - self._first
 
-    def is_beyond_stated_end(self, rows: int) -> bool:
+    @property
+    def is_end_declared(self) -> bool:
+        """Whether a list ends at its stated total, because the total is declared."""
+        return bool(self._total_path)
+
+    def is_beyond_stated_end(self, body: Any, rows: int) -> bool:  # noqa: ANN401
         """Return whether a total that is declared has been reached.
 
         Args:
+            body: The body that states the total.
             rows: The rows that were read.
         """
-        total = self.total if self._total_path else None
+        total = self.total_of(body) if self._total_path else None
         return total is not None and rows >= total
 
     def may_be_cut_off(self, rows: int, *offsets: int) -> bool:

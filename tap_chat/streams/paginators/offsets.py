@@ -19,6 +19,7 @@ from tap_chat.streams.paginators.base import (
 )
 from tap_chat.streams.paginators.list_order import ListOrder
 from tap_chat.streams.paginators.list_size import ListSize
+from tap_chat.streams.paginators.pace import Pace
 from tap_chat.streams.paginators.pages import (
     EMPTY_PAGE,
     Page,
@@ -27,8 +28,11 @@ from tap_chat.streams.paginators.pages import (
 )
 from tap_chat.streams.paginators.recent_rows import RecentRows
 from tap_chat.streams.paginators.request_field import RequestField
+from tap_chat.streams.read_plans import Expected
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_chat.http.request import Request
     from tap_chat.streams.paginators.pages import Key
 
@@ -105,11 +109,102 @@ class OffsetPaginator(Paginator):
         self._has_moved = False  # whether known rows may come again
         self._has_missed = False  # whether a page did not exist since the last new row
         self._ends_at = -1  # the place where nothing new was seen
+        self._has_read_ahead = False  # whether a page was requested ahead of its turn
+        self._pace = Pace()
 
     @override
     def page_request(self, request: Request) -> Request:
+        return self._request_at(request, self._offset)
+
+    def _request_at(self, request: Request, offset: int) -> Request:
         request = self._limit_field.set(request, self._limit)
-        return self._offset_field.set(request, self._first + self._offset)
+        return self._offset_field.set(request, self._first + offset)
+
+    @override
+    def expected_requests(self, request: Request, most_ahead: int) -> list[Expected[Request]]:
+        expected = [Expected(self.page_request(request), is_check=self._held is not None)]
+        may_end = self._has_missed or self._offset == self._ends_at
+        if may_end or not self._size.is_full:
+            return expected
+        if self._is_overlap:
+            rows = len(self._last) - 1
+            offsets = self._offsets_ahead(self._offset + rows, rows, most_ahead)
+            expected += [Expected(self._request_at(request, offset)) for offset in offsets]
+        elif self._is_side_by_side:
+            expected += self._side_by_side_ahead(request, most_ahead)
+        return expected
+
+    @override
+    def accepts_ahead(self, page: Page) -> bool:
+        if self._held:
+            return page.keys[-1:] == self._last[-1:]
+        is_full = len(page.keys) >= len(self._last)
+        rows = page.after(1) if self._is_overlap else page
+        is_next = page.keys[:1] == self._last[-1:] if self._is_overlap else is_full
+        is_accepted = (
+            (self._is_overlap or self._is_side_by_side)
+            and is_next
+            and bool(rows.keys)
+            and not self._order.are_of_first_page(rows.keys)
+            and ((self._is_overlap and not self._has_moved) or self._rows.are_new(rows.keys))
+            and not self._may_end(page)
+        )
+        self._has_read_ahead = self._has_read_ahead or is_accepted
+        if not is_accepted:
+            self._pace.surprise()
+        return is_accepted
+
+    def _may_end(self, page: Page) -> bool:
+        """Return whether the list may end with a page."""
+        try:
+            says_end = says_more(page.body, self._has_more_path) is False
+        except PaginationError:
+            return True
+        return says_end or self._is_at_end(page, self._offset + len(page.keys))
+
+    def _offsets_ahead(self, offset: int, rows: int, most: int) -> Iterator[int]:
+        """Yield the offsets of the pages that are expected from an offset on.
+
+        Args:
+            offset: The offset of the first one.
+            rows: The new rows of each.
+            most: The maximum number of pages.
+        """
+        total = self._size.total
+        end = total if total is not None and total > self._next else None
+        for page in range(self._pace.most(most, is_end_stated=end is not None)):
+            start = offset + page * rows
+            # Where a stated end ends the list, the last page is requested after all others.
+            reach = start + rows if self._size.is_end_declared else start + 1
+            is_last = self._maximum is not None and self._first + start + rows >= self._maximum
+            if is_last or (end is not None and reach >= end):
+                return
+            yield start
+
+    def _side_by_side_ahead(self, request: Request, most: int) -> Iterator[Expected[Request]]:
+        """Yield the requests after the next one: for each page, it and then a check."""
+        is_check = self._held is not None
+        rows = len(self._last)
+        if not is_check:
+            yield Expected(self._request_at(request, self._next - rows), is_check=True)
+        held = len(self._held.keys) if self._held else rows
+        if held < rows:
+            return
+        for offset in self._offsets_ahead(self._next + held, rows, most // 2):
+            yield Expected(self._request_at(request, offset))
+            yield Expected(self._request_at(request, offset - rows), is_check=True)
+
+    @property
+    def _is_overlap(self) -> bool:
+        """Whether the next page begins with the last row of the one before, as others did."""
+        is_next = self._offset == self._next - 1 and not self._back and not self._held
+        return is_next and self._overlaps is True
+
+    @property
+    def _is_side_by_side(self) -> bool:
+        """Whether the next request is for rows after the known ones, or a check of those."""
+        is_next = self._offset == self._next or self._held is not None
+        return is_next and self._overlaps is False and self._offset_counts and not self._back
 
     @property
     @override
@@ -136,9 +231,13 @@ class OffsetPaginator(Paginator):
         """Return whether no end is stated."""
         if says_more(page.body, self._has_more_path) is False:
             return False
-        if self._maximum is not None and self._first + self._next >= self._maximum:
-            return False
-        return not self._size.is_beyond_stated_end(self._next)
+        return not self._is_at_end(page, self._next)
+
+    def _is_at_end(self, page: Page, place: int) -> bool:
+        """Return whether a list ends at a place, as the settings or a page state."""
+        if self._maximum is not None and self._first + place >= self._maximum:
+            return True
+        return self._size.is_beyond_stated_end(page.body, place)
 
     @override
     def miss(self, predicate: str) -> Page:
@@ -203,7 +302,8 @@ class OffsetPaginator(Paginator):
             if is_anew and self._is_read(new):
                 self.finished = True
                 return new
-        if page.records or len(self._last) == self._limit:
+        is_full = len(self._last) == self._limit or (self._has_read_ahead and self._size.is_full)
+        if page.records or is_full:
             self._held = page
             self._offset, self.missing = self._next - len(self._last), frozenset()
             return EMPTY_PAGE
@@ -264,6 +364,9 @@ class OffsetPaginator(Paginator):
             return self._end(new)
         if self._offset == 0:
             self._rows.begin(page.keys)
+        # Apart from the overlap, the page should be full of new rows.
+        is_full = len(page.keys) >= len(self._last)
+        self._pace.note(is_expected=is_full and len(new.keys) >= len(page.keys) - 1)
         self._size.take(page, is_later=bool(new.keys) and self._next > 0)
         self._last = page.keys
         self._next = self._offset + len(page.keys)

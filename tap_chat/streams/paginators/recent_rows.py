@@ -60,6 +60,10 @@ class RecentRows:
         known, first = self._known_keys(), self._first_page
         return page.only([key not in known and key not in first for key in page.keys])
 
+    def are_new(self, keys: Sequence[Key]) -> bool:
+        """Return whether none of some rows is known."""
+        return self._known_keys().isdisjoint(keys) and self._first_page.isdisjoint(keys)
+
     def count_of_first_page(self, keys: Sequence[Key]) -> int:
         """Return how many of some rows are of the first page."""
         return sum(key in self._first_page for key in keys)

@@ -1,0 +1,167 @@
+"""Reads the pages of one list, with requests ahead of its reader where the next ones are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_chat.http import responses
+from tap_chat.http.errors import MissingError, RequestError
+from tap_chat.streams.paginators import Page, PaginationError
+from tap_chat.streams.read_plans import Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_chat.http.request import Request
+    from tap_chat.http.responses import Response
+    from tap_chat.streams.paginators import Paginator
+    from tap_chat.streams.paginators.pages import Headers
+    from tap_chat.streams.raw_records import RawRecordReader
+    from tap_chat.streams.read_plans import RequestsAhead
+    from tap_chat.streams.record_stream import RecordStream
+
+
+class Received(NamedTuple):
+    """What was received for a request.
+
+    Attributes:
+        size: The bytes of the body.
+        body: A page, or the decoded body.
+        headers: The headers, if the paginator reads them.
+    """
+
+    size: int
+    body: Any
+    headers: Headers
+
+
+@dataclass
+class ListReader:
+    """Reads the pages of one list.
+
+    Attributes:
+        stream: The stream.
+        list_request: The request of the list, without pagination.
+        paginator: A new paginator.
+        context: The parent's keys, or None.
+        raw_reader: Reads pages without decoding their records; None to decode them.
+    """
+
+    stream: RecordStream
+    list_request: Request
+    paginator: Paginator
+    context: Context | None
+    raw_reader: RawRecordReader | None
+
+    def pages(self, ahead: RequestsAhead) -> Iterator[Fetched[Page]]:
+        """Read the pages of the list.
+
+        Args:
+            ahead: Sends requests ahead.
+
+        Yields:
+            Each page.
+
+        Raises:
+            MissingError: The parent no longer exists.
+            RequestError: A page can't be read, or is repeated.
+        """
+        paginator = self.paginator
+        has_ended = False
+        while not has_ended:
+            expected = paginator.expected_requests(self.list_request, ahead.most)
+            request = expected[0].request
+            fetched = ahead.take(expected, self._send_ahead)
+            try:
+                page = self._checked_ahead(request, fetched.value) if fetched else None
+                if fetched and page:
+                    size, page = fetched.size, paginator.advance(page)
+                else:
+                    size, page = self._fetch(request)
+            except PaginationError as error:
+                remedy = error.remedy or self.stream.paging_remedy
+                raise self.stream.client.request_error(request, error.predicate, remedy) from None
+            has_ended = paginator.finished
+            if has_ended:
+                self._warn_of_shortfall()
+            yield Fetched(page, size, has_ended)
+
+    def _fetch(self, request: Request) -> tuple[int, Page]:
+        """Fetch a page, and let the paginator advance; return its size and its new part."""
+        paginator = self.paginator
+        # A 404 says that the parent no longer exists.
+        missing_parent = {HTTPStatus.NOT_FOUND} if self.context is not None else set()
+        try:
+            received = self.stream.client.send(
+                request, self._read, missing=paginator.missing | missing_parent
+            )
+        except MissingError as error:
+            if error.status not in paginator.missing:
+                raise
+            return 0, paginator.miss(error.predicate)
+        if absence := self._absence(received.body):
+            return received.size, paginator.miss(absence)
+        return received.size, paginator.advance(self._checked(request, received))
+
+    def _send_ahead(self, request: Request, is_wanted: Callable[[], bool]) -> Fetched[Received]:
+        """Send a request ahead. An empty body is an error, and every status but 200."""
+        received = self.stream.client.send_once(request, self._received, is_wanted=is_wanted)
+        return Fetched(received, received.size)
+
+    def _read(self, response: Response) -> Received:
+        """Read a response. If the page may be past the end, its body may be empty."""
+        if not response.body and self.paginator.may_be_past_end:
+            return Received(0, None, self._headers(response))
+        return self._received(response)
+
+    def _received(self, response: Response) -> Received:
+        body = response.body
+        page = self.raw_reader.read(body, self.context) if self.raw_reader else None
+        return Received(len(body), page or responses.decode(body), self._headers(response))
+
+    def _headers(self, response: Response) -> Headers:
+        # Keep headers only if needed: they take more memory than a small page.
+        return response.headers if self.paginator.reads_headers else {}
+
+    def _checked_ahead(self, request: Request, received: Received) -> Page | None:
+        """Return a page that was requested ahead; None if it must be requested in its turn."""
+        if self._absence(received.body):
+            return None
+        try:
+            page = self._checked(request, received)
+        except RequestError:  # raised by the response to the request in its turn
+            return None
+        return page if self.paginator.accepts_ahead(page) else None
+
+    def _checked(self, request: Request, received: Received) -> Page:
+        page = self.stream.check_received(request, received.body, self.context)
+        return replace(page, headers=received.headers) if received.headers else page
+
+    def _absence(self, body: Any) -> str | None:  # noqa: ANN401
+        """Return how a body says that its page does not exist, as a predicate, or None."""
+        paginator, path = self.paginator, self.stream.records_path
+        if isinstance(body, Page):
+            return None
+        if body is None and paginator.may_be_past_end:
+            return "returned nothing"
+        if not paginator.missing or not responses.is_null(body, path):
+            return None
+        # On a first page, a null alone does not mean an empty list: errors have it, too.
+        if paginator.may_be_past_end or responses.counts_none(body, path):
+            return "returned null instead of the list"
+        return None
+
+    def _warn_of_shortfall(self) -> None:
+        """Log a warning if the list has ended before the stated number of rows."""
+        if self.paginator.shortfall:
+            self.stream.logger.warning(
+                "The list of %s states that it has %d rows, and ended after %d. Some may be"
+                " hidden, or out of reach. %s",
+                self.stream.name,
+                *self.paginator.shortfall,
+                self.stream.paging_remedy,
+            )

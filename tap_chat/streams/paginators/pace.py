@@ -1,0 +1,45 @@
+"""How many pages of a list are requested ahead of its reader."""
+
+from __future__ import annotations
+
+# Of this many pages in a row that came as expected, one more may be requested ahead. So at most a
+# third of the pages are requested beyond the end of a list.
+PAGES_FOR_ONE_AHEAD = 3
+
+
+class Pace:
+    """Counts the pages that came as expected: full, and with the rows that follow.
+
+    The more of them, the more pages are requested ahead; at a surprise, the count begins again.
+    """
+
+    def __init__(self) -> None:
+        self._pages = 0
+        self._was_surprised = False
+
+    def note(self, *, is_expected: bool) -> None:
+        """Take note of a page.
+
+        Args:
+            is_expected: Whether it came as expected.
+        """
+        if is_expected:
+            self._pages += 1
+        else:
+            self.surprise()
+
+    def surprise(self) -> None:
+        """Take note that something came unexpectedly."""
+        self._pages = 0
+        self._was_surprised = True
+
+    def most(self, limit: int, *, is_end_stated: bool) -> int:
+        """Return the number of pages that may be requested ahead.
+
+        Args:
+            limit: The maximum.
+            is_end_stated: Whether the server states where the list ends.
+        """
+        if is_end_stated and not self._was_surprised:
+            return limit
+        return min(limit, self._pages // PAGES_FOR_ONE_AHEAD)
