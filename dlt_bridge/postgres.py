@@ -1,73 +1,108 @@
-"""dlt's destination `postgres`, with CSV files whose values are loaded exactly.
+"""dlt's destination `postgres`, which copies Parquet and CSV files exactly and without a driver.
 
-dlt 1.31 copies CSV files with FORCE_NULL for every nullable column. Then an empty text becomes
-NULL, although texts are quoted in the files and nulls are not. INSERT statements are exact, but
-several times slower. So this destination copies the files itself. Everything else is dlt's.
+dlt 1.31 needs a driver of ADBC for Parquet files. Without it, dlt writes them again as compressed
+CSV files, which takes longer than anything else. It copies CSV files with FORCE_NULL for every
+nullable column: then an empty text becomes NULL, although texts are quoted in the files and nulls
+are not. INSERT statements are exact, but many times slower. So this destination copies the files
+itself. Everything else is dlt's.
 """
 
 from __future__ import annotations
 
 import csv
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.destination.configuration import CsvFormatConfiguration
 from dlt.common.storages.file_storage import FileStorage
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres as dlt_postgres
-from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+from dlt.destinations.impl.postgres.postgres import (
+    PostgresClient,
+    PostgresCsvCopyJob,
+    PostgresParquetCopyJob,
+)
 from typing_extensions import override
 
-from dlt_bridge.destinations.file_formats import CSV
+from dlt_bridge.destinations.csv_copy import CsvCopy
+from dlt_bridge.destinations.file_formats import CSV, PARQUET
 
 if TYPE_CHECKING:
-    from dlt.common.destination import Destination
+    from collections.abc import Iterable
+
+    from dlt.common.destination import Destination, DestinationCapabilitiesContext
     from dlt.common.destination.client import LoadJob
     from dlt.common.destination.typing import PreparedTableSchema
+    from dlt.common.schema.typing import TColumnSchema
 
 #: Bytes to read from a file at a time.
 READ_BYTES = 1024 * 1024
 
 
-class CopyJob(PostgresCsvCopyJob):
+class CsvJob(PostgresCsvCopyJob):
     """Copies a CSV file in which texts are quoted, and an empty value without quotes is null."""
 
     @override
     def run(self) -> None:
-        sql = self._job_client.sql_client
         form = self._job_client.config.csv_format or CsvFormatConfiguration()
         with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file:
             names = list(self._job_client.schema.get_table_columns(self.load_table_name))
             if form.include_header:
                 header = file.readline().decode(form.encoding)
                 [names] = csv.reader([header], delimiter=form.delimiter)
-            columns = ", ".join(sql.escape_column_name(name) for name in names)
-            table = sql.make_qualified_table_name(self.load_table_name)
-            with sql.begin_transaction(), sql.native_connection.cursor() as cursor:
-                cursor.copy_expert(
-                    f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV, NULL '',"
-                    f" DELIMITER '{form.delimiter}', ENCODING '{form.encoding}')",
-                    file,
-                    size=READ_BYTES,
-                )
+            _copy(self, names, file, f"DELIMITER '{form.delimiter}', ENCODING '{form.encoding}'")
+
+
+class ParquetJob(PostgresParquetCopyJob):
+    """Copies a Parquet file as CSV, without a file between."""
+
+    @override
+    def run(self) -> None:
+        with closing(CsvCopy(self._file_path)) as file:
+            _copy(self, file.columns, file, "ENCODING 'utf-8'")
+
+
+def _copy(job: CsvJob | ParquetJob, names: Iterable[str], file: Any, options: str) -> None:  # noqa: ANN401
+    client: Any = job._job_client  # noqa: SLF001
+    sql = client.sql_client
+    columns = ", ".join(sql.escape_column_name(name) for name in names)
+    table = sql.make_qualified_table_name(job.load_table_name)
+    with sql.begin_transaction(), sql.native_connection.cursor() as cursor:
+        cursor.copy_expert(
+            f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV, NULL '', {options})",
+            file,
+            size=READ_BYTES,
+        )
+
+
+class TypeMapper(PostgresTypeMapper):
+    """Stores JSON as `jsonb`, from files of any format."""
+
+    @override
+    def to_destination_type(self, column: TColumnSchema, table: PreparedTableSchema) -> str:
+        # dlt's own copy of Parquet files can't write it.
+        return super().to_destination_type(column, {**table, "file_format": "csv"})
 
 
 class Client(PostgresClient):
-    """A client that copies CSV files exactly."""
+    """A client that copies Parquet and CSV files exactly."""
 
     @override
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
-        if ParsedLoadJobFileName.parse(file_path).file_format == CSV:
-            return CopyJob(file_path)
+        jobs = {CSV: CsvJob, PARQUET: ParquetJob}
+        if job := jobs.get(ParsedLoadJobFileName.parse(file_path).file_format):
+            return job(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
 
 class postgres(dlt_postgres):  # noqa: N801 - the name of the destination
     """dlt's destination `postgres`, which takes the same arguments."""
 
-    #: Whether CSV files tell empty texts from nulls.
-    exact_csv = True
+    #: Whether it copies Parquet files exactly.
+    copies_parquet = True
 
     @property
     @override
@@ -75,14 +110,23 @@ class postgres(dlt_postgres):  # noqa: N801 - the name of the destination
         # The type is in the state of pipelines, where it must be that of dlt's destination.
         return "dlt.destinations.postgres"
 
+    @override
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities = super()._raw_capabilities()
+        # It allows Parquet files only with a driver of ADBC.
+        no_selector: Any = None
+        capabilities.loader_file_format_selector = no_selector
+        capabilities.type_mapper = TypeMapper
+        return capabilities
+
     @property
     @override
     def client_class(self) -> type[Client]:
         return Client
 
 
-def with_exact_csv(destination: Destination[Any, Any]) -> Destination[Any, Any]:
-    """Return a destination with exact CSV files for dlt's `postgres`; others as they are."""
+def with_exact_copy(destination: Destination[Any, Any]) -> Destination[Any, Any]:
+    """Return a destination that copies files exactly for dlt's `postgres`; others as they are."""
     if type(destination) is dlt_postgres:
         return postgres(**destination.config_params)
     return destination

@@ -72,12 +72,10 @@ def file_format(*, objects: bool) -> str | None:
     """
     if objects and PARQUET in (capabilities().supported_loader_file_formats or ()):
         return PARQUET
-    return CSV if destination_type() == "postgres" and not objects else None
-
-
-def has_exact_csv() -> bool:
-    """Return whether the destination tells empty texts from nulls in CSV files."""
-    return getattr(running_pipeline().destination, "exact_csv", False)
+    if objects or destination_type() != "postgres":
+        return None
+    # dlt's own destination copies Parquet files only with a driver, and not into `jsonb`.
+    return PARQUET if getattr(running_pipeline().destination, "copies_parquet", False) else CSV
 
 
 def limits(*, objects: bool) -> Limits:

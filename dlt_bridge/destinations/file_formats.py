@@ -1,7 +1,7 @@
 """Which values need INSERT statements, because dlt's CSV files for PostgreSQL change them.
 
 With dlt 1.31, an empty text becomes NULL there, and bytes are read as text. INSERT statements are
-exact, and several times slower.
+exact, and several times slower. `dlt_bridge.postgres` needs neither.
 """
 
 from __future__ import annotations
@@ -14,19 +14,12 @@ VALUES = "insert_values"
 PARQUET = "parquet"
 
 
-def needs_insert_values(table: pa.Table, *, empty_texts: bool) -> bool:
-    """Return whether rows have a value that a CSV file would change.
-
-    Args:
-        table: The rows.
-        empty_texts: Whether the destination tells empty texts from nulls in CSV files.
-    """
+def needs_insert_values(table: pa.Table) -> bool:
+    """Return whether rows have a value that a CSV file would change."""
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_binary(field.type) and column.null_count < len(column):
             return True
-        if empty_texts or not pa.types.is_string(field.type):
-            continue
-        if pc.any(pc.equal(column, "")).as_py():
+        if pa.types.is_string(field.type) and pc.any(pc.equal(column, "")).as_py():
             return True
     return False
 

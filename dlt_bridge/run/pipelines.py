@@ -142,9 +142,9 @@ def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
         ) from None
     if destination.destination_type == "dlt.destinations.postgres":
         # Here, because it imports the packages of PostgreSQL.
-        from dlt_bridge.postgres import with_exact_csv  # noqa: PLC0415
+        from dlt_bridge.postgres import with_exact_copy  # noqa: PLC0415
 
-        return with_exact_csv(destination)
+        return with_exact_copy(destination)
     return destination
 
 

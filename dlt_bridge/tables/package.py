@@ -152,8 +152,7 @@ class Package:
 
     def choose_format(self, table: pa.Table) -> None:
         """Choose INSERT statements if CSV files would change a value of these rows."""
-        empty_texts = destination.has_exact_csv()
-        if self._file_format == CSV and needs_insert_values(table, empty_texts=empty_texts):
+        if self._file_format == CSV and needs_insert_values(table):
             self._file_format = VALUES
             self._has_hints = False
 

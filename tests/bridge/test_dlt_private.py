@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pytest
 from dlt.common.runtime.collector_base import Collector
-from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+from dlt.destinations.impl.postgres.postgres import (
+    PostgresClient,
+    PostgresCsvCopyJob,
+    PostgresParquetCopyJob,
+)
 from dlt.destinations.impl.sqlalchemy.dialect import DialectCapabilities
 from dlt.extract.items_transform import LimitItem
 from dlt.extract.pipe import ForkPipe
@@ -177,7 +182,9 @@ def test_last_step_runs_after_those_of_the_user() -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "name"),
     [
-        (postgres.CopyJob, PostgresCsvCopyJob, "run"),
+        (postgres.CsvJob, PostgresCsvCopyJob, "run"),
+        (postgres.ParquetJob, PostgresParquetCopyJob, "run"),
+        (postgres.TypeMapper, PostgresTypeMapper, "to_destination_type"),
         (postgres.Client, PostgresClient, "create_load_job"),
         (sqlalchemy_types.ExactCapabilities, DialectCapabilities, "adapt_table"),
         (Bars, Collector, "_start"),
@@ -189,10 +196,18 @@ def test_methods_of_dlt_are_as_they_are_overridden(ours: type, theirs: type, nam
     assert parameters(getattr(ours, name)) == parameters(getattr(theirs, name))
 
 
-def test_job_of_postgres_has_what_its_copy_reads() -> None:
-    job = postgres.CopyJob("/jobs/a.1234.0.csv")
-    assert job._file_path == "/jobs/a.1234.0.csv"
+def test_jobs_of_postgres_have_what_their_copy_reads() -> None:
+    for kind in (postgres.CsvJob, postgres.ParquetJob):
+        job = kind("/jobs/a.1234.0.csv")
+        assert job._file_path == "/jobs/a.1234.0.csv"
     assert "self._job_client" in inspect.getsource(PostgresCsvCopyJob.run)
+
+
+def test_postgres_takes_parquet_without_a_driver() -> None:
+    capabilities = postgres.postgres("postgresql://a:b@c/d").capabilities()
+    selector: object = capabilities.loader_file_format_selector
+    assert selector is None
+    assert "parquet" in (capabilities.supported_loader_file_formats or ())
 
 
 def test_warnings_that_are_hidden_are_warnings_of_dlt() -> None:
