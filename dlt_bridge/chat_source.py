@@ -101,7 +101,7 @@ def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[st
         if name in platforms or name not in platform_names
     }
     try:
-        config = _configured(schema, SECTION)
+        config = {name: {} for name in platforms} | _configured(schema, SECTION)
         for name, value in _by_section(arguments, platforms, schema).items():
             config[name] = config[name] | value if name in platforms else value
         parse(config, Config)
@@ -145,7 +145,8 @@ def _configured(schema: Mapping[str, Any], section: str) -> dict[str, Any]:
         if "properties" in setting:
             # Only files can be listed: their misspelled settings are passed on, so that tap-chat
             # refuses them.
-            config[name] = _in_files(key) | _configured(setting["properties"], key)
+            if inner := _in_files(key) | _configured(setting["properties"], key):
+                config[name] = inner
         elif (value := _value(key, setting)) is not None:
             config[name] = value
     return config

@@ -127,12 +127,17 @@ def with_defaults(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def groups(schema: Mapping[str, Any]) -> list[list[str]]:
-    """Return the required settings of each section; one of these sets must be complete."""
+    """Return the required settings of each platform; one of these sets must be complete.
+
+    A section that requires sections is not that of a platform.
+    """
     always = schema.get("required", [])
     sections = [
         [f"{name}.{inner}" for inner in section["required"]]
         for name, section in schema["properties"].items()
-        if is_section(section) and section.get("required")
+        if is_section(section)
+        and section.get("required")
+        and not any(is_section(section["properties"][inner]) for inner in section["required"])
     ]
     return [sorted([*always, *section]) for section in sections or [[]]]
 

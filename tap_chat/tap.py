@@ -19,6 +19,7 @@ from tap_chat.config.errors import config_error, schema_errors
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.registry import PLATFORMS, Config, sections_of
+from tap_chat.singer.batches import BatchWriter
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
 from tap_chat.singer.progress import Progress, is_watched
@@ -53,6 +54,7 @@ class TapChat(HookedTap):
         TapCapabilities.DISCOVER,
         TapCapabilities.STATE,
         PluginCapabilities.ABOUT,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
@@ -99,6 +101,8 @@ class TapChat(HookedTap):
         self.transport = Transport(self.settings.max_workers)
         if catalog is not None:
             check_catalog(catalog)
+        if self.settings.batch_config is not UNSET:
+            tap["message_writer"] = BatchWriter(self.settings.batch_config, self.name)
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
         level = self.settings.metrics_log_level
         if level is UNSET and is_watched() and "SINGER_SDK_LOG_CONFIG" not in os.environ:
@@ -126,6 +130,7 @@ class TapChat(HookedTap):
         """
         builtin: dict[str, Any] = {"properties": {}}
         self.append_builtin_config(builtin)
+        del builtin["properties"]["batch_config"]  # the tap's own declaration knows Arrow
         if parse_env_config:
             environ = environment()
             for schema in (self.config_jsonschema, builtin):

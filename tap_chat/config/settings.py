@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -60,6 +61,58 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         yield from ()
 
 
+class BatchEncoding(Settings, frozen=True, kw_only=True):
+    """The files of BATCH messages."""
+
+    format: Annotated[
+        Literal["jsonl", "arrow"],
+        about(
+            "Format of batches",
+            "The format of the files: `jsonl` (JSON lines), or `arrow` (IPC files; SDK 0.55 and"
+            " newer). `arrow` needs the extra `tap-chat[arrow]`.",
+        ),
+    ]
+    compression: Annotated[
+        Literal["none", "gzip"],
+        about("Compression of batches", "`gzip`, for JSON lines, or `none`."),
+    ] = "none"
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        if self.format == "arrow":
+            if find_spec("pyarrow") is None:
+                yield "format", "needs a package that is missing: pip install 'tap-chat[arrow]'"
+            if self.compression == "gzip":
+                yield "compression", "must be `none`: Arrow files have no gzip"
+
+
+class BatchStorage(Settings, frozen=True, kw_only=True):
+    """Where the files of BATCH messages are written."""
+
+    root: Annotated[
+        str,
+        about(
+            "Folder of batches",
+            "The folder or URL of the files, which the loader must be able to read.",
+            examples=["file:///data/batches"],
+            min_length=1,
+        ),
+    ]
+    prefix: Annotated[
+        str, about("Prefix of batches", "The beginning of the name of each file.")
+    ] = ""
+
+
+class BatchSettings(Settings, frozen=True, kw_only=True):
+    """Records in files."""
+
+    encoding: Annotated[BatchEncoding, about("Encoding of batches", "The format of the files.")]
+    storage: Annotated[BatchStorage, about("Storage of batches", "Where the files are written.")]
+    batch_size: Annotated[
+        int, about("Size of batches", "The most records in a file.", ge=1, le=MOST_ON_A_PAGE)
+    ] = 10_000
+
+
 class TapSettings(Settings, frozen=True, kw_only=True):
     """The settings of the whole tap, next to the sections of the platforms."""
 
@@ -106,6 +159,14 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             le=1024,
         ),
     ] = 16
+    batch_config: Annotated[
+        BatchSettings | UnsetType,
+        about(
+            "Batches",
+            "Records are written to files, and BATCH messages name them, instead of RECORD"
+            " messages.",
+        ),
+    ] = UNSET
 
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.helpers._state import PROGRESS_MARKERS, write_starting_replication_value
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
@@ -21,7 +22,7 @@ from typing_extensions import override
 from tap_chat.singer.writer import MessageWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from click import Command, Option
     from click import Context as ClickContext
@@ -33,6 +34,7 @@ __all__ = [
     "PROGRESS_MARKERS",
     "ChunkedStream",
     "HookedTap",
+    "StorageTarget",
     "StreamStateManager",
     "write_starting_replication_value",
 ]
@@ -74,6 +76,11 @@ class ChunkedStream(RESTStream[Any]):
             chunk: The chunk.
         """
         raise NotImplementedError
+
+    @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        # The writer collects records in files, those of all contexts together.
+        return None
 
     @cached_property
     def _is_unchanged(self) -> bool:
@@ -181,6 +188,15 @@ class HookedTap(Tap):
             signum: The number of the signal.
         """
         raise NotImplementedError
+
+    @override  # type: ignore[misc]  # the SDK has no hook at the end of a run
+    def sync_all(self) -> None:
+        try:
+            super().sync_all()
+        finally:
+            # An error or a signal ends the run, but what was read before it is written.
+            if isinstance(self.message_writer, MessageWriter):
+                self.message_writer.finish()
 
     @classmethod
     @override

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from typing_extensions import override
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_chat.singer.records import Record
 
@@ -57,7 +58,7 @@ class MessageWriter(MsgSpecWriter):
             if self._schemas.get(message.stream) == schema:
                 return
             self._schemas[message.stream] = schema
-        self._write(line, then_flush=isinstance(message, StateMessage))
+        self.write_lines(line, then_flush=isinstance(message, StateMessage))
 
     def write_records(
         self, stream: str, records: Iterable[Record | Raw], version: int | None = None
@@ -75,17 +76,35 @@ class MessageWriter(MsgSpecWriter):
         tail = b'%b,"time_extracted":%b}\n' % (version_entry, extracted)
         texts = [record if isinstance(record, Raw) else encode_record(record) for record in records]
         if texts:
-            self._write(b"".join((head, (tail + head).join(texts), tail)))
+            self.write_lines(b"".join((head, (tail + head).join(texts), tail)))
 
-    def _write(self, lines: bytes | bytearray, *, then_flush: bool = False) -> None:
+    def finish(self) -> None:
+        """Write what was held back until now. A run ends with it."""
+
+    def write_lines(self, lines: bytes | bytearray, *, then_flush: bool = False) -> None:
+        """Write whole lines.
+
+        Args:
+            lines: The lines.
+            then_flush: Whether to send all output to the loader at once.
+        """
+        with self.uninterrupted():
+            try:
+                # Test runners replace sys.stdout.
+                sys.stdout.buffer.write(lines)
+            except OSError as error:
+                raise output_error(error) from None
+            if then_flush:
+                flush()
+
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Let a signal end the run only after this block, and after those around it."""
+        if self.is_writing:
+            yield
+            return
         self.is_writing = True
-        try:
-            # Test runners replace sys.stdout.
-            sys.stdout.buffer.write(lines)
-        except OSError as error:
-            raise output_error(error) from None
-        if then_flush:
-            flush()
+        yield
         self.is_writing = False
         if when_written := self.when_written:
             self.when_written = None
