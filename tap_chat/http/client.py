@@ -195,7 +195,7 @@ class Client:
                 request, response, self.throttle.responded(permit, response), missing
             )
             self.clock.see(response.headers.get("Date", ""))
-            return self._read(request, response, read)
+            return self.read(request, response, read)
         except TransientError as error:
             error.seconds = time.monotonic() - started
             raise
@@ -266,7 +266,8 @@ class Client:
         )
         raise reason.to_error(self.sentence(request, reason.predicate))
 
-    def _read(self, request: Request, response: Response, read: Callable[[Response], T]) -> T:
+    def read(self, request: Request, response: Response, read: Callable[[Response], T]) -> T:
+        """Read a response of status 200; errors become sentences."""
         if responses.is_html(response.body):
             raise self.request_error(
                 request,

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tap_chat.http import responses
+
+if TYPE_CHECKING:
+    from tap_chat.http.responses import Response
 
 #: How far behind a known time a correct `Date` may be: hosts differ, and caches keep responses.
 SLACK = timedelta(days=1)
@@ -23,17 +27,13 @@ class ServerClock:
     """Reads a server's clock from its responses; safe to use from several threads.
 
     Attributes:
-        earliest: The time of the earliest response since `begin`; `FAR` if none has a time.
+        earliest: The time of the earliest response; `FAR` if none has a time.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._read = ""
         self._last = self.earliest = FAR
-
-    def begin(self) -> None:
-        """Forget the responses so far."""
-        self.earliest = FAR
 
     def see(self, date: str) -> None:
         """Take note of a response.
@@ -47,6 +47,11 @@ class ServerClock:
                 self._read = date
                 self._last = responses.http_date(date) or FAR
             self.earliest = min(self.earliest, self._last)
+
+
+def time_of(response: Response) -> datetime:
+    """Return when a server sent a response, by its own clock; `FAR` if it does not say so."""
+    return responses.http_date(response.headers.get("Date", "")) or FAR
 
 
 def is_behind(stated: datetime, known: datetime) -> bool:

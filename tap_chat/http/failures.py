@@ -191,6 +191,14 @@ def of_status(
     return Failure(RequestError, predicate, remedy)
 
 
+TOO_LARGE = Failure(
+    RequestError,
+    f"returned more than {LARGEST_BODY >> 20} MiB, or with values that take more"
+    f" than {LARGEST_DECODED >> 20} MiB",
+    "That is more than the tap holds in memory. Request less at once, or ask the API's vendor.",
+)
+
+
 def of_exception(
     error: Exception, timeouts: Timeouts, remedies: Remedies, *, began: bool
 ) -> Failure:
@@ -203,13 +211,7 @@ def of_exception(
         began: Whether a response began.
     """
     if isinstance(error, TooLargeError):
-        return Failure(
-            RequestError,
-            f"returned more than {LARGEST_BODY >> 20} MiB, or with values that take more"
-            f" than {LARGEST_DECODED >> 20} MiB",
-            "That is more than the tap holds in memory. Request less at once, or ask the API's"
-            " vendor.",
-        )
+        return TOO_LARGE
     if not isinstance(error, HTTPError) or isinstance(error, ValueError):
         return Failure(
             RequestError,

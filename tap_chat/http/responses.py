@@ -79,11 +79,6 @@ def decode(body: Body) -> Any:  # noqa: ANN401
         raise UnreadableError from None
 
 
-def decode_sized(response: Response) -> tuple[int, Any]:
-    """Decode the body of a response as `decode` does; return its size in bytes, too."""
-    return len(response.body), decode(response.body)
-
-
 def decoded_size(body: Body) -> int:
     """Estimate from above how many bytes of memory the values of a JSON body take."""
     sizes = ((b"{", 64), (b"[", 56), (b",", 40))

@@ -100,9 +100,7 @@ class Transport(HTTPAdapter):
         route = self._routes.get(origin) or self._find_route(origin)
         target = f"{route.prefix}{parts.path or '/'}?{parts.query}".removesuffix("?")
         response = self._send(route, target, request, timeouts, largest)
-        is_large = response.rest is None and len(response.body) > LIGHT
-        if is_large and decoded_size(response.body) > LARGEST_DECODED:
-            raise TooLargeError
+        check_memory(response)
         return response
 
     def _send(
@@ -180,6 +178,13 @@ class Transport(HTTPAdapter):
             direct = None if proxied else Connections(host_pool)
             route = self._routes[origin] = Route(host_pool, prefix, direct)
             return route
+
+
+def check_memory(response: Response) -> None:
+    """Raise a `TooLargeError` if the decoded values of a body would take too much memory."""
+    is_large = response.rest is None and len(response.body) > LIGHT
+    if is_large and decoded_size(response.body) > LARGEST_DECODED:
+        raise TooLargeError
 
 
 def read(

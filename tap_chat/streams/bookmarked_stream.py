@@ -118,7 +118,7 @@ class BookmarkedStream(APIStream):
             self.state_manager.advance_to(self.replication_key, bookmark)
             self._session.write_state(self.tap_state)
 
-    def safe_time(self, known: datetime) -> datetime:
+    def safe_time(self, known: datetime, server_time: datetime) -> datetime:
         """Return a time that has passed at the server, up to which a bookmark may move.
 
         It is the time of the server's clock, or the known time if the clock is unknown or far
@@ -126,8 +126,9 @@ class BookmarkedStream(APIStream):
 
         Args:
             known: A time that has passed at the server, such as that of a record.
+            server_time: The time of the earliest of the responses that the bookmark stands for, by
+                the server's clock; `FAR` if it is unknown.
         """
-        server_time = self.clock.earliest
         if server_time is not FAR and not is_behind(server_time, known):
             return server_time
         if not self._has_warned_of_clock:

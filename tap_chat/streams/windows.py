@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tap_chat.streams.read_plans import Fetched, ReadPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,41 +25,61 @@ class TimeWindow:
     end: int
 
     @property
+    def size(self) -> int:
+        """The time from the start to the end."""
+        return self.end - self.start
+
+    @property
     def halves(self) -> tuple[TimeWindow, TimeWindow]:
         """The earlier and the later half."""
         middle = (self.start + self.end) // 2
         return TimeWindow(self.start, middle), TimeWindow(middle, self.end)
 
 
-class TimeWindows:
-    """The windows from a start to an end, in the unit of the stream.
+def windows_plan(
+    key: Hashable,
+    windows: Iterable[TimeWindow],
+    plan_of: Callable[[TimeWindow], ReadPlan[Any]],
+) -> ReadPlan[TimeWindow]:
+    """Return the plan of windows, whose responses are fetched ahead: the oldest first.
 
     Args:
-        start: The start of the first window.
+        key: The key of the plan.
+        windows: The windows, oldest first.
+        plan_of: Returns the plan of a window's first request.
+    """
+    return ReadPlan(key, lambda _: map(Fetched, windows), lambda window: [plan_of(window)])
+
+
+def consecutive_windows(start: int, end: int, size: int) -> Iterator[TimeWindow]:
+    """Yield the windows from a start to an end, oldest first.
+
+    Args:
+        start: The start of the first window, in the unit of the stream.
         end: The end of the last window.
         size: The size of a window; the last may be smaller.
-        smallest: A window of at most this size is not halved.
+    """
+    for window_start in range(start, end, size):
+        yield TimeWindow(window_start, min(window_start + size, end))
+
+
+class TimeWindows:
+    """Windows that can be halved while they are read.
+
+    Args:
+        windows: The windows, oldest first.
     """
 
-    def __init__(self, start: int, end: int, size: int, *, smallest: int = 1) -> None:
-        self._start = start
-        self._end = end
-        self._size = size
-        self._smallest = smallest
+    def __init__(self, windows: Iterable[TimeWindow]) -> None:
+        self._windows = windows
         self._pending: deque[TimeWindow] = deque()
 
     def __iter__(self) -> Iterator[TimeWindow]:
-        """Yield the windows, oldest first."""
-        while self._pending or self._start < self._end:
-            if not self._pending:
-                end = min(self._start + self._size, self._end)
-                self._pending.append(TimeWindow(self._start, end))
-                self._start = end
-            yield self._pending.popleft()
-
-    def is_divisible(self, window: TimeWindow) -> bool:
-        """Return whether a window is large enough to be halved."""
-        return window.end - window.start > self._smallest
+        """Yield the windows, and instead of a window that was halved its halves."""
+        for window in self._windows:
+            self._pending.append(window)
+            while self._pending:
+                yield self._pending.popleft()
 
     def halve(self, window: TimeWindow) -> None:
         """Yield the halves of a window next.

@@ -185,8 +185,6 @@ def test_server_clock_is_that_of_the_earliest_response() -> None:
     for date in ("Mon, 02 Mar 2026 00:00:00 GMT", "Sun, 01 Mar 2026 00:00:00 GMT", "", "no date"):
         clock.see(date)
     assert clock.earliest == datetime(2026, 3, 1, tzinfo=UTC)
-    clock.begin()
-    assert clock.earliest == FAR
 
 
 def test_unit_of_a_number_is_found_by_its_size() -> None:

@@ -189,7 +189,7 @@ def test_ignored_filter_fails_the_run(tap: Runner) -> None:
     """Records outside the window come in pages of any size."""
     rows = [{"id": number, "updated_at": 1_400_000_000_000} for number in range(3)]
     with Server(lambda _: rows) as api:
-        run = tap(dixa_config(api) | {"start_date": "2024-01-01"})
+        run = tap(dixa_config(api) | {"start_date": "2024-01-01", "max_workers": 1})
         assert len(api.requests) == 4
     assert run.code == 1
     assert "returned conversations outside the requested window" in run.errors[0]
@@ -240,11 +240,12 @@ def test_end_in_the_future_does_not_move_the_bookmark_there(tap: Runner, sandbox
 
 
 def test_run_resumes_after_the_last_complete_window(tap: Runner, sandbox: Sandbox) -> None:
-    sandbox.options.faults = [Fault(kind="status", status=400, after=6)]
+    seventh = milliseconds(datetime(2025, 1, 1, tzinfo=UTC) + 6 * timedelta(days=31)) - 6
+    query = {"updated_after": str(seventh - 1)}
+    sandbox.options.faults = [Fault(kind="status", status=400, query=query)]
     failed = tap(full_config(sandbox, "dixa"))
     assert failed.code == 1
-    start = datetime(2025, 1, 1, tzinfo=UTC)
-    assert failed.bookmark(STREAM) == milliseconds(start + 6 * timedelta(days=31)) - 6
+    assert failed.bookmark(STREAM) == seventh
     assert STREAM not in by_stream(failed)
     requests = sandbox.requests
     resumed = tap(full_config(sandbox, "dixa"), state=failed.state)

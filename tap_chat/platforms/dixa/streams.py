@@ -5,27 +5,35 @@ The API has no pages: a response is an array of all conversations in a window of
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from typing_extensions import override
 
 from tap_chat.http import responses
+from tap_chat.http.continuing import read_on
 from tap_chat.http.errors import IncompleteResponseError
 from tap_chat.http.request import Request
 from tap_chat.http.responses import Response
 from tap_chat.platforms.dixa import arrays
 from tap_chat.platforms.dixa.arrays import Part
+from tap_chat.platforms.dixa.exports import Export, read_export, read_items
 from tap_chat.platforms.dixa.fields import CONVERSATION_EXPORT
 from tap_chat.platforms.dixa.settings import REMEDIES, DixaSettings
 from tap_chat.singer.bookmarks import MillisecondBookmarks
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.raw_records import is_one_line
+from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.stream import ChatStream
-from tap_chat.streams.windows import TimeWindow, TimeWindows
+from tap_chat.streams.windows import (
+    TimeWindow,
+    TimeWindows,
+    consecutive_windows,
+    windows_plan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +47,13 @@ if TYPE_CHECKING:
     from tap_chat.streams.session import Session
 
 MEBIBYTE = 1024 * 1024
+
+#: Bytes of a response that are held until it is written; the rest waits at the server. Several
+#: responses are fetched ahead, so each is held in part only.
+AHEAD_BYTES = MEBIBYTE // 2
+
+#: Seconds for which a response may wait without a risk that the server ends it.
+PATIENCE = 5.0
 
 #: Records per page: this many records of a response are decoded before they are written.
 PAGE_SIZE = 500
@@ -93,15 +108,14 @@ class DixaConversationExport(ChatStream):
         end = now - lag
         # Dixa allows 31 days for a request, and and a request covers its window plus 1 ms.
         size = min(self.settings.batch_size * DAY, 31 * DAY - MILLISECOND)
-        windows = TimeWindows(start, end, size, smallest=MINUTE)
+        spans = consecutive_windows(start, end, size)
+        windows = TimeWindows(self.read_ahead(windows_plan(self.name, spans, self._plan_of)))
         written: set[tuple[int, int]] = set()
         for window in windows:
             written_before, written = written, set()
-            self.clock.begin()
             try:
-                largest = self.settings.max_response_mb * MEBIBYTE
-                limit = largest if windows.is_divisible(window) else None
-                for page in self.window_pages(window, limit):
+                [export] = self.read_ahead(self._plan_of(window))
+                for page in self._pages(window, export):
                     self._check_time(window, page)
                     times = [time or 0 for time in page.chunk.bookmark_values]
                     newest = max(newest, *(time for time in times if time <= now), 0)
@@ -115,7 +129,8 @@ class DixaConversationExport(ChatStream):
                 windows.halve(window)
                 written = written_before
             else:
-                passed = self.safe_time(datetime.fromtimestamp(newest // 1000, UTC))
+                known = datetime.fromtimestamp(newest // 1000, UTC)
+                passed = self.safe_time(known, export.sent_at)
                 self.advance_to(min(window.end, milliseconds(passed) - lag))
         if self._outside:
             self.logger.warning(
@@ -125,20 +140,46 @@ class DixaConversationExport(ChatStream):
                 self.name,
             )
 
-    def window_pages(self, window: TimeWindow, largest: int | None) -> Iterator[Page]:
-        """Read the conversations of a window.
+    def _plan_of(self, window: TimeWindow) -> ReadPlan[Export]:
+        """Return the plan of the request of a window."""
+        limit = self._limit_of(window)
+        largest = None if limit is None else min(limit, AHEAD_BYTES)
 
-        Dixa does not document whether the bounds of a request belong to its interval. Windows share
-        their ends, and each request starts a millisecond before its window. So every millisecond is
-        read, even if neither bound belongs to the interval.
+        def steps(_: RequestsAhead) -> Iterator[Fetched[Export]]:
+            export = self.client.send(self._request_of(window), read_export, largest=largest)
+            yield Fetched(export, export.size, last=True)
+
+        return ReadPlan((self.name, window), steps)
+
+    def _limit_of(self, window: TimeWindow) -> int | None:
+        """Return the size in bytes up to which the body of a window is held as a whole.
+
+        None for a window that is not halved: its body is held whatever its size.
+        """
+        return self.settings.max_response_mb * MEBIBYTE if window.size > MINUTE else None
+
+    def _items(self, window: TimeWindow, export: Export) -> Any:  # noqa: ANN401
+        """Return the items of a window, as `read_items` does, up to the limit of the settings."""
+        if not isinstance(export.items, Response):
+            return export.items
+        request, largest = self._request_of(window), self._limit_of(window)
+        try:
+            return read_on(self.client, request, export.items, read_items, largest=largest)
+        except IncompleteResponseError:
+            if time.monotonic() - export.received_at < PATIENCE:
+                raise
+        # The server may have ended the response because it waited. Nothing of it was written.
+        return self.client.send(request, read_items, largest=largest)
+
+    def _pages(self, window: TimeWindow, export: Export) -> Iterator[Page]:
+        """Read the conversations of a window.
 
         Args:
             window: The window, in ms since 1970.
-            largest: The size in bytes up to which a body is held as a whole; None for a window that
-                can't be halved.
+            export: The response.
 
         Yields:
-            The conversations, in no order. Those of a larger body are yielded before the whole body
+            The conversations, in no order. Those of a large body are yielded before the whole body
             is read.
 
         Raises:
@@ -146,14 +187,14 @@ class DixaConversationExport(ChatStream):
                 large and not an array.
         """
         request = self._request_of(window)
-        body = self.client.send(request, read_items, largest=largest)
-        if isinstance(body, Response):
-            parts = self._parts(request, body)
-        elif isinstance(body, Part):
-            parts = iter([body])
+        items = self._items(window, export)
+        if isinstance(items, Response):
+            parts = self._parts(request, items)
+        elif isinstance(items, Part):
+            parts = iter([items])
         else:
             # Not an array: `check_page` finds one in the object, or raises an error.
-            yield self.check_page(request, body)
+            yield self.check_page(request, items)
             return
         first = 0
         for part in parts:
@@ -171,6 +212,12 @@ class DixaConversationExport(ChatStream):
         return Probe(request, partial(self.check_page, request), "the conversations of a minute")
 
     def _request_of(self, window: TimeWindow) -> Request:
+        """Return the request of a window.
+
+        Dixa does not document whether the bounds of a request belong to its interval. Windows share
+        their ends, and each request starts a millisecond before its window. So every millisecond is
+        read, even if neither bound belongs to the interval.
+        """
         return Request(
             url=f"{self.url_base}{self.path}",
             params={"updated_after": window.start - MILLISECOND, "updated_before": window.end},
@@ -222,27 +269,6 @@ class DixaConversationExport(ChatStream):
         except (ValueError, RecursionError, responses.UnreadableError):
             raise self.client.unreadable(request) from None
         return self.make_page(request, records, first=first)
-
-
-def read_items(response: Response) -> Any:  # noqa: ANN401
-    """Split an array into the texts of its items.
-
-    Args:
-        response: The response, with a whole body or the beginning of a larger one.
-
-    Returns:
-        The items of an array; the response, if its body is the beginning of a larger one; or the
-        decoded value, if it is not an array.
-
-    Raises:
-        ValueError: The body is not complete.
-    """
-    if response.rest is not None:
-        return response
-    try:
-        return arrays.whole(response.body)
-    except msgspec.DecodeError:
-        return responses.decode(response.body)
 
 
 def milliseconds(time: datetime) -> int:

@@ -6,50 +6,44 @@ reads windows of days.
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from singer_sdk.authenticators import BasicAuthenticator
 from typing_extensions import override
 
-from tap_chat.http import responses
-from tap_chat.http.errors import MissingError
-from tap_chat.http.request import Request
+from tap_chat.http.clock import FAR
 from tap_chat.platforms.livechat import fields
 from tap_chat.platforms.livechat.base import BEGINNING, ENDED, ChatPart, LiveChatStream
-from tap_chat.platforms.livechat.pages import ChatPage, QueryCap, WindowResult, rows_by_agent
-from tap_chat.streams.probes import Probe
-from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
-from tap_chat.streams.windows import TimeWindow, TimeWindows
+from tap_chat.platforms.livechat.pages import WindowResult
+from tap_chat.platforms.livechat.queries import ChatQueries
+from tap_chat.streams.windows import TimeWindows, consecutive_windows, windows_plan
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from singer_sdk import Tap
-    from singer_sdk.helpers.types import Auth, Context
+    from singer_sdk.helpers.types import Context
 
     from tap_chat.http.errors import RequestError
+    from tap_chat.platforms.livechat.pages import ChatPage
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.session import Session
+    from tap_chat.streams.windows import TimeWindow
 
 #: Days are those of the account's time zone, which is not known here: from UTC-12 to UTC+14.
 EARLIEST_ZONE = timedelta(hours=14)
 LATEST_ZONE = timedelta(hours=12)
 
-#: Statuses that may refuse a page after the last chat that a query returns.
-MISSING_PAGE_STATUSES = (400, 404, 416, 422)
-
 #: The most passes over the pages of a window, if chats vanish while it is read.
 PASSES = 5
 
 
-class LiveChatChats(LiveChatStream):
+class LiveChatChats(ChatQueries):
     """The chats, one row for each agent of a chat."""
 
     name = "livechat_chats"
-    records_path = "chats"
     primary_keys = ("id", "agent_email")
     replication_key = ENDED
     schema = fields.CHATS
@@ -61,35 +55,26 @@ class LiveChatChats(LiveChatStream):
         # When the newest chat ended, as far as is known, in seconds since 1970.
         self._newest = 0
 
-    @property
-    @override
-    def authenticator(self) -> Auth:
-        return BasicAuthenticator(
-            username=self.settings.entity_id, password=self.settings.access_token
-        )
-
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
         windows = self._windows(self._start())
-        cap = QueryCap(self.settings.max_rows)
         written, halved_until = set[str](), 0
         for window in windows:
-            self.clock.begin()
             # The halves of a window return its chats again.
             written = written if window.start < halved_until else set()
-            first_page = self._fetch_page(window, 1)
-            if not cap.covers(first_page.total) and windows.is_divisible(window):
+            is_divisible = window.size > 1
+            result = yield from self._read_window(window, written, is_divisible=is_divisible)
+            if result is None:
                 windows.halve(window)
                 continue
-            result = yield from self._read_window(window, first_page, written)
-            may_lack = cap.leaves_out(result)
-            if may_lack and windows.is_divisible(window):
+            may_lack = self.cap.leaves_out(result)
+            if may_lack and is_divisible:
                 self.logger.info("%s Its days are halved.", self._count_sentence(result))
                 windows.halve(window)
                 halved_until = max(halved_until, window.end)
                 continue
             self._check_complete(result, may_lack=may_lack)
-            self._advance_bookmarks(window)
+            self._advance_bookmarks(window, result)
 
     def _start(self) -> int:
         """Return the earliest start of the streams, in seconds since 1970."""
@@ -113,7 +98,8 @@ class LiveChatChats(LiveChatStream):
         lookback = timedelta(days=self.settings.lookback_days)
         start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.end_date + EARLIEST_ZONE).date().toordinal() + 1
-        return TimeWindows(start.date().toordinal(), end, self.settings.batch_size)
+        days = consecutive_windows(start.date().toordinal(), end, self.settings.batch_size)
+        return TimeWindows(self.read_ahead(windows_plan(self.name, days, self.window_plan)))
 
     @property
     def _selected_streams(self) -> list[LiveChatStream]:
@@ -123,11 +109,11 @@ class LiveChatChats(LiveChatStream):
             stream for stream in streams if isinstance(stream, LiveChatStream) and stream.selected
         ]
 
-    def _advance_bookmarks(self, window: TimeWindow) -> None:
+    def _advance_bookmarks(self, window: TimeWindow, result: WindowResult) -> None:
         """Move the bookmarks to the end of a window whose records are written."""
         # All chats are written that ended before the last day ended in the earliest time zone.
         last_day_end = datetime.combine(date.fromordinal(window.end), datetime.min.time(), UTC)
-        passed = self.safe_time(datetime.fromtimestamp(self._newest, UTC))
+        passed = self.safe_time(datetime.fromtimestamp(self._newest, UTC), result.sent_at)
         reached = int(min(last_day_end - EARLIEST_ZONE, self.end_date, passed).timestamp())
         for stream in self._selected_streams:
             if stream.has_bookmarks:
@@ -135,8 +121,8 @@ class LiveChatChats(LiveChatStream):
         self._session.write_state(self.tap_state)
 
     def _read_window(
-        self, window: TimeWindow, first_page: ChatPage, written: set[str]
-    ) -> Generator[RecordChunk, None, WindowResult]:
+        self, window: TimeWindow, written: set[str], *, is_divisible: bool
+    ) -> Generator[RecordChunk, None, WindowResult | None]:
         """Read the chats of a window, each once, as its rows.
 
         A chat that enters the list moves others to later pages: these come twice, and are written
@@ -145,42 +131,53 @@ class LiveChatChats(LiveChatStream):
 
         Args:
             window: The window.
-            first_page: Its first page.
             written: The ids of the chats that are written; those of the window are added.
+            is_divisible: Whether the window can be halved.
 
         Yields:
             The rows of each chat.
 
         Returns:
-            The result of reading the pages.
+            The result of reading the pages; None if nothing was written, because the window has
+            more chats than a query returns, and can be halved.
 
         Raises:
             RequestError: A day has more chats than a query returns.
         """
         seen: set[str] = set()
-        for repetition in range(PASSES):
-            if first_page.total >= self.settings.max_rows:
-                raise self._too_many(first_page)
+        sent_at = FAR
+        for attempt in range(PASSES):
             given: set[str] = set()
             pages_read = pages_with_news = chats_listed = 0
-            plan = ReadPlan(self.name, partial(self._next_pages, window, first_page))
-            for page in chain([first_page], self.read_ahead(plan)):
-                pages_read += 1
-                if not page.ids <= given:
-                    pages_with_news += 1
-                    chats_listed += len(page.chats)
-                given |= page.ids
-                for rows in page.chats:
-                    if rows[0]["id"] not in written:
-                        written.add(rows[0]["id"])
-                        yield self._chunk(rows, page)
+            with closing(self.window_pages(window, attempt)) as pages:
+                first_page = next(pages)
+                if is_divisible and not (attempt or self.cap.covers(first_page.total)):
+                    return None
+                if first_page.total >= self.settings.max_rows:
+                    raise self._too_many(first_page)
+                for page in chain([first_page], pages):
+                    sent_at = min(sent_at, page.sent_at)
+                    pages_read += 1
+                    if not page.ids <= given:
+                        pages_with_news += 1
+                        chats_listed += len(page.chats)
+                    given |= page.ids
+                    for rows in page.chats:
+                        if rows[0]["id"] not in written:
+                            written.add(rows[0]["id"])
+                            yield self._chunk(rows, page)
             result = WindowResult(
-                first_page, pages_read, pages_with_news, chats_listed, len(given), not given <= seen
+                first_page,
+                pages_read,
+                pages_with_news,
+                chats_listed,
+                len(given),
+                not given <= seen,
+                sent_at,
             )
-            if result.is_complete or (repetition and not result.has_new_chats):
+            if result.is_complete or (attempt and not result.has_new_chats):
                 break
             seen |= given
-            first_page = self._fetch_page(window, 1)
         return result
 
     def _chunk(self, rows: list[Record], page: ChatPage) -> RecordChunk:
@@ -230,66 +227,6 @@ class LiveChatChats(LiveChatStream):
             f"lists {page.total} chats on one day, of which not all can be read",
             "A day is the smallest window; see the setting livechat.max_rows.",
         )
-
-    def _next_pages(
-        self,
-        window: TimeWindow,
-        page: ChatPage,
-        _: RequestsAhead,
-    ) -> Iterator[Fetched[ChatPage]]:
-        """Fetch the pages after the first, until one has nothing new or is refused."""
-        known = page.ids
-        number, last = 1, page.pages <= 1
-        while not last:
-            number += 1
-            try:
-                page = self._fetch_page(window, number)
-            except MissingError:
-                return
-            last = number >= page.pages or page.ids <= known
-            known |= page.ids
-            yield Fetched(page, page.size, last)
-
-    def _fetch_page(self, window: TimeWindow, number: int) -> ChatPage:
-        """Fetch and check a page of a window."""
-        request = self._request_of(window, number)
-        missing = MISSING_PAGE_STATUSES if number > 1 else ()
-        return self._parse_page(
-            request, *self.client.send(request, responses.decode_sized, missing=missing)
-        )
-
-    @override
-    def probe(self) -> Probe:
-        day = self.end_date.date().toordinal()
-        request = self._request_of(TimeWindow(day, day + 1), 1)
-        return Probe(request, partial(self._parse_page, request, 0), "the chats of a day")
-
-    def _request_of(self, window: TimeWindow, number: int) -> Request:
-        return Request(
-            url=f"{self.url_base}{self.path}",
-            params={
-                "date_from": date.fromordinal(window.start).isoformat(),
-                "date_to": date.fromordinal(window.end - 1).isoformat(),
-                "include_pending": self.settings.include_pending,
-                "page": number,
-            },
-            headers={"Accept": "application/json", "X-API-Version": "2"},
-        )
-
-    def _parse_page(self, request: Request, size: int, body: Any) -> ChatPage:  # noqa: ANN401
-        total, pages, chats = (responses.find(body, name) for name in ("total", "pages", "chats"))
-        if not (isinstance(total, int) and isinstance(pages, int) and isinstance(chats, list)):
-            raise self.client.request_error(
-                request,
-                "returned a body without the list `chats` and the numbers `total` and `pages`, but"
-                f" {responses.describe_shape(body)}",
-                self.records_remedy,
-            )
-        rows = [rows_by_agent(chat) if isinstance(chat, dict) else [chat] for chat in chats]
-        for index, of_chat in enumerate(rows):
-            for row in of_chat:
-                self.conform(request, index, row)
-        return ChatPage(request, total, pages, rows, size)
 
     @override
     def generate_child_contexts(

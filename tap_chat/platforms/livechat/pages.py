@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
 
 #: It is an error if LiveChat counts at least this many chats more than it returns, and at least
 #: twice as many.
 MANY_ABSENT = 10
+
+#: The most pages that are fetched ahead: 25,000 chats, as many as a query returns.
+MOST_EXPECTED = 1000
 
 #: The `agent_email` of a chat without an agent.
 UNASSIGNED = "unassigned"
@@ -27,6 +32,7 @@ class ChatPage:
         pages: The number of pages.
         chats: The rows of each chat of this page.
         size: The size of the body, in bytes.
+        sent_at: When it was sent, by the server's clock; `FAR` if it is unknown.
     """
 
     request: Request
@@ -34,11 +40,19 @@ class ChatPage:
     pages: int
     chats: list[list[Record]]
     size: int
+    sent_at: datetime
 
     @property
     def ids(self) -> set[str]:
         """The ids of the chats of this page."""
         return {rows[0]["id"] for rows in self.chats}
+
+    @property
+    def expected_pages(self) -> int:
+        """The number of pages of the query, if this is the first; 0 if it has no chats."""
+        if not self.chats:
+            return 0
+        return min(self.pages, -(-self.total // len(self.chats)), MOST_EXPECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,7 @@ class WindowResult:
         chats_listed: The number of chats on those pages.
         chats: The number of chats of the last pass, each counted once.
         has_new_chats: Whether the last pass gave chats that no earlier pass gave.
+        sent_at: When the earliest page of all passes was sent; see `ChatPage`.
     """
 
     first_page: ChatPage
@@ -60,6 +75,7 @@ class WindowResult:
     chats_listed: int
     chats: int
     has_new_chats: bool
+    sent_at: datetime
 
     @property
     def is_complete(self) -> bool:
