@@ -1,7 +1,9 @@
-"""Load a file of Singer messages into DuckDB with one of several uses of dlt.
+"""Load a file of Singer messages with one of several uses of dlt.
 
-bridge_speed.py and bridge_growth.py start it: `bridge_variants.py <variant> <input> <folder>`.
-Its last line of output is JSON with the seconds of the load and of its stages.
+bridge_speed.py, bridge_growth.py and postgres_targets.py start it:
+`bridge_variants.py <variant> <input> <folder> [<url>]`. The URL is of a PostgreSQL database;
+without it, the rows go into a DuckDB file. Its last line of output is JSON with the seconds of the
+load and of its stages.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing_extensions import override
 
 from benchmarks.singer_data import KEYS, STREAM, catalog
 from dlt_bridge import load, singer
+from dlt_bridge.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,24 +76,28 @@ class Job:
         source: The file of Singer messages.
         folder: The folder for the database and the files of dlt.
         streams: The streams in the file.
+        url: The PostgreSQL database; None for a DuckDB file in the folder.
     """
 
     source: Path
     folder: Path
     streams: list[str]
+    url: str | None = None
 
-    @property
-    def database(self) -> Path:
-        """The DuckDB file."""
-        return self.folder / "warehouse.duckdb"
+    def pipeline(self, loaded: Loaded, kind: type[Any] = postgres) -> Pipeline:
+        """Return a new pipeline.
 
-    def pipeline(self, loaded: Loaded) -> Pipeline:
-        """Return a new pipeline."""
+        Args:
+            loaded: Where to sum the stages.
+            kind: The destination for PostgreSQL.
+        """
         return dlt.pipeline(
             "bench",
             pipelines_dir=str(self.folder / "pipelines"),
-            destination=dlt.destinations.duckdb(str(self.database)),
-            dataset_name=DATASET,
+            destination=kind(self.url)
+            if self.url
+            else dlt.destinations.duckdb(str(self.folder / "warehouse.duckdb")),
+            dataset_name="raw" if self.url else DATASET,
             progress=_Stages(loaded),
         )
 
@@ -121,7 +128,7 @@ def naive(job: Job, loaded: Loaded) -> None:
     resource: DltResource = dlt.resource(
         records, name=STREAM, write_disposition="merge", primary_key=list(KEYS)
     )
-    job.pipeline(loaded).run(resource)
+    job.pipeline(loaded, dlt.destinations.postgres).run(resource)
 
 
 VARIANTS: dict[str, Callable[[Job, Loaded], None]] = {
@@ -133,12 +140,12 @@ VARIANTS: dict[str, Callable[[Job, Loaded], None]] = {
 
 def main() -> None:
     """Run one variant, and print its seconds."""
-    variant, source, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    variant, source, folder, *url = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:]
     streams_file = source.parent / STREAMS_FILE
     streams = json.loads(streams_file.read_text()) if streams_file.exists() else [STREAM]
     # dlt imports the packages of a destination at the first use.
-    Job(source, folder / "warm", streams).pipeline(Loaded())
-    job, loaded = Job(source, folder, streams), Loaded()
+    Job(source, folder / "warm", streams, *url).pipeline(Loaded())
+    job, loaded = Job(source, folder, streams, *url), Loaded()
     start = time.perf_counter()
     VARIANTS[variant](job, loaded)
     loaded.seconds = time.perf_counter() - start

@@ -136,12 +136,17 @@ def expected(count: int, seed: int = 1) -> Expected:
 
 
 def write_one_stream(
-    path: Path, count: int, *, state_every: int = 10_000, keys: Iterable[str] = KEYS
+    path: Path,
+    count: int,
+    *,
+    state_every: int = 10_000,
+    keys: Iterable[str] = KEYS,
+    seed: int = 1,
 ) -> None:
     """Write a file with one stream, as a tap writes it."""
     with path.open("w", encoding="utf-8") as file:
         file.write(schema_line(keys=keys))
-        for number, line in enumerate(record_lines(count), start=1):
+        for number, line in enumerate(record_lines(count, seed=seed), start=1):
             file.write(line)
             if number % state_every == 0:
                 file.write(state_line(STREAM, number))
