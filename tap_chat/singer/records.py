@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,6 +71,32 @@ class RecordChunk:
         )
 
 
+class UndeclaredNames:
+    """Reports each undeclared property once. It may be called from several threads.
+
+    Args:
+        report: Called with the name of each undeclared property, at most 20 in all.
+    """
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._reported: set[str] = set()
+        self._lock = Lock()
+
+    def __call__(self, name: str) -> None:
+        """Report a property, unless it is reported already.
+
+        Args:
+            name: The name of the property.
+        """
+        if name in self._reported:
+            return
+        with self._lock:
+            if name not in self._reported and len(self._reported) < REPORTED_NAMES:
+                self._reported.add(name)
+                self._report(name)
+
+
 class Conformer:
     """Checks the records of one stream against its schema.
 
@@ -80,7 +107,7 @@ class Conformer:
     Args:
         schema: The JSON Schema of the stream.
         primary_keys: The properties that no record may lack.
-        report_undeclared: Called with the name of each undeclared property, at most 20 in all.
+        report_undeclared: Called with the name of each undeclared property of a record.
     """
 
     def __init__(
@@ -93,7 +120,6 @@ class Conformer:
         self._types = {name: _python_types(schema) for name, schema in self._properties.items()}
         self._primary_keys = primary_keys
         self._report_undeclared = report_undeclared
-        self._reported: set[str] = set()
         self._valid_shapes: set[tuple[type | str, ...]] = set()
 
     def conform(self, record: Record) -> str | None:
@@ -130,9 +156,7 @@ class Conformer:
                 return f"has {json_type(value)} as `{name}`, which is declared {declared}"
         for name in undeclared:
             del record[name]
-            if name not in self._reported and len(self._reported) < REPORTED_NAMES:
-                self._reported.add(name)
-                self._report_undeclared(name)
+            self._report_undeclared(name)
         return None
 
 

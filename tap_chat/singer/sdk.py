@@ -1,4 +1,4 @@
-"""All uses of private parts of the Singer SDK.
+"""All uses of private parts of the Singer SDK, except those of stream maps (`sdk_maps`).
 
 `tests/tap/test_sdk.py` fails when a new version of the SDK changes one of them.
 """
@@ -19,6 +19,7 @@ from singer_sdk.streams._state import StreamStateManager
 from singer_sdk.tap_base import CliTestOptionValue, Tap
 from typing_extensions import override
 
+from tap_chat.singer.sdk_maps import record_mapper
 from tap_chat.singer.writer import MessageWriter
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from click import Context as ClickContext
     from singer_sdk.helpers.types import Context
 
+    from tap_chat.singer.mapping import RecordMapper
     from tap_chat.singer.records import Record, RecordChunk
 
 __all__ = [
@@ -46,9 +48,9 @@ LARGEST_PART = 500
 class ChunkedStream(RESTStream[Any]):
     """A stream that writes its records in chunks, and its SCHEMA once.
 
-    The SDK's loop over records costs more than reading and writing them. It is used only where the
-    SDK must process each record: to map it, to leave out fields, or to sync child streams. The SDK
-    also builds the SCHEMA of a child stream for each parent, which can cost more than the records.
+    The SDK's loop over records costs more than reading and writing them. It is used only where each
+    record may lead to child streams, or has several stream maps. The SDK also builds the SCHEMA of
+    a child stream for each parent, which can cost more than the records.
     """
 
     _schema_is_written = False
@@ -83,17 +85,23 @@ class ChunkedStream(RESTStream[Any]):
         return None
 
     @cached_property
-    def _is_unchanged(self) -> bool:
-        """Whether records are written as they are: nothing is deselected, mapped or flattened."""
-        [stream_map, *more] = self.stream_maps
+    def is_mapped_here(self) -> bool:
+        """Whether records are mapped and written by this class, not by the SDK's."""
         return (
-            not more
-            and type(stream_map) is SameRecordTransform
-            and not stream_map.flattening_enabled
-            and all(self.mask.values())
+            len(self.stream_maps) == 1
             and self.TYPE_CONFORMANCE_LEVEL is TypeConformanceLevel.NONE
             and isinstance(self._tap.message_writer, MessageWriter)
         )
+
+    @cached_property
+    def _mapper(self) -> RecordMapper | None:
+        """Maps records; None if they are written as they are."""
+        [stream_map] = self.stream_maps
+        is_same = type(stream_map) is SameRecordTransform and not stream_map.flattening_enabled
+        if is_same and all(self.mask.values()):
+            return None
+        fields = frozenset(self.effective_schema["properties"])
+        return record_mapper(stream_map, fields, self.mask)
 
     @cached_property
     def is_chunked(self) -> bool:
@@ -102,7 +110,7 @@ class ChunkedStream(RESTStream[Any]):
         is_child = self.parent_stream_type is not None
         is_partitioned = self.state_partitioning_keys != () if is_child else self.partitions
         return (
-            self._is_unchanged
+            self.is_mapped_here
             and self.selected
             and not self.has_selected_descendents
             and self.ABORT_AT_RECORD_COUNT is None
@@ -117,13 +125,15 @@ class ChunkedStream(RESTStream[Any]):
 
     @override
     def _write_record_message(self, record: Record) -> None:
-        if self._is_unchanged:
+        if self.is_mapped_here:
             self._write_records([record])
         else:
             super()._write_record_message(record)
 
     def _write_records(self, records: Sequence[Any]) -> None:
-        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see _is_unchanged
+        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see is_mapped_here
+        if self._mapper:
+            records = self._mapper.map(records)
         writer.write_records(self.stream_maps[0].stream_alias, records, self._stream_version)
         self.state_manager.is_flushed = False
 

@@ -23,6 +23,9 @@ class GuardedMap(StreamMap):
     Args:
         stream_map: The SDK's stream map.
         stream: The name of its stream.
+
+    Attributes:
+        custom_map: The SDK's stream map.
     """
 
     def __init__(self, stream_map: CustomStreamMap, stream: str) -> None:
@@ -34,16 +37,16 @@ class GuardedMap(StreamMap):
         )
         self.transformed_schema = stream_map.transformed_schema
         self.transformed_key_properties = stream_map.transformed_key_properties
-        self._stream_map = stream_map
+        self.custom_map = stream_map
         self._stream = stream
 
     @override
     def transform(self, record: Record) -> Record | None:
-        return self._guard(self._stream_map.transform, record)
+        return self._guard(self.custom_map.transform, record)
 
     @override
     def get_filter_result(self, record: Record) -> bool:
-        return self._guard(self._stream_map.get_filter_result, record)
+        return self._guard(self.custom_map.get_filter_result, record)
 
     def _guard(self, func: Callable[[Record], T], record: Record) -> T:
         try:

@@ -1,7 +1,8 @@
 """Records as raw JSON: checked against their schema, and written as the API sent them.
 
-If each record of a page is exactly as declared, its text can be copied into the RECORD message.
-That is exact, and takes half the time of decoding and encoding the record.
+If each record of a page has the declared types, its text can be copied into the RECORD message.
+That is exact, and takes a fraction of the time of decoding and encoding the record. If the record
+has undeclared properties, the texts of the declared ones are copied.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tap_chat.singer.records import RecordChunk, declared_types
 from tap_chat.streams.paginators import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_chat.http.responses import Body
 
@@ -47,7 +48,7 @@ _members = msgspec.json.Decoder(dict[str, Raw])
 
 
 class RawRecordReader:
-    """Reads pages whose records are all exactly as declared.
+    """Reads pages whose records all have the declared types.
 
     Duplicate properties of a record pass through; the last one is used.
 
@@ -58,6 +59,7 @@ class RawRecordReader:
         inherited: The keys that come from the parent.
         path: The path of the records in a page: names with dots between them.
         at_root: Whether the records may also be at the root.
+        report_undeclared: Called with the name of each undeclared property of a record.
 
     Raises:
         TypeError: msgspec cannot express the schema.
@@ -73,6 +75,7 @@ class RawRecordReader:
         inherited: Sequence[str] = (),
         path: str = "",
         at_root: bool = False,
+        report_undeclared: Callable[[str], None] = lambda _: None,
     ) -> None:
         own_fields = {
             name: field for name, field in schema["properties"].items() if name not in inherited
@@ -83,8 +86,7 @@ class RawRecordReader:
         # The fields of a struct are identifiers. Those without a default come first.
         fields = {name: f"field{number}" for number, name in enumerate(own_fields)}
         inherited_fields = {f"inherited{number}": name for number, name in enumerate(inherited)}
-        record = msgspec.defstruct(
-            "Record",
+        members = (
             [(fields[name], _key_type(own_fields[name])) for name in required]
             + [
                 (
@@ -95,12 +97,13 @@ class RawRecordReader:
                 for name, field in own_fields.items()
                 if name not in required
             ]
-            + [(name, str | int | UnsetType, UNSET) for name in inherited_fields],
-            rename={field: name for name, field in fields.items()} | inherited_fields,
-            forbid_unknown_fields=True,
-            gc=False,
+            + [(name, str | int | UnsetType, UNSET) for name in inherited_fields]
         )
-        self._decode = msgspec.json.Decoder(record).decode
+        rename = {field: name for name, field in fields.items()} | inherited_fields
+        self._decode = _decoder(members, rename, forbid_undeclared=True)
+        self._decode_any = _decoder(members, rename, forbid_undeclared=False)
+        self._names = schema["properties"].keys()
+        self._report_undeclared = report_undeclared
         # At least two names: with one name, `attrgetter` does not return a tuple.
         self._pick_values = attrgetter(
             *(fields[name] for name in (replication_key or required[0], *required))
@@ -120,7 +123,7 @@ class RawRecordReader:
 
         Returns:
             The page, with its body without the records. None if it must be decoded: it is not
-            valid, a record is not exactly as declared, or it has line breaks.
+            valid, a record has other types than declared, or it has line breaks.
         """
         if not is_one_line(body):
             return None
@@ -146,12 +149,16 @@ class RawRecordReader:
             rest: The body of the page without its records.
 
         Returns:
-            The page, or None if a record is not exactly as declared.
+            The page, or None if a record has other types than declared.
         """
         try:
             records = [self._decode(text) for text in texts]
         except (RecursionError, msgspec.DecodeError):
-            return None
+            try:
+                records = [self._decode_any(text) for text in texts]
+                texts = [self._declared(text) for text in texts]
+            except (RecursionError, msgspec.DecodeError):
+                return None
         picks = list(map(self._pick_values, records))
         if self._pick_inherited:
             inherited = {name: (context or {})[name] for name in self._inherited}
@@ -168,6 +175,29 @@ class RawRecordReader:
             ]
         bookmark_values = [values[0] for values in picks] if self._has_bookmarks else ()
         return Page(rest, RecordChunk(texts, bookmark_values), [values[1:] for values in picks])
+
+    def _declared(self, text: Raw) -> Raw:
+        """Return the text of a record without its undeclared properties."""
+        members = _members.decode(text)
+        if members.keys() <= self._names:
+            return text
+        for name in members:
+            if name not in self._names:
+                self._report_undeclared(name)
+        declared = {name: value for name, value in members.items() if name in self._names}
+        return Raw(msgspec.json.encode(declared))
+
+
+def _decoder(
+    fields: Sequence[tuple[str, Any] | tuple[str, Any, Any]],
+    rename: Mapping[str, str],
+    *,
+    forbid_undeclared: bool,
+) -> Callable[[Raw], Any]:
+    record = msgspec.defstruct(
+        "Record", fields, rename=rename, forbid_unknown_fields=forbid_undeclared, gc=False
+    )
+    return msgspec.json.Decoder(record).decode
 
 
 def _one_or_all(values: Sequence[object]) -> object:

@@ -12,7 +12,7 @@ from typing_extensions import override
 from tap_chat.config.errors import config_error
 from tap_chat.http import responses
 from tap_chat.singer import catalog as catalogs
-from tap_chat.singer.records import Conformer, RecordChunk
+from tap_chat.singer.records import Conformer, RecordChunk, UndeclaredNames
 from tap_chat.streams.bookmarked_stream import BookmarkedStream
 from tap_chat.streams.paginators import Page
 from tap_chat.streams.raw_records import RawRecordReader
@@ -150,6 +150,7 @@ class RecordStream(BookmarkedStream):
                 inherited=self.parent_keys,
                 path=self.records_path,
                 at_root=self.records_at_root,
+                report_undeclared=self._undeclared,
             )
         except (TypeError, ValueError):
             return None
@@ -183,7 +184,11 @@ class RecordStream(BookmarkedStream):
 
     @cached_property
     def _conformer(self) -> Conformer:
-        return Conformer(self.effective_schema, self.primary_keys, self._warn_undeclared)
+        return Conformer(self.effective_schema, self.primary_keys, self._undeclared)
+
+    @cached_property
+    def _undeclared(self) -> UndeclaredNames:
+        return UndeclaredNames(self._warn_undeclared)
 
     def _warn_undeclared(self, name: str) -> None:
         self.logger.warning(

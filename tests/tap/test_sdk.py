@@ -1,20 +1,30 @@
-"""The private parts of the SDK are as `tap_chat/singer/sdk.py` expects them."""
+"""The private parts of the SDK are as `tap_chat/singer/sdk.py` and `sdk_maps.py` expect them."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+import logging
 import re
 from pathlib import Path
 
+import simpleeval  # type: ignore[import-untyped]
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers._state import get_starting_replication_value
+from singer_sdk.mapper import CustomStreamMap, PluginMapper
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
 
 import tap_chat
 from tap_chat.singer.bookmarks import Bookmarks
-from tap_chat.singer.sdk import ChunkedStream, HookedTap, write_starting_replication_value
+from tap_chat.singer.expressions import LONGEST_TEXT
+from tap_chat.singer.sdk import (
+    ChunkedStream,
+    HookedTap,
+    write_starting_replication_value,
+)
+from tap_chat.singer.sdk_maps import map_definition
 from tap_chat.tap import TapChat
 
 PACKAGE = Path(tap_chat.__file__).parent
@@ -73,10 +83,28 @@ def test_sdk_has_the_methods_that_chunked_streams_use() -> None:
     assert "_sync_records(context=context)" in inspect.getsource(RESTStream.sync)
 
 
-def test_private_modules_of_the_sdk_are_imported_in_one_file() -> None:
+def test_sdk_holds_a_stream_map_as_the_tap_reads_it() -> None:
+    mapper = PluginMapper(
+        {"stream_maps": {"a": {"x": "1", "y": None, "__filter__": "z", "__else__": None}}},
+        logging.getLogger("test"),
+    )
+    mapper.register_raw_stream_schema("a", {"properties": {"x": {}, "y": {}, "z": {}}}, ["x"])
+    [stream_map] = mapper.stream_maps["a"]
+    assert isinstance(stream_map, CustomStreamMap)
+    definition = map_definition(stream_map, frozenset("xyz"))
+    assert isinstance(definition.filter, ast.Name)
+    [(x, one), (y, none)] = definition.properties
+    assert (x, y, none) == ("x", "y", None)
+    assert isinstance(one, ast.Constant)
+    assert definition.starts_with == ["x"]
+    assert {"md5", "sha256", "bool"} <= definition.scope.functions.keys()
+    assert LONGEST_TEXT == simpleeval.MAX_STRING_LENGTH
+
+
+def test_private_modules_of_the_sdk_are_imported_in_two_files() -> None:
     private = re.compile(r"singer_sdk\S*\._|from singer_sdk\S* import _")
-    users = [path.name for path in PACKAGE.rglob("*.py") if private.search(path.read_text())]
-    assert users == ["sdk.py"]
+    users = {path.name for path in PACKAGE.rglob("*.py") if private.search(path.read_text())}
+    assert users == {"sdk.py", "sdk_maps.py"}
 
 
 def test_sdk_calls_the_overridden_schema_method() -> None:

@@ -26,8 +26,8 @@ STOCK = """
 from tap_chat.singer import sdk
 from tap_chat.__main__ import main
 
-sdk.ChunkedStream._is_chunked = lambda *_: False
-sdk.ChunkedStream._is_unchanged = False
+sdk.ChunkedStream.is_chunked = False
+sdk.ChunkedStream.is_mapped_here = False
 main()
 """
 
@@ -91,9 +91,11 @@ def assert_same(tap: Runner, config: dict[str, Any], **files: Any) -> Run:
         {},
         {"stream_maps": {"*": {"_source": "'made up'"}}},
         {"stream_maps": {"*": {"__filter__": "True"}}},
+        {"stream_maps": {"*": {"own": "md5(str(record.get('id'))) + __stream_name__"}}},
+        {"stream_maps": {"*": {"own": "str(record)[:1]"}}},
         {"flattening_enabled": True, "flattening_max_depth": 2},
     ],
-    ids=["plain", "mapped", "filtered", "flattened"],
+    ids=["plain", "mapped", "filtered", "hashed", "mapped by the SDK", "flattened"],
 )
 def test_output_of_every_stream_equals_that_of_the_sdk(
     tap: Runner, section: str, feature: dict[str, Any]
