@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.environment import fix_environment
 from dlt_bridge.run.signals import explaining_errors
 from dlt_bridge.tap.inputs import to_source_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
@@ -235,6 +236,7 @@ class SingerCommand(SupportsCliCommand):
         # Here, because `dlt` asks every command for its arguments, whichever is run.
         from dlt_bridge.cli import commands  # noqa: PLC0415
 
+        fix_environment()
         try:
             with explaining_errors():
                 getattr(commands, args.action)(args)

@@ -17,6 +17,8 @@ from dlt.common.configuration.specs import BaseConfiguration, ConfigSectionConte
 if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.common.destination import Destination
+    from dlt.common.pipeline import LoadInfo
+    from dlt.destinations.sql_client import SqlClientBase
 
 LAYOUT = "staging_dataset_name_layout"
 # Names that every destination leaves as they are.
@@ -54,6 +56,32 @@ def separate_staging(pipeline: Pipeline) -> None:
         destination.config_params[LAYOUT] = _layout(
             pipeline.pipeline_name, pipeline.dataset_name or "", limit
         )
+
+
+def empty_staging(info: LoadInfo, client: SqlClientBase[Any]) -> None:
+    """Empty the staging tables of packages that are committed.
+
+    They are left as they are in a staging dataset that the user names, as others may use it.
+
+    Args:
+        info: What dlt reports of the packages.
+        client: An open client of the destination.
+    """
+    destination: Any = info.pipeline.destination
+    if not isinstance(destination.config_params.get(LAYOUT), _OwnLayout):
+        return
+    loaded = {
+        job.job_file_info.table_name
+        for package in info.load_packages
+        for job in package.jobs["completed_jobs"]
+    }
+    rows = client.execute_sql(
+        "select table_name from information_schema.tables where table_schema = %s",
+        client.staging_dataset_name,
+    )
+    if staged := loaded.intersection(name for (name,) in rows or ()):
+        with client.with_staging_dataset(), client.begin_transaction():
+            client.truncate_tables(*staged)
 
 
 def _layout(name: str, dataset: str, limit: int | None) -> _OwnLayout:

@@ -19,7 +19,7 @@ from dlt_bridge.destinations.destination import (
     destination_type,
 )
 from dlt_bridge.destinations.dlt_private import own_signal_handlers, running_pipeline
-from dlt_bridge.destinations.staging import separate_staging
+from dlt_bridge.destinations.staging import empty_staging, separate_staging
 from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.locks import exclusive
@@ -59,6 +59,7 @@ class Run:
         self.driver: Driver | None = None
         self.stopped = False
         self._open_client = ExitStack()
+        self._client: Any = None
 
     @property
     def ended(self) -> bool:
@@ -69,6 +70,7 @@ class Run:
         """Yield the items of the next package, and start the tap if it does not run yet."""
         # Release the DuckDB file while the tap is read.
         self._open_client.close()
+        self._client = None
         self.driver = self.driver or start()
         start_time = time.monotonic()
         yield from self.driver.package(lambda: time.monotonic() - start_time >= self._every)
@@ -76,7 +78,19 @@ class Run:
             # Keep the file open while dlt loads. Otherwise each job opens it again, which takes
             # longer the more tables there are.
             client = make_client(running_pipeline(), dlt.current.source_schema())
-            self._open_client.enter_context(client.sql_client)
+            self._client = self._open_client.enter_context(client.sql_client)
+
+    def empty_staging(self, info: LoadInfo) -> None:
+        """Empty the staging tables of a committed package, in a DuckDB file.
+
+        When DuckDB closes the file, writing their rows takes as long as writing those of the
+        tables.
+
+        Args:
+            info: What dlt reports of the package.
+        """
+        if self._client is not None:
+            empty_staging(info, self._client)
 
     def close(self) -> None:
         """Stop the tap if it still runs, and close the destination."""
@@ -216,6 +230,8 @@ def committed_packages(
                 info, driver.saved_state, run.ended, total - reported, driver.warnings
             )
             reported = total
+            # Only now is the STATE of the package written, too.
+            run.empty_staging(info)
             # `refresh` applies to the run, not to each of its packages.
             arguments.pop("refresh", None)
     finally:

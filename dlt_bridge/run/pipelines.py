@@ -145,6 +145,11 @@ def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
         from dlt_bridge.postgres import with_exact_copy  # noqa: PLC0415
 
         return with_exact_copy(destination)
+    if destination.destination_type == "dlt.destinations.duckdb":
+        # Here, because it imports what DuckDB's destination needs.
+        from dlt_bridge.destinations.duckdb_file import with_quick_paths  # noqa: PLC0415
+
+        return with_quick_paths(destination)
     return destination
 
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import committed_packages
+from dlt_bridge.run.environment import fix_environment
 from dlt_bridge.run.failures import frames, sentence
 from dlt_bridge.run.locks import exclusive, in_turn
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
@@ -207,6 +208,7 @@ def run(config: Mapping[str, Any], lines: IO[bytes], *, parse_env_config: bool) 
         parse_env_config: Whether environment variables are settings too.
     """
     try:
+        fix_environment()
         with one_line_logs():
             TargetDlt(config=config, parse_env_config=parse_env_config).load(lines)
     except KeyboardInterrupt as interrupt:

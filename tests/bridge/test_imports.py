@@ -39,7 +39,7 @@ def test_target_shows_its_version_and_help_without_dlt_and_sdk(tmp_path: Path, o
     assert not packages_imported(tmp_path, option) & {"dlt", "singer_sdk", "pyarrow", "duckdb"}
 
 
-def test_target_loads_without_the_sdk(tmp_path: Path) -> None:
+def test_target_loads_into_duckdb_without_the_sdk_and_sqlalchemy(tmp_path: Path) -> None:
     config, messages = tmp_path / "config.json", tmp_path / "messages"
     credentials = str(tmp_path / "w.duckdb")
     config.write_text(json.dumps({"destination": "duckdb", "credentials": credentials}))
@@ -47,4 +47,4 @@ def test_target_loads_without_the_sdk(tmp_path: Path) -> None:
     messages.write_text("".join(json.dumps(line) + "\n" for line in lines))
     imported = packages_imported(tmp_path, "--config", str(config), "--input", str(messages))
     assert "duckdb" in imported
-    assert not imported & {"singer_sdk", "joblib", "rich", "backoff"}
+    assert not imported & {"singer_sdk", "joblib", "rich", "backoff", "sqlalchemy"}
