@@ -14,7 +14,8 @@ from dlt_bridge.destinations.file_formats import CSV, PARQUET
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dlt.common.destination import DestinationCapabilitiesContext
+    from dlt import Pipeline
+    from dlt.common.destination import Destination, DestinationCapabilitiesContext
 
 #: Seconds between checkpoints, by default. Each package takes about a second, even a small one.
 CHECKPOINT_SECONDS = 120.0
@@ -50,17 +51,23 @@ def destination_type() -> str:
     return str(running_pipeline().destination.destination_type.rpartition(".")[2])
 
 
-def adapt_destination(destination: str) -> None:
-    """Make dlt load values unchanged into a type of destination, where it does not do so itself.
+def adapt_destination(pipeline: Pipeline) -> None:
+    """Make dlt load values unchanged, or in less time, where it does not do so itself.
 
     Args:
-        destination: The type of the destination, such as `sqlalchemy`.
+        pipeline: A pipeline before it loads.
     """
-    if destination == "sqlalchemy":
-        # Here, because SQLAlchemy is installed only for this destination.
+    destination: Destination[Any, Any] | None = pipeline.destination
+    kind = destination.destination_type.rpartition(".")[2] if destination else ""
+    # Imported here, because their packages are installed only for these destinations.
+    if kind == "sqlalchemy":
         from dlt_bridge.destinations.sqlalchemy_types import register_exact_types  # noqa: PLC0415
 
         register_exact_types()
+    elif kind == "duckdb" and destination:
+        from dlt_bridge.destinations.duckdb_merge import with_direct_merge  # noqa: PLC0415
+
+        pipeline.destination = with_direct_merge(destination)
 
 
 def file_format(*, objects: bool) -> str | None:

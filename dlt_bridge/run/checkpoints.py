@@ -264,8 +264,7 @@ def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa:
     set_location(pipeline, **where)
     drop_foreign_state(pipeline)
     separate_staging(pipeline)
-    if pipeline.destination is not None:
-        adapt_destination(pipeline.destination.destination_type.rpartition(".")[2])
+    adapt_destination(pipeline)
     with explaining_damage(pipeline), own_signal_handlers(pipeline), redact_trace(pipeline):
         repair_after_kill(pipeline)
         while pipeline.has_pending_data:

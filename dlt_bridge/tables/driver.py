@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from dlt_bridge.destinations.destination import adapt_destination, destination_type
+from dlt_bridge.destinations.destination import adapt_destination
 from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.destinations.state_owner import adopt_destination_state
@@ -74,7 +74,7 @@ class Driver:
         )
         self._settle_tables()
         self._run.refresh.begin()
-        adapt_destination(destination_type())
+        adapt_destination(running_pipeline())
         if options.nested == "native":
             refuse_structs()
         filter_warnings(selected)

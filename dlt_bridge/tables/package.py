@@ -23,6 +23,7 @@ from dlt_bridge.tables.hints import (
     type_hint,
 )
 from dlt_bridge.tables.items import StreamItem
+from dlt_bridge.tables.rows.buffer import joined
 from dlt_bridge.tables.rows.completion import RowCompletion
 from dlt_bridge.tables.rows.deduplication import Deduplicator, UniqueKeyTracker
 from dlt_bridge.tables.rows.stored_values import complete_rows
@@ -128,7 +129,7 @@ class Package:
             if not any(table.schema.equals(schema) for table in tables):
                 # An empty table with all columns: some rows may lack the column of versions.
                 tables.append(schema.empty_table())
-        for table in tables:
+        for table in joined(tables):
             item.rows += self._converted(table)
         return item
 

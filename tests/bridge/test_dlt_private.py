@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(dlt_bridge.__file__).parent
-#: Modules that may use private parts of dlt. The second overrides the client of a destination.
-USERS = {"destinations/dlt_private.py", "postgres.py"}
+#: Modules that may use private parts of dlt. The others override the client of a destination.
+USERS = {"destinations/dlt_private.py", "destinations/duckdb_merge.py", "postgres.py"}
 #: Keys of dlt's own states and schemas.
 KEYS = {
     private.DROPPED, private.TRUNCATED, private.START_FOLDER, *private.MERGE_CONDITIONS,

@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import pyarrow as pa
 
 
 class RowBuffer:
@@ -81,3 +81,18 @@ def _without(numbers: Sequence[range], count: int) -> Iterable[range]:
         if count < len(part):
             yield part[count:]
         count = max(0, count - len(part))
+
+
+def joined(tables: Iterable[pa.Table]) -> list[pa.Table]:
+    """Return tables with those that follow each other, and have the same columns, as one.
+
+    dlt compares the columns of each table with its schema, which takes longer than writing a small
+    one. No value is copied.
+    """
+    runs: list[list[pa.Table]] = []
+    for table in tables:
+        if runs and runs[-1][0].schema.equals(table.schema):
+            runs[-1].append(table)
+        else:
+            runs.append([table])
+    return [pa.concat_tables(run) for run in runs]
