@@ -81,6 +81,8 @@ class ListReader:
                 if fetched and page:
                     size, page = fetched.size, paginator.advance(page)
                 else:
+                    if fetched:
+                        ahead.drop()
                     size, page = self._fetch(request)
             except PaginationError as error:
                 remedy = error.remedy or self.stream.paging_remedy
@@ -107,10 +109,17 @@ class ListReader:
             return received.size, paginator.miss(absence)
         return received.size, paginator.advance(self._checked(request, received))
 
-    def _send_ahead(self, request: Request, is_wanted: Callable[[], bool]) -> Fetched[Received]:
-        """Send a request ahead. An empty body is an error, and every status but 200."""
+    def _send_ahead(
+        self, request: Request, is_wanted: Callable[[], bool]
+    ) -> Fetched[Received | None]:
+        """Send a request ahead. A page without records counts as none: the list may have ended.
+
+        An empty body is an error, and every status but 200.
+        """
         received = self.stream.client.send_once(request, self._received, is_wanted=is_wanted)
-        return Fetched(received, received.size)
+        body = received.body
+        records = body.records if isinstance(body, Page) else self.stream.find_records(body)
+        return Fetched(received, received.size) if records else Fetched(None)
 
     def _read(self, response: Response) -> Received:
         """Read a response. If the page may be past the end, its body may be empty."""

@@ -33,7 +33,7 @@ class Expected(Generic[T]):
     Attributes:
         request: The request.
         is_check: Whether it reads something again. Then it is not sent before the expected requests
-            before it, other than checks, have their responses.
+            before it, other than checks, have returned a value.
     """
 
     request: T
@@ -61,7 +61,7 @@ class RequestsAhead:
                 order. Requests that were sent ahead and are not among these are dropped.
             send: Sends a request ahead once, and returns its response. It is given the request, and
                 a function that returns whether the response is still wanted. If it raises an error,
-                the plan sends the request itself in its turn.
+                or its value is None, the plan sends the request itself in its turn.
 
         Returns:
             The response to the first request. None if it was not sent, or has failed: then the plan

@@ -40,6 +40,12 @@ class RequestAhead:
     task: Task
     was_queued: bool = False
 
+    @property
+    def response(self) -> Fetched[Any] | None:
+        """The response; None if there is none yet, or the request has failed."""
+        result = self.task.results[0] if self.task.results else None
+        return result if isinstance(result, Fetched) and result.value is not None else None
+
 
 class TaskRequestsAhead(RequestsAhead):
     """The requests that a task sends ahead, each as a task of its own.
@@ -74,20 +80,38 @@ class TaskRequestsAhead(RequestsAhead):
             self._scheduler.wake_workers()
             if not was_sent:
                 return None
-            task = self._requests[0].task
+            request = self._requests[0]
+            task = request.task
             while not task.results and not task.is_queued:
                 self._wait()
             self._requests.popleft()
-            result = task.results[0] if task.results else None
+            response = request.response
             self._scheduler.drop(task)
-        return result if isinstance(result, Fetched) and result.value is not None else None
+            if response:
+                return response
+            if not expected[0].is_check:
+                self._renew_checks(send)
+        return None
 
     @override
     def drop(self) -> None:
-        """Drop the requests that were sent ahead. Hold the lock of the scheduler."""
-        while self._requests:
+        with self._scheduler.arrival:
+            self._keep(0)
+            self._scheduler.ahead_arrival.notify_all()
+
+    def _renew_checks(self, send: Callable[[T, Callable[[], bool]], Fetched[Any]]) -> None:
+        """Send checks again: the request before them was not sent, or has failed."""
+        for number, request in enumerate(self._requests):
+            if request.expected.is_check and request.was_queued:
+                self._scheduler.drop(request.task)
+                step = self._task.steps_fetched + 1 + number
+                task = self._task_of(request.expected.request, send, step)
+                self._requests[number] = RequestAhead(request.expected, task)
+
+    def _keep(self, count: int) -> None:
+        """Drop the requests after the first ones."""
+        while len(self._requests) > count:
             self._scheduler.drop(self._requests.pop().task)
-        self._scheduler.ahead_arrival.notify_all()
 
     def _expect(
         self,
@@ -107,8 +131,7 @@ class TaskRequestsAhead(RequestsAhead):
             if known.expected != request:
                 break
             same += 1
-        while len(self._requests) > same:
-            self._scheduler.drop(self._requests.pop().task)
+        self._keep(same)
         for number, request in enumerate(expected[same:], same + first):
             task = self._task_of(request.request, send, self._task.steps_fetched + number)
             self._requests.append(RequestAhead(request, task))
@@ -132,7 +155,7 @@ class TaskRequestsAhead(RequestsAhead):
             if not request.was_queued and (may_check or not is_check):
                 request.was_queued = True
                 self._scheduler.add(request.task)
-            may_check = may_check and (is_check or bool(request.task.results))
+            may_check = may_check and (is_check or request.response is not None)
 
     def _task_of(
         self,

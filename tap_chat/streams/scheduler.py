@@ -54,7 +54,7 @@ class Scheduler:
     ) -> None:
         self._requests_ahead = requests_ahead
         self.workers = workers
-        lock = threading.Lock()
+        lock = threading.RLock()
         self._lock = threading.Condition(lock)  # notified when there is work for a worker
         self.arrival = threading.Condition(lock)
         self.ahead_arrival = threading.Condition(lock)

@@ -171,7 +171,8 @@ class OffsetPaginator(Paginator):
             most: The maximum number of pages.
         """
         total = self._size.total
-        end = total if total is not None and total > self._next else None
+        # A total that was passed is wrong.
+        end = total if total is not None and total >= self._next else None
         for page in range(self._pace.most(most, is_end_stated=end is not None)):
             start = offset + page * rows
             # Where a stated end ends the list, the last page is requested after all others.
@@ -241,6 +242,7 @@ class OffsetPaginator(Paginator):
 
     @override
     def miss(self, predicate: str) -> Page:
+        self._pace.surprise()
         is_overlap = self._offset < self._next
         if not self._next:
             self.finished = True

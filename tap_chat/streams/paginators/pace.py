@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Of this many pages in a row that came as expected, one more may be requested ahead. So at most a
-# third of the pages are requested beyond the end of a list.
+# Of so many pages in a row that came as expected, one more may be requested ahead. So at most a
+# third as many pages are requested beyond the end of a list, the first of them twice.
 PAGES_FOR_ONE_AHEAD = 3
 
 
@@ -11,9 +11,13 @@ class Pace:
     """Counts the pages that came as expected: full, and with the rows that follow.
 
     The more of them, the more pages are requested ahead; at a surprise, the count begins again.
+
+    Args:
+        is_allowed: Whether pages may be requested ahead.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_allowed: bool = True) -> None:
+        self._is_allowed = is_allowed
         self._pages = 0
         self._was_surprised = False
 
@@ -40,6 +44,8 @@ class Pace:
             limit: The maximum.
             is_end_stated: Whether the server states where the list ends.
         """
+        if not self._is_allowed:
+            return 0
         if is_end_stated and not self._was_surprised:
             return limit
-        return min(limit, self._pages // PAGES_FOR_ONE_AHEAD)
+        return min(limit, max(0, self._pages // PAGES_FOR_ONE_AHEAD - 1))

@@ -17,9 +17,11 @@ from tap_chat.streams.paginators.base import (
     stated_number,
 )
 from tap_chat.streams.paginators.links import link_in, resolve_link
+from tap_chat.streams.paginators.pace import Pace
 from tap_chat.streams.paginators.pages import EMPTY_PAGE, Page, PaginationError, RepeatedPageError
 from tap_chat.streams.paginators.recent_rows import RecentRows
 from tap_chat.streams.paginators.request_field import RequestField
+from tap_chat.streams.read_plans import Expected
 
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
@@ -108,7 +110,13 @@ class PageNumberPaginator(Paginator):
         self._last: list[Key] = []  # the keys of the page before
         self._short = 0  # its rows, if it was short and may be the last
         self._total_rows: int | None = None  # as it stated them
+        self._pages: int | None = None  # the number of pages, as it stated them
+        self._largest = 0  # the rows of the largest page
+        self._has_read_ahead = False  # whether a page was requested ahead of its turn
+        self._pace = Pace()
         self._held: Page | None = None  # a page, while the one before it is checked
+        self._repeated = 0  # rows that came twice
+        self._is_past_end = False  # whether it stands for the place after the last page
         self._back = 0  # how many pages the walk has gone back, while it searches
         self._moves = 0  # how often the page before had changed, since the walk came further
         self._has_moved = False  # whether known rows may come again
@@ -118,7 +126,86 @@ class PageNumberPaginator(Paginator):
     @override
     def page_request(self, request: Request) -> Request:
         self._url = request.url
-        request = self._field.set(request, self._number)
+        return self._request_of(request, self._number)
+
+    @override
+    def expected_requests(self, request: Request, most_ahead: int) -> list[Expected[Request]]:
+        is_check = self._held is not None
+        expected = [Expected(self.page_request(request), is_check=is_check)]
+        if self._back or self._is_past_end or not self._last:
+            return expected
+        checks = is_check or self._checks_all
+        # While the page before is checked, the next one is held.
+        first = self._number + 1 + is_check
+        numbers = self._numbers_ahead(first, most_ahead // (1 + checks))
+        if numbers and checks and not is_check:
+            expected.append(Expected(self._request_of(request, first - 2), is_check=True))
+        for number in numbers:
+            expected.append(Expected(self._request_of(request, number)))
+            if checks:
+                expected.append(Expected(self._request_of(request, number - 1), is_check=True))
+        return expected
+
+    @override
+    def accepts_ahead(self, page: Page) -> bool:
+        if self._held:
+            return page.keys[-1:] == self._last[-1:]
+        is_accepted = (
+            bool(page.keys)
+            and not self._back
+            and self._stated_rows(page) == self._total_rows
+            and self._rows.are_new(page.keys)
+            and not self._may_end(page)
+        )
+        self._has_read_ahead = self._has_read_ahead or is_accepted
+        if not is_accepted:
+            self._pace.surprise()
+        return is_accepted
+
+    def _numbers_ahead(self, first: int, most: int) -> range:
+        """Return the numbers of the pages that are expected, from the first of them on."""
+        end = self._stated_end
+        most = self._pace.most(most, is_end_stated=end is not None)
+        ends = [first + most, end, None if self._maximum is None else self._maximum - 1]
+        return range(first, min(end for end in ends if end is not None))
+
+    @property
+    def _stated_end(self) -> int | None:
+        """The number of the first page that is not requested ahead, if the server states it."""
+        if self._pages is not None:
+            # The last page ends the list: it is requested after all others.
+            return self._base + self._pages - 1
+        if self._total_rows is not None and self._largest >= (self._size or 1):
+            rows_left = self._total_rows - self._rows.count
+            return self._furthest + 1 + max(0, -(-rows_left // self._largest))
+        return None
+
+    def _may_end(self, page: Page) -> bool:
+        """Return whether the list may end with a page."""
+        body = page.body
+        pages = stated_number(body, self._total_path)
+        ends = [self._maximum, None if pages is None else self._base + pages]
+        if any(end is not None and self._number >= end - 1 for end in ends):
+            return True
+        try:
+            if says_more(body, self._has_more_path) is False:
+                return True
+            if self._next_url_path:
+                link = link_in(body, self._next_url_path)
+                if link is None:
+                    return pages is None
+                self._check_link(link)
+        except PaginationError:
+            return True
+        return len(page.keys) < len(self._last)
+
+    @property
+    def _checks_all(self) -> bool:
+        """Whether the page before each page is requested again, because no total is stated."""
+        return self._total_rows is None and self._moves < MAX_MOVES
+
+    def _request_of(self, request: Request, number: int) -> Request:
+        request = self._field.set(request, number)
         return request if self._size is None else self._size_field.set(request, self._size)
 
     @override
@@ -133,20 +220,20 @@ class PageNumberPaginator(Paginator):
         """Move on from the next page."""
         # After the end, some servers return the last page again.
         if page.keys == self._last and (self._short or self._may_ignore_page):
-            self.finished = True
-            return EMPTY_PAGE
+            return self._end_after_last()
         if self._may_have_moved(page):
-            self._held = page
-            self._number -= 1
-            self.missing = frozenset()
-            return EMPTY_PAGE
+            return self._hold(page)
         return self._take(page)
 
     def _check(self, page: Page, held: Page) -> Page:
         """Move on from the page before one that is held."""
         self._held = None
+        is_past_end, self._is_past_end = self._is_past_end, False
         if page.keys[-1:] == self._last[-1:]:
             self._number += 1
+            if is_past_end:
+                self._end()
+                return EMPTY_PAGE
             return self._take(held)
         self._moves += 1
         self._has_moved = True
@@ -165,18 +252,61 @@ class PageNumberPaginator(Paginator):
     def _take(self, page: Page) -> Page:
         """Go on after a page; return its new rows."""
         new = self._rows.new_in(page) if self._has_moved else page
+        if self._has_read_ahead:
+            self._repeated += len(new.keys) - len(self._rows.new_in(new).keys)
         self._check_new(new)
-        self._known_pages = self._known_pages + 1 if page.records and not new.records else 0
+        is_known = bool(page.records) and not new.records and self._number > self._furthest
+        self._known_pages = self._known_pages + 1 if is_known else 0
         if self._known_pages > MAX_EMPTY_PAGES:
             raise RepeatedPageError
         if self._number > self._furthest:
             self._furthest = self._number
             self._moves = 0
         self._rows.add(new.keys)
-        self.finished = not self.move_on(page)
+        self._largest = max(self._largest, len(page.keys))
+        is_last = not self.move_on(page)
+        is_full = len(page.keys) >= len(self._last)
+        self._pace.note(is_expected=is_full and len(new.keys) == len(page.keys))
         self._last, self._total_rows = page.keys, self._stated_rows(page)
+        self._pages = stated_number(page.body, self._total_path)
+        if is_last:
+            self._end()
         self._check_empty(page)
         return new
+
+    @override
+    def miss(self, predicate: str) -> Page:
+        return self._end_after_last()
+
+    def _end_after_last(self) -> Page:
+        """End the list, because there is no page after the last one; return an empty page."""
+        self._pace.surprise()
+        if self._has_read_ahead and self._checks_all:
+            self._is_past_end = True
+            return self._hold(EMPTY_PAGE)
+        self._end()
+        return EMPTY_PAGE
+
+    def _hold(self, page: Page) -> Page:
+        """Hold a page while the one before it is checked; return an empty page."""
+        self._held = page
+        self._number -= 1
+        self.missing = frozenset()
+        return EMPTY_PAGE
+
+    def _end(self) -> None:
+        """End the list, or read it again, because rows may have moved between pages.
+
+        If pages are requested at the same time, a later one may be older than the one before: then
+        a row that came back by a place is on neither. The stated number of rows shows that.
+        """
+        self.finished = True
+        if self._has_read_ahead and self._rows.count - self._repeated < (self._total_rows or 0):
+            self.finished = self._has_read_ahead = False
+            self._pace = Pace(is_allowed=False)
+            self._number, self._short, self._last = self._first, 0, []
+            self._has_moved = True
+            self.missing = frozenset()
 
     def _may_have_moved(self, page: Page) -> bool:
         """Return whether rows may have moved since the page before was read."""
@@ -186,7 +316,7 @@ class PageNumberPaginator(Paginator):
         if total is not None:
             return total != self._total_rows
         # No row can move from an empty page to one that was not full.
-        return bool(page.keys) or not self._short
+        return bool(page.keys) or not self._short or self._has_read_ahead
 
     def _stated_rows(self, page: Page) -> int | None:
         return stated_number(page.body, self._total_rows_path)
