@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test interop fuzz faults limits kills check audit lock tables docs linkcheck dist clean
+.PHONY: demo test interop fuzz faults limits kills goals check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -26,6 +26,10 @@ FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/t
 # Kill every way of loading 200 times, and write the table of docs/kills.md.
 kills: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
+
+# Measure what people wait for beside its rivals, as Markdown: ten minutes on a machine that does nothing else.
+goals: $(VENV)/installed
+	$(BIN)/python benchmarks/goals.py
 
 # Checks without a server or a database: lint, types, layers, declared dependencies, prose.
 check: $(VENV)/installed
