@@ -17,6 +17,8 @@ from dlt.destinations.impl.duckdb.configuration import (
 from pathvalidate import is_valid_filepath
 from typing_extensions import override
 
+from dlt_bridge.destinations import duckdb_merge
+
 if TYPE_CHECKING:
     from dlt.common.destination import Destination, DestinationCapabilitiesContext
     from dlt.common.normalizers.naming import NamingConvention
@@ -49,16 +51,10 @@ class Configuration(DuckDbClientConfiguration):
     credentials: FileCredentials = None  # type: ignore[assignment]  # dlt resolves it
 
 
-class duckdb(dlt_duckdb):  # noqa: N801 - the name of the destination
+class duckdb(duckdb_merge.duckdb):  # noqa: N801 - the name of the destination
     """dlt's destination `duckdb`, which takes the same arguments."""
 
     spec = Configuration
-
-    @property
-    @override
-    def destination_type(self) -> str:
-        # The type is in the state of pipelines, where it must be that of dlt's destination.
-        return "dlt.destinations.duckdb"
 
     @override
     def capabilities(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from staging import Stage, record, schema
 
 from dlt_bridge.destinations import duckdb_merge
+from dlt_bridge.destinations.duckdb_file import with_quick_paths
 from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.tables import sink
 
@@ -182,3 +183,9 @@ def test_other_destinations_stay_as_they_are() -> None:
     assert ours.config_params == given_by_user.config_params
     assert ours.caps_params == given_by_user.caps_params
     assert duckdb_merge.with_direct_merge(ours) is ours
+
+
+def test_commands_merge_files_themselves() -> None:
+    destination = with_quick_paths(dlt_duckdb("x.duckdb"))
+    assert destination.client_class is duckdb_merge.Client
+    assert duckdb_merge.with_direct_merge(destination) is destination
