@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from dlt_bridge.arrow.column_rows import ColumnRows
 from dlt_bridge.arrow.inference import infer_type
+from dlt_bridge.arrow.line_rows import LineRows
 from dlt_bridge.arrow.lines import NumberedLines
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.missing_properties import MISSING, missing_column
@@ -16,7 +18,7 @@ from dlt_bridge.arrow.record_schema import NewVariant, Observed
 from dlt_bridge.arrow.refusals import invalid_key, refuse_invalid_utf8
 from dlt_bridge.arrow.rows import RowDecoder
 from dlt_bridge.arrow.types import ColumnType, arrow_type
-from dlt_bridge.arrow.values import CONVERSION_ERRORS, converted_array, to_array
+from dlt_bridge.arrow.values import CONVERSION_ERRORS, converted_array
 from dlt_bridge.arrow.variants import fit_column, variant_name
 from dlt_bridge.errors import MessageError
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dlt_bridge.arrow.columns import Column
-    from dlt_bridge.arrow.lines import DecodedRows
     from dlt_bridge.arrow.nested import NativeType
     from dlt_bridge.arrow.record_schema import RecordSchema
 
@@ -121,17 +122,57 @@ class RecordDecoder:
         lines = NumberedLines(text, numbers)
         arrays: dict[str, pa.Array] | None = None
         while arrays is None:
-            rows = self._rows.decode(lines)
-            arrays = None if first and self._infer_types(rows) else self._arrays(rows, lines)
+            rows = LineRows(self._rows.decode(lines), self._rows)
+            arrays = None if first and self._infer_types(rows) else self._arrays(rows)
+        table = self._table(arrays, rows, sequence)
+        missing = self._missing(arrays, rows.decoded.text)
+        return table if missing is None else table.append_column(MISSING, missing)
+
+    def table_of(
+        self,
+        batch: pa.RecordBatch,
+        number: int,
+        version: int | None,
+        sequence: int,
+        *,
+        first: bool = False,
+    ) -> pa.Table:
+        """Return a table of records that come as columns.
+
+        Args:
+            batch: The columns.
+            number: The number of the line of their message, for errors.
+            version: Their version, if they have one.
+            sequence: As for `table`.
+            first: As for `table`.
+
+        Raises:
+            MessageError: As for `table`.
+        """
+        types = [column_type for _, column_type in self._columns]
+        rows = ColumnRows(batch, number, version, self.record_schema, types)
+        rows.note(self._working)
+        arrays: dict[str, pa.Array] | None = None
+        while arrays is None:
+            if first and self._infer_types(rows):
+                rows.retype([column_type for _, column_type in self._columns])
+            arrays = self._arrays(rows)
+        return self._table(arrays, rows, sequence)
+
+    def _table(
+        self, arrays: dict[str, pa.Array], rows: LineRows | ColumnRows, sequence: int
+    ) -> pa.Table:
         if self._working != self.observed:
             self.observed = deepcopy(self._working)
-        count = len(rows.records)
         if self.observed.versioned:
             arrays[VERSION] = pa.array(rows.versions, pa.int64())
-        arrays[SEQUENCE] = pa.arange(sequence, sequence + count)
-        table = _table(self.schema, arrays, count)
-        missing = self._missing(arrays, rows.text)
-        return table if missing is None else table.append_column(MISSING, missing)
+        arrays[SEQUENCE] = pa.arange(sequence, sequence + rows.count)
+        schema = self.schema
+        columns = [
+            arrays[field.name] if field.name in arrays else pa.nulls(rows.count, field.type)
+            for field in schema
+        ]
+        return pa.Table.from_arrays(columns, schema=schema)
 
     def _missing(self, arrays: Mapping[str, pa.Array], text: bytes) -> pa.Array | None:
         """Return the names of the properties that records lack, if their values are to be kept."""
@@ -145,7 +186,7 @@ class RecordDecoder:
         ]
         return missing_column(policy, columns, arrays, text)
 
-    def _infer_types(self, rows: DecodedRows) -> bool:
+    def _infer_types(self, rows: LineRows | ColumnRows) -> bool:
         """Choose types of new columns by their values; return whether any is not the declared one.
 
         A column that is not decoded as texts holds all its values.
@@ -154,43 +195,43 @@ class RecordDecoder:
         inferred = {
             column.name: better
             for index, (column, declared) in enumerate(self._columns)
-            if index in self._rows.raw
+            if index in rows.raw
             and column.name not in self._natives
             and column.name not in self._working.inferred
             and self.record_schema.is_new(column.name)
-            and (better := infer_type(column, declared, self._texts(rows, index), limits))
+            and (better := infer_type(column, declared, rows.texts(index, column), limits))
         }
         self._working.inferred |= inferred
         if inferred:
             self._prepare()
         return bool(inferred)
 
-    def _texts(self, rows: DecodedRows, index: int) -> list[bytes]:
-        return rows.texts(rows.values(index, self._columns[index][0].json_name))
-
-    def _arrays(self, rows: DecodedRows, lines: NumberedLines) -> dict[str, pa.Array] | None:
+    def _arrays(self, rows: LineRows | ColumnRows) -> dict[str, pa.Array] | None:
         """Return the columns; None if one must be decoded as JSON texts first."""
         arrays: dict[str, pa.Array] = {}
         misfits: set[int] = set()
         for index, (column, column_type) in enumerate(self._columns):
             if column.name in self._natives:
-                arrays |= self._native_arrays(column, self._texts(rows, index), lines)
+                arrays |= self._native_arrays(column, rows.texts(index, column), rows.numbers)
                 continue
-            if index in self._rows.raw or column_type is None:
-                texts = self._texts(rows, index)
-                arrays |= self._fitted_arrays(column, column_type, texts, lines)
+            if index in rows.raw or column_type is None:
+                texts = rows.texts(index, column)
+                arrays |= self._fitted_arrays(column, column_type, texts, rows.numbers)
             elif (array := self._array(rows, index, column_type)) is not None:
                 arrays[column.name] = array
             else:
                 misfits.add(index)
             if column.key and column.name in arrays and arrays[column.name].null_count:
-                raise self._invalid_key(rows, index, lines)
-        return None if self._rows.decode_raw(misfits) else arrays
+                values = rows.key_values(index, column)
+                raise invalid_key(self.record_schema, column, column_type, values, rows.numbers)
+        return None if rows.make_raw(misfits) else arrays
 
-    def _array(self, rows: DecodedRows, index: int, column_type: ColumnType) -> pa.Array | None:
+    def _array(
+        self, rows: LineRows | ColumnRows, index: int, column_type: ColumnType
+    ) -> pa.Array | None:
         """Return the values of a column; None if one does not fit."""
         try:
-            array = to_array(column_type, rows.values(index, self._columns[index][0].json_name))
+            array = rows.array(index, self._columns[index][0], column_type)
         except CONVERSION_ERRORS:
             return None
         return array if self.record_schema.limits.holds(array) else None
@@ -200,10 +241,10 @@ class RecordDecoder:
         column: Column,
         column_type: ColumnType | None,
         texts: Sequence[bytes],
-        lines: NumberedLines,
+        numbers: Sequence[int],
     ) -> dict[str, pa.Array]:
         """Return the column, and the variants that some of its values need."""
-        refuse_invalid_utf8(self.record_schema.stream, column, texts, lines.numbers)
+        refuse_invalid_utf8(self.record_schema.stream, column, texts, numbers)
         existing = self._working.variant_types.setdefault(column.name, {})
         fitted = fit_column(column, column_type, texts, existing, self.record_schema.limits)
         arrays = {}
@@ -215,7 +256,7 @@ class RecordDecoder:
             variant = existing.setdefault(data_type, fitted.types[data_type])
             if name not in self._working.variants:
                 self._working.variants[name] = variant
-                line = lines.numbers[fitted.first[data_type]]
+                line = numbers[fitted.first[data_type]]
                 self._working.new_variants.append(
                     NewVariant(column.json_name, column_type, name, line)
                 )
@@ -223,7 +264,7 @@ class RecordDecoder:
         return arrays
 
     def _native_arrays(
-        self, column: Column, texts: Sequence[bytes], lines: NumberedLines
+        self, column: Column, texts: Sequence[bytes], numbers: Sequence[int]
     ) -> dict[str, pa.Array]:
         """Return a column of structs or lists, and a variant of the values that do not fit it."""
         native = self._natives[column.name]
@@ -235,7 +276,7 @@ class RecordDecoder:
         in_variant = [b"null" if fits else text for text, fits in zip(texts, fitting, strict=True)]
         return {
             column.name: native.array(in_column),
-            **self._fitted_arrays(column, None, in_variant, lines),
+            **self._fitted_arrays(column, None, in_variant, numbers),
         }
 
     def _refuse_property(self, column: Column, variant: str) -> None:
@@ -245,13 +286,6 @@ class RecordDecoder:
                 f"Stream {self.record_schema.stream}: a value of `{column.json_name}` does not fit"
                 f" its column, and can't go into `{variant}`, which is another property."
             )
-
-    def _invalid_key(self, rows: DecodedRows, index: int, lines: NumberedLines) -> MessageError:
-        """Return the error of the first value of a key column that is null there."""
-        column, column_type = self._columns[index]
-        is_raw = index in self._rows.raw
-        values = self._texts(rows, index) if is_raw else rows.values(index, column.json_name)
-        return invalid_key(self.record_schema, column, column_type, values, lines.numbers)
 
 
 def _native_types(record_schema: RecordSchema) -> dict[str, NativeType]:
@@ -263,14 +297,3 @@ def _native_types(record_schema: RecordSchema) -> dict[str, NativeType]:
         and record_schema.stored_types.get(column.name, column.type) == ColumnType("json")
         and (native := native_type(column.schema))
     }
-
-
-def _table(schema: pa.Schema, arrays: Mapping[str, pa.Array], count: int) -> pa.Table:
-    """Return a table of columns; one that is not there is null."""
-    return pa.Table.from_arrays(
-        [
-            arrays[field.name] if field.name in arrays else pa.nulls(count, field.type)
-            for field in schema
-        ],
-        schema=schema,
-    )

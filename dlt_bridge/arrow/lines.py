@@ -64,6 +64,7 @@ class DecodedRows:
         placeholders: The text with placeholders that was decoded; None if it needed none.
         by_name: Whether the records are dicts.
         text: The lines as they were decoded.
+        numbers: The number of each line.
     """
 
     records: list[Any]
@@ -71,6 +72,7 @@ class DecodedRows:
     placeholders: PlaceholderText | None
     by_name: bool
     text: bytes
+    numbers: list[int]
 
     def values(self, index: int, name: str) -> list[Any]:
         """Return the values of a column.

@@ -40,7 +40,17 @@ _DIGITS_OF_BIGINT = 19
 def double_array(values: Sequence[Raw], arrow: pa.DataType) -> pa.Array:
     """Convert numbers to doubles."""
     joined = join_texts(values)
-    texts = split_texts(joined) if joined else json_array(values, arrow)
+    return doubles(split_texts(joined) if joined else json_array(values, arrow), joined, arrow)
+
+
+def doubles(texts: pa.Array, joined: bytes, arrow: pa.DataType) -> pa.Array:
+    """Convert numbers to doubles.
+
+    Args:
+        texts: Their JSON texts.
+        joined: The same texts, with any separator.
+        arrow: The type.
+    """
     numbers = texts.cast(arrow)
     lengths = pc.binary_length(texts)
     exponents = _may_have_exponents(joined)
@@ -64,7 +74,11 @@ def decimal_array(values: Sequence[Raw], arrow: pa.DataType) -> pa.Array:
     refused: Arrow would drop their first digits.
     """
     joined = join_texts(values)
-    texts = split_texts(joined) if joined else json_array(values, arrow)
+    return decimals(split_texts(joined) if joined else json_array(values, arrow), joined, arrow)
+
+
+def decimals(texts: pa.Array, joined: bytes, arrow: pa.DataType) -> pa.Array:
+    """Convert numbers to decimals, as `doubles` to doubles."""
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     if _may_have_exponents(joined) or longest > arrow.precision - arrow.scale:
         raise ValueError("perhaps too many digits")

@@ -78,7 +78,7 @@ def invalid_key(
 def _key_problem(
     column: Column, column_type: ColumnType | None, value: object, limits: Limits
 ) -> str:
-    if value is None or value == NULL:
+    if value is None or value in {NULL, bytes(NULL)}:
         return "is null"
     if value in NON_FINITE:
         return f"is {value.decode()}"

@@ -61,7 +61,7 @@ class RowDecoder:
         self.raw = {
             index
             for index, (column, column_type) in enumerate(zip(self._columns, types, strict=True))
-            if column_type is None or self._by_name or _has_undeclared_strings(column, column_type)
+            if column_type is None or self._by_name or has_undeclared_strings(column, column_type)
         }
         self._forbid_unknown = True
         self._decoder = self._compile()
@@ -94,7 +94,7 @@ class RowDecoder:
                 raise self._invalid(lines)
             versions = list(map(_version, decoded))
             self._observed.versioned |= versions.count(None) != len(versions)
-            return DecodedRows(records, versions, placeholders, self._by_name, text)
+            return DecodedRows(records, versions, placeholders, self._by_name, text, lines.numbers)
 
     def decode_raw(self, indices: Collection[int]) -> bool:
         """Decode columns as JSON texts from now on; return whether that is new for one of them."""
@@ -229,7 +229,7 @@ def _decoded_type(column_type: ColumnType) -> Any:  # noqa: ANN401
     return TYPES[column_type.data_type].decoded
 
 
-def _has_undeclared_strings(column: Column, column_type: ColumnType) -> bool:
+def has_undeclared_strings(column: Column, column_type: ColumnType) -> bool:
     """Return whether a column is of times, bytes or decimals, but its SCHEMA declares another type.
 
     A string may be in a variant then, though it looks like a time, so each value is looked at.

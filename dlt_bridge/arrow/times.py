@@ -29,26 +29,35 @@ _BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 
 def timestamp_array(values: Sequence[str | None], arrow: pa.DataType) -> pa.Array:
     """Convert date-times; one without an offset is in UTC."""
-    texts = pa.array(values, pa.string())
+    return timestamps(pa.array(values, pa.string()), arrow)
+
+
+def timestamps(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
+    """Convert date-times in an array of strings."""
     for read_as in (arrow, pa.timestamp(arrow.unit)):
         with suppress(pa.ArrowInvalid):
-            timestamps = texts.cast(read_as)
-            first = pc.min(timestamps.cast(pa.int64())).as_py()
+            read = texts.cast(read_as)
+            first = pc.min(read.cast(pa.int64())).as_py()
             if first is None or first >= YEAR_1 * TICKS[arrow.unit]:
-                return timestamps.cast(arrow)
+                return read.cast(arrow)
     # Some have an offset and some have none, or Arrow can't read one: lower case, many digits, a
     # year before the first.
-    parsed = [value and _timestamp(value) for value in values]
+    parsed = [value and _timestamp(value) for value in texts.to_pylist()]
     return pa.array(parsed, pa.timestamp("us", "UTC")).cast(arrow)
 
 
 def date_array(values: Sequence[str | None], arrow: pa.DataType) -> pa.Array:
     """Convert dates."""
-    dates = pa.array(values, pa.string()).cast(arrow)
-    first = pc.min(dates.cast(pa.int32())).as_py()
+    return dates(pa.array(values, pa.string()), arrow)
+
+
+def dates(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
+    """Convert dates in an array of strings."""
+    read = texts.cast(arrow)
+    first = pc.min(read.cast(pa.int32())).as_py()
     if first is not None and first < YEAR_1 // _SECONDS_OF_DAY:
         raise ValueError("no such year")
-    return dates
+    return read
 
 
 def time_array(values: Sequence[str | None], arrow: pa.DataType) -> pa.Array:

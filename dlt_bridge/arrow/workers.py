@@ -24,8 +24,9 @@ from typing import IO, TYPE_CHECKING, cast
 
 import pyarrow as pa
 
+from dlt_bridge.arrow.batches import Batch, ColumnBatch, LineBatch
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.errors import BridgeError, MessageError
+from dlt_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,75 +51,6 @@ READY = b"ready"
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1:]; from dlt_bridge.arrow.workers import serve; serve()"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LineBatch:
-    """Lines with RECORDs of one stream that are decoded together.
-
-    Attributes:
-        decoder: The decoder of the stream.
-        lines: Blocks of one or more lines, without the newline at their end.
-        numbers: The numbers of the lines, a range for each block.
-        rows: The number of lines.
-        size: Their size in bytes.
-        is_first: Whether they are the first of the stream, by which types of columns are chosen.
-    """
-
-    decoder: RecordDecoder
-    lines: list[bytes]
-    numbers: list[range]
-    rows: int
-    size: int
-    is_first: bool = False
-
-    def table(self, sequence: int) -> pa.Table:
-        """Decode the lines in this thread.
-
-        Args:
-            sequence: The value of `_sdc_sequence` of the first row.
-
-        Raises:
-            MessageError: A record does not fit.
-        """
-        text = b"\n".join(self.lines)
-        return self.decoder.table(text, self.numbers, sequence, first=self.is_first)
-
-    def can_be_decoded(self, sequence: int, before: int) -> bool:
-        """Return whether the lines before another line can be decoded.
-
-        Args:
-            sequence: The value of `_sdc_sequence` of the first row.
-            before: The number of the other line.
-        """
-        part = self.before(before)
-        try:
-            _ = part and part.table(sequence)
-        except MessageError:
-            return False
-        return True
-
-    @property
-    def first(self) -> int:
-        """The number of the first line."""
-        return self.numbers[0].start
-
-    def before(self, number: int) -> LineBatch | None:
-        """Return the lines before another line; None if there are none.
-
-        Args:
-            number: The number of a line that is no RECORD, and so lies within no block.
-        """
-        blocks = [
-            (lines, numbers)
-            for lines, numbers in zip(self.lines, self.numbers, strict=True)
-            if numbers.stop <= number
-        ]
-        if not blocks:
-            return None
-        lines, numbers = map(list, zip(*blocks, strict=True))
-        rows, size = sum(map(len, numbers)), sum(map(len, lines))
-        return LineBatch(self.decoder, lines, numbers, rows, size, self.is_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +84,7 @@ class DecoderPool:
         """The number of batches to submit before the first table is waited for."""
         return 1 + BATCHES_AHEAD * len(self._processes)
 
-    def submit(self, batch: LineBatch, sequence: int, *, full: bool) -> Future[pa.Table]:
+    def submit(self, batch: Batch, sequence: int, *, full: bool) -> Future[pa.Table]:
         """Return the table of a batch, or the MessageError of a record that does not fit.
 
         Args:
@@ -160,6 +92,9 @@ class DecoderPool:
             sequence: The value of `_sdc_sequence` of the first row.
             full: Whether the batch is as large as a batch may be.
         """
+        if isinstance(batch, ColumnBatch):
+            # Arrow itself converts columns, and lets other threads run.
+            return self._thread.submit(batch.table, sequence)
         self._size += batch.size
         if not self._processes and self._size >= BEFORE_PROCESSES and (cores := _cores()) > 1:
             self._processes = [_Process() for _ in range(min(cores, MAX_PROCESSES))]

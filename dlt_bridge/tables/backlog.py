@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
 
-    from dlt_bridge.arrow.workers import LineBatch
+    from dlt_bridge.arrow.batches import Batch
     from dlt_bridge.tables.run_context import RunContext
     from dlt_bridge.tables.sink import Sink
 
@@ -36,7 +36,7 @@ class _Task(NamedTuple):
     """A batch that is being decoded."""
 
     sink: Sink
-    batch: LineBatch
+    batch: Batch
     sequence: int
     table: Future[pa.Table] | None = None
 
@@ -93,10 +93,38 @@ class Backlog:
         self._size += len(lines)
         if sink.append(lines, number, count):
             self._decode(sink, full=True)
-            # The next batches are decoded while dlt writes rows.
-            self._take(leave=self._decoder.ahead)
-            if sink.rows.count >= ROW_GROUP_ROWS:
-                yield from self._row_group(sink)
+            yield from self._hand_over(sink)
+        yield from self._limit()
+
+    def append_columns(
+        self, sink: Sink, columns: pa.RecordBatch, number: int, version: int | None
+    ) -> Iterator[StreamItems | None]:
+        """Add records that come as columns; yield as `append`.
+
+        Args:
+            sink: Their stream.
+            columns: The columns.
+            number: The number of the line of their message.
+            version: Their version, if they have one.
+        """
+        if sink.is_skipped:
+            return
+        self._decode(sink)
+        batch = sink.columns(columns, number, version)
+        self._size += batch.size
+        self._submit(sink, batch)
+        yield from self._hand_over(sink)
+        yield from self._limit()
+
+    def _hand_over(self, sink: Sink) -> Iterator[StreamItems]:
+        """Yield a row group of a stream, if it has so many decoded rows."""
+        # The next batches are decoded while dlt writes rows.
+        self._take(leave=self._decoder.ahead)
+        if sink.rows.count >= ROW_GROUP_ROWS:
+            yield from self._row_group(sink)
+
+    def _limit(self) -> Iterator[StreamItems | None]:
+        """Yield rows if too much waits; None if the package is to end."""
         if self._size >= MAX_WAITING_BYTES:
             self.decode_all()
             yield from self._items(self.sinks.values(), before=self._reached())
@@ -172,9 +200,9 @@ class Backlog:
         self._tasks.clear()
         self.states.drop_unfit()
         for sink in self.sinks.values():
-            if batch := sink.batch():
-                tasks.append(_Task(sink, batch, self.sequence))
-                self.sequence += batch.rows
+            if lines := sink.batch():
+                tasks.append(_Task(sink, lines, self.sequence))
+                self.sequence += lines.rows
         for sink, batch, sequence, table in tasks:
             if sink.is_skipped:
                 continue
@@ -199,9 +227,12 @@ class Backlog:
         """Start to decode the lines of a stream: a full batch, or the rest."""
         batch = sink.batch()
         if batch:
-            table = self._decoder.submit(batch, self.sequence, full=full)
-            self._tasks.append(_Task(sink, batch, self.sequence, table))
-            self.sequence += batch.rows
+            self._submit(sink, batch, full=full)
+
+    def _submit(self, sink: Sink, batch: Batch, *, full: bool = False) -> None:
+        table = self._decoder.submit(batch, self.sequence, full=full)
+        self._tasks.append(_Task(sink, batch, self.sequence, table))
+        self.sequence += batch.rows
 
     def _take(self, *, leave: int = 0) -> None:
         """Give decoded rows to their sinks, in order.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.tables.sink import Sink
 from dlt_bridge.tables.state_messages import ReadState
-from dlt_bridge.tap.batch_files import batch_lines
+from dlt_bridge.tap.batch_files import batch_records
 from dlt_bridge.tap.messages import (
     ActivateVersion,
     Batch,
@@ -108,9 +108,18 @@ class Router:
                 self._prefixes.add(line, message.stream, sink)
                 yield from backlog.append(sink, line, number)
             case Batch():
-                folders = self._run.options.batch_folders
-                for record in batch_lines(sink.schema.message, message, number, folders):
-                    yield from backlog.append(sink, record, number)
+                records = batch_records(
+                    sink.schema.message,
+                    message,
+                    number,
+                    self._run.options.batch_folders,
+                    as_columns=sink.takes_columns,
+                )
+                for record in records:
+                    if isinstance(record, bytes):
+                        yield from backlog.append(sink, record, number)
+                    else:
+                        yield from backlog.append_columns(sink, record, number, message.version)
             case ActivateVersion():
                 backlog.decode(sink)
                 sink.activate(message.version, number)

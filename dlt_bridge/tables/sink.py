@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from dlt_bridge.arrow.workers import LineBatch
+from dlt_bridge.arrow.batches import ColumnBatch, LineBatch
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables.dispositions import DELETE_INSERT
 from dlt_bridge.tables.package import Package
@@ -93,6 +93,23 @@ class Sink:
     def size(self) -> int:
         """Bytes in memory: of lines that are not decoded, and of rows that dlt has not taken."""
         return self._size + self.rows.size
+
+    @property
+    def takes_columns(self) -> bool:
+        """Whether records may come as columns: no text of a whole record is needed."""
+        schema = self.schema
+        return schema.whole_records is None and schema.decoder.record_schema.keep is None
+
+    def columns(self, batch: pa.RecordBatch, number: int, version: int | None) -> ColumnBatch:
+        """Return columns, to be decoded.
+
+        Args:
+            batch: The columns.
+            number: The number of the line of their message.
+            version: Their version, if they have one.
+        """
+        is_first, self.schema.is_new = self.schema.is_new, False
+        return ColumnBatch(self.schema.decoder, batch, number, version, is_first)
 
     @property
     def is_replaced(self) -> bool:

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 import fsspec
 import msgspec
+import pyarrow as pa
 
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tap.batch_tables import read_tables
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from dlt_bridge.tap.messages import Batch, Schema
 
+#: The least rows that stay columns. Fewer are decoded together with others, as lines.
+MANY_ROWS = 1_000
 UNCOMPRESSED = (None, "none")
 
 _LOCAL = frozenset({"", "file", "local"})
@@ -96,16 +99,17 @@ _NOT_ALLOWED = (
 )
 
 
-def batch_lines(
-    schema: Schema, batch: Batch, number: int, folders: BatchFolders
-) -> Iterator[bytes]:
-    """Yield the records of a BATCH as lines of RECORD messages.
+def batch_records(
+    schema: Schema, batch: Batch, number: int, folders: BatchFolders, *, as_columns: bool
+) -> Iterator[bytes | pa.RecordBatch]:
+    """Yield the records of a BATCH: as lines of RECORD messages, or many together as columns.
 
     Args:
         schema: The SCHEMA of its stream.
         batch: The message.
         number: The number of its line, for errors.
         folders: The folders that its files may be in.
+        as_columns: Whether to yield columns of many records as they are in the file.
 
     Raises:
         MessageError: A file can't be read, is in no allowed folder, or has an unknown format.
@@ -129,7 +133,10 @@ def batch_lines(
         problem = ""
         try:
             with folders.open(name) as file:
-                for record in read(file):
+                for record in read(file, as_columns):
+                    if isinstance(record, pa.RecordBatch):
+                        yield record
+                        continue
                     if refuse_messages and _is_message(record):
                         problem = "has RECORD messages, where the records alone belong"
                         break
@@ -207,13 +214,17 @@ def _jsonl(file: IO[bytes]) -> Iterator[bytes]:
             yield record
 
 
-def _tables(file: IO[bytes]) -> Iterator[bytes]:
+def _columns(file: IO[bytes], as_columns: bool) -> Iterator[bytes | pa.RecordBatch]:  # noqa: FBT001
+    """Yield batches of many records, and the others as JSON texts, which are decoded together."""
     for rows in read_tables(file):
-        yield from record_texts(rows)
+        if as_columns and rows.num_rows >= MANY_ROWS and "record" not in rows.schema.names:
+            yield rows
+        else:
+            yield from record_texts(rows)
 
 
-_READERS: Mapping[str, Callable[[IO[bytes]], Iterator[bytes]]] = {
-    "jsonl": _jsonl,
-    "parquet": _tables,
-    "arrow": _tables,
+_READERS: Mapping[str, Callable[[IO[bytes], bool], Iterator[bytes | pa.RecordBatch]]] = {
+    "jsonl": lambda file, _: _jsonl(file),
+    "parquet": _columns,
+    "arrow": _columns,
 }

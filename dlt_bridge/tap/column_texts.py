@@ -59,10 +59,10 @@ def column_texts(column: pa.Array, name: str) -> list[bytes]:
     try:
         return _texts(column)
     except _InvalidJsonError:
-        problem = "that is not JSON"
+        problem = "is not JSON"
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        problem = f"of the type {column.type} that can't be read"
-    raise UnfitColumnError(f"has a column `{name}` {problem}")
+        problem = "can't be read"
+    raise UnfitColumnError(f"has a column `{name}` that {problem}")
 
 
 class _InvalidJsonError(Exception):
@@ -74,7 +74,21 @@ def is_json(column_type: pa.DataType) -> bool:
     return isinstance(column_type, pa.JsonType)
 
 
+def plain(array: pa.Array) -> pa.Array:
+    """Return an array with the same values, in the plainest of the types that can hold them."""
+    if pa.types.is_dictionary(array.type):
+        return plain(array.dictionary_decode())
+    if pa.types.is_run_end_encoded(array.type):
+        return plain(pc.run_end_decode(array))
+    if _is_other_extension(array.type):
+        return plain(array.storage)
+    if pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+        return array.cast(pa.string())
+    return array
+
+
 def _texts(array: pa.Array) -> list[bytes]:
+    array = plain(array)
     for belongs, texts in _KINDS:
         if belongs(array.type):
             return texts(array)
@@ -85,7 +99,7 @@ def _of_json(array: pa.Array) -> list[bytes]:
     texts = [NULL if text is None else text.encode() for text in array.storage.to_pylist()]
     if not all(map(_is_valid, texts)):
         raise _InvalidJsonError
-    return [_LINE_BREAKS.sub(b" ", text) for text in texts]
+    return [_LINE_BREAKS.sub(b" ", text).strip() for text in texts]
 
 
 def _is_valid(text: bytes) -> bool:
@@ -168,18 +182,16 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _is_other_extension(kind: pa.DataType) -> bool:
-    return isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.UuidType)
+    known = (pa.JsonType, pa.UuidType)
+    return isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, known)
 
 
 _KINDS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], list[bytes]]]] = [
     (is_json, _of_json),
-    (_is_other_extension, lambda array: _texts(array.storage)),
     (pa.types.is_floating, _of_floats),
     (pa.types.is_timestamp, _of_timestamps),
     (pa.types.is_time, _of_times),
     (pa.types.is_struct, _of_structs),
     (_is_list, _of_lists),
     (pa.types.is_map, _of_maps),
-    (pa.types.is_dictionary, lambda array: _texts(array.dictionary_decode())),
-    (pa.types.is_run_end_encoded, lambda array: _texts(pc.run_end_decode(array))),
 ]

@@ -15,11 +15,12 @@ from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError
 from dlt_bridge.arrow import workers as decoding
+from dlt_bridge.arrow.batches import LineBatch
 from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
 from dlt_bridge.arrow.missing_properties import MISSING, KeepPolicy
 from dlt_bridge.arrow.record_schema import RecordSchema
-from dlt_bridge.arrow.workers import DecoderPool, LineBatch
+from dlt_bridge.arrow.workers import DecoderPool
 from dlt_bridge.tables import sink as streams
 
 if TYPE_CHECKING:
