@@ -118,7 +118,8 @@ def test_row_deleted_from_a_counted_list_makes_the_reader_miss_no_other(
     ids = [record["id"] for record in run.records]
     assert {agent["id"] for agent in agents} <= set(ids)
     assert len(ids) == len(set(ids))
-    assert len(server.requests) < 20
+    # Pages that were requested ahead are requested again.
+    assert len(server.requests) < 20 + 10
 
 
 def test_list_that_changes_with_each_request_ends(tap: Runner) -> None:

@@ -144,7 +144,8 @@ class OffsetPaginator(Paginator):
         is_accepted = (
             (self._is_overlap or self._is_side_by_side)
             and is_next
-            and bool(rows.keys)
+            # Without further rows, the list may end: then this position is requested again.
+            and (self._is_overlap or bool(rows.keys))
             and not self._order.are_of_first_page(rows.keys)
             and ((self._is_overlap and not self._has_moved) or self._rows.are_new(rows.keys))
             and not self._may_end(page)
@@ -173,7 +174,8 @@ class OffsetPaginator(Paginator):
         total = self._size.total
         # A total that was passed is wrong.
         end = total if total is not None and total >= self._next else None
-        for page in range(self._pace.most(most, is_end_stated=end is not None)):
+        again = 0 if self._is_overlap else 1
+        for page in range(self._pace.most(most, is_end_stated=end is not None, again=again)):
             start = offset + page * rows
             # Where a stated end ends the list, the last page is requested after all others.
             reach = start + rows if self._size.is_end_declared else start + 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Of so many pages in a row that came as expected, one more may be requested ahead. So at most a
-# third as many pages are requested beyond the end of a list, the first of them twice.
+# Of so many pages in a row that came as expected, one more may be requested ahead. So requests
+# beyond the end of a list are at most a third of its pages.
 PAGES_FOR_ONE_AHEAD = 3
 
 
@@ -37,15 +37,16 @@ class Pace:
         self._pages = 0
         self._was_surprised = True
 
-    def most(self, limit: int, *, is_end_stated: bool) -> int:
+    def most(self, limit: int, *, is_end_stated: bool, again: int) -> int:
         """Return the number of pages that may be requested ahead.
 
         Args:
             limit: The maximum.
             is_end_stated: Whether the server states where the list ends.
+            again: The number of pages beyond the end that are requested again in their turn.
         """
         if not self._is_allowed:
             return 0
         if is_end_stated and not self._was_surprised:
             return limit
-        return min(limit, max(0, self._pages // PAGES_FOR_ONE_AHEAD - 1))
+        return min(limit, max(0, self._pages // PAGES_FOR_ONE_AHEAD - again))

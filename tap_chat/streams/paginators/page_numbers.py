@@ -165,7 +165,7 @@ class PageNumberPaginator(Paginator):
     def _numbers_ahead(self, first: int, most: int) -> range:
         """Return the numbers of the pages that are expected, from the first of them on."""
         end = self._stated_end
-        most = self._pace.most(most, is_end_stated=end is not None)
+        most = self._pace.most(most, is_end_stated=end is not None, again=1)
         ends = [first + most, end, None if self._maximum is None else self._maximum - 1]
         return range(first, min(end for end in ends if end is not None))
 
