@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dlt_bridge.arrow.values import NULL
+from msgspec import Raw
+
 from dlt_bridge.arrow.variants import fit_column
 from dlt_bridge.errors import RELOAD, MessageError
 from dlt_bridge.tap.placeholders import NON_FINITE
@@ -78,7 +79,9 @@ def invalid_key(
 def _key_problem(
     column: Column, column_type: ColumnType | None, value: object, limits: Limits
 ) -> str:
-    if value is None or value in {NULL, bytes(NULL)}:
+    # Raw JSON is neither equal to bytes, nor hashable.
+    value = bytes(value) if isinstance(value, Raw) else value
+    if value is None or value == b"null":
         return "is null"
     if value in NON_FINITE:
         return f"is {value.decode()}"

@@ -164,3 +164,11 @@ def test_key_must_be_there() -> None:
         decoder.table_of(pa.record_batch({"v": pa.array([1])}), 7, None, 0)
     with pytest.raises(MessageError, match="`id` in line 7 is null"):
         decoder.table_of(pa.record_batch({"id": pa.array([1, None])}), 7, None, 0)
+
+
+def test_null_in_a_key_of_several_types_is_refused() -> None:
+    properties = {"properties": {"id": {"type": ["integer", "string"]}}}
+    decoder = RecordDecoder(RecordSchema("a", columns(properties, ["id"])))
+    lines = b'{"record":{"id":1}}\n{"record":{"id":null}}'
+    with pytest.raises(MessageError, match="`id` in line 2 is null"):
+        decoder.table(lines, [range(1, 3)], 0)
