@@ -11,7 +11,13 @@ from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.resume import remaining
-from tap_chat.platforms.freshchat.streams import TOTAL_ROWS_PATH, FreshchatStream, is_addressable
+from tap_chat.platforms.freshchat.streams import (
+    NEXT_URL_PATH,
+    PAGES,
+    TOTAL_ROWS_PATH,
+    FreshchatStream,
+    is_addressable,
+)
 from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.singer.sdk import PROGRESS_MARKERS
 from tap_chat.singer.timestamps import EARLIEST, read_datetime, write_datetime
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from tap_chat.platforms.freshchat.resume import PassProgress
     from tap_chat.singer.bookmarks import Bookmark
     from tap_chat.singer.records import Record, RecordChunk
+    from tap_chat.streams.paginators import Paginator
 
 #: Before the first account. Freshchat: a list of users needs a filter; this value passes all users.
 BEGINNING = "2000-01-01T00:00:00.000Z"
@@ -155,6 +162,11 @@ class FreshchatUsers(FreshchatStream):
             self._is_recent,
             self._note_incomplete,
         )
+
+    @override
+    def new_paginator(self) -> Paginator:
+        page_size = self.settings.items_per_page
+        return PAGES(page_size=page_size, next_url_path=NEXT_URL_PATH, is_read_again=True)
 
     def _is_recent(self, user: Record) -> bool:
         """Return whether a user may have entered or moved in the list since it was requested."""

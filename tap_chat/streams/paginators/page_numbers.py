@@ -70,6 +70,8 @@ class PageNumberPaginator(Paginator):
         stop_after_empty_page: Whether the list ends at an empty page, whatever its number.
         page_sizes: The sizes of the pages of the stream; None to read on to an empty page.
         may_ignore_page: Whether the server may ignore the number and always return the whole list.
+        is_read_again: Whether the caller reads the list again if it has fewer rows than stated.
+            Otherwise the paginator does, after it has read ahead.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each option of such APIs
@@ -89,6 +91,7 @@ class PageNumberPaginator(Paginator):
         stop_after_empty_page: bool = True,
         page_sizes: PageSizes | None = None,
         may_ignore_page: bool = False,
+        is_read_again: bool = False,
     ) -> None:
         super().__init__()
         self._field = RequestField(page_param, page_body_path)
@@ -104,6 +107,7 @@ class PageNumberPaginator(Paginator):
         self._stop_after_empty_page = stop_after_empty_page
         self._sizes = page_sizes
         self._may_ignore_page = may_ignore_page
+        self._may_read_again = not is_read_again
         self._url = ""  # of the last request
         self._number = self._first
         self._furthest = self._first - 1
@@ -301,7 +305,8 @@ class PageNumberPaginator(Paginator):
         a row that came back by a place is on neither. The stated number of rows shows that.
         """
         self.finished = True
-        if self._has_read_ahead and self._rows.count - self._repeated < (self._total_rows or 0):
+        rows = self._rows.count - self._repeated
+        if self._has_read_ahead and self._may_read_again and rows < (self._total_rows or 0):
             self.finished = self._has_read_ahead = False
             self._pace = Pace(is_allowed=False)
             self._number, self._short, self._last = self._first, 0, []
