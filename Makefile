@@ -27,7 +27,7 @@ FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/t
 kills: $(VENV)/installed
 	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
 
-# Measure what people wait for beside its rivals, as Markdown: ten minutes on a machine that does nothing else.
+# Measure what people wait for, and its rivals, as Markdown: ten minutes on a machine that does nothing else.
 goals: $(VENV)/installed
 	$(BIN)/python benchmarks/goals.py
 

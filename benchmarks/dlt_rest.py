@@ -1,10 +1,11 @@
-"""Extract Freshchat's conversations with dlt's rest_api, without loading them.
+"""Extract Freshchat's conversations with dlt's rest_api, without loading them, and count the rows.
 
 Arguments: the URL of the API, and the number of workers.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from tempfile import TemporaryDirectory
@@ -78,7 +79,15 @@ def main() -> None:
     }
     with TemporaryDirectory() as folder:
         pipeline = dlt.pipeline("freshchat", pipelines_dir=folder, destination="duckdb")
-        pipeline.extract(rest_api_source(config))
+        info = pipeline.extract(rest_api_source(config))
+        rows = sum(
+            found.items_count
+            for packages in info.metrics.values()
+            for metrics in packages
+            for name, found in metrics["resource_metrics"].items()
+            if not name.startswith("_")
+        )
+        print(json.dumps({"rows": rows}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The work that people wait for, each beside its rival or its bound, in one run as Markdown.
+"""The work that people wait for, each next to its rival or its bound, in one run as Markdown.
 
 It takes about ten minutes on two cores that nothing else uses. Programs that are compared take
 turns, and the best of a few rounds counts. `--only` runs some of the goals.
@@ -51,14 +51,14 @@ class Row:
     Attributes:
         work: What is done.
         ours: What it takes.
-        beside: What a rival takes, or the least possible.
+        rival: What a rival takes, or the bound.
         goal: The goal.
         is_reached: Whether it is reached.
     """
 
     work: str
     ours: str
-    beside: str
+    rival: str
     goal: str
     is_reached: bool
 
@@ -66,7 +66,7 @@ class Row:
     def line(self) -> str:
         """The row as Markdown."""
         reached = "yes" if self.is_reached else "**no**"
-        return f"| {self.work} | {self.ours} | {self.beside} | {self.goal} | {reached} |"
+        return f"| {self.work} | {self.ours} | {self.rival} | {self.goal} | {reached} |"
 
 
 def lists(rounds: int) -> Iterator[Row]:
@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=GOALS, default=list(GOALS))
     parser.add_argument("--rounds", type=int, default=2)
     arguments: Any = parser.parse_args()
-    print("| work | ours | beside it | goal | reached |\n|---|---|---|---|---|", flush=True)
+    print("| work | ours | rival or bound | goal | reached |\n|---|---|---|---|---|", flush=True)
     for name in arguments.only:
         for row in GOALS[name](arguments.rounds):
             print(row.line, flush=True)
