@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -79,7 +80,7 @@ class Peer:
         return (
             f"| {self.work} | {self.name} | {self.cost.seconds:.1f} |"
             f" {self.cost.seconds / first.cost.seconds:.1f} | {self.cost.cpu:.1f} |"
-            f" {self.cost.peak_with_children:.0f} | {self.requests or '':,} | {self.rows:,} |"
+            f" {self.cost.peak_with_children:.0f} | {format(self.requests, ',') if self.requests else ''} | {self.rows:,} |"
             f" {there} |"
         )
 
@@ -173,6 +174,13 @@ def freshchat(manifests: Path | None, folder: Path, latency: float) -> Iterator[
         if manifests:
             manifest = (manifests / "freshchat.yaml").read_text()
             manifest = manifest.replace("https://{{ config['account_name'] }}.freshchat.com", url)
+            # The sandbox refuses times with microseconds, and has ids with slashes.
+            manifest = re.sub(r"( datetime_format: .*%S\.)%fZ", r"\g<1>000Z", manifest)
+            manifest = re.sub(
+                r"{{ (stream_partition\['\w+'\]) }}",
+                r"{{ \1 | urlencode | replace('/', '%2F') }}",
+                manifest,
+            )
             for workers in (None, 40):
                 level = (
                     "\nconcurrency_level:\n  type: ConcurrencyLevel\n  default_concurrency: 40\n"
@@ -255,7 +263,7 @@ def main() -> None:
     """Run the tools, and print and save the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--manifests", type=Path, help="the folder of Airbyte's manifests")
-    parser.add_argument("--latency", type=float, default=0.02, help="seconds")
+    parser.add_argument("--latency", type=float, default=0.1, help="seconds")
     parser.add_argument("--records", type=int, default=100_000, help="rows of the file")
     parser.add_argument("--save", action="store_true", help="save the seconds for plot.py")
     arguments = parser.parse_args()
