@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 
 from demo import BIN, sandbox
 
-from benchmarks.measure import saved
 from tap_chat.sandbox import API_KEY
 
 HERE = Path(__file__).parent
@@ -245,7 +244,6 @@ def main() -> None:
     parser.add_argument(
         "--rivals", action="store_true", help="also run dlt and a plain tap (7 minutes)"
     )
-    parser.add_argument("--save", action="store_true", help="save the rates for plot.py")
     arguments = parser.parse_args()
     sizes = [f"--users={1000 * arguments.scale:.0f}"]
     sizes += [f"--conversations={3000 * arguments.scale:.0f}"]
@@ -257,15 +255,6 @@ def main() -> None:
                 table.add_column(column, justify="left" if column == "run" else "right")
             PARTS[name](Bench(url, Path(folder)), table, arguments)
             Console(width=130).print(table)
-            if arguments.save:
-                runs, ms, rates = (list(table.columns[place].cells) for place in (0, 1, 5))
-                saved(
-                    name,
-                    [
-                        {"run": run, "ms": int(str(ms)), "rate": int(str(rate).replace(",", ""))}
-                        for run, ms, rate in zip(runs, ms, rates, strict=True)
-                    ],
-                )
 
 
 if __name__ == "__main__":

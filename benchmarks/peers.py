@@ -77,10 +77,11 @@ class Peer:
     def line(self, first: Peer) -> str:
         """Return the row as Markdown, compared with the first tool."""
         there = "all" if self.rows == self.all_rows else f"**{self.rows / self.all_rows:.1%}**"
+        requests = f"{self.requests:,}" if self.requests else ""
         return (
             f"| {self.work} | {self.name} | {self.cost.seconds:.1f} |"
             f" {self.cost.seconds / first.cost.seconds:.1f} | {self.cost.cpu:.1f} |"
-            f" {self.cost.peak_with_children:.0f} | {format(self.requests, ',') if self.requests else ''} | {self.rows:,} |"
+            f" {self.cost.peak_with_children:.0f} | {requests} | {self.rows:,} |"
             f" {there} |"
         )
 

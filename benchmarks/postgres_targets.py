@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from interop.targets import DATASET, Dlt, MeltanoLabsPostgres, PipelineWisePostgres, Target
 from postgres import PostgresServer, postgres_server
 
-from benchmarks.measure import Cost, measured
+from benchmarks.measure import Cost, measured, saved
 from benchmarks.singer_data import STREAM, Expected, expected, write_one_stream
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument(
         "--variants", nargs="+", choices=TITLES, default=[*OURS, "meltanolabs", "dicts"]
     )
+    parser.add_argument("--save", action="store_true", help="save the rates for plot.py")
     arguments = parser.parse_args()
     few, many = arguments.rival_records, arguments.records
     runs = [(variant, few) for variant in arguments.variants]
@@ -159,6 +160,12 @@ def main() -> None:
                 pairs = zip(best.get(run, new), new, strict=True)
                 best[run] = [min(pair, key=lambda result: result.seconds) for pair in pairs]
     console.print(shown(best), soft_wrap=True)
+    if arguments.save:
+        rows = [
+            {"run": TITLES[variant], "records": count, "rate": round(results[0].rate)}
+            for (variant, count), results in best.items()
+        ]
+        saved("postgres", rows)
 
 
 def shown(best: dict[tuple[str, int], list[Result]]) -> str:
