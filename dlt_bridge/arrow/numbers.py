@@ -52,17 +52,19 @@ def doubles(texts: pa.Array, joined: bytes, arrow: pa.DataType) -> pa.Array:
         arrow: The type.
     """
     numbers = texts.cast(arrow)
-    lengths = pc.binary_length(texts)
-    exponents = _may_have_exponents(joined)
-    if not exponents and (pc.max(lengths).as_py() or 0) <= _EXACT_DIGITS:
-        return numbers
-    uncertain = pc.greater(lengths, _EXACT_DIGITS)
-    if exponents:
-        for letter in "eE":
-            uncertain = pc.or_(uncertain, pc.match_substring(texts, letter))
+    looked_at = numbers
+    has_exponents = _may_have_exponents(joined)
+    if not has_exponents:
+        is_long = pc.greater(pc.binary_length(texts), _EXACT_DIGITS)
+        texts, looked_at = texts.filter(is_long), numbers.filter(is_long)
     # Most numbers are written just as Arrow writes them: only the others need a closer look.
-    different = pc.not_equal(numbers.cast(pa.string()), texts)
-    for text in texts.filter(pc.and_(uncertain, different)).to_pylist():
+    texts = texts.filter(pc.not_equal(looked_at.cast(pa.string()), texts))
+    if has_exponents:
+        is_uncertain = pc.greater(pc.binary_length(texts), _EXACT_DIGITS)
+        for letter in "eE":
+            is_uncertain = pc.or_(is_uncertain, pc.match_substring(texts, letter))
+        texts = texts.filter(is_uncertain)
+    for text in texts.to_pylist():
         exact_double(text)
     return numbers
 
