@@ -19,6 +19,7 @@ from dlt_bridge.destinations.destination import (
     destination_type,
 )
 from dlt_bridge.destinations.dlt_private import own_signal_handlers, running_pipeline
+from dlt_bridge.destinations.quick_tables import quick_tables
 from dlt_bridge.destinations.staging import empty_staging, separate_staging
 from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
@@ -218,7 +219,7 @@ def committed_packages(
         while not run.ended:
             token = _run.set(run)
             try:
-                with own_signal_handlers(pipeline), redact_trace(pipeline):
+                with own_signal_handlers(pipeline), redact_trace(pipeline), quick_tables():
                     info = pipeline.run(source, **arguments)
             finally:
                 _run.reset(token)
@@ -265,7 +266,12 @@ def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa:
     drop_foreign_state(pipeline)
     separate_staging(pipeline)
     adapt_destination(pipeline)
-    with explaining_damage(pipeline), own_signal_handlers(pipeline), redact_trace(pipeline):
+    with (
+        explaining_damage(pipeline),
+        own_signal_handlers(pipeline),
+        redact_trace(pipeline),
+        quick_tables(),
+    ):
         repair_after_kill(pipeline)
         while pipeline.has_pending_data:
             try:

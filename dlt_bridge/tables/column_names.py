@@ -188,9 +188,14 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def folding() -> Callable[[str], str]:
+    """Return what turns a normalized name into one that compares as in the destination."""
+    return str if capabilities().has_case_sensitive_identifiers else str.lower
+
+
 def folded(name: str) -> str:
     """Return a normalized name as the destination compares it."""
-    return name if capabilities().has_case_sensitive_identifiers else name.lower()
+    return folding()(name)
 
 
 def with_suffix(normalized: str, name: str, normalize: Callable[[str], str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import dlt
@@ -9,7 +10,7 @@ import dlt
 from dlt_bridge.destinations.existing import ExistingTables
 from dlt_bridge.tables.dispositions import AppliedHints, UserHints, user_hints
 from dlt_bridge.tables.refresh import Refresh
-from dlt_bridge.tables.table_names import settle_tables
+from dlt_bridge.tables.table_names import settle_tables, tables_of_other_sources
 from dlt_bridge.tap.selection import matches
 
 if TYPE_CHECKING:
@@ -93,7 +94,18 @@ class RunContext:
             BridgeError: As for `table`.
         """
         has_one_resource = self.options.everything is not None
-        settle_tables(names, self._tables, self.options.on_name_collision, one=has_one_resource)
+        settle_tables(
+            names,
+            self._tables,
+            self._tables_of_others,
+            self.options.on_name_collision,
+            one=has_one_resource,
+        )
+
+    @cached_property
+    def _tables_of_others(self) -> Mapping[str, str]:
+        """The sources of the other tables in the dataset, by table."""
+        return tables_of_other_sources()
 
     def needs_table_hint(self, stream: str, table: str) -> bool:
         """Return whether dlt needs the name of a stream's table."""

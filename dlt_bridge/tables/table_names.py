@@ -17,7 +17,7 @@ from dlt_bridge.tables.column_names import (
     SINGER_NAME,
     NameCollision,
     assign_names,
-    folded,
+    folding,
     quoted,
     with_suffix,
 )
@@ -37,13 +37,19 @@ LONGEST_TABLE = 180
 
 
 def settle_tables(
-    named: Mapping[str, str], settled: dict[str, str], on_collision: OnNameCollision, *, one: bool
+    named: Mapping[str, str],
+    settled: dict[str, str],
+    others: Mapping[str, str],
+    on_collision: OnNameCollision,
+    *,
+    one: bool,
 ) -> None:
     """Decide which tables streams have.
 
     Args:
         named: The names that the tables are to have, by stream.
         settled: The tables that are decided already, by stream; the others are added.
+        others: The sources of the other tables in the dataset, by table.
         on_collision: Whether to refuse names that collide, or to add suffixes.
         one: All streams have one resource.
 
@@ -51,25 +57,24 @@ def settle_tables(
         BridgeError: A stream has no name, names collide, or a table holds other rows.
     """
     wanted, reserved = _wanted_tables(named, one=one)
-    names = {folded(table) for table in wanted.values()}
-    colliding = {stream: table for stream, table in settled.items() if folded(table) in names}
+    fold, normalize = folding(), _normalizer(one=one)
+    names = {fold(table) for table in wanted.values()}
+    colliding = {stream: table for stream, table in settled.items() if fold(table) in names}
     all_wanted = {**colliding, **wanted}
-    others = _tables_of_other_sources()
+    suffixed = {
+        stream: _short(with_suffix(table, stream, normalize), stream)
+        for stream, table in all_wanted.items()
+    }
+    # Of all tables, only these can have the name of one of the streams.
+    names |= {fold(table) for table in suffixed.values()}
     stored = {
-        **_stored_tables(),
+        **_stored_tables(lambda table: fold(table) in names),
         **{table: f"the source {source}" for table, source in others.items()},
         **{table: stream for stream, table in colliding.items()},
     }
     suffix = on_collision == "suffix"
-    normalize = _normalizer(one=one)
     try:
-        assigned = assign_names(
-            all_wanted,
-            stored,
-            lambda stream: _short(with_suffix(all_wanted[stream], stream, normalize), stream),
-            folded,
-            suffix=suffix,
-        )
+        assigned = assign_names(all_wanted, stored, suffixed.__getitem__, fold, suffix=suffix)
     except NameCollision as collision:
         raise BridgeError(
             f"The streams {quoted(sorted(collision.names))} would be one table,"
@@ -128,12 +133,16 @@ def _short(normalized: str, name: str) -> str:
     return NamingConvention.shorten_identifier(normalized, name, LONGEST_TABLE)
 
 
-def _stored_tables() -> dict[str, str | None]:
-    """Return the stream of each table that dlt's schema has; None if it is not known."""
+def _stored_tables(is_needed: Callable[[str], bool]) -> dict[str, str | None]:
+    """Return the streams of some tables that dlt's schema has; None where it is not known.
+
+    Args:
+        is_needed: Returns whether a table is one of them.
+    """
     schema = dlt.current.source_schema()
     streams: dict[str, str | None] = {}
-    for name, stored in schema.tables.items():
-        table: Mapping[str, Any] = {**stored}
+    for name in filter(is_needed, schema.tables):
+        table: Mapping[str, Any] = {**schema.tables[name]}
         resource = table.get("resource")
         # Without a catalog, all streams have one resource, which has the name of the source.
         stream = None if resource == schema.name else resource
@@ -142,15 +151,15 @@ def _stored_tables() -> dict[str, str | None]:
     return streams
 
 
-def _tables_of_other_sources() -> dict[str, str]:
-    """Return the sources of the other tables in the dataset, by table."""
+def tables_of_other_sources() -> dict[str, str]:
+    """Return the sources of the other tables in the dataset, by table. This reads their schemas."""
     schema, running = dlt.current.source_schema(), running_pipeline()
-    others = running.schemas.values() if running.config.use_single_dataset else ()
+    others = running.schemas if running.config.use_single_dataset else {}
     return {
-        name: other.name
+        name: other
         for other in others
-        if other.name != schema.name
-        for name, table in other.tables.items()
+        if other != schema.name
+        for name, table in others[other].tables.items()
         if table.get("resource")
     }
 

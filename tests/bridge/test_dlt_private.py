@@ -5,12 +5,24 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pytest
+from dlt.common.configuration import inject_section
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import ConfigSectionContext
+from dlt.common.data_writers import BufferedDataWriter
+from dlt.common.data_writers.writers import ArrowToParquetWriter
+from dlt.common.destination import client as destination_client
+from dlt.common.normalizers.json import helpers
 from dlt.common.runtime.collector_base import Collector
+from dlt.common.schema import utils as schema_utils
+from dlt.common.schema.utils import new_table
+from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import (
     PostgresClient,
@@ -18,8 +30,10 @@ from dlt.destinations.impl.postgres.postgres import (
     PostgresParquetCopyJob,
 )
 from dlt.destinations.impl.sqlalchemy.dialect import DialectCapabilities
+from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from dlt.extract.items_transform import LimitItem
 from dlt.extract.pipe import ForkPipe
+from dlt.load import utils as load_utils
 from dlt.load.load import Load
 from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.pipeline import Pipeline
@@ -31,14 +45,21 @@ import dlt_bridge
 from dlt_bridge import postgres
 from dlt_bridge.cli.progress import Bars
 from dlt_bridge.destinations import dlt_private as private
-from dlt_bridge.destinations import sqlalchemy_types
+from dlt_bridge.destinations import quick_load, sqlalchemy_types
+from dlt_bridge.destinations.quick_tables import quick_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(dlt_bridge.__file__).parent
-#: Modules that may use private parts of dlt. The others override the client of a destination.
-USERS = {"destinations/dlt_private.py", "destinations/duckdb_merge.py", "postgres.py"}
+#: Modules that may use private parts of dlt. The last two override the client of a destination.
+USERS = {
+    "destinations/dlt_private.py",
+    "destinations/quick_load.py",
+    "destinations/quick_tables.py",
+    "destinations/duckdb_merge.py",
+    "postgres.py",
+}
 #: Keys of dlt's own states and schemas.
 KEYS = {
     private.DROPPED, private.TRUNCATED, private.START_FOLDER, *private.MERGE_CONDITIONS,
@@ -187,6 +208,14 @@ def test_last_step_runs_after_those_of_the_user() -> None:
         (postgres.TypeMapper, PostgresTypeMapper, "to_destination_type"),
         (postgres.Client, PostgresClient, "create_load_job"),
         (sqlalchemy_types.ExactCapabilities, DialectCapabilities, "adapt_table"),
+        (quick_load.QuickLoad, Load, "load_single_package"),
+        (quick_load.QuickLoad, Load, "complete_jobs"),
+        (quick_load.QuickLoad, Load, "start_new_jobs"),
+        (quick_load.QuickLoad, Load, "create_followup_jobs"),
+        (quick_load.QuickLoad, Load, "complete_package"),
+        (quick_load.QuickLoad, Load, "gather_metrics"),
+        (quick_load.QuickLoad, Load, "_persist_job_metrics_to_state"),
+        (quick_load.MergeOfTables, SqlMergeFollowupJob, "generate_sql"),
         (Bars, Collector, "_start"),
         (Bars, Collector, "update"),
         (Bars, Collector, "_stop"),
@@ -194,6 +223,92 @@ def test_last_step_runs_after_those_of_the_user() -> None:
 )
 def test_methods_of_dlt_are_as_they_are_overridden(ours: type, theirs: type, name: str) -> None:
     assert parameters(getattr(ours, name)) == parameters(getattr(theirs, name))
+
+
+def test_load_step_completes_jobs_as_the_bridge_expects() -> None:
+    source = inspect.getsource(Load.complete_jobs)
+    # The follow-up exists before the file counts as loaded; and a job that runs is left alone.
+    assert source.index("self.create_followup_jobs(") < source.index(".complete_job(load_id")
+    assert f"if state in {str(quick_load.RUNNING).replace(chr(39), chr(34))}" in source
+    # No job is started after an error or a signal, and the metrics go to the state's file.
+    loop = inspect.getsource(Load.load_single_package)
+    assert loop.index("self.complete_jobs(") < loop.index("self.start_new_jobs(")
+    assert "load_step: Load = Load(" in inspect.getsource(Pipeline)
+    assert parameters(load_utils.get_completed_table_chain)[:3] == [
+        "schema", "all_jobs", "top_merged_table",
+    ]  # fmt: skip
+    for client in (DuckDbClient, PostgresClient, postgres.Client):
+        assert quick_load._merges_by_sql(client)
+
+
+@pytest.fixture
+def tables() -> dict[str, Any]:
+    """A table with child tables, one without, and a table of dlt."""
+    schema = dlt.Schema("s")
+    tables: list[Any] = [
+        new_table("a", write_disposition="merge"),
+        new_table("a__b", parent_table_name="a"),
+        new_table("a__b__c", parent_table_name="a__b"),
+        new_table("d", write_disposition="merge", columns=[{"name": "x", "data_type": "text"}]),
+    ]
+    for table in tables:
+        schema.update_table(table)
+    found: Any = schema.tables
+    return {"": schema, **found}
+
+
+def test_quick_functions_return_what_those_of_dlt_do(tables: dict[str, Any]) -> None:
+    schema = tables.pop("")
+    capabilities = dlt.destinations.duckdb().capabilities()
+
+    def results() -> list[Any]:
+        strategies = []
+        for in_context in (False, True):
+            context = Container().injectable_context(capabilities) if in_context else nullcontext()
+            with context:
+                strategies += [
+                    helpers.resolve_merge_strategy(tables, table)  # type: ignore[attr-defined]
+                    for table in tables.values()
+                ]
+        return [
+            [schema_utils.get_nested_tables(tables, name) for name in (*tables, "none")],
+            schema_utils.get_nested_tables(tables, "a", max_nesting=1),
+            schema_utils.get_nested_tables(tables, "a", include_self=False),
+            [
+                destination_client.prepare_load_table(tables, table, capabilities)  # type: ignore[attr-defined]
+                for table in tables.values()
+            ],
+            strategies,
+            schema.dlt_tables(),
+            schema.dlt_table_names(),
+            [ParsedLoadJobFileName.parse("a.12.0.csv.gz") for _ in range(2)],
+        ]
+
+    plain = results()
+    with quick_tables():
+        assert results() == plain
+
+
+def test_writers_look_up_their_settings_once_for_each_section(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def most(**given: Any) -> int:
+        writer: Any = BufferedDataWriter(ArrowToParquetWriter.writer_spec(), "x.%s", **given)
+        found: int = writer.buffer_max_items
+        return found
+
+    capabilities = dlt.destinations.duckdb().capabilities()
+    with Container().injectable_context(capabilities), quick_tables():
+        monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", "7")
+        monkeypatch.setenv("NORMALIZE__DATA_WRITER__BUFFER_MAX_ITEMS", "9")
+        assert [most(), most(), most(buffer_max_items=3), most()] == [7, 7, 3, 7]
+        with inject_section(ConfigSectionContext(sections=("normalize",))):
+            assert [most(), most()] == [9, 9]
+        monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", "8")
+        assert most() == 7
+    with Container().injectable_context(capabilities), quick_tables():
+        # The next package looks them up again.
+        assert most() == 8
 
 
 def test_jobs_of_postgres_have_what_their_copy_reads() -> None:

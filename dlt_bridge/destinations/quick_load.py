@@ -1,0 +1,228 @@
+"""Loads the files of a package as dlt does, but merges many small tables in one job.
+
+For each table, dlt writes the SQL of its merge to a file, and runs it in a job and a transaction of
+its own. Here, files that are loaded wait for each other, and their tables are merged together. A
+file that waits has the mark that dlt gives to each loaded file. So if the process is killed, dlt
+continues from there, even without the bridge.
+
+Like `dlt_private`, this module depends on private parts of dlt, which
+`tests/bridge/test_dlt_private.py` checks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlt.common.destination.client import HasFollowupJobs
+from dlt.common.schema import utils as schema_utils
+from dlt.common.storages.load_package import commit_load_package_state, load_package_state
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+from dlt.load import utils as load_utils
+from dlt.load.exceptions import TableChainFollowupJobCreationFailedException
+from dlt.load.load import Load
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Destinations whose tables are merged together.
+MERGING = frozenset({"duckdb", "postgres"})
+#: Merge strategies after which a second merge of the same rows changes nothing. None is dlt's
+#: default, which is the first of them.
+REPEATABLE = frozenset({None, "delete-insert", "upsert", "insert-only"})
+#: Hints of the columns by which rows are replaced.
+KEYS = ("primary_key", "merge_key")
+#: The most tables of one merge: PostgreSQL locks each of them, and has room for some thousands.
+MERGED_TOGETHER = 100
+#: The most bytes of a file whose table is merged with others. Merges of large tables run side by
+#: side.
+SMALL_BYTES = 1024 * 1024
+#: States of jobs that have not ended.
+RUNNING = ("ready", "running")
+#: Seconds between two times that the metrics of all jobs are written to the state of the package.
+METRICS_SECONDS = 1.0
+#: Key of a package's state: the files whose tables a job merges, by the job.
+MERGES = "dlt_bridge_merges"
+
+
+class MergeOfTables(SqlMergeFollowupJob):
+    """A job that merges several tables, one after the other."""
+
+    @classmethod
+    @override
+    def generate_sql(cls, table_chain: Sequence[Any], sql_client: Any) -> list[str]:
+        make = super().generate_sql
+        merges = [sql for table in table_chain for sql in make([table], sql_client)]
+        if sql_client.capabilities.sqlglot_dialect != "postgres":
+            return merges
+        # If dlt merges a table again after a kill, one merge must see the rows of the other.
+        names = [sql_client.make_qualified_table_name(table["name"]) for table in table_chain]
+        return [f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE", *merges]
+
+
+class QuickLoad(Load):
+    """The load step of dlt, for packages with many tables."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **options)
+        staging: Any = self.staging_destination
+        self._merges_together = (
+            self.config.raise_on_failed_jobs
+            and staging is None
+            and self.destination.destination_type.rpartition(".")[2] in MERGING
+            and _merges_by_sql(self.destination.client_class)
+        )
+        # Whether files wait, by the name of the file.
+        self._waits: dict[str, bool] = {}
+        # The job that merges the table of a file, by the id of the job that loads the file.
+        self._merges: dict[str, str] = {}
+        # Whether jobs were started after the last look at them.
+        self._has_started = False
+        self._next_metrics = 0.0
+
+    @override
+    def load_single_package(self, load_id: str, schema: Any) -> None:
+        self._remember_merges(load_id)
+        super().load_single_package(load_id, schema)
+
+    def _remember_merges(self, load_id: str) -> None:
+        """Remember the merges of a process that was killed, so that no table is merged twice."""
+        state: Any = load_package_state()["state"]
+        merges: dict[str, list[str]] = state.get(MERGES, {})
+        if merges:
+            jobs = {job.job_id() for _, job in self._all_jobs(load_id)}
+            self._merges = {
+                file: merge for merge, files in merges.items() if merge in jobs for file in files
+            }
+
+    @override
+    def complete_jobs(self, load_id: str, jobs: Sequence[Any], schema: Any) -> Any:
+        # Each is looked at once, because it may end at any time.
+        states = [(job, job.state()) for job in jobs]
+        running = [job for job, state in states if state in RUNNING]
+        waiting = [
+            job for job, state in states if state == "completed" and self._is_waiting(job, schema)
+        ]
+        ended = [job for job, _ in states if job not in running and job not in waiting]
+        has_more = running or (self._has_started and self.load_storage.list_new_jobs(load_id))
+        self._has_started = False
+        # Whole groups, and the rest at the end.
+        count = len(waiting) - (len(waiting) % MERGED_TOGETHER if has_more else 0)
+        for start in range(0, count, MERGED_TOGETHER):
+            self._merge(load_id, waiting[start : start + MERGED_TOGETHER], schema)
+        ended += waiting[:count]
+        running += waiting[count:]
+        others, finalized, error = super().complete_jobs(load_id, ended, schema)
+        return running + others, finalized, error
+
+    @override
+    def start_new_jobs(self, load_id: str, schema: Any, running_jobs: Sequence[Any]) -> Any:
+        # It is not called after an error or a signal. Files that wait take no worker.
+        self._has_started = True
+        running = [job for job in running_jobs if not self._waits.get(job.file_name())]
+        return super().start_new_jobs(load_id, schema, running)
+
+    @override
+    def create_followup_jobs(
+        self, load_id: str, state: Any, starting_job: Any, schema: Any
+    ) -> tuple[list[str], list[str], list[str]]:
+        if merge := self._merges.get(starting_job.job_id()):
+            return [], [merge], []
+        return super().create_followup_jobs(load_id, state, starting_job, schema)
+
+    @override
+    def _persist_job_metrics_to_state(self) -> None:
+        if time.monotonic() >= self._next_metrics:
+            super()._persist_job_metrics_to_state()
+            self._next_metrics = time.monotonic() + METRICS_SECONDS
+
+    @override
+    def complete_package(self, load_id: str, schema: Any, aborted: bool = False) -> None:
+        super()._persist_job_metrics_to_state()
+        super().complete_package(load_id, schema, aborted)
+
+    @override
+    def gather_metrics(self, load_id: str, schema: Any, state: Any) -> None:
+        if state == "normalized":
+            # The package is continued by another run.
+            super()._persist_job_metrics_to_state()
+        super().gather_metrics(load_id, schema, state)
+
+    def _is_waiting(self, job: Any, schema: Any) -> bool:  # noqa: ANN401
+        """Return whether a loaded file waits for others, to be merged with them."""
+        name = job.file_name()
+        if name not in self._waits:
+            self._waits[name] = self._can_wait(job, schema)
+        return self._waits[name]
+
+    def _can_wait(self, job: Any, schema: Any) -> bool:  # noqa: ANN401
+        """Return whether the table of a loaded file can be merged with others.
+
+        It must have a key: if the process is killed, dlt may merge the table again, and without a
+        key its rows would be there twice.
+        """
+        if (
+            not self._merges_together
+            or not issubclass(type(job), HasFollowupJobs)
+            or type(job).create_followup_jobs is not HasFollowupJobs.create_followup_jobs
+            or Path(job._file_path).stat().st_size > SMALL_BYTES  # noqa: SLF001
+        ):
+            return False
+        table = schema.tables[job.job_file_info().table_name]
+        return (
+            table.get("write_disposition") == "merge"
+            and table.get("x-merge-strategy") in REPEATABLE
+            and len(schema_utils.get_nested_tables(schema.tables, table["name"])) == 1
+            and any(
+                schema_utils.get_columns_names_with_prop(table, hint)
+                for hint in ("primary_key", "merge_key")
+            )
+        )
+
+    def _merge(self, load_id: str, waiting: Sequence[Any], schema: Any) -> None:  # noqa: ANN401
+        """Make one job that merges the tables of some files, if these are all of their files."""
+        loaded = {job.job_id(): job.job_file_info().table_name for job in waiting}
+        loaded = {job: table for job, table in loaded.items() if job not in self._merges}
+        files: defaultdict[str, list[Any]] = defaultdict(list)
+        for folder, job in self._all_jobs(load_id):
+            done = "completed_jobs" if job.job_id() in loaded else folder
+            files[job.table_name].append((done, job))
+        tables = [
+            table
+            for table in sorted(set(loaded.values()))
+            if load_utils.get_completed_table_chain(schema, files[table], schema.tables[table])
+        ]
+        if len(tables) < 2:  # noqa: PLR2004 - dlt's own merge is of one
+            return
+        client: Any = self.get_destination_client(schema)
+        try:
+            prepared = [client.prepare_load_table(table) for table in tables]
+            merge = MergeOfTables.from_table_chain(prepared, client.sql_client)
+        except Exception as error:
+            raise TableChainFollowupJobCreationFailedException(
+                root_table_name=tables[0], details=str(error)
+            ) from error
+        merged = [job for job, table in loaded.items() if table in tables]
+        # Saved before the job exists: without the job, it has no effect.
+        state: Any = load_package_state()["state"]
+        state.setdefault(MERGES, {})[merge.job_id()] = merged
+        commit_load_package_state()
+        self.load_storage.normalized_packages.import_job(load_id, merge.new_file_path())
+        self.collector.update("Jobs", inc=0, inc_total=1)
+        self._merges.update(dict.fromkeys(merged, merge.job_id()))
+
+    def _all_jobs(self, load_id: str) -> Sequence[Any]:
+        """Return the files of a package, and how far they are."""
+        return self.load_storage.normalized_packages.list_all_jobs_with_states(load_id)
+
+
+def _merges_by_sql(client: Any) -> bool:  # noqa: ANN401
+    """Return whether clients of a class merge tables by the SQL that is dlt's own."""
+    return all(
+        getattr(client, name) is getattr(SqlJobClientBase, name)
+        for name in ("create_table_chain_completed_followup_jobs", "_create_merge_followup_jobs")
+    )
