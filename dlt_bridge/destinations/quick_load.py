@@ -29,7 +29,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Destinations whose tables are merged together.
+#: Destinations whose tables are merged in groups.
 MERGING = frozenset({"duckdb", "postgres"})
 #: Merge strategies after which a second merge of the same rows changes nothing. None is dlt's
 #: default, which is the first of them.

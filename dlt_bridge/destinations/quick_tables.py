@@ -62,7 +62,7 @@ def quick_tables() -> Iterator[None]:
         _depth += 1
         if _depth == 1:
             for owner, name, function in _replacements():
-                # As it stands in the class: `getattr` would take a static method out of it.
+                # From the class itself: `getattr` would take a static method out of it.
                 _before.append((owner, name, vars(owner)[name]))
                 setattr(owner, name, function)
     try:
@@ -124,7 +124,7 @@ def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _capabilities(container: Any) -> Any:  # noqa: ANN401
-    """Return the capabilities of the destination, if dlt has them at hand."""
+    """Return the capabilities of the destination, if dlt knows them here."""
     known = DestinationCapabilitiesContext in container
     return container[DestinationCapabilitiesContext] if known else None
 

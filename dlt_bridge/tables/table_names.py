@@ -65,7 +65,7 @@ def settle_tables(
         stream: _short(with_suffix(table, stream, normalize), stream)
         for stream, table in all_wanted.items()
     }
-    # Of all tables, only these can have the name of one of the streams.
+    # No other table can have the name of one of the streams.
     names |= {fold(table) for table in suffixed.values()}
     stored = {
         **_stored_tables(lambda table: fold(table) in names),

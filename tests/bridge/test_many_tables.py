@@ -110,7 +110,7 @@ def test_many_tables_of_sqlite_hold_the_last_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("warehouse", SQL, indirect=True)
-def test_tables_are_merged_together(anywhere: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_are_merged_in_groups(anywhere: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick_load, "MERGED_TOGETHER", 25)
     for run in range(2):
         [info] = load(anywhere.pipeline, singer(lines(run), name="many"))
