@@ -1,7 +1,7 @@
 """Loads the files of a package as dlt does, but merges many small tables in one job.
 
 For each table, dlt writes the SQL of its merge to a file, and runs it in a job and a transaction of
-its own. Here, files that are loaded wait for each other, and their tables are merged together. A
+its own. Here, files that are loaded wait for each other, and their tables are merged in groups. A
 file that waits has the mark that dlt gives to each loaded file. So if the process is killed, dlt
 continues from there, even without the bridge.
 
@@ -70,7 +70,7 @@ class QuickLoad(Load):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
         staging: Any = self.staging_destination
-        self._merges_together = (
+        self._merges_groups = (
             self.config.raise_on_failed_jobs
             and staging is None
             and self.destination.destination_type.rpartition(".")[2] in MERGING
@@ -166,7 +166,7 @@ class QuickLoad(Load):
         key its rows would be there twice.
         """
         if (
-            not self._merges_together
+            not self._merges_groups
             or not issubclass(type(job), HasFollowupJobs)
             or type(job).create_followup_jobs is not HasFollowupJobs.create_followup_jobs
             or Path(job._file_path).stat().st_size > SMALL_BYTES  # noqa: SLF001
