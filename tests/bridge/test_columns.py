@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
+from staging import schema
 
 from dlt_bridge.arrow.columns import columns
 from dlt_bridge.arrow.decoder import RecordDecoder
@@ -15,6 +16,11 @@ from dlt_bridge.arrow.limits import Limits
 from dlt_bridge.arrow.record_schema import RecordSchema
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tap.column_texts import UnfitColumnError, record_texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from staging import Stage
 
 JSON = pa.json_(pa.string())
 
@@ -172,3 +178,64 @@ def test_null_in_a_key_of_several_types_is_refused() -> None:
     lines = b'{"record":{"id":1}}\n{"record":{"id":null}}'
     with pytest.raises(MessageError, match="`id` in line 2 is null"):
         decoder.table(lines, [range(1, 3)], 0)
+
+
+def in_arrow(path: Path, rows: list[dict[str, Any]], version: int | None = None) -> dict[str, Any]:
+    """Return a BATCH with records, in the form of the SDK 0.55."""
+    table = pa.Table.from_pylist(rows)
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+    message: dict[str, Any] = {"type": "BATCH", "stream": "a", "manifest": [path.as_uri()]}
+    message["encoding"] = {"format": "arrow", "compression": "none"}
+    return message if version is None else message | {"version": version}
+
+
+FIELDS: dict[str, Any] = {
+    "at": {"type": ["string", "null"], "format": "date-time"},
+    "o": {"type": ["object", "null"]},
+    "n": {"type": ["number", "null"]},
+    "s": {"type": ["string", "null"]},
+}
+
+
+def made(first: int, count: int, **values: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": number,
+            "at": "2026-01-01T12:00:00.5+02:00",
+            "o": {"x": number},
+            "n": number / 4,
+            "s": f"text {number}",
+        }
+        | values
+        for number in range(first, first + count)
+    ]
+
+
+def test_columns_are_merged_in_three_runs(stage: Stage, tmp_path: Path) -> None:
+    """With lines between, a value of another type, a new property, and records that come again."""
+    head = schema(**FIELDS)
+    first = [head, in_arrow(tmp_path / "1", made(0, 3000)), *map(line, made(3000, 2))]
+    stage.load([*first, in_arrow(tmp_path / "2", made(3002, 1500))])
+    query = 'select count(*), sum(id), min("at"), max(n), count(s) from data.a'
+    assert stage.rows(query) == [
+        (4502, sum(range(4502)), datetime(2026, 1, 1, 10, 0, 0, 500000, UTC), 4501 / 4, 4502)
+    ]
+    changed = made(1000, 2000, s="changed", n="none", extra=1)
+    stage.load([head, in_arrow(tmp_path / "3", changed)])
+    in_variant = "select count(*), count(n__v_text), count(n) from data.a where s = 'changed'"
+    assert stage.rows(in_variant) == [(2000, 2000, 0)]
+    stage.load([head, in_arrow(tmp_path / "4", [*made(0, 1500), *made(0, 1500, s="last")])])
+    assert stage.rows("select count(*), count(*) filter (s = 'last') from data.a") == [(4502, 1500)]
+
+
+def line(row: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "RECORD", "stream": "a", "record": row}
+
+
+def test_columns_have_versions(stage: Stage, tmp_path: Path) -> None:
+    head = schema(**FIELDS)
+    for version, count in ((1, 2000), (2, 1200)):
+        activate = {"type": "ACTIVATE_VERSION", "stream": "a", "version": version}
+        stage.load([head, in_arrow(tmp_path / str(version), made(0, count), version), activate])
+        assert stage.rows("select count(*) from data.a") == [(count,)]

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Tests that need more than PostgreSQL run with `make interop`.
-AT_LENGTH = ["test_lakes.py", "test_limiters.py", "test_log_based.py", "test_mariadb.py"]
+AT_LENGTH = [
+    "test_lakes.py",
+    "test_limiters.py",
+    "test_log_based.py",
+    "test_mariadb.py",
+    "test_sdk_batches.py",
+]
 collect_ignore = [] if WHOLE else AT_LENGTH
 
 
