@@ -59,7 +59,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 @pytest.mark.parametrize("value", [DEEP, b'"\\ud83d",' + DEEP, b"1e9999999999999999999"])
 def test_body_that_cannot_be_decoded_is_fatal_at_once(tap: Runner, value: bytes) -> None:
-    body = b'{"data": [{"id": "a", "message": "hunter2", "x": [' + value + b"]}]}"
+    body = b'{"data": [{"id": "a", "message": "hunter2"}], "x": [' + value + b"]}"
     with Server(lambda _: body) as api:
         run = tap(chat_config(api), level="DEBUG")
     assert run.code == 1
