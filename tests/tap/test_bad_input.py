@@ -68,7 +68,7 @@ def test_fault_is_one_sentence_with_stream_and_request(
 @pytest.mark.parametrize("kind", ["status", "cut", "reset", "truncate", "empty"])
 def test_transient_fault_costs_only_time(tap: Runner, sandbox: Sandbox, kind: Any) -> None:
     sandbox.options.faults = [Fault(kind=kind, after=1, times=2), Fault(kind=kind, after=2)]
-    run = tap(chat_config(sandbox), level="DEBUG")
+    run = tap(chat_config(sandbox) | {"max_workers": 1}, level="DEBUG")
     assert run.code == 0
     assert run.records == sandbox.world.chat.messages
     # Nothing at all may be the end, which is looked at more closely.
