@@ -1,4 +1,4 @@
-"""DuckDB merges a large file itself: the rows are those of dlt's own way, whoever ends the load."""
+"""DuckDB merges a large file itself: the rows are those of dlt's own way, killed or not."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_failed_merge_changes_nothing_and_is_repeated(
     assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3), (3, 4)]
 
 
-def test_several_files_are_merged_together(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_files_take_dlts_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink, "BATCH_ROWS", 2)
     monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "1")
     monkeypatch.setenv("DATA_WRITER__BUFFER_MAX_ITEMS", "1")
