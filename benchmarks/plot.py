@@ -1,6 +1,6 @@
 """Draw `bars.svg`, the picture of README.md, from the results that the benchmarks have saved.
 
-It takes the colours of the reader's light or dark theme.
+It takes the colors of the reader's light or dark theme.
 """
 
 from __future__ import annotations
