@@ -153,7 +153,7 @@ def many(_: int) -> Iterator[Row]:
     case = bridge_growth.many_streams(MANY, interleaved=False)
     result = bridge_growth.run(case, "load", time_limit=200)
     yield Row(
-        f"{case.title} records, `load()`{result.problem and f': {result.problem}'}",
+        f"{MANY:,} streams of 100 records, `load()`{result.problem and f': {result.problem}'}",
         f"{result.seconds:.1f} s",
         "",
         f"<= {MANY_SECONDS:.0f} s",
