@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from argparse import ArgumentTypeError, BooleanOptionalAction
 from typing import TYPE_CHECKING, Any
@@ -236,6 +237,8 @@ class SingerCommand(SupportsCliCommand):
         # Here, because `dlt` asks every command for its arguments, whichever is run.
         from dlt_bridge.cli import commands  # noqa: PLC0415
 
+        # What is imported stays to the end: the garbage collector need not look at it.
+        gc.freeze()
         fix_environment()
         try:
             with explaining_errors():
