@@ -58,6 +58,7 @@ class Listing:
         most_at_once: The number of requests at once that is not refused.
         failing: The offsets or numbers whose first request fails with 503.
         delay: The maximum seconds for which a request travels.
+        seconds: The seconds that a page takes, as the tap measures it.
     """
 
     count: int
@@ -73,6 +74,7 @@ class Listing:
     most_at_once: int = 1000
     failing: frozenset[int] = frozenset()
     delay: float = 0.0
+    seconds: float = 1.0
 
     def __post_init__(self) -> None:
         self.rows = [f"r{number}" for number in range(self.count)]
@@ -131,7 +133,7 @@ class Listing:
         page = [{"id": self._id_of(row)} for row in ids]
         is_null = self.beyond == "null" and offset and not page
         body = {"data": None if is_null else page} | self._statements(offset, size)
-        return Response(200, {}, json.dumps(body).encode())
+        return Response(200, {}, json.dumps(body).encode(), seconds=self.seconds)
 
     @property
     def _hidden_ids(self) -> set[str]:

@@ -41,12 +41,14 @@ class Response:
         body: The decompressed body, or the beginning of a body that is larger than the caller
             wants to hold.
         rest: The rest of such a body, in chunks that are read on demand; None if the body is whole.
+        seconds: The time from sending the request until the body was there.
     """
 
     status: int
     headers: Mapping[str, str] | HTTPMessage
     body: Body
     rest: Iterator[bytes] | None = None
+    seconds: float = 0.0
 
     def followed_by(self, rest: Iterator[bytes]) -> Self:
         """Return the response with another rest of its body."""

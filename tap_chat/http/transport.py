@@ -7,6 +7,7 @@ requests go over our own connections to the host, or through urllib3 if there is
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -113,6 +114,7 @@ class Transport(HTTPAdapter):
     ) -> Response:
         if route.direct is None:
             return self._send_by_proxy(route.pool, target, request, timeouts, largest)
+        started = time.monotonic()
         exchange = route.direct.send(
             str(request.method), target, request.headers, timeouts, request.body
         )
@@ -122,9 +124,9 @@ class Transport(HTTPAdapter):
         except HTTPError as error:
             raise CutOffError(error) from None
         if body is not None:
-            return Response(head.status, head.headers, body)
+            return Response(head.status, head.headers, body, seconds=time.monotonic() - started)
         first, rest = read(exchange.to_urllib3(), largest, exchange.release)
-        return Response(head.status, head.headers, first, rest)
+        return Response(head.status, head.headers, first, rest, time.monotonic() - started)
 
     @staticmethod
     def _send_by_proxy(
@@ -146,6 +148,7 @@ class Transport(HTTPAdapter):
             assert_same_host=False,
             preload_content=False,
         )
+        started = time.monotonic()
         try:
             response = send()
         except (ProtocolError, ProxyError) as error:
@@ -153,7 +156,7 @@ class Transport(HTTPAdapter):
                 raise
             response = send()  # as `Connections.send` does
         body, rest = read(response, largest, response.release_conn)
-        return Response(response.status, response.headers, body, rest)
+        return Response(response.status, response.headers, body, rest, time.monotonic() - started)
 
     def _find_route(self, origin: str) -> Route:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_chat.http import responses
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from tap_chat.streams.record_stream import RecordStream
 
 
+#: One request may be sent ahead for so many seconds that a response takes. Most pages take about as
+#: long to decode and write: if responses come sooner, more threads only cost CPU time.
+SECONDS_FOR_ONE_AHEAD = 0.002
+
+
 class Received(NamedTuple):
     """What was received for a request.
 
@@ -32,11 +38,13 @@ class Received(NamedTuple):
         size: The bytes of the body.
         body: A page, or the decoded body.
         headers: The headers, if the paginator reads them.
+        seconds: The time that the response took.
     """
 
     size: int
     body: Any
     headers: Headers
+    seconds: float = inf
 
 
 @dataclass
@@ -56,6 +64,7 @@ class ListReader:
     paginator: Paginator
     context: Context | None
     raw_reader: RawRecordReader | None
+    _fastest: float = inf  # seconds of the response that took the least time
 
     def pages(self, ahead: RequestsAhead) -> Iterator[Fetched[Page]]:
         """Read the pages of the list.
@@ -73,10 +82,13 @@ class ListReader:
         paginator = self.paginator
         has_ended = False
         while not has_ended:
-            expected = paginator.expected_requests(self.list_request, ahead.most)
+            most_ahead = min(ahead.most, self._useful_ahead())
+            expected = paginator.expected_requests(self.list_request, most_ahead)
             request = expected[0].request
             fetched = ahead.take(expected, self._send_ahead)
             try:
+                if fetched:
+                    self._see(fetched.value)
                 page = self._checked_ahead(request, fetched.value) if fetched else None
                 if fetched and page:
                     size, page = fetched.size, paginator.advance(page)
@@ -92,6 +104,13 @@ class ListReader:
                 self._warn_of_shortfall()
             yield Fetched(page, size, has_ended)
 
+    def _see(self, received: Received) -> None:
+        self._fastest = min(self._fastest, received.seconds)
+
+    def _useful_ahead(self) -> int:
+        """Return the number of requests ahead with which responses come as fast as needed."""
+        return 0 if self._fastest == inf else int(self._fastest / SECONDS_FOR_ONE_AHEAD)
+
     def _fetch(self, request: Request) -> tuple[int, Page]:
         """Fetch a page, and let the paginator advance; return its size and its new part."""
         paginator = self.paginator
@@ -105,6 +124,7 @@ class ListReader:
             if error.status not in paginator.missing:
                 raise
             return 0, paginator.miss(error.predicate)
+        self._see(received)
         if absence := self._absence(received.body):
             return received.size, paginator.miss(absence)
         return received.size, paginator.advance(self._checked(request, received))
@@ -130,7 +150,8 @@ class ListReader:
     def _received(self, response: Response) -> Received:
         body = response.body
         page = self.raw_reader.read(body, self.context) if self.raw_reader else None
-        return Received(len(body), page or responses.decode(body), self._headers(response))
+        decoded = page or responses.decode(body)
+        return Received(len(body), decoded, self._headers(response), response.seconds)
 
     def _headers(self, response: Response) -> Headers:
         # Keep headers only if needed: they take more memory than a small page.

@@ -161,3 +161,11 @@ def test_list_keeps_the_workers_busy(name: str) -> None:
     listing = Listing(1500, delay=0.02, **options)
     assert read(listing, new, 16).ids == [f"r{number}" for number in range(1500)]
     assert listing.most >= 5
+
+
+@pytest.mark.parametrize("name", sorted(PAGINATORS))
+def test_fast_server_needs_no_requests_ahead(name: str) -> None:
+    new, options = PAGINATORS[name]
+    listing = Listing(1500, seconds=0.001, **options)
+    assert len(read(listing, new, 16).ids) == 1500
+    assert listing.most == 1
