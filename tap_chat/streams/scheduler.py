@@ -84,6 +84,7 @@ class Scheduler:
     def drop(self, task: Task) -> None:
         """Drop a task that nobody will read, and its requests ahead."""
         task.is_dropped = True
+        task.steps = None
         self.buffer.remove(sum(item.size for item in task.results if isinstance(item, Fetched)))
         task.results.clear()
         self._queue.remove(task)
@@ -140,10 +141,11 @@ class Scheduler:
         """Take the next step of a task; return its result, and the plans that it leads to."""
         plans: list[ReadPlan[Any]] = []
         try:
-            if task.steps is None:
+            steps = task.steps  # of the task, they are removed when it is dropped
+            if steps is None:
                 task.ahead = self._requests_ahead(self, task)
-                task.steps = task.plan.start(task.ahead)
-            result = next(task.steps, None)
+                steps = task.steps = task.plan.start(task.ahead)
+            result = next(steps, None)
             if result is not None and task.plan.leads_to:
                 plans = list(task.plan.leads_to(result.value))
         except Exception as error:  # noqa: BLE001 - raised again where it is read
@@ -198,6 +200,7 @@ class Scheduler:
         position = task.next_position
         task.steps_fetched += 1
         if task.is_dropped:
+            task.steps = None
             return
         if isinstance(result, Fetched):
             task.results.append(result)
@@ -212,8 +215,10 @@ class Scheduler:
         self.add_plans(position, plans)
         if not task.has_ended:
             self._queue.add(task)
-        elif task.ahead:
-            task.ahead.drop()
+        else:
+            task.steps = None  # an iterator keeps its last value
+            if task.ahead:
+                task.ahead.drop()
         if task is self.awaited:
             self.arrival.notify()
         if task.is_ahead:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Position = tuple[int, ...]
     Heap = list[tuple[Position, int, "Task"]]
 
+# The mean size of about so many results shows what the next ones take.
+RECENT_RESULTS = 8
+
 
 @dataclass(slots=True, eq=False)
 class Task:
@@ -28,7 +31,7 @@ class Task:
         plan: The plan.
         position: Its place in the order of reading. Its step `i` is at `(*position, i)`, and
             the `n`th plan that this step leads to is at `(*position, i, n)`.
-        steps: Its steps; None before the first is fetched.
+        steps: Its steps; None before the first is fetched, and after the last.
         results: The results that wait for the reader. The last one may be an error.
         steps_fetched: The number of steps that were fetched.
         steps_read: The number of steps whose results the reader has taken.
@@ -87,6 +90,9 @@ class TaskQueue:
         if task.is_queued:
             task.is_queued = False
             self.size -= 1
+            # Their first entries may be of tasks that need no memory any more.
+            for heap in (self._all, self._parents, self._lists):
+                self._first_of(heap)
 
     def first(self) -> Task | None:
         """Return the task that is read first, or None."""
@@ -158,13 +164,14 @@ class Buffer:
         self.held = 0
         self._limit = limit
         self._results = 0
-        self._bytes = 0
+        self._mean = self._recent_mean = 0.0
 
     def add(self, size: int) -> None:
         """Add a result of this many bytes."""
         self.held += size
         self._results += 1
-        self._bytes += size
+        self._mean += (size - self._mean) / self._results
+        self._recent_mean += (size - self._recent_mean) / min(self._results, RECENT_RESULTS)
 
     def remove(self, size: int) -> None:
         """Remove this many bytes."""
@@ -177,6 +184,10 @@ class Buffer:
 
     @property
     def room(self) -> int:
-        """The number of further results that fit in, estimated by the mean size so far."""
-        mean = self._bytes / self._results if self._bytes else 1.0
+        """The number of further results that fit in, estimated by the mean size so far.
+
+        It is the mean of all results, or of the last ones if that is larger: large results may
+        follow many small ones.
+        """
+        mean = max(self._mean, self._recent_mean, 1.0)
         return int((self._limit - self.held) / mean)

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from running import assert_complete, by_stream, ended_after, full_config, missin
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
+from tap_chat.streams.tasks import Buffer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,6 +182,44 @@ def test_buffer_is_bounded_by_bytes() -> None:
     assert read == 250
     # Those that are under way when the first sizes become known come on top.
     assert 0 < most <= largest / size + 8
+
+
+class Value:
+    """A value that can be watched."""
+
+
+def test_values_take_no_memory_after_the_reader_has_them() -> None:
+    """A value that neither waits nor is worked on is gone, though its plan has led to others."""
+    size, largest, workers = 10, 200, 4
+    alive = weakref.WeakSet[Value]()
+
+    def plan(number: int) -> ReadPlan[Value]:
+        def steps(_: RequestsAhead) -> Iterator[Fetched[Value]]:
+            value = Value()
+            alive.add(value)
+            yield Fetched(value, size, last=True)
+
+        return ReadPlan(number, steps, lambda _: ())
+
+    fan_out = FanOut(workers, largest)
+    numbers_read = ReadPlan("root", lambda _: map(Fetched, range(500)), lambda n: [plan(n)])
+    most = 0
+    for number in fan_out.read(numbers_read):
+        if number % 7:  # the others are dropped
+            for _ in fan_out.read(plan(number)):
+                most = max(most, len(alive))
+    assert most <= largest / size + workers + 3
+
+
+def test_large_results_after_many_small_ones_stay_within_the_buffer() -> None:
+    buffer = Buffer(200)
+    for _ in range(1000):
+        buffer.add(0)
+    for _ in range(8):
+        buffer.add(20)
+        buffer.remove(20)
+    # By the mean of all results, a thousand would fit in.
+    assert 10 <= buffer.room < 20
 
 
 def test_unexpected_plan_is_read() -> None:
