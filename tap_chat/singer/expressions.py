@@ -53,6 +53,9 @@ METHODS = frozenset(
     }
 )
 
+#: Members that the SDK refuses to read, besides methods: they are dangerous in Python's objects.
+REFUSED = frozenset({"ag_frame", "cr_frame", "exec", "gi_frame", "tb_frame"})
+
 # The names of the whole record.
 RECORD = frozenset({"_", "record"})
 
@@ -246,15 +249,15 @@ class Compiler:
             case [ast.Constant(value=str(name)), default] if name in self.scope.fields:
                 other = self.compile(default)
                 self.used.add(name)
-                return lambda values: values[name] if name in values else other(values)
+                # The default is evaluated in any case, so that it fails where the SDK's does.
+                return lambda values: values.get(name, other(values))
         raise NotCompiledError
 
     def _attribute(self, node: ast.Attribute) -> Function:
         """A member of an object: `author.name`."""
         name = node.attr
-        if name.startswith(("_", "func_")) or any(
-            hasattr(kind, name) for kind in (dict, list, str, int, float)
-        ):
+        is_refused = name in REFUSED or name.startswith(("_", "func_"))
+        if is_refused or any(hasattr(kind, name) for kind in (dict, list, str, int, float)):
             raise NotCompiledError
         owner = self.compile(node.value)
         return lambda values: dict.__getitem__(owner(values), name)

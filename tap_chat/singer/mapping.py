@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 from singer_sdk.contrib.msgspec import encoder
+from singer_sdk.exceptions import MappingError
 from singer_sdk.mapper import RemoveRecordTransform
 
-from tap_chat.http.responses import decode
+from tap_chat.http.responses import UnreadableError, decode
 from tap_chat.singer.expressions import Compiler, Scope
 from tap_chat.singer.flattening import decoded, structure
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.mapper import StreamMap
 
@@ -77,23 +78,24 @@ class RecordMapper:
         self._flattener = flattener
         self.is_compiled = is_compiled
 
-    def map(self, records: Iterable[Record | Raw]) -> list[Record | Raw]:
+    def map(self, records: Iterable[Record | Raw]) -> Iterator[Record | Raw]:
         """Map records.
 
         Args:
             records: The records: decoded, or raw JSON in one line.
 
-        Returns:
-            The mapped records, without those that are filtered out.
+        Yields:
+            Each mapped record; nothing for one that is filtered out.
 
         Raises:
-            MappingError: The stream map fails on a record.
+            MappingError: The stream map fails on a record, or the record can't be decoded.
         """
         if isinstance(self._stream_map, RemoveRecordTransform):
-            return []
+            return
         map_record = self._map_compiled if self.is_compiled else self._map_by_sdk
-        mapped = map(map_record, records)
-        return [record for record in mapped if record is not None]
+        for mapped in map(map_record, records):
+            if mapped is not None:
+                yield mapped
 
     def _map_compiled(self, record: Record | Raw) -> Record | Raw | None:
         try:
@@ -110,7 +112,14 @@ class RecordMapper:
             return self._map_by_sdk(record)
 
     def _map_by_sdk(self, record: Record | Raw) -> Record | None:
-        values = decode(bytes(record)) if isinstance(record, Raw) else record
+        try:
+            values = decode(bytes(record)) if isinstance(record, Raw) else record
+        except UnreadableError:
+            raise MappingError(
+                f"Stream {self._stream_map.stream_alias}: a record can't be mapped, flattened or"
+                " selected in part: it is nested too deeply, or has a number that is too long. Ask"
+                " the API's vendor."
+            ) from None
         return self._stream_map.transform(select(values, self._deselected))
 
 

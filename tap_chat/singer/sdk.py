@@ -132,9 +132,16 @@ class ChunkedStream(RESTStream[Any]):
 
     def _write_records(self, records: Sequence[Any]) -> None:
         writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see is_mapped_here
-        if self._mapper:
-            records = self._mapper.map(records)
-        writer.write_records(self.stream_maps[0].stream_alias, records, self._stream_version)
+        name = self.stream_maps[0].stream_alias
+        if self._mapper is None:
+            writer.write_records(name, records, self._stream_version)
+        else:
+            mapped: list[Any] = []
+            try:
+                mapped.extend(self._mapper.map(records))
+            finally:
+                # If the stream map fails on a record, those before it are in the list.
+                writer.write_records(name, mapped, self._stream_version)
         self.state_manager.is_flushed = False
 
     @override

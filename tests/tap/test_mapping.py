@@ -116,6 +116,8 @@ OF_THE_SDK = [
     "tags.append(1)",
     "record.pop('email')",
     "record.get('unknown', 5)",
+    "author.exec",
+    "record.get('id', unknown)",
     "bool(author.items)",
     "email.__class__",
     "'{}'.format(id)",
@@ -240,7 +242,7 @@ def exact(line: bytes) -> Any:
 
 def mapped_here(mapper: mapping.RecordMapper, record: dict[str, Any] | Raw) -> Any:
     try:
-        mapped = mapper.map([record])
+        mapped = list(mapper.map([record]))
     except MappingError as error:
         return str(error)
     if not mapped:
@@ -256,6 +258,7 @@ def mapped_here(mapper: mapping.RecordMapper, record: dict[str, Any] | Raw) -> A
     [{"id": "1", "author": {"name": "x"}}],
 )
 @example({"__filter__": "email"}, None, SelectionMask(), [{"id": "1"}])
+@example({"new": "record.get('id', email)"}, None, SelectionMask(), [{"id": "1"}])
 def test_records_are_mapped_as_by_the_sdk(
     definition: dict[str, Any],
     flattening: dict[str, Any] | None,

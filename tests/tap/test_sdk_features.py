@@ -85,6 +85,35 @@ def test_error_of_a_stream_map_names_the_stream_and_hides_values(
     assert "hunter2" not in run.err
 
 
+def test_records_before_the_one_that_a_stream_map_fails_on_are_written(tap: Runner) -> None:
+    config = {"stream_maps": {"chat_messages": {"word": "message.lower()"}}}
+    messages = [{"id": "1", "message": "A"}, {"id": "2", "message": "B"}, {"id": "3"}]
+    with Server(lambda _: {"data": messages}) as api:
+        run = tap(chat_config(api) | config)
+    assert run.code == 1
+    assert [record["word"] for record in run.records] == ["a", "b"]
+    assert not run.of_type("STATE")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"flattening_enabled": True, "flattening_max_depth": 1},
+        {"stream_maps": {"chat_messages": {"new": "len(thing)"}}},
+    ],
+)
+def test_record_that_cannot_be_decoded_to_be_mapped_is_an_error(
+    tap: Runner, setting: dict[str, Any]
+) -> None:
+    body = b'{"data": [{"id": "1", "thing": {"n": %b}}]}' % (b"9" * 5000)
+    fields = {"thing": {"type": ["object", "null"]}}
+    with Server(lambda _: body) as api:
+        run = tap(chat_config(api, fields=fields) | setting)
+    assert run.code == 1
+    [error] = run.errors
+    assert error.startswith("Stream chat_messages: a record can't be mapped, flattened or")
+
+
 @pytest.mark.parametrize(
     "stream_maps",
     [
