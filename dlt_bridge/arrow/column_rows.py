@@ -67,9 +67,10 @@ class ColumnRows:
         self.retype(types)
         for column in schema.columns:
             if column.required and column.json_name not in self._columns:
+                where = f"Stream {schema.stream}: the record in line {number}"
+                name = column.json_name
                 raise MessageError(
-                    f"Stream {schema.stream}: the record in line {number} lacks the property"
-                    f" `{column.json_name}`, which its SCHEMA requires."
+                    f"{where} lacks the property `{name}`, which its SCHEMA requires."
                 )
 
     def retype(self, types: Sequence[ColumnType | None]) -> None:
