@@ -1,7 +1,7 @@
 """dlt's destination `duckdb`, for a file that is named by its path.
 
-dlt parses the path as a URL, which imports SQLAlchemy, and works out the capabilities anew some
-twenty times in a run. Both take longer than a small load. Everything else is dlt's.
+dlt parses the path as a URL, which imports SQLAlchemy, and works out the capabilities some twenty
+times in a run. Both take longer than a small load. Everything else is dlt's.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ FACTS = Facts(
         "Dixa",
         "dixa_conversation_export",
         "/v1/conversation_export",
-        # The third window of a run from 2025-10-01: several are requested at once.
+        # The third window of a run that starts on 2025-10-01: several are requested at once.
         {"updated_after": "1764633599997"},
         fields={
             "key": "id",
