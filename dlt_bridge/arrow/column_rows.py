@@ -196,6 +196,8 @@ def _json_texts(values: pa.Array) -> tuple[pa.Array, bytes]:
     items = _raws.decode("[" + _joined(filled, ",").decode() + "]")
     if len(items) != len(texts) or b"\n".join(items) != joined:
         raise ValueError("not one value in each text")
+    if joined.count(b"\n") >= max(1, len(texts)) or b"\r" in joined:
+        raise ValueError("a line break")
     return pc.if_else(pc.equal(filled, "null"), pa.scalar(None, pa.string()), texts), joined
 
 

@@ -60,7 +60,8 @@ def column_texts(column: pa.Array, name: str) -> list[bytes]:
         return _texts(column)
     except _InvalidJsonError:
         problem = "is not JSON"
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+    except (pa.ArrowException, TypeError, ValueError, OverflowError, LookupError):
+        # A LookupError: there is no such time zone.
         problem = "can't be read"
     raise UnfitColumnError(f"has a column `{name}` that {problem}")
 

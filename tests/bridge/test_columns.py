@@ -70,6 +70,8 @@ VALUES: dict[str, pa.Array] = {
     "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())),
     "null": pa.nulls(3),
     "JSON objects": json_column('{"a":1.10}', None, "null", " [1]\n", '{"b":\n2}'),
+    "JSON line feed": json_column('{"a":\n1}', None),
+    "JSON carriage return": json_column("[1,\r2]", '{"a":"\\r\\n"}'),
     "JSON": json_column('{"a":1.10}', None, "null", "[1]"),
     "JSON numbers": json_column("1.10", None, "12345678901234567890.123", "1e3", "-0"),
     "JSON doubles": json_column("1.5", None, "null", "0.1"),
@@ -160,6 +162,17 @@ def test_texts_that_are_not_json_are_refused(
         properties = {"id": {"type": "integer"}, "v": declared}
         decoder = RecordDecoder(RecordSchema("a", columns({"properties": properties}, ["id"])))
         with pytest.raises((MessageError, UnfitColumnError), match="a column `v` that is not JSON"):
+            decoded(decoder, rows, as_columns=as_columns)
+
+
+def test_unknown_time_zone_is_an_error() -> None:
+    rows = pa.record_batch(
+        {"id": pa.array([1]), "v": pa.array([1], pa.timestamp("us", "Nowhere/City"))}
+    )
+    properties = {"properties": {"id": {"type": "integer"}, "v": {"type": "string"}}}
+    for as_columns in (True, False):
+        decoder = RecordDecoder(RecordSchema("a", columns(properties, ["id"])))
+        with pytest.raises((MessageError, UnfitColumnError), match="a column `v` that can't be"):
             decoded(decoder, rows, as_columns=as_columns)
 
 
