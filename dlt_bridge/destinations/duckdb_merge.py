@@ -2,7 +2,7 @@
 
 dlt copies the rows of a file into a table of the staging dataset, and from there into their own
 table: DuckDB compresses and writes each of them twice. Here, dlt's statements read the file itself,
-in one transaction. Where several files or tables belong together, dlt's own way is taken.
+in one transaction if it can. Where several files or tables belong together, dlt's own way is taken.
 
 If the process ends in between, dlt continues the package in its own way, with or without the
 bridge: a file that was merged already is merged again, or its staging table is empty.
@@ -19,14 +19,18 @@ from dlt.common.destination.utils import resolve_merge_strategy
 from dlt.common.schema.utils import get_nested_tables, is_nested_table
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import duckdb as dlt_duckdb
+from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+from duckdb import ConstraintException
 from typing_extensions import override
 
 from dlt_bridge.destinations.dlt_private import MERGE_CONDITIONS
 from dlt_bridge.destinations.file_formats import PARQUET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dlt.common.destination import Destination
     from dlt.common.destination.client import LoadJob
     from dlt.common.destination.typing import PreparedTableSchema
@@ -52,9 +56,20 @@ class MergeJob(RunnableLoadJob):
             table = sql.make_qualified_table_name(self.load_table_name)
             source: Any = _MergeSource(sql, table, rows)
             statements = SqlMergeFollowupJob.generate_sql([self._load_table], source)
-            with sql.begin_transaction():
-                for statement in statements:
-                    sql.execute_sql(statement)
+            try:
+                with sql.begin_transaction():
+                    _execute(sql, statements)
+            except DatabaseTerminalException as error:
+                # In one transaction, DuckDB may refuse to insert a key that was deleted in it, if
+                # the table has a unique index. dlt merges most tables without a transaction.
+                if not isinstance(error.__cause__, ConstraintException):
+                    raise
+                _execute(sql, statements)
+
+
+def _execute(sql: Any, statements: Iterable[str]) -> None:  # noqa: ANN401
+    for statement in statements:
+        sql.execute_sql(statement)
 
 
 class _MergeSource:

@@ -3,7 +3,8 @@
 For each table, dlt writes the SQL of its merge to a file, and runs it in a job and a transaction of
 its own. Here, files that are loaded wait for each other, and their tables are merged in groups. A
 file that waits has the mark that dlt gives to each loaded file. So if the process is killed, dlt
-continues from there, even without the bridge.
+continues from there, even without the bridge. If one table of a group can't be merged, no table of
+the group is: each is merged as dlt does, so that only that one fails.
 
 Like `dlt_private`, this module depends on private parts of dlt, which
 `tests/bridge/test_dlt_private.py` checks.
@@ -41,10 +42,13 @@ MERGED_TOGETHER = 100
 #: The most bytes of a file whose table is merged with others. Merges of large tables run side by
 #: side.
 SMALL_BYTES = 1024 * 1024
-#: States of jobs that have not ended.
+#: States of jobs that have not ended, and of those that have changed nothing.
 RUNNING = ("ready", "running")
+FAILED = ("failed", "retry")
 #: Seconds between two times that the metrics of all jobs are written to the state of the package.
 METRICS_SECONDS = 1.0
+#: How long the merge of a group waits for the locks of its tables.
+LOCK_TIMEOUT = "10s"
 #: Key of a package's state: the files whose tables a job merges, by the job.
 MERGES = "dlt_bridge_merges"
 
@@ -59,9 +63,15 @@ class MergeOfTables(SqlMergeFollowupJob):
         merges = [sql for table in table_chain for sql in make([table], sql_client)]
         if sql_client.capabilities.sqlglot_dialect != "postgres":
             return merges
-        # If dlt merges a table again after a kill, one merge must see the rows of the other.
+        # If dlt merges a table again after a kill, one merge must see the rows of the other. Other
+        # programs may hold a lock for long, which dlt's merge of one table would not wait for.
         names = [sql_client.make_qualified_table_name(table["name"]) for table in table_chain]
-        return [f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE", *merges]
+        return [
+            f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'",
+            f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE",
+            "SET LOCAL lock_timeout TO DEFAULT",
+            *merges,
+        ]
 
 
 class QuickLoad(Load):
@@ -91,9 +101,7 @@ class QuickLoad(Load):
 
     def _remember_merges(self, load_id: str) -> None:
         """Remember the merges of a process that was killed, so that no table is merged twice."""
-        state: Any = load_package_state()["state"]
-        merges: dict[str, list[str]] = state.get(MERGES, {})
-        if merges:
+        if merges := _merges_of_package():
             jobs = {job.job_id() for _, job in self._all_jobs(load_id)}
             self._merges = {
                 file: merge for merge, files in merges.items() if merge in jobs for file in files
@@ -103,6 +111,10 @@ class QuickLoad(Load):
     def complete_jobs(self, load_id: str, jobs: Sequence[Any], schema: Any) -> Any:
         # Each is looked at once, because it may end at any time.
         states = [(job, job.state()) for job in jobs]
+        failed = [job for job, state in states if state in FAILED and self._is_group(job)]
+        for job in failed:
+            self._merge_one_by_one(load_id, job, schema)
+        states = [(job, state) for job, state in states if job not in failed]
         running = [job for job, state in states if state in RUNNING]
         waiting = [
             job for job, state in states if state == "completed" and self._is_waiting(job, schema)
@@ -198,26 +210,70 @@ class QuickLoad(Load):
         ]
         if len(tables) < 2:  # noqa: PLR2004 - dlt's own merge is of one
             return
+        merged = [job for job, table in loaded.items() if table in tables]
+        self._add_merge(load_id, MergeOfTables, tables, merged, schema)
+
+    def _is_group(self, job: Any) -> bool:  # noqa: ANN401
+        """Return whether a job merges several tables."""
+        files: Sequence[str] = _merges_of_package().get(job.job_id(), ())
+        return len({_table_of(file) for file in files}) > 1
+
+    def _merge_one_by_one(self, load_id: str, group: Any, schema: Any) -> None:  # noqa: ANN401
+        """Merge the tables of a group that has failed as dlt does: each in a job of its own."""
+        merges, jobs = _merges_of_package(), {job.job_id() for _, job in self._all_jobs(load_id)}
+        files: defaultdict[str, list[str]] = defaultdict(list)
+        for file in merges[group.job_id()]:
+            files[_table_of(file)].append(file)
+        # Some have their job already, if the process was killed here.
+        others = [merges[job] for job in merges.keys() & jobs if job != group.job_id()]
+        for table, of_table in files.items():
+            if of_table not in others:
+                self._add_merge(load_id, SqlMergeFollowupJob, [table], of_table, schema)
+        packages, name = self.load_storage.normalized_packages, group.file_name()
+        packages.complete_job(load_id, name)
+        packages.clear_pending_transition(load_id, name)
+        self.collector.update("Jobs")
+
+    def _add_merge(
+        self,
+        load_id: str,
+        kind: type[SqlMergeFollowupJob],
+        tables: Sequence[str],
+        files: Sequence[str],
+        schema: Any,  # noqa: ANN401
+    ) -> None:
+        """Add a job that merges tables, and remember it as that of their files."""
         client: Any = self.get_destination_client(schema)
         try:
             prepared = [client.prepare_load_table(table) for table in tables]
-            merge = MergeOfTables.from_table_chain(prepared, client.sql_client)
+            merge = kind.from_table_chain(prepared, client.sql_client)
         except Exception as error:
             raise TableChainFollowupJobCreationFailedException(
                 root_table_name=tables[0], details=str(error)
             ) from error
-        merged = [job for job, table in loaded.items() if table in tables]
         # Saved before the job exists: without the job, it has no effect.
         state: Any = load_package_state()["state"]
-        state.setdefault(MERGES, {})[merge.job_id()] = merged
+        state.setdefault(MERGES, {})[merge.job_id()] = list(files)
         commit_load_package_state()
         self.load_storage.normalized_packages.import_job(load_id, merge.new_file_path())
         self.collector.update("Jobs", inc=0, inc_total=1)
-        self._merges.update(dict.fromkeys(merged, merge.job_id()))
+        self._merges.update(dict.fromkeys(files, merge.job_id()))
 
     def _all_jobs(self, load_id: str) -> Sequence[Any]:
         """Return the files of a package, and how far they are."""
         return self.load_storage.normalized_packages.list_all_jobs_with_states(load_id)
+
+
+def _merges_of_package() -> dict[str, list[str]]:
+    """Return the files whose tables a job merges, by the job."""
+    state: Any = load_package_state()["state"]
+    merges: dict[str, list[str]] = state.get(MERGES, {})
+    return merges
+
+
+def _table_of(file: str) -> str:
+    """Return the table of a file, by the id of the job that loads it."""
+    return file.partition(".")[0]
 
 
 def _merges_by_sql(client: Any) -> bool:  # noqa: ANN401

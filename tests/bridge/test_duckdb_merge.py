@@ -149,6 +149,17 @@ def test_failed_merge_changes_nothing_and_is_repeated(
     assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3), (3, 4)]
 
 
+@pytest.mark.parametrize("columns", ["id", "id, v"])
+def test_table_with_a_unique_index_is_merged(stage: Stage, columns: str) -> None:
+    database: Any = stage.into
+    stage.load(FIRST)
+    database.execute(f"create unique index once on data.a ({columns})")
+    for _ in range(2):
+        stage.load(SECOND)
+    assert staged(stage) == 0
+    assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3), (3, 4)]
+
+
 def test_several_files_take_dlts_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink, "BATCH_ROWS", 2)
     monkeypatch.setenv("DATA_WRITER__FILE_MAX_ITEMS", "1")
