@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 JSON = pa.json_(pa.string())
 NULL = Raw(b"null")
 
+_members = msgspec.json.Decoder(dict[str, Raw])
+
 _PYTHON: dict[str, type] = {"string": str, "integer": int, "boolean": bool}
 _ARROW: dict[type, pa.DataType] = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 # What msgspec can't have in the name of a field.
@@ -96,16 +98,14 @@ class ArrowEncoder:
 
     def _any_table(self, texts: Sequence[bytes]) -> pa.Table:
         """Return the table of any records: a column with an unfit value becomes JSON texts."""
-        records: list[dict[str, Any]] = [responses.decode(text) for text in texts]
+        records = list(map(_raw_members, texts))
         names = dict.fromkeys([*self._types, *(name for record in records for name in record)])
         columns = {}
         for name in names:
-            values = [record.get(name) for record in records]
+            values = [record.get(name, NULL) for record in records]
             columns[name] = _typed_column(self._types.get(name), values)
             if columns[name] is None:
-                columns[name] = _json_column(
-                    [NULL if value is None else Raw(encode_record(value)) for value in values]
-                )
+                columns[name] = _json_column(values)
         return pa.table(columns)
 
 
@@ -115,14 +115,27 @@ def _python_type(field: Mapping[str, Any]) -> type | None:
     return _PYTHON.get(names[0]) if len(names) == 1 else None
 
 
-def _typed_column(python: type | None, values: Sequence[Any]) -> pa.Array | None:
+def _raw_members(text: bytes) -> dict[str, Raw]:
+    """Return the members of a record. Their values may be too deep or too long for Python."""
+    try:
+        return _members.decode(text)
+    except msgspec.DecodeError:
+        # A name has a lone surrogate.
+        record = responses.decode(text)
+        return {name: Raw(encode_record(value)) for name, value in record.items()}
+
+
+def _typed_column(python: type | None, texts: Sequence[Raw]) -> pa.Array | None:
     """Return a column of one type; None if a value is of another one."""
-    if python is None or not {type(value) for value in values} <= {python, type(None)}:
+    if python is None:
         return None
     try:
-        return pa.array(values, _ARROW[python])
-    except (ValueError, OverflowError, pa.ArrowException):
-        return None
+        values = [responses.decode(bytes(text)) for text in texts]
+        if {type(value) for value in values} <= {python, type(None)}:
+            return pa.array(values, _ARROW[python])
+    except (ValueError, OverflowError, responses.UnreadableError, pa.ArrowException):
+        pass
+    return None
 
 
 def _json_column(texts: Sequence[Raw]) -> pa.Array:

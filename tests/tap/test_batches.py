@@ -18,6 +18,7 @@ from serving import Server
 from starlette.responses import Response
 
 from tap_chat.sandbox import Options, Sandbox, World
+from tap_chat.singer.arrow_files import ArrowEncoder
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -199,6 +200,16 @@ def test_values_stay_exact(
     assert len(lines["chat_messages"]) == 4
     if mapped:
         assert lines["chat_messages"][0]["_source"] == "x"
+
+
+def test_value_that_python_cannot_read_is_written_beside_one_that_does_not_fit() -> None:
+    properties = {"n": {"type": ["integer", "null"]}, "o": {"type": ["object", "null"]}}
+    digits, longer = b"9" * 40, b"9" * 5000
+    table = ArrowEncoder(properties).table([b'{"n":%b,"o":{"d":%b}}' % (digits, longer), b"{}"])
+    assert table.to_pylist() == [
+        {"n": digits.decode(), "o": f'{{"d":{longer.decode()}}}'},
+        {"n": None, "o": None},
+    ]
 
 
 def test_wrong_settings_are_refused(tap: Runner, tmp_path: Path) -> None:
