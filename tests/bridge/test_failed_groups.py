@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 def unique(run: int, *, twice: str = "") -> Iterator[str]:
-    """Yield the lines of a run whose values are unique in each table, but for one."""
+    """Yield the lines of a run whose values are unique in each table, except in one."""
     for number in range(8):
         name = f"s{number}"
         yield json.dumps(schema(name, v=TEXT))
