@@ -3,9 +3,9 @@
 For each table, dlt writes the SQL of its merge to a file, and runs it in a job and a transaction of
 its own. Here, files that are loaded wait for each other, and their tables are merged in groups. A
 file that waits has the mark that dlt gives to each loaded file. So if the process is killed, dlt
-continues from there, even without the bridge (for Parquet files in PostgreSQL, dlt needs a driver of
-ADBC). If one table of a group can't be merged, no table of
-the group is: each is merged as dlt does, so that only that one fails.
+continues from there, even without the bridge. (For Parquet files in PostgreSQL, dlt needs a driver
+of ADBC.) If one table of a group can't be merged, each table is merged as dlt does, so that only
+that one fails.
 
 Like `dlt_private`, this module depends on private parts of dlt, which
 `tests/bridge/test_dlt_private.py` checks.
@@ -43,7 +43,7 @@ MERGED_TOGETHER = 100
 #: The most bytes of a file whose table is merged with others. Merges of large tables run side by
 #: side.
 SMALL_BYTES = 1024 * 1024
-#: States of jobs that have not ended, and of those that have changed nothing.
+#: States of jobs that have not ended, and of those that have failed.
 RUNNING = ("ready", "running")
 FAILED = ("failed", "retry")
 #: Seconds between two times that the metrics of all jobs are written to the state of the package.
