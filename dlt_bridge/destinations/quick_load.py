@@ -3,9 +3,11 @@
 For each table, dlt writes the SQL of its merge to a file, and runs it in a job and a transaction of
 its own. Here, files that are loaded wait for each other, and their tables are merged in groups. A
 file that waits has the mark that dlt gives to each loaded file. So if the process is killed, dlt
-continues from there, even without the bridge. (For Parquet files in PostgreSQL, dlt needs a driver
-of ADBC.) If one table of a group can't be merged, each table is merged as dlt does, so that only
-that one fails.
+continues from there, even without the bridge: with one worker, as it may merge a table twice, and
+DuckDB has no lock against that. (For Parquet files in PostgreSQL, dlt needs a driver of ADBC.)
+
+If one table of a group can't be merged, each table is merged as dlt does, so that only that one
+fails.
 
 Like `dlt_private`, this module depends on private parts of dlt, which
 `tests/bridge/test_dlt_private.py` checks.

@@ -202,7 +202,7 @@ def test_values_stay_exact(
         assert lines["chat_messages"][0]["_source"] == "x"
 
 
-def test_value_that_python_cannot_read_is_written_beside_one_that_does_not_fit() -> None:
+def test_value_that_python_cannot_read_is_written_with_one_that_does_not_fit() -> None:
     properties = {"n": {"type": ["integer", "null"]}, "o": {"type": ["object", "null"]}}
     digits, longer = b"9" * 40, b"9" * 5000
     table = ArrowEncoder(properties).table([b'{"n":%b,"o":{"d":%b}}' % (digits, longer), b"{}"])
