@@ -18,6 +18,7 @@ from msgspec import Raw
 
 from dlt_bridge.arrow import numbers as numeric
 from dlt_bridge.arrow import texts, times
+from dlt_bridge.arrow import whole_columns as whole
 from dlt_bridge.arrow.json_schema import number_of, options_of, type_names
 from dlt_bridge.tap.placeholders import NON_FINITE
 
@@ -95,6 +96,7 @@ class TypeRow:
         array: Converts decoded values to an Arrow array.
         convert: Converts the JSON text of one value to what Arrow takes. None for times, which stay
             strings: `array` converts them.
+        column: Converts an Arrow column of a file as a whole; see `whole_columns`.
         in_struct: The Arrow and the Python type of a value in a struct; None if none is exact.
     """
 
@@ -105,6 +107,7 @@ class TypeRow:
     decoded: Any
     array: Callable[[Sequence[Any], pa.DataType], pa.Array]
     convert: Callable[[bytes, pa.DataType, Limits], Any] | None
+    column: Callable[[pa.Array, pa.DataType, Limits], pa.Array]
     in_struct: tuple[pa.DataType, Any] | None
 
 
@@ -113,43 +116,53 @@ _DOUBLE = (pa.float64(), int | float)
 TYPES: dict[DataType, TypeRow] = {
     "bigint": TypeRow(
         (("integer",),), "number", "never",
-        pa.int64(), int, texts.plain_array, numeric.convert_bigint, (pa.int64(), int),
+        pa.int64(), int, texts.plain_array, numeric.convert_bigint,
+        whole.cast_from(pa.types.is_integer), (pa.int64(), int),
     ),
     "double": TypeRow(
         (("number",),), "number", "never",
-        pa.float64(), Raw, numeric.double_array, numeric.convert_double, _DOUBLE,
+        pa.float64(), Raw, numeric.double_array, numeric.convert_double,
+        whole.double_column, _DOUBLE,
     ),
     "decimal": TypeRow(
         (), "number", "if allowed",
-        _decimal_type, Raw, numeric.decimal_array, numeric.convert_decimal, None,
+        _decimal_type, Raw, numeric.decimal_array, numeric.convert_decimal,
+        whole.decimal_column, None,
     ),
     "bool": TypeRow(
         (("boolean",),), "boolean", "never",
-        pa.bool_(), bool, texts.plain_array, texts.convert_bool, (pa.bool_(), bool),
+        pa.bool_(), bool, texts.plain_array, texts.convert_bool,
+        whole.cast_from(pa.types.is_boolean), (pa.bool_(), bool),
     ),
     "text": TypeRow(
         (("string",),), "string", "always",
-        pa.string(), str, texts.plain_array, texts.convert_text, _STRING,
+        pa.string(), str, texts.plain_array, texts.convert_text,
+        whole.text_column, _STRING,
     ),
     "timestamp": TypeRow(
         (("string", "format", "date-time"),), "string", "if declared",
-        _timestamp_type, str, times.timestamp_array, None, _STRING,
+        _timestamp_type, str, times.timestamp_array, None,
+        whole.of_strings(pa.types.is_timestamp, times.timestamps), _STRING,
     ),
     "date": TypeRow(
         (("string", "format", "date"),), "string", "if declared",
-        pa.date32(), str, times.date_array, None, _STRING,
+        pa.date32(), str, times.date_array, None,
+        whole.of_strings(pa.types.is_date, times.dates), _STRING,
     ),
     "time": TypeRow(
         (("string", "format", "time"),), "string", "if declared",
-        _time_type, str, times.time_array, None, _STRING,
+        _time_type, str, times.time_array, None,
+        whole.cast_from(pa.types.is_time), _STRING,
     ),
     "binary": TypeRow(
         (("string", "contentEncoding", "base64"),), "string", "if declared",
-        pa.binary(), str, texts.binary_array, texts.convert_binary, _STRING,
+        pa.binary(), str, texts.binary_array, texts.convert_binary,
+        whole.cast_from(pa.types.is_binary), _STRING,
     ),
     "json": TypeRow(
         (("object",), ("array",)), "any", "always",
-        pa.string(), Raw, texts.json_array, texts.convert_json, None,
+        pa.string(), Raw, texts.json_array, texts.convert_json,
+        whole.json_column, None,
     ),
 }  # fmt: skip
 

@@ -95,7 +95,7 @@ def test_connections_are_kept_open(tap: Runner) -> None:
         return paged(rows(950))(request)
 
     with Server(answer) as api:
-        run = tap(chat_config(api))
+        run = tap(chat_config(api) | {"max_workers": 1})
         assert len(api.requests) == 12
     assert run.code == 0
     assert len(clients) == 1
