@@ -31,7 +31,7 @@ from dlt_bridge.run.recovery import (
     repair_after_kill,
 )
 from dlt_bridge.run.redaction import one_line_logs, redact_trace, redacted
-from dlt_bridge.run.signals import stoppable
+from dlt_bridge.run.signals import exit_if_signalled, stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,6 +115,8 @@ def reading(start: Callable[[], Driver]) -> Iterator[Iterator[StreamItems]]:
     run = _run.get()
     packages = run.packages(start) if run else start().package()
     try:
+        # A signal that a library has ignored must not wait for a tap that may never write.
+        exit_if_signalled()
         yield packages
     except GeneratorExit:
         if run:
@@ -233,6 +235,7 @@ def committed_packages(
             reported = total
             # Only now is the STATE of the package written, too.
             run.empty_staging(info)
+            exit_if_signalled()
             # `refresh` applies to the run, not to each of its packages.
             arguments.pop("refresh", None)
     finally:

@@ -59,6 +59,7 @@ def stoppable() -> Iterator[None]:
     is_main = threading.current_thread() is threading.main_thread()
     is_ours = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if is_ours:
+        _received.clear()
         signal.signal(signal.SIGTERM, exit_on_signal)
     try:
         yield
@@ -91,7 +92,8 @@ def exit_on_signal(signum: int, _: object) -> None:
 def exit_if_signalled() -> None:
     """Exit if a signal was received before.
 
-    If a handler raises an exception within a query, DuckDB replaces it by an error of its own.
+    If a handler raises an exception within a query, DuckDB replaces it by an error of its own, or
+    ignores it while it imports a module.
     """
     if _received:
         print(STOPPED, file=sys.stderr)  # noqa: T201

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 
 import duckdb
 import pytest
@@ -13,7 +14,9 @@ from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError
-from dlt_bridge.run.signals import explaining_errors
+from dlt_bridge.run.checkpoints import reading
+from dlt_bridge.run.signals import explaining_errors, stoppable
+from dlt_bridge.tables.driver import Driver
 
 #: Wrong uses of the command, with a part of the error; TAP is the command of a tap.
 WRONG = [
@@ -175,3 +178,19 @@ def test_no_value_of_a_setting_is_in_an_error(dlt: Command, way: str) -> None:
         assert done.returncode == 1, setting
         assert CANARY not in done.stderr + done.stdout, setting
         assert "Unexpected" not in done.stderr, (setting, done.stderr)
+
+
+def test_signal_that_a_library_has_ignored_ends_the_run_before_it_waits() -> None:
+    """DuckDB ignores what a signal handler raises while it imports a module."""
+
+    def start() -> Driver:
+        raise AssertionError("The tap is read")
+
+    with stoppable():
+        with suppress(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as stopped, reading(start) as packages:
+            next(packages)
+        assert stopped.value.code == 128 + signal.SIGTERM
+    with stoppable(), pytest.raises(AssertionError, match="is read"), reading(start):
+        """The next run is not stopped."""

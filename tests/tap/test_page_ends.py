@@ -62,9 +62,9 @@ def test_page_with_a_next_link_is_not_the_last(tap: Runner) -> None:
     world = replace(LONG, hidden=2)
     with Sandbox(world, Options(message_links=True)) as sandbox:
         assert_complete(tap(full_config(sandbox, "freshchat")), sandbox, MESSAGES)
-    # Where half of the rows are hidden, nothing else tells.
+    # Where half of the rows are hidden, nothing else tells, unless a page was requested ahead.
     with Sandbox(world) as sandbox:
-        run = tap(full_config(sandbox, "freshchat"))
+        run = tap(full_config(sandbox, "freshchat") | {"max_workers": 1})
         assert len(by_stream(run)[MESSAGES]) < len(sandbox.world.truth[MESSAGES])
 
 
