@@ -112,11 +112,11 @@ def reading(start: Callable[[], Driver]) -> Iterator[Iterator[StreamItems]]:
     Args:
         start: Returns a new driver, which reads the tap.
     """
+    # After a signal that a library has ignored, do not wait for a tap that may never write.
+    exit_if_signalled()
     run = _run.get()
     packages = run.packages(start) if run else start().package()
     try:
-        # A signal that a library has ignored must not wait for a tap that may never write.
-        exit_if_signalled()
         yield packages
     except GeneratorExit:
         if run:

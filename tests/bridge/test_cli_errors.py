@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -16,7 +17,9 @@ from staging import bookmark, record, schema
 from dlt_bridge import BridgeError
 from dlt_bridge.run.checkpoints import reading
 from dlt_bridge.run.signals import explaining_errors, stoppable
-from dlt_bridge.tables.driver import Driver
+
+if TYPE_CHECKING:
+    from dlt_bridge.tables.driver import Driver
 
 #: Wrong uses of the command, with a part of the error; TAP is the command of a tap.
 WRONG = [
