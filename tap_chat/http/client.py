@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, TypeVar
 from requests.utils import default_headers
 
 from tap_chat.http import failures, responses
+from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.bounds import Timeouts
 from tap_chat.http.clock import ServerClock
 from tap_chat.http.errors import (
+    IgnoredError,
     IncompleteResponseError,
     MissingError,
     RefusedError,
+    RenewedError,
     RequestError,
     TransientError,
 )
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from tap_chat.http.rate_limits.headers import LimitHeaders
     from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.http.request import Request
-    from tap_chat.http.responses import Body, Response
+    from tap_chat.http.responses import Response
     from tap_chat.http.transport import Transport
 
     Sign = Callable[[requests.PreparedRequest], requests.PreparedRequest]
@@ -63,8 +66,7 @@ class Client:
         user_agent: The User-Agent of every request.
         sign: Adds the credential to a request, as authenticators of `requests` do.
         count: Called for each request that is sent, retries included, from any thread.
-        is_api_error: Returns whether the API itself sent the body of a 404. Servers in front of
-            the API, such as a gateway without a backend, return 404, too. By default always true.
+        rules: What the API does otherwise than most.
 
     Attributes:
         clock: The server's clock, as its responses show it.
@@ -81,7 +83,7 @@ class Client:
         user_agent: str,
         sign: Sign,
         count: Callable[[], None] = lambda: None,
-        is_api_error: Callable[[Body], bool] = lambda _: True,
+        rules: ApiRules = ApiRules(),  # noqa: B008 - it is immutable
     ) -> None:
         self.settings = settings
         self.throttle = throttle
@@ -93,7 +95,7 @@ class Client:
         self._headers = {**default_headers(), "User-Agent": user_agent}
         self._sign = sign
         self._count = count
-        self._is_api_error = is_api_error
+        self._rules = rules
         self._policy = RetryPolicy(
             settings.max_outage, settings.max_retries, settings.backoff_factor
         )
@@ -122,6 +124,7 @@ class Client:
 
         Raises:
             MissingError: The status is one of `missing`.
+            IgnoredError: The response means that there are no records.
             IncompleteResponseError: The response broke off, and `largest` is given. Reading the
                 rest of a body raises it, too.
             RequestError: The request failed for good, or for too long.
@@ -131,7 +134,7 @@ class Client:
             try:
                 return self.send_once(request, read, missing=missing, largest=largest)
             except RefusedError as error:
-                logger.debug("%s It is sent again when the rate limit allows it.", error)
+                logger.debug("%s It is sent again.", error)
                 continue
             except TransientError as error:
                 if largest is not None and isinstance(error, IncompleteResponseError):
@@ -173,7 +176,8 @@ class Client:
 
         Raises:
             UnwantedError: The response is not wanted any more.
-            RefusedError: The request was over the rate limit.
+            RefusedError: The request was over the rate limit, or its credential is renewed.
+            IgnoredError: The response means that there are no records.
             TransientError: It failed, and may succeed later.
             MissingError: The status is one of `missing`.
             RequestError: It failed for good.
@@ -217,15 +221,19 @@ class Client:
         """Sign and send a request, and receive the response; errors become sentences."""
         began = False
         try:
-            response = self._transport.send_once(
-                self._sign(request.prepare(url, self._headers)), self._timeouts, largest
-            )
+            signed = self._sign(request.prepare(url, self._headers))
+            response = self._transport.send_once(signed, self._timeouts, largest)
         except CutOffError as error:
             failure: Exception = error.reason
             began = True
+        except (RequestError, TransientError, RefusedError):
+            raise  # no credential can be obtained
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failure = error
         else:
+            if self._rules.is_renewed_after(signed, response.status):
+                status = failures.describe_status(response.status)
+                raise RenewedError(self.sentence(request, f"returned {status}"))
             if response.rest is None:
                 return response
             return response.followed_by(self._rest(request, response.rest))
@@ -252,10 +260,12 @@ class Client:
     ) -> None:
         """Raise the error of a status other than 200."""
         status = response.status
-        if status == HTTPStatus.OK:
+        if self._rules.is_ignored(response):
+            raise IgnoredError(failures.describe_status(status))
+        if status in self._rules.successes:
             return
         if status in missing:
-            if status == HTTPStatus.NOT_FOUND and not self._is_api_error(response.body):
+            if status == HTTPStatus.NOT_FOUND and not self._rules.is_api_error(response.body):
                 sentence = self.sentence(request, "returned 404 Not Found, but not as the API does")
                 raise TransientError(sentence, self.remedies.check_address_at_last)
             # A web page is not the API's, and says nothing about what exists there.
@@ -293,7 +303,8 @@ class Client:
             request: The request.
             predicate: The predicate of the sentence, such as "returned 404 Not Found".
         """
-        return f"{self.subject}{request.method} {request.shown_url} {predicate}."
+        url = self._rules.masked(request.shown_url)
+        return f"{self.subject}{request.method} {url} {predicate}."
 
     def request_error(self, request: Request, predicate: str, remedy: str = "") -> RequestError:
         """Return the error of a request that failed for good; see `sentence` for the arguments."""

@@ -28,6 +28,10 @@ class RefusedError(Exception):
         self.remedy = remedy
 
 
+class RenewedError(RefusedError):
+    """The credential of a request was not accepted any more. The request is sent with another."""
+
+
 class TransientError(Exception):
     """A request failed, and may succeed later.
 
@@ -63,3 +67,15 @@ class MissingError(Exception):
         super().__init__(predicate)
         self.status = status
         self.predicate = predicate
+
+
+class IgnoredError(Exception):
+    """A response means that there are no records, as a declaration says.
+
+    Args:
+        status: The status with its name, such as `404 Not Found`.
+    """
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status

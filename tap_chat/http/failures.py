@@ -64,12 +64,19 @@ class Remedies:
         address: The settings with the API's address, and what they must be, to follow "Check".
         unknown: What to do if the credential is not accepted (401).
         forbidden: What to do if the credential may not read this (403).
+        setting: What has the URL of the API; by default the setting `api_url` of the section.
     """
 
     section: str
     address: str
     unknown: str
     forbidden: str
+    setting: str = ""
+
+    @property
+    def url_setting(self) -> str:
+        """What has the URL of the API."""
+        return self.setting or f"the setting {self.section}.api_url"
 
     @property
     def check_address(self) -> str:
@@ -105,9 +112,7 @@ class Remedies:
             HTTPStatus.FORBIDDEN: self.forbidden,
             HTTPStatus.NOT_FOUND: self.check_address,
         }
-        return remedies.get(
-            status, f"Check the setting {self.section}.api_url and the stream's settings."
-        )
+        return remedies.get(status, f"Check {self.url_setting} and the stream's settings.")
 
     def of_exception(self, error: HTTPError, *, began: bool) -> str:
         """Return what to do if there is no response.
@@ -187,7 +192,7 @@ def of_status(
     redirected = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     if redirected and (location := response.headers.get("Location")):
         predicate += f" towards {origin(location)}, which is not followed"
-        remedy = f"If that is the API, put it into the setting {remedies.section}.api_url."
+        remedy = f"If that is the API, put it into {remedies.url_setting}."
     return Failure(RequestError, predicate, remedy)
 
 

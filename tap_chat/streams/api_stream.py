@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 from typing_extensions import override
 
+from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.client import Client
 from tap_chat.http.request import Request
 from tap_chat.singer.sdk import ChunkedStream
@@ -65,7 +66,7 @@ class APIStream(ChunkedStream):
             user_agent=session.user_agent,
             sign=self._sign,
             count=self._count_request,
-            is_api_error=self.is_api_error,
+            rules=self.api_rules,
         )
 
     @property
@@ -98,6 +99,11 @@ class APIStream(ChunkedStream):
         is_plain = type(http) is HTTPRequest and not http.safe_query_chars
         params = http.params if is_plain else http.encode_params()
         return Request(http.url, http.method, context or {}, params, headers, body)
+
+    @property
+    def api_rules(self) -> ApiRules:
+        """What the API does otherwise than most."""
+        return ApiRules(is_api_error=self.is_api_error)
 
     def is_api_error(self, body: Body) -> bool:  # noqa: ARG002 - most APIs have one 404
         """Return whether the API itself sent the body of a 404.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -114,8 +113,7 @@ class ListReader:
     def _fetch(self, request: Request) -> tuple[int, Page]:
         """Fetch a page, and let the paginator advance; return its size and its new part."""
         paginator = self.paginator
-        # A 404 says that the parent no longer exists.
-        missing_parent = {HTTPStatus.NOT_FOUND} if self.context is not None else set()
+        missing_parent = self.stream.missing_parent if self.context is not None else frozenset()
         try:
             received = self.stream.client.send(
                 request, self._read, missing=paginator.missing | missing_parent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.http import responses
-from tap_chat.http.errors import RefusedError, RequestError, TransientError
+from tap_chat.http.errors import RefusedError, RenewedError, RequestError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,11 @@ def run_probe(client: Client, probe: Probe) -> ProbeResult:
     """
     started = time.monotonic()
     try:
-        probe.check(client.send_once(probe.request, _decode))
+        try:
+            body = client.send_once(probe.request, _decode)
+        except RenewedError:
+            body = client.send_once(probe.request, _decode)
+        probe.check(body)
     except RequestError as error:
         sentence = str(error)
     except (TransientError, RefusedError) as error:

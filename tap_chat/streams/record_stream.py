@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -41,6 +42,8 @@ class RecordStream(BookmarkedStream):
     records_path: str
     #: Whether the records may be at the root, too.
     records_at_root: ClassVar[bool] = False
+    #: The statuses that say that the parent no longer exists.
+    missing_parent: ClassVar[frozenset[int]] = frozenset({HTTPStatus.NOT_FOUND})
     #: The keys of the parent that are added to each record, and replace its own.
     parent_keys: ClassVar[tuple[str, ...]] = ()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from datetime import datetime
 
     from singer_sdk.helpers.types import TapState
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tap_chat.http.transport import Transport
     from tap_chat.singer.progress import Progress
     from tap_chat.streams.fan_out import FanOut
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,18 @@ class Session:
     fan_out: FanOut
     progress: Progress
     write_state: Callable[[TapState], None]
+    _shared: dict[Hashable, Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def shared_once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return an object that the streams share; the first to need it makes it.
+
+        Args:
+            key: Identifies the object.
+            make: Makes it.
+        """
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            shared: T = self._shared[key]
+            return shared

@@ -6,6 +6,7 @@ in each paginator.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -13,7 +14,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from typing_extensions import override
 
-from tap_chat.http.errors import MissingError
+from tap_chat.http.errors import IgnoredError, MissingError
 from tap_chat.singer.progress import RecordCounter
 from tap_chat.streams.list_reader import ListReader
 from tap_chat.streams.paginators import Page, SinglePagePaginator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
-    from singer_sdk.metrics import Counter
+    from singer_sdk.metrics import Counter as MetricCounter
 
     from tap_chat.http.request import Request
     from tap_chat.singer.records import RecordChunk
@@ -54,6 +55,7 @@ class ChatStream(RecordStream):
 
     def __init__(self, tap: Tap, session: Session) -> None:
         self.missing_contexts: list[Context] = []
+        self._ignored = Counter[str]()  # responses, by status
         self.context_count = 0
         super().__init__(tap, session)
 
@@ -125,6 +127,8 @@ class ChatStream(RecordStream):
                 yield from self.fetch_pages(self.new_request(context), context, reader, ahead)
             except MissingError:
                 yield Fetched(None, last=True)
+            except IgnoredError as error:
+                self._count_ignored(error.status)
 
         def leads_to(page: Page | None) -> Iterator[ReadPlan[Any]]:
             for record in page.records if page else ():
@@ -179,10 +183,21 @@ class ChatStream(RecordStream):
         """
         return ListReader(self, list_request, self.new_paginator(), context, reader).pages(ahead)
 
+    def _count_ignored(self, status: str) -> None:
+        with self._counting:
+            self._ignored[status] += 1
+
     def report(self) -> None:
-        """Log the number of requests, missing parents and unusable replication keys, at the end."""
+        """Log at the end what was counted: requests, missing parents, unusable replication keys."""
         if self.request_count:
             self.request_counter.exit()
+        for status, count in self._ignored.items():
+            self.logger.warning(
+                "%d responses to %s were ignored, as its declaration says: %s.",
+                count,
+                self.name,
+                status,
+            )
         if self.missing_contexts:
             self.logger.warning(
                 "%d times %s returned 404 Not Found: it is deleted, and was skipped.",
@@ -208,6 +223,6 @@ class ChatStream(RecordStream):
     @override
     def get_record_counter(
         self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
-    ) -> Counter:
+    ) -> MetricCounter:
         self._session.progress.start()
         return RecordCounter(self.name, self._session.progress, log_interval)

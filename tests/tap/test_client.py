@@ -13,6 +13,7 @@ from singer_sdk.authenticators import APIKeyAuthenticator
 from starlette.responses import JSONResponse, PlainTextResponse
 from typing_extensions import override
 
+from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.client import Client
 from tap_chat.http.errors import MissingError, RequestError
 from tap_chat.http.failures import Remedies
@@ -140,7 +141,9 @@ def test_404_that_is_not_that_of_the_api_ends_with_what_to_check() -> None:
         Server(lambda _: PlainTextResponse("no backend", 404)) as api,
         pytest.raises(RequestError) as end,
     ):
-        client(api.url, is_api_error=lambda _: False).send(Request(api.url), whole, missing={404})
+        client(api.url, rules=ApiRules(is_api_error=lambda _: False)).send(
+            Request(api.url), whole, missing={404}
+        )
     assert "returned 404 Not Found, but not as the API does" in str(end.value)
     assert REMEDIES.address in str(end.value)
 

@@ -17,6 +17,8 @@ from tap_chat.streams.paginators.pages import PaginationError
 from tap_chat.streams.paginators.repeats import RepeatDetector
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tap_chat.http.request import Request
     from tap_chat.streams.paginators.pages import Headers, Page
 
@@ -34,10 +36,15 @@ class LinkPaginator(Paginator):
     """Pages that link to the next one; the link replaces path and query.
 
     A list ends at a page without a link. A link that was followed before is an error.
+
+    Args:
+        hosts: The hosts that a link may lead to, besides that of the page: `api.example.com`, or
+            `api.example.com:8443`. They get the credential. None if no setting names them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Collection[str] | None = None) -> None:
         super().__init__()
+        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._url = ""  # of the last request
         self._next = ""
         self._links = RepeatDetector()
@@ -56,7 +63,7 @@ class LinkPaginator(Paginator):
         link = self.find_link(page)
         if link is None:
             return False
-        self._next = resolve_link(link, self._url)
+        self._next = resolve_link(link, self._url, self._hosts)
         if self._next == self._url or self._links.add(self._next):
             raise PaginationError("repeated a next link")
         return True
@@ -72,10 +79,11 @@ class JSONLinkPaginator(LinkPaginator):
     Args:
         next_url_path: The path of the link in the body: names with dots between them. If there is
             an object, the link is its `href`.
+        hosts: See `LinkPaginator`.
     """
 
-    def __init__(self, next_url_path: str = "next") -> None:
-        super().__init__()
+    def __init__(self, next_url_path: str = "next", hosts: Collection[str] | None = None) -> None:
+        super().__init__(hosts)
         self._path = next_url_path
 
     @override
@@ -88,12 +96,13 @@ class HeaderLinkPaginator(LinkPaginator):
 
     Args:
         rel: The relation of the link to the next page.
+        hosts: See `LinkPaginator`.
     """
 
     reads_headers = True
 
-    def __init__(self, rel: str = "next") -> None:
-        super().__init__()
+    def __init__(self, rel: str = "next", hosts: Collection[str] | None = None) -> None:
+        super().__init__(hosts)
         self._rel = rel.lower()
 
     @override
@@ -125,15 +134,17 @@ def link_in(body: Any, path: str) -> object:  # noqa: ANN401
     return link.get("href") if isinstance(link, dict) else link
 
 
-def resolve_link(link: object, url: str) -> str:
-    """Return the URL that a link leads to, always on the host of the page.
+def resolve_link(link: object, url: str, hosts: Collection[str] | None = None) -> str:
+    """Return the URL that a link leads to: on the host of the page, or on one of the given hosts.
 
     Args:
         link: The link, which may be relative.
         url: The URL of the page.
+        hosts: Other hosts that it may lead to, in lower case, with the port if there is one; None
+            if no setting names them.
 
     Raises:
-        PaginationError: It is not a URL, or leads to another host.
+        PaginationError: It is not a URL, leads to another host, or leads from https to http.
     """
     try:
         parts = urlsplit(link) if isinstance(link, str) else None
@@ -142,10 +153,17 @@ def resolve_link(link: object, url: str) -> str:
     if parts is None or parts.scheme not in {"", "http", "https"}:
         raise PaginationError("returned a next link that is not a URL")
     page = urlsplit(url)
+    scheme = parts.scheme or page.scheme
+    if parts.netloc.lower() in (hosts or ()) and scheme in {"https", page.scheme}:
+        target = parts._replace(scheme=scheme, fragment="")
+        return quote(target.geturl(), safe=URL_CHARACTERS, errors="surrogatepass")
     if parts.netloc and parts.netloc.lower() != page.netloc.rpartition("@")[2].lower():
         raise PaginationError(
             "returned a next link to another host, which is not followed",
-            "The credentials go to the host of the setting api_url only.",
+            "The credentials go to the host of the setting api_url only."
+            if hosts is None
+            else "If the host belongs to the API, name it in `next_link_hosts`: it gets the"
+            " credential, too.",
         )
     # Scheme and host stay those of the page: behind a proxy, some servers link to http.
     target = urlsplit(urljoin(url, parts._replace(scheme="", netloc="").geturl()))
