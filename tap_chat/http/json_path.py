@@ -1,0 +1,117 @@
+"""JSONPaths into decoded bodies, compiled once. Paths of names are followed without jsonpath-ng."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from jsonpath_ng import Child, Fields, Root
+from jsonpath_ng.exceptions import JSONPathError as ParserError
+from jsonpath_ng.ext.parser import parse
+from typing_extensions import override
+
+
+class JSONPathError(Exception):
+    """A text is not a JSONPath.
+
+    Args:
+        problem: What is wrong, as a sentence.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class JSONPath:
+    """A compiled JSONPath.
+
+    Args:
+        text: The path: `data.items`, `$.links[?(@.rel=='next')].href`.
+
+    Attributes:
+        text: The path as it was given.
+        names: The names from the root to its one value, if it has names only; otherwise None. The
+            root has none: `()`.
+        parent: The names before its `[*]`, if it has names only and ends so; otherwise None.
+
+    Raises:
+        JSONPathError: It is not a JSONPath.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            self._parsed: Any = parse(text)
+        except ParserError as error:
+            raise JSONPathError(f"`{text}` is not a JSONPath: {error}") from None
+        steps = _steps(self._parsed)
+        names = [step.fields[0] for step in steps if _is_name(step)]
+        self.names = tuple(names) if len(names) == len(steps) else None
+        self.parent = None
+        if text.endswith("[*]") and all(map(_is_name, steps[:-1])):
+            self.parent = tuple(names)
+
+    @override
+    def __str__(self) -> str:
+        return self.text
+
+    def find_first(self, body: Any) -> Any:  # noqa: ANN401
+        """Return the first value at the path, or None.
+
+        Args:
+            body: The decoded body.
+        """
+        found = self.find_all(body)
+        return found[0] if found else None
+
+    def find_all(self, body: Any) -> list[Any]:  # noqa: ANN401
+        """Return all values at the path.
+
+        Args:
+            body: The decoded body.
+        """
+        if self.names is None:
+            return [match.value for match in self._parsed.find(body)]
+        for name in self.names:
+            if not isinstance(body, dict) or name not in body:
+                return []
+            body = body[name]
+        return [body]
+
+
+@lru_cache(maxsize=1000)
+def compile_path(text: str) -> JSONPath:
+    """Return a compiled JSONPath.
+
+    Args:
+        text: The path.
+
+    Raises:
+        JSONPathError: It is not a JSONPath.
+    """
+    return JSONPath(text)
+
+
+def find_first(body: Any, path: str) -> Any:  # noqa: ANN401
+    """Return the first value at a JSONPath, or None.
+
+    Args:
+        body: The decoded body.
+        path: The JSONPath.
+    """
+    return compile_path(path).find_first(body)
+
+
+def _steps(parsed: Any) -> list[Any]:  # noqa: ANN401
+    """Return the steps of a parsed path from the root to its values."""
+    steps: list[Any] = []
+    while isinstance(parsed, Child):
+        steps.insert(0, parsed.right)
+        parsed = parsed.left
+    return steps if isinstance(parsed, Root) else [parsed, *steps]
+
+
+def _is_name(step: Any) -> bool:  # noqa: ANN401
+    """Return whether a step is one name."""
+    return isinstance(step, Fields) and len(step.fields) == 1 and step.fields[0] != "*"
