@@ -157,6 +157,7 @@ class TapChat(HookedTap):
                     workers=self.settings.max_workers,
                     max_wait=section.max_wait,
                     name=platform.name,
+                    documented=platform.rate_limit,
                 )
                 self.progress.throttles.append(throttle)
                 session = Session(

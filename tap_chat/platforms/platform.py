@@ -22,6 +22,8 @@ class Platform:
         settings: The type of the section.
         streams: The streams in the order in which they are read: those that take many requests
             before those that take many pages, which the tap fetches at the same time.
+        rate_limit: The requests, and the seconds, of the rate limit that its API documents; None if
+            the tap finds it. The setting `requests_per_minute` takes precedence.
     """
 
     name: str
@@ -30,3 +32,4 @@ class Platform:
     description: str
     settings: type[PlatformSettings]
     streams: tuple[type[ChatStream], ...]
+    rate_limit: tuple[int, float] | None = None

@@ -213,6 +213,22 @@ def test_slow_rate_limit_is_kept(per_minute: float) -> None:
     assert least <= now < 1.05 * 30 / per_minute * 60
 
 
+@pytest.mark.parametrize(
+    ("per_minute", "count", "span"), [(None, 20, 10), (600, 600, 60), (30, 30, 60)]
+)
+def test_documented_limit_applies_where_the_settings_have_none(
+    per_minute: float | None, count: int, span: float
+) -> None:
+    pacer = Pacer(per_minute, 1, (20, 10))
+    now, sent = 0.0, []
+    for _ in range(3 * count):
+        now += max(0.0, pacer.delay(now))
+        sent.append(now)
+        pacer.accepted(now, pacer.send(now), limits.NOTHING)
+    assert all(later - sooner > span for sooner, later in zip(sent, sent[count:], strict=False))
+    assert now < 1.05 * 2 * span
+
+
 def test_pause_holds_all_threads() -> None:
     pacer = Pacer(None, 16)
     pacer.pause(0.0, 30)

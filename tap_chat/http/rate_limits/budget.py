@@ -45,10 +45,18 @@ class RateWindow:
         self._sent.append(now)
 
 
-def window_of_setting(requests_per_minute: float | None) -> RateWindow | None:
-    """Return the window of the setting `requests_per_minute`; None if it is unset."""
+def window_of_setting(
+    requests_per_minute: float | None, documented: tuple[int, float] | None = None
+) -> RateWindow | None:
+    """Return the window within which requests are counted; None if no limit is known.
+
+    Args:
+        requests_per_minute: The setting of that name; None if it is unset.
+        documented: The requests, and the seconds, of the limit that the API documents; the setting
+            takes precedence.
+    """
     if not requests_per_minute:
-        return None
+        return RateWindow(*documented) if documented else None
     # Less than one request in a minute is one request in a longer time.
     count = max(1, int(requests_per_minute))
     return RateWindow(count, 60.0 * count / requests_per_minute)

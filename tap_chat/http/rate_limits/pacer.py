@@ -32,16 +32,22 @@ class Pacer:
     Args:
         requests_per_minute: The setting of that name; None if it is unset.
         workers: The maximum number of requests at the same time.
+        documented: The requests, and the seconds, of the limit that the API documents, or None.
 
     Attributes:
         budget: The requests that are left, as the server states them.
         learner: The limits that were learned from refusals.
     """
 
-    def __init__(self, requests_per_minute: float | None, workers: int) -> None:
+    def __init__(
+        self,
+        requests_per_minute: float | None,
+        workers: int,
+        documented: tuple[int, float] | None = None,
+    ) -> None:
         self.budget = Budget()
         self.learner = Learner(workers, self.budget)
-        self._setting_window = window_of_setting(requests_per_minute)
+        self._setting_window = window_of_setting(requests_per_minute, documented)
         self._paused_until = 0.0
         self._sent = 0
         self._in_flight = 0

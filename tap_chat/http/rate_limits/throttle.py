@@ -63,6 +63,8 @@ class Throttle:
         max_wait: Seconds without an accepted request after which refusals end the run. The first
             wait that the server states is added to it, once.
         name: The name of the platform, for the log.
+        documented: The requests, and the seconds, of the limit that the API documents, or None. It
+            applies if the settings have none.
         clock: Returns seconds that never go back.
 
     Attributes:
@@ -78,9 +80,10 @@ class Throttle:
         workers: int,
         max_wait: float,
         name: str,
+        documented: tuple[int, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pacer = Pacer(requests_per_minute, workers)
+        self._pacer = Pacer(requests_per_minute, workers, documented)
         self._max_wait = max_wait
         self._name = name
         self._clock = clock
