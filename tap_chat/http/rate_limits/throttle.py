@@ -73,7 +73,7 @@ class Throttle:
         waited: Seconds for which the rate limit held back requests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the limits, each by its name
         self,
         requests_per_minute: float | None,
         *,
