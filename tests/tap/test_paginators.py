@@ -27,6 +27,8 @@ from tap_chat.streams.paginators import (
     SinglePagePaginator,
 )
 from tap_chat.streams.paginators.base import MAX_EMPTY_PAGES
+from tap_chat.streams.paginators.links import resolve_link
+from tap_chat.streams.paginators.pages import PaginationError
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
@@ -411,6 +413,36 @@ def test_link_to_another_host_is_not_followed(form: str, new: Callable[[], Pagin
         )
     assert "returned a next link to another host, which is not followed" in sentence
     assert (len(server.requests), len(other.requests)) == (1, 0)
+
+
+PAGE = "https://api2.example.com/events"
+
+
+@pytest.mark.parametrize(
+    "host", ["acme.api.example.com", "ACME.api.example.com", "a.b.example.com"]
+)
+def test_link_to_a_subdomain_of_a_named_host_is_followed(host: str) -> None:
+    assert resolve_link(f"https://{host}/events?a=b", PAGE, {"*.example.com"}).endswith("?a=b")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "example.com",
+        "evilexample.com",
+        "acme.example.com.evil.com",
+        "acme.example.com:8443",
+        "acme.example.com@evil.com",
+        "evil.com@acme.example.com",
+        # For some clients, the host ends at the backslash.
+        "evil.com\\.example.com",
+        "evil.com%2f.example.com",
+        ".example.com",
+    ],
+)
+def test_link_to_a_host_that_only_looks_like_a_subdomain_is_not_followed(host: str) -> None:
+    with pytest.raises(PaginationError, match="to another host"):
+        resolve_link(f"https://{host}/events", PAGE, {"*.example.com"})
 
 
 def test_link_to_the_same_host_is_followed_by_the_scheme_of_the_page() -> None:

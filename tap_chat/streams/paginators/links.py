@@ -29,6 +29,8 @@ URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 NAME = r"[\w!#$%&*+.^`|~-]+"
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 LINK = re.compile(rf'<([^>]*)>((?:\s*;\s*{NAME}\s*(?:=\s*(?:{QUOTED}|[^",;\s]*))?)*)')
+# The subdomain that the `*` of a named host stands for.
+SUBDOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]*))', re.IGNORECASE)
 
 
@@ -39,7 +41,8 @@ class LinkPaginator(Paginator):
 
     Args:
         hosts: The hosts that a link may lead to, besides that of the page: `api.example.com`, or
-            `api.example.com:8443`. They get the credential. None if no setting names them.
+            `api.example.com:8443`; `*.example.com` stands for every subdomain. They get the
+            credential. None if no setting names them.
     """
 
     def __init__(self, hosts: Collection[str] | None = None) -> None:
@@ -140,8 +143,8 @@ def resolve_link(link: object, url: str, hosts: Collection[str] | None = None) -
     Args:
         link: The link, which may be relative.
         url: The URL of the page.
-        hosts: Other hosts that it may lead to, in lower case, with the port if there is one; None
-            if no setting names them.
+        hosts: Other hosts that it may lead to, in lower case, with the port if there is one, or
+            with `*.` before them for their subdomains; None if no setting names them.
 
     Raises:
         PaginationError: It is not a URL, leads to another host, or leads from https to http.
@@ -154,7 +157,7 @@ def resolve_link(link: object, url: str, hosts: Collection[str] | None = None) -
         raise PaginationError("returned a next link that is not a URL")
     page = urlsplit(url)
     scheme = parts.scheme or page.scheme
-    if parts.netloc.lower() in (hosts or ()) and scheme in {"https", page.scheme}:
+    if _is_named(parts.netloc.lower(), hosts or ()) and scheme in {"https", page.scheme}:
         target = parts._replace(scheme=scheme, fragment="")
         return quote(target.geturl(), safe=URL_CHARACTERS, errors="surrogatepass")
     if parts.netloc and parts.netloc.lower() != page.netloc.rpartition("@")[2].lower():
@@ -169,3 +172,17 @@ def resolve_link(link: object, url: str, hosts: Collection[str] | None = None) -
     target = urlsplit(urljoin(url, parts._replace(scheme="", netloc="").geturl()))
     resolved = target._replace(scheme=page.scheme, netloc=page.netloc, fragment="")
     return quote(resolved.geturl(), safe=URL_CHARACTERS, errors="surrogatepass")
+
+
+def _is_named(host: str, hosts: Collection[str]) -> bool:
+    """Return whether a host is one of some others, or a subdomain of one with `*.` before it."""
+    return (
+        host in hosts
+        or any(
+            name.startswith("*.")
+            and host.endswith(name[1:])
+            # Some clients find another host in a name with other characters.
+            and SUBDOMAIN.fullmatch(host.removesuffix(name[1:]))
+            for name in hosts
+        )
+    )
