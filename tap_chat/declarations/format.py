@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
+from typing_extensions import override
 
 #: A JSONPath, such as `data.items` or `$.links[?(@.rel=='next')].href`.
 JSONPath = str
@@ -18,16 +19,24 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a declaration."""
 
 
+class ConfidentialPart(Part, frozen=True):
+    """A part that may hold secrets: nothing shows its values."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
 # --- Authentication -----------------------------------------------------------------------------
 
 
-class BearerAuth(Part, frozen=True, tag="bearer", tag_field="type"):
+class BearerAuth(ConfidentialPart, frozen=True, tag="bearer", tag_field="type"):
     """A token in the header `Authorization`."""
 
     token: str
 
 
-class ApiKeyAuth(Part, frozen=True, tag="api_key", tag_field="type"):
+class ApiKeyAuth(ConfidentialPart, frozen=True, tag="api_key", tag_field="type"):
     """A key in a header, a query parameter or a cookie."""
 
     api_key: str
@@ -35,14 +44,14 @@ class ApiKeyAuth(Part, frozen=True, tag="api_key", tag_field="type"):
     location: Literal["header", "query", "param", "cookie"] = "header"
 
 
-class HttpBasicAuth(Part, frozen=True, tag="http_basic", tag_field="type"):
+class HttpBasicAuth(ConfidentialPart, frozen=True, tag="http_basic", tag_field="type"):
     """A user name and a password."""
 
     username: str
     password: str
 
 
-class OAuth2Auth(Part, frozen=True, tag="oauth2_client_credentials", tag_field="type"):
+class OAuth2Auth(ConfidentialPart, frozen=True, tag="oauth2_client_credentials", tag_field="type"):
     """OAuth 2.0 with client credentials (RFC 6749, 4.4)."""
 
     access_token_url: str
@@ -166,20 +175,29 @@ class ResponseAction(Part, frozen=True):
     content: str | None = None
 
 
-class Endpoint(Part, frozen=True):
-    """The requests of a resource."""
+class Endpoint(ConfidentialPart, frozen=True):
+    """The requests of a resource.
 
-    path: str | None = None
+    Attributes:
+        path: The path, after the base URL; or a whole URL.
+        auth: Its own authentication, or that of the client; None for none.
+        paginator: Its own paginator, or that of the client, or `auto`.
+    """
+
+    path: str
     method: Literal["GET", "POST"] = "GET"
     params: dict[str, Any] = {}
     headers: dict[str, Any] = {}
-    json: Any = None
+    json: dict[str, Any] | None = None
     data: Any = None
     data_selector: JSONPath | None = None
-    paginator: Paginator | None = None
+    paginator: Paginator = AutoPaginator()
     auth: Auth | None = None
     incremental: Incremental | None = None
     response_actions: list[ResponseAction] = []
+
+
+WriteDisposition = Literal["append", "replace", "merge", "skip"]
 
 
 class Resource(Part, frozen=True):
@@ -189,22 +207,15 @@ class Resource(Part, frozen=True):
     endpoint: Endpoint
     primary_key: list[str] = []
     include_from_parent: list[str] = []
-    write_disposition: Any = None
+    write_disposition: WriteDisposition | None = None
     columns: dict[str, dict[str, Any]] | UnsetType = UNSET
     selected: bool = True
 
 
-class Client(Part, frozen=True):
+class Client(ConfidentialPart, frozen=True):
     """What the requests of all resources share."""
 
     base_url: str
     headers: dict[str, str] = {}
     auth: Auth | None = None
     paginator: Paginator | None = None
-
-
-class Declaration(Part, frozen=True):
-    """A declaration, normalized: texts are objects, defaults are merged into each resource."""
-
-    client: Client
-    resources: list[Resource]

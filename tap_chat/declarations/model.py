@@ -55,7 +55,9 @@ class Source:
     Attributes:
         client: What all requests share.
         readings: How each resource is read; parents come before their children.
+        warnings: Sentences about keys that have no effect.
     """
 
     client: Client
     readings: Sequence[Reading]
+    warnings: Sequence[str] = ()

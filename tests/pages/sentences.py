@@ -30,6 +30,9 @@ MAKERS: dict[str, int | None] = {
     "MappingError": 0,
     "PaginationError": 0,
     "config_error": None,
+    # Problems and warnings of declarations.
+    "tell": 1,
+    "warn": 1,
     "request_error": 1,
     "sentence": 1,
     "error": 0,
@@ -43,7 +46,7 @@ TELLERS = re.compile(r"_*((\w+_)?(problems?|errors?)(_\w+)?|differences|look_at|
 NAMES = {
     *("said", "predicate", "sentence", "errors", "where"),
     *("FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
-    *("_SENTENCES", "_NO_SPACE"),
+    *("_SENTENCES", "_NO_SPACE", "REFUSED", "IGNORED"),
 }
 #: The placeholders of `%` and `str.format`.
 FILLED = re.compile(r"%[sd]|%\.\df|\{\w+(:\w+)?\}")
