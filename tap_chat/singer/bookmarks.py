@@ -258,13 +258,22 @@ class Bookmarks(StreamStateManager):
             unit, latest = None, read_datetime(bookmark)
         if latest is None or (ceiling := self._ceiling(latest)) >= latest:
             return bookmark
+        self._warn_of_future(ceiling, latest)
+        return write_datetime(ceiling) if unit is None else int(ceiling.timestamp() * unit)
+
+    def _warn_of_future(self, ceiling: datetime, latest: datetime) -> None:
+        """Warn if records have times in the future.
+
+        Args:
+            ceiling: The time that no bookmark may pass.
+            latest: The latest time in the records.
+        """
         if is_behind(ceiling, latest):
             self._logger.warning(
                 "Records of %s have times in the future. The bookmark stays at the present time, so"
                 " that no new record is left out. These records are read again in each run.",
                 self.stream_name,
             )
-        return write_datetime(ceiling) if unit is None else int(ceiling.timestamp() * unit)
 
 
 class WindowBookmarks(Bookmarks):

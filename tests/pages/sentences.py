@@ -29,6 +29,7 @@ MAKERS: dict[str, int | None] = {
     "FatalSyncError": 0,
     "MappingError": 0,
     "PaginationError": 0,
+    "CursorError": 0,
     "config_error": None,
     # Problems and warnings of declarations.
     "tell": 1,
