@@ -107,7 +107,8 @@ class Shape:
         else:
             advice = FOREIGN[self.kind].get(key) or self._other_place(key)
             advice = advice or did_you_mean(key, self.checks)
-            problems.tell(place, f"is not a key of the format. {advice}")
+            what = "an addition" if self.kind == "addition" else "a key of the format"
+            problems.tell(place, f"is not {what}. {advice}")
 
     def _other_place(self, key: str) -> str | None:
         """Return where a key of an endpoint belongs, if it is in the resource."""

@@ -115,6 +115,7 @@ FOREIGN: dict[str, dict[str, str]] = {
         "start_value": "Write `initial_value`.",
     },
     "response action": {},
+    "addition": {},
     "parameter": {},
 }
 

@@ -1,0 +1,51 @@
+"""Additions: what the format of dlt can't say, beside a declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_chat.declarations.format import Part
+from tap_chat.declarations.problems import did_you_mean
+from tap_chat.declarations.shapes import Shape, inside, of_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from tap_chat.declarations.problems import Problems
+
+
+class Additions(Part, frozen=True):
+    """The additions of one resource.
+
+    Attributes:
+        next_link_hosts: The hosts, besides that of the API, that links to a next page may lead to;
+            they get the credential. `*.example.com` stands for every subdomain.
+        distinct_parents: Whether parent records from which the requests take the same values are
+            read once in a run, and not once each.
+    """
+
+    next_link_hosts: list[str] = []  # noqa: RUF012 - msgspec gives every instance its own
+    distinct_parents: bool = False
+
+
+_SHAPE = Shape("addition", of_fields(Additions))
+
+
+def read_additions(
+    raw: Mapping[str, Any], resources: Collection[str], problems: Problems
+) -> dict[str, Additions]:
+    """Read the additions of a declaration.
+
+    Args:
+        raw: The additions of each resource, by its name.
+        resources: The names of the resources.
+        problems: Gets a sentence for each addition that is wrong.
+    """
+    found = {}
+    for name, own in raw.items():
+        place = inside("streams", name)
+        if name not in resources:
+            problems.tell(place, f"is not a resource. {did_you_mean(name, resources)}")
+        else:
+            found[name] = Additions(**_SHAPE.check(own, place, problems))
+    return found
