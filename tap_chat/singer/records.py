@@ -41,10 +41,13 @@ class RecordChunk:
         records: The records: all decoded (`Record`), or all raw JSON in one line (`msgspec.Raw`).
         bookmark_values: The value of the replication key in each record, as the API sent it;
             empty for a stream without a replication key.
+        properties: The properties that hold the records of a stream whose schema is inferred; None
+            for a stream with a schema of its own.
     """
 
     records: Sequence[Any]
     bookmark_values: Sequence[Any] = ()
+    properties: Mapping[str, Mapping[str, Any]] | None = None
 
     def split(self, count: int) -> tuple[RecordChunk, RecordChunk]:
         """Split the chunk in two.
@@ -56,8 +59,8 @@ class RecordChunk:
             The first records, and the rest.
         """
         return (
-            RecordChunk(self.records[:count], self.bookmark_values[:count]),
-            RecordChunk(self.records[count:], self.bookmark_values[count:]),
+            RecordChunk(self.records[:count], self.bookmark_values[:count], self.properties),
+            RecordChunk(self.records[count:], self.bookmark_values[count:], self.properties),
         )
 
     def only(self, chosen: Sequence[bool]) -> RecordChunk:
@@ -67,7 +70,9 @@ class RecordChunk:
             chosen: For each record, whether to keep it.
         """
         return RecordChunk(
-            list(compress(self.records, chosen)), list(compress(self.bookmark_values, chosen))
+            list(compress(self.records, chosen)),
+            list(compress(self.bookmark_values, chosen)),
+            self.properties,
         )
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk.helpers._batch import StorageTarget
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._state import PROGRESS_MARKERS, write_starting_replication_value
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
@@ -46,14 +47,17 @@ LARGEST_PART = 500
 
 
 class ChunkedStream(RESTStream[Any]):
-    """A stream that writes its records in chunks, and its SCHEMA once.
+    """A stream that writes its records in chunks, and its SCHEMA once, or again if it changes.
 
     The SDK's loop over records costs more than reading and writing them. It is used only where each
     record may lead to child streams, or has several stream maps. The SDK also builds the SCHEMA of
     a child stream for each parent, which can cost more than the records.
     """
 
+    #: Whether the SCHEMA waits for the first records.
+    schema_waits = False
     _schema_is_written = False
+    _waiting_version: int | None = None
 
     def chunks(self, context: Context | None) -> Iterator[RecordChunk]:
         """Read the records of one context.
@@ -69,7 +73,33 @@ class ChunkedStream(RESTStream[Any]):
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for chunk in self.chunks(context):
+            self.describe(chunk)
             yield from chunk.records
+
+    def describe(self, chunk: RecordChunk) -> None:
+        """Write the SCHEMA of a chunk before its records, if another one is written or none.
+
+        Args:
+            chunk: The chunk that is written next.
+        """
+
+    def write_schema(self, schema: dict[str, Any]) -> None:
+        """Write the SCHEMA of the records that follow.
+
+        Args:
+            schema: Their JSON Schema, with the properties that the catalog deselects.
+        """
+        mapper = self._tap.mapper
+        selected = get_selected_schema(self.name, schema, self.mask)
+        mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
+        self._stream_maps = []
+        self.__dict__.pop("_mapper", None)
+        self._schema_is_written = True
+        if self.selected:
+            super()._write_schema_message()
+            if self._waiting_version is not None:
+                super()._write_activate_version_message(self._waiting_version)
+                self._waiting_version = None
 
     def advance(self, chunk: RecordChunk) -> None:
         """Move the bookmark over a chunk that was written.
@@ -119,9 +149,16 @@ class ChunkedStream(RESTStream[Any]):
 
     @override
     def _write_schema_message(self) -> None:
-        if not self._schema_is_written:
+        if not self._schema_is_written and not self.schema_waits:
             self._schema_is_written = True
             super()._write_schema_message()
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        if self.schema_waits and not self._schema_is_written:
+            self._waiting_version = full_table_version
+        else:
+            super()._write_activate_version_message(full_table_version)
 
     @override
     def _write_record_message(self, record: Record) -> None:
@@ -168,6 +205,7 @@ class ChunkedStream(RESTStream[Any]):
             timer.with_context(context or {})
             self._write_starting_replication_value(context)
             for chunk in self.chunks(context):
+                self.describe(chunk)
                 while chunk.records:
                     room = self.STATE_MSG_FREQUENCY - written % self.STATE_MSG_FREQUENCY
                     part, chunk = chunk.split(min(room, LARGEST_PART))  # noqa: PLW2901
@@ -205,6 +243,12 @@ class HookedTap(Tap):
             signum: The number of the signal.
         """
         raise NotImplementedError
+
+    @override  # type: ignore[misc]  # no page is read, for which a SCHEMA could wait
+    def write_schemas(self) -> None:
+        for stream in self.streams.values():
+            cast("ChunkedStream", stream).schema_waits = False
+        super().write_schemas()
 
     @override  # type: ignore[misc]  # the SDK has no hook at the end of a run
     def sync_all(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tap_chat.http.responses import Response
     from tap_chat.streams.paginators import Paginator
     from tap_chat.streams.paginators.pages import Headers
-    from tap_chat.streams.raw_records import RawRecordReader
+    from tap_chat.streams.raw_records import PageReader
     from tap_chat.streams.read_plans import RequestsAhead
     from tap_chat.streams.record_stream import RecordStream
 
@@ -62,7 +62,7 @@ class ListReader:
     list_request: Request
     paginator: Paginator
     context: Context | None
-    raw_reader: RawRecordReader | None
+    raw_reader: PageReader | None
     _fastest: float = inf  # seconds of the response that took the least time
 
     def pages(self, ahead: RequestsAhead) -> Iterator[Fetched[Page]]:

@@ -8,7 +8,7 @@ has undeclared properties, the texts of the declared ones are copied.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tap_chat.http.responses import Body
+    from tap_chat.singer.inference import Properties
 
 
 class SomeObject(Struct, gc=False):
@@ -47,6 +48,13 @@ _texts = msgspec.json.Decoder(list[Raw])
 _members = msgspec.json.Decoder(dict[str, Raw])
 
 
+class PageReader(Protocol):
+    """Reads pages without decoding their records."""
+
+    def read(self, body: Body, context: Mapping[str, Any] | None = None) -> Page | None:
+        """Return the page of a body with the values of the inherited keys; None to decode it."""
+
+
 class RawRecordReader:
     """Reads pages whose records all have the declared types.
 
@@ -59,7 +67,9 @@ class RawRecordReader:
         inherited: The keys that come from the parent.
         path: The path of the records in a page: names with dots between them.
         at_root: Whether the records may also be at the root.
-        report_undeclared: Called with the name of each undeclared property of a record.
+        report_undeclared: Called with the name of each undeclared property of a record, which is
+            left out; None if a page with one must be decoded.
+        properties: The properties of the schema if it is inferred; else None.
 
     Raises:
         TypeError: msgspec cannot express the schema.
@@ -75,13 +85,16 @@ class RawRecordReader:
         inherited: Sequence[str] = (),
         path: str = "",
         at_root: bool = False,
-        report_undeclared: Callable[[str], None] = lambda _: None,
+        report_undeclared: Callable[[str], None] | None = lambda _: None,
+        properties: Properties | None = None,
     ) -> None:
         own_fields = {
             name: field for name, field in schema["properties"].items() if name not in inherited
         }
         required = [key for key in keys if key not in inherited]
-        if not required or not {*required, replication_key or required[0]} <= own_fields.keys():
+        picked = [*([replication_key] if replication_key else required[:1]), *required]
+        needs_key = bool(keys) or properties is None
+        if (needs_key and not required) or not own_fields.keys() >= {*picked}:
             raise ValueError("a record needs a key of its own, and its replication key")
         # The fields of a struct are identifiers. Those without a default come first.
         fields = {name: f"field{number}" for number, name in enumerate(own_fields)}
@@ -105,13 +118,14 @@ class RawRecordReader:
         self._names = schema["properties"].keys()
         self._report_undeclared = report_undeclared
         # At least two names: with one name, `attrgetter` does not return a tuple.
-        self._pick_values = attrgetter(
-            *(fields[name] for name in (replication_key or required[0], *required))
-        )
+        names = [fields[name] for name in picked]
+        self._pick_values = attrgetter(*names, *names[:1]) if names else None
+        self._key_count = len(required)
         self._pick_inherited = attrgetter(*inherited_fields) if inherited_fields else None
         self._has_bookmarks = replication_key is not None
         self._inherited = inherited
-        self._path = path.split(".") if path else []
+        self._properties = properties
+        self._path = path
         self._at_root = at_root
 
     def read(self, body: Body, context: Mapping[str, Any] | None = None) -> Page | None:
@@ -125,15 +139,8 @@ class RawRecordReader:
             The page, with its body without the records. None if it must be decoded: it is not
             valid, a record has other types than declared, or it has line breaks.
         """
-        if not is_one_line(body):
-            return None
-        try:
-            if not body.isascii():
-                str(body, "utf-8")  # msgspec does not check what it skips
-            texts, rest = _find(body, [] if self._at_root and body[:1] == b"[" else self._path)
-        except (ValueError, RecursionError, msgspec.DecodeError, responses.UnreadableError):
-            return None
-        return self.page(texts, context, rest)
+        found = find_texts(body, self._path, at_root=self._at_root)
+        return self.page(found[0], context, found[1]) if found else None
 
     def page(
         self,
@@ -154,12 +161,13 @@ class RawRecordReader:
         try:
             records = [self._decode(text) for text in texts]
         except (RecursionError, msgspec.DecodeError):
+            if self._report_undeclared is None:
+                return None
             try:
                 records = [self._decode_any(text) for text in texts]
                 texts = [self._declared(text) for text in texts]
             except (RecursionError, msgspec.DecodeError):
                 return None
-        picks = list(map(self._pick_values, records))
         if self._pick_inherited:
             inherited = {name: (context or {})[name] for name in self._inherited}
             all_stated = _one_or_all([*inherited.values()])
@@ -168,13 +176,20 @@ class RawRecordReader:
             if not {all_stated, none_stated}.issuperset(stated):
                 # A record that names another parent must be decoded and changed.
                 return None
+            if not self._key_count and any(b'"' not in bytes(text) for text in texts):
+                return None  # the record has no property
             head = msgspec.json.encode(inherited)[:-1] + b","
             texts = [
                 text if own == all_stated else Raw(head + bytes(text)[1:])
                 for text, own in zip(texts, stated, strict=True)
             ]
+        picks = list(map(self._pick_values, records)) if self._pick_values else []
         bookmark_values = [values[0] for values in picks] if self._has_bookmarks else ()
-        return Page(rest, RecordChunk(texts, bookmark_values), [values[1:] for values in picks])
+        if self._key_count:
+            keys = [values[1 : self._key_count + 1] for values in picks]
+        else:
+            keys = [(hash(bytes(text)),) for text in texts]
+        return Page(rest, RecordChunk(texts, bookmark_values, self._properties), keys)
 
     def _declared(self, text: Raw) -> Raw:
         """Return the text of a record without its undeclared properties."""
@@ -182,7 +197,7 @@ class RawRecordReader:
         if members.keys() <= self._names:
             return text
         for name in members:
-            if name not in self._names:
+            if name not in self._names and self._report_undeclared:
                 self._report_undeclared(name)
         declared = {name: value for name, value in members.items() if name in self._names}
         return Raw(msgspec.json.encode(declared))
@@ -203,6 +218,28 @@ def _decoder(
 def _one_or_all(values: Sequence[object]) -> object:
     """Return the only value, or a tuple of all, as `attrgetter` does."""
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def find_texts(body: Body, path: str, *, at_root: bool = False) -> tuple[list[Raw], Any] | None:
+    """Return the texts of the records in a body, and the body without them.
+
+    Args:
+        body: The body of a response.
+        path: The path of the records: names with dots between them.
+        at_root: Whether the records may also be at the root.
+
+    Returns:
+        None if the body must be decoded: it is not valid, or has line breaks.
+    """
+    if not is_one_line(body):
+        return None
+    names = [] if not path or (at_root and body[:1] == b"[") else path.split(".")
+    try:
+        if not body.isascii():
+            str(body, "utf-8")  # msgspec does not check what it skips
+        return _find(body, names)
+    except (ValueError, RecursionError, msgspec.DecodeError, responses.UnreadableError):
+        return None
 
 
 def is_one_line(body: Body) -> bool:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tap_chat.singer.records import RecordChunk
     from tap_chat.streams.paginators import Paginator
     from tap_chat.streams.probes import Probe
-    from tap_chat.streams.raw_records import RawRecordReader
+    from tap_chat.streams.raw_records import PageReader
     from tap_chat.streams.session import Session
 
 T = TypeVar("T")
@@ -111,6 +111,11 @@ class ChatStream(RecordStream):
             return (step.value for step in plan.start(RequestsAhead()))
         return self._session.fan_out.read(plan)
 
+    @property
+    def page_reader(self) -> PageReader | None:
+        """Reads pages without decoding their records; None if they must be decoded."""
+        return self.raw_reader
+
     def plan(self, context: Context | None) -> ReadPlan[Page | None]:
         """Return the plan of the pages of one context, and of the children of their records.
 
@@ -120,7 +125,7 @@ class ChatStream(RecordStream):
         Returns:
             The plan. Its value is None if the parent no longer exists.
         """
-        reader = self.raw_reader
+        reader = self.page_reader
 
         def steps(ahead: RequestsAhead) -> Iterator[Fetched[Page | None]]:
             try:
@@ -163,7 +168,7 @@ class ChatStream(RecordStream):
         self,
         list_request: Request,
         context: Context | None,
-        reader: RawRecordReader | None,
+        reader: PageReader | None,
         ahead: RequestsAhead,
     ) -> Iterator[Fetched[Page]]:
         """Read the pages of a list, with one request each.

@@ -1,0 +1,226 @@
+"""Streams whose SCHEMA is inferred from their records, as far as it is not declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_chat.singer import inference
+from tap_chat.singer.catalog import REMEDY
+from tap_chat.singer.records import json_type
+from tap_chat.streams.raw_records import RawRecordReader
+from tap_chat.streams.record_stream import SHOWN_NAME
+from tap_chat.streams.stream import ChatStream
+from tap_chat.streams.widening_reader import SeenProperties, WideningReader
+
+if TYPE_CHECKING:
+    from singer_sdk import Tap
+    from singer_sdk.singerlib import Catalog
+
+    from tap_chat.http.request import Request
+    from tap_chat.singer.inference import Properties
+    from tap_chat.singer.records import Record, RecordChunk
+    from tap_chat.streams.raw_records import PageReader
+    from tap_chat.streams.session import Session
+
+#: The names that a warning lists at most.
+SHOWN_NAMES = 10
+
+
+class InferredStream(ChatStream):
+    """A stream whose SCHEMA follows from its records.
+
+    The SCHEMA is written before the first record, and holds what is declared, what the catalog
+    knows, and what is on the first page. A page with another property or type has a wider SCHEMA
+    before it. So each record is written whole.
+
+    Pages are read ahead, by several threads. Each has the properties that hold its records, from
+    which the SCHEMA is made when the page is written.
+    """
+
+    schema_waits = True
+
+    #: The properties that are declared, or are known to be there.
+    declared_properties: ClassVar[Properties] = {}
+
+    def __init__(self, tap: Tap, session: Session) -> None:
+        self._from_catalog: Properties | None = None
+        #: The properties of the SCHEMA that was written last.
+        self._written: Properties | None = None
+        self._described: Properties | None = None  # those of the chunk that was written last
+        self._has_warned = False
+        super().__init__(tap, session)
+
+    @property
+    @override
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its records, as far as it is known."""
+        catalog = self._from_catalog or {}
+        return self._schema_of({**catalog, **self.declared_properties})
+
+    @property
+    @override
+    def effective_schema(self) -> dict[str, Any]:
+        known = self._known if self._written is None else self._written
+        return self._schema_of(known)
+
+    @property
+    def _known(self) -> Properties:
+        """The properties that are known before the first page: those of the catalog win."""
+        known = {**self.declared_properties, **(self._from_catalog or {})}
+        return {name: prop for name, prop in known.items() if not self._is_unknown_key(name, prop)}
+
+    def _is_unknown_key(self, name: str, prop: Any) -> bool:  # noqa: ANN401
+        unknown = inference.property_of((), is_key=True)
+        return name in self.primary_keys and prop == unknown
+
+    def _schema_of(self, properties: Properties) -> dict[str, Any]:
+        unknown = {
+            key: inference.property_of((), is_key=True)
+            for key in self.primary_keys
+            if key not in properties
+        }
+        return {
+            "type": "object",
+            "properties": {**unknown, **properties},
+            "required": list(self.primary_keys),
+        }
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        if entry := catalog.get_stream(self.name):
+            self._from_catalog = entry.schema.to_dict()["properties"]
+        super().apply_catalog(catalog)
+
+    @cached_property
+    def seen(self) -> SeenProperties:
+        """The properties of the pages that were read so far."""
+        return SeenProperties(self._known, self.primary_keys)
+
+    @property
+    @override
+    def page_reader(self) -> PageReader | None:
+        return self._widening_reader if self.is_chunked else None
+
+    @cached_property
+    def _widening_reader(self) -> WideningReader:
+        return WideningReader(
+            self.seen,
+            self.parent_keys,
+            self.records_path,
+            at_root=self.records_at_root,
+            new_reader=self._new_reader,
+        )
+
+    def _new_reader(self, properties: Properties) -> RawRecordReader | None:
+        try:
+            return RawRecordReader(
+                {"properties": properties},
+                self.primary_keys,
+                replication_key=self.replication_key,
+                inherited=self.parent_keys,
+                report_undeclared=None,
+                properties=properties,
+            )
+        except (TypeError, ValueError):
+            return None
+
+    @override
+    def chunk(self, records: list[Record]) -> RecordChunk:
+        properties = self.seen.add(inference.types_of(records))
+        return replace(super().chunk(records), properties=properties)
+
+    @override
+    def conform(self, request: Request, index: int, record: Any) -> None:
+        problem = self._problem(record)
+        if problem:
+            predicate = f"returned a record (number {index} of the page) that {problem}"
+            raise self.client.request_error(request, predicate, self.records_remedy)
+
+    def _problem(self, record: Any) -> str | None:  # noqa: ANN401
+        """Return why a record can't be written, as a predicate without its values, or None."""
+        if not isinstance(record, dict):
+            return "is not an object"
+        for key in self.primary_keys:
+            value = record.get(key)
+            if value is None:
+                return f"has no `{key}`, which is its key"
+            if json_type(value) not in inference.KEY_TYPES:
+                return f"has {json_type(value)} as `{key}`, which is its key"
+        return None
+
+    @override
+    def describe(self, chunk: RecordChunk) -> None:
+        if chunk.properties is self._described or not chunk.records:
+            return
+        self._described = chunk.properties
+        before = self._known if self._written is None else self._written
+        wider = inference.joined(before, chunk.properties or {}, self.primary_keys)
+        if self._written is None or wider is not before:
+            self._report_changes(before, wider)
+            self._write(wider)
+
+    def _write(self, properties: Properties) -> None:
+        self._written = properties
+        schema = self.effective_schema
+        # Loaders would make columns of texts of properties that were only null.
+        schema["properties"] = {
+            name: prop
+            for name, prop in schema["properties"].items()
+            if not inference.is_only_null(prop)
+        }
+        self.write_schema(schema)
+
+    def _report_changes(self, before: Properties, after: Properties) -> None:
+        """Log what a SCHEMA holds that the one before it does not.
+
+        Args:
+            before: The properties of the SCHEMA before it, or what was known before the first.
+            after: Its properties.
+        """
+        changed = [
+            name
+            for name, prop in after.items()
+            if prop != before.get(name) and not inference.is_only_null(prop)
+        ]
+        mixed = [
+            name
+            for name in changed
+            if after[name]["type"] == list(inference.ANY_TYPE)
+            and not inference.is_only_null(before.get(name, {"type": "null"}))
+        ]
+        for name in mixed:
+            self.logger.warning(
+                "The field `%s` of %s has values of unlike types: from now on, its SCHEMA allows"
+                " any type. Declare it in `columns` as json, so that it has one column from the"
+                " first record.",
+                name[:SHOWN_NAME],
+                self.name,
+            )
+        if not changed or (self._written is None and self._from_catalog is None):
+            return
+        names = ", ".join(f"`{name[:SHOWN_NAME]}`" for name in changed[:SHOWN_NAMES])
+        names += f" and {len(changed) - SHOWN_NAMES} more" if len(changed) > SHOWN_NAMES else ""
+        if self._from_catalog is None or self._has_warned:
+            self.logger.info(
+                "The SCHEMA of %s is written again, as it changes: %s.", self.name, names
+            )
+            return
+        self._has_warned = True
+        self.logger.warning(
+            "Records of %s have fields or types that the catalog does not have: %s. They are"
+            " written, with a wider SCHEMA. %s",
+            self.name,
+            names,
+            REMEDY,
+        )
+
+    @override
+    def report(self) -> None:
+        if self._written is None:
+            # A stream without records has a SCHEMA, too.
+            self._write(self._known)
+        super().report()
