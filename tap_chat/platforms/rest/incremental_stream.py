@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,10 +13,9 @@ from tap_chat.http.json_path import compile_path
 from tap_chat.platforms.rest.incremental import IncrementalReading, Span
 from tap_chat.platforms.rest.list_filter import CursorError, ListFilter
 from tap_chat.singer.cursor_bookmarks import CursorBookmarks
-from tap_chat.singer.records import RecordChunk
 from tap_chat.singer.timestamps import normalise_datetime, write_datetime
+from tap_chat.streams.inferred_stream import InferredStream
 from tap_chat.streams.read_plans import RequestsAhead
-from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.singer.bookmarks import Bookmarks
     from tap_chat.singer.cursors import CursorValue
-    from tap_chat.singer.records import Record
+    from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.paginators import Page
-    from tap_chat.streams.raw_records import RawRecordReader
+    from tap_chat.streams.raw_records import PageReader
     from tap_chat.streams.read_plans import Fetched
 
 
-class IncrementalStream(ChatStream):
+class IncrementalStream(InferredStream):
     """A stream of a declaration. If it declares `incremental`, it has a bookmark.
 
     There is one bookmark for all parents. It moves when the last of them is read.
@@ -140,27 +140,28 @@ class IncrementalStream(ChatStream):
 
     # --- Records ----------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     @override
-    def raw_reader(self) -> RawRecordReader | None:
+    def page_reader(self) -> PageReader | None:
         if self.incremental is not None:
             path = compile_path(self.incremental.cursor.path)
             if path.names != (self.replication_key,) or not self.primary_keys:
                 return None  # the cursor, or the whole record, must be decoded
-        return super().raw_reader
+        return super().page_reader
 
     @override
     def chunk(self, records: list[Record]) -> RecordChunk:
+        chunk = super().chunk(records)
         if self.incremental is None:
-            return super().chunk(records)
-        return RecordChunk(records, list(map(self.incremental.cursor.find, records)))
+            return chunk
+        return replace(chunk, bookmark_values=list(map(self.incremental.cursor.find, records)))
 
     @override
     def fetch_pages(
         self,
         list_request: Request,
         context: Context | None,
-        reader: RawRecordReader | None,
+        reader: PageReader | None,
         ahead: RequestsAhead,
     ) -> Iterator[Fetched[Page]]:
         if self.incremental is None:
