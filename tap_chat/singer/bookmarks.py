@@ -176,15 +176,19 @@ class Bookmarks(StreamStateManager):
             )
         elif self.is_in_future(bookmark):
             bookmark = None
-            del state["replication_key_value"]
-            self._logger.warning(
-                "The state's bookmark of %s is in the future, and would leave out new records: the"
-                " stream is read from its start.",
-                self.stream_name,
-            )
+            self._remove_future(state)
         else:
             state["replication_key_value"] = bookmark
         return bookmark
+
+    def _remove_future(self, state: dict[str, Any]) -> None:
+        """Remove a bookmark in the future from a state."""
+        del state["replication_key_value"]
+        self._logger.warning(
+            "The state's bookmark of %s is in the future, and would leave out new records: the"
+            " stream is read from its start.",
+            self.stream_name,
+        )
 
     def is_in_future(self, bookmark: Bookmark) -> bool:
         """Return whether a saved bookmark is later than now, and therefore wrong."""

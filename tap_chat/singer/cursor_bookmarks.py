@@ -79,21 +79,17 @@ class CursorBookmarks(Bookmarks):
             return None
         kind = cursor_type(value)
         if kind is None:
-            problem = "is neither a number nor a text"
-        elif self._has_keys and self._is_in_future(value, kind):
-            problem = "is in the future, and would leave out new records"
-        else:
-            return value
-        del state["replication_key_value"]
-        self._logger.warning(
-            "The state's bookmark of %s %s: the stream is read from its start.",
-            self.stream_name,
-            problem,
-        )
-        return None
-
-    def _is_in_future(self, value: CursorValue, kind: CursorType) -> bool:
-        return kind is DATETIME_TEXT and self.is_in_future(str(value))
+            del state["replication_key_value"]
+            self._logger.warning(
+                "The state's bookmark of %s is neither a number nor a text: the stream is read from"
+                " its start.",
+                self.stream_name,
+            )
+            return None
+        if kind is DATETIME_TEXT and self._has_keys and self.is_in_future(value):
+            self._remove_future(state)
+            return None
+        return value
 
     def saved_rows(self, state: dict[str, Any]) -> frozenset[str]:
         """Return the digests of the records at the bookmark in a state."""

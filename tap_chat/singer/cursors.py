@@ -107,32 +107,32 @@ def is_date(value: object) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII))
 
 
-def write_like(sample: CursorValue, moment: datetime) -> CursorValue | None:
+def write_like(sample: CursorValue, instant: datetime) -> CursorValue | None:
     """Write a time as an API writes it; the rest that this can't express is cut off.
 
     Args:
         sample: A value of the API: a text, or a number since 1970.
-        moment: The time, in UTC.
+        instant: The time, in UTC.
 
     Returns:
         The time; None if the sample is not a time.
     """
     if not isinstance(sample, str):
         unit = unit_of(sample, datetime.now(UTC))
-        return None if unit is None else _epoch(moment, unit)
+        return None if unit is None else _epoch(instant, unit)
     if read_datetime(sample) is None or not (form := DATETIME.fullmatch(sample)):
         return None
     offset = form["offset"]
     if offset and offset != "Z":
-        moment = moment.astimezone(_zone(offset))
-    text = moment.strftime("%Y-%m-%d").zfill(10)
+        instant = instant.astimezone(_zone(offset))
+    text = instant.strftime("%Y-%m-%d").zfill(10)
     if form["separator"] is None:
         return text
-    text += form["separator"] + moment.strftime("%H:%M")
+    text += form["separator"] + instant.strftime("%H:%M")
     if form["seconds"]:
-        text += moment.strftime(":%S")
+        text += instant.strftime(":%S")
     if fraction := form["fraction"]:
-        digits = f"{moment.microsecond:06}".ljust(len(fraction), "0")
+        digits = f"{instant.microsecond:06}".ljust(len(fraction), "0")
         text += "." + digits[: len(fraction)]
     return text + (offset or "")
 
@@ -143,9 +143,9 @@ def _zone(offset: str) -> timezone:
     return timezone(-size if offset[0] == "-" else size)
 
 
-def _epoch(moment: datetime, unit: int) -> int:
+def _epoch(instant: datetime, unit: int) -> int:
     """Return a time as a number since 1970, without a loss of microseconds."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * unit // 10**6
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * unit // 10**6
 
 
 def moved(value: CursorValue, by: float, *, days: bool = False) -> CursorValue | None:
@@ -162,15 +162,15 @@ def moved(value: CursorValue, by: float, *, days: bool = False) -> CursorValue |
     """
     if not isinstance(value, str):
         return int(value + by) if isinstance(value, int) else value + by
-    if (moment := read_datetime(value)) is not None:
+    if (instant := read_datetime(value)) is not None:
         days = days or is_date(value)
         try:
-            moment += timedelta(days=by) if days else timedelta(seconds=by)
+            instant += timedelta(days=by) if days else timedelta(seconds=by)
         except OverflowError:
             return value
         if days:
-            moment = datetime.combine(moment, time.min if by < 0 else time.max, UTC)
-        return write_like(value, moment)
+            instant = datetime.combine(instant, time.min if by < 0 else time.max, UTC)
+        return write_like(value, instant)
     if (number := _read_digits(value)) is not None:
         return str(max(0, int(number + by))).zfill(len(value))
     return None
@@ -193,20 +193,20 @@ def one_step(value: CursorValue) -> float:
 # --- Converters ---------------------------------------------------------------------------------
 
 
-def _iso(moment: datetime, *, up: bool) -> str:  # noqa: ARG001 - it is exact
-    return moment.isoformat().replace("+00:00", "Z")
+def _iso(instant: datetime, *, up: bool) -> str:  # noqa: ARG001 - it is exact
+    return instant.isoformat().replace("+00:00", "Z")
 
 
-def _date(moment: datetime, *, up: bool) -> str:
-    is_midnight = moment.time() == datetime.min.time()
-    day = moment.date() + timedelta(days=1 if up and not is_midnight else 0)
+def _date(instant: datetime, *, up: bool) -> str:
+    is_midnight = instant.time() == datetime.min.time()
+    day = instant.date() + timedelta(days=1 if up and not is_midnight else 0)
     return day.isoformat()
 
 
 def _epoch_in(unit: int) -> Callable[..., int]:
-    def convert(moment: datetime, *, up: bool) -> int:
-        number = _epoch(moment, 10**6) / (10**6 // unit)
-        return ceil(number) if up else _epoch(moment, unit)
+    def convert(instant: datetime, *, up: bool) -> int:
+        number = _epoch(instant, 10**6) / (10**6 // unit)
+        return ceil(number) if up else _epoch(instant, unit)
 
     return convert
 
@@ -245,5 +245,5 @@ def convert(value: CursorValue, name: str, *, up: bool = False) -> CursorValue |
     Returns:
         The time; None if the value is none.
     """
-    moment = read_time(value)
-    return None if moment is None else CONVERTERS[name](moment, up=up)
+    instant = read_time(value)
+    return None if instant is None else CONVERTERS[name](instant, up=up)

@@ -164,7 +164,7 @@ def test_converted_request_asks_from_one_step_of_its_unit_before() -> None:
     assert asked("2026-01-31T12:00:05.9Z", convert="date") == "2026-01-30"
 
 
-def test_value_that_is_no_time_is_not_converted() -> None:
+def test_value_that_is_not_a_time_is_not_converted() -> None:
     with pytest.raises(ConfigValidationError) as error:
         asked("abc", convert="iso")
     assert "is not a time, so it can't be converted to `iso`" in error.value.errors[0]
