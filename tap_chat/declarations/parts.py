@@ -41,7 +41,9 @@ PATHS = ("total_path", "has_more_path", "next_url_path", "cursor_path")
 
 
 def json_path(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
-    """Check a JSONPath, and return it."""
+    """Check a JSONPath, and return it. Null, where it means something, stays null."""
+    if value is None:
+        return None
     text = of_type(str)(value, place, problems)
     if text is UNSET or _PLAIN_PATH.fullmatch(text):
         return text

@@ -91,6 +91,12 @@ def test_texts_are_short_for_objects() -> None:
     assert tags.endpoint.paginator == declared.JSONLinkPaginator()
 
 
+def test_total_path_may_be_null() -> None:
+    pages = {"type": "page_number", "total_path": None}
+    (users,) = read({"name": "users", "endpoint": {"paginator": pages}}).readings
+    assert users.endpoint.paginator == declared.PageNumberPaginator(total_path=None)
+
+
 def test_defaults_are_merged_as_in_dlt() -> None:
     source = read(
         {
