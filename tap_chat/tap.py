@@ -18,7 +18,8 @@ from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error, schema_errors
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
-from tap_chat.platforms.registry import PLATFORMS, Config, sections_of
+from tap_chat.platforms.configured import ConfiguredPlatforms
+from tap_chat.platforms.registry import Config
 from tap_chat.singer.batches import BatchWriter
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
@@ -91,6 +92,7 @@ class TapChat(HookedTap):
             dict(config or {}), parse_env_config=parse_env_config
         )
         self.settings = parsing.parse(tap_config, Config, complete=validate_config)
+        self.platforms = ConfiguredPlatforms.of(self.settings, complete=validate_config)
         self.start_date = parsing.parse_datetime("start_date", self.settings.start_date)
         now = datetime.now(UTC)
         # At most now: a bookmark in the future would leave out the records until then.
@@ -111,7 +113,7 @@ class TapChat(HookedTap):
         if level is not UNSET:
             self.metrics_logger.setLevel(level.upper())
         if validate_config:
-            self._require_sections()
+            self._check_selection()
 
     def _read_config(
         self, config: dict[str, Any], *, parse_env_config: bool
@@ -145,33 +147,28 @@ class TapChat(HookedTap):
     @override
     def discover_streams(self) -> Sequence[ChatStream]:
         """Return the streams of the configured platforms; those of all if none is configured."""
-        sections = sections_of(self.settings)
-        if not sections:
-            all_sections: dict[str, Any] = {platform.name: {} for platform in PLATFORMS}
-            sections = sections_of(parsing.parse(all_sections, Config, complete=False))
         streams: list[ChatStream] = []
-        for platform in PLATFORMS:
-            if section := sections.get(platform.name):
-                throttle = Throttle(
-                    section.requests_per_minute,
-                    workers=self.settings.max_workers,
-                    max_wait=section.max_wait,
-                    name=platform.name,
-                    documented=platform.rate_limit,
-                )
-                self.progress.throttles.append(throttle)
-                session = Session(
-                    settings=section,
-                    throttle=throttle,
-                    start_date=self.start_date,
-                    end_date=self.end_date,
-                    user_agent=self.user_agent,
-                    transport=self.transport,
-                    fan_out=self.fan_out,
-                    progress=self.progress,
-                    write_state=self.state_writer.write_state,
-                )
-                streams += [stream(self, session) for stream in platform.streams]
+        for platform, section in self.platforms.to_read():
+            throttle = Throttle(
+                section.requests_per_minute,
+                workers=self.settings.max_workers,
+                max_wait=section.max_wait,
+                name=platform.name,
+                documented=platform.rate_limit,
+            )
+            self.progress.throttles.append(throttle)
+            session = Session(
+                settings=section,
+                throttle=throttle,
+                start_date=self.start_date,
+                end_date=self.end_date,
+                user_agent=self.user_agent,
+                transport=self.transport,
+                fan_out=self.fan_out,
+                progress=self.progress,
+                write_state=self.state_writer.write_state,
+            )
+            streams += [stream(self, session) for stream in platform.streams]
         return streams
 
     @property
@@ -179,7 +176,7 @@ class TapChat(HookedTap):
     def streams(self) -> dict[str, Stream]:
         """The streams by their names, in the order in which they are read."""
         streams = super().streams
-        order = [stream.name for platform in PLATFORMS for stream in platform.streams]
+        order = self.platforms.stream_names
         return {name: streams[name] for name in order if name in streams}
 
     def _first_plans(self) -> Iterator[ReadPlan[Any]]:
@@ -263,39 +260,9 @@ class TapChat(HookedTap):
             self.state_writer.write_state(self.state)
             sys.exit(128 + signum)
 
-    def _require_sections(self) -> None:
-        """Check that the platforms of this run are configured.
-
-        Raises:
-            ConfigValidationError: No platform is configured, the platform of a selected stream is
-                not configured, or a selected stream does not exist.
-        """
-        platform_of = {
-            stream.name: platform.name for platform in PLATFORMS for stream in platform.streams
-        }
-        configured = sections_of(self.settings).keys()
-        selected = [
-            entry.tap_stream_id
-            for entry in (self.input_catalog or {}).values()
-            if entry.metadata.resolve_selection()[()]
-        ]
-        if unknown := [name for name in selected if name not in platform_of]:
-            raise config_error(
-                f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
-                f" streams are {', '.join(platform_of)}."
-            )
-        if not configured:
-            names = ", ".join(platform.name for platform in PLATFORMS)
-            raise config_error(f"No platform is configured. Add a section: {names}.")
-        unconfigured: dict[str, list[str]] = {}
-        for name in selected:
-            if platform_of[name] not in configured:
-                unconfigured.setdefault(platform_of[name], []).append(name)
-        if unconfigured:
-            raise config_error(
-                *(
-                    f"The catalog selects {', '.join(names)}, but the setting `{section}` is"
-                    " missing."
-                    for section, names in unconfigured.items()
-                )
-            )
+    def _check_selection(self) -> None:
+        """Check that the catalog selects streams of configured platforms."""
+        entries = (self.input_catalog or {}).values()
+        self.platforms.check(
+            [entry.tap_stream_id for entry in entries if entry.metadata.resolve_selection()[()]]
+        )

@@ -49,13 +49,16 @@ def json_schema(config: type[Struct]) -> dict[str, Any]:
     return schema
 
 
-def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = True) -> ConfigT:
+def parse(
+    raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = True, at: str = ""
+) -> ConfigT:
     """Check a config, and convert it to its types.
 
     Args:
         raw: The config as it was read.
         config: The type of the config.
         complete: False if required texts may be missing, as for discovery.
+        at: The prefix of the names of its settings, for a section: `rest.matrix.`.
 
     Returns:
         The typed config.
@@ -66,7 +69,7 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
     """
     schema = json_schema(config)
     values = dict(raw) if complete else _with_blanks(raw, schema)
-    if errors := list(name_errors(values, schema, "tap-chat")):
+    if errors := list(name_errors(values, schema, "tap-chat", at)):
         raise config_error(*errors)
     try:
         typed = msgspec.convert(values, config)
@@ -74,8 +77,8 @@ def parse(raw: Mapping[str, Any], config: type[ConfigT], *, complete: bool = Tru
         # The first part of the message may contain the value.
         _, _, path = str(error).rpartition(" - at ")
         name = path.strip("`").removeprefix("$.").partition("[")[0]
-        raise config_error(value_error(name, subschema(schema, name.split(".")))) from None
-    if complete and (errors := list(_problems(typed))):
+        raise config_error(value_error(f"{at}{name}", subschema(schema, name.split(".")))) from None
+    if complete and (errors := list(_problems(typed, at))):
         raise config_error(*errors)
     return typed
 

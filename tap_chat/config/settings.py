@@ -159,6 +159,17 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             le=1024,
         ),
     ] = 16
+    rest: Annotated[
+        dict[str, Any] | UnsetType,
+        about(
+            "REST APIs",
+            "APIs by declarations in the format of dlt's `rest_api`: an object from a name, with"
+            " which the streams begin, to a declaration, to the path of its file (YAML, TOML or"
+            " JSON), or to an object with `declaration`, `streams` and the settings that every"
+            " platform has.",
+            examples=[{"matrix": "matrix.yaml"}],
+        ),
+    ] = UNSET
     batch_config: Annotated[
         BatchSettings | UnsetType,
         about(

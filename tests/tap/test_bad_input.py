@@ -281,7 +281,7 @@ def test_run_without_a_platform_names_the_sections_to_add(tap: Runner) -> None:
     run = tap({})
     assert run.code == 1
     assert run.errors[0] == (
-        "No platform is configured. Add a section: chat, freshchat, dixa, livechat."
+        "No platform is configured. Add a section: chat, freshchat, dixa, livechat, rest."
     )
 
 

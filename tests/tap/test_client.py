@@ -221,7 +221,7 @@ def sync(monkeypatch: pytest.MonkeyPatch, url: str, child: type[ChatStream]) -> 
     """Sync the messages, which lead to a child stream."""
     monkeypatch.setattr(ChatMessages, "generate_child_contexts", contexts)
     platform = replace(PLATFORM, streams=(ChatMessages, child))
-    monkeypatch.setattr("tap_chat.tap.PLATFORMS", (platform,))
+    monkeypatch.setattr("tap_chat.platforms.configured.PLATFORMS", (platform,))
     section = {"api_url": url, "api_key": "k", "paging": "none"}
     TapChat(config={"chat": section, "max_workers": 4}).sync_all()
 

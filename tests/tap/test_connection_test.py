@@ -282,8 +282,8 @@ def test_settings_of_the_environment_are_tested(tap: Runner, sandbox: Sandbox) -
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (None, "No platform is configured. Add a section: chat, freshchat, dixa, livechat."),
-        ({}, "No platform is configured. Add a section: chat, freshchat, dixa, livechat."),
+        (None, "No platform is configured. Add a section: chat, freshchat, dixa, livechat, rest."),
+        ({}, "No platform is configured. Add a section: chat, freshchat, dixa, livechat, rest."),
         ({"slack": {"api_key": "hunter2"}}, "There is no setting `slack`."),
         ({"livechatt": {}}, "Did you mean `livechat`?"),
         ({"chat": {"api_key": "hunter2"}}, "The setting `chat.api_url` is missing."),

@@ -100,7 +100,7 @@ def test_dotenv_file_is_read_from_the_working_folder_alone(tap: Runner, sandbox:
 def test_example_file_configures_no_platform(tap: Runner) -> None:
     (tap.folder / ".env").write_text(EXAMPLE.read_text())
     run = tap.run([tap.command({})[0], "--config=ENV"])
-    sentence = "No platform is configured. Add a section: chat, freshchat, dixa, livechat."
+    sentence = "No platform is configured. Add a section: chat, freshchat, dixa, livechat, rest."
     assert run.errors == [sentence]
     # Nor if a catalog, as of a discovery, selects all streams.
     found = json.loads(tap.run([tap.command({})[0], "--discover"]).out)

@@ -1,0 +1,99 @@
+"""The platforms of a run: those of the registry, and the declared ones of its config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from tap_chat.config import parsing
+from tap_chat.config.errors import config_error
+from tap_chat.platforms.registry import PLATFORMS, Config, sections_of
+from tap_chat.platforms.rest.sections import declared_platforms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tap_chat.config.settings import PlatformSettings, TapSettings
+    from tap_chat.platforms.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredPlatforms:
+    """The platforms of a run.
+
+    Attributes:
+        platforms: All platforms that the run knows, in the order in which they are read.
+        sections: The sections of those that are configured, by the names of the platforms.
+    """
+
+    platforms: Sequence[Platform]
+    sections: Mapping[str, PlatformSettings]
+
+    @classmethod
+    def of(cls, settings: TapSettings, *, complete: bool) -> ConfiguredPlatforms:
+        """Return the platforms of a config.
+
+        Args:
+            settings: The settings of the whole tap.
+            complete: False if required texts may be missing, as for discovery.
+
+        Raises:
+            ConfigValidationError: A declaration is wrong.
+        """
+        rest = {} if settings.rest is UNSET else settings.rest
+        declared = declared_platforms(rest, complete=complete)
+        sections = sections_of(settings) | {
+            platform.name: section for platform, section in declared
+        }
+        return cls((*PLATFORMS, *(platform for platform, _ in declared)), sections)
+
+    def to_read(self) -> Iterator[tuple[Platform, PlatformSettings]]:
+        """Yield each configured platform with its section; all if none is configured."""
+        sections = self.sections
+        if not sections:
+            blank: dict[str, Any] = {platform.name: {} for platform in self.platforms}
+            sections = sections_of(parsing.parse(blank, Config, complete=False))
+        for platform in self.platforms:
+            if platform.name in sections:
+                yield platform, sections[platform.name]
+
+    @property
+    def stream_names(self) -> dict[str, str]:
+        """The names of all streams, in the order in which they are read, with their platform's."""
+        return {
+            stream.name: platform.name for platform in self.platforms for stream in platform.streams
+        }
+
+    def check(self, selected: Sequence[str]) -> None:
+        """Check that the platforms of a run are configured.
+
+        Args:
+            selected: The names of the streams that the catalog selects.
+
+        Raises:
+            ConfigValidationError: No platform is configured, the platform of a selected stream is
+                not configured, or a selected stream does not exist.
+        """
+        platform_of = self.stream_names
+        if unknown := [name for name in selected if name not in platform_of]:
+            raise config_error(
+                f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
+                f" streams are {', '.join(platform_of)}."
+            )
+        if not self.sections:
+            names = ", ".join((*(platform.name for platform in self.platforms), "rest"))
+            raise config_error(f"No platform is configured. Add a section: {names}.")
+        unconfigured: dict[str, list[str]] = {}
+        for name in selected:
+            if platform_of[name] not in self.sections:
+                unconfigured.setdefault(platform_of[name], []).append(name)
+        if unconfigured:
+            raise config_error(
+                *(
+                    f"The catalog selects {', '.join(names)}, but the setting `{section}` is"
+                    " missing."
+                    for section, names in unconfigured.items()
+                )
+            )

@@ -1,0 +1,176 @@
+"""The streams of a declaration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from typing_extensions import override
+
+from tap_chat.declarations.templates import expand
+from tap_chat.http import responses
+from tap_chat.http.access_tokens import AccessTokens
+from tap_chat.http.api_rules import ApiRules
+from tap_chat.http.request import Request
+from tap_chat.platforms.rest.auth import authenticator_of
+from tap_chat.platforms.rest.contexts import child_context
+from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
+from tap_chat.platforms.rest.paginators import paginator_of
+from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
+from tap_chat.platforms.rest.schema import schema_of
+from tap_chat.streams.child import ChildStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Auth, Context
+
+    from tap_chat.declarations.format import Client, JSONPath
+    from tap_chat.platforms.rest.settings import RestSettings
+    from tap_chat.singer.records import Record
+    from tap_chat.streams.paginators import Page, Paginator
+    from tap_chat.streams.read_plans import ReadPlan
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class DeclaredStream(IncrementalStream):
+    """A resource of a declaration. There is a subclass for each resource."""
+
+    #: A child of a record that no longer exists is an error, unless `response_actions` ignore it.
+    missing_parent = frozenset()
+    #: What the requests of all resources share.
+    declared_client: ClassVar[Client]
+    #: What its children take from its records: a JSONPath for each key of their context.
+    child_fields: ClassVar[Mapping[str, JSONPath]] = {}
+
+    settings: RestSettings
+
+    @cached_property
+    @override
+    def schema(self) -> dict[str, Any]:
+        return schema_of(self.first_records(), self.primary_keys)
+
+    @cached_property
+    @override
+    def authenticator(self) -> Auth:
+        return authenticator_of(self.reading.endpoint.auth, self._session, self.section)
+
+    @property
+    @override
+    def api_rules(self) -> ApiRules:
+        sign = self.authenticator
+        rules = ApiRules(
+            successes=SUCCESSES, is_ignored=ignored_by(self.reading.endpoint.response_actions)
+        )
+        if isinstance(sign, AccessTokens):
+            return replace(rules, is_renewed_after=sign.is_renewed_after)
+        return rules
+
+    @property
+    @override
+    def exclusions(self) -> Sequence[str]:
+        return declaration_parts(self.reading)
+
+    @override
+    def new_paginator(self) -> Paginator:
+        return paginator_of(self.reading.endpoint.paginator)
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        is_whole = self.path.startswith(("http://", "https://"))
+        return self.path if is_whole else f"{self.url_base}/{self.path.lstrip('/')}"
+
+    @override
+    def new_request(self, context: Context | None) -> Request:
+        endpoint = self.reading.endpoint
+        values = self._placeholder_values(context)
+        headers = {**self.declared_client.headers, **expand(endpoint.headers, values)}
+        params = {
+            name: value for name, value in endpoint.params.items() if not isinstance(value, dict)
+        }
+        return Request(
+            self.get_url(context),
+            endpoint.method,
+            values,
+            expand(params, values) | self.incremental_params,
+            {name: str(value) for name, value in headers.items()},
+            expand(endpoint.json, values, keep_types=True),
+        )
+
+    def _placeholder_values(self, context: Context | None) -> dict[str, Any]:
+        """Return the values of the placeholders in the request, by their names.
+
+        Args:
+            context: The values of the parent's record, or None.
+        """
+        parent = self.reading.parent
+        fields = parent.fields if parent and context else {}
+        return self.incremental_values | {
+            name: (context or {})[path] for name, path in fields.items()
+        }
+
+    @override
+    def generate_child_contexts(
+        self, record: Record, context: Context | None
+    ) -> Iterable[Context | None]:
+        yield child_context(self.child_fields, record)
+
+    @override
+    def make_page(
+        self,
+        request: Request,
+        records: list[Any],
+        body: Any = None,
+        *,
+        first: int = 0,
+    ) -> Page:
+        page = super().make_page(request, records, body, first=first)
+        if self.primary_keys:
+            return page
+        # The paginators tell by their keys which records they have seen.
+        return replace(page, keys=[(_digest(record),) for record in records])
+
+    @override
+    def first_plans(self) -> Iterator[ReadPlan[Any]]:
+        if self.parent_stream_type is None and self.incremental is None:
+            yield self.plan(None)
+
+    def first_records(self) -> Iterable[Record]:
+        """Return the records of the first page."""
+        parent = self._parent_stream
+        contexts: list[Any] = [None]
+        if parent is not None:
+            contexts = [
+                context
+                for record in parent.first_records()
+                for context in parent.generate_child_contexts(record, None)
+            ]
+        for context in contexts:
+            request = self.new_paginator().page_request(self.new_request(context))
+            body = self.client.send(request, lambda response: responses.decode(response.body))
+            records = self.find_records(body)
+            if isinstance(records, list) and records:
+                inherited = {key: context[key] for key in self.parent_keys}
+                return [record | inherited for record in records]
+        return []
+
+    @cached_property
+    def _parent_stream(self) -> DeclaredStream | None:
+        """The stream of the parent; None if it has none."""
+        for stream in self._tap.streams.values():
+            if type(stream) is self.parent_stream_type and isinstance(stream, DeclaredStream):
+                return stream
+        return None
+
+
+class DeclaredChild(ChildStream, DeclaredStream):
+    """A resource that is read for each record of another one."""
+
+
+def _digest(record: Record) -> bytes:
+    """Return a digest of a record."""
+    return blake2b(_encode(record), digest_size=16).digest()
