@@ -85,7 +85,9 @@ class IncrementalStream(InferredStream):
         """The value of the cursor at which a first run starts."""
         if self.incremental is None:
             return None
-        is_time = self.start_date is not None and self._is_time(self.incremental.cursor.path)
+        # Without an `initial_value`, the schema says how a time is written.
+        asks_schema = self.start_date is not None and self.incremental.initial is None
+        is_time = asks_schema and self._is_time(self.incremental.cursor.path)
         return self.incremental.first_start(self.start_date, is_time=is_time)
 
     def _is_time(self, path: str) -> bool:
