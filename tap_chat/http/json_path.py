@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonpath_ng import Child, Fields, Root
 from jsonpath_ng.exceptions import JSONPathError as ParserError
 from jsonpath_ng.ext.parser import parse
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A name that needs no quotes in a path.
+PLAIN_NAME = re.compile(r"(?!where$|wherenot$)[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class JSONPathError(Exception):
@@ -101,6 +108,18 @@ def find_first(body: Any, path: str) -> Any:  # noqa: ANN401
         path: The JSONPath.
     """
     return compile_path(path).find_first(body)
+
+
+def path_of(names: Sequence[str]) -> str:
+    """Return the JSONPath of the names from the root to a value.
+
+    Args:
+        names: The names.
+    """
+    if names and all(map(PLAIN_NAME.fullmatch, names)):
+        return ".".join(names)
+    quoted = (name.replace("\\", "\\\\").replace("'", "\\'") for name in names)
+    return "".join(("$", *(f"['{name}']" for name in quoted)))
 
 
 def _steps(parsed: Any) -> list[Any]:  # noqa: ANN401

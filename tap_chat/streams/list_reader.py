@@ -185,11 +185,18 @@ class ListReader:
 
     def _warn_of_shortfall(self) -> None:
         """Log a warning if the list has ended before the stated number of rows."""
-        if self.paginator.shortfall:
+        if shortfall := self.paginator.shortfall:
             self.stream.logger.warning(
                 "The list of %s states that it has %d rows, and ended after %d. Some may be"
                 " hidden, or out of reach. %s",
                 self.stream.name,
-                *self.paginator.shortfall,
+                *shortfall,
+                self.stream.paging_remedy,
+            )
+        if doubt := self.paginator.doubt:
+            self.stream.logger.warning(
+                "The list of %s %s. Some rows may be missing. %s",
+                self.stream.name,
+                doubt,
                 self.stream.paging_remedy,
             )

@@ -9,6 +9,7 @@
 | `HeaderLinkPaginator` | a link in the header `Link` | a page without a link |
 | `CursorPaginator` | a cursor in the body | a page without a cursor, `has_more` |
 | `HeaderCursorPaginator` | a cursor in a header | a page without a cursor |
+| `DetectedPaginator` | as one of these, as the first page tells | as that one |
 
 A repeated page, link or cursor is an error, so that reading always ends.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from tap_chat.streams.paginators.base import BEYOND_END, Paginator
 from tap_chat.streams.paginators.cursors import CursorPaginator, HeaderCursorPaginator
+from tap_chat.streams.paginators.detected import DetectedPaginator
 from tap_chat.streams.paginators.links import HeaderLinkPaginator, JSONLinkPaginator
 from tap_chat.streams.paginators.offsets import OffsetPaginator
 from tap_chat.streams.paginators.page_numbers import PageNumberPaginator
@@ -33,6 +35,7 @@ __all__ = [
     "BEYOND_END",
     "EMPTY_PAGE",
     "CursorPaginator",
+    "DetectedPaginator",
     "HeaderCursorPaginator",
     "HeaderLinkPaginator",
     "JSONLinkPaginator",

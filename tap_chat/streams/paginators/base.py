@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from decimal import Decimal
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_chat.http import responses
+from tap_chat.http.json_path import find_first
 from tap_chat.streams.paginators.pages import (
     EMPTY_PAGE,
     Page,
@@ -28,6 +29,10 @@ BEYOND_END = NO_CONTENT | {400, 404, 416, 422}
 
 # The maximum digits of a number in a text. No list has more rows.
 MAX_DIGITS = 18
+
+# The texts that mean true and false.
+TRUTHS = dict.fromkeys(("true", "yes", "t", "y", "1"), True)
+TRUTHS |= dict.fromkeys(("false", "no", "f", "n", "0"), False)
 
 
 class Paginator(ABC):
@@ -138,6 +143,11 @@ class Paginator(ABC):
         """The stated number of rows and the number read, if fewer were read; otherwise None."""
         return None
 
+    @property
+    def doubt(self) -> str:
+        """Why rows may be missing after the end of the list, as a predicate; else empty."""
+        return ""
+
     def _check_new(self, page: Page) -> None:
         if page.records and self._repeats.add(tuple(page.keys)):
             raise RepeatedPageError
@@ -153,15 +163,15 @@ def says_more(body: Any, path: str) -> bool | None:  # noqa: ANN401
 
     Args:
         body: The decoded body.
-        path: The path of the true or false that says so: names with dots between them.
+        path: The JSONPath of the true or false that says so; empty if there is none.
 
     Raises:
         PaginationError: There is neither true nor false at the path.
     """
     if not path:
         return None
-    value = responses.find(body, path)
-    named = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else value
+    value = find_first(body, path)
+    named = TRUTHS.get(value.lower()) if isinstance(value, str) else value
     if isinstance(named, bool):
         return named
     raise PaginationError(
@@ -175,9 +185,11 @@ def stated_number(body: Any, path: str) -> int | None:  # noqa: ANN401
 
     Args:
         body: The decoded body.
-        path: The path of the number: names with dots between them; empty if there is none.
+        path: The JSONPath of the number; empty if there is none.
     """
-    value = responses.find(body, path) if path else None
+    value = find_first(body, path) if path else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
         return int(value)
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < MAX_DIGITS:
+        return int(value) if value == int(value) else None
     return value if type(value) is int else None

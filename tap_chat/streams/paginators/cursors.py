@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_chat.http import responses
+from tap_chat.http.json_path import find_first
 from tap_chat.streams.paginators.base import Paginator, says_more
 from tap_chat.streams.paginators.pages import PaginationError
 from tap_chat.streams.paginators.repeats import RepeatDetector
@@ -16,6 +17,12 @@ from tap_chat.streams.paginators.request_field import RequestField
 if TYPE_CHECKING:
     from tap_chat.http.request import Request
     from tap_chat.streams.paginators.pages import Page
+
+Cursor = str | int | Decimal
+
+# How links begin. A server that is sent one as a cursor returns an error, or the first page again.
+LINKS = ("http://", "https://")
+LINK_REMEDY = "If it leads to the next page, the list is paged by links, not by cursors."
 
 
 class BaseCursorPaginator(Paginator):
@@ -33,7 +40,7 @@ class BaseCursorPaginator(Paginator):
     def __init__(self, cursor_param: str, cursor_body_path: str = "") -> None:
         super().__init__()
         self._field = RequestField(cursor_param, cursor_body_path)
-        self._cursor: str | int | None = None
+        self._cursor: Cursor | None = None
         self._cursors = RepeatDetector()
 
     @override
@@ -47,8 +54,10 @@ class BaseCursorPaginator(Paginator):
         cursor = self.find_cursor(page)
         if cursor is None or (cursor == self._cursor and not page.records):
             return False
-        if not isinstance(cursor, (str, int)):
-            raise PaginationError("returned a cursor that is neither a text nor a whole number")
+        if not isinstance(cursor, (str, int, Decimal)) or isinstance(cursor, bool):
+            raise PaginationError("returned a cursor that is neither a text nor a number")
+        if isinstance(cursor, str) and cursor.startswith(LINKS):
+            raise PaginationError("returned a link where a cursor is expected", LINK_REMEDY)
         if self._cursors.add(cursor):
             raise PaginationError("repeated a cursor")
         self._cursor = cursor
@@ -63,10 +72,10 @@ class CursorPaginator(BaseCursorPaginator):
     """Pages with the cursor in their body.
 
     Args:
-        cursor_path: The path of the cursor in a response: names with dots between them.
+        cursor_path: The JSONPath of the cursor in a response.
         cursor_param: The query parameter that takes the cursor.
         cursor_body_path: The path in the JSON body of the request that takes it instead.
-        has_more_path: The path at which a response says whether more pages follow; empty if none.
+        has_more_path: The JSONPath of what says whether more pages follow; empty if none.
         stop_after_empty_page: Whether the list ends at an empty page, even if it has a cursor.
     """
 
@@ -90,7 +99,7 @@ class CursorPaginator(BaseCursorPaginator):
             return None
         if says_more(page.body, self._has_more_path) is False:
             return None
-        return responses.find(page.body, self._path) or None
+        return find_first(page.body, self._path) or None
 
 
 class HeaderCursorPaginator(BaseCursorPaginator):

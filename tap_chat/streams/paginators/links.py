@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from typing_extensions import override
 
-from tap_chat.http import responses
+from tap_chat.http.json_path import find_first
 from tap_chat.streams.paginators.base import Paginator
 from tap_chat.streams.paginators.pages import PaginationError
 from tap_chat.streams.paginators.repeats import RepeatDetector
@@ -80,8 +80,8 @@ class JSONLinkPaginator(LinkPaginator):
     """Pages with the link in their body.
 
     Args:
-        next_url_path: The path of the link in the body: names with dots between them. If there is
-            an object, the link is its `href`.
+        next_url_path: The JSONPath of the link in the body. If there is an object, the link is its
+            `href`.
         hosts: See `LinkPaginator`.
     """
 
@@ -110,12 +110,22 @@ class HeaderLinkPaginator(LinkPaginator):
 
     @override
     def find_link(self, page: Page) -> object:
-        for target, params in LINK.findall(joined_header(page.headers, "Link")):
-            # Only the first `rel` counts, and it may have several relations.
-            match = REL.search(params)
-            if match and self._rel in (match[1] or match[2] or "").lower().split():
-                return target
-        return None
+        return linked(page.headers, self._rel)
+
+
+def linked(headers: Headers, rel: str) -> str | None:
+    """Return the target of a relation in the header `Link`, or None.
+
+    Args:
+        headers: The headers of a response.
+        rel: The relation, in lower case.
+    """
+    for target, params in LINK.findall(joined_header(headers, "Link")):
+        # Only the first `rel` counts, and it may have several relations.
+        match = REL.search(params)
+        if match and rel in (match[1] or match[2] or "").lower().split():
+            return str(target)
+    return None
 
 
 def joined_header(headers: Headers, name: str) -> str:
@@ -130,10 +140,9 @@ def link_in(body: Any, path: str) -> object:  # noqa: ANN401
 
     Args:
         body: The decoded body.
-        path: The path of the link: names with dots between them. If there is an object, the link is
-            its `href`.
+        path: The JSONPath of the link. If there is an object, the link is its `href`.
     """
-    link = responses.find(body, path)
+    link = find_first(body, path)
     return link.get("href") if isinstance(link, dict) else link
 
 

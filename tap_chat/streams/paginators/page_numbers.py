@@ -186,8 +186,7 @@ class PageNumberPaginator(Paginator):
 
     def _may_end(self, page: Page) -> bool:
         """Return whether the list may end with a page."""
-        body = page.body
-        pages = stated_number(body, self._total_path)
+        body, pages = page.body, self._stated_pages(page)
         ends = [self._maximum, None if pages is None else self._base + pages]
         if any(end is not None and self._number >= end - 1 for end in ends):
             return True
@@ -272,7 +271,7 @@ class PageNumberPaginator(Paginator):
         is_full = len(page.keys) >= len(self._last)
         self._pace.note(is_expected=is_full and len(new.keys) == len(page.keys))
         self._last, self._total_rows = page.keys, self._stated_rows(page)
-        self._pages = stated_number(page.body, self._total_path)
+        self._pages = self._stated_pages(page)
         if is_last:
             self._end()
         self._check_empty(page)
@@ -326,6 +325,9 @@ class PageNumberPaginator(Paginator):
     def _stated_rows(self, page: Page) -> int | None:
         return stated_number(page.body, self._total_rows_path)
 
+    def _stated_pages(self, page: Page) -> int | None:
+        return stated_number(page.body, self._total_path)
+
     @override
     def move_on(self, page: Page) -> bool:
         self.missing = frozenset()
@@ -354,7 +356,7 @@ class PageNumberPaginator(Paginator):
         """Return whether the list ends with a page."""
         body, rows = page.body, len(page.records)
         has_more = says_more(body, self._has_more_path)
-        pages = stated_number(body, self._total_path)
+        pages = self._stated_pages(page)
         if has_more is False:
             return True
         if self._next_url_path:
