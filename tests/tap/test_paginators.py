@@ -328,10 +328,26 @@ def test_list_ends_without_a_cursor(cursor: Any) -> None:
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("cursor", [["a"], {"href": "/a"}, 1.5], ids=repr)
+@pytest.mark.parametrize("cursor", [["a"], {"href": "/a"}, True], ids=repr)
 def test_cursor_of_another_type_is_an_error(cursor: Any) -> None:
     sentence, _ = refused(turning(cursor), CursorPaginator())
-    assert "returned a cursor that is neither a text nor a whole number" in sentence
+    assert "returned a cursor that is neither a text nor a number" in sentence
+
+
+def test_fraction_is_a_cursor_and_is_sent_as_it_came() -> None:
+    def answer(turn: int) -> Any:
+        cursor = "null" if turn else "1.50"
+        return Response(f'{{"data": [{{"id": "{turn}"}}], "cursors": {{"next": {cursor}}}}}')
+
+    found, server = ask(answer, CursorPaginator())
+    assert found == [{"id": "0"}, {"id": "1"}]
+    assert "cursor=1.50" in str(server.requests[1].url)
+
+
+def test_link_in_place_of_a_cursor_is_an_error() -> None:
+    sentence, server = refused(turning("https://api.example.com/?page=2"), CursorPaginator())
+    assert "returned a link where a cursor is expected" in sentence
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 #: The names that lists of records have.
 RECORD_NAMES = frozenset(
-    [
-        "data",
-        "items",
-        "results",
-        "entries",
-        "records",
-        "rows",
-        "entities",
-        "payload",
+    {
         "content",
+        "data",
+        "entities",
+        "entries",
+        "items",
         "objects",
+        "payload",
+        "records",
+        "results",
+        "rows",
         "values",
-    ]
+    }
 )
 #: The number of names in the longest path that is looked at for a list.
 DEPTH = 3

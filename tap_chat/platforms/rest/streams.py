@@ -18,7 +18,7 @@ from tap_chat.http.request import Request
 from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import child_context
 from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
-from tap_chat.platforms.rest.paginators import paginator_of
+from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
 from tap_chat.platforms.rest.schema import schema_of
 from tap_chat.streams.child import ChildStream
@@ -77,7 +77,12 @@ class DeclaredStream(IncrementalStream):
 
     @override
     def new_paginator(self) -> Paginator:
-        return paginator_of(self.reading.endpoint.paginator)
+        return self._paginators.new()
+
+    @cached_property
+    def _paginators(self) -> Paginators:
+        hosts = self.additions.get("next_link_hosts", ())
+        return Paginators(self.name, self.reading.endpoint.paginator, hosts)
 
     @override
     def get_url(self, context: Context | None) -> str:
