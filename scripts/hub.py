@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ruamel.yaml import YAML
 from tables import ROOT, about, default, flat, is_section, settings
 
-from tap_chat.platforms.registry import BUILT_IN
+from tap_chat.platforms.registry import BUILT_IN, SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Plugin:
 
 
 #: The platforms, except the vendor-neutral messages API, which is the first.
-VENDORS = ", ".join(platform.title for platform in BUILT_IN[1:])
+VENDORS = ", ".join(platform.title for platform in (*BUILT_IN[1:], *SHIPPED))
 
 PLUGINS = (
     Plugin(

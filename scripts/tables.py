@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.platforms.registry import BUILT_IN
+from tap_chat.platforms.registry import BUILT_IN, SHIPPED
 from tap_chat.sandbox.declarations import settings_of
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
@@ -164,7 +164,7 @@ def tables() -> dict[Path, str]:
         ("docs/target-dlt.md", TARGET, table(flat(target))),
         ("docs/sandbox.md", "sandbox", sandbox_table()),
     ]
-    for platform in BUILT_IN:
+    for platform in (*BUILT_IN, *SHIPPED):
         shown = flat(tap["properties"][platform.name], f"{platform.name}.")
         made.append((f"docs/{platform.page}.md", TAP, table(shown)))
     texts: dict[Path, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -10,16 +11,15 @@ from msgspec import UNSET
 from tap_chat.config import parsing
 from tap_chat.config.errors import config_error
 from tap_chat.platforms.registry import PLATFORMS, Config, sections_of
-from tap_chat.platforms.rest.sections import declared_platforms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_chat.config.settings import PlatformSettings, TapSettings
     from tap_chat.platforms.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConfiguredPlatforms:
     """The platforms of a run.
 
@@ -42,12 +42,21 @@ class ConfiguredPlatforms:
         Raises:
             ConfigValidationError: A declaration is wrong.
         """
-        rest = {} if settings.rest is UNSET else settings.rest
-        declared = declared_platforms(rest, complete=complete)
-        sections = sections_of(settings) | {
-            platform.name: section for platform, section in declared
-        }
-        return cls((*PLATFORMS, *(platform for platform, _ in declared)), sections)
+        sections = sections_of(settings)
+        platforms = [
+            platform.of_section(sections[platform.name])
+            if platform.of_section and platform.name in sections
+            else platform
+            for platform in PLATFORMS
+        ]
+        if settings.rest is not UNSET:
+            # Most runs have no declaration, and this module takes long to import.
+            from tap_chat.platforms.rest.sections import declared_platforms  # noqa: PLC0415
+
+            for platform, section in declared_platforms(settings.rest, complete=complete):
+                platforms.append(platform)
+                sections[platform.name] = section
+        return cls(platforms, sections)
 
     def to_read(self) -> Iterator[tuple[Platform, PlatformSettings]]:
         """Yield each configured platform with its section; all if none is configured."""
@@ -59,12 +68,10 @@ class ConfiguredPlatforms:
             if platform.name in sections:
                 yield platform, sections[platform.name]
 
-    @property
+    @cached_property
     def stream_names(self) -> dict[str, str]:
-        """The names of all streams, in the order in which they are read, with their platform's."""
-        return {
-            stream.name: platform.name for platform in self.platforms for stream in platform.streams
-        }
+        """The names of the streams to read, in their order, with the names of their platforms."""
+        return _stream_names(platform for platform, _ in self.to_read())
 
     def check(self, selected: Sequence[str]) -> None:
         """Check that the platforms of a run are configured.
@@ -77,6 +84,8 @@ class ConfiguredPlatforms:
                 not configured, or a selected stream does not exist.
         """
         platform_of = self.stream_names
+        if not platform_of.keys() >= set(selected):
+            platform_of = _stream_names(self.platforms)
         if unknown := [name for name in selected if name not in platform_of]:
             raise config_error(
                 f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
@@ -97,3 +106,7 @@ class ConfiguredPlatforms:
                     for section, names in unconfigured.items()
                 )
             )
+
+
+def _stream_names(platforms: Iterable[Platform]) -> dict[str, str]:
+    return {stream.name: platform.name for platform in platforms for stream in platform.streams}

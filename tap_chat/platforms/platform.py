@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.streams.stream import ChatStream
 
@@ -24,6 +26,8 @@ class Platform:
             before those that take many pages, which the tap fetches at the same time.
         rate_limit: The requests, and the seconds, of the rate limit that its API documents; None if
             the tap finds it. The setting `requests_per_minute` takes precedence.
+        of_section: Returns the platform with the settings of a section, if its streams depend on
+            them; None if they do not.
     """
 
     name: str
@@ -31,5 +35,6 @@ class Platform:
     page: str
     description: str
     settings: type[PlatformSettings]
-    streams: tuple[type[ChatStream], ...]
+    streams: Sequence[type[ChatStream]]
     rate_limit: tuple[int, float] | None = None
+    of_section: Callable[[PlatformSettings], Platform] | None = None

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType, defstruct
 
 from tap_chat.config.settings import TapSettings, about
 from tap_chat.platforms import dixa, freshchat, livechat, messages
+from tap_chat.platforms.rest.shipped import shipped_platforms
 
 if TYPE_CHECKING:
     from tap_chat.config.settings import PlatformSettings
@@ -22,11 +23,15 @@ BUILT_IN: tuple[Platform, ...] = (
     livechat.PLATFORM,
 )
 
+#: Those that are declarations in files.
+SHIPPED: tuple[Platform, ...] = shipped_platforms()
+
 #: The entry points by which a package adds a platform: each leads to a `Platform`.
 ENTRY_POINTS = "tap_chat.platforms"
 
 PLATFORMS: tuple[Platform, ...] = (
     *BUILT_IN,
+    *SHIPPED,
     *(point.load() for point in entry_points(group=ENTRY_POINTS)),
 )
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
+from tap_chat.declarations.additions import Additions, read_additions
+from tap_chat.declarations.problems import Problems
 from tap_chat.platforms.platform import Platform
 from tap_chat.platforms.rest.contexts import child_fields
 from tap_chat.platforms.rest.responses import remedies_of
@@ -11,22 +15,46 @@ from tap_chat.platforms.rest.settings import RestSettings
 from tap_chat.platforms.rest.streams import DeclaredChild, DeclaredStream
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tap_chat.declarations.model import Reading, Source
 
 
-def declared_platform(name: str, section: str, source: Source) -> Platform:
+def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
+    name: str,
+    section: str,
+    source: Source,
+    *,
+    additions: Mapping[str, Any],
+    next_link_hosts: Sequence[str] = (),
+    rate_limit: tuple[int, float] | None = None,
+    is_configured: bool = True,
+) -> Platform:
     """Return the platform of a declaration.
 
     Args:
         name: The name of the declaration, with which the names of its streams begin.
         section: Its section in the config, for errors: `rest.matrix`.
         source: The declaration.
+        additions: What the format can't say, by the name of the resource.
+        next_link_hosts: The hosts, besides that of the API, that links to a next page of any
+            resource may lead to.
+        rate_limit: The requests, and the seconds, of the rate limit that the API documents.
+        is_configured: Whether all its settings are there. If not, no request is sent.
+
+    Raises:
+        ConfigValidationError: An addition is wrong.
     """
+    problems = Problems(section)
+    resources = [reading.resource.name for reading in source.readings]
+    read = read_additions(additions, resources, problems)
+    problems.raise_if_any()
     common: dict[str, Any] = {
         "__module__": __name__,
         "section": section,
         "remedies": remedies_of(section),
         "declared_client": source.client,
+        "is_configured": is_configured,
     }
     streams: dict[str, type[DeclaredStream]] = {}
     for reading in source.readings:
@@ -36,17 +64,20 @@ def declared_platform(name: str, section: str, source: Source) -> Platform:
             for child in source.readings
             if child.parent and child.parent.name == resource
         ]
+        own = asdict(read.get(resource, Additions()))
+        own["next_link_hosts"] = [*next_link_hosts, *own["next_link_hosts"]]
         attributes = common | _attributes(reading, name, streams)
-        attributes["child_fields"] = child_fields(children)
+        attributes |= {"child_fields": child_fields(children), "additions": own}
         base: type[DeclaredStream] = DeclaredChild if reading.parent else DeclaredStream
         streams[resource] = type(attributes["name"], (base,), attributes)
     return Platform(
         name=section,
         title=name,
-        page="rest",
+        page="your-own-api",
         description=f"The declaration of {section}.",
         settings=RestSettings,
         streams=tuple(streams.values()),
+        rate_limit=rate_limit,
     )
 
 

@@ -53,4 +53,11 @@ def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestS
     for warning in source.warnings:
         logger.warning(warning)
     section = replace(section, api_url=section.api_url or source.client.base_url)
-    return declared_platform(name, at, source), section
+    platform = declared_platform(
+        name,
+        at,
+        source,
+        additions=section.streams,
+        next_link_hosts=section.next_link_hosts,
+    )
+    return platform, section

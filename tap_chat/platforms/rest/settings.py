@@ -41,6 +41,15 @@ class RestSettings(PlatformSettings, frozen=True, kw_only=True):
             examples=[{"events": {"next_link_hosts": ["other.example.com"]}}],
         ),
     ] = {}  # noqa: RUF012 - msgspec gives every instance its own
+    next_link_hosts: Annotated[
+        list[str],
+        about(
+            "Hosts of next links",
+            "The hosts, besides that of the API, that links to a next page may lead to; they get"
+            " the credential. `*.example.com` stands for every subdomain.",
+            examples=[["*.api.example.com"]],
+        ),
+    ] = []  # noqa: RUF012
 
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:

@@ -44,6 +44,8 @@ class DeclaredStream(IncrementalStream):
     missing_parent = frozenset()
     #: What the requests of all resources share.
     declared_client: ClassVar[Client]
+    #: Whether all settings of the declaration are there. If not, no request is sent.
+    is_configured: ClassVar[bool] = True
     #: What its children take from its records: a JSONPath for each key of their context.
     child_fields: ClassVar[Mapping[str, JSONPath]] = {}
 
@@ -52,7 +54,7 @@ class DeclaredStream(IncrementalStream):
     @cached_property
     @override
     def schema(self) -> dict[str, Any]:
-        return schema_of(self.first_records(), self.primary_keys)
+        return schema_of(self.first_records() if self.is_configured else (), self.primary_keys)
 
     @cached_property
     @override
