@@ -62,6 +62,9 @@ class OAuth2Auth(ConfidentialPart, frozen=True, tag="oauth2_client_credentials",
     default_token_expiration: int = 3600
 
 
+#: The fields of authentications that hold a secret.
+SECRET_FIELDS = ("token", "api_key", "password", "client_secret", "access_token")
+
 Auth = BearerAuth | ApiKeyAuth | HttpBasicAuth | OAuth2Auth
 
 

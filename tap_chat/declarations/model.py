@@ -56,8 +56,10 @@ class Source:
         client: What all requests share.
         readings: How each resource is read; parents come before their children.
         warnings: Sentences about keys that have no effect.
+        secrets: The texts that no message may show.
     """
 
     client: Client
     readings: Sequence[Reading]
     warnings: Sequence[str] = ()
+    secrets: frozenset[str] = frozenset()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
@@ -52,11 +54,28 @@ def read_declaration(
     }
     order = parents_first(parents, problems)
     problems.raise_if_any()
-    return Source(
+    source = Source(
         declared.Client(**client),
         tuple(Reading(_typed(resources[name]), parents[name]) for name in order),
         problems.warnings,
     )
+    # A host is no secret, and a message without it says little.
+    of_host = Secrets(secrets.settings, secrets.environ)
+    of_host.fill(urlsplit(checked["client"]["base_url"]).netloc, "client.base_url", problems)
+    return replace(source, secrets=_secrets(source, secrets.filled_in - of_host.filled_in))
+
+
+def _secrets(source: Source, filled_in: set[str]) -> frozenset[str]:
+    """Return the texts that no message may show: what was filled in, and credentials as given."""
+    auths = [source.client.auth, *(reading.endpoint.auth for reading in source.readings)]
+    credentials = {
+        text
+        for auth in auths
+        if auth
+        for name in declared.SECRET_FIELDS
+        if isinstance(text := getattr(auth, name, None), str)
+    }
+    return frozenset(credentials | filled_in) - {""}
 
 
 def _client(client: dict[str, Any], secrets: Secrets, problems: Problems) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -24,10 +24,12 @@ class Secrets:
     Attributes:
         settings: The settings of the declaration's own section, which win.
         environ: The environment variables, those of `.env` included.
+        filled_in: The values that references were replaced by.
     """
 
     settings: Mapping[str, str]
     environ: Mapping[str, str]
+    filled_in: set[str] = field(default_factory=set)
 
     def fill(
         self,
@@ -61,6 +63,7 @@ class Secrets:
                     " write a second dollar sign before it.",
                 )
                 return ""
+            self.filled_in.add(text)
             return escape(text)
 
         if isinstance(value, Struct):

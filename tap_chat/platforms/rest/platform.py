@@ -55,6 +55,7 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
         "remedies": remedies_of(section),
         "declared_client": source.client,
         "is_configured": is_configured,
+        "secrets": source.secrets,
     }
     streams: dict[str, type[DeclaredStream]] = {}
     for reading in source.readings:

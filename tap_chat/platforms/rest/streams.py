@@ -46,6 +46,8 @@ class DeclaredStream(IncrementalStream):
     declared_client: ClassVar[Client]
     #: Whether all settings of the declaration are there. If not, no request is sent.
     is_configured: ClassVar[bool] = True
+    #: The texts that no message may show.
+    secrets: ClassVar[frozenset[str]] = frozenset()
     #: What its children take from its records: a JSONPath for each key of their context.
     child_fields: ClassVar[Mapping[str, JSONPath]] = {}
 
@@ -66,7 +68,9 @@ class DeclaredStream(IncrementalStream):
     def api_rules(self) -> ApiRules:
         sign = self.authenticator
         rules = ApiRules(
-            successes=SUCCESSES, is_ignored=ignored_by(self.reading.endpoint.response_actions)
+            successes=SUCCESSES,
+            is_ignored=ignored_by(self.reading.endpoint.response_actions),
+            secrets=self.secrets,
         )
         if isinstance(sign, AccessTokens):
             return replace(rules, is_renewed_after=sign.is_renewed_after)
