@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tap_chat.declarations.format import Part
 from tap_chat.declarations.problems import did_you_mean
@@ -20,11 +20,13 @@ class Additions(Part, frozen=True):
     Attributes:
         next_link_hosts: The hosts, besides that of the API, that links to a next page may lead to;
             they get the credential. `*.example.com` stands for every subdomain.
+        convert: The unit in which the requests take the values of the cursor, which are times.
         distinct_parents: Whether parent records from which the requests take the same values are
             read once in a run, and not once each.
     """
 
     next_link_hosts: list[str] = []  # noqa: RUF012 - msgspec gives every instance its own
+    convert: Literal["iso", "date", "epoch_s", "epoch_ms"] | None = None
     distinct_parents: bool = False
 
 

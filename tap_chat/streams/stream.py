@@ -139,10 +139,18 @@ class ChatStream(RecordStream):
             for record in page.records if page else ():
                 for child_context in self.generate_child_contexts(record, context):
                     for stream in self._prefetched_children:
-                        yield stream.plan(child_context)
+                        yield from stream.expected_plans(child_context)
 
         keys = frozenset(context.items()) if context else None
         return ReadPlan((self.name, keys), steps, leads_to if self._prefetched_children else None)
+
+    def expected_plans(self, context: Context | None) -> Iterator[ReadPlan[Any]]:
+        """Yield the plans of one context that are fetched ahead. A wrong guess costs requests.
+
+        Args:
+            context: The parent's keys, or None.
+        """
+        yield self.plan(context)
 
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         """Yield the plans that this stream reads first when it is synced, as far as they are known.

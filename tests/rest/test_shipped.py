@@ -84,8 +84,15 @@ def test_streams_are_known_without_settings(tmp_path: Path) -> None:
 
 def test_additions_are_those_of_the_resource_and_of_all(tmp_path: Path) -> None:
     tickets, notes = configured(desk(tmp_path), token="t")
-    assert tickets.additions["next_link_hosts"] == ["*.desk.example.com"]
-    assert notes.additions["next_link_hosts"] == ["*.desk.example.com", "files.example.com"]
+    assert tickets.additions.next_link_hosts == ["*.desk.example.com"]
+    assert notes.additions.next_link_hosts == ["*.desk.example.com", "files.example.com"]
+
+
+def test_a_host_of_links_may_be_a_setting(tmp_path: Path) -> None:
+    text = FILE.replace('["*.desk.example.com"]', '["${version}.desk.example.com"]')
+    assert text != FILE
+    tickets, _ = configured(desk(tmp_path, text), token="t", version="v2")
+    assert tickets.additions.next_link_hosts == ["v2.desk.example.com"]
 
 
 def test_unknown_additions_are_refused(tmp_path: Path) -> None:

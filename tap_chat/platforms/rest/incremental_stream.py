@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_chat.declarations.additions import Additions
 from tap_chat.http.json_path import compile_path
 from tap_chat.platforms.rest.incremental import IncrementalReading, Span
 from tap_chat.platforms.rest.list_filter import CursorError, ListFilter
@@ -18,7 +19,7 @@ from tap_chat.streams.inferred_stream import InferredStream
 from tap_chat.streams.read_plans import RequestsAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
 
@@ -41,7 +42,7 @@ class IncrementalStream(InferredStream):
     #: How the resource is read.
     reading: ClassVar[Reading]
     #: The additions of the resource.
-    additions: ClassVar[Mapping[str, Any]] = {}
+    additions: ClassVar[Additions] = Additions()
 
     _has_warned_of_order = False
 
@@ -49,7 +50,7 @@ class IncrementalStream(InferredStream):
     def incremental(self) -> IncrementalReading | None:
         """How the stream is read incrementally; None if its declaration does not say it."""
         declared = self.reading.endpoint.incremental
-        converter = self.additions.get("convert")
+        converter = self.additions.convert
         return None if declared is None else IncrementalReading(declared, converter)
 
     # --- The bookmark -----------------------------------------------------------------------------

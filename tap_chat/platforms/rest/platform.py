@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import asdict
+from msgspec.structs import replace
 
 from tap_chat.declarations.additions import Additions, read_additions
 from tap_chat.declarations.problems import Problems
@@ -65,8 +65,8 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
             for child in source.readings
             if child.parent and child.parent.name == resource
         ]
-        own = asdict(read.get(resource, Additions()))
-        own["next_link_hosts"] = [*next_link_hosts, *own["next_link_hosts"]]
+        own = read.get(resource, Additions())
+        own = replace(own, next_link_hosts=[*next_link_hosts, *own.next_link_hosts])
         attributes = common | _attributes(reading, name, streams)
         attributes |= {"child_fields": child_fields(children), "additions": own}
         base: type[DeclaredStream] = DeclaredChild if reading.parent else DeclaredStream

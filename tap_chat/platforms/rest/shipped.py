@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Annotated, Any, cast, overload
 
 import msgspec
@@ -158,7 +159,7 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
         name,
         source,
         additions=file.streams,
-        next_link_hosts=file.next_link_hosts,
+        next_link_hosts=[Template(host).substitute(values) for host in file.next_link_hosts],
         rate_limit=_rate_limit(file),
         is_configured=all(given.values()),
     )

@@ -14,6 +14,7 @@ from tap_chat.declarations.templates import expand
 from tap_chat.http import responses
 from tap_chat.http.access_tokens import AccessTokens
 from tap_chat.http.api_rules import ApiRules
+from tap_chat.http.json_path import compile_path
 from tap_chat.http.request import Request
 from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import child_context
@@ -22,6 +23,7 @@ from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
 from tap_chat.platforms.rest.schema import schema_of
 from tap_chat.streams.child import ChildStream
+from tap_chat.streams.recent_contexts import RecentContexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,7 +89,7 @@ class DeclaredStream(IncrementalStream):
 
     @cached_property
     def _paginators(self) -> Paginators:
-        hosts = self.additions.get("next_link_hosts", ())
+        hosts = self.additions.next_link_hosts
         return Paginators(self.name, self.reading.endpoint.paginator, hosts)
 
     @override
@@ -129,6 +131,15 @@ class DeclaredStream(IncrementalStream):
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
         yield child_context(self.child_fields, record)
+
+    @override
+    def find_records(self, body: Any) -> Any:
+        selector = self.reading.endpoint.data_selector
+        if selector is None:
+            return super().find_records(body)
+        found = compile_path(selector).find_all(body)
+        # One value is the list, or the only record, as in dlt.
+        return found[0] if len(found) == 1 and not isinstance(found[0], dict) else found or None
 
     @override
     def make_page(
@@ -180,6 +191,33 @@ class DeclaredStream(IncrementalStream):
 
 class DeclaredChild(ChildStream, DeclaredStream):
     """A resource that is read for each record of another one."""
+
+    @cached_property
+    def _read_contexts(self) -> RecentContexts:
+        return RecentContexts()
+
+    @cached_property
+    def _expected_contexts(self) -> RecentContexts:
+        return RecentContexts()
+
+    @override
+    def expected_plans(self, context: Context | None) -> Iterator[ReadPlan[Any]]:
+        if self._is_new(context, self._expected_contexts):
+            yield from super().expected_plans(context)
+
+    @override
+    def read_pages(self, context: Context | None) -> Iterator[Page]:
+        if self._is_new(context, self._read_contexts):
+            yield from super().read_pages(context)
+
+    def _is_new(self, context: Context | None, known: RecentContexts) -> bool:
+        """Return whether a context is read: unless it is known, and read once in a run."""
+        if not self.additions.distinct_parents or not context or self.reading.parent is None:
+            return True
+        parent = self.reading.parent
+        # The context also has the values for other children of the parent.
+        own = (*parent.fields.values(), *parent.included)
+        return known.add(_encode([context[name] for name in own]))
 
 
 def _digest(record: Record) -> bytes:
