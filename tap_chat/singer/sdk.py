@@ -101,6 +101,11 @@ class ChunkedStream(RESTStream[Any]):
                 super()._write_activate_version_message(self._waiting_version)
                 self._waiting_version = None
 
+    def forget_selection(self) -> None:
+        """Make the metadata of the catalog anew, for the fields that were discovered."""
+        self._metadata = None
+        self._mask = None
+
     def advance(self, chunk: RecordChunk) -> None:
         """Move the bookmark over a chunk that was written.
 

@@ -12,12 +12,16 @@ from tap_chat.singer import inference
 from tap_chat.singer.catalog import REMEDY
 from tap_chat.singer.records import json_type
 from tap_chat.streams.raw_records import RawRecordReader
+from tap_chat.streams.read_plans import RequestsAhead
 from tap_chat.streams.record_stream import SHOWN_NAME
 from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.widening_reader import SeenProperties, WideningReader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
 
     from tap_chat.http.request import Request
@@ -51,15 +55,16 @@ class InferredStream(ChatStream):
         #: The properties of the SCHEMA that was written last.
         self._written: Properties | None = None
         self._described: Properties | None = None  # those of the chunk that was written last
-        self._has_warned = False
+        self._has_warned = self._is_discovered = False
         super().__init__(tap, session)
 
     @property
     @override
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its records, as far as it is known."""
-        catalog = self._from_catalog or {}
-        return self._schema_of({**catalog, **self.declared_properties})
+        if self._is_discovered:
+            return self._schema_of(self.seen.properties)
+        return self._schema_of({**(self._from_catalog or {}), **self.declared_properties})
 
     @property
     @override
@@ -94,6 +99,23 @@ class InferredStream(ChatStream):
         if entry := catalog.get_stream(self.name):
             self._from_catalog = entry.schema.to_dict()["properties"]
         super().apply_catalog(catalog)
+
+    def discover(self, context: Context | None) -> Sequence[Record]:
+        """Read the first page, so that `schema` has its fields.
+
+        Args:
+            context: The parent's keys, or None.
+
+        Returns:
+            Its records: decoded, if the stream has children.
+
+        Raises:
+            RequestError: It can't be read.
+        """
+        self._is_discovered = True
+        page = next(self.plan(context).start(RequestsAhead())).value
+        self.forget_selection()
+        return page.records if page else ()
 
     @cached_property
     def seen(self) -> SeenProperties:

@@ -1,0 +1,60 @@
+"""Reads the first pages of streams whose SCHEMA is inferred, for a catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_chat.streams.inferred_stream import InferredStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from singer_sdk import Stream
+    from singer_sdk.helpers.types import Context
+
+    from tap_chat.singer.records import Record
+
+#: The maximum number of requests for one stream: the first parents may have no children.
+MOST_REQUESTS = 5
+
+
+def read_first_pages(streams: Iterable[Stream]) -> None:
+    """Read the first page of each selected stream whose SCHEMA is inferred.
+
+    Of a child stream, it is the first page with records, of the first five parents.
+
+    Args:
+        streams: The streams. Parents come before their children.
+
+    Raises:
+        RequestError: A page can't be read.
+    """
+    read: dict[type[Stream], tuple[InferredStream, Sequence[Record]]] = {}
+    for stream in streams:
+        if isinstance(stream, InferredStream) and stream.is_read:
+            parent = stream.parent_stream_type
+            contexts = [None] if parent is None else _contexts(*read[parent])
+            read[type(stream)] = stream, _first_records(stream, contexts)
+
+
+def _contexts(parent: InferredStream, records: Sequence[Record]) -> Iterator[Context | None]:
+    """Yield the contexts that the records of a parent lead to."""
+    for record in records:
+        yield from parent.generate_child_contexts(record, None)
+
+
+def _first_records(stream: InferredStream, contexts: Iterable[Context | None]) -> Sequence[Record]:
+    requests = 0
+    records: Sequence[Record] = ()
+    for context in contexts:
+        requests += 1
+        records = stream.discover(context)
+        if records or requests == MOST_REQUESTS:
+            break
+    stream.logger.info(
+        "Stream %s: its fields are those of %d records (%d requests).",
+        stream.name,
+        len(records),
+        requests,
+    )
+    return records
