@@ -30,6 +30,7 @@ from tap_chat.singer.stream_maps import GuardedMapper
 from tap_chat.singer.writer import MessageWriter, output_error, write_line
 from tap_chat.streams import state_scope
 from tap_chat.streams.fan_out import FanOut
+from tap_chat.streams.first_pages import read_first_pages
 from tap_chat.streams.probes import run_probe
 from tap_chat.streams.session import Session
 
@@ -202,6 +203,7 @@ class TapChat(HookedTap):
 
     @override
     def run_discovery(self) -> str:
+        read_first_pages(self.streams.values())
         try:
             return super().run_discovery()
         except OSError as error:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
+    from tap_chat.singer.sdk import ChunkedStream
+
 
 class _Schema(Struct):
     type: str | list[str] = ""
@@ -79,7 +81,7 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
             raise config_error(f"The catalog has {name} twice, or under another name. {REMEDY}")
 
 
-def problems(stream: Stream, primary_keys: Sequence[str]) -> Iterator[str]:
+def problems(stream: ChunkedStream, primary_keys: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for each change of the catalog that would change or lose records.
 
     Args:
@@ -95,6 +97,8 @@ def problems(stream: Stream, primary_keys: Sequence[str]) -> Iterator[str]:
         key = stream.replication_key
         if key is None:
             yield f"The catalog reads {name} as INCREMENTAL, but without a replication key."
+        elif stream.schema_waits:
+            pass  # its cursor may be of any type, and nested
         elif key in properties and not is_bookmarkable(properties[key]):
             yield (
                 f"The catalog reads {name} by the replication key `{key}`, which is neither a"

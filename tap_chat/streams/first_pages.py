@@ -19,7 +19,7 @@ MOST_REQUESTS = 5
 
 
 def read_first_pages(streams: Iterable[Stream]) -> None:
-    """Read the first page of each selected stream whose SCHEMA is inferred.
+    """Read the first page of each selected and configured stream whose SCHEMA is inferred.
 
     Of a child stream, it is the first page with records, of the first five parents.
 
@@ -31,7 +31,7 @@ def read_first_pages(streams: Iterable[Stream]) -> None:
     """
     read: dict[type[Stream], tuple[InferredStream, Sequence[Record]]] = {}
     for stream in streams:
-        if isinstance(stream, InferredStream) and stream.is_read:
+        if isinstance(stream, InferredStream) and stream.is_configured and stream.is_read:
             parent = stream.parent_stream_type
             contexts = [None] if parent is None else _contexts(*read[parent])
             read[type(stream)] = stream, _first_records(stream, contexts)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_chat.http.errors import MissingError
 from tap_chat.singer import inference
 from tap_chat.singer.catalog import REMEDY
 from tap_chat.singer.records import json_type
@@ -47,6 +48,8 @@ class InferredStream(ChatStream):
 
     schema_waits = True
 
+    #: Whether all its settings are there. If not, no request is sent.
+    is_configured: ClassVar[bool] = True
     #: The properties that are declared, or are known to be there.
     declared_properties: ClassVar[Properties] = {}
 
@@ -107,15 +110,19 @@ class InferredStream(ChatStream):
             context: The parent's keys, or None.
 
         Returns:
-            Its records: decoded, if the stream has children.
+            Its records, decoded.
 
         Raises:
             RequestError: It can't be read.
         """
         self._is_discovered = True
-        page = next(self.plan(context).start(RequestsAhead())).value
+        pages = self.fetch_pages(self.new_request(context), context, None, RequestsAhead())
+        try:
+            records = next(pages).value.records
+        except MissingError:
+            return ()
         self.forget_selection()
-        return page.records if page else ()
+        return records
 
     @cached_property
     def seen(self) -> SeenProperties:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tap_chat.singer.inference import ANY_TYPE, ONLY_NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Property = dict[str, Any]
 
@@ -34,25 +34,28 @@ _TYPES: dict[str, Property] = {
 }
 
 
-def declared_properties(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Property]:
+def declared_properties(
+    columns: Mapping[str, Mapping[str, Any]], keys: Sequence[str]
+) -> dict[str, Property]:
     """Return the properties that columns declare.
 
     Args:
         columns: The hints of each column, by its name.
+        keys: The properties that are never null.
 
     Returns:
         The JSON Schema of each. A column without a type has that of its values.
     """
-    return {name: _property(hints) for name, hints in columns.items()}
+    return {name: _property(hints, is_key=name in keys) for name, hints in columns.items()}
 
 
-def _property(hints: Mapping[str, Any]) -> Property:
+def _property(hints: Mapping[str, Any], *, is_key: bool) -> Property:
     described = {"description": hints["description"]} if hints.get("description") else {}
     data_type = hints.get("data_type")
     if data_type is None:
         return {"type": list(ONLY_NULL), **described}
     declared = _TYPES[data_type]
-    is_nullable = hints.get("nullable", not hints.get("primary_key"))
+    is_nullable = hints.get("nullable", True) and not is_key
     types = [*declared["type"], *(["null"] if is_nullable else [])]
     digits = {hint: hints[hint] for hint in _DECIMAL if hint in declared and hint in hints}
     return {**declared, **digits, "type": types, **described}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from tap_chat.declarations.additions import Additions, read_additions
 from tap_chat.declarations.problems import Problems
 from tap_chat.platforms.platform import Platform
+from tap_chat.platforms.rest.columns import declared_properties
 from tap_chat.platforms.rest.contexts import child_fields
 from tap_chat.platforms.rest.responses import remedies_of
 from tap_chat.platforms.rest.settings import RestSettings
@@ -105,4 +107,7 @@ def _attributes(
         "parent_stream_type": streams[parent.name] if parent else None,
         "parent_keys": tuple(parent.included) if parent else (),
         "selected_by_default": resource.selected,
+        "declared_properties": declared_properties(
+            {} if resource.columns is UNSET else resource.columns, resource.primary_key
+        ),
     }

@@ -11,7 +11,6 @@ import msgspec
 from typing_extensions import override
 
 from tap_chat.declarations.templates import expand
-from tap_chat.http import responses
 from tap_chat.http.access_tokens import AccessTokens
 from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.json_path import compile_path
@@ -21,7 +20,6 @@ from tap_chat.platforms.rest.contexts import child_context
 from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
 from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
-from tap_chat.platforms.rest.schema import schema_of
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.recent_contexts import RecentContexts
 
@@ -46,19 +44,12 @@ class DeclaredStream(IncrementalStream):
     missing_parent = frozenset()
     #: What the requests of all resources share.
     declared_client: ClassVar[Client]
-    #: Whether all settings of the declaration are there. If not, no request is sent.
-    is_configured: ClassVar[bool] = True
     #: The texts that no message may show.
     secrets: ClassVar[frozenset[str]] = frozenset()
     #: What its children take from its records: a JSONPath for each key of their context.
     child_fields: ClassVar[Mapping[str, JSONPath]] = {}
 
     settings: RestSettings
-
-    @cached_property
-    @override
-    def schema(self) -> dict[str, Any]:
-        return schema_of(self.first_records() if self.is_configured else (), self.primary_keys)
 
     @cached_property
     @override
@@ -160,33 +151,6 @@ class DeclaredStream(IncrementalStream):
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         if self.parent_stream_type is None and self.incremental is None:
             yield self.plan(None)
-
-    def first_records(self) -> Iterable[Record]:
-        """Return the records of the first page."""
-        parent = self._parent_stream
-        contexts: list[Any] = [None]
-        if parent is not None:
-            contexts = [
-                context
-                for record in parent.first_records()
-                for context in parent.generate_child_contexts(record, None)
-            ]
-        for context in contexts:
-            request = self.new_paginator().page_request(self.new_request(context))
-            body = self.client.send(request, lambda response: responses.decode(response.body))
-            records = self.find_records(body)
-            if isinstance(records, list) and records:
-                inherited = {key: context[key] for key in self.parent_keys}
-                return [record | inherited for record in records]
-        return []
-
-    @cached_property
-    def _parent_stream(self) -> DeclaredStream | None:
-        """The stream of the parent; None if it has none."""
-        for stream in self._tap.streams.values():
-            if type(stream) is self.parent_stream_type and isinstance(stream, DeclaredStream):
-                return stream
-        return None
 
 
 class DeclaredChild(ChildStream, DeclaredStream):
