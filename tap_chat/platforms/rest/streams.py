@@ -19,6 +19,7 @@ from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import child_context
 from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
 from tap_chat.platforms.rest.paginators import Paginators
+from tap_chat.platforms.rest.paging_paths import reads_records
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.recent_contexts import RecentContexts
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tap_chat.platforms.rest.settings import RestSettings
     from tap_chat.singer.records import Record
     from tap_chat.streams.paginators import Page, Paginator
+    from tap_chat.streams.raw_records import PageReader
     from tap_chat.streams.read_plans import ReadPlan
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -73,6 +75,17 @@ class DeclaredStream(IncrementalStream):
     @override
     def exclusions(self) -> Sequence[str]:
         return declaration_parts(self.reading)
+
+    @property
+    @override
+    def page_reader(self) -> PageReader | None:
+        # A page of raw records has no body of decoded ones.
+        return None if self._pages_by_records else super().page_reader
+
+    @cached_property
+    def _pages_by_records(self) -> bool:
+        endpoint = self.reading.endpoint
+        return reads_records(endpoint.paginator, endpoint.data_selector or "$")
 
     @override
     def new_paginator(self) -> Paginator:
