@@ -29,7 +29,11 @@ def list_of(check: Check) -> Check:
         if not isinstance(value, list):
             problems.tell(place, "must be a list.")
             return UNSET
-        items = [check(item, f"{place}[{number}]", problems) for number, item in enumerate(value)]
+        items = [
+            check(item, f"{place}[{number}]", problems)
+            for number, item in enumerate(value)
+            if item is not UNSET
+        ]
         return [item for item in items if item is not UNSET]
 
     return check_list
@@ -157,13 +161,11 @@ def _names(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
 
 
 def _write_disposition(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        strategy = value.get("strategy")
-        if strategy is not None:
-            problems.warn(f"{place}.strategy", "is not used: it is a setting of the loader.")
-        value = value.get("disposition", "append")
-        place = f"{place}.disposition"
-    return of_type(declared.WriteDisposition)(value, place, problems)
+    if not isinstance(value, dict):
+        return of_type(declared.WriteDisposition)(value, place, problems)
+    checks = {"disposition": of_type(declared.WriteDisposition)}
+    checked = Shape("disposition", checks, ["disposition"]).check(value, place, problems)
+    return checked.get("disposition", UNSET)
 
 
 _DEFAULTS: dict[str, Check] = {
@@ -177,12 +179,12 @@ _DEFAULTS: dict[str, Check] = {
 
 
 def _defaults(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
-    return Shape("resource", _DEFAULTS).check(value, place, problems)
+    return Shape("resource", _DEFAULTS | {"endpoint": _endpoint}).check(value, place, problems)
 
 
 def _resource(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
     if isinstance(value, dict) and isinstance(name := value.get("name"), str):
-        problems.name_resource(place, name)
+        problems.resources[place] = name
     checks = {"name": of_type(str)} | _DEFAULTS
     checked = Shape("resource", checks, ["name"]).check(value, place, problems)
     return checked | {"place": place} if "name" in checked else UNSET

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tap_chat.declarations import format as declared
+from tap_chat.declarations.other_templates import other_template_problem
 from tap_chat.declarations.problems import did_you_mean
 from tap_chat.declarations.templates import Placeholder, escaped, template, texts
 
@@ -24,12 +25,6 @@ INCREMENTAL = ("start_value", "initial_value", "last_value", "end_value")
 #: The contexts of placeholders.
 _RESOURCES = "resources."
 _INCREMENTAL = "incremental."
-#: Names in the templates of other tools.
-_OTHER_TOOLS = re.compile(
-    r"\{\{\s*(stream_partition|stream_slice|stream_interval|stream_state|next_page_token|config"
-    r"|parameters|record|response|now_utc|last_records)\b\W*(\w*)[^}]*\}\}"
-)
-_BRACES = re.compile(r"\{\{\W*(\w*)\W*(\w*)[^}]*\}\}")
 #: The parts of a request that may have placeholders.
 TEMPLATES = ("path", "params", "json", "data", "headers")
 
@@ -173,15 +168,8 @@ def parsed(text: str, place: str, problems: Problems) -> tuple[str | Placeholder
         place: Its place in the declaration.
         problems: Gets a sentence if it is wrong.
     """
-    is_path = place.endswith(".path")
-    if other := (_OTHER_TOOLS.search(text) or (_BRACES.search(text) if is_path else None)):
-        field = other[2] or other[1] or "id"
-        problems.tell(
-            place,
-            f"has a template of another tool, `{other[0]}`. Write"
-            f" `{{resources.<parent>.{field}}}` for a value of a parent's record, with the names of"
-            " the parent and of its field. The parent is a resource of this declaration.",
-        )
+    if problem := other_template_problem(text, place, problems):
+        problems.tell(place, problem)
         return ()
     try:
         return template(text).parts

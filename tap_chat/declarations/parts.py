@@ -82,7 +82,7 @@ class Kinds:
         if not isinstance(value, dict):
             problems.tell(place, "must be an object, or the name of a type.")
             return UNSET
-        name = value.get("type") or self.default
+        name = self.default if value.get("type") is None else value["type"]
         part = self.parts.get(name) if isinstance(name, str) else None
         if part is None:
             # The name is not shown: a text in place of an object may be a secret.

@@ -26,8 +26,8 @@ def plain(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
         problems: Gets a sentence for each value that is code.
 
     Returns:
-        The copy. Dates and times are texts in ISO 8601. Code is `UNSET`, and is left out of objects
-        and lists.
+        The copy. Dates and times are texts in ISO 8601. Code is left out of objects, and is `UNSET`
+        in lists, so that the other items keep their numbers.
     """
     match value:
         case None | bool() | int() | float() | str():
@@ -46,10 +46,9 @@ def plain(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
             }
             return {key: inner for key, inner in copy.items() if inner is not UNSET}
         case list() | tuple():
-            values = [
+            return [
                 plain(inner, f"{place}[{number}]", problems) for number, inner in enumerate(value)
             ]
-            return [inner for inner in values if inner is not UNSET]
     last = _LAST_KEY.search(place)
     advice = INSTEAD_OF_CODE.get(last[1] if last else "", "Write a text, a number or an object.")
     problems.tell(

@@ -17,6 +17,7 @@ from tap_chat.declarations.parents import parent_of, parents_first
 from tap_chat.declarations.plain import plain
 from tap_chat.declarations.problems import Problems
 from tap_chat.declarations.secrets import Secrets
+from tap_chat.declarations.shapes import inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,11 +88,12 @@ def _client(client: dict[str, Any], secrets: Secrets, problems: Problems) -> dic
     }
     if client.get("auth"):
         filled["auth"] = secrets.fill(client["auth"], "client.auth", problems)
-    if problem := url_problem(filled.get("base_url", "https://example.com")):
+    is_url_known = "base_url" in filled and not problems.has_problem("client.base_url")
+    if is_url_known and (problem := url_problem(filled["base_url"])):
         problems.tell("client.base_url", f"{problem}.")
     for name, value in filled.get("headers", {}).items():
         if problem := header_name_problem(name) or header_problem(value):
-            problems.tell(f"client.headers.{name}", f"{problem}.")
+            problems.tell(inside("client.headers", name), f"{problem}.")
     return client | filled
 
 
@@ -143,6 +145,9 @@ def _typed(resource: Mapping[str, Any]) -> declared.Resource:
     key = dict.fromkeys([*resource.get("primary_key", []), *hinted])
     own = {key: value for key, value in resource.items() if key != "place"}
     endpoint = dict(own["endpoint"])
+    endpoint["params"] = {
+        name: value for name, value in endpoint["params"].items() if not isinstance(value, dict)
+    }
     if incremental := endpoint.get("incremental"):
         endpoint["incremental"] = declared.Incremental(**incremental)
     own["endpoint"] = declared.Endpoint(**endpoint)

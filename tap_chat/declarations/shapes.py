@@ -91,8 +91,10 @@ class Shape:
             at = inside(place, key)
             if key not in self.checks:
                 self._tell_unknown(key, inner, at, problems)
-            elif inner is not None or key in self.nullable:
+            elif inner is not None:
                 right[key] = self.checks[key](inner, at, problems)
+            elif key in self.nullable:
+                right[key] = None
         for key in self.required:
             if value.get(key) is None:
                 problems.tell(inside(place, key), "is missing.")
@@ -101,19 +103,25 @@ class Shape:
     def _tell_unknown(self, key: str, value: Any, place: str, problems: Problems) -> None:  # noqa: ANN401
         if key in REFUSED:
             problems.tell(place, REFUSED[key])
-        elif self.kind == "resource" and key in IGNORED:
-            if value is not None and (words := IGNORED[key]):
+        elif (words := IGNORED.get(self.kind, {}).get(key)) is not None:
+            if value is not None and words:
                 problems.warn(place, words)
         else:
             advice = FOREIGN[self.kind].get(key) or self._other_place(key)
             advice = advice or did_you_mean(key, self.checks)
-            what = "an addition" if self.kind == "addition" else "a key of the format"
-            problems.tell(place, f"is not {what}. {advice}")
+            problems.tell(place, unknown_problem(self.kind, advice))
 
     def _other_place(self, key: str) -> str | None:
         """Return where a key of an endpoint belongs, if it is in the resource."""
         is_endpoint_key = key in declared.Endpoint.__struct_fields__
         return "Write it in `endpoint`." if self.kind == "resource" and is_endpoint_key else None
+
+
+def unknown_problem(kind: str, advice: str) -> str:
+    """Return what is wrong with a key that a part of this kind does not have."""
+    if kind == "addition":
+        return f"is not an addition. {advice}"
+    return f"is not a key of the format. {advice}"
 
 
 def inside(place: str, key: str) -> str:

@@ -24,19 +24,33 @@ REFUSED = {
     " destination.",
 }
 
-#: The keys that mean something to dlt, and nothing to a Singer tap.
+_OF_LOADER = "is not used: it is a setting of the loader."
+_OF_NESTED = "is not used: the loader decides about tables for nested values."
+
+#: The keys that mean something to dlt, and nothing to a Singer tap, with what a warning says of
+#: them; nothing if the tap does without the key what it asks for.
 IGNORED = {
-    "parallelized": None,
-    "max_table_nesting": "is not used: the loader decides about tables for nested values.",
-    "table_name": "is not used: the table has the name of the stream. `__alias__` in the setting"
-    " `stream_maps` gives it another one.",
-    "merge_key": "is not used: the loader replaces records by their `primary_key`.",
-    "schema_contract": "is not used: it is a setting of the loader.",
-    "table_format": "is not used: it is a setting of the loader.",
-    "file_format": "is not used: it is a setting of the loader.",
-    "references": "is not used: Singer knows no references between tables.",
-    "nested_hints": "is not used: the loader decides about tables for nested values.",
-    "parent_table_name": "is not used: the loader decides about tables for nested values.",
+    "resource": {
+        "parallelized": "",
+        "max_table_nesting": _OF_NESTED,
+        "table_name": "is not used: the table has the name of the stream. `__alias__` in the"
+        " setting `stream_maps` gives it another one.",
+        "merge_key": "is not used: the loader replaces records by their `primary_key`.",
+        "schema_contract": _OF_LOADER,
+        "table_format": _OF_LOADER,
+        "file_format": _OF_LOADER,
+        "references": "is not used: Singer knows no references between tables.",
+        "nested_hints": _OF_NESTED,
+        "parent_table_name": _OF_NESTED,
+    },
+    "disposition": dict.fromkeys(
+        (
+            *("strategy", "active_record_timestamp", "boundary_timestamp"),
+            *("deduplicated", "row_version_column_name", "validity_column_names"),
+            *("source_filter", "destination_scope", "skip_unchanged_rows"),
+        ),
+        _OF_LOADER,
+    ),
 }
 
 #: What to write instead of an object of Python, by the key that holds it.
@@ -117,6 +131,7 @@ FOREIGN: dict[str, dict[str, str]] = {
     "response action": {},
     "addition": {},
     "parameter": {},
+    "disposition": {},
 }
 
 #: Types of paginators and authentication in other tools, and the type here.

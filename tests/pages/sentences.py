@@ -47,7 +47,7 @@ TELLERS = re.compile(r"_*((\w+_)?(problems?|errors?)(_\w+)?|differences|look_at|
 NAMES = {
     *("said", "predicate", "sentence", "errors", "where"),
     *("FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
-    *("_SENTENCES", "_NO_SPACE", "REFUSED", "IGNORED"),
+    *("_SENTENCES", "_NO_SPACE", "REFUSED", "IGNORED", "_OF_LOADER", "_OF_NESTED"),
 }
 #: The placeholders of `%` and `str.format`.
 FILLED = re.compile(r"%[sd]|%\.\df|\{\w+(:\w+)?\}")
