@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
 
+from tap_chat.escapes import printable
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from http.client import HTTPMessage
 
 Body = bytes | bytearray
@@ -159,9 +161,17 @@ def stated_total(body: Any) -> int | None:  # noqa: ANN401
 def describe_shape(body: object) -> str:
     """Return a description of a body: its outermost names, never its values."""
     if isinstance(body, dict):
-        names = ", ".join(f"`{str(name)[:40]}`" for name in list(body)[:SHOWN_NAMES])
-        return f"an object with {names}" if names else "an empty object"
+        return f"an object with {name_list(body)}" if body else "an empty object"
     return {list: "a list", str: "a text", type(None): "null"}.get(type(body), "a plain value")
+
+
+def name_list(names: Iterable[object]) -> str:
+    """Return the first of some names, for messages.
+
+    Args:
+        names: The names, such as those of a record's properties.
+    """
+    return ", ".join(f"`{printable(str(name)[:40])}`" for name in list(names)[:SHOWN_NAMES])
 
 
 def http_date(text: str) -> datetime | None:

@@ -167,7 +167,7 @@ class InferredStream(ChatStream):
         problem = self._problem(record)
         if problem:
             predicate = f"returned a record (number {index} of the page) that {problem}"
-            raise self.client.request_error(request, predicate, self.records_remedy)
+            raise self.client.request_error(request, predicate, self.keyless_remedy(record))
 
     def _problem(self, record: Any) -> str | None:  # noqa: ANN401
         """Return why a record can't be written, as a predicate without its values, or None."""

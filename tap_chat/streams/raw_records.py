@@ -46,6 +46,7 @@ TYPES: dict[str, Any] = {
 
 _texts = msgspec.json.Decoder(list[Raw])
 _members = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class PageReader(Protocol):
@@ -173,12 +174,12 @@ class RawRecordReader:
             all_stated = _one_or_all([*inherited.values()])
             none_stated = _one_or_all([UNSET] * len(inherited))
             stated = list(map(self._pick_inherited, records))
-            if not {all_stated, none_stated}.issuperset(stated):
+            if any(own not in (all_stated, none_stated) for own in stated):
                 # A record that names another parent must be decoded and changed.
                 return None
             if not self._key_count and any(b'"' not in bytes(text) for text in texts):
                 return None  # the record has no property
-            head = msgspec.json.encode(inherited)[:-1] + b","
+            head = _encode(inherited)[:-1] + b","
             texts = [
                 text if own == all_stated else Raw(head + bytes(text)[1:])
                 for text, own in zip(texts, stated, strict=True)

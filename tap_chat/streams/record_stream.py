@@ -182,7 +182,7 @@ class RecordStream(BookmarkedStream):
             predicate = f"returned a record (number {index} of the page) that {problem}"
             # An object without a key may not be a record at all.
             has_key = isinstance(record, dict) and record.keys() >= set(self.primary_keys)
-            remedy = self.record_remedy if has_key else self.records_remedy
+            remedy = self.record_remedy if has_key else self.keyless_remedy(record)
             raise self.client.request_error(request, predicate, remedy)
 
     @cached_property
@@ -210,6 +210,14 @@ class RecordStream(BookmarkedStream):
     def records_remedy(self) -> str:
         """What to do if a response has no list of records, or the list of something else."""
         return self.remedies.check_address
+
+    def keyless_remedy(self, record: Any) -> str:  # noqa: ANN401, ARG002 - it may not be a record
+        """Return what to do if a record has no key, or is not an object.
+
+        Args:
+            record: The record.
+        """
+        return self.records_remedy
 
     @property
     def record_remedy(self) -> str:

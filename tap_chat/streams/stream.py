@@ -22,7 +22,7 @@ from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.record_stream import RecordStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
@@ -141,8 +141,9 @@ class ChatStream(RecordStream):
                     for stream in self._prefetched_children:
                         yield from stream.expected_plans(child_context)
 
-        keys = frozenset(context.items()) if context else None
-        return ReadPlan((self.name, keys), steps, leads_to if self._prefetched_children else None)
+        return ReadPlan(
+            (self.name, _hashable(context)), steps, leads_to if self._prefetched_children else None
+        )
 
     def expected_plans(self, context: Context | None) -> Iterator[ReadPlan[Any]]:
         """Yield the plans of one context that are fetched ahead. A wrong guess costs requests.
@@ -239,3 +240,15 @@ class ChatStream(RecordStream):
     ) -> MetricCounter:
         self._session.progress.start()
         return RecordCounter(self.name, self._session.progress, log_interval)
+
+
+def _hashable(context: Context | None) -> Hashable:
+    """Return a context as a part of a key: two are equal if they have the same values."""
+    if not context:
+        return None
+    pairs = frozenset if all(map(_is_scalar, context.values())) else repr
+    return pairs(context.items())
+
+
+def _is_scalar(value: object) -> bool:
+    return not isinstance(value, (dict, list))

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from tap_chat.declarations.additions import Additions, read_additions
 from tap_chat.declarations.problems import Problems
 from tap_chat.platforms.platform import Platform
+from tap_chat.platforms.rest.children import DeclaredChild
 from tap_chat.platforms.rest.columns import declared_properties
 from tap_chat.platforms.rest.contexts import child_fields
 from tap_chat.platforms.rest.responses import remedies_of
 from tap_chat.platforms.rest.settings import RestSettings
-from tap_chat.platforms.rest.streams import DeclaredChild, DeclaredStream
+from tap_chat.platforms.rest.streams import DeclaredStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

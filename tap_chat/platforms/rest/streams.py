@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 import msgspec
 from typing_extensions import override
@@ -13,16 +14,16 @@ from typing_extensions import override
 from tap_chat.declarations.templates import expand
 from tap_chat.http.access_tokens import AccessTokens
 from tap_chat.http.api_rules import ApiRules
+from tap_chat.http.errors import RequestError
 from tap_chat.http.json_path import compile_path
 from tap_chat.http.request import Request
+from tap_chat.http.responses import name_list
 from tap_chat.platforms.rest.auth import authenticator_of
-from tap_chat.platforms.rest.contexts import child_context
+from tap_chat.platforms.rest.contexts import MissingFieldError, child_context
 from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
 from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.paging_paths import reads_records
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
-from tap_chat.streams.child import ChildStream
-from tap_chat.streams.recent_contexts import RecentContexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -109,13 +110,19 @@ class DeclaredStream(IncrementalStream):
         params = {
             name: value for name, value in endpoint.params.items() if not isinstance(value, dict)
         }
+        body = expand(endpoint.json, values, keep_types=True)
+        if endpoint.data is not None:
+            body = expand(endpoint.data, values)
+            if isinstance(body, dict):
+                headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+                body = urlencode(body, doseq=True)
         return Request(
             self.get_url(context),
             endpoint.method,
             values,
             expand(params, values) | self.incremental_params,
             {name: str(value) for name, value in headers.items()},
-            expand(endpoint.json, values, keep_types=True),
+            body,
         )
 
     def _placeholder_values(self, context: Context | None) -> dict[str, Any]:
@@ -134,7 +141,33 @@ class DeclaredStream(IncrementalStream):
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
-        yield child_context(self.child_fields, record)
+        try:
+            yield child_context(self.child_fields, record)
+        except MissingFieldError as error:
+            raise RequestError(
+                f"Stream {self.name}: a record has no `{error.path}`, which is needed to read what"
+                " belongs to it.",
+                f"It has {name_list(record)}: correct what {self._children_text} of"
+                f" `{self.reading.resource.name}` in the declaration of {self.section}.",
+            ) from None
+
+    @property
+    def _children_text(self) -> str:
+        names = [
+            stream.reading.resource.name
+            for stream in self.child_streams
+            if isinstance(stream, DeclaredStream)
+        ]
+        return f"{' and '.join(names)} {'take' if len(names) > 1 else 'takes'}"
+
+    @override
+    def keyless_remedy(self, record: Any) -> str:
+        if not isinstance(record, dict):
+            return self.records_remedy
+        return (
+            f"It has {name_list(record)}: correct `primary_key` or `data_selector` of"
+            f" `{self.reading.resource.name}` in the declaration of {self.section}."
+        )
 
     @override
     def find_records(self, body: Any) -> Any:
@@ -164,37 +197,6 @@ class DeclaredStream(IncrementalStream):
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         if self.parent_stream_type is None and self.incremental is None:
             yield self.plan(None)
-
-
-class DeclaredChild(ChildStream, DeclaredStream):
-    """A resource that is read for each record of another one."""
-
-    @cached_property
-    def _read_contexts(self) -> RecentContexts:
-        return RecentContexts()
-
-    @cached_property
-    def _expected_contexts(self) -> RecentContexts:
-        return RecentContexts()
-
-    @override
-    def expected_plans(self, context: Context | None) -> Iterator[ReadPlan[Any]]:
-        if self._is_new(context, self._expected_contexts):
-            yield from super().expected_plans(context)
-
-    @override
-    def read_pages(self, context: Context | None) -> Iterator[Page]:
-        if self._is_new(context, self._read_contexts):
-            yield from super().read_pages(context)
-
-    def _is_new(self, context: Context | None, known: RecentContexts) -> bool:
-        """Return whether a context is read: unless it is known, and read once in a run."""
-        if not self.additions.distinct_parents or not context or self.reading.parent is None:
-            return True
-        parent = self.reading.parent
-        # The context also has the values for other children of the parent.
-        own = (*parent.fields.values(), *parent.included)
-        return known.add(_encode([context[name] for name in own]))
 
 
 def _digest(record: Record) -> bytes:
