@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from typing_extensions import override
 
+from tap_chat.http.clock import is_behind
 from tap_chat.singer.bookmarks import NUMBERS, Bookmarks
 from tap_chat.singer.cursors import (
     DATETIME_TEXT,
@@ -86,10 +88,15 @@ class CursorBookmarks(Bookmarks):
                 self.stream_name,
             )
             return None
-        if kind is DATETIME_TEXT and self._has_keys and self.is_in_future(value):
+        if self._has_keys and self.is_in_future(value):
             self._remove_future(state)
             return None
         return value
+
+    @override
+    def is_in_future(self, bookmark: CursorValue) -> bool:
+        time = DATETIME_TEXT.read(bookmark)
+        return time is not None and is_behind(datetime.now(UTC), time)
 
     def saved_rows(self, state: dict[str, Any]) -> frozenset[str]:
         """Return the digests of the records at the bookmark in a state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,26 @@ class Bounds:
             return False
         is_excluded = not self.has_end and value == self.end
         return bool(is_excluded or self.cursor.is_before(self.end, value))
+
+
+def replication_key_of(declared: Incremental, section: str) -> str:
+    """Return the replication key of a stream: the property that holds its cursor.
+
+    Args:
+        declared: The declaration.
+        section: Its section in the config, for errors.
+
+    Raises:
+        ConfigValidationError: The cursor may be anywhere in a record.
+    """
+    if names := compile_path(declared.cursor_path).names:
+        return str(names[0])
+    if (first := re.match(r"(?:\$\.)?([\w-]+)(?=[.\[])", declared.cursor_path)) is not None:
+        return str(first[1])
+    raise config_error(
+        f"The `cursor_path` `{declared.cursor_path}` of {section} does not begin with the name of a"
+        " property. Write the path from the record on, such as `updated_at` or `meta.updated_at`."
+    )
 
 
 class IncrementalReading:

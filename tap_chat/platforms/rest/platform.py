@@ -13,6 +13,7 @@ from tap_chat.platforms.platform import Platform
 from tap_chat.platforms.rest.children import DeclaredChild
 from tap_chat.platforms.rest.columns import declared_properties
 from tap_chat.platforms.rest.contexts import child_fields
+from tap_chat.platforms.rest.incremental import replication_key_of
 from tap_chat.platforms.rest.responses import remedies_of
 from tap_chat.platforms.rest.settings import RestSettings
 from tap_chat.platforms.rest.streams import DeclaredStream
@@ -70,7 +71,7 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
         ]
         own = read.get(resource, Additions())
         own = replace(own, next_link_hosts=[*next_link_hosts, *own.next_link_hosts])
-        attributes = common | _attributes(reading, name, streams)
+        attributes = common | _attributes(reading, name, section, streams)
         attributes |= {"child_fields": child_fields(children), "additions": own}
         base: type[DeclaredStream] = DeclaredChild if reading.parent else DeclaredStream
         streams[resource] = type(attributes["name"], (base,), attributes)
@@ -86,13 +87,14 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
 
 
 def _attributes(
-    reading: Reading, name: str, streams: dict[str, type[DeclaredStream]]
+    reading: Reading, name: str, section: str, streams: dict[str, type[DeclaredStream]]
 ) -> dict[str, Any]:
     """Return the attributes of the class of a resource.
 
     Args:
         reading: How the resource is read.
         name: The name of the declaration.
+        section: Its section in the config, for errors.
         streams: The classes of the resources before it, by their names.
     """
     resource, endpoint, parent = reading.resource, reading.endpoint, reading.parent
@@ -103,7 +105,7 @@ def _attributes(
         "name": f"{name}_{resource.name}",
         "path": endpoint.path,
         "primary_keys": () if appends else tuple(resource.primary_key),
-        "replication_key": incremental.cursor_path if incremental else None,
+        "replication_key": incremental and replication_key_of(incremental, section),
         "records_path": (endpoint.data_selector or "").removeprefix("$").removeprefix("."),
         "parent_stream_type": streams[parent.name] if parent else None,
         "parent_keys": tuple(parent.included) if parent else (),
