@@ -1,4 +1,4 @@
-"""Additions: what the format of dlt can't say, beside a declaration."""
+"""Additions: what the format of dlt can't say, next to a declaration."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def read_declaration(
         tuple(Reading(_typed(resources[name]), parents[name]) for name in order),
         problems.warnings,
     )
-    # A host is no secret, and a message without it says little.
+    # A host is not a secret: a message without it says little.
     of_host = Secrets(secrets.settings, secrets.environ)
     of_host.fill(urlsplit(checked["client"]["base_url"]).netloc, "client.base_url", problems)
     return replace(source, secrets=_secrets(source, secrets.filled_in - of_host.filled_in))

@@ -1,4 +1,4 @@
-"""What the format of dlt can't say stands beside a declaration."""
+"""What the format of dlt can't say is next to a declaration."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_chat.declarations.files import load_file
 from tap_chat.declarations.reading import read_declaration
 
 #: A declaration with every key of the format that is data.
@@ -134,10 +136,13 @@ WHOLE: dict[str, Any] = {
         },
     ],
 }
-Path = tuple[str | int, ...]
+#: The keys and numbers that lead to a value.
+Place = tuple[str | int, ...]
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "declarations"
 
 
-def paths(value: Any, path: Path = ()) -> list[Path]:
+def paths(value: Any, path: Place = ()) -> list[Place]:
     """Return the paths of all values in a document."""
     keys = (
         value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
@@ -146,7 +151,7 @@ def paths(value: Any, path: Path = ()) -> list[Path]:
     return [path, *inner] if path else inner
 
 
-def holder(document: Any, path: Path) -> Any:
+def holder(document: Any, path: Place) -> Any:
     for key in path[:-1]:
         document = document[key]
     return document
@@ -173,8 +178,13 @@ def test_every_key_of_the_format_is_taken() -> None:
     assert is_taken_here(WHOLE)
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_example_is_taken_by_dlt(path: Path) -> None:
+    assert is_taken_by_dlt(load_file(path))
+
+
 @pytest.mark.parametrize("path", paths(WHOLE), ids=str)
-def test_unknown_key_is_refused_at_every_place(path: Path) -> None:
+def test_unknown_key_is_refused_at_every_place(path: Place) -> None:
     document = deepcopy(WHOLE)
     inner = holder(document, path)
     key = path[-1]
@@ -186,7 +196,7 @@ def test_unknown_key_is_refused_at_every_place(path: Path) -> None:
 
 
 #: Documents on which dlt and the tap agree.
-AGREED: list[tuple[Path, Any]] = [
+AGREED: list[tuple[Place, Any]] = [
     (("client",), None),
     (("client", "base_url"), None),
     (("client", "base_url"), 5),
@@ -248,14 +258,14 @@ AGREED: list[tuple[Path, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "value"), AGREED, ids=str)
-def test_both_take_it_or_both_refuse_it(path: Path, value: Any) -> None:
+def test_both_take_it_or_both_refuse_it(path: Place, value: Any) -> None:
     document = deepcopy(WHOLE)
     holder(document, path)[path[-1]] = value
     assert is_taken_here(document) == is_taken_by_dlt(document)
 
 
 #: Documents that dlt takes, and then fails on, or reads in a way that nobody means.
-REFUSED_HERE: list[tuple[Path, Any]] = [
+REFUSED_HERE: list[tuple[Place, Any]] = [
     (("client", "base_url"), "x.org"),
     (("client", "auth", "token"), []),
     (("resources",), []),
@@ -271,7 +281,7 @@ REFUSED_HERE: list[tuple[Path, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "value"), REFUSED_HERE, ids=str)
-def test_what_dlt_fails_on_later_is_refused_at_once(path: Path, value: Any) -> None:
+def test_what_dlt_fails_on_later_is_refused_at_once(path: Place, value: Any) -> None:
     document = deepcopy(WHOLE)
     holder(document, path)[path[-1]] = value
     assert is_taken_by_dlt(document)
@@ -296,7 +306,7 @@ JSON = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(path=st.sampled_from(paths(WHOLE)), value=JSON)
-def test_any_value_at_any_place_is_taken_or_refused_by_sentences(path: Path, value: Any) -> None:
+def test_any_value_at_any_place_is_taken_or_refused_by_sentences(path: Place, value: Any) -> None:
     document = deepcopy(WHOLE)
     holder(document, path)[path[-1]] = value
     sentences: list[str] = []

@@ -85,7 +85,7 @@ def test_every_fault_of_dixa_says_what_to_write() -> None:
     ]
 
 
-def test_three_lists_of_livechat_are_no_declaration() -> None:
+def test_three_lists_of_livechat_are_refused() -> None:
     assert problems(load_file(FAULTY / "livechat.json")) == [
         "`BASE_CONFIG` is not a key of the format. Write its `base_url` and `auth` in `client`.",
         (
@@ -400,7 +400,7 @@ def test_two_resources_need_two_names() -> None:
     ]
 
 
-def test_no_resources_are_no_declaration() -> None:
+def test_declaration_without_resources_is_refused() -> None:
     assert of_resources() == ["`resources` is empty. Write at least one: `resources: [users]`."]
 
 
