@@ -1,7 +1,7 @@
-"""JSON Schemas that are inferred from records, and joined with others.
+"""JSON Schemas that are inferred from records, and widened for further records.
 
-A property has one type, or it may have any. Loaders make a column of JSON for any type; for two
-types that are unlike, some make a column of the one and refuse the values of the other.
+Values of two types that are unlike are texts for most loaders: `anyOf` with the string first. From
+a list of the types, some make a column of numbers, or of JSON, and refuse a text.
 
 The properties of objects and the items of arrays are not described: a loader would refuse a value
 that is not as the first page has shown it, and each nested value would have to be decoded.
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     #: The JSON types of the values of each property, in the order in which they appeared.
     Seen = Mapping[str, set[str]]
 
-#: A property that may have any value. Loaders need the names of all types.
-ANY_TYPE = ("object", "array", "string", "number", "boolean", "null")
-#: A property that was null in each record so far. It is left out of SCHEMA messages: a loader would
-#: make a column of texts, and could not change it for the first other value.
+#: The types of a property whose values have types that are unlike. An integer is a number, too.
+TYPES = ("string", "object", "array", "number", "boolean", "null")
+#: The types of a property that was null in each record so far. It is left out of SCHEMA messages: a
+#: loader would make a column of texts, and could not change it for the first other value.
 ONLY_NULL = ("null",)
-#: What a key may be. It is never null.
+#: The types of a key. It is never null.
 KEY_TYPES = ("string", "integer")
 
+# Both are JSON for all loaders.
+_NESTED = {"object", "array"}
 # An `int` is an integer, though it is a number, too.
 _NAMES = {kind: name for name, types in reversed(PYTHON_TYPES.items()) for kind in types}
 # The type of a JSON text by its first byte; others are numbers.
@@ -69,16 +71,6 @@ def _type_of_text(text: Raw) -> str:
     return "number" if any(mark in raw for mark in _FRACTION) else "integer"
 
 
-def inferred(seen: Seen, keys: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-    """Return the properties of records.
-
-    Args:
-        seen: The types of the values of the records.
-        keys: The properties that are never null.
-    """
-    return {name: property_of(types, is_key=name in keys) for name, types in seen.items()}
-
-
 def property_of(types: Iterable[str], *, is_key: bool = False) -> dict[str, Any]:
     """Return the schema of a property whose values have these JSON types.
 
@@ -86,14 +78,20 @@ def property_of(types: Iterable[str], *, is_key: bool = False) -> dict[str, Any]
         types: The types.
         is_key: Whether it is part of a key, which is a string or an integer and never null.
     """
-    return {"type": list(_common(types, is_key=is_key))}
+    several = {*types} - {"null"}
+    if is_key:
+        return {"type": [name for name in KEY_TYPES if name in several] or list(KEY_TYPES)}
+    if "number" in several:
+        several.discard("integer")
+    if len(several) <= 1 or several == _NESTED:
+        return {"type": [*sorted(several), "null"]}
+    return {"anyOf": [{"type": name} for name in TYPES]}
 
 
 def widened(properties: Properties, seen: Seen, keys: Collection[str] = ()) -> Properties:
     """Return properties that hold their own values, and others.
 
-    A property is described by its `columns` or its catalog until a value does not fit. Then only
-    its description stays.
+    A property stays as it is declared until a value does not fit. Then only its description stays.
 
     Args:
         properties: The properties.
@@ -113,26 +111,6 @@ def widened(properties: Properties, seen: Seen, keys: Collection[str] = ()) -> P
     return {**properties, **changed} if changed else properties
 
 
-def joined(properties: Properties, others: Properties, keys: Collection[str] = ()) -> Properties:
-    """Return properties that hold the values of both.
-
-    Args:
-        properties: Properties.
-        others: Other properties.
-        keys: The properties that are never null.
-
-    Returns:
-        The first object if it holds all.
-    """
-    changed: dict[str, Mapping[str, Any]] = {}
-    for name, other in others.items():
-        known = properties.get(name)
-        both = other if known is None else _join(known, other, is_key=name in keys)
-        if both != known:
-            changed[name] = both
-    return {**properties, **changed} if changed else properties
-
-
 def fits(prop: Mapping[str, Any], types: Iterable[str]) -> bool:
     """Return whether values of these JSON types fit a property."""
     declared = {*declared_types(prop)}
@@ -143,36 +121,12 @@ def fits(prop: Mapping[str, Any], types: Iterable[str]) -> bool:
 
 def is_only_null(prop: Mapping[str, Any]) -> bool:
     """Return whether a property was null in each record so far."""
-    return declared_types(prop) == ONLY_NULL
-
-
-def _join(one: Mapping[str, Any], other: Mapping[str, Any], *, is_key: bool) -> Mapping[str, Any]:
-    for first, second in ((one, other), (other, one)):
-        if first == second or is_only_null(second) or not declared_types(first):
-            return first
-    types = {*declared_types(one), *declared_types(other)}
-    common = {name: value for name, value in one.items() if other.get(name) == value}
-    if {*declared_types(one)} == types == {*declared_types(other)}:
-        return {**common, "type": one["type"]}
-    return {**common, "type": list(_common(types, is_key=is_key))}
+    return tuple(declared_types(prop)) == ONLY_NULL
 
 
 def _wider(known: Mapping[str, Any], types: Iterable[str], *, is_key: bool) -> dict[str, Any]:
     declared = declared_types(known)
-    common = _common({*declared, *types}, is_key=is_key)
-    if {*common} == {*declared, "null"}:
-        return {**known, "type": list(common)}  # only null was missing
-    description = {key: known[key] for key in ("description",) if key in known}
-    return {"type": list(common), **description}
-
-
-def _common(types: Iterable[str], *, is_key: bool) -> tuple[str, ...]:
-    """Return the narrowest types that hold the values of all these types."""
-    several = {*types} - {"null"}
-    if is_key:
-        return tuple(name for name in KEY_TYPES if name in several) or KEY_TYPES
-    if not several:
-        return ONLY_NULL
-    if several == {"integer", "number"}:
-        return ("number", "null")
-    return (*several, "null") if len(several) == 1 else ANY_TYPE
+    if fits({"type": [*declared, "null"]}, types):
+        return {**known, "type": [*declared, "null"]}  # only null was missing
+    described = {"description": known["description"]} if "description" in known else {}
+    return property_of({*declared, *types}, is_key=is_key) | described

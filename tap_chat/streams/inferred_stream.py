@@ -11,8 +11,8 @@ from typing_extensions import override
 from tap_chat.http.errors import MissingError
 from tap_chat.singer import inference
 from tap_chat.singer.catalog import REMEDY
-from tap_chat.singer.records import json_type
-from tap_chat.streams.raw_records import RawRecordReader
+from tap_chat.singer.records import declared_types, json_type
+from tap_chat.streams.raw_records import RawRecordReader, members
 from tap_chat.streams.read_plans import RequestsAhead
 from tap_chat.streams.record_stream import SHOWN_NAME
 from tap_chat.streams.stream import ChatStream
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_chat.http.request import Request
-    from tap_chat.singer.inference import Properties
+    from tap_chat.singer.inference import Properties, Seen
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.raw_records import PageReader
     from tap_chat.streams.session import Session
 
 #: The names that a warning lists at most.
 SHOWN_NAMES = 10
+#: The key of a STATE with the types of the fields whose type has changed.
+TYPES_KEY = "types"
 
 
 class InferredStream(ChatStream):
@@ -42,8 +44,9 @@ class InferredStream(ChatStream):
     knows, and what is on the first page. A page with another property or type has a wider SCHEMA
     before it. So each record is written whole.
 
-    Pages are read ahead, by several threads. Each has the properties that hold its records, from
-    which the SCHEMA is made when the page is written.
+    Pages are read ahead, by several threads. Each is checked against the properties of all pages
+    that were read until then. A page has another SCHEMA only if its own records need it, so the
+    messages do not depend on the threads.
     """
 
     schema_waits = True
@@ -75,11 +78,16 @@ class InferredStream(ChatStream):
         known = self._known if self._written is None else self._written
         return self._schema_of(known)
 
-    @property
+    @cached_property
     def _known(self) -> Properties:
-        """The properties that are known before the first page: those of the catalog win."""
+        """The properties that are known before the first page: those of the catalog win.
+
+        With the types that values had in an earlier run, a loader need not change a column again.
+        """
         known = {**self.declared_properties, **(self._from_catalog or {})}
-        return {name: prop for name, prop in known.items() if not self._is_unknown_key(name, prop)}
+        known = {name: prop for name, prop in known.items() if not self._is_unknown_key(name, prop)}
+        earlier = {name: {*types} for name, types in self.saved_state.get(TYPES_KEY, {}).items()}
+        return inference.widened(known, earlier, self.primary_keys)
 
     def _is_unknown_key(self, name: str, prop: Any) -> bool:  # noqa: ANN401
         unknown = inference.property_of((), is_key=True)
@@ -183,14 +191,17 @@ class InferredStream(ChatStream):
 
     @override
     def describe(self, chunk: RecordChunk) -> None:
+        # The page may have been checked after a later one, with properties that it does not need.
         if chunk.properties is self._described or not chunk.records:
             return
-        self._described = chunk.properties
         before = self._known if self._written is None else self._written
-        wider = inference.joined(before, chunk.properties or {}, self.primary_keys)
+        seen = inference.types_of(map(members, chunk.records))
+        wider = inference.widened(before, seen, self.primary_keys)
         if self._written is None or wider is not before:
-            self._report_changes(before, wider)
+            self._note_changes(before, wider, seen)
             self._write(wider)
+        if wider == chunk.properties:
+            self._described = chunk.properties
 
     def _write(self, properties: Properties) -> None:
         self._written = properties
@@ -203,40 +214,29 @@ class InferredStream(ChatStream):
         }
         self.write_schema(schema)
 
-    def _report_changes(self, before: Properties, after: Properties) -> None:
-        """Log what a SCHEMA holds that the one before it does not.
+    def _note_changes(self, before: Properties, after: Properties, seen: Seen) -> None:
+        """Log what a SCHEMA holds that the one before it does not, and note it in the STATE.
 
         Args:
             before: The properties of the SCHEMA before it, or what was known before the first.
             after: Its properties.
+            seen: The types of the values because of which it is written.
         """
-        changed = [
+        new = [
             name
             for name, prop in after.items()
             if prop != before.get(name) and not inference.is_only_null(prop)
         ]
-        mixed = [
-            name
-            for name in changed
-            if after[name]["type"] == list(inference.ANY_TYPE)
-            and not inference.is_only_null(before.get(name, {"type": "null"}))
-        ]
-        for name in mixed:
-            self.logger.warning(
-                "The field `%s` of %s has values of unlike types: from now on, its SCHEMA allows"
-                " any type. Declare it in `columns` as json, so that it has one column from the"
-                " first record.",
-                name[:SHOWN_NAME],
-                self.name,
-            )
-        if not changed or (self._written is None and self._from_catalog is None):
+        for name in new:
+            known = before.get(name)
+            if known and not inference.is_only_null(known):
+                self._note_change(name, {*declared_types(known)} - {"null"}, seen[name])
+        if not new or (self._written is None and self._from_catalog is None):
             return
-        names = ", ".join(f"`{name[:SHOWN_NAME]}`" for name in changed[:SHOWN_NAMES])
-        names += f" and {len(changed) - SHOWN_NAMES} more" if len(changed) > SHOWN_NAMES else ""
+        names = ", ".join(f"`{name[:SHOWN_NAME]}`" for name in new[:SHOWN_NAMES])
+        names += f" and {len(new) - SHOWN_NAMES} more" if len(new) > SHOWN_NAMES else ""
         if self._from_catalog is None or self._has_warned:
-            self.logger.info(
-                "The SCHEMA of %s is written again, as it changes: %s.", self.name, names
-            )
+            self.logger.info("The SCHEMA of %s is written again, with %s.", self.name, names)
             return
         self._has_warned = True
         self.logger.warning(
@@ -246,6 +246,18 @@ class InferredStream(ChatStream):
             names,
             REMEDY,
         )
+
+    def _note_change(self, name: str, before: set[str], seen: set[str]) -> None:
+        """Log that a field has another type than before, and note the types in the STATE."""
+        self.logger.warning(
+            "Records of %s have %s as `%s`, after %s in earlier ones: a loader may need a second"
+            " column. If you declare its type in `columns`, it has one column from the start.",
+            self.name,
+            " or ".join(sorted(seen - before)),
+            name[:SHOWN_NAME],
+            " or ".join(sorted(before)),
+        )
+        self.stream_state.setdefault(TYPES_KEY, {})[name] = sorted((before | seen) - {"null"})
 
     @override
     def report(self) -> None:

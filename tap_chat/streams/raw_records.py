@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tap_chat.http.responses import Body
     from tap_chat.singer.inference import Properties
+    from tap_chat.singer.records import Record
 
 
 class SomeObject(Struct, gc=False):
@@ -219,6 +220,11 @@ def _decoder(
 def _one_or_all(values: Sequence[object]) -> object:
     """Return the only value, or a tuple of all, as `attrgetter` does."""
     return values[0] if len(values) == 1 else tuple(values)
+
+
+def members(record: Record | Raw) -> Mapping[str, Any]:
+    """Return the members of a record; those of raw JSON are raw JSON, too."""
+    return _members.decode(record) if isinstance(record, Raw) else record
 
 
 def find_texts(body: Body, path: str, *, at_root: bool = False) -> tuple[list[Raw], Any] | None:

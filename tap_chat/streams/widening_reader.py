@@ -6,10 +6,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Raw
 
 from tap_chat.singer.inference import types_of, widened
-from tap_chat.streams.raw_records import find_texts
+from tap_chat.streams.raw_records import find_texts, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from tap_chat.singer.inference import Properties, Seen
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.raw_records import RawRecordReader
-
-_members = msgspec.json.Decoder(dict[str, Raw])
 
 
 class SeenProperties:
@@ -98,10 +95,10 @@ class WideningReader:
         if (reader := self._current()) and (page := reader.page(texts, context, rest)):
             return page
         try:
-            records = [_members.decode(text) for text in texts]
+            seen = types_of(map(members, texts))
         except (RecursionError, msgspec.DecodeError):
             return None
-        self._seen.add(types_of(records))
+        self._seen.add(seen)
         reader = self._current()
         return reader.page(texts, context, rest) if reader else None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.singer.inference import ANY_TYPE, ONLY_NULL
+from tap_chat.singer.inference import ONLY_NULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _TYPES: dict[str, Property] = {
     "date": {"type": ["string"], "format": "date"},
     "time": {"type": ["string"], "format": "time"},
     "binary": {"type": ["string"], "contentEncoding": "base64"},
-    "json": {"type": [name for name in ANY_TYPE if name != "null"]},
+    "json": {"type": ["object", "array", "string", "number", "boolean"]},
 }
 
 
