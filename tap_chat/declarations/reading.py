@@ -20,7 +20,7 @@ from tap_chat.declarations.secrets import Secrets
 from tap_chat.declarations.shapes import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 def read_declaration(
@@ -29,6 +29,7 @@ def read_declaration(
     name: str,
     environ: Mapping[str, str],
     settings: Mapping[str, str] | None = None,
+    public: Collection[str] = (),
 ) -> Source:
     """Read a declaration in dlt's `rest_api` format.
 
@@ -37,6 +38,7 @@ def read_declaration(
         name: Its name in sentences: `rest.matrix`.
         environ: The environment variables that `${NAME}` stands for, those of `.env` included.
         settings: The settings of its section that `${NAME}` stands for; they win.
+        public: The names of those settings that are no secrets.
 
     Returns:
         The source, in which nothing is left to be filled in but the placeholders of requests.
@@ -46,7 +48,7 @@ def read_declaration(
             its place, and what to write instead; none shows a value of a secret.
     """
     problems = Problems(name)
-    secrets = Secrets(settings or {}, environ)
+    secrets = Secrets(settings or {}, environ, public)
     checked = check_document(plain(raw, "", problems), problems)
     client = _client(checked.get("client", {}), secrets, problems)
     resources = _resources(checked, client, secrets, problems)

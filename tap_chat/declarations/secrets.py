@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tap_chat.declarations.problems import Problems
 
@@ -24,11 +24,13 @@ class Secrets:
     Attributes:
         settings: The settings of the declaration's own section, which win.
         environ: The environment variables, those of `.env` included.
-        filled_in: The values that references were replaced by.
+        public: The names of those settings that are no secrets.
+        filled_in: The values that references were replaced by, without the public ones.
     """
 
     settings: Mapping[str, str]
     environ: Mapping[str, str]
+    public: Collection[str] = ()
     filled_in: set[str] = field(default_factory=set)
 
     def fill(
@@ -63,7 +65,8 @@ class Secrets:
                     " write a second dollar sign before it.",
                 )
                 return ""
-            self.filled_in.add(text)
+            if name not in self.public:
+                self.filled_in.add(text)
             return escape(text)
 
         if isinstance(value, Struct):

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from tap_chat.config import parsing
 from tap_chat.config.errors import config_error
@@ -49,6 +50,11 @@ class ConfiguredPlatforms:
             else platform
             for platform in PLATFORMS
         ]
+        sections |= {
+            platform.name: replace(sections[platform.name], api_url=platform.api_url)
+            for platform in platforms
+            if platform.api_url
+        }
         if settings.rest is not UNSET:
             # Most runs have no declaration, and this module takes long to import.
             from tap_chat.platforms.rest.sections import declared_platforms  # noqa: PLC0415

@@ -74,6 +74,20 @@ def test_settings_fill_the_declaration(tmp_path: Path) -> None:
     assert tickets.is_configured
 
 
+def test_the_setting_api_url_may_be_a_part_of_the_address(tmp_path: Path) -> None:
+    text = FILE.replace(
+        "base_url: https://api.desk.example.com", 'base_url: "${api_url}/${version}"'
+    )
+    setting = "  api_url: {title: URL, description: A URL., default: https://desk.example.com}\n"
+    platform = desk(tmp_path, text.replace("rate_limit:", f"{setting}rate_limit:"))
+    section = parse({"token": "t"}, platform.settings)
+    assert platform.of_section
+    found = platform.of_section(section)
+    assert found.api_url == "https://desk.example.com/2"
+    [tickets, _] = cast("list[type[DeclaredStream]]", list(found.streams))
+    assert tickets.secrets == {"t"}
+
+
 def test_streams_are_known_without_settings(tmp_path: Path) -> None:
     platform = desk(tmp_path)
     streams = cast("list[type[DeclaredStream]]", list(platform.streams))

@@ -16,6 +16,7 @@ A file has the facts of a platform, its settings, its declaration, and the addit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from string import Template
@@ -153,8 +154,14 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
         setting: value or (NO_URL if setting == "api_url" else NO_VALUE)
         for setting, value in given.items()
     }
-    source = read_declaration(file.declaration, name=name, environ={}, settings=values)
-    return declared_platform(
+    source = read_declaration(
+        file.declaration,
+        name=name,
+        environ={},
+        settings=values,
+        public=[key for key in values if key not in file.settings or not file.settings[key].secret],
+    )
+    platform = declared_platform(
         name,
         name,
         source,
@@ -163,6 +170,8 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
         rate_limit=_rate_limit(file),
         is_configured=all(given.values()),
     )
+    is_built_on = section and "${api_url}" in file.declaration["client"]["base_url"]
+    return replace(platform, api_url=source.client.base_url) if is_built_on else platform
 
 
 def _rate_limit(file: ShippedFile) -> tuple[int, float] | None:
