@@ -8,9 +8,10 @@
         assert both.load(declaration) == {"rooms": 2}     # a second run of both
 
 `load` fails unless both loads have the same tables (`rooms` and `api_rooms`), columns, rows and
-values. A column with no value may be missing on either side. `apart=["rooms.x"]` leaves out
-columns that are meant to differ. `streams` are our additions to the declaration by resource, and
-`settings` are those of the section. `load_by_dlt` and `load_by_tap` run one side alone.
+values. A column with no value may be missing on either side. `apart=["rooms.x", "*.y"]` leaves
+out columns that are meant to differ. `streams` are our additions to the declaration by resource,
+and `settings` are those of the section. `load_by_dlt` and `load_by_tap` run one side alone, and
+`compare` compares what they have loaded so far.
 
 Objects and arrays are loaded into child tables by both, as dlt does it. Values are compared across
 types: a time as text and as a timestamp are the same time.
@@ -25,6 +26,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -69,11 +71,15 @@ class Both:
         Args:
             declaration: The declaration.
             streams: Our additions by resource.
-            apart: The columns that are not compared, as `table.column`.
+            apart: The columns that are not compared, as patterns of `table.column`.
             settings: Settings of the section.
         """
         self.load_by_dlt(declaration)
         self.load_by_tap(declaration, streams=streams, **settings)
+        return self.compare(apart)
+
+    def compare(self, apart: Collection[str] = ()) -> dict[str, int]:
+        """Compare the tables of both loads, and return their numbers of rows."""
         by_dlt, by_tap = self.tables
         assert differences(by_dlt, by_tap, apart) == []
         return {name: len(table.rows) for name, table in by_tap.items()}
@@ -185,12 +191,12 @@ def _differences(name: str, by_dlt: Table, by_tap: Table, apart: Collection[str]
         f"{name}.{column} has no column by {loader}"
         for loader, there, here in sides
         for column in there.types.keys() - here.types.keys()
-        if there.has_values(column) and f"{name}.{column}" not in apart
+        if there.has_values(column) and not _is_in(f"{name}.{column}", apart)
     ]
     shared = [
         column
         for column in by_dlt.types
-        if column in by_tap.types and f"{name}.{column}" not in apart
+        if column in by_tap.types and not _is_in(f"{name}.{column}", apart)
     ]
     are_times = {
         column
@@ -207,6 +213,10 @@ def _differences(name: str, by_dlt: Table, by_tap: Table, apart: Collection[str]
     told += [f"{name} lacks by tap-chat: {row}" for row in (expected - found).elements()]
     told += [f"{name} has by tap-chat alone: {row}" for row in (found - expected).elements()]
     return told
+
+
+def _is_in(column: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(column, pattern) for pattern in patterns)
 
 
 def _plain(value: Any, is_time: bool) -> str:  # noqa: FBT001 - a column's, for all its values
