@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from jsonpath_ng import Child, Fields, Root
@@ -40,7 +41,8 @@ class JSONPath:
         text: The path as it was given.
         names: The names from the root to its one value, if it has names only; otherwise None. The
             root has none: `()`.
-        parent: The names before its `[*]`, if it has names only and ends so; otherwise None.
+        stem: The names before its first other part, such as `[*]` or a filter.
+        is_list: Whether it is names and a `[*]` after them.
 
     Raises:
         JSONPathError: It is not a JSONPath.
@@ -53,15 +55,24 @@ class JSONPath:
         except ParserError as error:
             raise JSONPathError(f"`{text}` is not a JSONPath: {error}") from None
         steps = _steps(self._parsed)
-        names = [step.fields[0] for step in steps if _is_name(step)]
-        self.names = tuple(names) if len(names) == len(steps) else None
-        self.parent = None
-        if text.endswith("[*]") and all(map(_is_name, steps[:-1])):
-            self.parent = tuple(names)
+        self.stem = tuple(step.fields[0] for step in takewhile(_is_name, steps))
+        self.names = self.stem if len(self.stem) == len(steps) else None
+        self.is_list = text.endswith("[*]") and len(self.stem) == len(steps) - 1
 
     @override
     def __str__(self) -> str:
         return self.text
+
+    def may_lead_into(self, names: Sequence[str]) -> bool:
+        """Return whether a value at the path may be inside a list.
+
+        Args:
+            names: The names from the root to the list.
+        """
+        if self.names is not None:
+            return bool(names) and self.names[: len(names)] == tuple(names)
+        shared = min(len(names), len(self.stem))
+        return self.stem[:shared] == tuple(names[:shared])
 
     def find_first(self, body: Any) -> Any:  # noqa: ANN401
         """Return the first value at the path, or None.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
 
+    from tap_chat.http.errors import RequestError
     from tap_chat.http.request import Request
     from tap_chat.singer.records import Record
     from tap_chat.streams.session import Session
@@ -83,17 +84,23 @@ class RecordStream(BookmarkedStream):
         """
         records = self.find_records(body)
         if not isinstance(records, list):
-            place = f"`{self.records_path}`" if self.records_path else "the root"
-            raise self.client.request_error(
-                request,
-                f"returned no list of records at {place}, but {responses.describe_shape(body)}",
-                self.records_remedy,
-            )
+            raise self.no_records_error(request, body)
         inherited = {key: (context or {})[key] for key in self.parent_keys}
         for record in records:
             if inherited and isinstance(record, dict):
                 record.update(inherited)
         return self.make_page(request, records, body)
+
+    def no_records_error(self, request: Request, body: Any) -> RequestError:  # noqa: ANN401
+        """Return the error that a response has no list of records.
+
+        Args:
+            request: The request.
+            body: The decoded body.
+        """
+        place = f"`{self.records_path}`" if self.records_path else "the root"
+        predicate = f"returned no list of records at {place}, but {responses.describe_shape(body)}"
+        return self.client.request_error(request, predicate, self.records_remedy)
 
     def make_page(
         self,

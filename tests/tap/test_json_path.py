@@ -46,9 +46,28 @@ def test_names_and_the_list_of_a_wildcard_are_known_without_a_body() -> None:
     assert compile_path("$").names == ()
     assert compile_path("$['my list'].id").names == ("my list", "id")
     assert compile_path("data.items[*]").names is None
-    assert compile_path("data['it\\'s'][*]").parent == ("data", "it's")
-    assert compile_path("$[*]").parent == ()
-    assert compile_path("data[*].b").parent is None
+    assert compile_path("data['it\\'s'][*]").stem == ("data", "it's")
+    assert compile_path("data[?(@.a==1)].b").stem == ("data",)
+    are_lists = {"data[*]": True, "$[*]": True, "data[*].b": False, "data": False}
+    assert {path: compile_path(path).is_list for path in are_lists} == are_lists
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("data.items[-1].id", True),
+        ("data.items.x", True),
+        ("$..id", True),
+        ("data[*]", True),
+        ("data.total", False),
+        ("data", False),
+        ("meta[0].total", False),
+    ],
+)
+def test_path_into_the_records_is_known(path: str, expected: bool) -> None:  # noqa: FBT001
+    assert compile_path(path).may_lead_into(("data", "items")) is expected
+    assert compile_path("[-1].id").may_lead_into(())
+    assert not compile_path("next").may_lead_into(())
 
 
 @pytest.mark.parametrize("path", ["", "a b", "data[", "a..", "where", "data.where", "data[].id"])

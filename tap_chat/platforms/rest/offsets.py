@@ -67,6 +67,9 @@ class DeclaredOffsetPaginator(OffsetPaginator):
     @override
     def advance(self, page: Page) -> Page:
         page = self._within_maximum(page)
+        if self._is_past_end and not page.records:
+            self.finished = True
+            return page
         return self._after_gap(page) if self._gap else super().advance(page)
 
     def _within_maximum(self, page: Page) -> Page:
@@ -78,6 +81,7 @@ class DeclaredOffsetPaginator(OffsetPaginator):
 
     @override
     def move_on(self, page: Page) -> bool:
+        self._ends.is_full(len(page.keys))
         has_more = says_more(page.body, self._has_more_path)
         if has_more is False or self._is_at_maximum(self._next):
             return False

@@ -20,10 +20,6 @@ def reads_records(paginator: Paginator | None, data_selector: JSONPath) -> bool:
         paginator: What the declaration says; None if it says nothing.
         data_selector: The JSONPath of the records.
     """
-    of_records = compile_path(data_selector or "$").names or ()
-    for key in PATHS:
-        if path := getattr(paginator, key, None):
-            names = compile_path(path).names
-            if names is None or (of_records and names[: len(of_records)] == of_records):
-                return True
-    return False
+    paths = (getattr(paginator, key, None) for key in PATHS)
+    names = compile_path(data_selector).stem
+    return any(compile_path(path).may_lead_into(names) for path in paths if path)

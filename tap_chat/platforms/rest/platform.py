@@ -106,7 +106,6 @@ def _attributes(
         "path": endpoint.path,
         "primary_keys": () if appends else tuple(resource.primary_key),
         "replication_key": incremental and replication_key_of(incremental, section),
-        "records_path": (endpoint.data_selector or "").removeprefix("$").removeprefix("."),
         "parent_stream_type": streams[parent.name] if parent else None,
         "parent_keys": tuple(parent.included) if parent else (),
         "selected_by_default": resource.selected,

@@ -15,14 +15,12 @@ from tap_chat.declarations.templates import expand
 from tap_chat.http.access_tokens import AccessTokens
 from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.errors import RequestError
-from tap_chat.http.json_path import compile_path
 from tap_chat.http.request import Request
 from tap_chat.http.responses import name_list
 from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import MissingFieldError, child_context
-from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
-from tap_chat.platforms.rest.paginators import Paginators
-from tap_chat.platforms.rest.paging_paths import reads_records
+from tap_chat.platforms.rest.incremental_stream import declaration_parts
+from tap_chat.platforms.rest.listed_stream import ListedStream
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
 
 if TYPE_CHECKING:
@@ -33,14 +31,13 @@ if TYPE_CHECKING:
     from tap_chat.declarations.format import Client, JSONPath
     from tap_chat.platforms.rest.settings import RestSettings
     from tap_chat.singer.records import Record
-    from tap_chat.streams.paginators import Page, Paginator
-    from tap_chat.streams.raw_records import PageReader
+    from tap_chat.streams.paginators import Page
     from tap_chat.streams.read_plans import ReadPlan
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class DeclaredStream(IncrementalStream):
+class DeclaredStream(ListedStream):
     """A resource of a declaration. There is a subclass for each resource."""
 
     #: A child of a record that no longer exists is an error, unless `response_actions` ignore it.
@@ -76,26 +73,6 @@ class DeclaredStream(IncrementalStream):
     @override
     def exclusions(self) -> Sequence[str]:
         return declaration_parts(self.reading)
-
-    @property
-    @override
-    def page_reader(self) -> PageReader | None:
-        # A page of raw records has no body of decoded ones.
-        return None if self._pages_by_records else super().page_reader
-
-    @cached_property
-    def _pages_by_records(self) -> bool:
-        endpoint = self.reading.endpoint
-        return reads_records(endpoint.paginator, endpoint.data_selector or "$")
-
-    @override
-    def new_paginator(self) -> Paginator:
-        return self._paginators.new()
-
-    @cached_property
-    def _paginators(self) -> Paginators:
-        hosts = self.additions.next_link_hosts
-        return Paginators(self.name, self.reading.endpoint.paginator, hosts)
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -168,15 +145,6 @@ class DeclaredStream(IncrementalStream):
             f"It has {name_list(record)}: correct `primary_key` or `data_selector` of"
             f" `{self.reading.resource.name}` in the declaration of {self.section}."
         )
-
-    @override
-    def find_records(self, body: Any) -> Any:
-        selector = self.reading.endpoint.data_selector
-        if selector is None:
-            return super().find_records(body)
-        found = compile_path(selector).find_all(body)
-        # One value is the list, or the only record, as in dlt.
-        return found[0] if len(found) == 1 and not isinstance(found[0], dict) else found or None
 
     @override
     def make_page(

@@ -33,7 +33,7 @@ class StatedEnds:
         self._lock = threading.Lock()
 
     def is_full(self, rows: int) -> bool:
-        """Return whether no page of the stream had more rows.
+        """Take note of a page, and return whether none of the stream had more rows.
 
         Args:
             rows: The number of rows of a page.
