@@ -128,20 +128,30 @@ class Reader:
         """Return a config with a declaration, whose streams begin with `feed`."""
         resource = {"name": "rows", "endpoint": list_of("rows", incremental, **endpoint)}
         resource |= {"primary_key": key} if key else {}
-        declaration = {"client": {"base_url": f"{self.url}/v1/"}, "resources": [resource]}
+        return self.config_of([resource], streams=streams, settings=settings)
+
+    def config_of(
+        self, resources: list[Row], *, streams: Row | None = None, settings: Row | None = None
+    ) -> Row:
+        """Return a config with resources."""
+        declaration = {"client": {"base_url": f"{self.url}/v1/"}, "resources": resources}
         section = {"declaration": declaration, "streams": streams or {}, **QUICK}
         return {"rest": {"feed": section}, **(settings or {})}
 
-    def run(self, incremental: Row | None, **declared: Any) -> Run:
+    def run_config(self, config: Row) -> Run:
         """Run the tap, and keep the STATE."""
         self.feed.asked.clear()
         files: dict[str, Any] = {"state": self.state} if self.state else {}
-        run = self.tap(self.config(incremental, **declared), **files)
+        run = self.tap(config, **files)
         self.state = run.state or self.state
         return run
 
+    def run(self, incremental: Row | None, **declared: Any) -> Run:
+        """Run the tap on the first list, and keep the STATE."""
+        return self.run_config(self.config(incremental, **declared))
+
     def rows(self, incremental: Row | None, **declared: Any) -> list[Row]:
-        """Run the tap, which must succeed, and return the rows."""
+        """Run the tap on the first list, which must succeed, and return the rows."""
         run = self.run(incremental, **declared)
         assert run.code == 0, run.err
         return run.rows("feed_rows")
@@ -150,6 +160,15 @@ class Reader:
     def bookmark(self) -> Any:
         """The bookmark in the last STATE."""
         return self.state["bookmarks"]["feed_rows"].get("replication_key_value")
+
+
+def rooms_and_rows(incremental: Row | None, key: str | None = "id") -> list[Row]:
+    """Return the resources of the rooms, and of the rows of each."""
+    rows = list_of("rooms/{resources.rooms.id}/rows", incremental)
+    return [
+        {"name": "rooms", "primary_key": "id", "endpoint": list_of("rooms", None)},
+        {"name": "rows", "endpoint": rows, **({"primary_key": key} if key else {})},
+    ]
 
 
 def list_of(path: str, incremental: Row | None, /, **endpoint: Any) -> Row:
@@ -161,6 +180,11 @@ def list_of(path: str, incremental: Row | None, /, **endpoint: Any) -> Row:
         "paginator": {"type": "offset", "limit": 10, "total_path": None},
         **({"incremental": incremental} if incremental else {}),
     }
+
+
+def rows_of(values: list[Any], start: int = 0) -> list[Row]:
+    """Return a row for each value of its cursor, with ids from a number on."""
+    return [{"id": f"r{number}", "at": value} for number, value in enumerate(values, start)]
 
 
 def same(found: list[Row], expected: list[Row]) -> bool:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from rest.feed import Feed, Reader, same
-from serving import Server
+from rest.feed import rows_of, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from running import Runner
+    from rest.feed import Reader
 
 SINCE = {"cursor_path": "at", "start_param": "since"}
 
@@ -36,18 +33,6 @@ KINDS: dict[str, list[Any]] = {
 
 #: What servers do with `since`: they include what is at it, leave that out, or do not know it.
 FILTERS: tuple[Literal["before", "at", "nothing"], ...] = ("before", "at", "nothing")
-
-
-@pytest.fixture
-def reader(tap: Runner) -> Iterator[Reader]:
-    """Reads a feed, run after run."""
-    feed = Feed()
-    with Server(feed) as api:
-        yield Reader(tap, feed, api.url)
-
-
-def rows_of(values: list[Any], start: int = 0) -> list[dict[str, Any]]:
-    return [{"id": f"r{number}", "at": value} for number, value in enumerate(values, start)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
