@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.exceptions import SingerSDKError
 
-from tap_chat.config.errors import config_error
+from tap_chat.config.errors import config_error, config_problems
 from tap_chat.http.errors import RequestError
 from tap_chat.logs import make_log_plain
 from tap_chat.signals import STOP_SIGNALS, watch_signals
@@ -92,7 +92,9 @@ def main() -> None:
         finally:
             flush()
     except (SingerSDKError, RequestError) as error:
-        TapChat.logger.error(str(error))
+        # One line for each problem of the config.
+        for text in config_problems(error) or [str(error)]:
+            TapChat.logger.error(text)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - its text may hold what a user wrote
         TapChat.logger.error(
