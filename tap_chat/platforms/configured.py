@@ -62,6 +62,7 @@ class ConfiguredPlatforms:
             for platform, section in declared_platforms(settings.rest, complete=complete):
                 platforms.append(platform)
                 sections[platform.name] = section
+            _check_names(platforms)
         return cls(platforms, sections)
 
     def to_read(self) -> Iterator[tuple[Platform, PlatformSettings]]:
@@ -116,3 +117,26 @@ class ConfiguredPlatforms:
 
 def _stream_names(platforms: Iterable[Platform]) -> dict[str, str]:
     return {stream.name: platform.name for platform in platforms for stream in platform.streams}
+
+
+def _check_names(platforms: Iterable[Platform]) -> None:
+    """Check that no two platforms, or streams, have the same name.
+
+    Raises:
+        ConfigValidationError: A name is taken.
+    """
+    taken = {platform.name for platform in PLATFORMS}
+    owners: dict[str, str] = {}
+    for platform in platforms:
+        if platform.name.removeprefix("rest.") in taken and platform.name not in taken:
+            raise config_error(
+                f"The setting `{platform.name}` has the name of a platform that tap-chat reads"
+                " without a declaration. Give the declaration another name."
+            )
+        for stream in platform.streams:
+            owner = owners.setdefault(stream.name, platform.name)
+            if owner != platform.name:
+                raise config_error(
+                    f"The stream {stream.name} is in {owner} and in {platform.name}. Give the"
+                    f" declaration another name than `{platform.name}`."
+                )

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.http import responses
-from tap_chat.http.errors import RefusedError, RenewedError, RequestError, TransientError
+from tap_chat.http.errors import (
+    IgnoredError,
+    RefusedError,
+    RenewedError,
+    RequestError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +77,12 @@ def run_probe(client: Client, probe: Probe) -> ProbeResult:
         except RenewedError:
             body = client.send_once(probe.request, _decode)
         probe.check(body)
+    except IgnoredError as error:
+        return ProbeResult(
+            client.remedies.section,
+            ok=True,
+            sentence=f"{client.settings.api_url} returned {error.status}: the list is empty.",
+        )
     except RequestError as error:
         sentence = str(error)
     except (TransientError, RefusedError) as error:

@@ -117,6 +117,7 @@ def test_parent_that_is_not_selected_is_read_for_its_children(tap: Runner) -> No
         config = {"rest": {"matrix": declaration}}
         found = json.loads(tap.run([*tap.command(config), "--discover"]).out)
         run = tap(config)
+        with_catalog = tap(config, catalog=found)
     assert run.rows("matrix_rooms") == []
     assert run.rows("matrix_messages") == expected_messages(server)
     defaults = {
@@ -126,6 +127,8 @@ def test_parent_that_is_not_selected_is_read_for_its_children(tap: Runner) -> No
         if not item["breadcrumb"]
     }
     assert defaults == {"matrix_rooms": False, "matrix_messages": True}
+    assert with_catalog.code == 0, with_catalog.err
+    assert with_catalog.rows("matrix_messages") == expected_messages(server)
 
 
 @pytest.mark.parametrize("value", [None, "", ".", ".."])

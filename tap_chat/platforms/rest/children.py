@@ -13,12 +13,13 @@ from tap_chat.streams.child import ChildStream
 from tap_chat.streams.recent_contexts import RecentContexts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
     from tap_chat.declarations.model import Parent
+    from tap_chat.singer.records import Record
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.session import Session
@@ -54,6 +55,10 @@ class DeclaredChild(ChildStream, DeclaredStream):
             self.unaddressable += 1
         elif self._is_new(context, self._read_contexts):
             yield from super().read_pages(context)
+
+    @override
+    def discover(self, context: Context | None) -> Sequence[Record]:
+        return super().discover(context) if self._is_addressable(context) else ()
 
     def _is_addressable(self, context: Context | None) -> bool:
         return is_addressable(self._parent, self.path, context or {})

@@ -98,18 +98,23 @@ def _attributes(
         streams: The classes of the resources before it, by their names.
     """
     resource, endpoint, parent = reading.resource, reading.endpoint, reading.parent
-    appends = resource.write_disposition == "append"
-    incremental = endpoint.incremental
+    disposition, incremental = resource.write_disposition, endpoint.incremental
+    # Loaders append the records of a stream without a key.
+    keys = () if disposition == "append" else tuple(resource.primary_key)
+    cursor = replication_key_of(incremental, section) if incremental else None
+    if disposition == "replace":
+        cursor = None  # each run has all records of the table
     return {
         "reading": reading,
         "name": f"{name}_{resource.name}",
         "path": endpoint.path,
-        "primary_keys": () if appends else tuple(resource.primary_key),
-        "replication_key": incremental and replication_key_of(incremental, section),
+        "primary_keys": keys,
+        "replication_key": cursor,
         "parent_stream_type": streams[parent.name] if parent else None,
         "parent_keys": tuple(parent.included) if parent else (),
-        "selected_by_default": resource.selected,
+        "selected_by_default": resource.selected and disposition != "skip",
+        "is_probed": parent is None and not streams,
         "declared_properties": declared_properties(
-            {} if resource.columns is UNSET else resource.columns, resource.primary_key
+            {} if resource.columns is UNSET else resource.columns, keys
         ),
     }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from tap_chat.config import parsing
 from tap_chat.config.environment import environment
+from tap_chat.config.errors import config_error
 from tap_chat.declarations.files import load_file
 from tap_chat.declarations.reading import read_declaration
+from tap_chat.escapes import printable
 from tap_chat.platforms.rest.platform import declared_platform
 from tap_chat.platforms.rest.settings import RestSettings
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_chat.platforms.platform import Platform
+
+#: The name of a declaration.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 logger = logging.getLogger("tap-chat")
 
@@ -38,7 +44,12 @@ def declared_platforms(
 
 
 def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestSettings]:  # noqa: ANN401
-    at = f"rest.{name}"
+    at = f"rest.{printable(name)}"
+    if not NAME.fullmatch(name):
+        raise config_error(
+            f"The setting `{at}` is wrong: its name must begin with a letter, and have only"
+            " letters, digits and underscores, as the names of its streams begin with it."
+        )
     raw = value if isinstance(value, dict) and "declaration" in value else {"declaration": value}
     document = raw["declaration"]
     if isinstance(document, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from typing_extensions import override
 
+from tap_chat.declarations.format import OffsetPaginator
 from tap_chat.declarations.templates import expand
 from tap_chat.http.access_tokens import AccessTokens
 from tap_chat.http.api_rules import ApiRules
@@ -21,7 +22,9 @@ from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import MissingFieldError, child_context
 from tap_chat.platforms.rest.incremental_stream import declaration_parts
 from tap_chat.platforms.rest.listed_stream import ListedStream
+from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
+from tap_chat.streams.probes import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,6 +47,8 @@ class DeclaredStream(ListedStream):
     missing_parent = frozenset()
     #: What the requests of all resources share.
     declared_client: ClassVar[Client]
+    #: Whether `tap-chat --test` sends a request of this resource: the first one without a parent.
+    is_probed: ClassVar[bool] = False
     #: The texts that no message may show.
     secrets: ClassVar[frozenset[str]] = frozenset()
     #: What its children take from its records: a JSONPath for each key of their context.
@@ -165,6 +170,18 @@ class DeclaredStream(ListedStream):
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
         if self.parent_stream_type is None and self.incremental is None:
             yield self.plan(None)
+
+    @override
+    def probe(self) -> Probe | None:
+        if not self.is_probed:
+            return None
+        paginator = self.reading.endpoint.paginator
+        if isinstance(paginator, OffsetPaginator):
+            paginator = msgspec.structs.replace(paginator, limit=1)
+        first = Paginators(self.name, paginator, self.additions.next_link_hosts).new()
+        request = first.page_request(self.new_request(None))
+        contents = f"records of `{self.reading.resource.name}`"
+        return Probe(request, partial(self.check_page, request), contents)
 
 
 def _digest(record: Record) -> bytes:
