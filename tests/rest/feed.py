@@ -29,6 +29,7 @@ class Feed:
             what is at it.
         order: The order of rows by `at`; None for their own.
         unit: What `since` is: a value of `at`, or a number of seconds or a date for it.
+        broken: The room whose rows can't be read; None if all can.
         asked: The path and the parameters of each request so far, those in a JSON body and the
             header `x-since` included.
     """
@@ -38,6 +39,7 @@ class Feed:
     filters: Literal["nothing", "before", "at"] = "before"
     order: Literal["asc", "desc"] | None = None
     unit: Literal["value", "epoch_s", "date"] = "value"
+    broken: str | None = None
     asked: list[tuple[str, Row]] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Any:
@@ -54,6 +56,8 @@ class Feed:
             rooms = [{"id": room, "at": len(rows)} for room, rows in self.rooms.items()]
             return self._page(rooms, {**query, "since": None})
         room = path.removeprefix("/v1/rooms/").removesuffix("/rows")
+        if room == self.broken:
+            return Response("{}", 500)
         if room in self.rooms:
             return self._page(self.rooms[room], query)
         return Response("{}", 404)

@@ -19,8 +19,9 @@ from tap_chat.streams.inferred_stream import InferredStream
 from tap_chat.streams.read_plans import RequestsAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
 
     from tap_chat.declarations.model import Reading
@@ -213,19 +214,28 @@ def _comparable(value: CursorValue | None) -> CursorValue | None:
     return normalise_datetime(value) or value if isinstance(value, str) else value
 
 
-def declaration_parts(reading: Reading) -> list[str]:
-    """Return the parts of a declaration that say which records a stream has, as fixed texts.
+def declaration_parts(stream: type[Stream], secrets: Iterable[str]) -> Iterator[str]:
+    """Yield what a declaration says of the records of a stream, and of each parent, as fixed texts.
 
     Args:
-        reading: How the resource is read.
+        stream: The class of the stream.
+        secrets: The texts that are left out: a renewed secret changes no record.
     """
-    endpoint, incremental = reading.endpoint, reading.endpoint.incremental
-    parts = (
-        endpoint.path,
-        endpoint.method,
-        endpoint.params,
-        endpoint.json,
-        endpoint.data_selector,
-        incremental and [incremental.cursor_path, incremental.last_value_func],
-    )
-    return [json.dumps(part, sort_keys=True, default=str) for part in parts]
+    while issubclass(stream, IncrementalStream):
+        endpoint, incremental = stream.reading.endpoint, stream.reading.endpoint.incremental
+        parts = {
+            "resource": stream.reading.resource.name,
+            "path": endpoint.path,
+            "method": endpoint.method,
+            "params": endpoint.params,
+            "json": endpoint.json,
+            "data_selector": endpoint.data_selector,
+            "cursor": incremental and [incremental.cursor_path, incremental.last_value_func],
+        }
+        text = json.dumps(parts, sort_keys=True, default=str)
+        for secret in secrets:
+            text = text.replace(json.dumps(secret)[1:-1], "")
+        yield text
+        if stream.parent_stream_type is None:
+            return
+        stream = stream.parent_stream_type

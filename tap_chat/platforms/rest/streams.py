@@ -77,7 +77,7 @@ class DeclaredStream(ListedStream):
     @property
     @override
     def exclusions(self) -> Sequence[str]:
-        return declaration_parts(self.reading)
+        return tuple(declaration_parts(type(self), self.secrets))
 
     @override
     def get_url(self, context: Context | None) -> str:
