@@ -14,14 +14,11 @@ from tap_chat.streams.paginators import (
     PaginationError,
     RepeatedPageError,
 )
-from tap_chat.streams.paginators.base import says_more
+from tap_chat.streams.paginators.base import NO_CONTENT, says_more
 
 if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.paginators.stated_ends import StatedEnds
-
-# The statuses with which servers say that there is no page of a number.
-NO_PAGE = frozenset({204, 404})
 
 REPEATED_REMEDY = (
     "Check the parameter of the page number; if the API returns all rows at once, the paginator is"
@@ -95,7 +92,8 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
         if has_more is False:
             return True
         self._is_in_gap = False
-        self.missing = NO_PAGE
+        # A 404 is an error, as in dlt: `response_actions` say if it is the end.
+        self.missing = NO_CONTENT
         if self._stated_pages(page) is not None and self._number >= self._last_number(page):
             if self._number > self._last_number(page) and rows:
                 self._ends.refute()
