@@ -309,6 +309,13 @@ def test_three_lists_of_livechat_are_refused() -> None:
             ),
         ),
         (
+            {"incremental": {"cursor_path": "at", "convert": "epoch"}},
+            (
+                "`resources[1].endpoint.incremental.convert` (users) must be `date` or `epoch_ms` or"
+                " `epoch_s` or `iso`."
+            ),
+        ),
+        (
             {"incremental": {"cursor_field": "at"}},
             (
                 "`resources[1].endpoint.incremental.cursor_field` (users) is not a key of the format."
