@@ -39,3 +39,7 @@ def test_response_is_ignored(
 def test_remedy_names_the_action_that_ignores_the_status(status: int) -> None:
     remedy = remedies_of("rest.matrix").of_status(status, None)
     assert f"response_actions: [{{status_code: {status}, action: ignore}}]." in remedy
+
+
+def test_remedy_of_a_request_that_the_api_does_not_understand_is_curl() -> None:
+    assert remedies_of("rest.matrix").of_status(400, None).startswith("Send the same request with")

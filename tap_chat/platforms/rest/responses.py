@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from tap_chat.declarations.format import ResponseAction
     from tap_chat.http.responses import Response
 
+#: The statuses of a request that the API does not understand. Its body says why, and is not shown:
+#: it may repeat what was sent.
+NOT_UNDERSTOOD = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_ACCEPTABLE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+}
 #: The statuses of responses with records. A search by POST may return another than 200.
 SUCCESSES = range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES)
 
@@ -51,6 +60,11 @@ class DeclaredRemedies(Remedies):
 
     @override
     def of_status(self, status: int, retry_after: float | None) -> str:
+        if status in NOT_UNDERSTOOD:
+            return (
+                "Send the same request with curl: its response says what the API expects. Then"
+                f" correct the endpoint in the declaration of {self.section}."
+            )
         text = Remedies.of_status(self, status, retry_after)
         if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             text += (
