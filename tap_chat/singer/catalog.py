@@ -142,6 +142,11 @@ def differences(stream: Stream, replication_key: str | None) -> Iterator[str]:
         )
 
 
+def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two properties have the same types, and the same format."""
+    return _type({"": one}, "") == _type({"": other}, "")
+
+
 def _type(properties: Mapping[str, Any], name: str) -> tuple[frozenset[str], str] | None:
     schema = properties.get(name)
     return None if schema is None else (frozenset(declared_types(schema)), schema.get("format", ""))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_chat.http.errors import MissingError
+from tap_chat.singer import catalog as catalogs
 from tap_chat.singer import inference
-from tap_chat.singer.catalog import REMEDY
 from tap_chat.singer.records import declared_types, json_type
 from tap_chat.streams.raw_records import RawRecordReader, members
 from tap_chat.streams.read_plans import RequestsAhead
@@ -78,14 +78,21 @@ class InferredStream(ChatStream):
         known = self._known if self._written is None else self._written
         return self._schema_of(known)
 
-    @cached_property
+    @property
     def _known(self) -> Properties:
-        """The properties that are known before the first page: those of the catalog win.
+        """The properties that are known before the first page. The types of the catalog win.
 
         With the types that values had in an earlier run, a loader need not change a column again.
         """
-        known = {**self.declared_properties, **(self._from_catalog or {})}
-        known = {name: prop for name, prop in known.items() if not self._is_unknown_key(name, prop)}
+        catalog = self._from_catalog or {}
+        # A catalog keeps only some keywords of what is declared.
+        differing = {
+            name: prop
+            for name, prop in catalog.items()
+            if not catalogs.is_same(prop, self.declared_properties.get(name, {}))
+            and not self._is_unknown_key(name, prop)
+        }
+        known = {**self.declared_properties, **differing}
         earlier = {name: {*types} for name, types in self.saved_state.get(TYPES_KEY, {}).items()}
         return inference.widened(known, earlier, self.primary_keys)
 
@@ -244,14 +251,14 @@ class InferredStream(ChatStream):
             " written, with a wider SCHEMA. %s",
             self.name,
             names,
-            REMEDY,
+            catalogs.REMEDY,
         )
 
     def _note_change(self, name: str, before: set[str], seen: set[str]) -> None:
         """Log that a field has another type than before, and note the types in the STATE."""
         self.logger.warning(
-            "Records of %s have %s as `%s`, after %s in earlier ones: a loader may need a second"
-            " column. If you declare its type in `columns`, it has one column from the start.",
+            "Records of %s have %s as `%s`, after %s in earlier ones: some loaders add a column,"
+            " others round the value or refuse it. Declare the type of the field in `columns`.",
             self.name,
             " or ".join(sorted(seen - before)),
             name[:SHOWN_NAME],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -152,6 +153,40 @@ def test_schema_is_written_again_before_records_that_need_it(
     }
     check_schemas_come_before_records(run)
     assert run.err.count("as `a`, after ") == 2
+
+
+def test_messages_do_not_depend_on_the_threads(tap: Runner, lists: Lists, api: Server) -> None:
+    lists.lists["items"] = [{"id": str(number)} for number in range(9)]
+    for number in range(9):
+        notes = [{"id": 10 * number + index, f"f{number}": index} for index in range(5)]
+        lists.lists[f"items/{number}/notes"] = notes
+
+    def messages(workers: int) -> list[bytes]:
+        run = tap({"max_workers": workers, "rest": {"x": rooms(api.url)}})
+        assert run.code == 0, run.err
+        check_schemas_come_before_records(run)
+        kept = [line for line in run.out.splitlines() if not line.startswith(b'{"type":"STATE"')]
+        return [re.sub(rb'"time_extracted":"[^"]*"', b"", line) for line in kept]
+
+    assert messages(1) == messages(16)
+
+
+def test_later_run_knows_the_types_of_the_run_before(
+    tap: Runner, lists: Lists, api: Server
+) -> None:
+    lists.lists["items"] = [{"id": 1, "a": 1}, {"id": 2}, {"id": 3, "a": 1.5}]
+    config = {"rest": {"x": items(api.url)}}
+    run = tap(config)
+    assert [found["a"] for found in schemas(run)] == [INTEGER, NUMBER]
+    for _ in range(2):
+        run = tap(config, state=run.state)
+        assert [found["a"] for found in schemas(run)] == [NUMBER]
+        assert "after integer" not in run.err
+    lists.lists["items"].append({"id": 4, "a": "text"})
+    run = tap(config, state=run.state)
+    assert [found["a"] for found in schemas(run)] == [NUMBER, MIXED]
+    run = tap(config, state=run.state, catalog=discovered(tap, config))
+    assert [found["a"] for found in schemas(run)] == [MIXED]
 
 
 def test_second_run_starts_with_what_its_first_page_shows(
