@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -32,6 +33,9 @@ def plain(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
     match value:
         case None | bool() | int() | float() | str():
             return value
+        case Decimal():
+            # The SDK reads the numbers of a config so.
+            return float(value)
         case date() | time():
             return value.isoformat()
         case Mapping():
