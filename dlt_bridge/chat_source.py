@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import date
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import dlt
@@ -15,7 +16,12 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.source import singer
 from tap_chat.config.environment import from_environment
 from tap_chat.config.parsing import json_schema, parse
+from tap_chat.declarations.plain import plain
+from tap_chat.declarations.problems import Problems
+from tap_chat.platforms.configured import ConfiguredPlatforms
 from tap_chat.platforms.registry import PLATFORMS, Config
+from tap_chat.platforms.rest.sections import section_of
+from tap_chat.platforms.rest.settings import RestSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +33,12 @@ if TYPE_CHECKING:
 #: The section of dlt's configuration with the settings. Each platform has a section within it.
 SECTION = "sources.chat"
 
+#: The endings of files with declarations.
+FILES = (".yaml", ".yml", ".json", ".toml")
+
 
 def chat(  # noqa: PLR0913 - the arguments of singer, too
-    platform: str | Sequence[str],
+    platform: str | Sequence[str] | Mapping[str, Any],
     *,
     catalog: Mapping[str, Any] | None = None,
     select: Sequence[str] | None = None,
@@ -49,15 +58,23 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         pipeline.run(chat("freshchat", start_date="2024-01-01", items_per_page=50))
         pipeline.run(chat(["freshchat", "dixa"], dixa={"batch_size": 7}))
 
+    A declaration in the format of dlt's `rest_api` takes the place of a platform. Its settings are
+    looked up in `sources.chat.rest.<name>`::
+
+        pipeline.run(chat({"client": {...}, "resources": [...]}, name="matrix"))
+        pipeline.run(chat("matrix.yaml"))
+
     Args:
-        platform: The name of the platform, or of several.
+        platform: The name of the platform, or of several; or a declaration, or the path of its
+            file.
         catalog: A catalog of tap-chat. By default, the tap is run with `--discover`.
         select: Names of streams, with `*`, `?` and `!` as in `singer`.
         nested: How to load objects and arrays: `json`, `native` or `tables`, as in `singer`.
         hard_delete: Whether to delete rows, as in `singer`.
         absent: How to load properties that a record lacks: `null` or `keep`, as in `singer`.
         on_bad_stream: What to do with a stream that can't be loaded: `fail` or `skip`.
-        name: The source's name, under which dlt keeps its state. Give each account its own.
+        name: The source's name, under which dlt keeps its state. Give each account its own. The
+            tables of a declaration begin with it; by default, it is the name of the file.
         settings: Settings of tap-chat (`tap-chat --about` lists them). For one platform, give its
             settings by name; for several, give a mapping for each platform.
 
@@ -68,9 +85,15 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         BridgeError: A platform or a setting is not known, or a setting is missing or wrong.
         TapError: tap-chat failed.
     """
+    if isinstance(platform, Mapping) or (isinstance(platform, str) and platform.endswith(FILES)):
+        if name is None and isinstance(platform, str):
+            name = PurePath(platform).stem
+        config = config_of_declaration(platform, name, settings)
+    else:
+        config = config_of([platform] if isinstance(platform, str) else platform, settings)
     return singer(
         [sys.executable, "-m", "tap_chat"],
-        config_of([platform] if isinstance(platform, str) else platform, settings),
+        config,
         catalog=catalog,
         select=select,
         nested=nested,
@@ -95,10 +118,10 @@ def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[st
     platform_names = [platform.name for platform in PLATFORMS]
     if not platforms or not set(platforms) <= set(platform_names):
         raise BridgeError(f"chat() takes platforms of tap-chat: {', '.join(platform_names)}.")
-    schema = {
+    schema = _tap_settings() | {
         name: setting
         for name, setting in json_schema(Config)["properties"].items()
-        if name in platforms or name not in platform_names
+        if name in platforms
     }
     try:
         config = {name: {} for name in platforms} | _configured(schema, SECTION)
@@ -113,6 +136,48 @@ def config_of(platforms: Sequence[str], arguments: Mapping[str, Any]) -> dict[st
             f" `{key}`, and in the environment as {_variable(key)}."
         ) from None
     return config
+
+
+def config_of_declaration(
+    declaration: str | Mapping[str, Any], name: str | None, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the config of tap-chat for a declaration.
+
+    Args:
+        declaration: The declaration, or the path of its file; it may have settings beside it.
+        name: The name with which its streams begin.
+        arguments: Settings that override dlt's configuration: of the whole tap, or of the section.
+
+    Raises:
+        BridgeError: The declaration or a setting is wrong.
+    """
+    if name is None:
+        raise BridgeError(
+            "chat() needs the argument `name` with a declaration: tables begin with it."
+        )
+    key = f"{SECTION}.rest.{name}"
+    of_tap, of_section = _tap_settings(), json_schema(RestSettings)["properties"]
+    try:
+        problems = Problems(f"rest.{name}")
+        given = plain(declaration, "", problems)
+        problems.raise_if_any()
+        beside = {setting: kind for setting, kind in of_section.items() if setting != "declaration"}
+        section = section_of(given) | _in_files(key) | _configured(beside, key)
+        section |= {setting: value for setting, value in arguments.items() if setting not in of_tap}
+        config = _configured(of_tap, SECTION)
+        config |= {setting: value for setting, value in arguments.items() if setting in of_tap}
+        config["rest"] = {name: section}
+        ConfiguredPlatforms.of(parse(config, Config), complete=True)
+    except ConfigValidationError as error:
+        raise BridgeError(str(error)) from None
+    return config
+
+
+def _tap_settings() -> dict[str, Any]:
+    """Return the JSON Schemas of the settings of the whole tap, by their names."""
+    others = {"rest", *(platform.name for platform in PLATFORMS)}
+    settings = json_schema(Config)["properties"]
+    return {name: setting for name, setting in settings.items() if name not in others}
 
 
 def _by_section(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
 
@@ -50,17 +50,9 @@ def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestS
             f"The setting `{at}` is wrong: its name must begin with a letter, and have only"
             " letters, digits and underscores, as the names of its streams begin with it."
         )
-    raw = value if isinstance(value, dict) and "declaration" in value else {"declaration": value}
-    document = raw["declaration"]
-    if isinstance(document, str):
-        document = load_file(document)
-        if "declaration" in document:
-            raw = {**document, **raw}
-            document = document["declaration"]
-    section = parsing.parse(
-        {**raw, "declaration": document}, RestSettings, complete=complete, at=f"{at}."
-    )
-    source = read_declaration(document, name=at, environ=environment())
+    section = parsing.parse(section_of(value), RestSettings, complete=complete, at=f"{at}.")
+    declaration = cast("dict[str, Any]", section.declaration)  # it is read from its file
+    source = read_declaration(declaration, name=at, environ=environment())
     for warning in source.warnings:
         logger.warning(warning)
     section = replace(section, api_url=section.api_url or source.client.base_url)
@@ -72,3 +64,24 @@ def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestS
         next_link_hosts=section.next_link_hosts,
     )
     return platform, section
+
+
+def section_of(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a section of `rest` as an object with the `declaration` and settings.
+
+    Args:
+        value: The section: a declaration, the path of its file, or an object with `declaration`.
+            A file may have settings beside its declaration, too; those of the section win.
+
+    Raises:
+        ConfigValidationError: A file can't be read.
+    """
+    section = (
+        value if isinstance(value, dict) and "declaration" in value else {"declaration": value}
+    )
+    if not isinstance(path := section["declaration"], str):
+        return section
+    document = load_file(path)
+    if "declaration" not in document:
+        document = {"declaration": document}
+    return {**document, **section, "declaration": document["declaration"]}
