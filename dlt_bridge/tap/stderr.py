@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,20 @@ MAX_KINDS = 200
 #: Characters of the shortest setting that is masked.
 SECRET_LENGTH = 8
 HIDDEN = "***"
+#: The keys of a declaration in the format of dlt's `rest_api` that name what an error is about.
+PUBLIC = frozenset(
+    {
+        "columns",
+        "cursor_path",
+        "data_selector",
+        "include_from_parent",
+        "name",
+        "paginator",
+        "path",
+        "primary_key",
+        "response_actions",
+    }
+)
 #: Seconds for standard error to end after the tap has.
 GRACE_SECONDS = 10
 
@@ -166,18 +180,25 @@ def _parse_json(line: str) -> tuple[str | None, str]:
     return level or None, str(text)
 
 
-def _secrets(config: Any) -> Iterator[str]:  # noqa: ANN401
-    """Yield the settings that may be secret, as they are, and as in a URL."""
+def _secrets(config: Any, public: Collection[str] = ()) -> Iterator[str]:  # noqa: ANN401
+    """Yield the settings that may be secret, as they are, and as in a URL.
+
+    Args:
+        config: The settings.
+        public: The names of settings that are no secret.
+    """
     if isinstance(config, str):
         if len(config) >= SECRET_LENGTH and not _is_plain(config):
             yield config
             yield quote(config, safe="")
     elif isinstance(config, dict):
-        for value in config.values():
-            yield from _secrets(value)
+        public = PUBLIC if config.keys() >= {"client", "resources"} else public
+        for name, value in config.items():
+            if name not in public:
+                yield from _secrets(value, public)
     elif isinstance(config, list):
         for value in config:
-            yield from _secrets(value)
+            yield from _secrets(value, public)
 
 
 def _is_plain(text: str) -> bool:

@@ -100,7 +100,11 @@ def code(declaration: Any) -> Any:
             {"name": "m"},
             "rest.m: `streams` is not a key of the format",
         ),
-        (code(rooms_declaration(URL)), {"name": "m"}, "is an object of Python (`SinglePagePaginator`)"),
+        (
+            code(rooms_declaration(URL)),
+            {"name": "m"},
+            "is an object of Python (`SinglePagePaginator`)",
+        ),
         ("nothing.yaml", {}, "The declaration nothing.yaml can't be read"),
     ],
 )
@@ -108,3 +112,16 @@ def test_what_is_wrong_is_told(declaration: Any, arguments: Any, words: str) -> 
     with pytest.raises(BridgeError) as refused:
         chat(declaration, **arguments)
     assert words in str(refused.value)
+
+
+@pytest.mark.usefixtures("project")
+def test_error_of_a_run_names_the_path_and_hides_the_credential(stage: Stage, url: str) -> None:
+    declaration = rooms_declaration(url)
+    declaration["client"]["auth"]["token"] = "s3cret-t0ken"
+    declaration["client"]["headers"] = {"X-Key": "s3cret-header"}
+    declaration["resources"][0]["endpoint"]["path"] = "v1/s3cret-header/s3cret-t0ken/nothing"
+    with pytest.raises(Exception, match="404 Not Found") as failed:
+        stage.pipeline.run(chat(declaration, name="matrix"))
+    text = str(failed.value)
+    assert "/nothing?limit=3" in text
+    assert "s3cret" not in text
