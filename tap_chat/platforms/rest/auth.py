@@ -7,8 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from singer_sdk.authenticators import APIKeyAuthenticator, BearerTokenAuthenticator
-
 from tap_chat.declarations.format import ApiKeyAuth, BearerAuth, HttpBasicAuth, OAuth2Auth
 from tap_chat.http.access_tokens import AccessTokens, TokenRemedies
 from tap_chat.http.client import Client
@@ -45,20 +43,32 @@ def authenticator_of(auth: Auth | None, session: Session, section: str) -> Sign:
 def _with_fixed(auth: BearerAuth | HttpBasicAuth | ApiKeyAuth) -> Sign:
     match auth:
         case BearerAuth():
-            return BearerTokenAuthenticator(token=auth.token)
+            return partial(_with_header, "Authorization", f"Bearer {auth.token}")
         case HttpBasicAuth():
             # As dlt, in UTF-8; `requests` would take Latin-1.
             pair = b64encode(f"{auth.username}:{auth.password}".encode()).decode()
-            return APIKeyAuthenticator(key="Authorization", value=f"Basic {pair}")
+            return partial(_with_header, "Authorization", f"Basic {pair}")
         case ApiKeyAuth(location="header"):
-            return APIKeyAuthenticator(key=auth.name, value=auth.api_key)
+            return partial(_with_header, auth.name, auth.api_key)
         case ApiKeyAuth(location="cookie"):
             return partial(_with_cookie, auth.name, auth.api_key)
         case ApiKeyAuth():
-            return APIKeyAuthenticator(key=auth.name, value=auth.api_key, location="params")
+            return partial(_with_param, urlencode({auth.name: auth.api_key}))
 
 
 def _unsigned(request: PreparedRequest) -> PreparedRequest:
+    return request
+
+
+# Not the SDK's authenticators: they leave out parameters with empty values.
+def _with_header(name: str, value: str, request: PreparedRequest) -> PreparedRequest:
+    request.headers[name] = value
+    return request
+
+
+def _with_param(param: str, request: PreparedRequest) -> PreparedRequest:
+    url = request.url or ""
+    request.url = f"{url}{'&' if '?' in url else '?'}{param}"
     return request
 
 
