@@ -214,6 +214,8 @@ def _allowance(limit: Limit, verdict: Verdict, epoch: float) -> dict[str, str]:
     if "draft_8" in limit.reports:
         headers["RateLimit-Policy"] = f'"default";q={size};w={window}'
         headers["RateLimit"] = f'"default";r={left};t={reset}'
+    if "call_limit" in limit.reports:
+        headers["X-Gorgias-Account-Api-Call-Limit"] = f"{size - left}/{size}"
     return headers
 
 

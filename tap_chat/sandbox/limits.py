@@ -31,6 +31,7 @@ Report = Literal[
     "draft_6",  # every response has RateLimit-Limit, -Remaining, -Reset and RateLimit-Policy
     "draft_7",  # RateLimit: limit=10, remaining=3, reset=20 and RateLimit-Policy
     "draft_8",  # RateLimit: "default";r=3;t=20 and RateLimit-Policy: "default";q=10;w=60
+    "call_limit",  # every response has X-Gorgias-Account-Api-Call-Limit: used/count
 ]
 
 #: Smaller differences are rounding.

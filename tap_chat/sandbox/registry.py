@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from tap_chat.sandbox.dialects import dixa, freshchat, livechat, messages
+from tap_chat.sandbox.dialects import dixa, freshchat, front, gorgias, livechat, messages
 
 if TYPE_CHECKING:
     from tap_chat.sandbox.dialect import Dialect
@@ -18,5 +18,7 @@ DIALECTS: tuple[Dialect, ...] = (
     freshchat.DIALECT,
     dixa.DIALECT,
     livechat.DIALECT,
+    gorgias.DIALECT,
+    front.DIALECT,
     *(point.load() for point in entry_points(group=ENTRY_POINTS)),
 )

@@ -1,0 +1,18 @@
+"""Front's core API: `GET /events`, conversations, and the other lists."""
+
+from tap_chat.sandbox.dialect import Dialect
+from tap_chat.sandbox.dialects.front.account import FrontAccount
+from tap_chat.sandbox.dialects.front.api import front
+from tap_chat.sandbox.dialects.front.settings import PATH, FrontData, FrontOptions
+from tap_chat.sandbox.samples import API_KEY
+
+DIALECT = Dialect(
+    name="front",
+    title="Front",
+    paths=(f"{PATH}/{{path:path}}",),
+    respond=front,
+    data=FrontData,
+    options=FrontOptions,
+    account=FrontAccount.of,
+    config=lambda url: {"api_url": f"{url}{PATH}", "api_token": API_KEY},
+)
