@@ -23,9 +23,9 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         kind: What happens to rows: `delete`, `insert`, or `update`, which gives Freshchat's users a
-            newer `updated_time`.
-        of: The list: `messages` (of the messages API), `users` or `conversations` (of Freshchat) or
-            `chats` (of LiveChat).
+            newer `updated_time`, and Gorgias' tickets a newer `updated_datetime`.
+        of: The list: `messages` (of the messages API), `users` or `conversations` (of Freshchat),
+            `chats` (of LiveChat) or `tickets` (of Gorgias).
         path: Only requests whose path contains this are counted.
         after: The list first changes after this many requests.
         every: It changes again after this many more requests.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,9 @@ class CursorBookmarks(Bookmarks):
             state: The state of the stream.
             replication_key: The replication key of the stream.
         """
-        value: CursorValue | None = state.get("replication_key_value")
+        saved: object = state.get("replication_key_value")
+        # The SDK reads the numbers of a STATE as decimals.
+        value: Any = float(saved) if isinstance(saved, Decimal) else saved
         if value is None or state.get("replication_key") != replication_key:
             return None
         kind = cursor_type(value)
@@ -91,7 +94,8 @@ class CursorBookmarks(Bookmarks):
         if self._has_keys and self.is_in_future(value):
             self._remove_future(state)
             return None
-        return value
+        usable: CursorValue = value
+        return usable
 
     @override
     def is_in_future(self, bookmark: CursorValue) -> bool:

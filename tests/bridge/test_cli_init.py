@@ -49,7 +49,8 @@ def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None
     script = [sys.executable, "tap_chat_pipeline.py"]
     run = subprocess.run(script, cwd=dlt.folder, env=dlt.env, capture_output=True, check=False)
     *_, error, advice = run.stderr.decode().splitlines()
-    assert error.endswith("Add a section: chat, freshchat, dixa, livechat, rest.")
+    names = ", ".join(platform.name for platform in PLATFORMS)
+    assert error.endswith(f"Add a section: {names}, rest.")
     assert advice.startswith("No settings were found: give --config FILE (in Python, config=...)")
     assert "[sources.singer.tap_chat.config] in .dlt/secrets.toml" in advice
     assert (run.returncode, b"Traceback" in run.stderr) == (1, False)

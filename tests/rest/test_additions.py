@@ -1,4 +1,4 @@
-"""What a section adds to a declaration, beside it."""
+"""What a section adds to a declaration."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def get(sandbox: Sandbox, path: str, key: str = API_KEY, **params: Any) -> reque
 
 def every(sandbox: Sandbox, path: str, **params: Any) -> list[dict[str, Any]]:
     body = get(sandbox, path, **params).json()
-    rows = body["_results"]
+    rows: list[dict[str, Any]] = body["_results"]
     while link := body.get("_pagination", {}).get("next"):
         body = get(sandbox, link).json()
         rows += body["_results"]

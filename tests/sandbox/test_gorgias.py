@@ -30,7 +30,8 @@ def get(sandbox: Sandbox, name: str, key: str = API_KEY, **params: Any) -> reque
 
 
 def every(sandbox: Sandbox, name: str, **params: Any) -> list[dict[str, Any]]:
-    rows, cursor = [], ""
+    rows: list[dict[str, Any]] = []
+    cursor: str | None = ""
     while cursor is not None:
         body = get(sandbox, name, cursor=cursor, **params).json()
         rows += body["data"]
@@ -88,7 +89,7 @@ def test_wrong_requests_are_refused(
 
 
 def test_tickets_that_are_updated_move_to_the_front(sandbox: Sandbox) -> None:
-    order = {"order_by": "updated_datetime:desc", "limit": 50}
+    order: dict[str, Any] = {"order_by": "updated_datetime:desc", "limit": 50}
     last = get(sandbox, "tickets", **order).json()["data"][-1]["id"]
     sandbox.options.drifts = [Drift(kind="update", of="tickets", place=100)]
     first = get(sandbox, "tickets", **order).json()

@@ -1,5 +1,7 @@
 """Front's core API: `GET /events`, conversations, and the other lists."""
 
+from urllib.parse import urlsplit
+
 from tap_chat.sandbox.dialect import Dialect
 from tap_chat.sandbox.dialects.front.account import FrontAccount
 from tap_chat.sandbox.dialects.front.api import front
@@ -14,5 +16,10 @@ DIALECT = Dialect(
     data=FrontData,
     options=FrontOptions,
     account=FrontAccount.of,
-    config=lambda url: {"api_url": f"{url}{PATH}", "api_token": API_KEY},
+    # Links to a next page lead to the other name of this machine.
+    config=lambda url: {
+        "api_url": f"{url}{PATH}",
+        "api_token": API_KEY,
+        "link_host": f"localhost:{urlsplit(url).port}",
+    },
 )

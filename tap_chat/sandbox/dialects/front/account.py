@@ -114,8 +114,12 @@ class FrontAccount:
 
     def _written(self, conversation: Conversation, kind: str) -> list[Row]:
         """Return what a kind of events has written, newest first."""
-        places = [n for n, event in enumerate(conversation.events) if event.target == kind]
-        return [self._writer.target(conversation, place) for place in reversed(places)]
+        rows = [
+            self._writer.target(conversation, place)
+            for place, event in enumerate(conversation.events)
+            if event.target == kind
+        ]
+        return [row for row in reversed(rows) if row is not None]
 
     def _history(self, number: int, created: int) -> Iterator[Event]:
         """Yield all events of a conversation, oldest first."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: The most rows of a page; Front returns no more, whatever a request asks for.
 LONGEST_PAGE = {"events": 15}
-#: Links lead to another host than the one that a client asks: the other name of this machine.
-OTHER_HOST = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
+#: Links lead to the host of the company, not to the one that a client asks at first.
+LINK_HOST = "localhost"
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,7 @@ def page(request: Request, rows: list[Row], query: ListQuery, fault: Fault | Non
     link = None
     if end < len(rows):
         token = write_token(ListQuery(query.limit, end, query.after, query.ascending))
-        url = request.url
-        host = f"{OTHER_HOST.get(url.hostname or '', url.hostname)}:{url.port}"
-        link = f"{url.scheme}://{host}{url.path}?page_token={token}"
+        link = f"http://{LINK_HOST}:{request.url.port}{request.url.path}?page_token={token}"
     return json_response(
         {
             "_pagination": {"next": link},
