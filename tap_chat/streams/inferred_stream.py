@@ -80,10 +80,7 @@ class InferredStream(ChatStream):
 
     @property
     def _known(self) -> Properties:
-        """The properties that are known before the first page. The types of the catalog win.
-
-        With the types that values had in an earlier run, a loader need not change a column again.
-        """
+        """The properties that are known before the first page. The types of the catalog win."""
         catalog = self._from_catalog or {}
         # A catalog keeps only some keywords of what is declared.
         differing = {
@@ -93,8 +90,13 @@ class InferredStream(ChatStream):
             and not self._is_unknown_key(name, prop)
         }
         known = {**self.declared_properties, **differing}
-        earlier = {name: {*types} for name, types in self.saved_state.get(TYPES_KEY, {}).items()}
+        earlier = {name: types for name, types in self._earlier.items() if name in known}
         return inference.widened(known, earlier, self.primary_keys)
+
+    @property
+    def _earlier(self) -> Seen:
+        """The types of values in earlier runs, with which a loader need not change a column."""
+        return {name: {*types} for name, types in self.saved_state.get(TYPES_KEY, {}).items()}
 
     def _is_unknown_key(self, name: str, prop: Any) -> bool:  # noqa: ANN401
         unknown = inference.property_of((), is_key=True)
@@ -142,7 +144,8 @@ class InferredStream(ChatStream):
     @cached_property
     def seen(self) -> SeenProperties:
         """The properties of the pages that were read so far."""
-        return SeenProperties(self._known, self.primary_keys)
+        known = inference.widened(self._known, self._earlier, self.primary_keys)
+        return SeenProperties(known, self.primary_keys)
 
     @property
     @override
@@ -204,8 +207,11 @@ class InferredStream(ChatStream):
         before = self._known if self._written is None else self._written
         seen = inference.types_of(map(members, chunk.records))
         wider = inference.widened(before, seen, self.primary_keys)
-        if self._written is None or wider is not before:
+        if wider is not before:
             self._note_changes(before, wider, seen)
+        if self._written is None:
+            wider = inference.widened(wider, self._earlier, self.primary_keys)
+        if wider is not self._written:
             self._write(wider)
         if wider == chunk.properties:
             self._described = chunk.properties
@@ -270,5 +276,5 @@ class InferredStream(ChatStream):
     def report(self) -> None:
         if self._written is None:
             # A stream without records has a SCHEMA, too.
-            self._write(self._known)
+            self._write(self.seen.properties)
         super().report()

@@ -181,6 +181,7 @@ def test_later_run_knows_the_types_of_the_run_before(
     for _ in range(2):
         run = tap(config, state=run.state)
         assert [found["a"] for found in schemas(run)] == [NUMBER]
+        assert list(schemas(run)[0]) == ["id", "a"]
         assert "after integer" not in run.err
     lists.lists["items"].append({"id": 4, "a": "text"})
     run = tap(config, state=run.state)
@@ -281,7 +282,7 @@ def test_records_without_a_key_are_written_raw_and_whole(
         ({"a": 1}, "has no `id`, which is its key"),
         ({"id": None}, "has no `id`, which is its key"),
         ({"id": {}}, "has object as `id`, which is its key"),
-        ("text", "is not an object"),
+        ("text", "has no `id`, which is its key"),
     ],
 )
 def test_record_without_its_key_is_an_error(
