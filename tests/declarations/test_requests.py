@@ -24,20 +24,20 @@ USERS = [
 ]
 
 
-def respond(request: Request) -> Any:
-    return USERS if request.url.path.endswith("/users") else [{"id": 1, "at": "2024-01-01"}]
+class Api:
+    """An API of users and their children.
 
+    Attributes:
+        sent: The requests since `take` was called, without what the two clients add by themselves.
+    """
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(respond) as running:
-        yield running
+    def __init__(self) -> None:
+        self.sent = Counter[str]()
+        self.server = Server(self.respond)
 
-
-def sent(server: Server) -> Counter[str]:
-    """Return the requests since the last call, without what the two clients add by themselves."""
-    found = Counter[str]()
-    for request, body in zip(server.requests, server.bodies, strict=True):
+    def respond(self, request: Request) -> Any:
+        # The server has read the body just before.
+        body = self.server.bodies[-1]
         names = [name for name in request.headers if name.startswith(("x-", "authorization"))]
         parts = (
             request.method,
@@ -46,10 +46,20 @@ def sent(server: Server) -> Counter[str]:
             {name: request.headers[name] for name in sorted(names)},
             json.loads(body) if body else None,
         )
-        found[json.dumps(parts, sort_keys=True)] += 1
-    server.requests.clear()
-    server.bodies.clear()
-    return found
+        self.sent[json.dumps(parts, sort_keys=True)] += 1
+        return USERS if request.url.path.endswith("/users") else [{"id": 1, "at": "2024-01-01"}]
+
+    def take(self) -> Counter[str]:
+        """Return the requests, and forget them."""
+        sent, self.sent = self.sent, Counter[str]()
+        return sent
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    api = Api()
+    with api.server:
+        yield api
 
 
 def of_users(**endpoint: Any) -> list[Any]:
@@ -195,11 +205,12 @@ DECLARATIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", DECLARATIONS)
-def test_requests_are_those_of_dlt(tap: Runner, server: Server, case: str) -> None:
-    declaration = DECLARATIONS[case] | {"client": CLIENT | {"base_url": f"{server.url}/api"}}
+def test_requests_are_those_of_dlt(tap: Runner, api: Api, case: str) -> None:
+    client = CLIENT | {"base_url": f"{api.server.url}/api"}
+    declaration = DECLARATIONS[case] | {"client": client}
     list(rest_api_source(deepcopy(declaration), name="acme"))
-    expected = sent(server)
+    expected = api.take()
     assert expected
     run = tap({"rest": {"acme": {"declaration": declaration, **QUICK}}})
     assert run.code == 0, run.err
-    assert sent(server) == expected
+    assert api.take() == expected
