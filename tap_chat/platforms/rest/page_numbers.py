@@ -71,8 +71,9 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
     @override
     def _stated_rows(self, page: Page) -> int | None:
         rows = responses.stated_total(page.body)
-        # What is declared as the number of pages does not count rows.
-        return None if rows == super()._stated_pages(page) else rows
+        # What is declared as the number of pages does not count rows, nor does a lower number.
+        is_count = rows is not None and rows >= self._rows.count
+        return rows if is_count and rows != super()._stated_pages(page) else None
 
     @override
     def _stated_pages(self, page: Page) -> int | None:
@@ -99,7 +100,8 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
                 self._ends.refute()
             elif not has_more and (not rows or self._ends.is_trusted(rows)):
                 return True
-            self.missing = BEYOND_END
+            self._short, self.missing = rows, BEYOND_END
+            return False
         self._short = 0 if self._ends.is_full(rows) else rows
         return False
 
