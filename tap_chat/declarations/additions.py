@@ -23,11 +23,15 @@ class Additions(Part, frozen=True):
         convert: The unit in which the requests take the values of the cursor, which are times.
         distinct_parents: Whether parent records from which the requests take the same values are
             read once in a run, and not once each.
+        check_pages: Whether each page by number is requested again after the next one, if the API
+            does not state the number of records. That shows records that left the list meanwhile:
+            others would take their places, and be missed.
     """
 
     next_link_hosts: list[str] = []  # noqa: RUF012 - msgspec gives every instance its own
     convert: Literal["iso", "date", "epoch_s", "epoch_ms"] | None = None
     distinct_parents: bool = False
+    check_pages: bool = True
 
 
 _SHAPE = Shape("addition", of_fields(Additions))

@@ -37,15 +37,22 @@ class Stream:
         paginator: The paginator of the declaration; None for none.
         workers: The number of requests at once.
         body: The JSON body of each request; None for requests by GET.
+        checks: The addition `check_pages`.
     """
 
     def __init__(
-        self, server: Server, paginator: dict[str, Any] | None, workers: int = 1, body: Any = None
+        self,
+        server: Server,
+        paginator: dict[str, Any] | None,
+        workers: int = 1,
+        body: Any = None,
+        *,
+        checks: bool = True,
     ) -> None:
         tap = TapChat(config=chat_config(server) | {"max_workers": workers})
         stream: Any = tap.streams["chat_messages"]
         declaration: Any = msgspec.convert(paginator or {"type": "auto"}, declared.Paginator)
-        stream.new_paginator = Paginators("rows", declaration).new
+        stream.new_paginator = Paginators("rows", declaration, checks_pages=checks).new
         if body is not None:
             request = ListRequest(f"{server.url}/v1/messages", "POST", body=body)
             stream.new_request = lambda _: request
@@ -275,6 +282,29 @@ def test_first_offset_and_first_page_are_kept() -> None:
         assert Stream(server, OFFSET | {"offset": 20}).read() == ids(45)[20:]
     with Server(by_page(rows(45), 1, total=5)) as server:
         assert Stream(server, PAGE | {"base_page": 1, "page": 3}).read() == ids(45)[20:]
+
+
+@pytest.mark.parametrize("workers", [1, 16])
+@pytest.mark.parametrize("checks", [True, False])
+def test_pages_are_checked_for_rows_that_leave_unless_switched_off(
+    workers: int,
+    checks: bool,  # noqa: FBT001
+) -> None:
+    items = rows(300)
+    respond = by_page(items, total=30)
+
+    def leaving(request: Request) -> Any:
+        if len(server.requests) == 40:
+            del items[0]
+        return respond(request)
+
+    with Server(leaving) as server:
+        found = Stream(server, PAGE, workers, checks=checks).read()
+    if checks:
+        assert set(found) == set(ids(300))
+    else:
+        assert len(server.requests) <= 31
+        assert found == ids(300)
 
 
 def test_values_are_put_into_the_body_of_the_request() -> None:

@@ -39,8 +39,12 @@ class ListedStream(IncrementalStream):
 
     @cached_property
     def _paginators(self) -> Paginators:
-        hosts = self.additions.next_link_hosts
-        return Paginators(self.name, self.reading.endpoint.paginator, hosts)
+        return Paginators(
+            self.name,
+            self.reading.endpoint.paginator,
+            self.additions.next_link_hosts,
+            checks_pages=self.additions.check_pages,
+        )
 
     @property
     @override

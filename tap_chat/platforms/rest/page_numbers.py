@@ -37,6 +37,8 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
         ends: What the lists of the stream show about ends.
         page_param: See `PageNumberPaginator`.
         page_body_path: See `PageNumberPaginator`.
+        checks: Whether a page is requested again after the next one, if no number of rows is
+            stated.
         options: See `PageNumberPaginator`.
     """
 
@@ -45,10 +47,13 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
         ends: StatedEnds,
         page_param: str,
         page_body_path: str,
+        *,
+        checks: bool = True,
         **options: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(page_param, page_body_path, **options)
         self._ends = ends
+        self._checks = checks
         self._is_in_gap = False  # whether the page before had no rows
         self._doubt = ""
 
@@ -67,6 +72,16 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
                 raise RepeatedPageError(REPEATED_REMEDY)
             return self._end_after_last()
         return super()._read(page)
+
+    @property
+    @override
+    def _checks_all(self) -> bool:
+        return self._checks and super()._checks_all
+
+    @override
+    def _may_have_moved(self, page: Page) -> bool:
+        is_stated = self._stated_rows(page) is not None
+        return (is_stated or self._checks) and super()._may_have_moved(page)
 
     @override
     def _stated_rows(self, page: Page) -> int | None:

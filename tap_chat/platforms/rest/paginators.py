@@ -35,11 +35,13 @@ class Paginators:
         declaration: What the declaration says; None for what the first page of a list tells.
         hosts: The hosts that next links may lead to, besides that of the page; None if no setting
             names them.
+        checks_pages: The addition `check_pages`.
     """
 
     stream: str
     declaration: declared.Paginator | None
     hosts: Collection[str] | None = None
+    checks_pages: bool = True
     _ends: StatedEnds = field(default_factory=StatedEnds)
     _is_told: bool = False
 
@@ -70,6 +72,7 @@ class Paginators:
                     self._ends,
                     declaration.page_param or "page",
                     declaration.page_body_path or "",
+                    checks=self.checks_pages,
                     base_page=declaration.base_page,
                     page=declaration.page,
                     total_path=declaration.total_path or "",
