@@ -95,9 +95,9 @@ def update_scopes(streams: Collection[ChatStream], mapper: PluginMapper) -> None
     for stream in streams:
         if not (stream.has_bookmarks and stream.is_read):
             continue
-        scope = scope_of(stream, list(ancestors(stream, by_type)), mapper)
+        scope = scope_of(stream, by_type, mapper)
         saved = read_scope(stream.saved_state)
-        if saved and (shortfall := saved.shortfall(scope)):
+        if saved and (shortfall := saved.shortfall(scope) or _dependents_shortfall(stream)):
             logger.warning(
                 "The STATE of %s %s: the stream is read from its start again.",
                 stream.name,
@@ -138,31 +138,56 @@ def reset_state(state: dict[str, Any]) -> None:
     state.update(dict.fromkeys(state))
 
 
-def scope_of(stream: ChatStream, parents: Sequence[ChatStream], mapper: PluginMapper) -> StateScope:
+def scope_of(
+    stream: ChatStream, by_type: Mapping[type[Stream], ChatStream], mapper: PluginMapper
+) -> StateScope:
     """Return the scope of a stream's bookmarks after this run.
+
+    Args:
+        stream: The stream.
+        by_type: All streams of the tap, by their classes.
+        mapper: The stream maps of the tap.
+    """
+    settings = stream.settings
+    account = [getattr(settings, name) for name in stream.account_settings]
+    secrets = [getattr(settings, name) for name in credentials(settings)]
+    tables = [
+        table
+        for dependent in stream.dependents
+        for table in written_tables(dependent, list(ancestors(dependent, by_type)), mapper)
+    ]
+    return StateScope(
+        account=digest(json.dumps([stream.section, normalise_url(settings.api_url), *account])),
+        credential=digest(json.dumps([stream.section, *secrets]))[:DIGITS_OF_CREDENTIAL],
+        start=stream.first_bookmark,
+        written=sorted(tables),
+    )
+
+
+def written_tables(
+    stream: ChatStream, parents: Sequence[ChatStream], mapper: PluginMapper
+) -> Iterator[list[str]]:
+    """Yield the name of each table that a stream is written to, followed by its filters.
 
     Args:
         stream: The stream.
         parents: The parent of the stream, the parent of the parent, and so on.
         mapper: The stream maps of the tap.
     """
-    settings = stream.settings
-    account = [getattr(settings, name) for name in stream.account_settings]
-    secrets = [getattr(settings, name) for name in credentials(settings)]
     names = {stream.name, *(parent.name for parent in parents)}
     filters = sorted(map(digest, [*stream.exclusions, *stream_map_filters(names, mapper)]))
-    is_reached = not any(is_removed(parent.stream_maps[0]) for parent in parents)
-    tables = sorted(
-        stream_map.stream_alias
-        for stream_map in stream.stream_maps
-        if is_reached and not is_removed(stream_map)
-    )
-    return StateScope(
-        account=digest(json.dumps([stream.section, normalise_url(settings.api_url), *account])),
-        credential=digest(json.dumps([stream.section, *secrets]))[:DIGITS_OF_CREDENTIAL],
-        start=stream.first_bookmark,
-        written=[[table, *filters] for table in tables],
-    )
+    if not any(is_removed(parent.stream_maps[0]) for parent in parents):
+        for stream_map in stream.stream_maps:
+            if not is_removed(stream_map):
+                yield [stream_map.stream_alias, *filters]
+
+
+def _dependents_shortfall(stream: ChatStream) -> str | None:
+    """Return why streams that depend on the bookmarks of this one lack records, or None."""
+    others = [dependent for dependent in stream.dependents if dependent is not stream]
+    if all(read_scope(dependent.saved_state) for dependent in others):
+        return None
+    return "says nothing of streams that are read with it"
 
 
 def stream_map_filters(names: Collection[str], mapper: PluginMapper) -> Iterator[str]:

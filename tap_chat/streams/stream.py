@@ -22,7 +22,7 @@ from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.record_stream import RecordStream
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
@@ -229,6 +229,11 @@ class ChatStream(RecordStream):
         for stream in self.child_streams:
             if isinstance(stream, ChatStream) and stream.selected:
                 stream.report()
+
+    @property
+    def dependents(self) -> Sequence[ChatStream]:
+        """The streams whose records are left out by the bookmarks of this one."""
+        return (self,)
 
     def probe(self) -> Probe | None:
         """Return the probe of `tap-chat --test`. One stream of each platform has one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -43,6 +44,25 @@ class DeclaredChild(ChildStream, DeclaredStream):
     @property
     def _parent(self) -> Parent:
         return cast("Parent", self.reading.parent)
+
+    @property
+    @override
+    def has_bookmarks(self) -> bool:
+        return super().has_bookmarks or self._parent_has_bookmarks
+
+    @property
+    @override
+    def bookmark_keys(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable
+        return super().bookmark_keys if super().has_bookmarks else ()
+
+    @cached_property
+    def _parent_has_bookmarks(self) -> bool:
+        """Whether bookmarks of a parent leave out records of this stream."""
+        return any(
+            stream.has_bookmarks
+            for stream in self._tap.streams.values()
+            if type(stream) is self.parent_stream_type and isinstance(stream, DeclaredStream)
+        )
 
     @override
     def expected_plans(self, context: Context | None) -> Iterator[ReadPlan[Any]]:

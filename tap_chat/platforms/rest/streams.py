@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tap_chat.singer.records import Record
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.read_plans import ReadPlan
+    from tap_chat.streams.stream import ChatStream
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -78,6 +79,14 @@ class DeclaredStream(ListedStream):
     @override
     def exclusions(self) -> Sequence[str]:
         return tuple(declaration_parts(type(self), self.secrets))
+
+    @property
+    @override
+    def dependents(self) -> Sequence[ChatStream]:
+        # What is read for a record is read when the record is.
+        own = [self] if self.selected else []
+        children = (child for child in self.child_streams if isinstance(child, DeclaredStream))
+        return [*own, *(stream for child in children for stream in child.dependents)]
 
     @override
     def get_url(self, context: Context | None) -> str:
