@@ -153,7 +153,7 @@ def config_of_declaration(
     """
     if name is None:
         raise BridgeError(
-            "chat() needs the argument `name` with a declaration: tables begin with it."
+            "chat() needs the argument `name` with a declaration: its tables begin with it."
         )
     key = f"{SECTION}.rest.{name}"
     of_tap, of_section = _tap_settings(), json_schema(RestSettings)["properties"]
