@@ -126,7 +126,7 @@ def _bind_path(endpoint: dict[str, Any], place: str, problems: Problems) -> None
             parts.append(f"{{{part.name}}}")
         elif part.name in params:
             parts.append(str(params[part.name]))
-        elif part.name:
+        else:
             problems.tell(at, _unbound_problem(part.name))
     bound = {
         part.name
@@ -149,7 +149,7 @@ def _bind_path(endpoint: dict[str, Any], place: str, problems: Problems) -> None
 
 
 def _unbound_problem(name: str) -> str:
-    if "." in name:
+    if "." in name or not name:
         return (
             f"has a placeholder `{{{name}}}` that stands for nothing. Write"
             " `{resources.<parent>.<field>}` or `{incremental.start_value}`."

@@ -79,13 +79,15 @@ def template(text: str) -> Template:
     """Parse a text with placeholders.
 
     Raises:
-        ValueError: A brace is open, or closes nothing.
+        ValueError: A brace is open, or closes nothing, or a placeholder is in another one.
     """
     parts: list[str | Placeholder] = []
     for literal, name, spec, conversion in _FORMATTER.parse(text):
         if literal:
             parts.append(literal)
         if name is not None:
+            if "{" in (spec or "") or conversion not in {None, *"rsa"}:
+                raise ValueError(text)
             parts.append(Placeholder(name, spec or "", conversion))
     return Template(tuple(parts))
 

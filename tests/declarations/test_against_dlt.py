@@ -269,6 +269,7 @@ REFUSED_HERE: list[tuple[Place, Any]] = [
     (("client", "base_url"), "x.org"),
     (("client", "auth", "token"), []),
     (("resources",), []),
+    (("resources", 1, "endpoint", "path"), "a/{}"),
     (("resources", 1, "endpoint", "data_selector"), "a["),
     (("resources", 1, "endpoint", "paginator", "limit"), True),
     (("resources", 2, "endpoint", "paginator", "type"), "auto"),
@@ -297,9 +298,19 @@ def test_null_is_as_no_key_where_dlt_fails() -> None:
         assert is_taken_here(document) == without
 
 
+TEXTS = st.text() | st.lists(
+    st.sampled_from(
+        [
+            *("{", "}", "{}", "{{", "}}", "{0}", "{a!x}", "{a:{b}}", "{{ config.a }}", "${", "$"),
+            *("${NAME}", "$${NAME}", "{resources.users.id}", "{resources.}", "{incremental.x}"),
+            *("a", ".", "/", "$.", "[", "'", "*", "?(@.a==1)", "offset", "incremental"),
+        ]
+    ),
+    max_size=4,
+).map("".join)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 500) | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-3, 500) | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
 
