@@ -102,7 +102,7 @@ class ChunkedStream(RESTStream[Any]):
                 self._waiting_version = None
 
     def forget_selection(self) -> None:
-        """Make the metadata of the catalog anew, for the fields that were discovered."""
+        """Make the metadata of the catalog again, for the fields that were discovered."""
         self._metadata = None
         self._mask = None
 

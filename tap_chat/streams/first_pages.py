@@ -21,7 +21,7 @@ MOST_REQUESTS = 5
 def read_first_pages(streams: Iterable[Stream]) -> None:
     """Read the first page of each selected and configured stream whose SCHEMA is inferred.
 
-    Of a child stream, it is the first page with records, of the first five parents.
+    A child stream is read for up to five parents, until a page has records.
 
     Args:
         streams: The streams. Parents come before their children.

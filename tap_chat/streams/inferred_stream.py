@@ -61,7 +61,7 @@ class InferredStream(ChatStream):
         #: The properties of the SCHEMA that was written last.
         self._written: Properties | None = None
         self._described: Properties | None = None  # those of the chunk that was written last
-        self._has_warned = self._is_discovered = False
+        self._is_discovered = False
         super().__init__(tap, session)
 
     @property
@@ -244,21 +244,18 @@ class InferredStream(ChatStream):
             known = before.get(name)
             if known and not inference.is_only_null(known):
                 self._note_change(name, {*declared_types(known)} - {"null"}, seen[name])
-        if not new or (self._written is None and self._from_catalog is None):
-            return
         names = ", ".join(f"`{name[:SHOWN_NAME]}`" for name in new[:SHOWN_NAMES])
         names += f" and {len(new) - SHOWN_NAMES} more" if len(new) > SHOWN_NAMES else ""
-        if self._from_catalog is None or self._has_warned:
+        if new and self._written is not None:
             self.logger.info("The SCHEMA of %s is written again, with %s.", self.name, names)
-            return
-        self._has_warned = True
-        self.logger.warning(
-            "Records of %s have fields or types that the catalog does not have: %s. They are"
-            " written, with a wider SCHEMA. %s",
-            self.name,
-            names,
-            catalogs.REMEDY,
-        )
+        elif new and self._from_catalog is not None:
+            self.logger.warning(
+                "The first records of %s have fields or types that the catalog does not have: %s."
+                " They are written, with a wider SCHEMA. %s",
+                self.name,
+                names,
+                catalogs.REMEDY,
+            )
 
     def _note_change(self, name: str, before: set[str], seen: set[str]) -> None:
         """Log that a field has another type than before, and note the types in the STATE."""

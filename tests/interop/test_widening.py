@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from interop.targets import Dlt, DuckDB, Jsonl, MeltanoLabsPostgres, PipelineWisePostgres
-from rest.test_schema import Lists, items
+from rest.lists import Lists, items
 from running import Runner
 from serving import Server
 

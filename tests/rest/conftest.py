@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rest.feed import Feed, Reader
+from rest.lists import Lists
 from serving import Server
 
 if TYPE_CHECKING:
@@ -20,3 +21,14 @@ def reader(tap: Runner) -> Iterator[Reader]:
     feed = Feed()
     with Server(feed) as api:
         yield Reader(tap, feed, api.url)
+
+
+@pytest.fixture
+def lists() -> Lists:
+    return Lists()
+
+
+@pytest.fixture
+def api(lists: Lists) -> Iterator[Server]:
+    with Server(lists) as server:
+        yield server

@@ -2,102 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import pytest
-from jsonschema import Draft7Validator
-from serving import Server
-from starlette.responses import Response
-
-from tap_chat.singer.inference import TYPES
+from rest.lists import (
+    INTEGER,
+    JSON,
+    MIXED,
+    NUMBER,
+    TEXT,
+    Lists,
+    check_schemas_come_before_records,
+    discovered,
+    items,
+    rooms,
+    schemas,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from running import Run, Runner
-    from starlette.requests import Request
-
-MIXED = {"anyOf": [{"type": name} for name in TYPES]}
-JSON = {"type": ["object", "array", "string", "number", "boolean", "null"]}
-TEXT = {"type": ["string", "null"]}
-INTEGER = {"type": ["integer", "null"]}
-NUMBER = {"type": ["number", "null"]}
-
-
-class Lists:
-    """Serves lists of records by their paths, two to a page; tests change them at any time."""
-
-    def __init__(self) -> None:
-        self.lists: dict[str, list[Any]] = {}
-        self.asked: list[str] = []
-        self.queries: list[str] = []
-        self.indent: int | None = None
-
-    def __call__(self, request: Request) -> Any:
-        path = unquote(request.url.path.strip("/"))
-        self.asked.append(path)
-        self.queries.append(f"{path}?{request.url.query}")
-        if path not in self.lists:
-            return Response(b'{"error": "not found"}', 404)
-        start = int(request.query_params.get("offset", 0))
-        rows, total = self.lists[path][start : start + 2], len(self.lists[path])
-        return json.dumps({"data": rows, "total": total}, indent=self.indent).encode()
-
-
-@pytest.fixture
-def lists() -> Lists:
-    return Lists()
-
-
-@pytest.fixture
-def api(lists: Lists) -> Iterator[Server]:
-    with Server(lists) as server:
-        yield server
-
-
-def items(url: str, **resource: Any) -> dict[str, Any]:
-    paginator = {"type": "offset", "limit": 2}
-    endpoint = {"path": "items", "data_selector": "data", "paginator": paginator}
-    return {
-        "client": {"base_url": url},
-        "resources": [{"name": "items", "primary_key": "id", "endpoint": endpoint, **resource}],
-    }
-
-
-def rooms(url: str) -> dict[str, Any]:
-    declaration = items(url)
-    [room] = declaration["resources"]
-    endpoint = room["endpoint"] | {"path": "items/{resources.items.id}/notes"}
-    note = {"name": "notes", "primary_key": "id", "include_from_parent": ["id"]}
-    declaration["resources"].append({**note, "endpoint": endpoint})
-    return declaration
-
-
-def flagged(tap: Runner, config: dict[str, Any], flag: str) -> Run:
-    return tap.run([*tap.command(config), flag], {"TAP_CHAT_LOGLEVEL": "INFO"})
-
-
-def schemas(run: Run, stream: str = "x_items") -> list[dict[str, Any]]:
-    """Return the properties of each SCHEMA of a stream."""
-    return [
-        message["schema"]["properties"]
-        for message in run.of_type("SCHEMA")
-        if message["stream"] == stream
-    ]
-
-
-def check_schemas_come_before_records(run: Run) -> None:
-    """Check that each record is valid, and has no other property than its SCHEMA but a null."""
-    validators: dict[str, Draft7Validator] = {}
-    for message in run.messages:
-        if message["type"] == "SCHEMA":
-            strict = message["schema"] | {"additionalProperties": {"type": "null"}}
-            validators[message["stream"]] = Draft7Validator(strict)
-        elif message["type"] == "RECORD":
-            validators[message["stream"]].validate(message["record"])
+    from running import Runner
+    from serving import Server
 
 
 def test_schema_is_that_of_the_first_page_which_is_requested_once(
@@ -300,136 +225,3 @@ def test_exact_values_of_what_no_float_holds(tap: Runner, lists: Lists, api: Ser
     run = tap({"rest": {"x": items(api.url)}})
     assert run.rows("x_items") == lists.lists["items"]
     assert schemas(run)[0]["n"] == INTEGER
-
-
-# --- Discovery and catalogs -----------------------------------------------------------------------
-
-
-def discovered(tap: Runner, config: dict[str, Any]) -> dict[str, Any]:
-    run = flagged(tap, config, "--discover")
-    assert run.code == 0, run.err
-    catalog: dict[str, Any] = json.loads(run.out)
-    return catalog
-
-
-def entry(catalog: dict[str, Any], stream: str) -> dict[str, Any]:
-    [found] = [entry for entry in catalog["streams"] if entry["tap_stream_id"] == stream]
-    return dict(found)
-
-
-def test_discovery_reads_the_first_page_with_records(
-    tap: Runner, lists: Lists, api: Server
-) -> None:
-    lists.lists["items"] = [{"id": "a", "x": 1}, {"id": "b"}, {"id": "c"}]
-    lists.lists |= {"items/a/notes": [], "items/b/notes": [{"id": 1, "text": "x"}] * 3}
-    catalog = discovered(tap, {"rest": {"x": rooms(api.url)}})
-    assert sorted(lists.asked) == ["items", "items/a/notes", "items/b/notes"]
-    assert entry(catalog, "x_items")["schema"]["properties"] == {
-        "id": {"type": ["string"]},
-        "x": INTEGER,
-    }
-    notes = entry(catalog, "x_notes")
-    assert notes["schema"]["properties"] == {
-        "id": {"type": ["integer"]},
-        "text": TEXT,
-        "_items_id": TEXT,
-    }
-    breadcrumbs = [item["breadcrumb"] for item in notes["metadata"]]
-    assert ["properties", "text"] in breadcrumbs
-
-
-def test_discovery_asks_the_first_parents_only(tap: Runner, lists: Lists, api: Server) -> None:
-    lists.lists["items"] = [{"id": f"r{number}"} for number in range(9)]
-    lists.lists |= {f"items/r{number}/notes": [] for number in range(9)}
-    declaration = rooms(api.url)
-    declaration["resources"][0]["endpoint"]["paginator"] = {"type": "single_page"}
-    lists.lists["items"] = lists.lists["items"][:2]
-    catalog = discovered(tap, {"rest": {"x": declaration}})
-    assert len(lists.asked) == 3
-    assert entry(catalog, "x_notes")["schema"]["properties"] == {
-        "id": {"type": ["string", "integer"]}
-    }
-
-
-def test_catalog_of_an_api_that_has_changed_loses_nothing(
-    tap: Runner, lists: Lists, api: Server
-) -> None:
-    lists.lists["items"] = [{"id": 1, "a": 1, "gone": "x", "null": None}]
-    config = {"rest": {"x": items(api.url)}}
-    catalog = discovered(tap, config)
-    lists.lists["items"] = [
-        {"id": 1, "a": 1},
-        {"id": 2},
-        {"id": 3, "a": "x", "null": 1, "new": True},
-    ]
-    run = tap(config, catalog=catalog)
-    assert run.code == 0, run.err
-    assert run.rows("x_items") == lists.lists["items"]
-    first = {"id": {"type": ["integer"]}, "a": INTEGER, "gone": TEXT}
-    assert schemas(run) == [
-        first,
-        first | {"a": MIXED, "null": INTEGER, "new": {"type": ["boolean", "null"]}},
-    ]
-    check_schemas_come_before_records(run)
-    assert run.err.count("the catalog does not have: `a`, `null`, `new`.") == 1
-    lists.lists["items"] += [{"id": 4, "newer": 1}]
-    run = tap(config, catalog=discovered(tap, config))
-    assert run.rows("x_items") == lists.lists["items"]
-
-
-def test_deselected_property_stays_out_of_a_wider_schema(
-    tap: Runner, lists: Lists, api: Server
-) -> None:
-    lists.lists["items"] = [{"id": 1, "a": 1, "secret": 1}]
-    config = {"rest": {"x": items(api.url)}}
-    catalog = discovered(tap, config)
-    for item in entry(catalog, "x_items")["metadata"]:
-        if item["breadcrumb"] == ["properties", "secret"]:
-            item["metadata"]["selected"] = False
-    lists.lists["items"] = [
-        {"id": 1, "a": 1, "secret": 1},
-        {"id": 2},
-        {"id": 3, "secret": "x", "b": 1},
-    ]
-    run = tap(config, catalog=catalog)
-    assert run.code == 0, run.err
-    assert run.rows("x_items") == [{"id": 1, "a": 1}, {"id": 2}, {"id": 3, "b": 1}]
-    assert schemas(run)[-1].keys() == {"id", "a", "b"}
-
-
-def test_stream_map_uses_fields_that_come_later(tap: Runner, lists: Lists, api: Server) -> None:
-    lists.lists["items"] = [{"id": 1}, {"id": 2}, {"id": 3, "b": 2}]
-    maps = {"x_items": {"twice": "record.get('b', 0) * 2", "b": None}}
-    run = tap({"rest": {"x": items(api.url)}, "stream_maps": maps})
-    assert run.code == 0, run.err
-    assert run.rows("x_items") == [
-        {"id": 1, "twice": 0},
-        {"id": 2, "twice": 0},
-        {"id": 3, "twice": 4},
-    ]
-
-
-def test_new_fields_are_flattened(tap: Runner, lists: Lists, api: Server) -> None:
-    lists.lists["items"] = [{"id": 1}, {"id": 2}, {"id": 3, "b": {"c": 1}}]
-    config = {"rest": {"x": items(api.url)}}
-    run = tap({**config, "flattening_enabled": True, "flattening_max_depth": 1})
-    assert run.code == 0, run.err
-    assert [row["id"] for row in run.rows("x_items")] == [1, 2, 3]
-
-
-def test_test_of_schemas_sends_no_request(tap: Runner, lists: Lists, api: Server) -> None:
-    run = flagged(tap, {"rest": {"x": items(api.url)}}, "--test=schema")
-    assert run.code == 0, run.err
-    assert [message["stream"] for message in run.of_type("SCHEMA")] == ["x_items"]
-    assert not lists.asked
-
-
-def test_discovery_without_config_sends_no_request(tap: Runner) -> None:
-    assert flagged(tap, {}, "--discover").code == 0
-
-
-def test_discovery_of_an_api_that_fails_is_the_usual_error(tap: Runner, api: Server) -> None:
-    run = flagged(tap, {"rest": {"x": items(api.url)}}, "--discover")
-    assert run.code == 1
-    assert "404" in run.err
-    assert "Traceback" not in run.err
