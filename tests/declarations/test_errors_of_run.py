@@ -21,3 +21,15 @@ def test_each_problem_is_a_line_of_the_log(tap: Runner) -> None:
         "DEPENDENCIES",
         "client",
     ]
+
+
+def test_problems_of_all_declarations_are_reported_at_once(tap: Runner) -> None:
+    sections = {name: str(FAULTY / f"{name}.json") for name in ("messages", "dixa")}
+    run = tap({"rest": {**sections, "none": "none.yaml"}})
+    assert run.code == 1
+    assert [error.partition(" ")[0] for error in run.errors] == [
+        "rest.messages:",
+        "rest.dixa:",
+        "rest.dixa:",
+        "The",
+    ]

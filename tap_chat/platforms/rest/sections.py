@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec.structs import replace
+from singer_sdk.exceptions import ConfigValidationError
 
 from tap_chat.config import parsing
 from tap_chat.config.environment import environment
-from tap_chat.config.errors import config_error
+from tap_chat.config.errors import config_error, config_problems
 from tap_chat.declarations.files import load_file
 from tap_chat.declarations.reading import read_declaration
 from tap_chat.escapes import printable
@@ -38,9 +39,17 @@ def declared_platforms(
         complete: False if required texts may be missing, as for discovery.
 
     Raises:
-        ConfigValidationError: A section or a declaration is wrong.
+        ConfigValidationError: Sections or declarations are wrong: the problems of all.
     """
-    return [_declared(name, value, complete=complete) for name, value in rest.items()]
+    platforms, problems = [], []
+    for name, value in rest.items():
+        try:
+            platforms.append(_declared(name, value, complete=complete))
+        except ConfigValidationError as error:
+            problems += config_problems(error)
+    if problems:
+        raise config_error(*problems)
+    return platforms
 
 
 def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestSettings]:  # noqa: ANN401
