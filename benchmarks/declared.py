@@ -1,7 +1,8 @@
 """Read declared lists with tap-chat and with dlt's `rest_api`, in one run, as Markdown.
 
-A server on this machine answers each request after the latency. Both read it without loading the
-rows: tap-chat writes them to a file, and dlt extracts them. Seconds are those of the whole program.
+A server on this machine responds to each request after the latency. The rows are read, and not
+loaded: tap-chat writes them to a file, and dlt extracts them. Seconds are those of the whole
+program.
 """
 
 from __future__ import annotations
@@ -75,12 +76,17 @@ def child_pages(parent: int) -> int:
 
 
 OFFSET = {"type": "offset", "limit": LIMIT}
-NUMBER = {"type": "page_number", "base_page": 1}
+NUMBER = {"type": "page_number", "base_page": 1, "total_path": "pages"}
 CURSOR = {"type": "cursor", "cursor_path": "next", "cursor_param": "cursor"}
 CHILDREN = sum(map(child_pages, range(PARENTS)))
 CASES = [
     Case(f"{PAGES} pages by offset", [resource("rows", "rows", OFFSET)], PAGES * LIMIT),
     Case(f"{PAGES} pages by number", [resource("rows", "rows", NUMBER)], PAGES * LIMIT),
+    Case(
+        f"{PAGES} pages by number, of an API that does not state the number of rows",
+        [resource("rows", "rows_of_pages", NUMBER)],
+        PAGES * LIMIT,
+    ),
     Case(
         f"{PARENTS} parents, with 1 to 3 pages of children each, by cursor",
         [
@@ -108,8 +114,9 @@ def serve(listening: socket.socket, latency: float) -> None:
         count = PARENTS if is_parents else PAGES * LIMIT
         given = request.query_params
         offset = int(given.get("offset", 0)) + LIMIT * (int(given.get("page", 1)) - 1)
-        total = -(-count // LIMIT) if "page" in given else count
-        return JSONResponse({"data": page("", count, offset), "total": total})
+        body = {"data": page("", count, offset), "pages": -(-count // LIMIT)}
+        has_total = request.url.path != "/rows_of_pages"
+        return JSONResponse(body | {"total": count} if has_total else body)
 
     async def children(request: Request) -> Response:
         await asyncio.sleep(latency)
@@ -123,6 +130,7 @@ def serve(listening: socket.socket, latency: float) -> None:
 
     routes = [
         Route("/rows", listed),
+        Route("/rows_of_pages", listed),
         Route("/parents", listed),
         Route("/parents/{parent}/children", children),
     ]

@@ -30,7 +30,7 @@ def started(command: Sequence[str], url: str, folder: Path) -> Iterator[None]:
 
     Args:
         command: The command of the server.
-        url: A URL that the server answers when it is ready.
+        url: A URL that returns 200 when the server is ready.
         folder: The working folder of the server, which gets its log.
 
     Raises:
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
-    """Wait until the server answers, and return whether it does."""
+    """Wait until the server is ready, and return whether it is."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         try:

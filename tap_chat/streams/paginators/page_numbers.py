@@ -141,7 +141,8 @@ class PageNumberPaginator(Paginator):
         checks = is_check or self._checks_all
         # While the page before is checked, the next one is held.
         first = self._number + 1 + is_check
-        numbers = self._numbers_ahead(first, most_ahead // (1 + checks))
+        # A check is sent when the page after it has come, so each page keeps one worker busy.
+        numbers = self._numbers_ahead(first, most_ahead)
         if numbers and checks and not is_check:
             expected.append(Expected(self._request_of(request, first - 2), is_check=True))
         for number in numbers:
