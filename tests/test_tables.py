@@ -32,6 +32,7 @@ def test_meltano_takes_every_kind_of_setting_from_the_environment(tmp_path: Path
         "TAP_CHAT_START_DATE": "2025-01-01",
         "TAP_CHAT_CHAT_API_KEY_IN": "header",
         "TAP_CHAT_CHAT_FIELDS": '{"channel": {"type": "string"}}',
+        "TAP_CHAT_REST": '{"matrix": "matrix.yaml"}',
         "TAP_CHAT_FRESHCHAT_MODE": "updated",
         "TAP_CHAT_LIVECHAT_INCLUDE_PENDING": "1",
         "TAP_CHAT_FLATTENING_ENABLED": "true",
@@ -40,6 +41,7 @@ def test_meltano_takes_every_kind_of_setting_from_the_environment(tmp_path: Path
     printed = subprocess.check_output([*command, "tap-chat"], cwd=tmp_path, env=os.environ | given)
     assert json.loads(printed) == {
         "start_date": "2025-01-01",
+        "rest": {"matrix": "matrix.yaml"},
         "chat": {"api_key_in": "header", "fields": {"channel": {"type": "string"}}},
         "freshchat": {"mode": "updated"},
         "livechat": {"include_pending": 1},

@@ -23,6 +23,8 @@ from packaging.metadata import Metadata
 from running import BIN, chat_config
 from serving import Server, paged, rows
 
+from tap_chat.platforms.registry import SHIPPED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -129,6 +131,9 @@ def test_wheel_has_the_typed_packages_and_the_licence_alone(dist: Dist) -> None:
     info = f"tap_chat-{dist.version}.dist-info"
     assert {name.partition("/")[0] for name in files} == {"tap_chat", "dlt_bridge", info}
     assert {"tap_chat/py.typed", "dlt_bridge/py.typed"} <= files.keys()
+    declarations = {f"tap_chat/platforms/{platform.name}.yaml" for platform in SHIPPED}
+    assert declarations
+    assert declarations <= files.keys()
     assert files[f"{info}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
 from rest.rooms import Rooms, rooms_declaration
+from running import BIN
 from serving import Server
 
 from dlt_bridge import BridgeError, chat
@@ -16,6 +17,7 @@ from dlt_bridge.chat_source import config_of_declaration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bridge.command_line import Command
     from staging import Project, Stage
 
 URL = "http://127.0.0.1:9"
@@ -125,3 +127,13 @@ def test_error_of_a_run_names_the_path_and_hides_the_credential(stage: Stage, ur
     text = str(failed.value)
     assert "/nothing?limit=3" in text
     assert "s3cret" not in text
+
+
+def test_command_of_dlt_loads_a_declaration(dlt: Command, server: Rooms, url: str) -> None:
+    (dlt.folder / "matrix.yaml").write_text(yaml.safe_dump(rooms_declaration(url)))
+    (dlt.folder / "config.json").write_text('{"rest": {"matrix": "matrix.yaml"}}')
+    for added in (0, 2):
+        server.add(added)
+        done = dlt.process("singer", "run", str(BIN / "tap-chat"), "--config", "config.json")
+        assert done.returncode == 0, done.stderr
+        assert str(sum(map(len, server.messages.values()))) in done.stdout
