@@ -25,7 +25,7 @@ from tap_chat.singer.sdk import PROGRESS_MARKERS, StreamStateManager
 from tap_chat.singer.timestamps import from_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers import types
 
@@ -63,8 +63,24 @@ class CursorBookmarks(Bookmarks):
         self._has_keys = has_keys
         self._value_type: CursorType | None = None
         self._began_at: dict[str, Any] | None = None
-        self._has_warned_of_rows = False
+        self._has_started = self._has_warned_of_rows = False
         self.is_disordered = False
+
+    @override
+    def write_starting_replication_value(
+        self,
+        context: types.Context | None,
+        replication_method: str,
+        replication_key: str | None,
+        config: Mapping[str, Any],
+        compare_start_date_fn: Callable[[Any, Any], Any] | None = None,
+    ) -> None:
+        # It is the same for all parents.
+        if not self._has_started:
+            self._has_started = True
+            super().write_starting_replication_value(
+                context, replication_method, replication_key, config, compare_start_date_fn
+            )
 
     @override
     def find_start(self, state: dict[str, Any], replication_key: str | None) -> CursorValue | None:

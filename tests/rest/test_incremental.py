@@ -189,6 +189,18 @@ def test_start_is_filled_in_where_the_request_says_so(
     assert feed.since[-1] == "24"
 
 
+@pytest.mark.parametrize("part", ["params", "headers", "json"])
+def test_placeholder_without_a_value_is_an_error_that_says_what_to_do(
+    reader: Reader, part: str
+) -> None:
+    """dlt sends the text `None`."""
+    endpoint = {part: {"since": "{incremental.start_value}"}}
+    run = reader.run({"cursor_path": "at"}, **endpoint)
+    assert run.code == 1
+    assert "`{incremental.start_value}` in a request of feed_rows has no value" in run.err
+    assert reader.feed.asked == []
+
+
 def test_end_value_reads_the_same_part_in_each_run(reader: Reader) -> None:
     feed = reader.feed
     feed.rows = rows_of(list(range(1, 41)))

@@ -59,11 +59,13 @@ def test_bookmark_stays_if_a_list_fails(reader: Reader) -> None:
     assert same(list(rows.values()), every(feed.rooms))
 
 
-def test_state_is_small_with_many_parents(reader: Reader) -> None:
+def test_state_and_log_are_small_with_many_parents(reader: Reader) -> None:
     reader.feed.rooms = {f"room{room}": rows_of([room], room) for room in range(200)}
     run = reader.run_config(reader.config_of(rooms_and_rows(SINCE)))
     assert len(run.rows("feed_rows")) == 200
     assert len(json.dumps(run.state)) < 1500
+    assert run.err.count("Reading feed_rows from") == 1
+    assert len(run.err.splitlines()) < 50
 
 
 def scoped(reader: Reader, **changes: Any) -> Row:

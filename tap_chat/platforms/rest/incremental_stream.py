@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_chat.config.errors import config_error
 from tap_chat.declarations.additions import Additions
+from tap_chat.declarations.templates import template, texts
 from tap_chat.http.json_path import compile_path
 from tap_chat.platforms.rest.incremental import IncrementalReading, Span
 from tap_chat.platforms.rest.list_filter import CursorError, ListFilter
@@ -130,10 +132,28 @@ class IncrementalStream(InferredStream):
 
     @property
     def incremental_values(self) -> dict[str, Any]:
-        """The values of the placeholders `{incremental...}` in a request."""
+        """The values of the placeholders `{incremental...}` in a request.
+
+        Raises:
+            ConfigValidationError: The request needs a value that there is not.
+        """
         if self.incremental is None:
             return {}
-        return self.incremental.request_values(self._span(self.incremental))
+        values = self.incremental.request_values(self._span(self.incremental))
+        if absent := [name for name in self._placeholders if values.get(name, name) is None]:
+            raise config_error(
+                f"`{{{absent[0]}}}` in a request of {self.name} has no value in a first run. Write"
+                " `initial_value` (or `end_value`) in `incremental`. Or write `start_param` instead"
+                " of the placeholder: a first run does not send it."
+            )
+        return values
+
+    @cached_property
+    def _placeholders(self) -> frozenset[str]:
+        """The names of the placeholders in its requests."""
+        endpoint = self.reading.endpoint
+        parts = [endpoint.path, endpoint.params, endpoint.json, endpoint.data, endpoint.headers]
+        return frozenset(name for _, text in texts(parts, "") for name in template(text).names)
 
     @property
     def incremental_params(self) -> dict[str, Any]:
