@@ -133,19 +133,36 @@ def _columns(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
     if not isinstance(value, dict):
         problems.tell(place, "must be an object or a list.")
         return UNSET
-    for name, column in value.items():
-        if not isinstance(column, dict):
-            problems.tell(f"{place}.{name}", "must be an object.")
-        elif (kind := column.get("data_type")) is not None and kind not in DATA_TYPES:
-            problems.tell(
-                f"{place}.{name}.data_type",
-                f"is not a type of dlt. {did_you_mean(str(kind), DATA_TYPES)}",
-            )
     return {
-        name: {hint: item for hint, item in column.items() if hint != "name"}
+        name: _COLUMN.check(
+            {hint: item for hint, item in column.items() if hint != "name"}
+            if isinstance(column, dict)
+            else column,
+            f"{place}.{name}",
+            problems,
+        )
         for name, column in value.items()
-        if isinstance(column, dict)
     }
+
+
+def _data_type(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
+    if value in DATA_TYPES:
+        return value
+    problems.tell(place, f"is not a type of dlt. {did_you_mean(str(value), DATA_TYPES)}")
+    return UNSET
+
+
+_COLUMN = Shape(
+    "column",
+    {
+        "data_type": _data_type,
+        "nullable": of_type(bool),
+        "primary_key": of_type(bool),
+        "precision": of_type(int),
+        "scale": of_type(int),
+        "description": of_type(str),
+    },
+)
 
 
 def _named_column(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401

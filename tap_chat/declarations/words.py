@@ -43,6 +43,13 @@ IGNORED = {
         "nested_hints": _OF_NESTED,
         "parent_table_name": _OF_NESTED,
     },
+    "column": dict.fromkeys(
+        (
+            *("partition", "cluster", "unique", "sort", "timezone", "merge_key", "hard_delete"),
+            *("dedup_sort", "row_key", "parent_key", "root_key", "variant", "incremental"),
+        ),
+        _OF_LOADER,
+    ),
     "disposition": dict.fromkeys(
         (
             *("strategy", "active_record_timestamp", "boundary_timestamp"),
@@ -80,6 +87,7 @@ FOREIGN: dict[str, dict[str, str]] = {
         "definitions": "This is a manifest of Airbyte: write each of its streams in `resources`.",
     },
     "client": {"url": "Write `base_url`.", "url_base": "Write `base_url`."},
+    "column": {"type": "Write `data_type`."},
     "resource": {
         "pagination": "Write `paginator` in `endpoint`.",
         "error_handler": _RETRIES,

@@ -378,6 +378,14 @@ def test_wrong_endpoint_has_a_sentence(endpoint: dict[str, Any], sentence: str) 
             {"name": "a", "columns": {"id": {"data_type": "string"}}},
             "`resources[0].columns.id.data_type` (a) is not a type of dlt. There is `text`, ",
         ),
+        (
+            {"name": "a", "columns": {"id": {"type": "text"}}},
+            "`resources[0].columns.id.type` (a) is not a key of the format. Write `data_type`.",
+        ),
+        (
+            {"name": "a", "columns": {"id": {"nullable": "no"}}},
+            "`resources[0].columns.id.nullable` (a) must be",
+        ),
     ],
 )
 def test_wrong_resource_has_a_sentence(resource: Any, sentence: str) -> None:
@@ -471,6 +479,7 @@ def test_keys_of_the_loader_have_warnings() -> None:
             "resource_defaults": {"endpoint": {"path": "b"}},
             "resources": [
                 {"name": "a", "table_name": "t", "parallelized": True, "merge_key": "id"},
+                {"name": "c", "columns": {"id": {"hard_delete": True, "name": "id"}}},
                 {"name": "b", "write_disposition": {"disposition": "merge", "strategy": "upsert"}},
             ],
         },
@@ -480,7 +489,8 @@ def test_keys_of_the_loader_have_warnings() -> None:
     assert [warning.partition(" is not used")[0] for warning in source.warnings] == [
         "rest.acme: `resources[0].table_name` (a)",
         "rest.acme: `resources[0].merge_key` (a)",
-        "rest.acme: `resources[1].write_disposition.strategy` (b)",
+        "rest.acme: `resources[1].columns.id.hard_delete` (c)",
+        "rest.acme: `resources[2].write_disposition.strategy` (b)",
         "rest.acme: `resource_defaults.endpoint.path`",
     ]
 
