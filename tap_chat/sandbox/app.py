@@ -68,7 +68,7 @@ class App:
         return Starlette(
             routes=[
                 *(
-                    Route(path, self._endpoint(dialect))
+                    Route(path, self._endpoint(dialect), methods=[*dialect.methods])
                     for dialect in DIALECTS
                     for path in dialect.paths
                 ),
@@ -121,6 +121,7 @@ class App:
         faults = self.options.faults
         fault = next((fault for fault in faults if fault.is_due(path, query)), None)
         account = self.world.accounts[dialect.name]
+        request.state.body = await request.body()
         response = dialect.respond(request, account, self.options, fault)
         for drift in self.options.drifts:
             if drift.is_due(path):

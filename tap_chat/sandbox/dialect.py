@@ -114,6 +114,7 @@ class Dialect:
         name: The name of the platform, as its section in the tap's config.
         title: The name of the API for people.
         paths: The paths that it serves, in Starlette's syntax.
+        methods: The methods that it serves. The body of a request is `request.state.body`.
         respond: Returns the response to a request, given the account, the options and the fault
             that affects the request, or None.
         data: The settings of a world that decide what the account holds.
@@ -127,6 +128,7 @@ class Dialect:
     name: str
     title: str
     paths: tuple[str, ...]
+    methods: tuple[str, ...] = ("GET",)
     respond: Callable[[Request, Any, Any, Fault | None], Response]
     data: type[WorldSettings] = WorldSettings
     options: type[DialectOptions] = DialectOptions

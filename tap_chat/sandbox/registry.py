@@ -5,7 +5,16 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from tap_chat.sandbox.dialects import dixa, freshchat, front, gorgias, livechat, messages
+from tap_chat.sandbox.dialects import (
+    chatwoot,
+    dixa,
+    freshchat,
+    front,
+    gorgias,
+    intercom,
+    livechat,
+    messages,
+)
 
 if TYPE_CHECKING:
     from tap_chat.sandbox.dialect import Dialect
@@ -20,5 +29,7 @@ DIALECTS: tuple[Dialect, ...] = (
     livechat.DIALECT,
     gorgias.DIALECT,
     front.DIALECT,
+    intercom.DIALECT,
+    chatwoot.DIALECT,
     *(point.load() for point in entry_points(group=ENTRY_POINTS)),
 )

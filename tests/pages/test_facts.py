@@ -15,7 +15,7 @@ from pages.blocks import ROOT
 from postgres import postgres_server
 
 from dlt_bridge import singer
-from tap_chat.platforms.registry import BUILT_IN
+from tap_chat.platforms.registry import BUILT_IN, SHIPPED
 from tap_chat.sandbox import dialect, faults, limits
 from tap_chat.sandbox.cli import main as sandbox_command
 from tap_chat.tap import TapChat
@@ -48,13 +48,13 @@ def codes(cell: str) -> list[str]:
     return re.findall(r"`([^`]*)`", cell)
 
 
-@pytest.mark.parametrize("platform", BUILT_IN, ids=lambda platform: platform.name)
+@pytest.mark.parametrize("platform", [*BUILT_IN, *SHIPPED], ids=lambda platform: platform.name)
 def test_streams_have_these_keys(platform: Platform) -> None:
     page = ROOT / f"docs/{platform.page}.md"
     streams = {
         name: stream
         for name, stream in TapChat(validate_config=False).streams.items()
-        if name.startswith(platform.name)
+        if name.startswith(f"{platform.name}_")
     }
     told = {codes(row[0])[0]: row for row in rows(page) if codes(row[0])[:1] and len(row) == 3}
     assert streams.keys() <= told.keys()
