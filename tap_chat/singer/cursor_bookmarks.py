@@ -18,6 +18,7 @@ from tap_chat.singer.cursors import (
     Cursor,
     CursorType,
     CursorValue,
+    common_type,
     cursor_type,
     write_like,
 )
@@ -54,6 +55,7 @@ class CursorBookmarks(Bookmarks):
         manager: The arguments of `Bookmarks`.
 
     Attributes:
+        value_type: The type of the values; None if it is not known yet.
         is_disordered: Whether the list is in another order than was promised.
     """
 
@@ -61,7 +63,7 @@ class CursorBookmarks(Bookmarks):
         super().__init__(bookmark_type=NUMBERS, **manager)
         self._cursor = cursor
         self._has_keys = has_keys
-        self._value_type: CursorType | None = None
+        self.value_type: CursorType | None = None
         self._began_at: dict[str, Any] | None = None
         self._has_started = self._has_warned_of_rows = False
         self.is_disordered = False
@@ -137,9 +139,7 @@ class CursorBookmarks(Bookmarks):
             values: The value of the cursor in each record, as the API sent it.
             replication_key: The replication key.
         """
-        kind = self._value_type = self._value_type or next(
-            filter(None, map(cursor_type, values)), None
-        )
+        kind = self.value_type = self.value_type or common_type(values)
         read = [None if kind is None else kind.read(value) for value in values]
         usable = [value for value in read if value is not None]
         self.unusable += len(read) - len(usable)

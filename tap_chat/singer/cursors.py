@@ -7,6 +7,7 @@ streams keep its values as the API sent them, because they are sent back to it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from math import ceil
@@ -16,7 +17,7 @@ from tap_chat.singer.bookmarks import normalise_number
 from tap_chat.singer.timestamps import from_epoch, read_datetime, unit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tap_chat.singer.records import Record
 
@@ -62,10 +63,28 @@ TEXT = CursorType("a text", lambda value: value if isinstance(value, str) and va
 
 TYPES = (NUMBER, DATETIME_TEXT, DIGITS_TEXT, TEXT)
 
+# Times whose texts are in another order than they: `28.11.2026`, `Sat, 28 Nov 2026 10:00:00 GMT`.
+ODD_TIME = re.compile(
+    r"(?:\w{3,9}, )?\d{1,2}([/. -])(?:\d{1,2}|[A-Z]\w{2,8})\1\d{2,4}\b"
+    r"|[A-Z]\w{2,8}\.? \d{1,2}, \d{4}\b",
+    re.ASCII,
+)
+
 
 def cursor_type(value: object) -> CursorType | None:
     """Return the type of a value, or None if it has no order."""
     return next((each for each in TYPES if each.read(value) is not None), None)
+
+
+def common_type(values: Iterable[object]) -> CursorType | None:
+    """Return the type that most of some values have, or None if none has an order."""
+    counts = Counter(filter(None, map(cursor_type, values)))
+    return max(counts, key=counts.__getitem__, default=None)
+
+
+def is_odd_time(value: object) -> bool:
+    """Return whether a value is a time in a format whose texts are not in the order of time."""
+    return isinstance(value, str) and ODD_TIME.match(value) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,6 +241,8 @@ def test_record_without_a_cursor_is_an_error_that_says_what_to_do(
         (["a", "b"], 5, "cursor `at` is a text, where the run starts or ends at a number"),
         (["5", 7], None, "cursor `at` is a number, unlike that of others"),
         ([{"a": 1}], None, "cursor `at` is neither a number nor a text"),
+        (["28.11.2026"], None, "cursor `at` is a time that is not in ISO 8601"),
+        (["Sat, 28 Nov 2026 10:00:00 GMT"], None, "is a time that is not in ISO 8601"),
     ],
 )
 def test_values_of_two_types_are_an_error(
@@ -253,7 +255,7 @@ def test_values_of_two_types_are_an_error(
 
 
 def test_faulty_date_times_are_written_and_counted(reader: Reader) -> None:
-    reader.feed.rows = rows_of([*KINDS["UTC"][:5], "soon"])
+    reader.feed.rows = rows_of(["soon", *KINDS["UTC"][:5]])
     run = reader.run(SINCE)
     assert same(run.rows("feed_rows"), reader.feed.rows)
     assert "1 records of feed_rows have no usable `at`" in run.err

@@ -10,7 +10,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_chat.declarations.format import Incremental
 from tap_chat.platforms.rest.incremental import IncrementalReading, Span
-from tap_chat.singer.cursors import convert, cursor_type, moved, one_step, write_like
+from tap_chat.singer.cursors import convert, cursor_type, is_odd_time, moved, one_step, write_like
 
 NOON = datetime(2026, 1, 31, 12, 0, 5, 123456, tzinfo=UTC)
 
@@ -53,6 +53,25 @@ def test_type_of_a_cursor_is_that_of_its_values(value: object, name: str) -> Non
 @pytest.mark.parametrize("value", [None, True, "", [], {}, float("nan")])
 def test_values_without_an_order_have_no_type(value: object) -> None:
     assert cursor_type(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "is_odd"),
+    [
+        ("28.11.2026", True),
+        ("11/28/2026 10:00 PM", True),
+        ("28-Nov-2026", True),
+        ("Sat, 28 Nov 2026 10:00:00 GMT", True),
+        ("Nov 28, 2026", True),
+        ("2026/11/28", False),
+        ("20261128T100000Z", False),
+        ("01ARZ3NDEKTSV4RRFFQ69G5FAV", False),
+        ("1.10.3-beta", False),
+        ("m-17", False),
+    ],
+)
+def test_times_whose_texts_have_another_order_are_known(value: str, *, is_odd: bool) -> None:
+    assert is_odd_time(value) is is_odd
 
 
 def test_texts_of_digits_are_compared_as_numbers() -> None:

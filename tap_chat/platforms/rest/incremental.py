@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from tap_chat.config.errors import config_error
 from tap_chat.http.json_path import compile_path
 from tap_chat.singer.cursors import (
+    TEXT,
     Cursor,
     CursorType,
     CursorValue,
     as_json,
+    common_type,
     convert,
     cursor_type,
     is_date,
+    is_odd_time,
     moved,
     one_step,
     write_like,
@@ -23,7 +26,7 @@ from tap_chat.singer.cursors import (
 from tap_chat.singer.timestamps import write_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from tap_chat.declarations.format import Incremental
@@ -228,19 +231,22 @@ class IncrementalReading:
             )
         return converted
 
-    def bounds(self, span: Span, value: CursorValue) -> Bounds:
+    def bounds(self, span: Span, values: Sequence[CursorValue]) -> Bounds:
         """Return the bounds of a part of a list.
 
         Args:
             span: The part of the list.
-            value: A value of the cursor in the list, which has the type of all values.
+            values: Values of the cursor in the list. Most of them have the type of all.
 
         Raises:
-            TypeError: A bound is of another type; the message tells how the two differ.
+            TypeError: They have no order, or a bound is of another type. The message tells why.
         """
-        kind = cursor_type(value)
+        kind = common_type(values)
         if kind is None:
             raise TypeError("is neither a number nor a text")
+        value = next(value for value in values if kind.read(value) is not None)
+        if kind is TEXT and is_odd_time(value):
+            raise TypeError("is a time that is not in ISO 8601, so its texts have another order")
         start = span.start
         if start is None and span.start_date is not None:
             start = write_like(value, span.start_date)

@@ -202,8 +202,7 @@ class IncrementalStream(InferredStream):
                 raise self.client.request_error(
                     list_request, error.predicate, error.remedy
                 ) from None
-            if list_filter.is_disordered:
-                self._note_disorder(self.incremental)
+            self._note(list_filter, self.incremental)
             has_ended = fetched.last or list_filter.has_ended
             yield fetched._replace(value=page, last=has_ended)
             if has_ended:
@@ -215,10 +214,13 @@ class IncrementalStream(InferredStream):
             return ListFilter(incremental, span, manager.saved_rows(self.saved_state)), span
         return ListFilter(incremental, span), span
 
-    def _note_disorder(self, incremental: IncrementalReading) -> None:
-        if isinstance(self.state_manager, CursorBookmarks):
-            self.state_manager.is_disordered = True
-        if not self._has_warned_of_order:
+    def _note(self, list_filter: ListFilter, incremental: IncrementalReading) -> None:
+        """Note what a list shows: the type of its values, and that their order is another one."""
+        manager = self.state_manager
+        if isinstance(manager, CursorBookmarks):
+            manager.value_type = manager.value_type or list_filter.kind
+            manager.is_disordered |= list_filter.is_disordered
+        if list_filter.is_disordered and not self._has_warned_of_order:
             self._has_warned_of_order = True
             self.logger.warning(
                 "Records of %s are not in the order of `%s` that `row_order: %s` promises: all"

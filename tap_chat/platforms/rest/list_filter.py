@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from tap_chat.platforms.rest.incremental import Bounds, IncrementalReading, Span
+    from tap_chat.singer.cursors import CursorType
     from tap_chat.streams.paginators import Page
 
 
@@ -84,17 +85,22 @@ class ListFilter:
             ]
         return page if all(chosen) else page.only(chosen)
 
+    @property
+    def kind(self) -> CursorType | None:
+        """The type of the values; None before the first one."""
+        return self._bounds.kind if self._bounds else None
+
     def _find_bounds(self, values: Sequence[Any]) -> Bounds | None:
-        value = next((value for value in values if value is not None), None)
-        if value is None:
+        known = [value for value in values if value is not None]
+        if not known:
             return None
         try:
-            return self._reading.bounds(self._span, value)
+            return self._reading.bounds(self._span, known)
         except TypeError as error:
             raise CursorError(
                 f"returned a record whose cursor `{self._reading.cursor.path}` {error}",
-                "Write `initial_value` and `end_value` as the API writes the cursor; if the API has"
-                " changed, do a full refresh.",
+                "Choose another cursor; or write `initial_value` and `end_value` as the API writes"
+                " this one. If the API has changed, do a full refresh.",
             ) from None
 
     def _keeps_unknown(self, value: object) -> bool:
