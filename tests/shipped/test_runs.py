@@ -161,7 +161,7 @@ def test_connection_is_tested(tap: Runner, sandbox: Sandbox, facts: Shipped) -> 
     config[facts.name]["access_token"] = "wrong"
     wrong = tap.run([*tap.command(config), "--test"])
     assert wrong.code == 1
-    assert "wrong or expired" in wrong.out.decode()
+    assert f"Check the setting {facts.name}.access_token" in wrong.out.decode()
 
 
 def test_streams_are_discovered(tap: Runner, sandbox: Sandbox, facts: Shipped) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_chat.declarations.model import Reading, Source
+    from tap_chat.http.failures import Remedies
 
 
 def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
@@ -33,6 +34,7 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
     next_link_hosts: Sequence[str] = (),
     rate_limit: tuple[int, float] | None = None,
     is_configured: bool = True,
+    remedies: Remedies | None = None,
 ) -> Platform:
     """Return the platform of a declaration.
 
@@ -45,6 +47,7 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
             resource may lead to.
         rate_limit: The requests, and the seconds, of the rate limit that the API documents.
         is_configured: Whether all its settings are there. If not, no request is sent.
+        remedies: What to do about failed requests; None if the declaration is the user's own.
 
     Raises:
         ConfigValidationError: An addition is wrong.
@@ -56,7 +59,7 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
     common: dict[str, Any] = {
         "__module__": __name__,
         "section": section,
-        "remedies": remedies_of(section),
+        "remedies": remedies or remedies_of(section),
         "declared_client": source.client,
         "is_configured": is_configured,
         "secrets": source.secrets,

@@ -96,3 +96,30 @@ def remedies_of(section: str) -> DeclaredRemedies:
         ),
         setting=f"`client.base_url` in the declaration of {section}",
     )
+
+
+def remedies_of_shipped(
+    section: str, addresses: Sequence[str], credentials: Sequence[str]
+) -> Remedies:
+    """Return what to do about failed requests of a platform whose declaration is shipped.
+
+    Args:
+        section: Its section in the config.
+        addresses: The names of the settings that are parts of the address.
+        credentials: The names of the settings that are credentials.
+    """
+
+    def named(settings: Sequence[str]) -> str:
+        names = " and ".join(f"{section}.{name}" for name in settings)
+        return f"the setting{'s' * (len(settings) > 1)} {names}"
+
+    credential = named(credentials)
+    return Remedies(
+        section=section,
+        address=named(addresses),
+        unknown=f"Check {credential}: the API does not accept the credential. It may be expired.",
+        forbidden=(
+            f"The credential in {credential} may not read this. Permit it where it was made, or see"
+            " whether the account's plan has the API."
+        ),
+    )

@@ -146,6 +146,7 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
     # Most runs read no declaration, and these modules take long to import.
     from tap_chat.declarations.reading import read_declaration  # noqa: PLC0415
     from tap_chat.platforms.rest.platform import declared_platform  # noqa: PLC0415
+    from tap_chat.platforms.rest.responses import remedies_of_shipped  # noqa: PLC0415
 
     given: Mapping[str, str] = {
         setting: getattr(section, setting, "") for setting in ("api_url", *file.settings)
@@ -161,6 +162,7 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
         settings=values,
         public=[key for key in values if key not in file.settings or not file.settings[key].secret],
     )
+    base_url = file.declaration["client"]["base_url"]
     platform = declared_platform(
         name,
         name,
@@ -169,8 +171,16 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
         next_link_hosts=[Template(host).substitute(values) for host in file.next_link_hosts],
         rate_limit=_rate_limit(file),
         is_configured=all(given.values()),
+        remedies=remedies_of_shipped(
+            name,
+            [
+                "api_url",
+                *(key for key in file.settings if key != "api_url" and f"${{{key}}}" in base_url),
+            ],
+            [key for key, setting in file.settings.items() if setting.secret],
+        ),
     )
-    is_built_on = section and "${api_url}" in file.declaration["client"]["base_url"]
+    is_built_on = section and "${api_url}" in base_url
     return replace(platform, api_url=source.client.base_url) if is_built_on else platform
 
 
