@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_chat.http.errors import MissingError
+from tap_chat.http.errors import IgnoredError, MissingError
 from tap_chat.singer import catalog as catalogs
 from tap_chat.singer import inference
 from tap_chat.singer.records import declared_types, json_type
@@ -136,7 +136,7 @@ class InferredStream(ChatStream):
         pages = self.fetch_pages(self.new_request(context), context, None, RequestsAhead())
         try:
             records = next(pages).value.records
-        except MissingError:
+        except (MissingError, IgnoredError):
             return ()
         self.forget_selection()
         return records

@@ -9,6 +9,7 @@ The first part of a path names the way of paging (`WAYS`), the rest is the name 
 change `lists`, `access` and `faults` at any time. Parameters are those of the query, and those of
 a JSON body if the request has one. Each list is found in its page at `data` (but at the top level
 for `link` and `bare`). `since` and `until` filter rows: `since <= row["updated_at"] < until`.
+So does `where_<field>`, by equal values as text.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Api:
         if way not in WAYS or name not in self.lists:
             return JSONResponse({"error": "not found"}, HTTPStatus.NOT_FOUND)
         given = dict(request.query_params) | (json.loads(body) if body else {})
-        rows = [row for row in self.lists[name] if _in_window(row, given)]
+        rows = [row for row in self.lists[name] if _is_wanted(row, given)]
         return WAYS[way](Asked(f"{self.url}/{path}", given, rows))
 
     def _token(self, form: dict[str, str]) -> Response:
@@ -208,6 +209,17 @@ WAYS: dict[str, Callable[[Asked], Response]] = {
     "single": lambda asked: JSONResponse({"data": asked.rows}),
     "bare": lambda asked: JSONResponse(asked.rows),
 }
+
+
+def _is_wanted(row: Row, given: dict[str, Any]) -> bool:
+    """Return whether a row is in the window, and has the values that are asked for."""
+    wanted = {
+        name.removeprefix("where_"): str(value)
+        for name, value in given.items()
+        if name.startswith("where_")
+    }
+    has_values = all(str(row.get(name)) == value for name, value in wanted.items())
+    return has_values and _in_window(row, given)
 
 
 def _in_window(row: Row, given: dict[str, Any]) -> bool:

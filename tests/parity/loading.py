@@ -81,7 +81,8 @@ class Both:
     def compare(self, apart: Collection[str] = ()) -> dict[str, int]:
         """Compare the tables of both loads, and return their numbers of rows."""
         by_dlt, by_tap = self.tables
-        assert differences(by_dlt, by_tap, apart) == []
+        told = differences(by_dlt, by_tap, apart)
+        assert not told, "\n".join(told)
         return {name: len(table.rows) for name, table in by_tap.items()}
 
     def load_by_dlt(self, declaration: dict[str, Any]) -> None:
