@@ -472,6 +472,16 @@ def test_wrong_secret_is_not_shown() -> None:
     ]
 
 
+def test_hints_for_the_loader_have_warnings() -> None:
+    resource = {"name": "a", "columns": [{"name": "id", "hard_delete": True}]}
+    document = {"client": CLIENT, "resources": [resource]}
+    source = read_declaration(document, name="rest.acme", environ={})
+    assert source.warnings == (
+        "rest.acme: `resources[0].columns.id.hard_delete` (a) is not used: it is a setting of the"
+        " loader.",
+    )
+
+
 def test_keys_of_the_loader_have_warnings() -> None:
     source = read_declaration(
         {
@@ -479,7 +489,6 @@ def test_keys_of_the_loader_have_warnings() -> None:
             "resource_defaults": {"endpoint": {"path": "b"}},
             "resources": [
                 {"name": "a", "table_name": "t", "parallelized": True, "merge_key": "id"},
-                {"name": "c", "columns": {"id": {"hard_delete": True, "name": "id"}}},
                 {"name": "b", "write_disposition": {"disposition": "merge", "strategy": "upsert"}},
             ],
         },
@@ -489,8 +498,7 @@ def test_keys_of_the_loader_have_warnings() -> None:
     assert [warning.partition(" is not used")[0] for warning in source.warnings] == [
         "rest.acme: `resources[0].table_name` (a)",
         "rest.acme: `resources[0].merge_key` (a)",
-        "rest.acme: `resources[1].columns.id.hard_delete` (c)",
-        "rest.acme: `resources[2].write_disposition.strategy` (b)",
+        "rest.acme: `resources[1].write_disposition.strategy` (b)",
         "rest.acme: `resource_defaults.endpoint.path`",
     ]
 
