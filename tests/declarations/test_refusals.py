@@ -477,8 +477,10 @@ def test_hints_for_the_loader_have_warnings() -> None:
     document = {"client": CLIENT, "resources": [resource]}
     source = read_declaration(document, name="rest.acme", environ={})
     assert source.warnings == (
-        "rest.acme: `resources[0].columns.id.hard_delete` (a) is not used: it is a setting of the"
-        " loader.",
+        (
+            "rest.acme: `resources[0].columns.id.hard_delete` (a) is not used: it is a setting of the"
+            " loader."
+        ),
     )
 
 
