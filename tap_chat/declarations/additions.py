@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from msgspec import Meta
 
 from tap_chat.declarations.format import Part
 from tap_chat.declarations.problems import did_you_mean
@@ -26,12 +28,16 @@ class Additions(Part, frozen=True):
         check_pages: Whether each page by number is requested again after the next one, if the API
             does not state the number of records. That shows records that left the list meanwhile:
             others would take their places, and be missed.
+        page_size: The most records that the API returns in a response. A list by cursors ends at a
+            page with fewer, which saves a request. If a list of a single page has as many, a
+            warning says that further ones are out of reach.
     """
 
     next_link_hosts: list[str] = []  # noqa: RUF012 - msgspec gives every instance its own
     convert: Literal["iso", "date", "epoch_s", "epoch_ms"] | None = None
     distinct_parents: bool = False
     check_pages: bool = True
+    page_size: Annotated[int, Meta(ge=1)] | None = None
 
 
 _SHAPE = Shape("addition", of_fields(Additions))

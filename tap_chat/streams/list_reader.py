@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tap_chat.escapes import printable
 from tap_chat.http import responses
 from tap_chat.http.errors import MissingError, RequestError
 from tap_chat.streams.paginators import Page, PaginationError
@@ -183,6 +184,12 @@ class ListReader:
             return "returned null instead of the list"
         return None
 
+    @property
+    def _name(self) -> str:
+        """The name of the stream, and the values of the parent whose list this is."""
+        values = dict.fromkeys(printable(str(value)) for value in (self.context or {}).values())
+        return f"{self.stream.name} of {', '.join(values)}" if values else self.stream.name
+
     def _warn_of_shortfall(self) -> None:
         """Log a warning if the list has ended before the stated number of rows."""
         if shortfall := self.paginator.shortfall:
@@ -196,7 +203,7 @@ class ListReader:
         if doubt := self.paginator.doubt:
             self.stream.logger.warning(
                 "The list of %s %s. Some rows may be missing. %s",
-                self.stream.name,
+                self._name,
                 doubt,
                 self.stream.paging_remedy,
             )

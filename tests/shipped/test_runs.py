@@ -172,3 +172,21 @@ def test_streams_are_discovered(tap: Runner, sandbox: Sandbox, facts: Shipped) -
     for name, rows in facts.truth(sandbox.world).items():
         assert streams[name]["key_properties"], name
         assert streams[name]["schema"]["properties"].keys() >= rows[0].keys(), name
+
+
+def test_parts_out_of_reach_are_a_warning(tap: Runner) -> None:
+    with Sandbox(World(intercom_conversations=9, intercom_parts=500)) as sandbox:
+        run = tap(full_config(sandbox, "intercom"))
+        assert_whole(run, SHIPPED["intercom"], sandbox.world)
+        assert run.err.count("the most that the API returns") == 1
+        first = sandbox.world.truth["intercom_conversations"][0]["id"]
+        assert f"The list of intercom_conversation_parts of {first} has 500 rows" in run.err
+
+
+def test_messages_take_one_request_for_each_hundred(tap: Runner) -> None:
+    with Sandbox(World(chatwoot_conversations=9, chatwoot_messages=230)) as sandbox:
+        never = Fault(kind="hang", path="/messages", after=1000)
+        sandbox.options.faults = [never]
+        assert_whole(tap(full_config(sandbox, "chatwoot")), SHIPPED["chatwoot"], sandbox.world)
+        # Two pages that are followed by another, and one for each conversation.
+        assert 1000 - never.after == 2 + len(sandbox.world.truth["chatwoot_conversations"])

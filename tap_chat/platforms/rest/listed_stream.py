@@ -44,6 +44,7 @@ class ListedStream(IncrementalStream):
             self.reading.endpoint.paginator,
             self.additions.next_link_hosts,
             checks_pages=self.additions.check_pages,
+            page_size=self.additions.page_size or 0,
         )
 
     @property

@@ -36,12 +36,14 @@ class Paginators:
         hosts: The hosts that next links may lead to, besides that of the page; None if no setting
             names them.
         checks_pages: The addition `check_pages`.
+        page_size: The addition `page_size`; 0 if it is not there.
     """
 
     stream: str
     declaration: declared.Paginator | None
     hosts: Collection[str] | None = None
     checks_pages: bool = True
+    page_size: int = 0
     _ends: StatedEnds = field(default_factory=StatedEnds)
     _is_told: bool = False
 
@@ -52,7 +54,7 @@ class Paginators:
     def _of(self, declaration: declared.Paginator | None) -> Paginator:  # noqa: PLR0911 - one each
         match declaration:
             case declared.SinglePagePaginator():
-                return paginators.SinglePagePaginator()
+                return paginators.SinglePagePaginator(self.page_size)
             case declared.OffsetPaginator():
                 return DeclaredOffsetPaginator(
                     self._ends,
@@ -91,6 +93,7 @@ class Paginators:
                     declaration.cursor_body_path or "",
                     has_more_path=declaration.has_more_path or "",
                     stop_after_empty_page=declaration.stop_after_empty_page,
+                    page_size=self.page_size,
                 )
             case declared.HeaderCursorPaginator():
                 return paginators.HeaderCursorPaginator(

@@ -77,9 +77,10 @@ class CursorPaginator(BaseCursorPaginator):
         cursor_body_path: The path in the JSON body of the request that takes it instead.
         has_more_path: The JSONPath of what says whether more pages follow; empty if none.
         stop_after_empty_page: Whether the list ends at an empty page, even if it has a cursor.
+        page_size: The number of records of every page but the last; 0 if that is not known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a declaration may say
         self,
         cursor_path: str = "cursors.next",
         cursor_param: str = "cursor",
@@ -87,8 +88,10 @@ class CursorPaginator(BaseCursorPaginator):
         *,
         has_more_path: str = "",
         stop_after_empty_page: bool = False,
+        page_size: int = 0,
     ) -> None:
         super().__init__(cursor_param, cursor_body_path)
+        self._page_size = page_size
         self._path = cursor_path
         self._has_more_path = has_more_path
         self._stop_after_empty_page = stop_after_empty_page
@@ -96,6 +99,8 @@ class CursorPaginator(BaseCursorPaginator):
     @override
     def find_cursor(self, page: Page) -> object:
         if self._stop_after_empty_page and not page.records:
+            return None
+        if len(page.records) < self._page_size:
             return None
         if says_more(page.body, self._has_more_path) is False:
             return None

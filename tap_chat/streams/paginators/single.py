@@ -14,7 +14,21 @@ if TYPE_CHECKING:
 
 
 class SinglePagePaginator(Paginator):
-    """One page and no more."""
+    """One page and no more.
+
+    Args:
+        page_size: The most records that the API returns; 0 if that is not known.
+    """
+
+    def __init__(self, page_size: int = 0) -> None:
+        super().__init__()
+        self._page_size = page_size
+        self._is_full = False
+
+    @property
+    @override
+    def doubt(self) -> str:
+        return f"has {self._page_size} rows, the most that the API returns" if self._is_full else ""
 
     @override
     def page_request(self, request: Request) -> Request:
@@ -22,4 +36,5 @@ class SinglePagePaginator(Paginator):
 
     @override
     def move_on(self, page: Page) -> bool:
+        self._is_full = 0 < self._page_size <= len(page.records)
         return False
