@@ -61,6 +61,7 @@ class InferredStream(ChatStream):
         #: The properties of the SCHEMA that was written last.
         self._written: Properties | None = None
         self._described: Properties | None = None  # those of the chunk that was written last
+        self._checker: RawRecordReader | None = None  # of the SCHEMA that was written last
         self._is_discovered = False
         super().__init__(tap, session)
 
@@ -204,6 +205,8 @@ class InferredStream(ChatStream):
         # The page may have been checked after a later one, with properties that it does not need.
         if chunk.properties is self._described or not chunk.records:
             return
+        if self._written is not None and self._fits_written(chunk):
+            return
         before = self._known if self._written is None else self._written
         seen = inference.types_of(map(members, chunk.records))
         wider = inference.widened(before, seen, self.primary_keys)
@@ -217,7 +220,7 @@ class InferredStream(ChatStream):
             self._described = chunk.properties
 
     def _write(self, properties: Properties) -> None:
-        self._written = properties
+        self._written, self._checker = properties, None
         schema = self.effective_schema
         # Loaders would make columns of texts of properties that were only null.
         schema["properties"] = {
@@ -226,6 +229,12 @@ class InferredStream(ChatStream):
             if not inference.is_only_null(prop)
         }
         self.write_schema(schema)
+
+    def _fits_written(self, chunk: RecordChunk) -> bool:
+        """Return whether the SCHEMA that was written last holds raw records."""
+        if self._checker is None and self._written is not None:
+            self._checker = self._new_reader(self._written)
+        return self._checker is not None and self._checker.fits(chunk.records)
 
     def _note_changes(self, before: Properties, after: Properties, seen: Seen) -> None:
         """Log what a SCHEMA holds that the one before it does not, and note it in the STATE.

@@ -193,6 +193,19 @@ class RawRecordReader:
             keys = [(hash(bytes(text)),) for text in texts]
         return Page(rest, RecordChunk(texts, bookmark_values, self._properties), keys)
 
+    def fits(self, texts: Sequence[Any]) -> bool:
+        """Return whether records have the declared types, and no other properties.
+
+        Args:
+            texts: The records: decoded, or their JSON. Decoded ones count as unfit.
+        """
+        try:
+            for text in texts:
+                self._decode(text)
+        except (RecursionError, TypeError, msgspec.DecodeError):
+            return False
+        return True
+
     def _declared(self, text: Raw) -> Raw:
         """Return the text of a record without its undeclared properties."""
         members = _members.decode(text)
