@@ -162,7 +162,7 @@ def config_of_declaration(
         given = plain(declaration, "", problems)
         problems.raise_if_any()
         beside = {setting: kind for setting, kind in of_section.items() if setting != "declaration"}
-        section = section_of(given) | _in_files(key) | _configured(beside, key)
+        section = section_of(given, f"rest.{name}") | _in_files(key) | _configured(beside, key)
         section |= {setting: value for setting, value in arguments.items() if setting not in of_tap}
         config = _configured(of_tap, SECTION)
         config |= {setting: value for setting, value in arguments.items() if setting in of_tap}

@@ -100,7 +100,7 @@ def code(declaration: Any) -> Any:
         (
             rooms_declaration(URL) | {"streams": []},
             {"name": "m"},
-            "rest.m: `streams` is not a key of the format",
+            "The setting `rest.m` has `streams` among the keys of its declaration",
         ),
         (
             code(rooms_declaration(URL)),
@@ -110,7 +110,7 @@ def code(declaration: Any) -> Any:
         ("nothing.yaml", {}, "The declaration nothing.yaml can't be read"),
     ],
 )
-def test_what_is_wrong_is_told(declaration: Any, arguments: Any, words: str) -> None:
+def test_what_is_wrong_is_named(declaration: Any, arguments: Any, words: str) -> None:
     with pytest.raises(BridgeError) as refused:
         chat(declaration, **arguments)
     assert words in str(refused.value)

@@ -132,7 +132,7 @@ def test_parent_that_is_not_selected_is_read_for_its_children(tap: Runner) -> No
 
 
 @pytest.mark.parametrize("value", [None, "", ".", ".."])
-def test_records_that_name_no_children_are_told(tap: Runner, value: str | None) -> None:
+def test_records_that_name_no_children_are_reported(tap: Runner, value: str | None) -> None:
     server = Rooms()
     server.add(3)
     server.rooms[1]["alias"] = value

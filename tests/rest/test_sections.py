@@ -1,4 +1,4 @@
-"""The setting `rest`: names, files, settings beside a declaration, and what is refused."""
+"""The setting `rest`: names, files, settings next to a declaration, and what is refused."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_secrets_come_from_the_environment_or_dotenv(tap: Runner, server: Rooms,
     assert "from-dotenv" not in found.out.decode() + found.err + state
 
 
-def test_settings_stand_beside_the_declaration(tap: Runner, server: Rooms, url: str) -> None:
+def test_settings_are_next_to_the_declaration(tap: Runner, server: Rooms, url: str) -> None:
     file = {"declaration": rooms_declaration(URL), "max_retries": 0, "requests_per_minute": 50_000}
     (tap.folder / "m.yaml").write_text(yaml.safe_dump(file))
     # The settings of the section win over those of the file.
@@ -98,7 +98,7 @@ def test_settings_stand_beside_the_declaration(tap: Runner, server: Rooms, url: 
     assert "(setting rest.matrix.max_retries)" in run.errors[0]
 
 
-def test_several_declarations_are_read_beside_a_platform(
+def test_several_declarations_are_read_with_a_platform(
     tap: Runner, server: Rooms, url: str
 ) -> None:
     config = {"rest": {"a": rooms_declaration(url), "b": rooms_declaration(url)}}
@@ -117,6 +117,10 @@ TAKEN = (
 TWICE = (
     "The stream a_b_c is in rest.a and in rest.a_b. Give the declaration another name than"
     " `rest.a_b`."
+)
+NEXT_TO = (
+    "The setting `rest.a` has `max_retries` among the keys of its declaration. Write them next to"
+    ' each other: {"declaration": ..., "max_retries": ...}.'
 )
 NOT_A_NAME = (
     "its name must begin with a letter, and have only letters, digits and underscores, as the names"
@@ -140,6 +144,7 @@ NOT_A_NAME = (
             },
             TWICE,
         ),
+        ({"a": rooms_declaration(URL) | {"max_retries": 1}}, NEXT_TO),
         (
             {"a": 7},
             "The setting `rest.a.declaration` is wrong: it must be a text or an object.",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_chat.http.failures import Remedies
 
 
-def declared_platform(  # noqa: PLR0913 - what a declaration needs beside it
+def declared_platform(  # noqa: PLR0913 - what a declaration needs with it
     name: str,
     section: str,
     source: Source,

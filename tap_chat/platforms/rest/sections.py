@@ -59,7 +59,7 @@ def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestS
             f"The setting `{at}` is wrong: its name must begin with a letter, and have only"
             " letters, digits and underscores, as the names of its streams begin with it."
         )
-    section = parsing.parse(section_of(value), RestSettings, complete=complete, at=f"{at}.")
+    section = parsing.parse(section_of(value, at), RestSettings, complete=complete, at=f"{at}.")
     declaration = cast("dict[str, Any]", section.declaration)  # it is read from its file
     source = read_declaration(declaration, name=at, environ=environment())
     for warning in source.warnings:
@@ -75,22 +75,35 @@ def _declared(name: str, value: Any, *, complete: bool) -> tuple[Platform, RestS
     return platform, section
 
 
-def section_of(value: Any) -> dict[str, Any]:  # noqa: ANN401
+def section_of(value: Any, at: str) -> dict[str, Any]:  # noqa: ANN401
     """Return a section of `rest` as an object with the `declaration` and settings.
 
     Args:
         value: The section: a declaration, the path of its file, or an object with `declaration`.
-            A file may have settings beside its declaration, too; those of the section win.
+            A file may have settings next to its declaration, too; those of the section win.
+        at: The name of the section, for errors: `rest.matrix`.
 
     Raises:
-        ConfigValidationError: A file can't be read.
+        ConfigValidationError: A file can't be read, or has settings in its declaration.
     """
     section = (
         value if isinstance(value, dict) and "declaration" in value else {"declaration": value}
     )
     if not isinstance(path := section["declaration"], str):
+        _check_keys(section["declaration"], at)
         return section
     document = load_file(path)
     if "declaration" not in document:
+        _check_keys(document, at)
         document = {"declaration": document}
     return {**document, **section, "declaration": document["declaration"]}
+
+
+def _check_keys(declaration: Any, at: str) -> None:  # noqa: ANN401
+    """Check that a declaration has no settings of its section among its keys."""
+    known = set(RestSettings.__struct_fields__)
+    if isinstance(declaration, dict) and (settings := [key for key in declaration if key in known]):
+        raise config_error(
+            f"The setting `{at}` has `{settings[0]}` among the keys of its declaration. Write them"
+            f' next to each other: {{"declaration": ..., "{settings[0]}": ...}}.'
+        )
