@@ -25,14 +25,14 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
         kind: What happens to rows: `delete`, `insert`, or `update`, which gives Freshchat's users a
             newer `updated_time`, and Gorgias' tickets a newer `updated_datetime`.
         of: The list: `messages` (of the messages API), `users` or `conversations` (of Freshchat),
-            `chats` (of LiveChat) or `tickets` (of Gorgias).
+            `chats` (of LiveChat), `tickets` (of Gorgias) or `events` (of Front).
         path: Only requests whose path contains this are counted.
         after: The list first changes after this many requests.
         every: It changes again after this many more requests.
         times: How often it changes; None for no limit.
         place: The index of the first changed row in the list at that time; a negative index counts
-            from the end. Messages are inserted at the front (0) or at the end (any other); users
-            and chats are inserted in the order of their times.
+            from the end. Messages are inserted at the front (0) or at the end (any other); users,
+            chats and events are inserted in the order of their times.
         rows: The number of rows.
     """
 

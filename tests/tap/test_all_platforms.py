@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from running import (
+    ALL,
     BIN,
     assert_complete,
     by_stream,
@@ -35,8 +36,8 @@ WORLD = World(messages=500, users=30, conversations=60, dixa_conversations=300, 
 
 def test_every_row_of_every_stream_arrives_once(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
-        run = tap(full_config(sandbox))
-        assert_complete(run, sandbox)
+        run = tap(full_config(sandbox, *ALL))
+        assert_complete(run, sandbox, *sandbox.world.truth)
         assert set(by_stream(run)) == set(sandbox.world.truth)
 
 
@@ -45,9 +46,9 @@ def test_next_run_completes_a_killed_one(tap: Runner, seed: int) -> None:
     with Sandbox(replace(WORLD, seed=seed)) as sandbox:
         lines = sum(sandbox.world.rows.values())
         moment = random.Random(seed).randrange(1, lines)
-        killed = ended_after(tap.command(full_config(sandbox)), moment, signal.SIGKILL)
+        killed = ended_after(tap.command(full_config(sandbox, *ALL)), moment, signal.SIGKILL)
         whole = replace(killed, out=killed.out[: killed.out.rfind(b"\n") + 1])
-        resumed = tap(full_config(sandbox), state=whole.state)
+        resumed = tap(full_config(sandbox, *ALL), state=whole.state)
         assert resumed.code == 0, resumed.err
         tables = merged([whole, resumed])
         for stream, truth in sandbox.world.truth.items():
@@ -57,15 +58,15 @@ def test_next_run_completes_a_killed_one(tap: Runner, seed: int) -> None:
 
 def test_second_run_brings_a_merging_loader_up_to_date(tap: Runner) -> None:
     with Sandbox(WORLD) as sandbox:
-        first = tap(full_config(sandbox))
+        first = tap(full_config(sandbox, *ALL))
         sandbox.world = replace(sandbox.world, now=LATER)
-        second = tap(full_config(sandbox), state=first.state)
+        second = tap(full_config(sandbox, *ALL), state=first.state)
         assert second.code == 0, second.err
         tables = merged([first, second])
         for stream, truth in sandbox.world.truth.items():
             found = list(tables[stream].values())
             assert missing(truth, found) == [], stream
-        third = tap(full_config(sandbox), state=second.state)
+        third = tap(full_config(sandbox, *ALL), state=second.state)
         for stream, marks in second.state["bookmarks"].items():
             before = marks.get("replication_key_value")
             after = third.state["bookmarks"][stream].get("replication_key_value")
@@ -84,7 +85,7 @@ def test_memory_does_not_grow_with_the_account(tap: Runner) -> None:
             chats=200 * factor,
         )
         with Sandbox(world) as sandbox:
-            config = full_config(sandbox, dixa={"max_response_mb": 1})
+            config = full_config(sandbox, *ALL, dixa={"max_response_mb": 1})
             command = tap.command(config)
             peaks.append(peak_memory(command))
     assert peaks[1] < 1.2 * peaks[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
-from running import chat_config
+from running import NO_PLATFORM, chat_config
 from serving import Server
 
 from tap_chat.sandbox import API_KEY, Fault, Sandbox
@@ -280,9 +280,7 @@ def test_missing_settings_are_all_named(tap: Runner) -> None:
 def test_run_without_a_platform_names_the_sections_to_add(tap: Runner) -> None:
     run = tap({})
     assert run.code == 1
-    assert run.errors[0] == (
-        "No platform is configured. Add a section: chat, freshchat, dixa, livechat, rest."
-    )
+    assert run.errors[0] == NO_PLATFORM
 
 
 def test_selected_stream_of_an_unconfigured_platform_is_an_error(tap: Runner) -> None:

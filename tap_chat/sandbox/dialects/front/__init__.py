@@ -22,4 +22,5 @@ DIALECT = Dialect(
         "api_token": API_KEY,
         "link_host": f"localhost:{urlsplit(url).port}",
     },
+    events={"events": frozenset({"insert"})},
 )

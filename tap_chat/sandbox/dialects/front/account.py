@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_chat.sandbox.dialects.front.rows import Conversation, Event, Writer
 from tap_chat.sandbox.samples import DAY, HOUR, MINUTE, NOW, creation_times, epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from tap_chat.sandbox.dialect import Row
     from tap_chat.sandbox.dialects.front.settings import FrontData
@@ -58,6 +58,16 @@ class FrontAccount:
             for place in range(len(conversation.events))
         ]
         return sorted(rows, key=lambda row: (row["emitted_at"], row["id"]))
+
+    def listed(self, _: str, __: object) -> list[str]:
+        """Return the ids of the events, oldest first."""
+        return [row["id"] for row in self.events]
+
+    def insert(self, _: str, __: int) -> dict[str, Any]:
+        """Return the settings of the world at the time of the next event, if one comes soon."""
+        soon = replace(self, now=self.now + timedelta(days=30)).events[len(self.events) :]
+        at = soon[0]["emitted_at"] if soon else None
+        return {} if at is None else {"now": datetime.fromtimestamp(at, UTC)}
 
     @cached_property
     def by_id(self) -> dict[str, Conversation]:
