@@ -12,6 +12,7 @@ from tap_chat.platforms.rest.detection import describe_paging, find_list, guess_
 from tap_chat.platforms.rest.records import RecordSelector
 from tap_chat.streams.paginators import Page
 from tap_chat.streams.paginators.pages import EMPTY_PAGE
+from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -219,3 +220,25 @@ def test_pages_without_a_list_are_empty_with_one_warning(tap: Runner) -> None:
     assert run.code == 0, run.err
     assert run.rows("api_rows") == [{"id": number} for number in range(0, 7, 2)]
     assert run.err.count("have nothing at `data`. They count as pages without records.") == 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "path"),
+    [("data", "data"), ("$.data.items", "data.items"), ("data[*]", "data"), ("$", "")],
+)
+def test_records_at_names_stay_raw(selector: str, path: str) -> None:
+    stream = stream_of(data_selector=selector)
+    assert stream.page_reader is not None
+    assert stream.records_path == path
+
+
+@pytest.mark.parametrize("selector", ["data[?(@.id>1)]", "$..items", "$['a.b']"])
+def test_other_records_are_decoded(selector: str) -> None:
+    assert stream_of(data_selector=selector).page_reader is None
+
+
+def stream_of(**endpoint: Any) -> Any:
+    resource = {"name": "rows", "primary_key": "id", "endpoint": {"path": "rows", **endpoint}}
+    declaration = {"client": {"base_url": "https://api.example.com"}, "resources": [resource]}
+    tap = TapChat(config={"rest": {"api": declaration}})
+    return tap.streams["api_rows"]
