@@ -26,7 +26,7 @@ class Additions(Part, frozen=True):
         distinct_parents: Whether parent records from which the requests take the same values are
             read once in a run, and not once each.
         check_pages: Whether each page by number is requested again after the next one, if the API
-            does not state the number of records. That shows records that left the list meanwhile:
+            does not state the number of records. That shows records that left the list in between:
             others would take their places, and be missed.
         page_size: The most records that the API returns in a response. A list by cursors ends at a
             page with fewer, which saves a request. If a list of a single page has as many, a

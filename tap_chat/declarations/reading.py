@@ -38,7 +38,7 @@ def read_declaration(
         name: Its name in sentences: `rest.matrix`.
         environ: The environment variables that `${NAME}` stands for, those of `.env` included.
         settings: The settings of its section that `${NAME}` stands for; they win.
-        public: The names of those settings that are no secrets.
+        public: The names of those settings that are not secret.
 
     Returns:
         The source, in which nothing is left to be filled in but the placeholders of requests.

@@ -24,7 +24,7 @@ class Secrets:
     Attributes:
         settings: The settings of the declaration's own section, which win.
         environ: The environment variables, those of `.env` included.
-        public: The names of those settings that are no secrets.
+        public: The names of those settings that are not secret.
         filled_in: The values that references were replaced by, without the public ones.
     """
 
