@@ -7,8 +7,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from parity.loading import Both
-from running import QUICK
+from interop.environments import program
+from interop.pipe import piped
+from parity.loading import NAME, Both, tables
+from running import BIN, QUICK
 from synapse.chat import USERS, Chat, fill
 from synapse.forwarding import forwarding
 from synapse.homeserver import synapse_server
@@ -72,6 +74,10 @@ def test_server_is_read_whole_and_again(both: Both, chat: Chat) -> None:
     assert loaded(both.by_tap) == before
     load(both, chat)
     assert loaded(both.by_tap) == before
+    for name in KEYS:
+        # The rows of the table of parity; `-rP` shows them.
+        by_dlt, by_tap = (len(tables[name].rows) for tables in both.tables)
+        print(f"| matrix: {name} | bearer | {by_dlt} | {by_tap} |")
 
 
 def test_nothing_is_missing_while_others_write(both: Both, chat: Chat) -> None:
@@ -191,6 +197,24 @@ def test_streams_are_discovered_with_their_keys(tap: Runner, chat: Chat) -> None
     keys = {stream["stream"]: stream["key_properties"] for stream in catalog["streams"]}
     assert keys == {f"matrix_{name}": [key] for name, key in KEYS.items()}
     assert chat.synapse.admin.token not in run.out.decode()
+
+
+@pytest.mark.usefixtures("both")
+def test_target_loads_every_row_through_a_pipe(chat: Chat, tmp_path: Path) -> None:
+    section = {"declaration": chat.declaration(TOKEN), **QUICK}
+    database = tmp_path / "by_target.duckdb"
+    target = {"filepath": str(database), "default_target_schema": NAME}
+    for name, config in (("config", {"rest": {NAME: section}}), ("target", target)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(config))
+    programs = str(BIN / "tap-chat"), program("target-duckdb", "target-duckdb")
+    room, user = next(iter(chat.rooms.items()))
+    for number in range(2):
+        user.send(room, f"before run {number} of the target")
+        expected = chat.keys()
+        done = piped(tmp_path, *programs)
+        assert done.code == 0, done.said
+    by_target = {name.removeprefix(f"{NAME}_"): table for name, table in tables(database).items()}
+    assert all(rows >= expected[name] for name, rows in loaded(by_target).items())
 
 
 def run_of(tap: Runner, chat: Chat, token: str, resource: str, arguments: tuple[str, ...]) -> Run:
