@@ -77,18 +77,10 @@ class ChunkedStream(RESTStream[Any]):
             yield from chunk.records
 
     def describe(self, chunk: RecordChunk) -> None:
-        """Write the SCHEMA of a chunk before its records, if another one is written or none.
-
-        Args:
-            chunk: The chunk that is written next.
-        """
+        """Write the SCHEMA of a chunk before its records, if another one is written or none."""
 
     def write_schema(self, schema: dict[str, Any]) -> None:
-        """Write the SCHEMA of the records that follow.
-
-        Args:
-            schema: Their JSON Schema, with the properties that the catalog deselects.
-        """
+        """Write the SCHEMA of the records that follow, without what the catalog deselects."""
         mapper = self._tap.mapper
         selected = get_selected_schema(self.name, schema, self.mask)
         mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
