@@ -30,7 +30,7 @@ def run(way: Way, trial: Trial, dice: random.Random | None = None) -> set[int]:
     if dice:
         last = processes.get("loader") or processes["tap"]
         try:
-            last.wait(dice.uniform(1, 6))
+            last.wait(dice.uniform(1, 6 if "loader" not in processes else 15))
         except subprocess.TimeoutExpired:
             victim = dice.choice(way.victims)
             send(trial.mark, victim, dice.choice((signal.SIGKILL, signal.SIGTERM)))
