@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import Run, assert_complete, ended_after, full_config, merged, missing
+from running import Run, full_config, merged, missing
 
 from tap_chat.sandbox import Drift, Fault, Options, Sandbox, World
 
@@ -33,11 +31,6 @@ def assert_up_to_date(runs: list[Run], sandbox: Sandbox) -> None:
     for stream in STREAMS:
         truth = sandbox.world.truth[stream]
         assert missing(truth, list(tables[stream].values())) == [], stream
-
-
-def test_every_row_arrives_once(tap: Runner) -> None:
-    with Sandbox(WORLD) as sandbox:
-        assert_complete(tap(config_of(sandbox)), sandbox, *STREAMS)
 
 
 def test_later_runs_read_what_is_new_or_changed(tap: Runner) -> None:
@@ -69,35 +62,6 @@ def test_tickets_that_move_to_the_front_are_read_by_the_next_run(tap: Runner) ->
         assert_up_to_date([first, second], sandbox)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_next_run_completes_a_killed_one(tap: Runner, seed: int) -> None:
-    with Sandbox(replace(WORLD, seed=seed)) as sandbox:
-        lines = sum(sandbox.world.rows[stream] for stream in STREAMS)
-        moment = random.Random(seed).randrange(1, lines)
-        killed = ended_after(tap.command(config_of(sandbox)), moment, signal.SIGKILL)
-        whole = replace(killed, out=killed.out[: killed.out.rfind(b"\n") + 1])
-        sandbox.world = replace(sandbox.world, now=LATER)
-        state: dict[str, Any] = {"state": whole.state} if whole.state else {}
-        resumed = tap(config_of(sandbox), **state)
-        assert_up_to_date([whole, resumed], sandbox)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(kind="status", status=429, headers={"Retry-After": "0"}, path="/tickets", after=1),
-        Fault(kind="status", status=500, path="/messages", after=1, times=2),
-        Fault(kind="cut", path="/customers"),
-        Fault(kind="truncate", path="/tickets", after=2),
-        Fault(kind="empty", path="/messages"),
-    ],
-    ids=lambda fault: f"{fault.kind} {fault.status if fault.kind == 'status' else ''}",
-)
-def test_passing_faults_cost_no_row(tap: Runner, fault: Fault) -> None:
-    with Sandbox(WORLD, Options(faults=[fault])) as sandbox:
-        assert_complete(tap(config_of(sandbox)), sandbox, *STREAMS)
-
-
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
@@ -115,9 +79,3 @@ def test_lasting_faults_are_sentences(tap: Runner, fault: Fault, sentence: str) 
         run = tap(config_of(sandbox))
         assert run.code == 1
         assert any(sentence in error for error in run.errors), run.errors
-
-
-def test_rate_limit_is_kept(tap: Runner) -> None:
-    with Sandbox(WORLD, Options(gorgias_rate_limit=10)) as sandbox:
-        run = tap(config_of(sandbox, requests_per_minute=None))
-        assert_complete(run, sandbox, *STREAMS)

@@ -64,6 +64,19 @@ class Shipped:
         dialect = next(dialect for dialect in DIALECTS if dialect.name == self.name)
         return dialect.config(sandbox.url)
 
+    @property
+    def secret(self) -> str:
+        """The name of the setting with the credential."""
+        settings: dict[str, Any] = self.document["settings"]
+        [name] = [name for name, about in settings.items() if about.get("secret")]
+        return name
+
+    def link_hosts(self, sandbox: Sandbox) -> list[str]:
+        """Return the hosts that links may lead to, with the values of its settings."""
+        hosts = self.document.get("next_link_hosts", [])
+        filled: list[str] = _filled(hosts, self.section(sandbox))
+        return filled
+
     def declaration(self, sandbox: Sandbox) -> dict[str, Any]:
         """Return the part of the file that is a declaration, with the values of its settings."""
         settings = {name: about.get("default") for name, about in self.document["settings"].items()}
@@ -111,6 +124,28 @@ SHIPPED = {
                 "/teams": 0,
             },
             limit={"chatwoot_rate_limit": 150, "rate_window": 3.0},
+        ),
+        Shipped(
+            name="gorgias",
+            sizes={"gorgias_tickets": 250},
+            paths={
+                "/gorgias/api/tickets": 1,
+                "/gorgias/api/messages": 2,
+                "/gorgias/api/customers": 0,
+                "/gorgias/api/satisfaction-surveys": 0,
+            },
+            limit={"gorgias_rate_limit": 10},
+        ),
+        Shipped(
+            name="front",
+            sizes={"front_conversations": 30, "front_deleted": 0.1},
+            paths={
+                "/front/events": 2,
+                "/messages": 10,
+                "/comments": 10,
+                "/front/contacts": 0,
+            },
+            limit={"front_tier_limit": 15},
         ),
     )
 }

@@ -25,6 +25,10 @@ def test_both_load_the_same(tmp_path: Path, name: str) -> None:
     with Sandbox(facts.world) as sandbox:
         for now in (sandbox.world.now, LATER):
             sandbox.world = replace(sandbox.world, now=now)
-            found = both.load(facts.declaration(sandbox), streams=streams)
+            found = both.load(
+                facts.declaration(sandbox),
+                streams=streams,
+                next_link_hosts=facts.link_hosts(sandbox),
+            )
             for stream, rows in facts.truth(sandbox.world).items():
                 assert found[stream.removeprefix(facts.prefix)] == len(rows), stream

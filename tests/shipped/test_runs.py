@@ -121,7 +121,7 @@ def test_lasting_faults_fail_with_a_sentence(
     assert f"returned {status} " in error
     assert facts.prefix in error
     section = facts.section(sandbox)
-    assert section["access_token"] not in run.err + run.out.decode()
+    assert section[facts.secret] not in run.err + run.out.decode()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -158,10 +158,10 @@ def test_connection_is_tested(tap: Runner, sandbox: Sandbox, facts: Shipped) -> 
     assert right.out.decode().startswith(f"{facts.name} ")
     assert " ok " in right.out.decode()
     assert sandbox.requests - before == 1
-    config[facts.name]["access_token"] = "wrong"
+    config[facts.name][facts.secret] = "wrong"
     wrong = tap.run([*tap.command(config), "--test"])
     assert wrong.code == 1
-    assert f"Check the setting {facts.name}.access_token" in wrong.out.decode()
+    assert f"{facts.name}.{facts.secret}" in wrong.out.decode()
 
 
 def test_streams_are_discovered(tap: Runner, sandbox: Sandbox, facts: Shipped) -> None:

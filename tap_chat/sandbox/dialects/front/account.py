@@ -135,7 +135,8 @@ class FrontAccount:
         """Yield all events of a conversation, oldest first."""
         dice = random.Random(f"{self.seed} front conversation {number}")
         moment = created
-        for place in range(dice.randrange(1, 9)):
+        # The first one has whatever a conversation can have.
+        for place in range(dice.randrange(1, 9) if number else 5):
             yield Event("outbound" if place % 2 else "inbound", moment)
             if place == 0:
                 yield Event("assign", moment + MINUTE)

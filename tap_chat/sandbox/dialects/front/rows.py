@@ -117,7 +117,7 @@ class Writer:
             "recipient": {"handle": f"contact{number % CONTACTS}@example.com", "role": "from"},
             "tags": [self._tag(number)] if "tag" in types else [],
             "links": [],
-            "custom_fields": {"größe": number} if number % 2 else {},
+            "custom_fields": {"Size": number} if number % 2 else {},
             "created_at": seconds(past[0].at),
             "waiting_since": seconds(past[-1].at),
             "is_private": number % 7 == 6,
