@@ -68,7 +68,8 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         platform: The name of the platform, or of several; or a declaration, or the path of its
             file.
         catalog: A catalog of tap-chat. By default, the tap is run with `--discover`.
-        select: Names of streams, with `*`, `?` and `!` as in `singer`.
+        select: Names of streams, with `*`, `?` and `!` as in `singer`. Without it, all are loaded
+            but the resources of a declaration that have `selected: false`.
         nested: How to load objects and arrays: `json`, `native` or `tables`, as in `singer`.
         hard_delete: Whether to delete rows, as in `singer`.
         absent: How to load properties that a record lacks: `null` or `keep`, as in `singer`.
@@ -89,6 +90,8 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         if name is None and isinstance(platform, str):
             name = PurePath(platform).stem
         config = config_of_declaration(platform, name, settings)
+        if select is None and catalog is None:
+            select = _left_out(config)
     else:
         config = config_of([platform] if isinstance(platform, str) else platform, settings)
     return singer(
@@ -171,6 +174,18 @@ def config_of_declaration(
     except ConfigValidationError as error:
         raise BridgeError(str(error)) from None
     return config
+
+
+def _left_out(config: Mapping[str, Any]) -> list[str] | None:
+    """Return a selection without the resources that have `selected: false`; None if none has."""
+    configured = ConfiguredPlatforms.of(parse(config, Config), complete=True)
+    names = [
+        f"!{stream.name}"
+        for platform, _ in configured.to_read()
+        for stream in platform.streams
+        if not stream.selected_by_default
+    ]
+    return names or None
 
 
 def _tap_settings() -> dict[str, Any]:

@@ -64,6 +64,22 @@ def test_declaration_of_a_file_takes_settings_of_dlt(
     assert_loaded(stage, server)
 
 
+@pytest.mark.usefixtures("project")
+def test_resource_that_is_not_selected_is_read_for_its_children_alone(
+    stage: Stage, server: Rooms, url: str
+) -> None:
+    declaration = rooms_declaration(url)
+    declaration["resources"][0]["selected"] = False
+    for added in (0, 2):
+        server.add(added)
+        stage.pipeline.run(chat(declaration, name="matrix"))
+        assert "matrix_rooms" not in stage.pipeline.default_schema.data_table_names()
+        [(count,)] = stage.rows("select count(distinct event_id) from data.matrix_messages")
+        assert count == sum(map(len, server.messages.values()))
+    chosen = chat(declaration, name="matrix", select=["matrix_rooms"])
+    assert set(chosen.selected_resources) == {"matrix_rooms"}
+
+
 def test_settings_come_from_where_dlt_looks(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
