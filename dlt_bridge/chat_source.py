@@ -147,7 +147,7 @@ def config_of_declaration(
     """Return the config of tap-chat for a declaration.
 
     Args:
-        declaration: The declaration, or the path of its file; it may have settings beside it.
+        declaration: The declaration, or the path of its file; it may have settings next to it.
         name: The name with which its streams begin.
         arguments: Settings that override dlt's configuration: of the whole tap, or of the section.
 

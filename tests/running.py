@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 
-#: The platforms that are no declarations.
+#: The platforms that are not declarations.
 BUILT_IN = tuple(platform.name for platform in registry.BUILT_IN)
 #: All platforms of the sandbox.
 ALL = tuple(dialect.name for dialect in DIALECTS)

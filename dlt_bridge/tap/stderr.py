@@ -185,7 +185,7 @@ def _secrets(config: Any, public: Collection[str] = ()) -> Iterator[str]:  # noq
 
     Args:
         config: The settings.
-        public: The names of settings that are no secret.
+        public: The names of the settings that are not secret.
     """
     if isinstance(config, str):
         if len(config) >= SECRET_LENGTH and not _is_plain(config):

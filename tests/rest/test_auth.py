@@ -248,7 +248,7 @@ def test_access_token_that_is_not_issued_is_one_sentence(
     assert "s3cret" not in str(end.value)
 
 
-def test_ignored_response_is_told_from_others() -> None:
+def test_only_responses_that_an_action_names_are_ignored() -> None:
     def answer(request: Received) -> Sent:
         return JSONResponse({"error": "no such room"}, 400 if "gone" in request.url.path else 403)
 

@@ -232,7 +232,7 @@ def test_has_more_that_is_always_true_ends_with_a_warning(
     assert len(server.requests) <= 2 * 8
 
 
-def test_last_page_that_comes_again_for_ever_ends_a_list() -> None:
+def test_last_page_that_comes_again_ends_a_list() -> None:
     """The server takes a number that is too large for that of its last page."""
 
     def respond(request: Request) -> Any:

@@ -27,7 +27,7 @@ class DeclaredOffsetPaginator(OffsetPaginator):
         offset: The offset of the first page.
         maximum_offset: The offset from which on no page begins, in steps of `limit`; None for no
             maximum.
-        stop_after_empty_page: Whether a list ends at a page without rows. Otherwise it goes on to
+        stop_after_empty_page: Whether a list ends at a page without rows. Otherwise it continues to
             its total, or to the maximum.
         options: See `OffsetPaginator`.
     """
