@@ -146,6 +146,8 @@ Paginator = (
     | CursorPaginator
     | HeaderCursorPaginator
 )
+#: The keys of paginators that are JSONPaths into a body.
+PAGINATOR_PATHS = ("total_path", "has_more_path", "next_url_path", "cursor_path")
 
 
 # --- Resources ----------------------------------------------------------------------------------

@@ -30,14 +30,11 @@ PAGINATORS = _by_type(declared.Paginator.__args__) | {
     # The name that dlt has given up.
     "json_response": declared.JSONLinkPaginator
 }
-_CHECKS = {kind: of_fields(kind) for kind in {*AUTHS.values(), *PAGINATORS.values()}}
 
 #: A path that needs no parser: names with dots between them.
 _PLAIN_PATH = re.compile(r"(\$\.)?[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*|\$")
 #: The last name of a path that leads to the URL of the next page, not to a cursor.
 _LINK = re.compile(r"(^|[.\['])(href|ur[il]|\w*[nN]ext_?([pP]age_?)?([uU]r[il]|[lL]ink))['\]]*$")
-
-PATHS = ("total_path", "has_more_path", "next_url_path", "cursor_path")
 
 
 def json_path(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
@@ -57,7 +54,7 @@ def json_path(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN40
 
 def _shape(part: type[Struct], kind: str) -> Shape:
     checks = of_fields(part)
-    checks |= {name: json_path for name in PATHS if name in checks}
+    checks |= {name: json_path for name in declared.PAGINATOR_PATHS if name in checks}
     return Shape(kind, checks, required_fields(part), nullable=["total_path"])
 
 

@@ -40,18 +40,13 @@ def of_type(kind: Any) -> Check:  # noqa: ANN401
     return check
 
 
-def of_fields(part: type[Struct], *without: str) -> dict[str, Check]:
+def of_fields(part: type[Struct]) -> dict[str, Check]:
     """Return the checks of the keys of a part: of each, that its value is of its type.
 
     Args:
         part: The type of the part.
-        without: The keys that have other checks.
     """
-    return {
-        field.name: of_type(field.type)
-        for field in msgspec.structs.fields(part)
-        if field.name not in without
-    }
+    return {field.name: of_type(field.type) for field in msgspec.structs.fields(part)}
 
 
 def required_fields(part: type[Struct]) -> list[str]:

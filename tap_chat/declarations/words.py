@@ -9,7 +9,6 @@ _RETRIES = (
 )
 _RESOURCE = "Write it in the resource, next to `endpoint`."
 _CLIENT = "Write it in `client`."
-_ENDPOINT = "Write it in `endpoint`."
 _PARENT = (
     "A child takes values of its parent by placeholders, as in its path:"
     " `chats/{resources.chats.id}/messages`."
