@@ -45,7 +45,7 @@ class Paginators:
     checks_pages: bool = True
     page_size: int = 0
     _ends: StatedEnds = field(default_factory=StatedEnds)
-    _is_told: bool = False
+    _has_logged: bool = False
 
     def new(self) -> Paginator:
         """Return a new paginator for one list."""
@@ -105,8 +105,8 @@ class Paginators:
     def _detect(self, page: Page) -> Paginator:
         """Return the paginator that the first page of a list tells."""
         described = describe_paging(page)
-        if not self._is_told:
-            self._is_told = True
+        if not self._has_logged:
+            self._has_logged = True
             logger.info(
                 "The first page of %s tells how its list is paged. To be sure, declare it:"
                 " paginator: %s",

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: The members that bodies of errors have, and those that are false in them.
-ERRORS = frozenset(
+ERROR_MEMBERS = frozenset(
     {"detail", "errcode", "error", "error_code", "errors", "exception", "fault", "message"}
 )
-SUCCESSES = frozenset({"ok", "success"})
+SUCCESS_MEMBERS = frozenset({"ok", "success"})
 
 
 class RecordSelector:
@@ -60,14 +60,14 @@ class RecordSelector:
         """
         path = self._path or self._detect(body)
         if path is None:
-            return None if is_error(body) or not isinstance(body, dict) else [body]
+            return None if _is_error(body) or not isinstance(body, dict) else [body]
         found = path.find_all(body)
         if not found:
             return self._missing(path, body)
         if path.names is not None:
             (records,) = found
             if records is None:
-                return None if is_error(body) else self._counted_as_none("null")
+                return None if _is_error(body) else self._counted_as_none("null")
             if isinstance(records, dict):
                 records = [records]
             elif not isinstance(records, list):
@@ -93,7 +93,7 @@ class RecordSelector:
 
     def _missing(self, path: JSONPath, body: Any) -> list[Any] | None:  # noqa: ANN401
         """Return no records, or None if that must be an error: nothing is at the path."""
-        if is_error(body):
+        if _is_error(body):
             return None
         stem = compile_path(path_of(path.stem)).find_all(body)
         if path.names is None and stem:
@@ -117,14 +117,15 @@ class RecordSelector:
         return []
 
 
-def is_error(body: Any) -> bool:  # noqa: ANN401
+def _is_error(body: Any) -> bool:  # noqa: ANN401
     """Return whether a body is that of an error, although its status says otherwise.
 
     Args:
         body: The decoded body.
     """
     return isinstance(body, dict) and (
-        any(body.get(name) for name in ERRORS) or any(body.get(name) is False for name in SUCCESSES)
+        any(body.get(name) for name in ERROR_MEMBERS)
+        or any(body.get(name) is False for name in SUCCESS_MEMBERS)
     )
 
 
