@@ -20,7 +20,7 @@ from tap_chat.declarations.plain import plain
 from tap_chat.declarations.problems import Problems
 from tap_chat.platforms.configured import ConfiguredPlatforms
 from tap_chat.platforms.registry import PLATFORMS, Config
-from tap_chat.platforms.rest.sections import section_of
+from tap_chat.platforms.rest.sections import FILES, section_of
 from tap_chat.platforms.rest.settings import RestSettings
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 #: The section of dlt's configuration with the settings. Each platform has a section within it.
 SECTION = "sources.chat"
-
-#: The endings of files with declarations.
-FILES = (".yaml", ".yml", ".json", ".toml")
 
 
 def chat(  # noqa: PLR0913 - the arguments of singer, too

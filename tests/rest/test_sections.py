@@ -122,6 +122,10 @@ NEXT_TO = (
     "The setting `rest.a` has `max_retries` among the keys of its declaration. Write them next to"
     ' each other: {"declaration": ..., "max_retries": ...}.'
 )
+NO_FILE = (
+    "The setting `rest.a` must be a declaration, or the path of a file that ends with .yaml, .yml,"
+    " .json or .toml."
+)
 NOT_A_NAME = (
     "its name must begin with a letter, and have only letters, digits and underscores, as the names"
     " of its streams begin with it."
@@ -160,6 +164,10 @@ NOT_A_NAME = (
         (
             {"a": {"declaration": rooms_declaration(URL), "api_url": "x"}},
             "The setting `rest.a.api_url` must begin with https:// or http:// and a host.",
+        ),
+        (
+            {"a": "s3cret"},
+            NO_FILE,
         ),
         ({"a": "none.yaml"}, "The declaration none.yaml can't be read: No such file or directory."),
         (

@@ -9,7 +9,7 @@ import pytest
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.config.parsing import json_schema
-from tap_chat.platforms.registry import PLATFORMS, Config
+from tap_chat.platforms.registry import PLATFORMS, SHIPPED, Config
 from tap_chat.sandbox import API_KEY
 from tap_chat.tap import TapChat
 
@@ -33,6 +33,13 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "freshchat": {"api_url": "https://acme.example.com/v2", "api_key": API_KEY},
     "dixa": {"api_token": API_KEY},
     "livechat": {"entity_id": "e", "access_token": API_KEY},
+}
+SECTIONS |= {
+    platform.name: {
+        name: "https://api.example.com" if name == "api_url" else API_KEY
+        for name in json_schema(platform.settings)["required"]
+    }
+    for platform in SHIPPED
 }
 
 

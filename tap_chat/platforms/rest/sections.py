@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tap_chat.platforms.platform import Platform
 
+#: The endings of files with declarations.
+FILES = (".yaml", ".yml", ".json", ".toml")
 #: The name of a declaration.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -92,6 +94,12 @@ def section_of(value: Any, at: str) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(path := section["declaration"], str):
         _check_keys(section["declaration"], at)
         return section
+    if not path.lower().endswith(FILES):
+        # The text is not shown: it may be a secret in a wrong place.
+        raise config_error(
+            f"The setting `{at}` must be a declaration, or the path of a file that ends with .yaml,"
+            " .yml, .json or .toml."
+        )
     document = load_file(path)
     if "declaration" not in document:
         _check_keys(document, at)
