@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: A token is renewed so many seconds before it expires, or at half of its life if that is shorter:
 #: a request takes a while, and waits for the rate limit after it was signed.
 EARLY_SECONDS = 30.0
+#: The number of tokens that no message shows: older ones have expired.
+REMEMBERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class AccessTokens:
     Attributes:
         client: Sends the requests for a token.
         request: The request for a token.
+        issued: The last tokens, which a server may repeat in its links.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class AccessTokens:
         # refuses it.
         self._token = AccessToken(token, float("inf")) if token else None
         self._accepted = token or ""
+        self.issued: tuple[str, ...] = ()
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Add the token to a request.
@@ -113,10 +117,12 @@ class AccessTokens:
         """
         text = str(request.headers.get("Authorization", "")).removeprefix("Bearer ")
         with self._lock:
+            is_current = self._token is not None and self._token.text == text
             if status != HTTPStatus.UNAUTHORIZED:
-                self._accepted = text
+                # A late response to an older token says nothing about the current one.
+                self._accepted = text if is_current else self._accepted
                 return False
-            if self._token is None or self._token.text != text:
+            if not is_current:
                 return True  # it was renewed since
             if self._accepted != text:
                 return False  # another one would be refused, too
@@ -132,6 +138,7 @@ class AccessTokens:
                 "returned no `access_token`",
                 f"Check {self.client.remedies.address}.",
             )
+        self.issued = (*self.issued, text)[-REMEMBERED:]
         seconds = _seconds(body.get("expires_in")) or self._default_seconds
         return AccessToken(text, self._clock() + max(seconds - EARLY_SECONDS, seconds / 2))
 

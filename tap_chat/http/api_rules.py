@@ -32,6 +32,7 @@ class ApiRules:
         is_renewed_after: Returns whether a request shall be sent again with a new credential, given
             the signed request and the status of its response.
         secrets: The texts that no message may show.
+        issued: Returns further ones, which the API issued.
     """
 
     successes: Collection[int] = (HTTPStatus.OK,)
@@ -39,6 +40,7 @@ class ApiRules:
     is_ignored: Callable[[Response], bool] = lambda _: False
     is_renewed_after: Callable[[requests.PreparedRequest, int], bool] = lambda *_: False
     secrets: Collection[str] = ()
+    issued: Callable[[], Collection[str]] = tuple
 
     def masked(self, url: str) -> str:
         """Return a URL for messages, without secrets.
@@ -46,7 +48,8 @@ class ApiRules:
         Args:
             url: The URL.
         """
-        for secret in self.secrets:
+        # The longest first: another one may be a part of it.
+        for secret in sorted({*self.secrets, *self.issued()}, key=len, reverse=True):
             for form in {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}:
                 if len(secret) >= SHORT_SECRET:
                     url = url.replace(form, MASK)

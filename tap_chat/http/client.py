@@ -95,7 +95,7 @@ class Client:
         self._headers = {**default_headers(), "User-Agent": user_agent}
         self._sign = sign
         self._count = count
-        self._rules = rules
+        self.rules = rules
         self._policy = RetryPolicy(
             settings.max_outage, settings.max_retries, settings.backoff_factor
         )
@@ -231,7 +231,7 @@ class Client:
         except Exception as error:  # noqa: BLE001 - its text may hold the URL with the credential
             failure = error
         else:
-            if self._rules.is_renewed_after(signed, response.status):
+            if self.rules.is_renewed_after(signed, response.status):
                 status = failures.describe_status(response.status)
                 raise RenewedError(self.sentence(request, f"returned {status}"))
             if response.rest is None:
@@ -260,12 +260,12 @@ class Client:
     ) -> None:
         """Raise the error of a status other than 200."""
         status = response.status
-        if self._rules.is_ignored(response):
+        if self.rules.is_ignored(response):
             raise IgnoredError(failures.describe_status(status))
-        if status in self._rules.successes:
+        if status in self.rules.successes:
             return
         if status in missing:
-            if status == HTTPStatus.NOT_FOUND and not self._rules.is_api_error(response.body):
+            if status == HTTPStatus.NOT_FOUND and not self.rules.is_api_error(response.body):
                 sentence = self.sentence(request, "returned 404 Not Found, but not as the API does")
                 raise TransientError(sentence, self.remedies.check_address_at_last)
             # A web page is not the API's, and says nothing about what exists there.
@@ -303,7 +303,7 @@ class Client:
             request: The request.
             predicate: The predicate of the sentence, such as "returned 404 Not Found".
         """
-        url = self._rules.masked(request.shown_url)
+        url = self.rules.masked(request.shown_url)
         return f"{self.subject}{request.method} {url} {predicate}."
 
     def request_error(self, request: Request, predicate: str, remedy: str = "") -> RequestError:

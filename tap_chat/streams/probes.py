@@ -71,6 +71,7 @@ def run_probe(client: Client, probe: Probe) -> ProbeResult:
         probe: The probe.
     """
     started = time.monotonic()
+    address = client.rules.masked(client.settings.api_url)
     try:
         try:
             body = client.send_once(probe.request, _decode)
@@ -81,7 +82,7 @@ def run_probe(client: Client, probe: Probe) -> ProbeResult:
         return ProbeResult(
             client.remedies.section,
             ok=True,
-            sentence=f"{client.settings.api_url} returned {error.status}: the list is empty.",
+            sentence=f"{address} returned {error.status}: the list is empty.",
         )
     except RequestError as error:
         sentence = str(error)
@@ -89,7 +90,7 @@ def run_probe(client: Client, probe: Probe) -> ProbeResult:
         sentence = f"{error} {error.remedy}".rstrip() + " The credentials could not be checked."
     else:
         seconds = time.monotonic() - started
-        sentence = f"{client.settings.api_url} returned {probe.contents} in {seconds:.1f} s."
+        sentence = f"{address} returned {probe.contents} in {seconds:.1f} s."
         return ProbeResult(client.remedies.section, ok=True, sentence=sentence)
     sentence = sentence.removeprefix(client.subject)
     # The parameters are the same in every test.

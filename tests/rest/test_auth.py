@@ -180,6 +180,31 @@ def test_access_token_is_requested_once_for_all_streams_and_threads() -> None:
     ]
 
 
+def test_each_scope_has_an_access_token_of_its_own() -> None:
+    issuer = Issuer()
+    with Server(issuer) as api:
+        shared = session(api.url)
+        for scope in ("chats", "users"):
+            auth = oauth2(api.url, access_token_request_data={"scope": scope})
+            client(api.url, auth, shared).send(Request(f"{api.url}/x"), status_of)
+    forms = [parse_qs(body.decode()) for body in api.bodies if body]
+    assert [form["scope"] for form in forms] == [["chats"], ["users"]]
+
+
+def test_a_late_response_to_an_older_token_does_not_keep_the_current_one() -> None:
+    issuer = Issuer()
+    with Server(issuer) as api:
+        tokens = authenticator_of(oauth2(api.url), session(api.url), "rest.x")
+        assert isinstance(tokens, AccessTokens)
+        older = tokens(Request(api.url).prepare(api.url, {}))
+        assert tokens.is_renewed_after(older, 200) is False
+        assert tokens.is_renewed_after(older, 401)
+        current = tokens(Request(api.url).prepare(api.url, {}))
+        tokens.is_renewed_after(current, 200)
+        tokens.is_renewed_after(older, 200)
+        assert tokens.is_renewed_after(current, 401)
+
+
 @pytest.mark.parametrize(
     ("seconds", "default", "renewed_after"),
     [(3600, 10, 3570), ("3600", 10, 3570), (20, 10, 10), (None, 100, 70), ("soon", 100, 70)],

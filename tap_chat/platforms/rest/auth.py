@@ -7,35 +7,47 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from tap_chat.declarations.format import ApiKeyAuth, BearerAuth, HttpBasicAuth, OAuth2Auth
 from tap_chat.http.access_tokens import AccessTokens, TokenRemedies
+from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.client import Client
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from requests import PreparedRequest
     from singer_sdk.helpers.types import Auth as Sign
 
     from tap_chat.declarations.format import Auth
     from tap_chat.streams.session import Session
 
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
-def authenticator_of(auth: Auth | None, session: Session, section: str) -> Sign:
+def authenticator_of(
+    auth: Auth | None, session: Session, section: str, secrets: Collection[str] = ()
+) -> Sign:
     """Return what signs a request.
 
     Args:
         auth: The declared authentication; None if there is none.
         session: What the streams of the declaration share: among it, access tokens.
         section: The section of the declaration in the config, for errors: `rest.matrix`.
+        secrets: The texts that no message may show.
     """
     if auth is None:
         return _unsigned
     if isinstance(auth, OAuth2Auth):
-        key = (auth.access_token_url, auth.client_id)
-        tokens: Sign = session.shared_once(key, partial(_access_tokens, auth, session, section))
+        # Tokens of other scopes, or of another secret, are other tokens.
+        tokens: Sign = session.shared_once(
+            _encode(auth), partial(_access_tokens, auth, session, section, secrets)
+        )
         return tokens
     return _with_fixed(auth)
 
@@ -78,7 +90,9 @@ def _with_cookie(name: str, value: str, request: PreparedRequest) -> PreparedReq
     return request
 
 
-def _access_tokens(auth: OAuth2Auth, session: Session, section: str) -> AccessTokens:
+def _access_tokens(
+    auth: OAuth2Auth, session: Session, section: str, secrets: Collection[str]
+) -> AccessTokens:
     form: dict[str, Any] = {
         "client_id": auth.client_id,
         "client_secret": auth.client_secret,
@@ -101,6 +115,7 @@ def _access_tokens(auth: OAuth2Auth, session: Session, section: str) -> AccessTo
         subject=f"{section}: ",
         user_agent=session.user_agent,
         sign=_unsigned,
+        rules=ApiRules(secrets=secrets),
     )
     request = Request(auth.access_token_url, "POST", headers=FORM, body=urlencode(form, doseq=True))
     return AccessTokens(

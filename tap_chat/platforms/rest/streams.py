@@ -60,7 +60,9 @@ class DeclaredStream(ListedStream):
     @cached_property
     @override
     def authenticator(self) -> Auth:
-        return authenticator_of(self.reading.endpoint.auth, self._session, self.section)
+        return authenticator_of(
+            self.reading.endpoint.auth, self._session, self.section, self.secrets
+        )
 
     @property
     @override
@@ -72,7 +74,9 @@ class DeclaredStream(ListedStream):
             secrets=self.secrets,
         )
         if isinstance(sign, AccessTokens):
-            return replace(rules, is_renewed_after=sign.is_renewed_after)
+            return replace(
+                rules, is_renewed_after=sign.is_renewed_after, issued=lambda: sign.issued
+            )
         return rules
 
     @property
@@ -156,8 +160,9 @@ class DeclaredStream(ListedStream):
         if not isinstance(record, dict):
             return self.records_remedy
         return (
-            f"It has {name_list(record)}: correct `primary_key` or `data_selector` of"
-            f" `{self.reading.resource.name}` in the declaration of {self.section}."
+            f"It has {name_list(record) or 'no property'}: correct `primary_key` or"
+            f" `data_selector` of `{self.reading.resource.name}` in the declaration of"
+            f" {self.section}."
         )
 
     @override
