@@ -183,6 +183,36 @@ def test_an_error_in_a_response_with_status_200_is_an_error(tap: Runner) -> None
             assert "no_permission" not in run.err
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"ok": False, "data": []},
+        {"success": False, "data": []},
+        {"error": "ratelimited", "data": []},
+        {"errors": [{"id": 9, "title": "no"}]},
+    ],
+)
+def test_an_empty_list_in_an_error_is_not_the_end(tap: Runner, failure: Any) -> None:
+    def respond(request: Request) -> Any:
+        return failure if "c" in request.query_params else {"data": [{"id": 1}], "next": "2"}
+
+    paginator = {"type": "cursor", "cursor_path": "next", "cursor_param": "c"}
+    with Server(respond) as server, Server(lambda _: failure) as failing:
+        for selector in ({"data_selector": "data"}, {}):
+            for api in (server, failing):
+                run = read(tap, api, **selector, paginator=paginator)
+                assert run.code == 1
+                assert "returned no records at" in run.err
+                assert "seem to be" not in run.err
+                assert len(run.rows("api_rows")) == (api is server)
+
+
+def test_an_empty_list_with_a_message_is_empty(tap: Runner) -> None:
+    with Server(lambda _: {"data": [], "message": "nothing found", "errors": []}) as server:
+        run = read(tap, server, data_selector="data")
+    assert run.code == 0, run.err
+
+
 def test_the_id_of_the_last_record_may_be_the_cursor(tap: Runner) -> None:
     rows = [{"id": number} for number in range(25)]
 

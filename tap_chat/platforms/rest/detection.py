@@ -33,6 +33,10 @@ RECORD_NAMES = frozenset(
         "values",
     }
 )
+#: The members that bodies of errors have.
+ERROR_MEMBERS = frozenset(
+    {"detail", "errcode", "error", "error_code", "errors", "exception", "fault", "message"}
+)
 #: The number of names in the longest path that is looked at for a list.
 DEPTH = 3
 #: How the names of a link or a cursor begin, and those in it if it is an object.
@@ -116,7 +120,11 @@ def guess_records_path(body: Any) -> str | None:  # noqa: ANN401
     """
     if isinstance(body, list):
         return "$"
-    found = [names for names in _lists(body, ()) if _has_objects(_value(body, names))]
+    found = [
+        names
+        for names in _lists(body, ())
+        if _has_objects(_value(body, names)) and ERROR_MEMBERS.isdisjoint(names)
+    ]
     names = next((names for names in found if names[-1] in RECORD_NAMES), next(iter(found), None))
     return path_of(names) if names else None
 

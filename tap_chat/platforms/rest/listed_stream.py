@@ -12,7 +12,7 @@ from tap_chat.platforms.rest.detection import guess_records_path
 from tap_chat.platforms.rest.incremental_stream import IncrementalStream
 from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.paging_paths import reads_records
-from tap_chat.platforms.rest.records import RecordSelector
+from tap_chat.platforms.rest.records import RecordSelector, is_failure
 
 if TYPE_CHECKING:
     from singer_sdk import Tap
@@ -65,6 +65,8 @@ class ListedStream(IncrementalStream):
     @override
     def check_received(self, request: Request, body: Any, context: Context | None) -> Page:
         page = super().check_received(request, body, context)
+        if not page.records and is_failure(page.body):  # of raw records: others are checked
+            raise self.no_records_error(request, page.body)
         self._selector.has_found = self._selector.has_found or bool(page.records)
         return page
 

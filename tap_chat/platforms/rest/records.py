@@ -6,17 +6,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.http.json_path import compile_path, path_of
-from tap_chat.platforms.rest.detection import find_list, guess_records_path
+from tap_chat.platforms.rest.detection import ERROR_MEMBERS, find_list, guess_records_path
 
 if TYPE_CHECKING:
     from tap_chat.http.json_path import JSONPath
 
 logger = logging.getLogger(__name__)
 
-#: The members that bodies of errors have, and those that are false in them.
-ERROR_MEMBERS = frozenset(
-    {"detail", "errcode", "error", "error_code", "errors", "exception", "fault", "message"}
-)
+#: The members of bodies that say that a request failed, and those that are false in them.
+FAILURE_MEMBERS = frozenset({"errcode", "error", "error_code", "errors", "exception", "fault"})
 SUCCESS_MEMBERS = frozenset({"ok", "success"})
 
 
@@ -74,14 +72,16 @@ class RecordSelector:
                 return None
         else:
             records = [item for value in found for item in _items(value)]
+        if not records and is_failure(body):
+            return None
         self.has_found = self.has_found or bool(records)
         return list(map(_as_record, records))
 
     def _detect(self, body: Any) -> JSONPath | None:  # noqa: ANN401
         """Return the path of the list in a first page; None if there is none."""
         names = find_list(body)
-        if names is None:
-            return None
+        if names is None or (_is_error(body) and not ERROR_MEMBERS.isdisjoint(names)):
+            return None  # a list of errors is none of records
         path = self._path = compile_path(path_of(names))
         logger.info(
             "Records of %s are read from `%s`, the list in its first response. To be sure, declare"
@@ -123,8 +123,21 @@ def _is_error(body: Any) -> bool:  # noqa: ANN401
     Args:
         body: The decoded body.
     """
+    return is_failure(body) or (
+        isinstance(body, dict) and any(body.get(name) for name in ERROR_MEMBERS - FAILURE_MEMBERS)
+    )
+
+
+def is_failure(body: Any) -> bool:  # noqa: ANN401
+    """Return whether a body says that the request failed, so that an empty list in it is none.
+
+    A `message` or `detail` next to an empty list may say that nothing was found.
+
+    Args:
+        body: The decoded body.
+    """
     return isinstance(body, dict) and (
-        any(body.get(name) for name in ERROR_MEMBERS)
+        any(body.get(name) for name in FAILURE_MEMBERS)
         or any(body.get(name) is False for name in SUCCESS_MEMBERS)
     )
 
