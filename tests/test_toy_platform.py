@@ -88,6 +88,24 @@ def test_streams_are_discovered(tap: Runner, url: str) -> None:
     assert [entry["tap_stream_id"] for entry in catalog["streams"]] == STREAMS
 
 
+def test_platform_of_a_package_takes_the_place_of_a_file_of_its_name(
+    tap: Runner, url: str, tmp_path: Path
+) -> None:
+    own = "import dataclasses, helpdesk\nPLATFORM = dataclasses.replace({}, name='intercom')\n"
+    (tmp_path / "own.py").write_text(own.format("helpdesk.PLATFORM"))
+    package = tmp_path / "own-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1\n")
+    entry_point = "[tap_chat.platforms]\nintercom = own:PLATFORM\n"
+    (package / "entry_points.txt").write_text(entry_point)
+    installed = {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, TOY)))}
+    config = {"intercom": config_of(url)["helpdesk"]}
+    found = tap.run([*tap.command(config), "--discover"], installed)
+    assert found.code == 0, found.err
+    names = [entry["tap_stream_id"] for entry in json.loads(found.out)["streams"]]
+    assert names == STREAMS
+
+
 def test_connection_is_tested(tap: Runner, url: str) -> None:
     right = run(tap, config_of(url), "--test")
     assert right.code == 0, right.err

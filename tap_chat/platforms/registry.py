@@ -29,10 +29,16 @@ SHIPPED: tuple[Platform, ...] = shipped_platforms()
 #: The entry points by which a package adds a platform: each leads to a `Platform`.
 ENTRY_POINTS = "tap_chat.platforms"
 
-PLATFORMS: tuple[Platform, ...] = (
-    *BUILT_IN,
-    *SHIPPED,
-    *(point.load() for point in entry_points(group=ENTRY_POINTS)),
+# By name: the platform of a package takes the place of a file with the same name.
+PLATFORMS: tuple[Platform, ...] = tuple(
+    {
+        platform.name: platform
+        for platform in (
+            *BUILT_IN,
+            *SHIPPED,
+            *(point.load() for point in entry_points(group=ENTRY_POINTS)),
+        )
+    }.values()
 )
 
 Config = cast(
