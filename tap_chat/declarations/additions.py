@@ -28,9 +28,9 @@ class Additions(Part, frozen=True):
         check_pages: Whether each page by number is requested again after the next one, if the API
             does not state the number of records. That shows records that left the list in between:
             others would take their places, and be missed.
-        page_size: The most records that the API returns in a response. A list by cursors ends at a
-            page with fewer, which saves a request. If a list of a single page has as many, a
-            warning says that further ones are out of reach.
+        page_size: The most records that the API returns in a response. A list by cursors or links
+            ends at a page with fewer, even if it has a cursor or a link. If a list of a single page
+            has as many, a warning says that further ones are out of reach.
     """
 
     next_link_hosts: list[str] = []  # noqa: RUF012 - msgspec gives every instance its own

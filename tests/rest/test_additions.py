@@ -91,3 +91,34 @@ def test_wrong_addition_is_a_sentence(tap: Runner) -> None:
     run = read(tap, Chats(), streams={"chat": {}})
     sentence = "rest.desk: `streams.chat` is not a resource. Did you mean `chats`?"
     assert any(sentence in error for error in run.errors), run.errors
+
+
+def test_a_list_whose_last_page_links_to_itself_ends_at_a_small_page(tap: Runner) -> None:
+    rows = [{"id": n, "at": n} for n in range(25)]
+
+    def respond(request: Request) -> Any:
+        page = [row for row in rows if row["at"] >= int(request.query_params["since"])][:10]
+        return {"data": page, "next": f"/?since={page[-1]['at']}"}
+
+    endpoint = {
+        "path": "",
+        "data_selector": "data",
+        "paginator": {"type": "json_link", "next_url_path": "next"},
+        "incremental": {"cursor_path": "at", "initial_value": 0, "start_param": "since"},
+    }
+    with Server(respond) as api:
+        resource = {"name": "tickets", "primary_key": "id", "endpoint": endpoint}
+        section: dict[str, Any] = {
+            "declaration": {"client": {"base_url": api.url}, "resources": [resource]}
+        }
+        run = tap({"rest": {"desk": section}})
+        assert run.code == 1
+        assert "repeated a next link" in run.err
+        assert "write the addition `page_size`" in run.err
+        section["streams"] = {"tickets": {"page_size": 10}}
+        run = tap({"rest": {"desk": section}})
+        assert run.code == 0, run.err
+        assert {row["id"] for row in run.rows("desk_tickets")} == set(range(25))
+        rows.extend({"id": n, "at": n} for n in range(25, 40))
+        run = tap({"rest": {"desk": section}}, state=run.state)
+        assert {row["id"] for row in run.rows("desk_tickets")} >= set(range(25, 40))

@@ -83,9 +83,13 @@ class Paginators:
                     stop_after_empty_page=declaration.stop_after_empty_page,
                 )
             case declared.JSONLinkPaginator():
-                return paginators.JSONLinkPaginator(declaration.next_url_path, self.hosts)
+                return paginators.JSONLinkPaginator(
+                    declaration.next_url_path, self.hosts, self.page_size
+                )
             case declared.HeaderLinkPaginator():
-                return paginators.HeaderLinkPaginator(declaration.links_next_key, self.hosts)
+                return paginators.HeaderLinkPaginator(
+                    declaration.links_next_key, self.hosts, self.page_size
+                )
             case declared.CursorPaginator():
                 return paginators.CursorPaginator(
                     declaration.cursor_path,

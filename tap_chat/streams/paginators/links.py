@@ -31,6 +31,11 @@ QUOTED = r'"(?:[^"\\]|\\.)*"'
 LINK = re.compile(rf'<([^>]*)>((?:\s*;\s*{NAME}\s*(?:=\s*(?:{QUOTED}|[^",;\s]*))?)*)')
 # The subdomain that the `*` of a named host stands for.
 SUBDOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+SELF_LINK = (
+    "The paginator must be the way in which the API pages. If the API's last page has a link, too,"
+    " write the addition `page_size`, the number of records of a full page: the list then ends at a"
+    " page with fewer."
+)
 REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^",;\s]*))', re.IGNORECASE)
 
 
@@ -43,10 +48,12 @@ class LinkPaginator(Paginator):
         hosts: The hosts that a link may lead to, besides that of the page: `api.example.com`, or
             `api.example.com:8443`; `*.example.com` stands for every subdomain. They get the
             credential. None if no setting names them.
+        page_size: The number of records of every page but the last; 0 if that is not known.
     """
 
-    def __init__(self, hosts: Collection[str] | None = None) -> None:
+    def __init__(self, hosts: Collection[str] | None = None, page_size: int = 0) -> None:
         super().__init__()
+        self._page_size = page_size
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._url = ""  # of the last request
         self._next = ""
@@ -63,12 +70,14 @@ class LinkPaginator(Paginator):
 
     @override
     def move_on(self, page: Page) -> bool:
+        if len(page.records) < self._page_size:
+            return False  # even if it has a link, to itself or to what comes later
         link = self.find_link(page)
         if link is None:
             return False
         self._next = resolve_link(link, self._url, self._hosts)
         if self._next == self._url or self._links.add(self._next):
-            raise PaginationError("repeated a next link")
+            raise PaginationError("repeated a next link", SELF_LINK)
         return True
 
     @abstractmethod
@@ -83,10 +92,16 @@ class JSONLinkPaginator(LinkPaginator):
         next_url_path: The JSONPath of the link in the body. If there is an object, the link is its
             `href`.
         hosts: See `LinkPaginator`.
+        page_size: See `LinkPaginator`.
     """
 
-    def __init__(self, next_url_path: str = "next", hosts: Collection[str] | None = None) -> None:
-        super().__init__(hosts)
+    def __init__(
+        self,
+        next_url_path: str = "next",
+        hosts: Collection[str] | None = None,
+        page_size: int = 0,
+    ) -> None:
+        super().__init__(hosts, page_size)
         self._path = next_url_path
 
     @override
@@ -100,12 +115,15 @@ class HeaderLinkPaginator(LinkPaginator):
     Args:
         rel: The relation of the link to the next page.
         hosts: See `LinkPaginator`.
+        page_size: See `LinkPaginator`.
     """
 
     reads_headers = True
 
-    def __init__(self, rel: str = "next", hosts: Collection[str] | None = None) -> None:
-        super().__init__(hosts)
+    def __init__(
+        self, rel: str = "next", hosts: Collection[str] | None = None, page_size: int = 0
+    ) -> None:
+        super().__init__(hosts, page_size)
         self._rel = rel.lower()
 
     @override
