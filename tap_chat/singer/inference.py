@@ -28,8 +28,10 @@ TYPES = ("string", "object", "array", "number", "boolean", "null")
 #: The types of a property that was null in each record so far. It is left out of SCHEMA messages: a
 #: loader would make a column of texts, and could not change it for the first other value.
 ONLY_NULL = ("null",)
-#: The types of a key. It is never null.
+#: The types of a key whose values are not known. It is never null.
 KEY_TYPES = ("string", "integer")
+#: The types that the values of a key may have.
+SCALARS = (*KEY_TYPES, "number", "boolean")
 
 # Both are JSON for all loaders.
 _NESTED = {"object", "array"}
@@ -76,13 +78,13 @@ def property_of(types: Iterable[str], *, is_key: bool = False) -> dict[str, Any]
 
     Args:
         types: The types.
-        is_key: Whether it is part of a key, which is a string or an integer and never null.
+        is_key: Whether it is part of a key, which is a scalar and never null.
     """
     several = {*types} - {"null"}
-    if is_key:
-        return {"type": [name for name in KEY_TYPES if name in several] or list(KEY_TYPES)}
     if "number" in several:
         several.discard("integer")
+    if is_key:
+        return {"type": [name for name in SCALARS if name in several] or list(KEY_TYPES)}
     if len(several) <= 1 or several == _NESTED:
         return {"type": [*sorted(several), "null"]}
     return {"anyOf": [{"type": name} for name in TYPES]}

@@ -196,7 +196,7 @@ class InferredStream(ChatStream):
             value = record.get(key)
             if value is None:
                 return f"has no `{key}`, which is its key"
-            if json_type(value) not in inference.KEY_TYPES:
+            if json_type(value) not in inference.SCALARS:
                 return f"has {json_type(value)} as `{key}`, which is its key"
         return None
 

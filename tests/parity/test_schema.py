@@ -84,3 +84,17 @@ def test_a_field_of_two_types_keeps_all_values(both: Both) -> None:
     ]
     # A column of JSON for the tap, and two columns for dlt.
     assert [json.loads(row["x"]) for row in by_tap["rooms"].rows] == values
+
+
+def test_keys_of_fractions_and_booleans_are_those_of_dlt(both: Both) -> None:
+    key = {"primary_key": ["id", "at", "is_public"]}
+    rows = both.api.lists["rooms"] = [
+        {"id": float(number), "at": number + 0.25, "is_public": number % 2 == 0, "text": "x"}
+        for number in range(12)
+    ]
+    assert both.load(declaration(both, **key))["rooms"] == 12
+    rows[3] |= {"text": "edited"}
+    rows.append({"id": 3.0, "at": 3.25, "is_public": True, "text": "another"})
+    assert both.load(declaration(both, **key))["rooms"] == 13
+    rows.append({"id": 12.5, "at": 3.0, "is_public": True, "text": "x"})
+    assert both.load(declaration(both, **key))["rooms"] == 14
