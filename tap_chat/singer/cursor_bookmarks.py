@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from typing_extensions import override
 
 from tap_chat.http.clock import is_behind
@@ -22,6 +20,7 @@ from tap_chat.singer.cursors import (
     cursor_type,
     write_like,
 )
+from tap_chat.singer.digests import digest_of
 from tap_chat.singer.sdk import PROGRESS_MARKERS, StreamStateManager
 from tap_chat.singer.timestamps import from_epoch
 
@@ -37,12 +36,10 @@ ROWS_KEY = "rows_at_bookmark"
 #: The maximum number of them. Bytes of a digest.
 MOST_ROWS, DIGEST_SIZE = 1000, 12
 
-_encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
-
 
 def row_digest(record: Record) -> str:
     """Return a digest of a record, by which it is known in the next run."""
-    return blake2b(_encode(record), digest_size=DIGEST_SIZE).hexdigest()
+    return digest_of(record, DIGEST_SIZE).hex()
 
 
 class CursorBookmarks(Bookmarks):

@@ -180,7 +180,10 @@ class RawRecordReader:
                 return None
             if not self._key_count and any(b'"' not in bytes(text) for text in texts):
                 return None  # the record has no property
-            head = _encode(inherited)[:-1] + b","
+            try:
+                head = _encode(inherited)[:-1] + b","
+            except UnicodeEncodeError:  # UTF-8 has no form for a lone surrogate
+                return None
             texts = [
                 text if own == all_stated else Raw(head + bytes(text)[1:])
                 for text, own in zip(texts, stated, strict=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 from typing_extensions import override
 
 from tap_chat.platforms.rest.contexts import is_addressable
 from tap_chat.platforms.rest.streams import DeclaredStream
+from tap_chat.singer.digests import canonical
 from tap_chat.streams.child import ChildStream
 from tap_chat.streams.recent_contexts import RecentContexts
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.session import Session
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class DeclaredChild(ChildStream, DeclaredStream):
@@ -89,7 +87,7 @@ class DeclaredChild(ChildStream, DeclaredStream):
             return True
         # The context also has the values for other children of the parent.
         own = (*self._parent.fields.values(), *self._parent.included)
-        return known.add(_encode([(context or {})[name] for name in own]))
+        return known.add(canonical([(context or {})[name] for name in own]))
 
     @override
     def report(self) -> None:

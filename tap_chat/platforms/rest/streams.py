@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property, partial
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
@@ -24,6 +23,7 @@ from tap_chat.platforms.rest.incremental_stream import declaration_parts
 from tap_chat.platforms.rest.listed_stream import ListedStream
 from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
+from tap_chat.singer.digests import digest_of
 from tap_chat.streams.probes import Probe
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.stream import ChatStream
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+#: The bytes of a digest of a record without a key.
+DIGEST_SIZE = 16
 
 
 class DeclaredStream(ListedStream):
@@ -178,7 +179,7 @@ class DeclaredStream(ListedStream):
         if self.primary_keys:
             return page
         # The paginators tell by their keys which records they have seen.
-        return replace(page, keys=[(_digest(record),) for record in records])
+        return replace(page, keys=[(digest_of(record, DIGEST_SIZE),) for record in records])
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
@@ -196,8 +197,3 @@ class DeclaredStream(ListedStream):
         request = first.page_request(self.new_request(None))
         contents = f"records of `{self.reading.resource.name}`"
         return Probe(request, partial(self.check_page, request), contents)
-
-
-def _digest(record: Record) -> bytes:
-    """Return a digest of a record."""
-    return blake2b(_encode(record), digest_size=16).digest()
