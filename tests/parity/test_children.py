@@ -116,3 +116,16 @@ def test_children_and_dispositions_are_those_of_dlt(both: Both) -> None:
     assert counts["by_body"] == counts["by_path"] >= 18
     assert counts["by_nested_field"] > counts["by_path"]
     assert counts["reactions"] == counts["one_room"] == 1
+
+
+def test_replaced_list_without_a_key_has_the_rows_that_dlt_has_with_one(both: Both) -> None:
+    """With a key, the bridge merges rows: the documentation says to leave it out."""
+    endpoint = {"path": "single/rooms", "data_selector": "data", "paginator": "single_page"}
+    rooms = {"name": "rooms", "write_disposition": "replace", "endpoint": endpoint}
+    with_key = {"client": {"base_url": both.api.url}, "resources": [rooms | {"primary_key": "id"}]}
+    without = {"client": {"base_url": both.api.url}, "resources": [rooms]}
+    for rows in ([room(1), room(2)], [room(2)]):
+        both.api.lists["rooms"] = rows
+        both.load_by_dlt(with_key)
+        both.load_by_tap(without)
+        assert both.compare()["rooms"] == len(rows)
