@@ -22,7 +22,7 @@ from tap_chat.platforms import registry
 from tap_chat.sandbox import API_KEY, DIALECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from serving import Server
 
@@ -185,6 +185,15 @@ def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
     found, truth = by_stream(run), sandbox.world.truth
     for stream in streams or filter(is_built_in, truth):
         assert in_order(found.get(stream, [])) == in_order(truth[stream]), stream
+
+
+def assert_up_to_date(runs: list[Run], sandbox: Sandbox, streams: Iterable[str]) -> None:
+    """Check that a loader that merges has all rows of the sandbox after some runs."""
+    assert runs[-1].code == 0, runs[-1].err
+    tables = merged(runs)
+    for stream in streams:
+        truth = sandbox.world.truth[stream]
+        assert missing(truth, list(tables[stream].values())) == [], stream
 
 
 def ended_after(
