@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlencode
 
 import msgspec
 from typing_extensions import override
 
 from tap_chat.declarations.format import OffsetPaginator
-from tap_chat.declarations.templates import expand
 from tap_chat.http.access_tokens import AccessTokens
 from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.errors import RequestError
-from tap_chat.http.request import Request
-from tap_chat.http.responses import name_list
+from tap_chat.http.responses import describe_shape, name_list
 from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import MissingFieldError, child_context
-from tap_chat.platforms.rest.incremental_stream import declaration_parts
-from tap_chat.platforms.rest.listed_stream import ListedStream
+from tap_chat.platforms.rest.detection import guess_records_path
+from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
 from tap_chat.platforms.rest.paginators import Paginators
+from tap_chat.platforms.rest.paging_paths import reads_records
+from tap_chat.platforms.rest.records import RecordSelector, is_failure
+from tap_chat.platforms.rest.requests import request_of
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
 from tap_chat.singer.digests import digest_of
 from tap_chat.streams.probes import Probe
@@ -29,20 +29,24 @@ from tap_chat.streams.probes import Probe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Auth, Context
 
     from tap_chat.declarations.format import Client, JSONPath
+    from tap_chat.http.request import Request
     from tap_chat.platforms.rest.settings import RestSettings
     from tap_chat.singer.records import Record
-    from tap_chat.streams.paginators import Page
+    from tap_chat.streams.paginators import Page, Paginator
+    from tap_chat.streams.raw_records import PageReader
     from tap_chat.streams.read_plans import ReadPlan
+    from tap_chat.streams.session import Session
     from tap_chat.streams.stream import ChatStream
 
 #: The bytes of a digest of a record without a key.
 DIGEST_SIZE = 16
 
 
-class DeclaredStream(ListedStream):
+class DeclaredStream(IncrementalStream):
     """A resource of a declaration. There is a subclass for each resource."""
 
     #: A child of a record that no longer exists is an error, unless `response_actions` ignore it.
@@ -57,6 +61,13 @@ class DeclaredStream(ListedStream):
     child_fields: ClassVar[Mapping[str, JSONPath]] = {}
 
     settings: RestSettings
+
+    def __init__(self, tap: Tap, session: Session) -> None:
+        self._selector = RecordSelector(self.name, self.reading.endpoint.data_selector)
+        self.records_path = self._selector.text
+        super().__init__(tap, session)
+
+    # --- Requests ---------------------------------------------------------------------------------
 
     @cached_property
     @override
@@ -100,25 +111,12 @@ class DeclaredStream(ListedStream):
 
     @override
     def new_request(self, context: Context | None) -> Request:
-        endpoint = self.reading.endpoint
-        values = self._placeholder_values(context)
-        headers = {**self.declared_client.headers, **expand(endpoint.headers, values)}
-        params = {
-            name: value for name, value in endpoint.params.items() if not isinstance(value, dict)
-        }
-        body = expand(endpoint.json, values, keep_types=True)
-        if endpoint.data is not None:
-            body = expand(endpoint.data, values)
-            if isinstance(body, dict):
-                headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-                body = urlencode(body, doseq=True)
-        return Request(
+        return request_of(
+            self.reading.endpoint,
             self.get_url(context),
-            endpoint.method,
-            values,
-            expand(params, values) | self.incremental_params,
-            {name: str(value) for name, value in headers.items()},
-            body,
+            self._placeholder_values(context),
+            headers=self.declared_client.headers,
+            params=self.incremental_params,
         )
 
     def _placeholder_values(self, context: Context | None) -> dict[str, Any]:
@@ -132,6 +130,66 @@ class DeclaredStream(ListedStream):
         return self.incremental_values | {
             name: (context or {})[path] for name, path in fields.items()
         }
+
+    # --- Pages ------------------------------------------------------------------------------------
+
+    @override
+    def new_paginator(self) -> Paginator:
+        return self._paginators.new()
+
+    @cached_property
+    def _paginators(self) -> Paginators:
+        return Paginators(
+            self.name,
+            self.reading.endpoint.paginator,
+            self.additions.next_link_hosts,
+            checks_pages=self.additions.check_pages,
+            page_size=self.additions.page_size or 0,
+        )
+
+    @property
+    @override
+    def page_reader(self) -> PageReader | None:
+        names = self._selector.names
+        if names is None or any("." in name for name in names):
+            return None  # the records of a page can only be found once it is decoded
+        if reads_records(self.reading.endpoint.paginator, self._selector.text):
+            return None  # a page of raw records has no body of decoded ones
+        self.records_path = ".".join(names)
+        return super().page_reader
+
+    @override
+    def find_records(self, body: Any) -> list[Any] | None:
+        return self._selector.find(body)
+
+    @override
+    def check_received(self, request: Request, body: Any, context: Context | None) -> Page:
+        page = super().check_received(request, body, context)
+        if not page.records and is_failure(page.body):  # of raw records: others are checked
+            raise self.no_records_error(request, page.body)
+        self._selector.has_found = self._selector.has_found or bool(page.records)
+        return page
+
+    @override
+    def no_records_error(self, request: Request, body: Any) -> RequestError:
+        predicate = f"returned no records at `{self._selector.text}`, but {describe_shape(body)}"
+        guess = guess_records_path(body)
+        remedy = (
+            f"Records seem to be at `{guess}`: if they are, write `data_selector: {guess}`."
+            if guess is not None
+            else "Correct `data_selector`. If such a response means that there are no records, add"
+            " to the endpoint: response_actions: [{content: <a text in it>, action: ignore}]."
+        )
+        return self.client.request_error(request, predicate, remedy)
+
+    @property
+    @override
+    def paging_remedy(self) -> str:
+        return (
+            f"Check the `paginator` in {self.section}: it must be the way in which the API pages."
+        )
+
+    # --- Children ---------------------------------------------------------------------------------
 
     @override
     def generate_child_contexts(
