@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,9 +20,8 @@ from tap_chat.streams.inferred_stream import InferredStream
 from tap_chat.streams.read_plans import RequestsAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
 
     from tap_chat.declarations.model import Reading
@@ -234,30 +232,3 @@ class IncrementalStream(InferredStream):
 def _comparable(value: CursorValue | None) -> CursorValue | None:
     """Return a value as scopes of STATEs compare it: a date-time in UTC, in one format."""
     return normalise_datetime(value) or value if isinstance(value, str) else value
-
-
-def declaration_parts(stream: type[Stream], secrets: Iterable[str]) -> Iterator[str]:
-    """Yield what a declaration says of the records of a stream, and of each parent, as fixed texts.
-
-    Args:
-        stream: The class of the stream.
-        secrets: The texts that are left out: a renewed secret changes no record.
-    """
-    while issubclass(stream, IncrementalStream):
-        endpoint, incremental = stream.reading.endpoint, stream.reading.endpoint.incremental
-        parts = {
-            "resource": stream.reading.resource.name,
-            "path": endpoint.path,
-            "method": endpoint.method,
-            "params": endpoint.params,
-            "json": endpoint.json,
-            "data_selector": endpoint.data_selector,
-            "cursor": incremental and [incremental.cursor_path, incremental.last_value_func],
-        }
-        text = json.dumps(parts, sort_keys=True, default=str)
-        for secret in secrets:
-            text = text.replace(json.dumps(secret)[1:-1], "")
-        yield text
-        if stream.parent_stream_type is None:
-            return
-        stream = stream.parent_stream_type

@@ -17,12 +17,13 @@ from tap_chat.http.responses import describe_shape, name_list
 from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.platforms.rest.contexts import MissingFieldError, child_context
 from tap_chat.platforms.rest.detection import guess_records_path
-from tap_chat.platforms.rest.incremental_stream import IncrementalStream, declaration_parts
+from tap_chat.platforms.rest.incremental_stream import IncrementalStream
 from tap_chat.platforms.rest.paginators import Paginators
 from tap_chat.platforms.rest.paging_paths import reads_records
 from tap_chat.platforms.rest.records import RecordSelector, is_failure
 from tap_chat.platforms.rest.requests import request_of
 from tap_chat.platforms.rest.responses import SUCCESSES, ignored_by
+from tap_chat.platforms.rest.scope import scope_of
 from tap_chat.singer.digests import digest_of
 from tap_chat.streams.probes import Probe
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Auth, Context
 
     from tap_chat.declarations.format import Client, JSONPath
+    from tap_chat.declarations.model import Reading
     from tap_chat.http.request import Request
     from tap_chat.platforms.rest.settings import RestSettings
     from tap_chat.singer.records import Record
@@ -94,7 +96,15 @@ class DeclaredStream(IncrementalStream):
     @property
     @override
     def exclusions(self) -> Sequence[str]:
-        return tuple(declaration_parts(type(self), self.secrets))
+        return tuple(scope_of(reading, self.secrets) for reading in self.lineage())
+
+    @classmethod
+    def lineage(cls) -> Iterator[Reading]:
+        """Yield how the resource is read, then how its parent is, and so on."""
+        yield cls.reading
+        parent = cls.parent_stream_type
+        if parent is not None and issubclass(parent, DeclaredStream):
+            yield from parent.lineage()
 
     @property
     @override
