@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 BIN = Path(sys.executable).parent
 
 #: The platforms that are not declarations.
-BUILT_IN = tuple(platform.name for platform in registry.BUILT_IN)
+BUILT_IN = tuple(
+    platform.name for platform in registry.PLATFORMS if platform not in registry.SHIPPED
+)
 #: All platforms of the sandbox.
 ALL = tuple(dialect.name for dialect in DIALECTS)
 #: The error of a config without a platform.
