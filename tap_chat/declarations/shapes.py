@@ -28,12 +28,13 @@ def of_type(kind: Any) -> Check:  # noqa: ANN401
     Args:
         kind: The type, as an annotation: `str | list[str]`.
     """
-    words = describe_type(msgspec.json.schema(kind))
 
     def check(value: Any, place: str, problems: Problems) -> Any:  # noqa: ANN401
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError:
+            # Only now: the schema of a type takes longer than the check of a value.
+            words = describe_type(msgspec.json.schema(kind))
             problems.tell(place, f"must be {words}.")
             return UNSET
 
