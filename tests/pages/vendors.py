@@ -16,15 +16,19 @@ from demo import as_environment
 from postgres import postgres_server
 from serving import Server
 
+from tap_chat.platforms.registry import SHIPPED
 from tap_chat.sandbox import API_KEY, Sandbox, World
+from tap_chat.sandbox.registry import DIALECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from starlette.requests import Request
 
 #: A small world, so that the pages run in seconds.
 WORLD = World(messages=300, users=6, conversations=12, dixa_conversations=40, chats=30)
+
+SHIPPED_NAMES = {platform.name for platform in SHIPPED}
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,18 @@ def vendors() -> Iterator[Vendors]:
             settings={
                 "dixa": {"api_url": f"{sandbox.url}/v1", "requests_per_minute": 6000},
                 "livechat": {"api_url": sandbox.url},
+                **{
+                    dialect.name: addresses(dialect.config(sandbox.url))
+                    for dialect in DIALECTS
+                    if dialect.name in SHIPPED_NAMES
+                },
             },
         )
+
+
+def addresses(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that replace the servers of a platform."""
+    return {name: settings[name] for name in ("api_url", "link_host") if name in settings}
 
 
 def example(request: Request) -> Any:
