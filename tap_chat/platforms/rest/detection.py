@@ -81,6 +81,24 @@ def describe_paging(page: Page) -> dict[str, Any]:
     return {"type": "single_page"}
 
 
+def is_followed(page: Page) -> bool:
+    """Return whether a page seems to have one after it.
+
+    Args:
+        page: The first page of a list.
+    """
+    described = describe_paging(page)
+    match described["type"]:
+        case "page_number":
+            count = find_page_count(page.body)
+            return count is not None and int(_value(page.body, count)) > 1
+        case "json_link" | "cursor":
+            following = find_next(page.body)
+            return following is not None and bool(_value(page.body, following))
+        case kind:
+            return bool(kind == "header_link")
+
+
 def find_next(body: Any) -> Names | None:  # noqa: ANN401
     """Return the names that lead to a link or a cursor for the next page, or None.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_chat.declarations import format as declared
-from tap_chat.platforms.rest.detection import describe_paging
+from tap_chat.platforms.rest.detection import describe_paging, is_followed
 from tap_chat.platforms.rest.offsets import DeclaredOffsetPaginator
 from tap_chat.platforms.rest.page_numbers import (
     DeclaredPageNumberPaginator,
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page, Paginator
 
 logger = logging.getLogger(__name__)
+
+#: The paginators that end a list with its first page if they look for the next one where it is not.
+ENDED_BY_THE_FIRST_PAGE = (
+    declared.SinglePagePaginator,
+    declared.JSONLinkPaginator,
+    declared.HeaderLinkPaginator,
+    declared.CursorPaginator,
+    declared.HeaderCursorPaginator,
+)
+#: The number of lists of a stream whose headers are looked at for the next page, too.
+DOUBTED_BY_HEADERS = 10
 
 
 @dataclass
@@ -46,10 +57,28 @@ class Paginators:
     page_size: int = 0
     _ends: StatedEnds = field(default_factory=StatedEnds)
     _has_logged: bool = False
+    _has_doubted: bool = False
+    _lists: int = 0
 
     def new(self) -> Paginator:
         """Return a new paginator for one list."""
-        return self._of(self.declaration)
+        paginator = self._of(self.declaration)
+        if isinstance(self.declaration, ENDED_BY_THE_FIRST_PAGE):
+            paginator.doubts = self._doubts
+            # The headers of all lists would take much memory.
+            self._lists += 1
+            paginator.reads_headers |= self._lists <= DOUBTED_BY_HEADERS
+        return paginator
+
+    def _doubts(self, page: Page) -> str:
+        """Return why rows may be missing after a list of one page, as a predicate; else empty."""
+        if self._has_doubted or not is_followed(page):
+            return ""
+        self._has_doubted = True
+        return (
+            "ended with its first page, but that page seems to have one after it. Perhaps the"
+            f" paginator is {msgspec.json.encode(describe_paging(page)).decode()}"
+        )
 
     def _of(self, declaration: declared.Paginator | None) -> Paginator:  # noqa: PLR0911 - one each
         match declaration:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from decimal import Decimal
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from tap_chat.http.json_path import find_first
 from tap_chat.streams.paginators.pages import (
@@ -18,6 +18,8 @@ from tap_chat.streams.paginators.repeats import RepeatDetector
 from tap_chat.streams.read_plans import Expected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_chat.http.request import Request
 
 #: The maximum number of empty pages in a row, if the server says that more pages follow.
@@ -46,12 +48,17 @@ class Paginator(ABC):
         finished: Whether no page follows.
         missing: The statuses with which the server may say that the page of the next request does
             not exist.
+        doubts: Returns why rows may be missing after a list that ended with the given first page,
+            as a predicate; else empty. None if nothing is known of the API.
     """
 
-    reads_headers: ClassVar[bool] = False
+    reads_headers: bool = False
 
     def __init__(self) -> None:
         self.finished = False
+        self.doubts: Callable[[Page], str] | None = None
+        self._doubt = ""
+        self._is_first = True
         self.missing: frozenset[int] = frozenset()
         self._repeats = RepeatDetector()
         self._empty_pages = 0
@@ -102,6 +109,9 @@ class Paginator(ABC):
         self._check_new(page)
         self.finished = not self.move_on(page)
         self._check_empty(page)
+        if self.finished and self._is_first and self.doubts:
+            self._doubt = self.doubts(page)
+        self._is_first = False
         return page
 
     @abstractmethod
@@ -146,7 +156,7 @@ class Paginator(ABC):
     @property
     def doubt(self) -> str:
         """Why rows may be missing after the end of the list, as a predicate; else empty."""
-        return ""
+        return self._doubt
 
     def _check_new(self, page: Page) -> None:
         if page.records and self._repeats.add(tuple(page.keys)):

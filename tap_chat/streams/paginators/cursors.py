@@ -102,9 +102,16 @@ class CursorPaginator(BaseCursorPaginator):
             return None
         if len(page.records) < self._page_size:
             return None
-        if says_more(page.body, self._has_more_path) is False:
+        has_more = says_more(page.body, self._has_more_path)
+        if has_more is False:
             return None
-        return find_first(page.body, self._path) or None
+        cursor = find_first(page.body, self._path) or None
+        if cursor is None and has_more:
+            raise PaginationError(
+                f"says that more pages follow, but has no cursor at `{self._path}`",
+                "Correct `cursor_path`.",
+            )
+        return cursor
 
 
 class HeaderCursorPaginator(BaseCursorPaginator):

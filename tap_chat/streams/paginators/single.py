@@ -28,7 +28,9 @@ class SinglePagePaginator(Paginator):
     @property
     @override
     def doubt(self) -> str:
-        return f"has {self._page_size} rows, the most that the API returns" if self._is_full else ""
+        if self._is_full:
+            return f"has {self._page_size} rows, the most that the API returns"
+        return super().doubt
 
     @override
     def page_request(self, request: Request) -> Request:
