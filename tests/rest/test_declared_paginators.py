@@ -303,7 +303,8 @@ def test_pages_are_checked_for_rows_that_leave_unless_switched_off(
     if checks:
         assert set(found) == set(ids(300))
     else:
-        assert len(server.requests) <= 31
+        # Half of what checks take, and a few that were sent ahead in vain.
+        assert len(server.requests) < 40
         assert found == ids(300)
 
 

