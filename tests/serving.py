@@ -48,9 +48,9 @@ class Server:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        body = await request.body()
+        received = await request.body()
         self.requests.append(request)
-        self.bodies.append(body)
+        self.bodies.append(received)
         response = self._respond(request)
         if not isinstance(response, Response):
             body = response if isinstance(response, bytes) else json.dumps(response)

@@ -303,7 +303,7 @@ def test_pages_are_checked_for_rows_that_leave_unless_switched_off(
     if checks:
         assert set(found) == set(ids(300))
     else:
-        # Half of what checks take, and a few that were sent ahead in vain.
+        # Half of what checks take, and a few requests ahead.
         assert len(server.requests) < 40
         assert found == ids(300)
 
