@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
+class RefusalError(Exception):
+    """A request that a dialect refuses.
+
+    Args:
+        status: The HTTP status.
+        code: The kind of refusal.
+        message: The reason.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
 def json_response(body: object, status: int = 200) -> Response:
     """Return a response with a JSON body."""
     return Response(msgspec.json.encode(body), status, media_type=JSON)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from tap_chat.sandbox.dialects.freshchat.rows import LISTS
-from tap_chat.sandbox.responses import bearer_token, json_response
+from tap_chat.sandbox.responses import RefusalError, bearer_token, json_response
 from tap_chat.sandbox.samples import API_KEY, timestamp
 
 if TYPE_CHECKING:
@@ -30,21 +30,6 @@ PAGE, LARGEST_PAGE = 20, 50
 #: Freshchat: one of these is mandatory for a list of users.
 FILTERS = ("created_from", "created_to", "updated_from", "updated_to")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-class RefusalError(Exception):
-    """A request that Freshchat refuses.
-
-    Args:
-        status: The HTTP status.
-        code: The kind of refusal.
-        message: The reason.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 def freshchat(

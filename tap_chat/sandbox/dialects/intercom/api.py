@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from tap_chat.sandbox.dialects.intercom import rows
-from tap_chat.sandbox.responses import bearer_token, json_response
+from tap_chat.sandbox.responses import RefusalError, bearer_token, json_response
 from tap_chat.sandbox.samples import API_KEY
 
 if TYPE_CHECKING:
@@ -79,21 +79,6 @@ class Search(msgspec.Struct):
     query: dict[str, Any]
     sort: Sort | None = None
     pagination: Paging = msgspec.field(default_factory=Paging)
-
-
-class RefusalError(Exception):
-    """A request that Intercom refuses.
-
-    Args:
-        status: The HTTP status.
-        code: The kind of refusal.
-        message: The reason.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 def intercom(
