@@ -167,6 +167,8 @@ class TapSettings(Settings, frozen=True, kw_only=True):
             " which the streams begin, to a declaration, to the path of its file (YAML, TOML or"
             " JSON), or to an object with `declaration`, `streams` and the settings that every"
             " platform has.",
+            # Meltano fills in `${NAME}` itself, and would show it.
+            secret=True,
             examples=[{"matrix": "matrix.yaml"}],
         ),
     ] = UNSET
