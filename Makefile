@@ -53,7 +53,7 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml
 # Pin the packages of the development environment and of tests/interop. `make lock LOCK=--upgrade` takes newer ones.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --extra duckdb --extra postgres --extra delta --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
+	  --extra duckdb --extra postgres --extra delta --extra dagster --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
 	for name in $(basename $(wildcard tests/interop/requirements/*.in)); do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --override tests/interop/requirements/overrides.txt $$name.in -o $$name.txt $(LOCK) || exit 1; \

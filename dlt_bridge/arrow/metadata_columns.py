@@ -9,3 +9,13 @@ VERSION = "_sdc_table_version"
 DELETED = "_sdc_deleted_at"
 #: The column with the whole record, as JSON, where the SCHEMA describes too little.
 RECORD_COLUMN = "_sdc_record"
+#: The column with the account that a record belongs to; it is the first part of each key.
+ACCOUNT = "_account"
+#: The column with the time at which the tap has read the record: its `time_extracted`.
+EXTRACTED = "_sdc_extracted_at"
+#: The column with the time at which the bridge has read the line of the record.
+RECEIVED = "_sdc_received_at"
+#: The column with the time at which the bridge has decoded the batch of the record.
+BATCHED = "_sdc_batched_at"
+#: The column with the identifier of the load package, which is in `_dlt_loads` when it is committed.
+LOAD_ID = "_dlt_load_id"

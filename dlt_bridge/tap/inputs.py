@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from io import BufferedIOBase, RawIOBase, TextIOWrapper, UnsupportedOperation
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,10 @@ _LAUNCHER = re.compile(
     r"|run|tool|exec|invoke)(\.exe)?"
 )
 _LONGEST_NAME = 64  # of a dlt schema
+# An account that can be part of a name as it is, and does not end like one that can't; and the most
+# characters of a tap's name and of another account.
+_PORTABLE = re.compile("(?!(.*_)?[0-9a-f]{8}$)[a-z0-9]{1,24}(_[a-z0-9]{1,24})?")
+_READABLE = 24
 # Programs on Windows write it at the beginning of a file.
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 
@@ -182,6 +187,22 @@ def to_source_name(text: str) -> str:
     """Return a text as the name of a source, which dlt requires to be a Python identifier."""
     name = re.sub(r"\W+", "_", text)[:_LONGEST_NAME]
     return name if name.isidentifier() else f"_{name}"[:_LONGEST_NAME]
+
+
+def account_source_name(name: str, account: str) -> str:
+    """Return the name of the source of one account; different accounts have different names.
+
+    Args:
+        name: The name of the source of the tap.
+        account: The account: any text.
+    """
+    name = name[:_READABLE]
+    if _PORTABLE.fullmatch(account):
+        return to_source_name(f"{name}_{account}")
+    # Names that differ only in case or signs need a part that differs everywhere.
+    readable = re.sub(r"[^a-z0-9]+", "_", account.lower()).strip("_")[:_READABLE]
+    digest = sha256(account.encode(errors="surrogatepass")).hexdigest()[:8]
+    return to_source_name("_".join(part for part in (name, readable, digest) if part))
 
 
 def _are_lines(items: Sequence[Any]) -> bool:

@@ -1,0 +1,35 @@
+"""One account of a tap, and the names that belong to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlt_bridge.tap.inputs import account_source_name, default_source_name, tap_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account, and how the tap reads it.
+
+    Attributes:
+        name: The account, as the column `_account` has it: any text.
+        config: The settings of the tap for this account.
+        tap: The executable of the tap, or a command with its arguments.
+        catalog: The catalog of the tap; None to run its discovery.
+        options: Further arguments of `singer`, such as `select` or `nested`.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    tap: str | Sequence[str] = "tap-chat"
+    catalog: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def source_name(self) -> str:
+        """The name of the account's source, pipeline and schema, such as `tap_chat_acme`."""
+        return account_source_name(default_source_name(tap_command(self.tap)), self.name)

@@ -1,0 +1,1 @@
+"""Accounts as partitions of Dagster's assets: one asset for each stream."""
