@@ -17,5 +17,5 @@ EXTRACTED = "_sdc_extracted_at"
 RECEIVED = "_sdc_received_at"
 #: The column with the time at which the bridge has decoded the batch of the record.
 BATCHED = "_sdc_batched_at"
-#: The column with the identifier of the load package, which is in `_dlt_loads` when it is committed.
+#: The column with the identifier of the load package; a committed one is in `_dlt_loads`.
 LOAD_ID = "_dlt_load_id"
