@@ -89,10 +89,11 @@ class TableHints:
     def to_dlt(self) -> Any:  # noqa: ANN401
         """Return the hints as `dlt.mark.with_hints` takes them."""
         applied = self.applied()
+        columns: Any = {name: {"name": name, **hint} for name, hint in applied.columns.items()}
         return dlt.mark.make_hints(
             table_name=self.table,
             write_disposition=applied.disposition if self.plan.is_default else None,
-            columns={name: {"name": name, **hint} for name, hint in applied.columns.items()},
+            columns=columns,
             file_format=self.file_format,
             additional_table_hints={SINGER_NAME: self.stream} if self.stream else None,
         )
