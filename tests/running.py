@@ -135,11 +135,26 @@ def full_config(sandbox: Sandbox, *sections: str, **changes: dict[str, Any]) -> 
         sections: The platforms; empty for the built-in ones.
         changes: Additional settings by section.
     """
+    return config_of(sandbox, "", *sections, **changes)
+
+
+def config_of(
+    sandbox: Sandbox, account: str, /, *sections: str, **changes: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the config of `full_config` for an account of the sandbox.
+
+    Args:
+        sandbox: The sandbox.
+        account: The name of the account; empty for the one whose paths have no prefix.
+        sections: The platforms; empty for the built-in ones.
+        changes: Additional settings by section.
+    """
+    url = sandbox.url_of(account)
     return {
         "start_date": "2025-01-01",
-        "end_date": sandbox.world.now.isoformat(),
+        "end_date": sandbox.world_of(account).now.isoformat(),
         **{
-            dialect.name: dialect.config(sandbox.url) | QUICK | changes.get(dialect.name, {})
+            dialect.name: dialect.config(url) | QUICK | changes.get(dialect.name, {})
             for dialect in DIALECTS
             if dialect.name in (sections or BUILT_IN)
         },

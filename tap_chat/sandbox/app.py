@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tap_chat.sandbox.accounts import NamedAccounts, route_accounts
 from tap_chat.sandbox.faults import http_date
-from tap_chat.sandbox.limiter import RateLimiter
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.registry import DIALECTS
 from tap_chat.sandbox.responses import BrokenResponse, SlowResponse, json_response
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from tap_chat.sandbox.dialect import Dialect
     from tap_chat.sandbox.faults import Fault
-    from tap_chat.sandbox.limiter import Decision
+    from tap_chat.sandbox.limiter import Decision, RateLimiter
 
     Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -36,36 +37,42 @@ class App:
     """The application: counts, delays and limits requests, passes them to a dialect, adds faults.
 
     Args:
-        world: The data.
-        options: The options; they may change at any time.
+        world: The data of the account without a name.
+        options: The options of all accounts; they may change at any time.
 
     Attributes:
-        requests: The number of requests to the APIs so far.
-        refused: The number of requests that a limit refused.
+        accounts: The accounts by name.
         longest_stall: The most seconds between two accepted requests, since the last change.
         most_at_once: The most requests at the same time.
     """
 
     def __init__(self, world: World, options: Options) -> None:
-        self.world = world
+        self.accounts = NamedAccounts(world)
         self.options = options
-        self.requests = 0
-        self.refused = 0
         self.longest_stall = 0.0
         self.most_at_once = 0
         self._first = self._last = 0.0
         self._at_once = 0
         self._passed: float | None = None
-        self._limiter = RateLimiter(())
+
+    @property
+    def requests(self) -> int:
+        """The number of requests to the APIs so far."""
+        return sum(account.requests for account in self.accounts.by_name.values())
+
+    @property
+    def refused(self) -> int:
+        """The number of requests that a limit refused."""
+        return sum(account.refused for account in self.accounts.by_name.values())
 
     @property
     def busy(self) -> float:
         """Seconds from the first request to the end of the last one, since the last change."""
         return self._last - self._first
 
-    def application(self) -> Starlette:
+    def application(self) -> ASGIApp:
         """Return the ASGI application of all dialects, and of `/_sandbox`, which changes it."""
-        return Starlette(
+        application = Starlette(
             routes=[
                 *(
                     Route(path, self._endpoint(dialect), methods=[*dialect.methods])
@@ -76,10 +83,11 @@ class App:
                 Route("/_sandbox", self._change, methods=["PATCH"]),
             ]
         )
+        return route_accounts(application)
 
     def _endpoint(self, dialect: Dialect) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            self.requests += 1
+            self.accounts[request.state.account].requests += 1
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
             now = time.monotonic()
@@ -103,29 +111,25 @@ class App:
 
     def _acquire(self, request: Request, now: float) -> tuple[RateLimiter, Decision]:
         """Count a request, and decide whether it is accepted."""
-        limits = self.options.all_limits()
-        if self._limiter.limits != limits:
-            self._limiter = RateLimiter(limits)
-        decision = self._limiter.acquire(now, request.scope["path"])
-        if decision.refused:
-            self.refused += 1
-        else:
+        account = self.accounts[request.state.account]
+        limiter, decision = account.acquire(self.options.all_limits(), now, full_path(request))
+        if not decision.refused:
             if self._passed is not None:
                 self.longest_stall = max(self.longest_stall, now - self._passed)
             self._passed = now
-        return self._limiter, decision
+        return limiter, decision
 
     async def _respond(self, dialect: Dialect, request: Request) -> Response:
-        # Not that of request.url, which ends at an encoded question mark.
-        path, query = request.scope["path"], request.query_params
+        path, query, name = full_path(request), request.query_params, request.state.account
         faults = self.options.faults
         fault = next((fault for fault in faults if fault.is_due(path, query)), None)
-        account = self.world.accounts[dialect.name]
+        account = self.accounts.world_of(name).accounts[dialect.name]
         request.state.body = await request.body()
         response = dialect.respond(request, account, self.options, fault)
         for drift in self.options.drifts:
             if drift.is_due(path):
-                self.world = drift.changed(self.world, self.options)
+                drifted = drift.changed(self.accounts.world_of(name), self.options)
+                self.accounts.set_world(name, drifted)
         return await self._spoilt(response, request, fault) if fault else response
 
     async def _spoilt(self, response: Response, request: Request, fault: Fault) -> Response:
@@ -140,16 +144,18 @@ class App:
             case _:
                 return fault.spoil_response(response, self.options.clock)
 
-    async def _report(self, _: Request) -> Response:
+    async def _report(self, request: Request) -> Response:
+        world, named = self.accounts.world_of(request.state.account), self.accounts.by_name.items()
         report = {
-            "rows": self.world.rows,
+            "rows": world.rows,
             "requests": self.requests,
             "refused": self.refused,
+            "requests_by_account": {name: account.requests for name, account in named if name},
             "longest_stall": self.longest_stall,
             "most_at_once": self.most_at_once,
             "busy": self.busy,
             "options": self.options,
-            "world": self.world.settings,
+            "world": world.settings,
         }
         return Response(msgspec.json.encode(report), media_type="application/json")
 
@@ -160,16 +166,26 @@ class App:
             of_world = {name: changes.pop(name) for name in World.names() & changes.keys()}
             options = msgspec.convert(msgspec.to_builtins(self.options) | changes, Options)
             unknown = changes.keys() - names
-            self.world = self.world if unknown else self.world.changed(of_world)
+            name = request.state.account
+            world = self.accounts.world_of(name).changed(of_world)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             return Response(f"{error}\n", 400, media_type="text/plain")
         if unknown:
             text = f"There is no setting {', '.join(sorted(unknown))}.\n"
             return Response(text, 400, media_type="text/plain")
-        for name in names:
-            setattr(self.options, name, getattr(options, name))
+        if of_world:
+            self.accounts.set_world(name, world)
+        for option in names:
+            setattr(self.options, option, getattr(options, option))
         self._first = self._last = 0.0
         self.most_at_once = self._at_once
-        self._limiter = RateLimiter(())
+        for account in self.accounts.by_name.values():
+            account.reset_limits()
         self._passed, self.longest_stall = None, 0.0
         return await self._report(request)
+
+
+def full_path(request: Request) -> str:
+    """Return the decoded path of a request, with the prefix of its account as it was sent."""
+    # Not that of request.url, which ends at an encoded question mark.
+    return str(request.scope["root_path"] + request.scope["path"])

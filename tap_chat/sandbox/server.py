@@ -10,6 +10,7 @@ import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tap_chat.sandbox.accounts import UNNAMED, path_of
 from tap_chat.sandbox.app import App
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
@@ -62,17 +63,37 @@ class Sandbox:
 
     @property
     def world(self) -> World:
-        """The data; may be replaced while the sandbox serves."""
-        return self.app.world
+        """The data of the account without a name; may be replaced while the sandbox serves."""
+        return self.app.accounts.world_of(UNNAMED)
 
     @world.setter
     def world(self, world: World) -> None:
-        self.app.world = world
+        self.app.accounts.set_world(UNNAMED, world)
 
     @property
     def requests(self) -> int:
         """The number of requests to the APIs so far."""
         return self.app.requests
+
+    def url_of(self, account: str) -> str:
+        """Return where the APIs of an account are, such as `http://127.0.0.1:40000/accounts/acme`.
+
+        Args:
+            account: The name of the account: any text but the empty one.
+        """
+        return self.url + path_of(account)
+
+    def world_of(self, account: str) -> World:
+        """Return the data of an account: the ids of `world`, and other values by its name."""
+        return self.app.accounts.world_of(account)
+
+    def set_world(self, account: str, world: World) -> None:
+        """Replace the data of one account, while the sandbox serves."""
+        self.app.accounts.set_world(account, world)
+
+    def requests_of(self, account: str) -> int:
+        """Return the number of requests of an account so far."""
+        return self.app.accounts[account].requests
 
     def serve(self) -> None:
         """Serve until the process gets a signal to stop."""

@@ -145,7 +145,7 @@ class RequestHandler:
             return {"href": spoilt.literal, "rel": rel, "method": "GET"}
         # Freshchat: the form of the links is not documented.
         base = {"path": "", "absolute": str(self.request.base_url).rstrip("/") + "/v2"}
-        start = base.get(self.options.links, "/v2")
+        start = base.get(self.options.links, f"{self.request.scope['root_path']}/v2")
         if spoilt and spoilt.kind == "foreign_link":
             start = "https://elsewhere.invalid/v2"
         href = f"{start}/{name}?page={page}&items_per_page={self.page_size}"

@@ -94,7 +94,8 @@ def page(request: Request, rows: list[Row], query: ListQuery, fault: Fault | Non
     link = None
     if end < len(rows):
         token = write_token(ListQuery(query.limit, end, query.after, query.ascending))
-        link = f"http://{LINK_HOST}:{request.url.port}{request.url.path}?page_token={token}"
+        path = request.scope["root_path"] + request.url.path
+        link = f"http://{LINK_HOST}:{request.url.port}{path}?page_token={token}"
     return json_response(
         {
             "_pagination": {"next": link},
