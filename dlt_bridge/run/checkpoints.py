@@ -49,14 +49,17 @@ class Run:
 
     Args:
         every: Seconds after which the next STATE ends a package.
+        before_commit: Is called when a package is read, and keeps it from being loaded by raising
+            an error.
 
     Attributes:
         driver: Reads the tap. None until the tap is started.
         stopped: Whether dlt stopped reading before the tap ended, as with `add_limit`.
     """
 
-    def __init__(self, every: float) -> None:
+    def __init__(self, every: float, before_commit: Callable[[], None] | None = None) -> None:
         self._every = every
+        self._before_commit = before_commit
         self.driver: Driver | None = None
         self.stopped = False
         self._open_client = ExitStack()
@@ -75,6 +78,8 @@ class Run:
         self.driver = self.driver or start()
         start_time = time.monotonic()
         yield from self.driver.package(lambda: time.monotonic() - start_time >= self._every)
+        if self._before_commit:
+            self._before_commit()
         if destination_type() == "duckdb":
             # Keep the file open while dlt loads. Otherwise each job opens it again, which takes
             # longer the more tables there are.
@@ -199,6 +204,7 @@ def committed_packages(
     source: DltSource,
     *,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    before_commit: Callable[[], None] | None = None,
     **arguments: Any,  # noqa: ANN401
 ) -> Iterator[CommittedPackage]:
     """Load a source as `load` does, and yield each package when it is in the destination.
@@ -209,13 +215,15 @@ def committed_packages(
         pipeline: The pipeline to load with.
         source: A source of `singer` or `chat`.
         checkpoint_every: Seconds after which the tap's next STATE ends a package.
+        before_commit: Is called when a package is read, and keeps it from being loaded by raising
+            an error.
         arguments: Arguments of `pipeline.run`.
 
     Raises:
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed.
     """
-    run, reported = Run(checkpoint_every), Counter[str]()
+    run, reported = Run(checkpoint_every, before_commit), Counter[str]()
     dispositions = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:

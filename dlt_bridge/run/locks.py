@@ -36,7 +36,7 @@ def exclusive(pipeline: Pipeline) -> Iterator[None]:
     """
     # Next to the folder, so that a run keeps the lock when it drops the folder.
     path = Path(pipeline.pipelines_dir, f"{pipeline.pipeline_name}.lock")
-    with _Lock(path) as lock:
+    with FileLock(path) as lock:
         if not lock.acquire():
             raise BridgeError(
                 f"Another run of the pipeline {pipeline.pipeline_name} is under way"
@@ -56,7 +56,7 @@ def in_turn(pipeline: Pipeline) -> Iterator[None]:
         pipeline: The pipeline.
     """
     name = pipeline.pipeline_name
-    with _Lock(Path(get_dlt_pipelines_dir(), f"{name}.{location_id(pipeline)}.lock")) as lock:
+    with FileLock(Path(get_dlt_pipelines_dir(), f"{name}.{location_id(pipeline)}.lock")) as lock:
         if not lock.acquire():
             logger.warning(
                 "Another run of the pipeline %s loads to the same destination and dataset (%s)."
@@ -69,7 +69,7 @@ def in_turn(pipeline: Pipeline) -> Iterator[None]:
         yield
 
 
-class _Lock:
+class FileLock:
     """A file that one process at a time locks. The process removes it when it releases the lock.
 
     Args:

@@ -22,6 +22,8 @@ MAKERS: dict[str, int | None] = {
     "BridgeError": 0,
     "MessageError": 0,
     "TapError": 0,
+    "AccountBusyError": 0,
+    "LeaseLostError": 0,
     "RequestError": 0,
     "Failure": 1,
     "PathError": 0,
