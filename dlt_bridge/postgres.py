@@ -4,12 +4,18 @@ dlt 1.31 needs a driver of ADBC for Parquet files. Without it, dlt writes them a
 CSV files, which takes longer than anything else. It copies CSV files with FORCE_NULL for every
 nullable column: then an empty text becomes NULL, although texts are quoted in the files and nulls
 are not. INSERT statements are exact, but many times slower. So this destination copies the files
-itself. Everything else is dlt's.
+itself.
+
+And where several pipelines load into one dataset, two of them may create one table, or add one
+column, at the same time: dlt's destination fails, and this one tries it again. Everything else is
+dlt's.
 """
 
 from __future__ import annotations
 
 import csv
+import random
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +23,7 @@ from dlt.common.destination.configuration import CsvFormatConfiguration
 from dlt.common.storages.file_storage import FileStorage
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres as dlt_postgres
+from dlt.destinations.exceptions import DatabaseException
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import (
     PostgresClient,
@@ -29,7 +36,7 @@ from dlt_bridge.destinations.csv_copy import CsvCopy
 from dlt_bridge.destinations.file_formats import CSV, PARQUET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from dlt.common.destination import Destination, DestinationCapabilitiesContext
     from dlt.common.destination.client import LoadJob
@@ -38,6 +45,13 @@ if TYPE_CHECKING:
 
 #: Bytes to read from a file at a time.
 READ_BYTES = 1024 * 1024
+#: How often tables are created or changed if other runs do the same at the same time, and the most
+#: seconds between two attempts.
+ATTEMPTS = 20
+LONGEST_PAUSE = 0.2
+#: Codes of errors of two such runs: a schema, table, column or other object exists; a row of the
+#: catalog exists, or was updated; a deadlock. (PostgreSQL's documentation, appendix A.)
+CHANGED_BY_OTHERS = frozenset({"42P06", "42P07", "42701", "42710", "23505", "XX000", "40P01"})
 
 
 class CsvJob(PostgresCsvCopyJob):
@@ -86,7 +100,15 @@ class TypeMapper(PostgresTypeMapper):
 
 
 class Client(PostgresClient):
-    """A client that copies Parquet and CSV files exactly."""
+    """A client that copies files exactly, and creates tables while others create the same ones."""
+
+    @override
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        _repeated(lambda: super(Client, self).initialize_storage(truncate_tables))  # type: ignore[arg-type]
+
+    @override
+    def update_stored_schema(self, *args: Any, **options: Any) -> Any:
+        return _repeated(lambda: super(Client, self).update_stored_schema(*args, **options))
 
     @override
     def create_load_job(
@@ -96,6 +118,23 @@ class Client(PostgresClient):
         if job := jobs.get(ParsedLoadJobFileName.parse(file_path).file_format):
             return job(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
+
+
+def _repeated(change: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Change the tables, and try it again if another run has changed them at the same time.
+
+    dlt compares the tables with its schema at each attempt, in one transaction with the change.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return change()
+        except DatabaseException as error:
+            code = getattr(error.dbapi_exception, "pgcode", None)
+            if code not in CHANGED_BY_OTHERS:
+                raise
+            # Of several runs, those that failed together should not meet again.
+            time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311
+    return change()
 
 
 class postgres(dlt_postgres):  # noqa: N801 - the name of the destination

@@ -162,7 +162,7 @@ def test_a_run_that_has_lost_its_lease_commits_nothing(database: Warehouse) -> N
 
 def test_a_lease_is_renewed(database: Warehouse) -> None:
     with database.ledger(seconds=0.4).hold("Acme & Co") as lease:
-        seen = []
+        seen: list[Any] = []
         with connected(database) as sql:
             while len(set(seen)) < 3:
                 seen += sql("SELECT expires_at FROM raw._singer_accounts")
