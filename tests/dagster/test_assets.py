@@ -1,0 +1,174 @@
+"""`chat_assets`: the streams of accounts as partitioned assets, materialized in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import duckdb
+import pytest
+from running import QUICK
+
+from dlt_bridge.dagster import chat_assets
+from dlt_bridge.dagster.accounts import account_of, partition_key
+from tap_chat.sandbox import DIALECTS, Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+ODD = "Ümlaut & Co, 50% | [x]... 🙂"
+
+
+def account_config(sandbox: Sandbox, account: str, *platforms: str) -> dict[str, Any]:
+    """Return the config of one account of the sandbox, which ends at the sandbox's time."""
+    return {
+        "start_date": "2025-01-01",
+        "end_date": sandbox.world.now.isoformat(),
+        **{
+            dialect.name: dialect.config(sandbox.url_of(account)) | QUICK
+            for dialect in DIALECTS
+            if dialect.name in platforms
+        },
+    }
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+class Warehouse:
+    """The assets of some accounts, which are loaded into a DuckDB file."""
+
+    def __init__(
+        self, folder: Path, instance: dg.DagsterInstance, accounts: Mapping[str, Any]
+    ) -> None:
+        self.file, self.instance = str(folder / "w.duckdb"), instance
+        self.assets = chat_assets(
+            accounts=accounts,
+            destination="duckdb",
+            dataset_name="data",
+            credentials=self.file,
+            pipelines_dir=str(folder / "pipelines"),
+        )
+
+    def materialize(self, account: str, platform: str, **options: Any) -> dg.ExecuteInProcessResult:
+        """Run the partition of an account."""
+        key = partition_key(account)
+        self.instance.add_dynamic_partitions(f"{platform}_accounts", [key])
+        assets = [definition for definition in self.assets if platform in definition.op.name]
+        return dg.materialize(assets, partition_key=key, instance=self.instance, **options)
+
+    def rows(self, query: str) -> list[Any]:
+        with duckdb.connect(self.file, read_only=True) as database:
+            return database.execute(query).fetchall()
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    """Return the metadata of the assets that a run has materialized, by stream."""
+    return {
+        event.asset_key.path[-1]: {
+            name: value.value for name, value in event.materialization.metadata.items()
+        }
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+
+
+def failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """Return the sentence of the step that failed, and its error as Dagster shows it."""
+    assert not result.success
+    [failed] = [event for event in result.all_events if event.is_step_failure]
+    data = failed.step_failure_data
+    assert data.user_failure_data
+    assert data.error
+    return data.user_failure_data.description or "", data.error.to_string()
+
+
+def test_each_account_is_loaded_by_a_run_of_its_partition(
+    tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    accounts = {name: account_config(sandbox, name, "dixa") for name in ("acme", ODD)}
+    warehouse = Warehouse(tmp_path, instance, accounts)
+    for account in accounts:
+        result = warehouse.materialize(account, "dixa")
+        assert result.success
+        truth = sandbox.world_of(account).truth["dixa_conversation_export"]
+        assert metadata(result)["dixa_conversation_export"]["rows"] == len(truth)
+        # Nothing has changed since.
+        again = metadata(warehouse.materialize(account, "dixa"))
+        assert again["dixa_conversation_export"]["rows"] < len(truth)
+
+
+def test_assets_have_the_streams_keys_and_dependencies(sandbox: Sandbox) -> None:
+    config = account_config(sandbox, "acme", "livechat", "chatwoot")
+    assets = {
+        definition.op.name: definition
+        for definition in chat_assets(
+            accounts={"acme": config}, destination="duckdb", dataset_name="data", key_prefix="raw"
+        )
+    }
+    assert list(assets) == ["livechat_streams", "chatwoot_streams"]
+    specs = assets["livechat_streams"].specs_by_key
+    messages = specs[dg.AssetKey(["raw", "livechat_messages"])]
+    assert [dep.asset_key for dep in messages.deps] == [dg.AssetKey(["raw", "livechat_chats"])]
+    assert messages.metadata["keys"] == ["_account", "chat_id", "event_id"]
+    assert messages.description == "LiveChat: the messages of the chats."
+    assert messages.group_name == "livechat"
+
+
+def test_definitions_load_without_a_process_or_a_request(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("subprocess.Popen", None)
+    config = account_config(sandbox, "acme", *(dialect.name for dialect in DIALECTS))
+    assert len(chat_assets(accounts={"acme": config}, dataset_name="data")) == len(DIALECTS)
+    assert sandbox.requests == 0
+
+
+def test_only_the_selected_streams_are_read(
+    tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    config = account_config(sandbox, "acme", "freshchat")
+    warehouse = Warehouse(tmp_path, instance, {"acme": config})
+    result = warehouse.materialize(
+        "acme", "freshchat", selection=["freshchat_groups", "freshchat_roles"]
+    )
+    assert metadata(result).keys() == {"freshchat_groups", "freshchat_roles"}
+    tables = warehouse.rows("select table_name from duckdb_tables where table_name like 'fresh%'")
+    assert {name for (name,) in tables} == {"freshchat_groups", "freshchat_roles"}
+
+
+def test_a_failure_is_a_sentence(
+    tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    config = account_config(sandbox, "acme", "dixa")
+    config["dixa"]["api_token"] = "wr0ng-t0ken"
+    warehouse = Warehouse(tmp_path, instance, {"acme": config})
+    result = warehouse.materialize("acme", "dixa", raise_on_error=False)
+    sentence, shown = failure(result)
+    assert "dixa.api_token" in sentence
+    assert len(shown.splitlines()) < 30
+    events = instance.all_logs(result.run_id)
+    assert not any("wr0ng-t0ken" in str(event) for event in events)
+
+
+def test_a_partition_without_an_account_fails(
+    tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    accounts = {"acme": account_config(sandbox, "acme", "dixa", "freshchat")}
+    warehouse = Warehouse(tmp_path, instance, accounts)
+    result = warehouse.materialize("gone", "dixa", raise_on_error=False)
+    assert "is not among the accounts" in failure(result)[0]
+
+
+@pytest.mark.parametrize("account", ["acme", ODD, "a%20b", "a b", '"\\"', "tab\there", "x" * 500])
+def test_every_account_has_a_partition_key_of_its_own(
+    account: str, instance: dg.DagsterInstance
+) -> None:
+    key = partition_key(account)
+    instance.add_dynamic_partitions("accounts", [key])
+    assert account_of(key) == account
+    assert key == account or account not in {"acme", "a b", "x" * 500}
