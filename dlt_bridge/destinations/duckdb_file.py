@@ -1,19 +1,27 @@
 """dlt's destination `duckdb`, for a file that is named by its path.
 
 dlt parses the path as a URL, which imports SQLAlchemy, and works out the capabilities some twenty
-times in a run. Both take longer than a small load. Everything else is dlt's.
+times in a run. Both take longer than a small load.
+
+Only one process can open the file to write it. Here, a process can wait until the file is closed
+elsewhere, so that several can load into it in turn. Everything else is dlt's.
 """
 
 from __future__ import annotations
 
+import logging
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration import configspec
 from dlt.destinations import duckdb as dlt_duckdb
 from dlt.destinations.impl.duckdb.configuration import (
     DuckDbClientConfiguration,
+    DuckDbConnectionPool,
     DuckDbCredentials,
 )
+from duckdb import DuckDBPyConnection, IOException
 from pathvalidate import is_valid_filepath
 from typing_extensions import override
 
@@ -22,6 +30,45 @@ from dlt_bridge.destinations import duckdb_merge
 if TYPE_CHECKING:
     from dlt.common.destination import Destination, DestinationCapabilitiesContext
     from dlt.common.normalizers.naming import NamingConvention
+
+
+logger = logging.getLogger(__name__)
+
+#: The most seconds between two attempts to open a file, and the seconds after which waiting for it
+#: is logged.
+LONGEST_PAUSE = 0.1
+QUIET_SECONDS = 5.0
+_LOCKED = "Could not set lock on file"
+
+
+class WaitingPool(DuckDbConnectionPool):
+    """Connections to a file, which are opened when no other process has it open.
+
+    Attributes:
+        wait_seconds: How long to wait for that. Then DuckDB's error is raised.
+    """
+
+    wait_seconds: float = 0.0
+
+    @override
+    def borrow_conn(self, *args: Any, **options: Any) -> DuckDBPyConnection:
+        start, is_logged = time.monotonic(), False
+        while True:
+            try:
+                return super().borrow_conn(*args, **options)
+            except IOException as error:
+                waited = time.monotonic() - start
+                if _LOCKED not in str(error) or waited >= self.wait_seconds:
+                    raise
+                if waited >= QUIET_SECONDS and not is_logged:
+                    is_logged = True
+                    logger.info(
+                        "Waiting until %s is closed by another process (at most %.0f s).",
+                        self.credentials,
+                        self.wait_seconds,
+                    )
+            # Processes that wait together should not all try at the same time.
+            time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311
 
 
 @configspec(init=False)
@@ -37,6 +84,11 @@ class FileCredentials(DuckDbCredentials):
             super().parse_native_representation(native_value)
 
     @override
+    def on_resolved(self) -> None:
+        super().on_resolved()
+        self.conn_pool = WaitingPool(self)
+
+    @override
     def __str__(self) -> str:
         if not self.database or self.username or self.password or self.host or self.port:
             return super().__str__()
@@ -46,9 +98,20 @@ class FileCredentials(DuckDbCredentials):
 
 @configspec(init=False)
 class Configuration(DuckDbClientConfiguration):
-    """The configuration of a client, with these credentials."""
+    """The configuration of a client, with these credentials.
+
+    Attributes:
+        wait_seconds: How long to wait while another process has the file open.
+    """
 
     credentials: FileCredentials = None  # type: ignore[assignment]  # dlt resolves it
+    wait_seconds: float = 0.0
+
+    @override
+    def on_resolved(self) -> None:
+        super().on_resolved()
+        if isinstance(pool := self.credentials.conn_pool, WaitingPool):
+            pool.wait_seconds = self.wait_seconds
 
 
 class duckdb(duckdb_merge.duckdb):  # noqa: N801 - the name of the destination

@@ -1,0 +1,84 @@
+"""Several processes load into one DuckDB file, one after the other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from dlt_bridge.run.failures import sentence
+from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dlt import Pipeline
+
+#: Opens a DuckDB file to write it until standard input ends.
+OPEN = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def opened(file: Path) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", OPEN, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stdout.readline() == b"open\n"
+    return process
+
+
+def pipeline(file: Path, wait_seconds: float) -> Pipeline:
+    made = make_pipeline(
+        PipelineSpec(
+            destination="duckdb",
+            credentials=str(file),
+            pipeline="acme",
+            dataset="raw",
+            folder=str(file.parent / "pipelines"),
+        )
+    )
+    destination: Any = made.destination
+    destination.config_params["wait_seconds"] = wait_seconds
+    return made
+
+
+def test_a_run_waits_until_the_file_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "chats.duckdb"
+    monkeypatch.setattr("dlt_bridge.destinations.duckdb_file.QUIET_SECONDS", 0)
+    caplog.set_level("INFO", "dlt_bridge")
+    for number in (1, 2):
+        with opened(file) as process:
+            load = threading.Thread(
+                target=pipeline(file, 60).run,
+                args=([{"id": number}],),
+                kwargs={"table_name": "orders"},
+            )
+            load.start()
+            while "Waiting until duckdb:///" not in caplog.text:
+                assert load.is_alive()
+            caplog.clear()
+            process.kill()
+            load.join()
+        with duckdb.connect(str(file), read_only=True) as database:
+            assert database.execute("from raw.orders select count(*)").fetchall() == [(number,)]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2])
+def test_a_run_does_not_wait_for_ever(tmp_path: Path, seconds: float) -> None:
+    file = tmp_path / "chats.duckdb"
+    with opened(file) as process:
+        with pytest.raises(Exception, match="Could not set lock") as failed:
+            pipeline(file, seconds).run([{"id": 1}], table_name="orders")
+        assert f"is open in another program (process {process.pid})" in sentence(failed.value)
+        process.kill()
