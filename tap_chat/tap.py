@@ -20,11 +20,12 @@ from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.configured import ConfiguredPlatforms
 from tap_chat.platforms.registry import Config
+from tap_chat.singer.accounts import catalog_with_account, catalog_without_account
 from tap_chat.singer.batches import BatchWriter
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
 from tap_chat.singer.progress import Progress, is_watched
-from tap_chat.singer.sdk import HookedTap
+from tap_chat.singer.sdk_tap import HookedTap
 from tap_chat.singer.state import check_state, unwrap_state
 from tap_chat.singer.stream_maps import GuardedMapper
 from tap_chat.singer.writer import MessageWriter, output_error, write_line
@@ -102,8 +103,10 @@ class TapChat(HookedTap):
         self.fan_out = FanOut(self.settings.max_workers, first_plans=self._first_plans)
         self.progress = Progress()
         self.transport = Transport(self.settings.max_workers)
+        self.accounts = self.platforms.accounts(self.settings.account or None)
         if catalog is not None:
             check_catalog(catalog)
+            catalog = catalog_without_account(catalog, self._streams_of_accounts)
         if self.settings.batch_config is not UNSET:
             tap["message_writer"] = BatchWriter(self.settings.batch_config, self.name)
         super().__init__(config=config, validate_config=validate_config, catalog=catalog, **tap)
@@ -168,6 +171,7 @@ class TapChat(HookedTap):
                 fan_out=self.fan_out,
                 progress=self.progress,
                 write_state=self.state_writer.write_state,
+                account=self.accounts.get(platform.name),
             )
             streams += [stream(self, session) for stream in platform.streams]
         return streams
@@ -179,6 +183,18 @@ class TapChat(HookedTap):
         streams = super().streams
         order = self.platforms.stream_names
         return {name: streams[name] for name in order if name in streams}
+
+    @property
+    def _streams_of_accounts(self) -> set[str]:
+        """The names of the streams whose records name their account."""
+        names = self.platforms.stream_names.items()
+        return {stream for stream, platform in names if platform in self.accounts}
+
+    @property
+    @override
+    def catalog_dict(self) -> dict[str, Any]:
+        """The catalog as discovery shows it, with the property `_account` where it is written."""
+        return catalog_with_account(super().catalog_dict, self._streams_of_accounts)
 
     def _first_plans(self) -> Iterator[ReadPlan[Any]]:
         """Yield the plans that the streams of this run will read first, in their order."""

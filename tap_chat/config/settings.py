@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from typing_extensions import override
 
-from tap_chat.config.validators import header_problem, url_problem
+from tap_chat.config.validators import account_problem, header_problem, url_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ DAY_OF_SECONDS = 24 * 60 * 60
 LONGEST_LOOKBACK = 100 * 365
 
 RequestRate = Annotated[float, Meta(gt=0, le=MOST_A_MINUTE)]
+AccountName = Annotated[str, Meta(min_length=1)]
 RetryCount = Annotated[int, Meta(ge=0, le=MOST_RETRIES)]
 
 
@@ -140,6 +141,15 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         str | UnsetType,
         about("User agent", "The User-Agent of every request; by default `tap-chat/<version>`."),
     ] = UNSET
+    account: Annotated[
+        AccountName | UnsetType,
+        about(
+            "Account",
+            "A name of the account, if several accounts share tables: each record has it as"
+            " `_account`, the first part of its key. Any text.",
+            examples=["acme"],
+        ),
+    ] = UNSET
     metrics_log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | UnsetType,
         about(
@@ -184,6 +194,7 @@ class TapSettings(Settings, frozen=True, kw_only=True):
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:
         yield "user_agent", header_problem(self.user_agent or "")
+        yield "account", account_problem(self.account or "")
 
 
 class PlatformSettings(Settings, frozen=True, kw_only=True):
@@ -197,6 +208,14 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
             examples=["https://api.example.com"],
         ),
     ]
+    account: Annotated[
+        AccountName | UnsetType,
+        about(
+            "Account",
+            "The name of the account on this platform; unset, the `account` at the top.",
+            examples=["acme"],
+        ),
+    ] = UNSET
     requests_per_minute: Annotated[
         RequestRate | None,
         about(
@@ -267,3 +286,4 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:
         yield "api_url", url_problem(self.api_url)
+        yield "account", account_problem(self.account or "")

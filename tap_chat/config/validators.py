@@ -50,3 +50,12 @@ def header_problem(value: str) -> str | None:
 def header_name_problem(name: str) -> str | None:
     """Return why a text can't be the name of a header, or None."""
     return None if TOKEN.fullmatch(name) else "is not the name of a header"
+
+
+def account_problem(account: str) -> str | None:
+    """Return why a text can't be the name of an account, or None."""
+    try:
+        account.encode()
+    except UnicodeEncodeError:
+        return "holds half of a character (a lone surrogate), which no table can store"
+    return "holds a NUL character, which many databases can't store" if "\0" in account else None

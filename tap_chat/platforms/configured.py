@@ -75,6 +75,15 @@ class ConfiguredPlatforms:
             if platform.name in sections:
                 yield platform, sections[platform.name]
 
+    def accounts(self, default: str | None) -> dict[str, str]:
+        """Return the account of each platform that has one, by the name of the platform.
+
+        Args:
+            default: The account of platforms whose section names none.
+        """
+        named = {name: section.account or default for name, section in self.sections.items()}
+        return {name: account for name, account in named.items() if account}
+
     @cached_property
     def stream_names(self) -> dict[str, str]:
         """The names of the streams to read, in their order, with the names of their platforms."""

@@ -1,13 +1,12 @@
-"""All uses of private parts of the Singer SDK, except those of stream maps (`sdk_maps`).
+"""The private parts of the Singer SDK that streams use; `sdk_maps` and `sdk_tap` have the others.
 
 `tests/tap/test_sdk.py` fails when a new version of the SDK changes one of them.
 """
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.helpers._catalog import get_selected_schema
@@ -17,7 +16,6 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams._state import StreamStateManager
-from singer_sdk.tap_base import CliTestOptionValue, Tap
 from typing_extensions import override
 
 from tap_chat.singer.sdk_maps import record_mapper
@@ -26,17 +24,16 @@ from tap_chat.singer.writer import MessageWriter
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from click import Command, Option
-    from click import Context as ClickContext
     from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
+    from tap_chat.singer.accounts import AccountProperty
     from tap_chat.singer.mapping import RecordMapper
     from tap_chat.singer.records import Record, RecordChunk
 
 __all__ = [
     "PROGRESS_MARKERS",
     "ChunkedStream",
-    "HookedTap",
     "StorageTarget",
     "StreamStateManager",
     "write_starting_replication_value",
@@ -54,6 +51,8 @@ class ChunkedStream(RESTStream[Any]):
     a child stream for each parent, which can cost more than the records.
     """
 
+    #: Adds the account to what is written; None without one.
+    account_property: AccountProperty | None = None
     #: Whether the SCHEMA waits for the first records.
     schema_waits = False
     _schema_is_written = False
@@ -145,6 +144,22 @@ class ChunkedStream(RESTStream[Any]):
         )
 
     @override
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
+        if account := self.account_property:
+            account.check(self.effective_schema["properties"])
+        for message in super()._generate_schema_messages():
+            if account:
+                account.describe(message)
+            yield message
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        for message in super()._generate_record_messages(record):
+            if self.account_property:
+                message.record = self.account_property.add(message.record)
+            yield message
+
+    @override
     def _write_schema_message(self) -> None:
         if not self._schema_is_written and not self.schema_waits:
             self._schema_is_written = True
@@ -165,18 +180,23 @@ class ChunkedStream(RESTStream[Any]):
             super()._write_record_message(record)
 
     def _write_records(self, records: Sequence[Any]) -> None:
-        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see is_mapped_here
         name = self.stream_maps[0].stream_alias
         if self._mapper is None:
-            writer.write_records(name, records, self._stream_version)
+            self._write_lines_of(name, records)
         else:
             mapped: list[Any] = []
             try:
                 mapped.extend(self._mapper.map(records))
             finally:
                 # If the stream map fails on a record, those before it are in the list.
-                writer.write_records(name, mapped, self._stream_version)
+                self._write_lines_of(name, mapped)
         self.state_manager.is_flushed = False
+
+    def _write_lines_of(self, name: str, records: Iterable[Any]) -> None:
+        writer: MessageWriter = self._tap.message_writer  # type: ignore[assignment]  # see is_mapped_here
+        if self.account_property:
+            records = self.account_property.add_to_all(records)
+        writer.write_records(name, records, self._stream_version)
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
@@ -216,81 +236,3 @@ class ChunkedStream(RESTStream[Any]):
         if context is None:
             self._finalize_state(self.stream_state)
         self._write_state_message()
-
-
-class HookedTap(Tap):
-    """A tap with hooks into private methods of the SDK's class."""
-
-    def test_connections(self) -> bool:
-        """Test the connection to each platform, and write the results to standard output.
-
-        Returns:
-            Whether all connections work.
-        """
-        raise NotImplementedError
-
-    def begin(self) -> None:
-        """Prepare a run. The streams are set up, and nothing is read or written yet."""
-        raise NotImplementedError
-
-    def terminate(self, signum: int) -> None:
-        """End the run on a signal.
-
-        Args:
-            signum: The number of the signal.
-        """
-        raise NotImplementedError
-
-    @override  # type: ignore[misc]  # no page is read, for which a SCHEMA could wait
-    def write_schemas(self) -> None:
-        for stream in self.streams.values():
-            cast("ChunkedStream", stream).schema_waits = False
-        super().write_schemas()
-
-    @override  # type: ignore[misc]  # the SDK has no hook at the end of a run
-    def sync_all(self) -> None:
-        try:
-            super().sync_all()
-        finally:
-            # An error or a signal ends the run, but what was read before it is written.
-            if isinstance(self.message_writer, MessageWriter):
-                self.message_writer.finish()
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> Command:
-        command = super().get_singer_command()
-        for option in command.params:
-            if option.name == "test":
-                cast("Option", option).help = (
-                    "Use --test to check the credentials of every platform with one request each."
-                    " Use --test=schema to write the SCHEMA messages, without a request."
-                )
-        return command
-
-    @classmethod
-    @override
-    def cb_test(cls, ctx: ClickContext, param: Option, value: str) -> None:
-        tests = [option.value for option in CliTestOptionValue]
-        if value not in tests:
-            # The SDK would run all its tests.
-            ctx.fail(f"There is no test '{value}'. A config is given as in --config {value}.")
-        if value != CliTestOptionValue.All.value:
-            super().cb_test(ctx, param, value)
-            return
-        if cls.logger.getEffectiveLevel() == logging.INFO:
-            # Keep the SDK's lines out of the results.
-            cls.logger.setLevel(logging.WARNING)
-        config = ctx.params["config"]
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
-        ctx.exit(0 if tap.test_connections() else 1)
-
-    @override
-    def _set_compatible_replication_methods(self) -> None:
-        super()._set_compatible_replication_methods()
-        self.begin()
-
-    @override
-    def _handle_termination(self, signum: int, frame: object) -> None:
-        # The SDK exits with 0, and may write a STATE into the middle of a record.
-        self.terminate(signum)

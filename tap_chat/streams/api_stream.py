@@ -14,6 +14,7 @@ from typing_extensions import override
 from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.client import Client
 from tap_chat.http.request import Request
+from tap_chat.singer.accounts import AccountProperty
 from tap_chat.singer.sdk import ChunkedStream
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class APIStream(ChunkedStream):
         session: What the platform's streams share in the run.
 
     Attributes:
+        account: The account that each record names; None without one.
         client: The client of the platform's API.
         request_count: The number of requests so far, retries included.
     """
@@ -53,10 +55,13 @@ class APIStream(ChunkedStream):
         self.settings: PlatformSettings = session.settings
         self.start_date = session.start_date
         self.end_date = session.end_date
+        self.account = session.account
         self.request_count = 0
         self._session = session
         self._counting = threading.Lock()
         super().__init__(tap)
+        if self.account is not None:
+            self.account_property = AccountProperty(self.name, self.account)
         self.client = Client(
             settings=session.settings,
             throttle=session.throttle,

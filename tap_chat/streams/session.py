@@ -36,6 +36,7 @@ class Session:
         fan_out: Reads pages ahead.
         progress: Shows on a terminal how the run goes.
         write_state: Writes a STATE message with a value.
+        account: The account that each record names; None without one.
     """
 
     settings: PlatformSettings
@@ -47,6 +48,7 @@ class Session:
     fan_out: FanOut
     progress: Progress
     write_state: Callable[[TapState], None]
+    account: str | None = None
     _shared: dict[Hashable, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

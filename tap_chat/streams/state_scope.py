@@ -4,7 +4,8 @@ A bookmark means "every record before this point is written". That is true for o
 start on, for certain tables, and without the records that filters left out. The state of each
 stream stores this scope next to the bookmarks. If the settings of a run ask for more, the bookmarks
 are reset, and the stream is read from its start. A STATE of an older version has no scope: its
-bookmarks are used, and the scope of the run is added.
+bookmarks are used, and the scope of the run is added; but if the run has an account (the setting
+`account`), which no older version knew, they belong to another.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ SALT, ROUNDS = b"tap-chat", 50_000
 # Hexadecimal digits.
 DIGITS, DIGITS_OF_CREDENTIAL = 16, 3
 
+OTHER_ACCOUNT = "belongs to another account than the settings"
+
 PORTS = {"http": 80, "https": 443}
 
 
@@ -53,7 +56,7 @@ class StateScope:
     """What the bookmarks of one stream cover.
 
     Attributes:
-        account: A digest of the settings that name the account.
+        account: A digest of the settings that name the account, of `account` among them.
         credential: A few bits of a digest of the credential.
         start: The bookmark from which on the stream is complete; None from the beginning.
         written: For each table that the stream is written to, its name, followed by digests of
@@ -73,7 +76,7 @@ class StateScope:
             wanted: The scope of a run.
         """
         if self.account != wanted.account:
-            return "belongs to another account than the settings"
+            return OTHER_ACCOUNT
         if is_before(wanted.start, self.start):
             return "starts at a later start_date than the setting"
         filters_of = {table: set(filters) for table, *filters in self.written}
@@ -97,7 +100,7 @@ def update_scopes(streams: Collection[ChatStream], mapper: PluginMapper) -> None
             continue
         scope = scope_of(stream, by_type, mapper)
         saved = read_scope(stream.saved_state)
-        if saved and (shortfall := saved.shortfall(scope) or _dependents_shortfall(stream)):
+        if shortfall := _shortfall(saved, scope, stream):
             logger.warning(
                 "The STATE of %s %s: the stream is read from its start again.",
                 stream.name,
@@ -122,6 +125,14 @@ def update_scopes(streams: Collection[ChatStream], mapper: PluginMapper) -> None
             section,
             names,
         )
+
+
+def _shortfall(saved: StateScope | None, scope: StateScope, stream: ChatStream) -> str | None:
+    """Return why the bookmarks of a stream do not cover the scope of a run, or None if they do."""
+    if saved:
+        return saved.shortfall(scope) or _dependents_shortfall(stream)
+    is_bookmarked = any(stream.saved_state.get(key) is not None for key in stream.bookmark_keys)
+    return OTHER_ACCOUNT if is_bookmarked and stream.account is not None else None
 
 
 def read_scope(state: Mapping[str, Any]) -> StateScope | None:
@@ -150,6 +161,8 @@ def scope_of(
     """
     settings = stream.settings
     account = [getattr(settings, name) for name in stream.account_settings]
+    if stream.account is not None:
+        account.append({"account": stream.account})
     secrets = [getattr(settings, name) for name in credentials(settings)]
     tables = [
         table

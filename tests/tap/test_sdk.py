@@ -1,4 +1,4 @@
-"""The private parts of the SDK are as `tap_chat/singer/sdk.py` and `sdk_maps.py` expect them."""
+"""The private parts of the SDK are as `sdk.py`, `sdk_maps.py` and `sdk_tap.py` expect them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tap_chat.singer.bookmarks import Bookmarks
 from tap_chat.singer.expressions import LONGEST_TEXT
 from tap_chat.singer.sdk import (
     ChunkedStream,
-    HookedTap,
     write_starting_replication_value,
 )
 from tap_chat.singer.sdk_maps import map_definition
+from tap_chat.singer.sdk_tap import HookedTap
 from tap_chat.tap import TapChat
 
 PACKAGE = Path(tap_chat.__file__).parent
@@ -110,3 +110,12 @@ def test_private_modules_of_the_sdk_are_imported_in_two_files() -> None:
 def test_sdk_calls_the_overridden_schema_method() -> None:
     assert parameters(Stream._write_schema_message) == ["self"]
     assert "self._write_schema_message()" in inspect.getsource(Stream.sync)
+
+
+def test_sdk_makes_all_messages_of_records_and_schemas_where_the_account_is_added() -> None:
+    for name, caller in (
+        ("_generate_schema_messages", Stream._write_schema_message),
+        ("_generate_record_messages", Stream._write_record_message),
+    ):
+        assert parameters(getattr(ChunkedStream, name)) == parameters(getattr(Stream, name))
+        assert f"self.{name}(" in inspect.getsource(caller)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typing_extensions import override
 
 from tap_chat.config.settings import PlatformSettings, about
-from tap_chat.config.validators import url_problem
+from tap_chat.config.validators import account_problem, url_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,3 +55,4 @@ class RestSettings(PlatformSettings, frozen=True, kw_only=True):
     def problems(self) -> Iterator[tuple[str, str | None]]:
         if self.api_url:
             yield "api_url", url_problem(self.api_url)
+        yield "account", account_problem(self.account or "")

@@ -1,0 +1,98 @@
+"""The private parts of the Singer SDK that the tap itself uses.
+
+`tests/tap/test_sdk.py` fails when a new version of the SDK changes one of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+from singer_sdk.tap_base import CliTestOptionValue, Tap
+from typing_extensions import override
+
+from tap_chat.singer.writer import MessageWriter
+
+if TYPE_CHECKING:
+    from click import Command, Option
+    from click import Context as ClickContext
+
+    from tap_chat.singer.sdk import ChunkedStream
+
+
+class HookedTap(Tap):
+    """A tap with hooks into private methods of the SDK's class."""
+
+    def test_connections(self) -> bool:
+        """Test the connection to each platform, and write the results to standard output.
+
+        Returns:
+            Whether all connections work.
+        """
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Prepare a run. The streams are set up, and nothing is read or written yet."""
+        raise NotImplementedError
+
+    def terminate(self, signum: int) -> None:
+        """End the run on a signal.
+
+        Args:
+            signum: The number of the signal.
+        """
+        raise NotImplementedError
+
+    @override  # type: ignore[misc]  # no page is read, for which a SCHEMA could wait
+    def write_schemas(self) -> None:
+        for stream in self.streams.values():
+            cast("ChunkedStream", stream).schema_waits = False
+        super().write_schemas()
+
+    @override  # type: ignore[misc]  # the SDK has no hook at the end of a run
+    def sync_all(self) -> None:
+        try:
+            super().sync_all()
+        finally:
+            # An error or a signal ends the run, but what was read before it is written.
+            if isinstance(self.message_writer, MessageWriter):
+                self.message_writer.finish()
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> Command:
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name == "test":
+                cast("Option", option).help = (
+                    "Use --test to check the credentials of every platform with one request each."
+                    " Use --test=schema to write the SCHEMA messages, without a request."
+                )
+        return command
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: ClickContext, param: Option, value: str) -> None:
+        tests = [option.value for option in CliTestOptionValue]
+        if value not in tests:
+            # The SDK would run all its tests.
+            ctx.fail(f"There is no test '{value}'. A config is given as in --config {value}.")
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        if cls.logger.getEffectiveLevel() == logging.INFO:
+            # Keep the SDK's lines out of the results.
+            cls.logger.setLevel(logging.WARNING)
+        config = ctx.params["config"]
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        ctx.exit(0 if tap.test_connections() else 1)
+
+    @override
+    def _set_compatible_replication_methods(self) -> None:
+        super()._set_compatible_replication_methods()
+        self.begin()
+
+    @override
+    def _handle_termination(self, signum: int, frame: object) -> None:
+        # The SDK exits with 0, and may write a STATE into the middle of a record.
+        self.terminate(signum)
