@@ -1,5 +1,6 @@
 """Accounts as partitions of Dagster's assets: one asset for each stream."""
 
 from dlt_bridge.dagster.assets import chat_assets
+from dlt_bridge.dagster.automation import account_schedule, account_sensor
 
-__all__ = ["chat_assets"]
+__all__ = ["account_schedule", "account_sensor", "chat_assets"]

@@ -1,10 +1,9 @@
-"""The accounts of the assets, and their partition keys."""
+"""The accounts of the assets, and the settings of their platforms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
 
 from tap_chat.platforms.registry import PLATFORMS
 
@@ -14,28 +13,10 @@ Accounts = Mapping[str, Mapping[str, Any]] | Callable[[], Mapping[str, Mapping[s
 #: The sections of a config that are platforms; `rest` has those that are declared in the config.
 SECTIONS = {"rest", *(platform.name for platform in PLATFORMS)}
 
-# What Dagster forbids in partition keys, and what separates them; `%` begins an escape.
-_FORBIDDEN = set('%|,[]"\\') | {chr(code) for code in (*range(32), 127)}
-
 
 def read_accounts(accounts: Accounts) -> Mapping[str, Mapping[str, Any]]:
     """Return the accounts as they are now, with their configs."""
     return accounts() if callable(accounts) else accounts
-
-
-def partition_key(account: str) -> str:
-    """Return the partition key of an account: the account, if Dagster allows it.
-
-    Args:
-        account: The account: any text.
-    """
-    escaped = "".join(quote(sign, safe="") if sign in _FORBIDDEN else sign for sign in account)
-    return escaped.replace("...", "%2E%2E%2E")
-
-
-def account_of(key: str) -> str:
-    """Return the account of a partition key."""
-    return unquote(key)
 
 
 def platform_config(config: Mapping[str, Any], platform: str) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """`chat_assets`: the streams of tap-chat as assets, with a partition for each account."""
 
 # Annotations are read when the operations are made: no `from __future__ import annotations`.
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSpec,
-    DynamicPartitionsDefinition,
     EnvVar,
     Failure,
     MaterializeResult,
@@ -22,8 +20,9 @@ from dagster import (
 )
 
 from dlt_bridge.accounts import Account, AccountResult, run
-from dlt_bridge.dagster.accounts import Accounts, account_of, platform_config, read_accounts
+from dlt_bridge.dagster.accounts import Accounts, platform_config, read_accounts
 from dlt_bridge.dagster.metadata import run_metadata, stream_metadata
+from dlt_bridge.dagster.partitions import account_of, account_partitions, identifier
 from dlt_bridge.dagster.streams import StreamFacts, platforms_of
 
 #: Seconds after which a run tries again if another run holds its account, and how often it does.
@@ -126,24 +125,14 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination
     ]
 
 
-def partitions_name(platform: str) -> str:
-    """Return the name of the dynamic partitions of a platform: its accounts."""
-    return f"{_identifier(platform)}_accounts"
-
-
-def _identifier(platform: str) -> str:
-    """Return a platform as a name of Dagster; `rest.matrix` has a dot."""
-    return re.sub(r"\W", "_", platform.removeprefix("rest."))
-
-
 def _spec(facts: StreamFacts, prefix: list[str], platform: str, destination: str) -> AssetSpec:
     return AssetSpec(
         AssetKey([*prefix, facts.name]),
         deps=[AssetKey([*prefix, facts.parent])] if facts.parent else [],
         description=facts.title,
-        group_name=_identifier(platform),
+        group_name=identifier(platform),
         kinds={"dlt", destination},
-        metadata={"keys": ["_account", *facts.keys], "stream": facts.name},
+        metadata={"keys": ["_account", *facts.keys], "platform": platform, "stream": facts.name},
     )
 
 
@@ -157,10 +146,10 @@ def _platform_assets(
     names = {spec.key: str(spec.metadata["stream"]) for spec in specs}
 
     @multi_asset(
-        name=f"{_identifier(platform)}_streams",
+        name=f"{identifier(platform)}_streams",
         specs=specs,
         can_subset=True,
-        partitions_def=DynamicPartitionsDefinition(name=partitions_name(platform)),
+        partitions_def=account_partitions(platform),
         **options,
     )
     def assets(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:

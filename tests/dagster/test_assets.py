@@ -10,11 +10,11 @@ import pytest
 from running import QUICK
 
 from dlt_bridge.dagster import chat_assets
-from dlt_bridge.dagster.accounts import account_of, partition_key
+from dlt_bridge.dagster.partitions import account_of, partition_key
 from tap_chat.sandbox import DIALECTS, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 ODD = "Ümlaut & Co, 50% | [x]... 🙂"
@@ -31,12 +31,6 @@ def account_config(sandbox: Sandbox, account: str, *platforms: str) -> dict[str,
             if dialect.name in platforms
         },
     }
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 class Warehouse:

@@ -1,0 +1,133 @@
+"""A sensor that adds a partition for each new account, and a schedule that loads all accounts."""
+
+# Annotations are read when the definitions are made: no `from __future__ import annotations`.
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dagster import (
+    AssetsDefinition,
+    AssetSelection,
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultScheduleStatus,
+    DefaultSensorStatus,
+    RunRequest,
+    RunsFilter,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    schedule,
+    sensor,
+)
+
+from dlt_bridge.dagster.accounts import Accounts, read_accounts
+from dlt_bridge.dagster.partitions import PlatformAssets
+
+#: The tag by which Dagster orders waiting runs.
+PRIORITY = "dagster/priority"
+#: Runs that have not ended, and those that did not load all.
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+FAILED = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+#: Among how many of the newest runs, for each account, its last run is looked for.
+RUNS_BACK = 5
+
+
+def account_sensor(
+    assets: Sequence[AssetsDefinition],
+    accounts: Accounts,
+    *,
+    name: str = "new_accounts",
+    seconds: int = 60,
+    is_running: bool = False,
+) -> SensorDefinition:
+    """Return a sensor that adds a partition for each new account, and loads it.
+
+    It deletes no partition, because Dagster would forget what was loaded for the account.
+
+    Args:
+        assets: The assets, as `chat_assets` returned them.
+        accounts: The accounts, as `chat_assets` got them.
+        name: The name of the sensor.
+        seconds: Seconds between two looks at the accounts.
+        is_running: Whether it runs without being started on Dagster's pages.
+    """
+    platforms = [PlatformAssets(definition) for definition in assets]
+
+    @sensor(
+        name=name,
+        target=AssetSelection.assets(*assets),
+        minimum_interval_seconds=seconds,
+        default_status=DefaultSensorStatus.RUNNING if is_running else DefaultSensorStatus.STOPPED,
+    )
+    def new_accounts(context: SensorEvaluationContext) -> SensorResult:
+        now = read_accounts(accounts)
+        partitions, runs = [], []
+        for platform in platforms:
+            before = set(platform.existing(context.instance))
+            if new := [key for key in platform.account_keys(now) if key not in before]:
+                partitions.append(platform.accounts.build_add_request(new))
+                runs += [platform.run_request(key, {}) for key in new]
+        return SensorResult(dynamic_partitions_requests=partitions, run_requests=runs)
+
+    return new_accounts
+
+
+def account_schedule(  # noqa: PLR0913 - the settings of a schedule of Dagster
+    assets: Sequence[AssetsDefinition],
+    accounts: Accounts,
+    cron_schedule: str,
+    *,
+    execution_timezone: str | None = None,
+    name: str = "all_accounts",
+    is_running: bool = False,
+) -> ScheduleDefinition:
+    """Return a schedule that loads every account, those whose last run failed first.
+
+    An account whose last run waits or still runs is left to it.
+
+    Args:
+        assets: The assets, as `chat_assets` returned them.
+        accounts: The accounts, as `chat_assets` got them.
+        cron_schedule: When it runs, such as `0 3 * * *`.
+        execution_timezone: The time zone of `cron_schedule`; by default UTC.
+        name: The name of the schedule.
+        is_running: Whether it runs without being started on Dagster's pages.
+    """
+    platforms = [PlatformAssets(definition) for definition in assets]
+
+    @schedule(
+        cron_schedule,
+        name=name,
+        target=AssetSelection.assets(*assets),
+        execution_timezone=execution_timezone,
+        default_status=(
+            DefaultScheduleStatus.RUNNING if is_running else DefaultScheduleStatus.STOPPED
+        ),
+    )
+    def all_accounts(context: ScheduleEvaluationContext) -> list[RunRequest]:
+        now, instance = read_accounts(accounts), context.instance
+        return [request for platform in platforms for request in _requests(platform, now, instance)]
+
+    return all_accounts
+
+
+def _requests(
+    platform: PlatformAssets, accounts: Mapping[str, Mapping[str, Any]], instance: DagsterInstance
+) -> Iterator[RunRequest]:
+    """Yield a request for each account of a platform that is not being loaded."""
+    keys, known = platform.account_keys(accounts), set(platform.existing(instance))
+    unfinished = platform.runs_of(instance.get_runs(RunsFilter(statuses=UNFINISHED)))
+    newest = platform.runs_of(instance.get_runs(limit=RUNS_BACK * len(keys)))
+    for key in keys:
+        # The sensor adds the partition of a new account, and loads it.
+        if key in known and key not in unfinished:
+            has_failed = key in newest and newest[key].status in FAILED
+            yield platform.run_request(key, {PRIORITY: "1"} if has_failed else {})

@@ -1,0 +1,101 @@
+"""The sensor of new accounts, and the schedule of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from dlt_bridge.dagster import account_schedule, account_sensor, chat_assets
+
+DIXA = {"dixa": {"api_token": "a-token"}}
+FRESHCHAT = {"freshchat": {"api_url": "https://x.freshchat.com/v2", "api_key": "a-key"}}
+
+
+class Project:
+    """Accounts that change, with their assets, sensor and schedule."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.accounts: dict[str, Any] = {"acme": DIXA | FRESHCHAT, "a|b": DIXA}
+        self.instance = instance
+        accounts = self.accounts.copy
+        assets = chat_assets(
+            accounts=accounts, platforms=["dixa", "freshchat"], dataset_name="data"
+        )
+        self.sensor = account_sensor(assets, accounts)
+        self.schedule = account_schedule(assets, accounts, "0 3 * * *")
+        self.definitions = dg.Definitions(
+            assets=assets, sensors=[self.sensor], schedules=[self.schedule]
+        )
+
+    def look(self) -> dg.SensorResult:
+        """Evaluate the sensor, and do what Dagster's daemon does with its result."""
+        context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions)
+        result = self.sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        for added in result.dynamic_partitions_requests or ():
+            self.instance.add_dynamic_partitions(
+                added.partitions_def_name, list(added.partition_keys)
+            )
+        return result
+
+    def scheduled(self) -> list[dg.RunRequest]:
+        """Return the runs that the schedule asks for."""
+        context = dg.build_schedule_context(instance=self.instance)
+        return self.schedule(context)  # type: ignore[return-value]
+
+    def run(self, partition: str, status: dg.DagsterRunStatus) -> None:
+        """Add a run of a partition of Dixa with a status."""
+        self.instance.create_run_for_job(
+            self.definitions.resolve_implicit_global_asset_job_def(),
+            status=status,
+            tags={"dagster/partition": partition},
+            asset_selection=frozenset({dg.AssetKey("dixa_conversation_export")}),
+        )
+
+
+def runs(requests: Any) -> list[tuple[str, str]]:
+    """Return the platform and the partition of each requested run."""
+    return [
+        (request.asset_selection[0].path[-1].partition("_")[0], request.partition_key)
+        for request in requests
+    ]
+
+
+def test_a_new_account_gets_a_partition_and_a_run(stored: dg.DagsterInstance) -> None:
+    project = Project(stored)
+    first = project.look()
+    assert runs(first.run_requests) == [
+        ("freshchat", "acme"),
+        ("dixa", "acme"),
+        ("dixa", "a%7Cb"),
+    ]
+    assert stored.get_dynamic_partitions("dixa_accounts") == ["acme", "a%7Cb"]
+    assert stored.get_dynamic_partitions("freshchat_accounts") == ["acme"]
+    assert not project.look().run_requests
+    project.accounts["new"] = FRESHCHAT
+    del project.accounts["acme"]
+    assert runs(project.look().run_requests) == [("freshchat", "new")]
+    # What was loaded for the account stays known.
+    assert stored.get_dynamic_partitions("freshchat_accounts") == ["acme", "new"]
+
+
+def test_the_schedule_loads_every_account_and_failed_ones_first(
+    stored: dg.DagsterInstance,
+) -> None:
+    project = Project(stored)
+    assert project.scheduled() == []
+    project.look()
+    assert len(runs(project.scheduled())) == 3
+    project.run("a%7Cb", dg.DagsterRunStatus.FAILURE)
+    found = {
+        key: request.tags.get("dagster/priority")
+        for key, request in zip(runs(project.scheduled()), project.scheduled(), strict=True)
+    }
+    assert found == {("freshchat", "acme"): None, ("dixa", "acme"): None, ("dixa", "a%7Cb"): "1"}
+    project.run("a%7Cb", dg.DagsterRunStatus.SUCCESS)
+    assert not any("dagster/priority" in request.tags for request in project.scheduled())
+    project.run("acme", dg.DagsterRunStatus.QUEUED)
+    assert runs(project.scheduled()) == [("freshchat", "acme"), ("dixa", "a%7Cb")]
+    del project.accounts["acme"]
+    assert runs(project.scheduled()) == [("dixa", "a%7Cb")]
