@@ -95,7 +95,7 @@ def test_the_schedule_loads_every_account_and_failed_ones_first(
     assert found == {("freshchat", "acme"): None, ("dixa", "acme"): None, ("dixa", "a%7Cb"): "1"}
     project.run("a%7Cb", dg.DagsterRunStatus.SUCCESS)
     assert not any("dagster/priority" in request.tags for request in project.scheduled())
-    project.run("acme", dg.DagsterRunStatus.QUEUED)
+    project.run("acme", dg.DagsterRunStatus.STARTED)
     assert runs(project.scheduled()) == [("freshchat", "acme"), ("dixa", "a%7Cb")]
     del project.accounts["acme"]
     assert runs(project.scheduled()) == [("dixa", "a%7Cb")]
