@@ -22,14 +22,21 @@ from dlt_bridge.destinations.conventions import (
     refuse_other_convention,
 )
 from dlt_bridge.destinations.destination import DRIVER
-from dlt_bridge.errors import BridgeError
+from dlt_bridge.errors import BridgeError, TapError
 from dlt_bridge.run.checkpoints import reading
+from dlt_bridge.tables.accounts import check_account
 from dlt_bridge.tables.driver import Driver
 from dlt_bridge.tables.options import Options
 from dlt_bridge.tables.transformers import common_transformer, stream_transformer
 from dlt_bridge.tap.batch_files import allowed_batch_folders
 from dlt_bridge.tap.catalog import AnyCatalog, Catalog, NoCatalog, RenamedCatalog
-from dlt_bridge.tap.inputs import SingerLines, TapLike, default_source_name, tap_command
+from dlt_bridge.tap.inputs import (
+    SingerLines,
+    TapLike,
+    account_source_name,
+    default_source_name,
+    tap_command,
+)
 from dlt_bridge.tap.process import PATIENCE_SECONDS, Tap
 from dlt_bridge.tap.selection import checked_selection
 
@@ -64,6 +71,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     on_bad_stream: Literal["fail", "skip"] | None = None,
     batch_folders: Sequence[str] | None = None,
     patience: float | None = None,
+    account: str | None = None,
     name: str | None = None,
 ) -> DltSource:
     """Return a dlt source of a Singer tap, with one resource for each stream of the tap.
@@ -79,7 +87,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     An argument that is None is looked up in dlt's configuration, in the section
     `sources.singer.<name>`: `config` (in `secrets.toml`), `properties`, `renamed`, `select`,
     `nested`, `hard_delete`, `absent`, `naming`, `on_name_collision`, `on_bad_stream`,
-    `batch_folders` and `patience`.
+    `batch_folders`, `patience` and `account`.
 
     Args:
         tap: The executable of the tap, a command with its arguments, or a Python module; or lines
@@ -118,7 +126,11 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             tap's `batch_config`.
         patience: Seconds to wait for the tap to end after it has closed its output, and for other
             processes that hold the output open; 60 by default.
-        name: The name of the source, under which dlt keeps its state; by default the tap's.
+        account: The account that the tap reads: any text. Each row has it in the column
+            `_account`, which is the first part of each key, so that accounts share tables. Rows
+            are only replaced or deleted by rows of the same account.
+        name: The name of the source, under which dlt keeps its state; by default the tap's, with
+            the account.
 
     Returns:
         The source. Each resource has the `tap_stream_id` of its stream as its name.
@@ -129,7 +141,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             argument has a value that it can't have.
     """
     command = tap_command(tap)
-    source_name = name or default_source_name(command)
+    tap_name, source_name = _names(command, name, account)
     if config and not command:
         raise BridgeError("Lines take no config: the tap that wrote them had one.")
     given = {
@@ -146,6 +158,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         "renamed": renamed,
         "batch_folders": _checked_folders(batch_folders),
         "patience": patience,
+        "account": account,
     }
 
     is_looked_up = given["config"] is None
@@ -166,6 +179,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         batch_folders: list[str] | None = None,
         batch_places: list[str] | None = None,
         patience: float = PATIENCE_SECONDS,
+        account: str | None = None,
     ) -> Iterator[DltResource]:
         if deletes is not None:
             raise BridgeError("The setting `deletes` is now `hard_delete`, which is true or false.")
@@ -203,6 +217,8 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             batch_folders=allowed_batch_folders(
                 config or {}, _checked_folders(batch_folders) or ()
             ),
+            account=None if account is None else check_account(account),
+            tap=tap_name,
         )
         driver = _driver(reader, streams, options, naming)
         yield driver
@@ -218,6 +234,19 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     source.schema = new_schema(source_name, resolved["naming"])
     _set_nesting(source, resolved["nested"])
     return source
+
+
+def _names(command: Sequence[str], name: str | None, account: str | None) -> tuple[str, str]:
+    """Return the name of a tap, and that of its source."""
+    try:
+        tap_name = default_source_name(command)
+    except TapError:
+        if name is None:
+            raise
+        tap_name = name
+    if name is None and account is not None:
+        return tap_name, account_source_name(tap_name, check_account(account))
+    return tap_name, name or tap_name
 
 
 def unconfigured(name: str) -> str:

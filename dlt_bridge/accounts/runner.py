@@ -58,6 +58,7 @@ def run(  # noqa: PLR0913 - the settings of a destination
                 account.tap,
                 account.config,
                 catalog=account.catalog,
+                account=account.name,
                 name=account.source_name,
                 **account.options,
             )

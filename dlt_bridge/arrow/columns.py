@@ -25,6 +25,7 @@ class Column:
         required: Whether each record must have it.
         schema: Its JSON Schema, with references resolved.
         original: The name of the property, if it differs from `name`.
+        constant: The value of all rows, if the column is not of a property.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Column:
     required: bool = False
     schema: Any = None
     original: str | None = None
+    constant: str | None = None
 
     @property
     def json_name(self) -> str:

@@ -83,7 +83,10 @@ class RecordDecoder:
     @property
     def types(self) -> dict[str, ColumnType]:
         """The types of the columns, by name."""
-        return {column.name: column_type for column, column_type in self._columns if column_type}
+        types = dict.fromkeys(self.record_schema.constants, ColumnType("text"))
+        return types | {
+            column.name: column_type for column, column_type in self._columns if column_type
+        }
 
     @property
     def hinted_types(self) -> dict[str, ColumnType]:
@@ -167,6 +170,8 @@ class RecordDecoder:
         if self.observed.versioned:
             arrays[VERSION] = pa.array(rows.versions, pa.int64())
         arrays[SEQUENCE] = pa.arange(sequence, sequence + rows.count)
+        for name, value in self.record_schema.constants.items():
+            arrays[name] = pa.repeat(value, rows.count)
         schema = self.schema
         columns = [
             arrays[field.name] if field.name in arrays else pa.nulls(rows.count, field.type)

@@ -29,6 +29,7 @@ class RecordSchema:
         native: Whether objects and arrays become structs and lists where their JSON Schema
             describes them completely.
         keep: Which records keep the stored values of properties that they lack; None for none.
+        constants: The values of the text columns that have one value, by name.
     """
 
     stream: str
@@ -38,6 +39,7 @@ class RecordSchema:
     limits: Limits = field(default_factory=Limits)
     native: bool = False
     keep: KeepPolicy | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
 
     def is_new(self, column: str) -> bool:
         """Return whether the table has no such column yet, and no hint asks for its type."""

@@ -73,6 +73,10 @@ class ExistingTables:
         """Return whether a table existed when the tables were read; False if they were not read."""
         return self._datasets is not None and table in self._datasets[0]
 
+    def has_column(self, table: str, column: str) -> bool:
+        """Return whether a table had a column when the tables were read; False as for `has`."""
+        return self._datasets is not None and _folded(column) in self._datasets[0].get(table, {})
+
     def update_schema(self, stream: str, table: str, properties: Iterable[str]) -> None:
         """Update dlt's schema to the table of a stream and its child tables.
 

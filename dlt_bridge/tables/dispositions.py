@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt.extract.exceptions import DataItemRequiredForDynamicTableHints
 
+from dlt_bridge.arrow.metadata_columns import ACCOUNT
 from dlt_bridge.destinations.destination import capabilities
 from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import MessageError
@@ -142,7 +143,12 @@ def user_hints(resource: DltResource, applied: AppliedHints) -> UserHints:
 
 
 def load_plan(
-    stream: Stream, keys: Sequence[str], hints: UserHints, *, hard_delete: bool
+    stream: Stream,
+    keys: Sequence[str],
+    hints: UserHints,
+    *,
+    hard_delete: bool,
+    account: str | None = None,
 ) -> LoadPlan:
     """Return how the rows of a stream are loaded into its table.
 
@@ -151,12 +157,15 @@ def load_plan(
         keys: The key properties of its SCHEMA.
         hints: The hints of the user.
         hard_delete: Delete rows with `_sdc_deleted_at`.
+        account: The account that the rows belong to; None for no accounts.
 
     Raises:
         MessageError: The bridge does not support what the user asks for, or the destination can't
             merge.
     """
     keys = tuple(keys) if hints.keys is None else hints.keys
+    if account is not None and keys:
+        keys = (ACCOUNT, *(key for key in keys if key != ACCOUNT))
     is_default = hints.disposition_name is None
     disposition = hints.disposition_name or _default_disposition(stream.method, keys)
     if disposition not in DISPOSITIONS or hints.strategy == "scd2":
@@ -165,9 +174,12 @@ def load_plan(
             f"Stream {stream.name}: {setting} is not supported here. Choose append, replace or"
             " merge, which may have the strategies delete-insert, upsert, cdc and insert-only."
         )
-    if disposition != "merge":
+    if disposition == "append" or (disposition == "replace" and account is None):
         return LoadPlan(keys, disposition, is_default=is_default)
     strategies = _merge_strategies(stream.name, hints.table_format)
+    if disposition == "replace":
+        _refuse_replacing(stream.name, strategies, is_default=is_default)
+        return LoadPlan(keys, "replace", DELETE_INSERT)
     strategy = hints.strategy or next(
         (name for name in (DELETE_INSERT, "upsert") if name in strategies), None
     )
@@ -188,6 +200,26 @@ def load_plan(
         hard_delete=hard_delete,
         has_sort=hints.has_sort,
     )
+
+
+def _refuse_replacing(stream: str, strategies: Sequence[str], *, is_default: bool) -> None:
+    """Refuse to replace a table of several accounts, unless the rows of one can be replaced.
+
+    Raises:
+        MessageError: The rows of all accounts would be deleted.
+    """
+    if DELETE_INSERT not in strategies:
+        destination = running_pipeline().destination.destination_name
+        raise MessageError(
+            f"Stream {stream} has no key and is read in full, so the rows of the account are"
+            f" replaced; but {destination} can only replace those of all accounts. Load each"
+            " account into a dataset of its own, without an account; or take the rows as they come"
+            ' (write_disposition="append").'
+        )
+    if not is_default:
+        raise MessageError(
+            f'Stream {stream}: write_disposition="replace" would delete the rows of all accounts.'
+        )
 
 
 def _default_disposition(method: str | None, keys: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.destinations.state_owner import adopt_destination_state
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.tables import state_store
+from dlt_bridge.tables.accounts import begin_account
 from dlt_bridge.tables.backlog import Backlog
 from dlt_bridge.tables.checks import refuse_structs, streams_to_read
 from dlt_bridge.tables.dlt_warnings import filter_warnings
@@ -65,6 +66,7 @@ class Driver:
             [everything] if everything else catalog.names, again=tap.can_resend
         )
         adopt_destination_state()
+        begin_account(options.account, options.tap)
         separate_staging(running_pipeline())
         # Sequence numbers rise from run to run: the clock is faster than any tap.
         first = state_store.first_sequence(time.time_ns() // 1000)

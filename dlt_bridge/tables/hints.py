@@ -9,15 +9,14 @@ import dlt
 from dlt.extract.items import TableNameMeta
 from typing_extensions import override
 
-from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE, VERSION
-from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
 from dlt_bridge.destinations.dlt_private import LastStep
 from dlt_bridge.destinations.file_formats import VALUES
 from dlt_bridge.tables.column_names import SINGER_NAME
 from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, LoadPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from dlt_bridge.arrow.types import ColumnType
 
@@ -208,43 +207,3 @@ def type_hint(column_type: ColumnType) -> dict[str, Any]:
     if column_type.data_type == "decimal":
         hint |= {"precision": column_type.precision, "scale": column_type.scale or 0}
     return hint
-
-
-def older_versions(version: int, first: int, keys: Sequence[str]) -> str:
-    """Return the SQL condition of the rows that are deleted when a version is activated.
-
-    These are the rows of older versions, and the rows whose keys are in the package. A row without
-    a version is of an older version if an earlier run has loaded it.
-
-    Args:
-        version: The activated version.
-        first: The first value of `_sdc_sequence` in the run.
-        keys: The names of the key columns.
-    """
-    older = (
-        f"{_escaped(VERSION)} < {version}"
-        f" OR ({_escaped(VERSION)} IS NULL AND {_escaped(SEQUENCE)} < {first})"
-    )
-    return f"{older} OR {same_key(keys)}" if keys else older
-
-
-def same_key(keys: Sequence[str]) -> str:
-    """Return the SQL condition of the rows of a table whose keys are in the package.
-
-    Args:
-        keys: The names of the key columns.
-    """
-    same = " AND ".join(f"staged.{_escaped(key)} = {{table}}.{_escaped(key)}" for key in keys)
-    return f"EXISTS (SELECT 1 FROM {{staging_table}} AS staged WHERE {same})"  # noqa: S608
-
-
-def not_older(version: int) -> str:
-    """Return the SQL condition of the rows of a package that are not of an older version."""
-    return f"{_escaped(VERSION)} >= {version} OR {_escaped(VERSION)} IS NULL"
-
-
-def _escaped(name: str) -> str:
-    """Return the name of a column in SQL, in which dlt fills in table names between braces."""
-    naming = dlt.current.source_schema().naming
-    escape = capabilities().escape_identifier
-    return str(escape(naming.normalize_path(name))).replace("{", "{{").replace("}", "}}")

@@ -50,6 +50,7 @@ def record_schema(
     types: dict[str, ColumnType] = {}
     variants: dict[str, dict[str, ColumnType]] = {}
     properties: list[Column] = []
+    constants: dict[str, str] = {}
     for column in columns:
         name = normalize(column.name)
         stored_type, hinted_type = (
@@ -62,6 +63,10 @@ def record_schema(
                 f" its column holds {stored_type.text}. Remove the hint, load into another"
                 f" dataset, or read the stream from its start, into a new table: {RELOAD}"
             )
+        if column.constant is not None:
+            _refuse_type(stream, column.name, stored_type or hinted_type)
+            constants[column.name] = column.constant
+            continue
         if column_type := stored_type or hinted_type:
             types[column.name] = column_type
         # Values are read as the type that the user asks for.
@@ -86,7 +91,21 @@ def record_schema(
         variants,
         limits(objects=nested == "tables"),
         native=nested == "native",
+        constants=constants,
     )
+
+
+def _refuse_type(stream: str, column: str, column_type: ColumnType | None) -> None:
+    """Refuse a column of accounts that holds no texts.
+
+    Raises:
+        MessageError: It has another type.
+    """
+    if column_type and column_type.data_type != "text":
+        raise MessageError(
+            f"Stream {stream}: the column `{column}` of its table holds {column_type.text}, so it"
+            " can't hold accounts, which are texts. Load the stream into another dataset."
+        )
 
 
 def _column_type(column: Mapping[str, Any]) -> ColumnType | None:

@@ -33,6 +33,8 @@ class Options:
         refresh: The streams whose tables are dropped and created again.
         batch_folders: The folders in which BATCH messages may name files.
         applied: The hints that the bridge has applied, by resource.
+        account: The account that all rows belong to; None for no accounts.
+        tap: The name of the tap, by which accounts of one tap are known.
     """
 
     nested: Nesting = "json"
@@ -45,3 +47,5 @@ class Options:
     refresh: Collection[str] = ()
     batch_folders: BatchFolders = field(default_factory=BatchFolders)
     applied: dict[str, AppliedHints] = field(default_factory=dict)
+    account: str | None = None
+    tap: str = ""

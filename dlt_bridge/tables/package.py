@@ -14,14 +14,9 @@ from dlt_bridge.destinations import destination
 from dlt_bridge.destinations.file_formats import CSV, VALUES, needs_insert_values, to_insert_values
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import checks, layout
+from dlt_bridge.tables.conditions import not_older, older_versions, rows_of, same_key
 from dlt_bridge.tables.dispositions import DELETE_INSERT
-from dlt_bridge.tables.hints import (
-    TableHints,
-    not_older,
-    older_versions,
-    same_key,
-    type_hint,
-)
+from dlt_bridge.tables.hints import TableHints, type_hint
 from dlt_bridge.tables.items import StreamItem
 from dlt_bridge.tables.rows.buffer import joined
 from dlt_bridge.tables.rows.completion import RowCompletion
@@ -218,10 +213,14 @@ class Package:
 
     def _conditions(self) -> dict[str, str]:
         """Return the SQL conditions of the merge: which rows it deletes, and which it loads."""
-        keys = self._schema.plan.keys
+        keys, account = self._schema.plan.keys, self._run.options.account
+        if account is not None and self._schema.plan.disposition == "replace":
+            return {"destination_scope": rows_of(account)}
         if self._active is None:
             return {"destination_scope": same_key(keys)} if self._is_ambiguous() else {}
-        conditions = {"destination_scope": older_versions(self._active, self._run.first, keys)}
+        conditions = {
+            "destination_scope": older_versions(self._active, self._run.first, keys, account)
+        }
         if self._oldest is not None and self._oldest < self._active:
             conditions["source_filter"] = not_older(self._active)
         return conditions

@@ -105,7 +105,7 @@ class RunContext:
     @cached_property
     def _tables_of_others(self) -> Mapping[str, str]:
         """The sources of the other tables in the dataset, by table."""
-        return tables_of_other_sources()
+        return tables_of_other_sources(self.options.account, self.options.tap)
 
     def needs_table_hint(self, stream: str, table: str) -> bool:
         """Return whether dlt needs the name of a stream's table."""

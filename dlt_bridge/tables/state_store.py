@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 REST = "singer"
 REST_DIGEST = "singer_mark"
 LAST_SEQUENCE = "singer_number"
+# In the source: the account of its rows, and its tap.
+SOURCE_ACCOUNT = "singer_account"
+SOURCE_TAP = "singer_tap"
 BOOKMARKS = "bookmarks"
 #: At least the number of levels that dlt's state has around a STATE.
 LEVELS = 10
@@ -44,6 +47,42 @@ def first_sequence(clock: int) -> int:
 def save_sequence(last: int) -> None:
     """Save the last value of `_sdc_sequence` in the state of the source that is being read."""
     dlt.current.source_state()[LAST_SEQUENCE] = last
+
+
+def saved_account() -> str | None:
+    """Return the account of the source that is being read, as the last run saved it."""
+    account: str | None = dlt.current.source_state().get(SOURCE_ACCOUNT)
+    return account
+
+
+def save_account(account: str, tap: str) -> None:
+    """Save the account of the source that is being read, and the name of its tap."""
+    dlt.current.source_state().update({SOURCE_ACCOUNT: account, SOURCE_TAP: tap})
+
+
+def is_of_other_account(
+    pipeline_state: Mapping[str, Any], source: str, account: str, tap: str
+) -> bool:
+    """Return whether a source has another account of a tap.
+
+    Args:
+        pipeline_state: The state of the pipeline.
+        source: The name of the source.
+        account: The account.
+        tap: The name of the tap.
+    """
+    saved: Mapping[str, Any] = pipeline_state.get("sources", {}).get(source, {})
+    return saved.get(SOURCE_ACCOUNT, account) != account and saved.get(SOURCE_TAP) == tap
+
+
+def forget_bookmarks() -> bool:
+    """Forget the STATE of the source that is being read; return whether it was read before."""
+    source = dlt.current.source_state()
+    for resource in source.get("resources", {}).values():
+        for name in (BOOKMARKS, REST_DIGEST):
+            resource.pop(name, None)
+    source.pop(REST, None)
+    return LAST_SEQUENCE in source
 
 
 def save_state(

@@ -11,6 +11,7 @@ from dlt_bridge.destinations.destination import destination_type
 from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.naming import NamingConvention
+from dlt_bridge.tables import state_store
 from dlt_bridge.tables.column_names import (
     COLLISION_REMEDY,
     PREFIX,
@@ -151,14 +152,25 @@ def _stored_tables(is_needed: Callable[[str], bool]) -> dict[str, str | None]:
     return streams
 
 
-def tables_of_other_sources() -> dict[str, str]:
-    """Return the sources of the other tables in the dataset, by table. This reads their schemas."""
+def tables_of_other_sources(account: str | None, tap: str) -> dict[str, str]:
+    """Return the sources of the other tables in the dataset, by table. This reads their schemas.
+
+    Sources of other accounts of the same tap are left out: they share tables.
+
+    Args:
+        account: The account of the source; None for no accounts.
+        tap: The name of its tap.
+    """
     schema, running = dlt.current.source_schema(), running_pipeline()
     others = running.schemas if running.config.use_single_dataset else {}
     return {
         name: other
         for other in others
         if other != schema.name
+        and not (
+            account is not None
+            and state_store.is_of_other_account(running.state, other, account, tap)
+        )
         for name, table in others[other].tables.items()
         if table.get("resource")
     }

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from dlt_bridge.arrow.columns import Column, columns
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.arrow.metadata_columns import RECORD_COLUMN
+from dlt_bridge.arrow.metadata_columns import ACCOUNT, RECORD_COLUMN
 from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tables import checks, column_names
+from dlt_bridge.tables import accounts, checks, column_names
 from dlt_bridge.tables.dispositions import UserHints, load_plan
 from dlt_bridge.tables.layout import record_schema
 from dlt_bridge.tables.rows.stored_values import with_keep_policy
@@ -60,13 +60,21 @@ class TableSchema:
         self._reported_properties = self._reported_variants = 0
         hints = run.user_hints(stream.name)
         self.table = run.table(stream.name, self._table_name(hints))
-        plan = load_plan(stream, message.keys, hints, hard_delete=bool(run.options.hard_delete))
+        plan = load_plan(
+            stream,
+            message.keys,
+            hints,
+            hard_delete=bool(run.options.hard_delete),
+            account=run.options.account,
+        )
         run.refresh.drop(stream.name, self.table)
         properties = self._properties(plan.keys)
         self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
         self.renamed_properties = column_names.renamed_properties(properties)
         named = [column.name for column in properties if column.type]
         run.existing.update_schema(stream.name, self.table, named)
+        if ACCOUNT not in named:
+            accounts.refuse_table_of_accounts(stream.name, self.table, run.existing)
         checks.refuse_too_many_columns(stream.name, self.table, named)
         self.decoder = RecordDecoder(self._record_schema(properties, hints))
         if self.plan.needs_one_version:
@@ -84,6 +92,9 @@ class TableSchema:
 
     def _properties(self, keys: Collection[str]) -> tuple[Column, ...]:
         """Return the columns of the properties, with their names in the table."""
+        account = self._run.options.account
+        if account is not None:
+            keys = [key for key in keys if key != ACCOUNT]
         declared = columns(self.message.schema, keys)
         self.has_columns = any(column.type for column in declared)
         if not keys and not declared and "properties" not in self.message.schema:
@@ -95,8 +106,11 @@ class TableSchema:
         whole = with_record_column(declared, keys, self.message.keys)
         if whole is not None:
             self._keep_whole_records(declared, whole, keys)
+        every = whole or declared
+        if account is not None:
+            every = accounts.with_account(self._stream.name, every, account)
         return column_names.name_columns(
-            self._stream.name, self.table, whole or declared, self._run.options.on_name_collision
+            self._stream.name, self.table, every, self._run.options.on_name_collision
         )
 
     def _keep_whole_records(

@@ -58,7 +58,11 @@ def with_keep_policy(
             f'Stream {schema.stream}: absent="keep" needs the rows of its table, which cannot'
             f' be read back from {destination}. Choose absent="null", or another destination.'
         )
-    names = [*(column.name for column in schema.columns), *variant_columns(schema.stored_variants)]
+    names = [
+        *(column.name for column in schema.columns),
+        *schema.constants,
+        *variant_columns(schema.stored_variants),
+    ]
     has_others = bool(other_columns(table, names))
     columns = [
         replace(column, required=column.required and (column.key or not keep))
@@ -87,6 +91,7 @@ def complete_rows(
     variant_types = decoder.observed.variant_types
     variants = variant_columns(variant_types)
     names = [column.name for column in decoder.record_schema.columns]
+    names += decoder.record_schema.constants
     other_types = other_columns(table, [*names, *variants]) if others else {}
     schema = decoder.schema
     for name, column_type in {**variants, **other_types}.items():
