@@ -15,6 +15,7 @@ from tap_chat.singer.records import declared_types, json_type
 from tap_chat.streams.raw_records import RawRecordReader, members
 from tap_chat.streams.read_plans import RequestsAhead
 from tap_chat.streams.record_stream import SHOWN_NAME
+from tap_chat.streams.state_scope import TYPES_KEY
 from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.widening_reader import SeenProperties, WideningReader
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 #: The names that a warning lists at most.
 SHOWN_NAMES = 10
-#: The key of a STATE with the types of the fields whose type has changed.
-TYPES_KEY = "types"
 
 
 class InferredStream(ChatStream):
@@ -97,7 +96,8 @@ class InferredStream(ChatStream):
     @property
     def _earlier(self) -> Seen:
         """The types of values in earlier runs, with which a loader need not change a column."""
-        return {name: {*types} for name, types in self.saved_state.get(TYPES_KEY, {}).items()}
+        noted = self.saved_state.get(TYPES_KEY) or {}
+        return {name: {*types} for name, types in noted.items()}
 
     def _is_unknown_key(self, name: str, prop: Any) -> bool:  # noqa: ANN401
         unknown = inference.property_of((), is_key=True)
@@ -276,7 +276,8 @@ class InferredStream(ChatStream):
             name[:SHOWN_NAME],
             " or ".join(sorted(before)),
         )
-        self.stream_state.setdefault(TYPES_KEY, {})[name] = sorted((before | seen) - {"null"})
+        noted = self.stream_state.get(TYPES_KEY) or {}
+        self.stream_state[TYPES_KEY] = noted | {name: sorted((before | seen) - {"null"})}
 
     @override
     def report(self) -> None:

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 #: The name of the scope in the state of a stream.
 SCOPE_KEY = "true_of"
+#: The types of the fields whose type has changed. They are those of a table, not of a bookmark.
+TYPES_KEY = "types"
 
 # The digest takes about 20 ms. The salt is fixed: with a new salt in each STATE, several STATEs
 # together would reveal more than 12 bits of a credential.
@@ -146,7 +148,7 @@ def read_scope(state: Mapping[str, Any]) -> StateScope | None:
 def reset_state(state: dict[str, Any]) -> None:
     """Set all bookmarks of a stream to null; runners that merge STATEs would keep removed ones."""
     state.pop(PROGRESS_MARKERS, None)
-    state.update(dict.fromkeys(state))
+    state.update(dict.fromkeys(state.keys() - {TYPES_KEY}))
 
 
 def scope_of(

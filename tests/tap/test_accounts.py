@@ -235,6 +235,24 @@ def test_stream_without_a_key_stays_without_one(tap: Runner) -> None:
     assert all(schema["key_properties"] == [] for schema in run.of_type("SCHEMA"))
 
 
+@pytest.mark.parametrize("is_null", [False, True])
+def test_types_of_columns_outlast_bookmarks(tap: Runner, *, is_null: bool) -> None:
+    pages = [[ROWS[0] | {"x": 1}], [ROWS[1] | {"x": "a"}], []]
+    with Server(lambda request: pages[int(request.query_params["page"])]) as server:
+        config = declared(server, primary_key="id")
+        declaration = config["rest"]["own"]["declaration"]
+        declaration["client"]["paginator"] = {"type": "page_number", "total_path": None}
+        declaration["resources"][0]["endpoint"]["incremental"] = {"cursor_path": "at"}
+        state = tap(config).state
+        if is_null:  # a runner has reset it
+            state["bookmarks"]["own_rows"]["types"] = None
+        config["rest"]["own"]["account"] = "another"
+        run = tap(config, state=state)
+    assert (run.code, len(run.records)) == (0, 2), run.err
+    assert run.state["bookmarks"]["own_rows"]["types"] == {"x": ["integer", "string"]}
+    assert len(run.of_type("SCHEMA")) == 1 + is_null
+
+
 @pytest.mark.parametrize("value", ["theirs", None])
 def test_property_of_the_api_with_this_name_is_refused(tap: Runner, value: str | None) -> None:
     with Server(lambda _: [*ROWS, {"id": 3, ACCOUNT: value}]) as server:
