@@ -75,7 +75,7 @@ def test_a_run_waits_until_the_file_is_closed(
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2])
-def test_a_run_does_not_wait_for_ever(tmp_path: Path, seconds: float) -> None:
+def test_a_run_does_not_wait_forever(tmp_path: Path, seconds: float) -> None:
     file = tmp_path / "chats.duckdb"
     with opened(file) as process:
         with pytest.raises(Exception, match="Could not set lock") as failed:
