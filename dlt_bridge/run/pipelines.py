@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
 
+#: Arguments that the bridge's destination `duckdb` has and dlt's has not.
+OWN_OPTIONS = frozenset({"wait_seconds"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class PipelineSpec:
     """The settings of a pipeline and its destination.
@@ -121,6 +125,8 @@ def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
     if spec.credentials is not None:
         files = spec.destination == "filesystem" and isinstance(spec.credentials, str)
         options["bucket_url" if files else "credentials"] = spec.credentials
+    # Arguments that dlt's own destination would warn of.
+    of_bridge = {name: options.pop(name) for name in OWN_OPTIONS & options.keys()}
     try:
         destination = Destination.from_reference(spec.destination, **options)
     except UnknownDestinationModule:
@@ -140,7 +146,7 @@ def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
             f"The destination {spec.destination} needs packages that are not installed"
             f" ({_missing(error)}). Install them: pip install 'dlt[{spec.destination}]'."
         ) from None
-    if destination.destination_type == "dlt.destinations.postgres":
+    if destination.destination_type == "dlt.destinations.postgres" and not of_bridge:
         # Here, because it imports the packages of PostgreSQL.
         from dlt_bridge.postgres import with_exact_copy  # noqa: PLC0415
 
@@ -149,7 +155,14 @@ def make_destination(spec: PipelineSpec) -> Destination[Any, Any]:
         # Here, because it imports what DuckDB's destination needs.
         from dlt_bridge.destinations.duckdb_file import with_quick_paths  # noqa: PLC0415
 
-        return with_quick_paths(destination)
+        destination = with_quick_paths(destination)
+        destination.config_params.update(of_bridge)
+        return destination
+    if of_bridge:
+        raise BridgeError(
+            f"The destination {spec.destination} has no option {', '.join(of_bridge)}: only the"
+            " destination duckdb has it."
+        )
     return destination
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
+from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import sentence
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
 
@@ -37,18 +38,16 @@ def opened(file: Path) -> subprocess.Popen[bytes]:
 
 
 def pipeline(file: Path, wait_seconds: float) -> Pipeline:
-    made = make_pipeline(
+    return make_pipeline(
         PipelineSpec(
             destination="duckdb",
             credentials=str(file),
             pipeline="acme",
             dataset="raw",
+            options={"wait_seconds": wait_seconds},
             folder=str(file.parent / "pipelines"),
         )
     )
-    destination: Any = made.destination
-    destination.config_params["wait_seconds"] = wait_seconds
-    return made
 
 
 def test_a_run_waits_until_the_file_is_closed(
@@ -82,3 +81,9 @@ def test_a_run_does_not_wait_forever(tmp_path: Path, seconds: float) -> None:
             pipeline(file, seconds).run([{"id": 1}], table_name="orders")
         assert f"is open in another program (process {process.pid})" in sentence(failed.value)
         process.kill()
+
+
+def test_only_a_duckdb_file_is_waited_for() -> None:
+    spec = PipelineSpec(destination="postgres", pipeline="acme", options={"wait_seconds": 1})
+    with pytest.raises(BridgeError, match="The destination postgres has no option wait_seconds"):
+        make_pipeline(spec)
