@@ -111,6 +111,12 @@ def package_state() -> dict[str, Any]:
     return state
 
 
+def package_load_id() -> str:
+    """Return the load id of the package that is extracted."""
+    load_id: str = dlt.current.load_package_state()["load_id"]
+    return load_id
+
+
 def is_sent_again(package: Mapping[str, Any]) -> bool:
     """Return whether a run from an earlier STATE reads all records of a package again.
 

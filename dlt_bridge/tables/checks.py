@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dlt
 from dlt.common.schema.utils import get_nested_tables, has_table_seen_data
 
-from dlt_bridge.arrow.metadata_columns import SEQUENCE
+from dlt_bridge.arrow.metadata_columns import LOAD_ID, SEQUENCE
 from dlt_bridge.destinations.destination import (
     AGAIN,
     DRIVER,
@@ -48,7 +48,8 @@ def refuse_too_many_columns(stream: str, table: str, properties: Iterable[str]) 
     """
     most = MAX_COLUMNS.get(destination_type())
     normalize = dlt.current.source_schema().naming.normalize_path
-    names = {normalize(name) for name in (*properties, SEQUENCE)} | set(stored_columns(table))
+    names = {normalize(name) for name in (*properties, SEQUENCE, LOAD_ID)}
+    names |= set(stored_columns(table))
     if most and len(names) > most:
         raise MessageError(
             f"Stream {stream}: its table would have {len(names):,} columns, but"

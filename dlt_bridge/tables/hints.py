@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
+import pyarrow as pa
 from dlt.extract.items import TableNameMeta
 from typing_extensions import override
 
-from dlt_bridge.arrow.metadata_columns import DELETED, SEQUENCE
+from dlt_bridge.arrow.metadata_columns import DELETED, LOAD_ID, SEQUENCE
 from dlt_bridge.destinations.dlt_private import LastStep
 from dlt_bridge.destinations.file_formats import VALUES
 from dlt_bridge.tables.column_names import SINGER_NAME
@@ -76,6 +77,9 @@ class TableHints:
         for name, json_name in self.properties.items():
             if name not in (self.nested or ()):
                 columns.setdefault(name, {})[SINGER_NAME] = json_name
+        if self.nested is None:
+            # dlt's own column can't be null, so it could not be added to a table with rows.
+            columns[LOAD_ID] = {"data_type": "text", "nullable": True}
         if DELETED in columns:
             columns[DELETED]["hard_delete"] = self.plan.hard_delete
         if self.plan.keys:
@@ -144,6 +148,7 @@ class HintStep(LastStep):
         # stream of the resource.
         self._pending: dict[str | None, TableHints] = {}
         self._tables: dict[str, str] = {}
+        self._load_ids: dict[str | None, str | None] = {}
         self._rows: Any = None
         self._rows_changed = False
         self._format: Any = None
@@ -153,18 +158,26 @@ class HintStep(LastStep):
         """The write disposition that the bridge has applied to the resource."""
         return self._applied[self._name].disposition
 
-    def take(self, rows: list[Any], hints: TableHints | None, stream: str | None = None) -> Any:  # noqa: ANN401
-        """Keep hints until this step sees the next rows, and return the rows.
+    def take(
+        self,
+        rows: list[Any],
+        hints: TableHints | None,
+        load_id: str | None,
+        stream: str | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Keep hints and load id until this step sees the next rows, and return the rows.
 
         Args:
             rows: Rows of a stream.
             hints: The hints of its table; None if dlt has them.
+            load_id: The load id that the rows get; None if dlt itself gives them one.
             stream: The name of the stream, if the resource is of several.
         """
         if hints is not None:
             self._pending[stream] = hints
             if stream is not None:
                 self._tables[stream] = hints.table or stream
+        self._load_ids[stream] = load_id
         self._rows = rows
         return rows if stream is None else dlt.mark.with_table_name(rows, stream)
 
@@ -179,6 +192,7 @@ class HintStep(LastStep):
             item = [row for row in item if row is not None]
             if not item:
                 return None
+        item = with_load_id(item, self._load_ids[stream])
         hints = self._pending.pop(stream, None)
         if hints is None:
             return item if stream is None else dlt.mark.with_table_name(item, self._tables[stream])
@@ -199,6 +213,24 @@ class HintStep(LastStep):
             return None
         self._format = file_format
         return file_format
+
+
+def with_load_id(item: Any, load_id: str | None) -> Any:  # noqa: ANN401
+    """Return rows with a load id.
+
+    Args:
+        item: An Arrow table, or several in a list; rows of another kind stay as they are.
+        load_id: The load id; None to leave all as they are.
+    """
+    if load_id is None:
+        return item
+    if isinstance(item, list):
+        return [with_load_id(part, load_id) for part in item]
+    if not isinstance(item, pa.Table | pa.RecordBatch):
+        return item
+    if LOAD_ID in item.schema.names:
+        item = item.drop_columns([LOAD_ID])
+    return item.append_column(LOAD_ID, pa.repeat(load_id, item.num_rows))
 
 
 def type_hint(column_type: ColumnType) -> dict[str, Any]:

@@ -17,11 +17,13 @@ class StreamItem:
         rows: Arrow tables; or Python objects, from which dlt makes child tables.
         hints: The hints of the table; None if dlt has them.
         size: The size of the rows in bytes.
+        load_id: The load id that the rows get; None if dlt itself gives them one.
     """
 
     rows: list[Any]
     hints: TableHints | None = None
     size: int = 0
+    load_id: str | None = None
 
 
 @dataclass(slots=True)

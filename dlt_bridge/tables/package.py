@@ -112,7 +112,7 @@ class Package:
         Args:
             tables: The rows.
         """
-        item = StreamItem([], size=sum(table.nbytes for table in tables))
+        item = self._item([], size=sum(table.nbytes for table in tables))
         tables = [self._observed(table) for table in tables]
         if self._deduplicator:
             tables = []
@@ -159,13 +159,20 @@ class Package:
             if self._deduplicator:
                 self._deduplicator.add(table)
             else:
-                yield StreamItem([table], hints)
+                yield self._item([table], hints)
         if self._deduplicator:
             for table in self._deduplicator.tables():
-                yield StreamItem(self._converted(table), hints)
+                yield self._item(self._converted(table), hints)
         elif self._keys.is_worth_a_hint and self._has_hints:
             empty = self._converted(self._schema.decoder.schema.empty_table())
-            yield StreamItem(empty, replace(self._hints(), deduplicated=True))
+            yield self._item(empty, replace(self._hints(), deduplicated=True))
+
+    def _item(
+        self, rows: list[Any], hints: TableHints | None = None, *, size: int = 0
+    ) -> StreamItem:
+        # dlt itself gives its load id to objects.
+        load_id = None if self._as_objects else destination.package_load_id()
+        return StreamItem(rows, hints, size, load_id)
 
     def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
         """Yield the rows that were incomplete, completed, with the hints of their columns."""

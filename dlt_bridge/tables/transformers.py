@@ -30,7 +30,7 @@ def stream_transformer(
 
     def rows(items: StreamItems) -> Any:  # noqa: ANN401
         item = items.take(stream)
-        return step.take(item.rows, item.hints) if item else None
+        return step.take(item.rows, item.hints, item.load_id) if item else None
 
     return dlt.transformer(
         rows,
@@ -56,7 +56,7 @@ def common_transformer(
     def rows(items: StreamItems) -> Any:  # noqa: ANN401
         [(stream, item)] = items.by_stream.items()
         items.take(stream)
-        return step.take(item.rows, item.hints, stream)
+        return step.take(item.rows, item.hints, item.load_id, stream)
 
     return dlt.transformer(
         rows, data_from=driver, name=name, write_disposition=step.disposition

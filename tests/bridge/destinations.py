@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DATASET = "data"
 # Columns of the bridge and of dlt.
 OWN = ("_sdc_sequence", "_sdc_table_version", "_dlt_")
+#: The other columns, in a query of DuckDB.
+DATA = "columns('^([^_]|_sdc_deleted_at)')"
 
 
 class Warehouse(ABC):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bridge.destinations import DATA
 from dlt.common.storages.load_package import PackageStorage
 from dlt.destinations import duckdb as dlt_duckdb
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
@@ -61,7 +62,7 @@ def _any_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows_of(stage: Stage) -> list[Any]:
-    return stage.rows("select * exclude (_sdc_sequence) from data.a order by id")
+    return stage.rows(f"select {DATA} from data.a order by id")
 
 
 def staged(stage: Stage) -> int:
