@@ -71,6 +71,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     on_bad_stream: Literal["fail", "skip"] | None = None,
     batch_folders: Sequence[str] | None = None,
     patience: float | None = None,
+    use_state: bool = True,
     account: str | None = None,
     name: str | None = None,
 ) -> DltSource:
@@ -126,6 +127,8 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             tap's `batch_config`.
         patience: Seconds to wait for the tap to end after it has closed its output, and for other
             processes that hold the output open; 60 by default.
+        use_state: Whether the tap continues from its last STATE. False to read everything that
+            `config` asks for, such as the time from `start_date` to `end_date`, in every run.
         account: The account that the tap reads: any text. Each row has it in the column
             `_account`, which is the first part of each key, so that accounts share tables. Rows
             are only replaced or deleted by rows of the same account.
@@ -219,6 +222,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             ),
             account=None if account is None else check_account(account),
             tap=tap_name,
+            use_state=use_state,
         )
         driver = _driver(reader, streams, options, naming)
         yield driver

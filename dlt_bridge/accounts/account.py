@@ -21,6 +21,8 @@ class Account:
         tap: The executable of the tap, or a command with its arguments.
         catalog: The catalog of the tap; None to run its discovery.
         options: Further arguments of `singer`, such as `select` or `nested`.
+        part: The part of the account that is loaded, with a source, a pipeline and a STATE of its
+            own, such as `windows`; empty for the account itself.
     """
 
     name: str
@@ -28,8 +30,11 @@ class Account:
     tap: str | Sequence[str] = "tap-chat"
     catalog: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    part: str = ""
 
     @property
     def source_name(self) -> str:
         """The name of the account's source, pipeline and schema, such as `tap_chat_acme`."""
-        return account_source_name(default_source_name(tap_command(self.tap)), self.name)
+        # No account has a NUL, so a part has the name of no account.
+        own = f"{self.name}\0{self.part}" if self.part else self.name
+        return account_source_name(default_source_name(tap_command(self.tap)), own)

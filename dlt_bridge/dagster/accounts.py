@@ -7,14 +7,15 @@ from typing import Any
 
 from tap_chat.platforms.registry import PLATFORMS
 
-#: The accounts with their configs of tap-chat, or a function that returns them.
-Accounts = Mapping[str, Mapping[str, Any]] | Callable[[], Mapping[str, Mapping[str, Any]]]
+#: Accounts with their configs of tap-chat, and a function that returns them.
+AccountConfigs = Mapping[str, Mapping[str, Any]]
+Accounts = AccountConfigs | Callable[[], AccountConfigs]
 
 #: The sections of a config that are platforms; `rest` has those that are declared in the config.
 SECTIONS = {"rest", *(platform.name for platform in PLATFORMS)}
 
 
-def read_accounts(accounts: Accounts) -> Mapping[str, Mapping[str, Any]]:
+def read_accounts(accounts: Accounts) -> AccountConfigs:
     """Return the accounts as they are now, with their configs."""
     return accounts() if callable(accounts) else accounts
 

@@ -1,9 +1,7 @@
 """`chat_assets`: the streams of tap-chat as assets, with a partition for each account."""
 
 # Annotations are read when the operations are made: no `from __future__ import annotations`.
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dagster import (
@@ -11,53 +9,25 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSpec,
-    EnvVar,
-    Failure,
     MaterializeResult,
     RetryPolicy,
-    RetryRequested,
+    TimeWindowPartitionsDefinition,
     multi_asset,
 )
 
-from dlt_bridge.accounts import Account, AccountResult, run
-from dlt_bridge.dagster.accounts import Accounts, platform_config, read_accounts
-from dlt_bridge.dagster.metadata import run_metadata, stream_metadata
-from dlt_bridge.dagster.partitions import account_of, account_partitions, identifier
-from dlt_bridge.dagster.streams import StreamFacts, platforms_of
-
-#: Seconds after which a run tries again if another run holds its account, and how often it does.
-BUSY_SECONDS, BUSY_RETRIES = 60, 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class Destination:
-    """Where the assets are loaded.
-
-    Attributes:
-        destination: The name of a dlt destination.
-        dataset: The dataset, which all accounts share.
-        credentials: The credentials of the destination; None to use dlt's configuration.
-        pipelines_dir: The folder for working files; None for dlt's default.
-    """
-
-    destination: str
-    dataset: str
-    credentials: Any = None
-    pipelines_dir: str | None = None
-
-    def run(self, account: Account) -> AccountResult:
-        """Load an account."""
-        is_variable = isinstance(self.credentials, EnvVar)
-        return run(
-            account,
-            destination=self.destination,
-            dataset_name=self.dataset,
-            credentials=self.credentials.get_value() if is_variable else self.credentials,
-            pipelines_dir=self.pipelines_dir,
-        )
+from dlt_bridge.dagster.accounts import Accounts, read_accounts
+from dlt_bridge.dagster.loading import Loading
+from dlt_bridge.dagster.metadata import stream_metadata
+from dlt_bridge.dagster.partitions import (
+    account_key,
+    account_of,
+    identifier,
+    partitions_of,
+)
+from dlt_bridge.dagster.streams import PlatformFacts, StreamFacts, platforms_of
 
 
-def chat_assets(  # noqa: PLR0913 - the settings of a destination
+def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
     *,
     accounts: Accounts,
     platforms: Sequence[str] | None = None,
@@ -65,6 +35,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination
     dataset_name: str,
     credentials: Any = None,  # noqa: ANN401
     pipelines_dir: str | None = None,
+    windows: TimeWindowPartitionsDefinition | None = None,
     key_prefix: str | Sequence[str] = (),
     retry_policy: RetryPolicy | None = None,
     pool: str | None = None,
@@ -88,6 +59,10 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination
         credentials: The credentials of the destination, or the `EnvVar` that has them; None to use
             dlt's configuration.
         pipelines_dir: The folder for working files; None for dlt's default.
+        windows: Windows of time, such as `MonthlyPartitionsDefinition(start_date="2024-01-01")`,
+            for the platforms that are read in windows: dixa and livechat. Each of their partitions
+            is then a window of an account, which is read in whole. By default, a run goes on from
+            where the last one of the account ended.
         key_prefix: The first parts of the keys of the assets.
         retry_policy: When Dagster runs an account again that has failed.
         pool: The pool of Dagster that limits how many accounts are loaded at once.
@@ -99,10 +74,10 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination
     Raises:
         BridgeError: A setting of an account is wrong.
     """
-    prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
-    place = Destination(
+    loading = Loading(
+        accounts=accounts,
         destination=destination,
-        dataset=dataset_name,
+        dataset_name=dataset_name,
         credentials=credentials,
         pipelines_dir=pipelines_dir,
     )
@@ -111,92 +86,61 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination
         if platforms is None
         else [{platform: {} for platform in platforms}]
     )
+    prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
     return [
         _platform_assets(
             platform,
-            [_spec(facts, prefix, platform, destination) for facts in streams],
-            accounts,
-            place,
+            {AssetKey([*prefix, facts.name]): facts for facts in platform.streams},
+            loading,
+            windows if platform.has_windows else None,
             retry_policy=retry_policy,
             pool=pool,
             op_tags=op_tags,
         )
-        for platform, streams in platforms_of(configs).items()
+        for platform in platforms_of(configs)
     ]
 
 
-def _spec(facts: StreamFacts, prefix: list[str], platform: str, destination: str) -> AssetSpec:
-    return AssetSpec(
-        AssetKey([*prefix, facts.name]),
-        deps=[AssetKey([*prefix, facts.parent])] if facts.parent else [],
-        description=facts.title,
-        group_name=identifier(platform),
-        kinds={"dlt", destination},
-        metadata={"keys": ["_account", *facts.keys], "platform": platform, "stream": facts.name},
-    )
-
-
 def _platform_assets(
-    platform: str,
-    specs: list[AssetSpec],
-    accounts: Accounts,
-    place: Destination,
+    platform: PlatformFacts,
+    streams: Mapping[AssetKey, StreamFacts],
+    loading: Loading,
+    windows: TimeWindowPartitionsDefinition | None,
     **options: Any,  # noqa: ANN401
 ) -> AssetsDefinition:
-    names = {spec.key: str(spec.metadata["stream"]) for spec in specs}
-
     @multi_asset(
-        name=f"{identifier(platform)}_streams",
-        specs=specs,
+        name=f"{identifier(platform.name)}_streams",
+        specs=[_spec(key, facts, platform.name, loading) for key, facts in streams.items()],
         can_subset=True,
-        partitions_def=account_partitions(platform),
+        partitions_def=partitions_of(platform.name, windows),
         **options,
     )
     def assets(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
-        account_name = account_of(context.partition_key)
-        selected = [spec.key for spec in specs if spec.key in context.selected_asset_keys]
-        account = _account(
-            account_name, read_accounts(accounts), platform, [names[key] for key in selected]
+        selected = {
+            key: facts.name for key, facts in streams.items() if key in context.selected_asset_keys
+        }
+        result = loading.load(
+            account_of(account_key(context.partition_key)),
+            platform.name,
+            list(selected.values()),
+            context.partition_time_window if windows else None,
         )
-        result = place.run(account)
-        if result.is_busy:
-            raise RetryRequested(max_retries=BUSY_RETRIES, seconds_to_wait=BUSY_SECONDS)
-        if result.failure:
-            raise Failure(result.failure, metadata=run_metadata(result))
-        for key in selected:
-            yield MaterializeResult(asset_key=key, metadata=stream_metadata(result, names[key]))
+        for key, stream in selected.items():
+            yield MaterializeResult(asset_key=key, metadata=stream_metadata(result, stream))
 
     return assets
 
 
-def _account(
-    name: str,
-    accounts: Mapping[str, Mapping[str, Any]],
-    platform: str,
-    streams: Sequence[str],
-) -> Account:
-    """Return an account, with the settings of one platform.
-
-    Raises:
-        Failure: There is no such account, or it lacks the platform.
-    """
-    config = accounts.get(name)
-    if config is None:
-        raise Failure(
-            f"The account {name} has a partition, but is not among the accounts. Delete the"
-            " partition, or add the account.",
-            allow_retries=False,
-        )
-    own = platform_config(config, platform)
-    if own is None:
-        raise Failure(
-            f"The account {name} has no section `{platform}` in its settings. Add it, or delete"
-            " the partition.",
-            allow_retries=False,
-        )
-    return Account(
-        name=name,
-        config=own,
-        tap=[sys.executable, "-m", "tap_chat"],
-        options={"select": streams},
+def _spec(key: AssetKey, facts: StreamFacts, platform: str, loading: Loading) -> AssetSpec:
+    return AssetSpec(
+        key,
+        deps=[AssetKey([*key.path[:-1], facts.parent])] if facts.parent else [],
+        description=facts.title,
+        group_name=identifier(platform),
+        kinds={"dlt", loading.destination},
+        metadata={
+            "keys": ["_account", *facts.keys],
+            "platform": platform,
+            "stream": facts.name,
+        },
     )

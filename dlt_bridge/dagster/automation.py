@@ -1,8 +1,7 @@
 """A sensor that adds a partition for each new account, and a schedule that loads all accounts."""
 
 # Annotations are read when the definitions are made: no `from __future__ import annotations`.
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from dagster import (
     AssetsDefinition,
@@ -22,8 +21,8 @@ from dagster import (
     sensor,
 )
 
-from dlt_bridge.dagster.accounts import Accounts, read_accounts
-from dlt_bridge.dagster.partitions import PlatformAssets
+from dlt_bridge.dagster.accounts import AccountConfigs, Accounts, read_accounts
+from dlt_bridge.dagster.partitions import PlatformAssets, account_key
 
 #: The tag by which Dagster orders waiting runs.
 PRIORITY = "dagster/priority"
@@ -71,10 +70,14 @@ def account_sensor(
         now = read_accounts(accounts)
         partitions, runs = [], []
         for platform in platforms:
-            before = set(platform.existing(context.instance))
-            if new := [key for key in platform.account_keys(now) if key not in before]:
+            known = platform.known_accounts(context.instance)
+            new = [key for key in platform.account_keys(now) if key not in known]
+            if new:
                 partitions.append(platform.accounts.build_add_request(new))
-                runs += [platform.run_request(key, {}) for key in new]
+                due = platform.due(now, context.instance)
+                runs += [
+                    platform.run_request(key, {}) for key in due if account_key(key) not in known
+                ]
         return SensorResult(dynamic_partitions_requests=partitions, run_requests=runs)
 
     return new_accounts
@@ -120,14 +123,15 @@ def account_schedule(  # noqa: PLR0913 - the settings of a schedule of Dagster
 
 
 def _requests(
-    platform: PlatformAssets, accounts: Mapping[str, Mapping[str, Any]], instance: DagsterInstance
+    platform: PlatformAssets, accounts: AccountConfigs, instance: DagsterInstance
 ) -> Iterator[RunRequest]:
-    """Yield a request for each account of a platform that is not being loaded."""
-    keys, known = platform.account_keys(accounts), set(platform.existing(instance))
+    """Yield a request for each partition of a platform that is due, and is not being loaded."""
+    # The sensor adds the partition of a new account, and loads it.
+    known = platform.known_accounts(instance)
+    due = [key for key in platform.due(accounts, instance) if account_key(key) in known]
     unfinished = platform.runs_of(instance.get_runs(RunsFilter(statuses=UNFINISHED)))
-    newest = platform.runs_of(instance.get_runs(limit=RUNS_BACK * len(keys)))
-    for key in keys:
-        # The sensor adds the partition of a new account, and loads it.
-        if key in known and key not in unfinished:
+    newest = platform.runs_of(instance.get_runs(limit=RUNS_BACK * len(accounts)))
+    for key in due:
+        if key not in unfinished:
             has_failed = key in newest and newest[key].status in FAILED
             yield platform.run_request(key, {PRIORITY: "1"} if has_failed else {})

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from dagster import DynamicPartitionsDefinition, RunRequest
+from dagster import (
+    DynamicPartitionsDefinition,
+    MultiPartitionKey,
+    MultiPartitionsDefinition,
+    RunRequest,
+    TimeWindowPartitionsDefinition,
+)
 
 from dlt_bridge.dagster.accounts import platform_config
+from dlt_bridge.dagster.streams import window_lag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dagster import AssetsDefinition, DagsterInstance, DagsterRun
 
+    from dlt_bridge.dagster.accounts import AccountConfigs
+
+#: The dimensions of partitions that are windows of accounts.
+ACCOUNT, WINDOW = "account", "window"
+#: The most windows that are loaded at one time of a schedule; the next time has the rest.
+MOST_WINDOWS = 1000
 #: The tag with the partition key of a run.
 PARTITION = "dagster/partition"
 # What Dagster forbids in partition keys, and what separates them; `%` begins an escape.
@@ -38,9 +53,24 @@ def account_of(key: str) -> str:
     return unquote(key)
 
 
+def account_key(key: str) -> str:
+    """Return the part of a partition key that is of the account."""
+    return key.keys_by_dimension[ACCOUNT] if isinstance(key, MultiPartitionKey) else key
+
+
 def identifier(platform: str) -> str:
     """Return the name of a platform as one of Dagster; `rest.matrix` has a dot."""
     return re.sub(r"\W", "_", platform.removeprefix("rest."))
+
+
+def partitions_of(
+    platform: str, windows: TimeWindowPartitionsDefinition | None
+) -> DynamicPartitionsDefinition | MultiPartitionsDefinition:
+    """Return the partitions of a platform: its accounts, or each account in each window."""
+    accounts = account_partitions(platform)
+    if windows is None:
+        return accounts
+    return MultiPartitionsDefinition({ACCOUNT: accounts, WINDOW: windows})
 
 
 def account_partitions(platform: str) -> DynamicPartitionsDefinition:
@@ -68,17 +98,58 @@ class PlatformAssets:
         """The partitions by account."""
         return account_partitions(self.platform)
 
-    def account_keys(self, accounts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Return the partition keys of the accounts that have the platform."""
-        return [
-            partition_key(account)
-            for account, config in accounts.items()
-            if platform_config(config, self.platform) is not None
-        ]
+    @cached_property
+    def windows(self) -> TimeWindowPartitionsDefinition | None:
+        """The windows of time of each account; None if its partitions are accounts alone."""
+        partitions = self.definition.partitions_def
+        if not isinstance(partitions, MultiPartitionsDefinition):
+            return None
+        return partitions.time_window_partitions_def
 
-    def existing(self, instance: DagsterInstance) -> list[str]:
-        """Return the partition keys of accounts that Dagster knows."""
-        return list(self.accounts.get_partition_keys(dynamic_partitions_store=instance))
+    def known_accounts(self, instance: DagsterInstance) -> set[str]:
+        """Return the partition keys of the accounts that Dagster knows."""
+        return set(self.accounts.get_partition_keys(dynamic_partitions_store=instance))
+
+    def account_keys(self, accounts: AccountConfigs) -> dict[str, dict[str, Any]]:
+        """Return the partition keys of the accounts that have the platform, with their settings."""
+        configs = {
+            partition_key(account): platform_config(config, self.platform)
+            for account, config in accounts.items()
+        }
+        return {key: config for key, config in configs.items() if config is not None}
+
+    def due(self, accounts: AccountConfigs, instance: DagsterInstance) -> list[str]:
+        """Return the keys of the partitions to load.
+
+        Those are all accounts; or their windows that are complete and were not loaded yet, the
+        latest first, up to `MOST_WINDOWS` of them.
+
+        Args:
+            accounts: The accounts.
+            instance: Dagster's storage.
+        """
+        configs = self.account_keys(accounts)
+        if self.windows is None:
+            return list(configs)
+        return list(islice(self._missing_windows(self.windows, configs, instance), MOST_WINDOWS))
+
+    def _missing_windows(
+        self,
+        windows: TimeWindowPartitionsDefinition,
+        configs: AccountConfigs,
+        instance: DagsterInstance,
+    ) -> Iterator[str]:
+        loaded = set.intersection(
+            *(instance.get_materialized_partitions(key) for key in self.definition.keys)
+        )
+        lags = {key: window_lag(config, self.platform) for key, config in configs.items()}
+        now = datetime.now(UTC)
+        for window in reversed(windows.get_partition_keys()):
+            end = windows.time_window_for_partition_key(window).end
+            for key, lag in lags.items():
+                partition = MultiPartitionKey({ACCOUNT: key, WINDOW: window})
+                if partition not in loaded and end + lag <= now:
+                    yield partition
 
     def runs_of(self, runs: Sequence[DagsterRun]) -> dict[str, DagsterRun]:
         """Return the newest run of each partition, by its key.
@@ -101,5 +172,5 @@ class PlatformAssets:
             tags: Tags of the run.
         """
         return RunRequest(
-            asset_selection=list(self.definition.keys), partition_key=key, tags=dict(tags)
+            asset_selection=list(self.definition.keys), partition_key=str(key), tags=dict(tags)
         )

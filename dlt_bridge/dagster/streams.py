@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import ConfigValidationError
@@ -14,7 +15,22 @@ from tap_chat.platforms.configured import ConfiguredPlatforms
 from tap_chat.platforms.registry import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class PlatformFacts:
+    """A platform.
+
+    Attributes:
+        name: Its name; `rest.<name>` if it is declared in a config.
+        streams: Its streams.
+        has_windows: Whether any window of time can be read alone.
+    """
+
+    name: str
+    streams: Sequence[StreamFacts]
+    has_windows: bool
 
 
 @dataclass(frozen=True)
@@ -34,8 +50,8 @@ class StreamFacts:
     parent: str | None
 
 
-def platforms_of(configs: Iterable[Mapping[str, Any]]) -> dict[str, list[StreamFacts]]:
-    """Return the streams of the platforms of some configs, by the names of the platforms.
+def platforms_of(configs: Iterable[Mapping[str, Any]]) -> list[PlatformFacts]:
+    """Return the platforms of some configs.
 
     Args:
         configs: Configs of tap-chat, which may lack credentials.
@@ -43,18 +59,38 @@ def platforms_of(configs: Iterable[Mapping[str, Any]]) -> dict[str, list[StreamF
     Raises:
         BridgeError: A setting or a declaration is wrong.
     """
-    found: dict[str, dict[str, StreamFacts]] = {}
+    streams: dict[str, dict[str, StreamFacts]] = {}
+    windows: dict[str, bool] = {}
     for config in configs:
-        try:
-            configured = ConfiguredPlatforms.of(
-                parse(config, Config, complete=False), complete=False
-            )
-        except ConfigValidationError as error:
-            raise BridgeError(str(error)) from None
-        for platform, _ in configured.to_read():
-            facts = found.setdefault(platform.name, {})
-            facts |= {stream.name: _facts(stream, platform.title) for stream in platform.streams}
-    return {platform: list(facts.values()) for platform, facts in found.items()}
+        for platform, _ in _configured(config).to_read():
+            windows[platform.name] = platform.has_windows
+            known = streams.setdefault(platform.name, {})
+            known |= {stream.name: _facts(stream, platform.title) for stream in platform.streams}
+    return [
+        PlatformFacts(name, list(known.values()), windows[name]) for name, known in streams.items()
+    ]
+
+
+def window_lag(config: Mapping[str, Any], platform: str) -> timedelta:
+    """Return how long the records of a window may come late, by the settings of a platform.
+
+    Args:
+        config: The config of tap-chat.
+        platform: The name of the platform.
+
+    Raises:
+        BridgeError: A setting is wrong.
+    """
+    sections = {known.name: section for known, section in _configured(config).to_read()}
+    return timedelta(minutes=getattr(sections[platform], "lag_minutes", 0.0))
+
+
+def _configured(config: Mapping[str, Any]) -> ConfiguredPlatforms:
+    """Return the platforms of a config, which may lack credentials."""
+    try:
+        return ConfiguredPlatforms.of(parse(config, Config, complete=False), complete=False)
+    except ConfigValidationError as error:
+        raise BridgeError(str(error)) from None
 
 
 def _facts(stream: Any, platform: str) -> StreamFacts:  # noqa: ANN401 - the class of a stream

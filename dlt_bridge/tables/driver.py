@@ -67,6 +67,8 @@ class Driver:
         )
         adopt_destination_state()
         begin_account(options.account, options.tap)
+        if not options.use_state:
+            state_store.forget_bookmarks()
         separate_staging(running_pipeline())
         # Sequence numbers rise from run to run: the clock is faster than any tap.
         first = state_store.first_sequence(time.time_ns() // 1000)

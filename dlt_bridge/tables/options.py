@@ -35,6 +35,7 @@ class Options:
         applied: The hints that the bridge has applied, by resource.
         account: The account that all rows belong to; None for no accounts.
         tap: The name of the tap, by which accounts of one tap are known.
+        use_state: Whether the tap continues from its last STATE.
     """
 
     nested: Nesting = "json"
@@ -49,3 +50,4 @@ class Options:
     applied: dict[str, AppliedHints] = field(default_factory=dict)
     account: str | None = None
     tap: str = ""
+    use_state: bool = True

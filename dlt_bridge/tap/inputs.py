@@ -197,7 +197,7 @@ def account_source_name(name: str, account: str) -> str:
         account: The account: any text.
     """
     name = name[:_READABLE]
-    if _PORTABLE.fullmatch(account):
+    if _PORTABLE.fullmatch(account) and len(name) + len(account) < _LONGEST_NAME:
         return to_source_name(f"{name}_{account}")
     # Names that differ only in case or signs need a part that differs everywhere.
     readable = re.sub(r"[^a-z0-9]+", "_", account.lower()).strip("_")[:_READABLE]

@@ -29,6 +29,16 @@ def test_bookmark_is_restored_from_the_destination(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(1,), (2,)]
 
 
+def test_a_run_that_uses_no_state_reads_from_the_start(stage: Stage) -> None:
+    lines = [schema(), record(id=1), bookmark(a={"x": 1})]
+    for _ in range(2):
+        stage.load(lines, options={"use_state": False})
+        assert "state" not in stage.given
+    assert stage.rows("select id from data.a") == [(1,)]
+    stage.load(lines)
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
+
+
 def test_run_without_a_state_keeps_the_bookmark(stage: Stage) -> None:
     stage.load([schema(), bookmark(a={"x": 1})])
     stage.load([schema(), record(id=1)])

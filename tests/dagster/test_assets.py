@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -37,7 +38,11 @@ class Warehouse:
     """The assets of some accounts, which are loaded into a DuckDB file."""
 
     def __init__(
-        self, folder: Path, instance: dg.DagsterInstance, accounts: Mapping[str, Any]
+        self,
+        folder: Path,
+        instance: dg.DagsterInstance,
+        accounts: Mapping[str, Any],
+        **options: Any,
     ) -> None:
         self.file, self.instance = str(folder / "w.duckdb"), instance
         self.assets = chat_assets(
@@ -46,12 +51,13 @@ class Warehouse:
             dataset_name="data",
             credentials=self.file,
             pipelines_dir=str(folder / "pipelines"),
+            **options,
         )
 
     def materialize(self, account: str, platform: str, **options: Any) -> dg.ExecuteInProcessResult:
-        """Run the partition of an account."""
-        key = partition_key(account)
-        self.instance.add_dynamic_partitions(f"{platform}_accounts", [key])
+        """Run the partition of an account, or of one of its windows: `acme|2025-01-01`."""
+        key = account if "|2" in account else partition_key(account)
+        self.instance.add_dynamic_partitions(f"{platform}_accounts", [key.partition("|")[0]])
         assets = [definition for definition in self.assets if platform in definition.op.name]
         return dg.materialize(assets, partition_key=key, instance=self.instance, **options)
 
@@ -94,6 +100,35 @@ def test_each_account_is_loaded_by_a_run_of_its_partition(
         # Nothing has changed since.
         again = metadata(warehouse.materialize(account, "dixa"))
         assert again["dixa_conversation_export"]["rows"] < len(truth)
+
+
+def test_windows_are_loaded_in_any_order_and_again(
+    tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    """The windows have all rows of the account, and one of them can be loaded again."""
+    windows = dg.TimeWindowPartitionsDefinition(
+        start=datetime(2025, 9, 1, tzinfo=UTC), cron_schedule="0 0 1 */2 *", fmt="%Y-%m-%d"
+    )
+    config = account_config(sandbox, "acme", "dixa")
+    del config["start_date"], config["end_date"]
+    warehouse = Warehouse(tmp_path, instance, {"acme": config}, windows=windows)
+    truth = sandbox.world_of("acme").truth["dixa_conversation_export"]
+    times = sorted({datetime.fromtimestamp(row["updated_at"] / 1000, UTC) for row in truth})
+    keys = [
+        key
+        for key in windows.get_partition_keys()
+        if (window := windows.time_window_for_partition_key(key)).end > times[0]
+        and window.start <= times[-1]
+    ]
+    assert len(keys) > 1
+    rows = [
+        metadata(warehouse.materialize(f"acme|{key}", "dixa"))["dixa_conversation_export"]["rows"]
+        for key in [*reversed(keys), keys[0]]
+    ]
+    assert rows[0] < len(truth)
+    assert rows[-1] == rows[-2]
+    count = "select count(*), count(distinct id) from data.dixa_conversation_export"
+    assert warehouse.rows(count) == [(len(truth), len(truth))]
 
 
 def test_assets_have_the_streams_keys_and_dependencies(sandbox: Sandbox) -> None:
@@ -155,7 +190,7 @@ def test_a_partition_without_an_account_fails(
     accounts = {"acme": account_config(sandbox, "acme", "dixa", "freshchat")}
     warehouse = Warehouse(tmp_path, instance, accounts)
     result = warehouse.materialize("gone", "dixa", raise_on_error=False)
-    assert "is not among the accounts" in failure(result)[0]
+    assert "is of no account" in failure(result)[0]
 
 
 @pytest.mark.parametrize("account", ["acme", ODD, "a%20b", "a b", '"\\"', "tab\there", "x" * 500])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -15,12 +16,12 @@ FRESHCHAT = {"freshchat": {"api_url": "https://x.freshchat.com/v2", "api_key": "
 class Project:
     """Accounts that change, with their assets, sensor and schedule."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, **options: Any) -> None:
         self.accounts: dict[str, Any] = {"acme": DIXA | FRESHCHAT, "a|b": DIXA}
         self.instance = instance
         accounts = self.accounts.copy
         assets = chat_assets(
-            accounts=accounts, platforms=["dixa", "freshchat"], dataset_name="data"
+            accounts=accounts, platforms=["dixa", "freshchat"], dataset_name="data", **options
         )
         self.sensor = account_sensor(assets, accounts)
         self.schedule = account_schedule(assets, accounts, "0 3 * * *")
@@ -99,3 +100,19 @@ def test_the_schedule_loads_every_account_and_failed_ones_first(
     assert runs(project.scheduled()) == [("freshchat", "acme"), ("dixa", "a%7Cb")]
     del project.accounts["acme"]
     assert runs(project.scheduled()) == [("dixa", "a%7Cb")]
+
+
+def test_windows_that_are_complete_and_not_loaded_are_loaded(stored: dg.DagsterInstance) -> None:
+    last_month = datetime.now(UTC) - timedelta(days=40)
+    windows = dg.DailyPartitionsDefinition(start_date=last_month.strftime("%Y-%m-%d"))
+    project = Project(stored, windows=windows)
+    first = runs(project.look().run_requests)
+    assert first[0] == ("freshchat", "acme")
+    assert len(first) in {1 + 2 * 40, 1 + 2 * 39}  # a day is not complete until minutes after it
+    latest, *_, oldest = [key for platform, key in first if platform == "dixa"]
+    assert latest > oldest
+    assert runs(project.scheduled()) == first
+    stored.report_runless_asset_event(
+        dg.AssetMaterialization("dixa_conversation_export", partition=latest)
+    )
+    assert runs(project.scheduled()) == [run for run in first if run[1] != latest]

@@ -11,4 +11,5 @@ PLATFORM = Platform(
     description="Dixa's exports API.",
     settings=DixaSettings,
     streams=(DixaConversationExport,),
+    has_windows=True,
 )

@@ -12,4 +12,5 @@ PLATFORM = Platform(
     description="LiveChat's v2 API.",
     settings=LiveChatSettings,
     streams=(LiveChatChats, LiveChatMessages, LiveChatEvents),
+    has_windows=True,
 )
