@@ -1,7 +1,7 @@
 """`chat_assets`: the streams of tap-chat as assets, with a partition for each account."""
 
 # Annotations are read when the operations are made: no `from __future__ import annotations`.
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from dagster import (
@@ -27,6 +27,19 @@ from dlt_bridge.dagster.partitions import (
 from dlt_bridge.dagster.streams import PlatformFacts, StreamFacts, platforms_of
 
 
+class ChatAssets(list[AssetsDefinition]):
+    """The multi-assets of the platforms.
+
+    Args:
+        definitions: The multi-assets.
+        loading: How their accounts are loaded.
+    """
+
+    def __init__(self, definitions: Iterable[AssetsDefinition], loading: Loading) -> None:
+        super().__init__(definitions)
+        self.loading = loading
+
+
 def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
     *,
     accounts: Accounts,
@@ -40,15 +53,14 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
     retry_policy: RetryPolicy | None = None,
     pool: str | None = None,
     op_tags: Mapping[str, Any] | None = None,
-) -> list[AssetsDefinition]:
+) -> ChatAssets:
     """Return the streams of tap-chat as assets of Dagster, with a partition for each account.
 
     Each platform has one multi-asset, from which any streams can be selected, and partitions of
     its own: the accounts that have the platform. A run loads one account with checkpoints::
 
-        accounts = {"acme": {"dixa": {"api_token": os.environ["ACME_DIXA"]}}}
-        assets = chat_assets(accounts=accounts, destination="postgres", dataset_name="chats")
-        defs = Definitions(assets=assets)
+        assets = chat_assets(accounts="accounts.toml", destination="postgres", dataset_name="chats")
+        defs = Definitions(assets=assets, sensors=[account_sensor(assets)])
 
     Args:
         accounts: The accounts, each with its config of tap-chat; or a function that returns them.
@@ -87,7 +99,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         else [{platform: {} for platform in platforms}]
     )
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
-    return [
+    definitions = [
         _platform_assets(
             platform,
             {AssetKey([*prefix, facts.name]): facts for facts in platform.streams},
@@ -99,6 +111,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         )
         for platform in platforms_of(configs)
     ]
+    return ChatAssets(definitions, loading)
 
 
 def _platform_assets(

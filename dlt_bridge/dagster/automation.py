@@ -1,10 +1,9 @@
 """A sensor that adds a partition for each new account, and a schedule that loads all accounts."""
 
 # Annotations are read when the definitions are made: no `from __future__ import annotations`.
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from dagster import (
-    AssetsDefinition,
     AssetSelection,
     DagsterInstance,
     DagsterRunStatus,
@@ -21,7 +20,8 @@ from dagster import (
     sensor,
 )
 
-from dlt_bridge.dagster.accounts import AccountConfigs, Accounts, read_accounts
+from dlt_bridge.dagster.accounts import AccountConfigs
+from dlt_bridge.dagster.assets import ChatAssets
 from dlt_bridge.dagster.partitions import PlatformAssets, account_key
 
 #: The tag by which Dagster orders waiting runs.
@@ -40,8 +40,7 @@ RUNS_BACK = 5
 
 
 def account_sensor(
-    assets: Sequence[AssetsDefinition],
-    accounts: Accounts,
+    assets: ChatAssets,
     *,
     name: str = "new_accounts",
     seconds: int = 60,
@@ -53,7 +52,6 @@ def account_sensor(
 
     Args:
         assets: The assets, as `chat_assets` returned them.
-        accounts: The accounts, as `chat_assets` got them.
         name: The name of the sensor.
         seconds: Seconds between two looks at the accounts.
         is_running: Whether it runs without being started on Dagster's pages.
@@ -67,7 +65,7 @@ def account_sensor(
         default_status=DefaultSensorStatus.RUNNING if is_running else DefaultSensorStatus.STOPPED,
     )
     def new_accounts(context: SensorEvaluationContext) -> SensorResult:
-        now = read_accounts(accounts)
+        now = assets.loading.read_accounts()
         partitions, runs = [], []
         for platform in platforms:
             known = platform.known_accounts(context.instance)
@@ -83,9 +81,8 @@ def account_sensor(
     return new_accounts
 
 
-def account_schedule(  # noqa: PLR0913 - the settings of a schedule of Dagster
-    assets: Sequence[AssetsDefinition],
-    accounts: Accounts,
+def account_schedule(
+    assets: ChatAssets,
     cron_schedule: str,
     *,
     execution_timezone: str | None = None,
@@ -98,7 +95,6 @@ def account_schedule(  # noqa: PLR0913 - the settings of a schedule of Dagster
 
     Args:
         assets: The assets, as `chat_assets` returned them.
-        accounts: The accounts, as `chat_assets` got them.
         cron_schedule: When it runs, such as `0 3 * * *`.
         execution_timezone: The time zone of `cron_schedule`; by default UTC.
         name: The name of the schedule.
@@ -116,7 +112,7 @@ def account_schedule(  # noqa: PLR0913 - the settings of a schedule of Dagster
         ),
     )
     def all_accounts(context: ScheduleEvaluationContext) -> list[RunRequest]:
-        now, instance = read_accounts(accounts), context.instance
+        now, instance = assets.loading.read_accounts(), context.instance
         return [request for platform in platforms for request in _requests(platform, now, instance)]
 
     return all_accounts

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dagster import TimeWindow
 
     from dlt_bridge.accounts import AccountResult
-    from dlt_bridge.dagster.accounts import Accounts
+    from dlt_bridge.dagster.accounts import AccountConfigs, Accounts
 
 #: Seconds after which a run tries again if another run holds its account, and how often it does.
 BUSY_SECONDS, BUSY_RETRIES = 60, 60
@@ -47,6 +47,10 @@ class Loading:
     dataset_name: str
     credentials: Any
     pipelines_dir: str | None
+
+    def read_accounts(self) -> AccountConfigs:
+        """Return the accounts as they are now."""
+        return read_accounts(self.accounts)
 
     def load(
         self, name: str, platform: str, streams: Sequence[str], window: TimeWindow | None
@@ -86,7 +90,7 @@ class Loading:
         Raises:
             Failure: There is no such account, or it lacks the platform.
         """
-        config: Mapping[str, Any] | None = read_accounts(self.accounts).get(name)
+        config: Mapping[str, Any] | None = self.read_accounts().get(name)
         if config is None:
             raise Failure(
                 f"The partition {name} is of no account. Add the account, or delete the partition.",

@@ -23,8 +23,8 @@ class Project:
         assets = chat_assets(
             accounts=accounts, platforms=["dixa", "freshchat"], dataset_name="data", **options
         )
-        self.sensor = account_sensor(assets, accounts)
-        self.schedule = account_schedule(assets, accounts, "0 3 * * *")
+        self.sensor = account_sensor(assets)
+        self.schedule = account_schedule(assets, "0 3 * * *")
         self.definitions = dg.Definitions(
             assets=assets, sensors=[self.sensor], schedules=[self.schedule]
         )
