@@ -14,6 +14,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.source import singer
+from dlt_bridge.tap.inputs import source_name
 from tap_chat.config.environment import from_environment
 from tap_chat.config.parsing import json_schema, parse
 from tap_chat.declarations.plain import plain
@@ -43,6 +44,7 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
     hard_delete: bool | None = None,
     absent: Literal["null", "keep"] | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
+    account: str | None = None,
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> DltSource:
@@ -71,8 +73,10 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         hard_delete: Whether to delete rows, as in `singer`.
         absent: How to load properties that a record lacks: `null` or `keep`, as in `singer`.
         on_bad_stream: What to do with a stream that can't be loaded: `fail` or `skip`.
-        name: The source's name, under which dlt keeps its state. Give each account its own. The
-            tables of a declaration begin with it; by default, it is the name of the file.
+        account: The account, as in `singer`; or the setting `sources.chat.account`. A setting
+            `account` of a platform can't be combined with it.
+        name: The source's name, under which dlt keeps its state. The tables of a declaration begin
+            with it; by default, it is the name of the file.
         settings: Settings of tap-chat (`tap-chat --about` lists them). For one platform, give its
             settings by name; for several, give a mapping for each platform.
 
@@ -89,8 +93,12 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         config = config_of_declaration(platform, name, settings)
         if select is None and catalog is None:
             select = _left_out(config)
+        account = _taken_account(config, account)
+        # The name is the prefix of the tables, which all accounts share.
+        name = source_name(name or "", account)
     else:
         config = config_of([platform] if isinstance(platform, str) else platform, settings)
+        account = _taken_account(config, account)
     return singer(
         [sys.executable, "-m", "tap_chat"],
         config,
@@ -100,6 +108,7 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         hard_delete=hard_delete,
         absent=absent,
         on_bad_stream=on_bad_stream,
+        account=account,
         name=name,
     )
 
@@ -171,6 +180,12 @@ def config_of_declaration(
     except ConfigValidationError as error:
         raise BridgeError(str(error)) from None
     return config
+
+
+def _taken_account(config: dict[str, Any], account: str | None) -> str | None:
+    """Return the account, and take it out of the config: the bridge adds it, not the tap."""
+    configured: str | None = config.pop("account", None)
+    return configured if account is None else account
 
 
 def _left_out(config: Mapping[str, Any]) -> list[str] | None:

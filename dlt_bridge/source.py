@@ -24,7 +24,6 @@ from dlt_bridge.destinations.conventions import (
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.errors import BridgeError, TapError
 from dlt_bridge.run.checkpoints import reading
-from dlt_bridge.tables.accounts import check_account
 from dlt_bridge.tables.driver import Driver
 from dlt_bridge.tables.options import Options
 from dlt_bridge.tables.transformers import common_transformer, stream_transformer
@@ -33,8 +32,9 @@ from dlt_bridge.tap.catalog import AnyCatalog, Catalog, NoCatalog, RenamedCatalo
 from dlt_bridge.tap.inputs import (
     SingerLines,
     TapLike,
-    account_source_name,
     default_source_name,
+    is_account,
+    source_name,
     tap_command,
 )
 from dlt_bridge.tap.process import PATIENCE_SECONDS, Tap
@@ -144,7 +144,8 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             argument has a value that it can't have.
     """
     command = tap_command(tap)
-    tap_name, source_name = _names(command, name, account)
+    tap_name = _tap_name(command, name)
+    own_name = name or source_name(tap_name, _checked_account(account))
     if config and not command:
         raise BridgeError("Lines take no config: the tap that wrote them had one.")
     given = {
@@ -195,7 +196,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
                 'absent="keep" can\'t be combined with nested="tables": child tables are not'
                 ' read back. Choose nested="json".'
             )
-        advice = unconfigured(source_name) if is_looked_up and not config else ""
+        advice = unconfigured(own_name) if is_looked_up and not config else ""
         reader: Tap | SingerLines
         if command:
             reader = Tap(
@@ -213,14 +214,14 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             hard_delete=hard_delete,
             keep=keep,
             skip=_choice("on_bad_stream", on_bad_stream, ("fail", "skip")) == "skip",
-            everything=source_name if streams.has_others else None,
+            everything=own_name if streams.has_others else None,
             refresh=reader.refresh if isinstance(reader, SingerLines) else (),
             excluded=tuple(streams.excluded) if streams.has_others else (),
             on_name_collision=_choice("on_name_collision", on_name_collision, ("refuse", "suffix")),
             batch_folders=allowed_batch_folders(
                 config or {}, _checked_folders(batch_folders) or ()
             ),
-            account=None if account is None else check_account(account),
+            account=_checked_account(account),
             tap=tap_name,
             use_state=use_state,
         )
@@ -234,23 +235,33 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     arguments: dict[str, Any] = {
         argument: value for argument, value in given.items() if value is not None
     }
-    source: DltSource = dlt.source(resources, name=source_name, section="singer")(**arguments)
-    source.schema = new_schema(source_name, resolved["naming"])
+    source: DltSource = dlt.source(resources, name=own_name, section="singer")(**arguments)
+    source.schema = new_schema(own_name, resolved["naming"])
     _set_nesting(source, resolved["nested"])
     return source
 
 
-def _names(command: Sequence[str], name: str | None, account: str | None) -> tuple[str, str]:
-    """Return the name of a tap, and that of its source."""
+def _tap_name(command: Sequence[str], name: str | None) -> str:
+    """Return the name of a tap; that of its source, if the command does not show it."""
     try:
-        tap_name = default_source_name(command)
+        return default_source_name(command)
     except TapError:
         if name is None:
             raise
-        tap_name = name
-    if name is None and account is not None:
-        return tap_name, account_source_name(tap_name, check_account(account))
-    return tap_name, name or tap_name
+        return name
+
+
+def _checked_account(account: str | None) -> str | None:
+    """Return an account.
+
+    Raises:
+        BridgeError: It can't be one.
+    """
+    if account is not None and not is_account(account):
+        raise BridgeError(
+            "An account is a text that is not empty, without NUL and without invalid characters."
+        )
+    return account
 
 
 def unconfigured(name: str) -> str:

@@ -14,7 +14,7 @@ from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.environment import fix_environment
 from dlt_bridge.run.signals import explaining_errors
-from dlt_bridge.tap.inputs import to_source_name
+from dlt_bridge.tap.inputs import is_account, to_source_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
 from tap_chat.escapes import printable
 
@@ -33,6 +33,12 @@ PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
 def _progress(text: str) -> str:
     if text not in PROGRESS:
         raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. Put TAP before it")
+    return text
+
+
+def _account(text: str) -> str:
+    if not is_account(text):
+        raise ArgumentTypeError("it must not be empty or have invalid characters")
     return text
 
 
@@ -63,7 +69,12 @@ TAP: Arguments = {
     },
     "--name": {
         "type": to_source_name,
-        "help": "the name of the source, if one tap reads several accounts; by default the tap's",
+        "help": "the name of the source; by default the tap's, with the account",
+    },
+    "--account": {
+        "type": _account,
+        "help": "the account that the tap reads: any text. Each row has it in the column _account,"
+        " the first part of each key, so that accounts share tables",
     },
 }
 PIPELINE: Arguments = {
@@ -75,7 +86,10 @@ PIPELINE: Arguments = {
         "help": "a path, a URL or a JSON object. It is safer to keep passwords in secrets.toml, or"
         " in DESTINATION__<NAME>__CREDENTIALS",
     },
-    "--dataset": {"help": "the dataset, or schema: <pipeline>_dataset by default"},
+    "--dataset": {
+        "help": "the dataset, or schema: <pipeline>_dataset by default; with --account, that of"
+        " the tap, which all its accounts share"
+    },
     "--pipeline": {
         "type": to_source_name,
         "help": "the pipeline's name; by default that of the source",

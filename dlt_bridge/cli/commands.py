@@ -27,7 +27,7 @@ from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store
 from dlt_bridge.tap.catalog import Catalog
-from dlt_bridge.tap.inputs import default_source_name, json_object
+from dlt_bridge.tap.inputs import default_source_name, json_object, source_name
 from dlt_bridge.tap.process import Tap
 from tap_chat.escapes import printable
 
@@ -84,6 +84,7 @@ def run(args: Namespace) -> None:
         batch_folders=args.batch_folders,
         patience=args.patience,
         on_bad_stream=args.on_bad_stream,
+        account=args.account,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
@@ -124,7 +125,7 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
 
 def state(args: Namespace) -> None:
     """Show the STATE of a tap that a pipeline keeps, or replace it."""
-    source = args.name or default_source_name(_command(args))
+    source = _source_name(args)
     value = _state(args.new) if args.new else {}
     pipeline = _pipeline(args)
     location = f"{describe_location(pipeline)} (pipeline {pipeline.pipeline_name})"
@@ -177,6 +178,13 @@ def _command(args: Namespace) -> list[str]:
     return command
 
 
+def _source_name(args: Namespace) -> str:
+    """Return the name of the source, in dlt's state and configuration."""
+    if args.name:
+        return str(args.name)
+    return source_name(default_source_name(_command(args)), args.account)
+
+
 def _config(args: Namespace) -> dict[str, Any] | None:
     """Return the merged settings of the files; None to look them up in dlt's configuration."""
     if not args.config:
@@ -191,9 +199,7 @@ def _selection(args: Namespace) -> list[str] | None:
     """Return the patterns of streams; None to look them up in dlt's configuration."""
     select: list[str] | None = args.select
     if select is None and args.exclude:
-        select = dlt.config.get(
-            f"sources.singer.{args.name or default_source_name(_command(args))}.select"
-        )
+        select = dlt.config.get(f"sources.singer.{_source_name(args)}.select")
     return [*(select or ()), *(f"!{name}" for name in args.exclude)] or None
 
 
@@ -211,7 +217,7 @@ def _discovered(args: Namespace) -> Any:  # noqa: ANN401
     config = _config(args)
     if config is not None:
         return Tap(command, config).discover()
-    name = args.name or default_source_name(command)
+    name = _source_name(args)
     looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config")
     advice = "" if looked_up else unconfigured(name)
     return Tap(command, looked_up or {}, advice=advice).discover()
@@ -226,12 +232,19 @@ def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: AN
             raise BridgeError("--credentials begins as an object, but is not valid JSON.") from None
     spec = PipelineSpec(
         destination=args.destination,
-        pipeline=args.pipeline or args.name or default_source_name(_command(args)),
-        dataset=args.dataset,
+        pipeline=args.pipeline or _source_name(args),
+        dataset=args.dataset or _dataset(args),
         credentials=credentials,
         folder=args.pipelines_dir,
     )
     return make_local_pipeline(spec, progress=progress)
+
+
+def _dataset(args: Namespace) -> str | None:
+    """Return the dataset that all accounts of a tap share; None for that of the pipeline."""
+    if args.account is None:
+        return None
+    return f"{args.pipeline or args.name or default_source_name(_command(args))}_dataset"
 
 
 def _require_file(pipeline: Pipeline, location: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING
 
 import dlt
@@ -14,29 +13,30 @@ from dlt_bridge.arrow.types import ColumnType
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.tables import state_store
 from dlt_bridge.tables.layout import stored_columns
+from dlt_bridge.tap.inputs import is_account
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlt_bridge.destinations.existing import ExistingTables
-
-# Databases hold no NUL, and UTF-8 no surrogates.
-_FIT = re.compile("[^\0\ud800-\udfff]+")
+    from dlt_bridge.tap.messages import Schema
 
 logger = logging.getLogger(__name__)
 
 
-def check_account(account: object) -> str:
-    """Return an account.
+def account_of(message: Schema, account: str | None) -> str | None:
+    """Return the account of a stream: that of the run, or the one that its SCHEMA declares.
 
-    Raises:
-        BridgeError: It is empty, no text, or has a character that databases can't hold.
+    Args:
+        message: The SCHEMA. A tap that adds accounts itself declares the one of the run as `const`.
+        account: The account of the run; None if the bridge is given none.
     """
-    if not isinstance(account, str) or not _FIT.fullmatch(account):
-        raise BridgeError(
-            "An account is a text that is not empty, without NUL and without invalid characters."
-        )
-    return account
+    if account is not None:
+        return account
+    properties = message.schema.get("properties")
+    declared = properties.get(ACCOUNT) if isinstance(properties, dict) else None
+    value = declared.get("const") if isinstance(declared, dict) else None
+    return value if is_account(value) else None
 
 
 def with_account(stream: str, columns: Sequence[Column], account: str) -> tuple[Column, ...]:

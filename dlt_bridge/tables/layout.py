@@ -19,9 +19,12 @@ from dlt_bridge.errors import RELOAD, MessageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from dlt import Schema
+
     from dlt_bridge.arrow.columns import Column
     from dlt_bridge.arrow.nested import Nesting
 
+TYPE_HINTS = ("data_type", "precision", "scale", "timezone")
 DATA_TYPES: tuple[str, ...] = get_args(DataType)
 
 
@@ -168,6 +171,27 @@ def add_columns(table: str, resource: str, columns: Mapping[str, Mapping[str, An
     if table not in schema.tables:
         part = new_table(table, resource=resource, columns=list(normalized.values()))
     schema.update_table(part, normalize_identifiers=False)
+
+
+def take_types(table: str, names: Iterable[str], other: Schema) -> None:
+    """Give columns without a type the type that they have in another schema.
+
+    Args:
+        table: The name of the table.
+        names: The names of the columns, before normalization.
+        other: The other schema.
+    """
+    normalize = dlt.current.source_schema().naming.normalize_path
+    own: Any = stored_columns(table)
+    shared: Any = other.tables.get(table, {})
+    others = shared.get("columns", {})
+    types = {
+        name: {hint: others[name][hint] for hint in TYPE_HINTS if hint in others[name]}
+        for name in map(normalize, names)
+        if "data_type" in others.get(name, {}) and "data_type" not in own.get(name, {})
+    }
+    if types:
+        add_columns(table, shared["resource"], types)
 
 
 def forget_conditions(table: str) -> None:

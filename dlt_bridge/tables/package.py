@@ -220,7 +220,7 @@ class Package:
 
     def _conditions(self) -> dict[str, str]:
         """Return the SQL conditions of the merge: which rows it deletes, and which it loads."""
-        keys, account = self._schema.plan.keys, self._run.options.account
+        keys, account = self._schema.plan.keys, self._schema.account
         if account is not None and self._schema.plan.disposition == "replace":
             return {"destination_scope": rows_of(account)}
         if self._active is None:

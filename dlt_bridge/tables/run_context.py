@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import dlt
 
+from dlt_bridge.destinations.dlt_private import running_pipeline
 from dlt_bridge.destinations.existing import ExistingTables
+from dlt_bridge.tables import layout
 from dlt_bridge.tables.dispositions import AppliedHints, UserHints, user_hints
 from dlt_bridge.tables.refresh import Refresh
-from dlt_bridge.tables.table_names import settle_tables, tables_of_other_sources
+from dlt_bridge.tables.table_names import (
+    settle_tables,
+    sources_of_other_accounts,
+    tables_of_other_sources,
+)
 from dlt_bridge.tap.selection import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dlt.extract import DltResource
 
@@ -105,7 +111,24 @@ class RunContext:
     @cached_property
     def _tables_of_others(self) -> Mapping[str, str]:
         """The sources of the other tables in the dataset, by table."""
-        return tables_of_other_sources(self.options.account, self.options.tap)
+        return tables_of_other_sources(self._sharing)
+
+    @cached_property
+    def _sharing(self) -> Sequence[str]:
+        """The sources of other accounts in the pipeline, which share tables."""
+        return sources_of_other_accounts(self.options.account, self.options.tap)
+
+    def take_types(self, table: str, properties: Iterable[str]) -> None:
+        """Give columns of a table the types that they have with other accounts in the pipeline.
+
+        Their rows may be in the same run, so that the table has no columns yet.
+
+        Args:
+            table: The name of the table.
+            properties: The names of the columns, before normalization.
+        """
+        for source in self._sharing:
+            layout.take_types(table, properties, running_pipeline().schemas[source])
 
     def needs_table_hint(self, stream: str, table: str) -> bool:
         """Return whether dlt needs the name of a stream's table."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import dlt
 
 from dlt_bridge.destinations.destination import destination_type
-from dlt_bridge.destinations.dlt_private import running_pipeline
+from dlt_bridge.destinations.dlt_private import running_pipeline, running_state
 from dlt_bridge.errors import BridgeError, MessageError
 from dlt_bridge.naming import NamingConvention
 from dlt_bridge.tables import state_store
@@ -24,7 +24,7 @@ from dlt_bridge.tables.column_names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from dlt_bridge.tables.column_names import OnNameCollision
@@ -152,25 +152,33 @@ def _stored_tables(is_needed: Callable[[str], bool]) -> dict[str, str | None]:
     return streams
 
 
-def tables_of_other_sources(account: str | None, tap: str) -> dict[str, str]:
-    """Return the sources of the other tables in the dataset, by table. This reads their schemas.
-
-    Sources of other accounts of the same tap are left out: they share tables.
+def sources_of_other_accounts(account: str | None, tap: str) -> list[str]:
+    """Return the sources of other accounts of a tap in the pipeline: they share tables.
 
     Args:
         account: The account of the source; None for no accounts.
         tap: The name of its tap.
+    """
+    state, _ = running_state()
+    return [
+        name
+        for name in running_pipeline().schemas
+        if account is not None and state_store.is_of_other_account(state, name, account, tap)
+    ]
+
+
+def tables_of_other_sources(sharing: Collection[str]) -> dict[str, str]:
+    """Return the sources of the other tables in the dataset, by table. This reads their schemas.
+
+    Args:
+        sharing: Sources that are left out, because they share tables.
     """
     schema, running = dlt.current.source_schema(), running_pipeline()
     others = running.schemas if running.config.use_single_dataset else {}
     return {
         name: other
         for other in others
-        if other != schema.name
-        and not (
-            account is not None
-            and state_store.is_of_other_account(running.state, other, account, tap)
-        )
+        if other != schema.name and other not in sharing
         for name, table in others[other].tables.items()
         if table.get("resource")
     }

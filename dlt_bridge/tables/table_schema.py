@@ -38,6 +38,7 @@ class TableSchema:
     Attributes:
         message: The SCHEMA.
         table: The name of the table in the destination.
+        account: The account that the rows belong to; None for no accounts.
         plan: How rows are loaded into the table.
         decoder: Decodes the records.
         renamed_properties: The properties of columns that have another name, by the names of the
@@ -58,6 +59,7 @@ class TableSchema:
         self._run = run
         # How many of the observed properties and variants were reported.
         self._reported_properties = self._reported_variants = 0
+        self.account = accounts.account_of(message, run.options.account)
         hints = run.user_hints(stream.name)
         self.table = run.table(stream.name, self._table_name(hints))
         plan = load_plan(
@@ -65,7 +67,7 @@ class TableSchema:
             message.keys,
             hints,
             hard_delete=bool(run.options.hard_delete),
-            account=run.options.account,
+            account=self.account,
         )
         run.refresh.drop(stream.name, self.table)
         properties = self._properties(plan.keys)
@@ -73,6 +75,7 @@ class TableSchema:
         self.renamed_properties = column_names.renamed_properties(properties)
         named = [column.name for column in properties if column.type]
         run.existing.update_schema(stream.name, self.table, named)
+        run.take_types(self.table, named)
         if ACCOUNT not in named:
             accounts.refuse_table_of_accounts(stream.name, self.table, run.existing)
         checks.refuse_too_many_columns(stream.name, self.table, named)

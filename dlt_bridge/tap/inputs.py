@@ -32,6 +32,8 @@ _LONGEST_NAME = 64  # of a dlt schema
 # characters of a tap's name and of another account.
 _PORTABLE = re.compile("(?!(.*_)?[0-9a-f]{8}$)[a-z0-9]{1,24}(_[a-z0-9]{1,24})?")
 _READABLE = 24
+# Databases hold no NUL, and UTF-8 no surrogates.
+_ACCOUNT = re.compile("[^\0\ud800-\udfff]+")
 # Programs on Windows write it at the beginning of a file.
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()
 
@@ -187,6 +189,21 @@ def to_source_name(text: str) -> str:
     """Return a text as the name of a source, which dlt requires to be a Python identifier."""
     name = re.sub(r"\W+", "_", text)[:_LONGEST_NAME]
     return name if name.isidentifier() else f"_{name}"[:_LONGEST_NAME]
+
+
+def is_account(value: object) -> bool:
+    """Return whether a value can be an account: a text that databases hold, and not empty."""
+    return isinstance(value, str) and bool(_ACCOUNT.fullmatch(value))
+
+
+def source_name(tap_name: str, account: str | None) -> str:
+    """Return the default name of a source.
+
+    Args:
+        tap_name: The name of the tap.
+        account: The account; None for no accounts.
+    """
+    return tap_name if account is None else account_source_name(tap_name, account)
 
 
 def account_source_name(name: str, account: str) -> str:

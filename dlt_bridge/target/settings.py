@@ -89,6 +89,15 @@ SETTINGS: dict[str, Any] = {
             minLength=1,
             default="target_dlt",
         ),
+        "account": _setting(
+            "string",
+            "Account",
+            "The account that the tap reads: any text. Each row has it in the column"
+            " `_account`, the first part of each key, so that accounts share tables. Unless you"
+            " set another, the name of the pipeline then ends with the account, and the dataset is"
+            " `target_dlt_dataset`.",
+            minLength=1,
+        ),
         "pipelines_dir": _setting(
             "string",
             "Pipelines folder",

@@ -29,7 +29,7 @@ from dlt_bridge.run.signals import (
     leave_if_signalled,
 )
 from dlt_bridge.source import singer
-from dlt_bridge.tap.inputs import SingerLines, to_source_name
+from dlt_bridge.tap.inputs import SingerLines, source_name, to_source_name
 from dlt_bridge.tap.private_folder import private_folder
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
@@ -95,7 +95,8 @@ class TargetDlt:
         config = self.config
         source = singer(
             SingerLines(lines, refresh=config.get("refresh") or ()),
-            name=to_source_name(config["pipeline_name"]),
+            account=config.get("account"),
+            name=self._pipeline_name,
             nested=config["nested"],
             hard_delete=config.get("hard_delete"),
             absent=config["absent"],
@@ -122,12 +123,27 @@ class TargetDlt:
                     _write_state(last_state)
             logger.info("%s", report.in_words(describe_location(pipeline)))
 
+    @property
+    def _pipeline_name(self) -> str:
+        """The name of the pipeline and the source."""
+        name = self.config["pipeline_name"]
+        # Runners pass on defaults, too.
+        account = self.config.get("account") if name == DEFAULTS["pipeline_name"] else None
+        return source_name(to_source_name(name), account)
+
+    @property
+    def _dataset(self) -> str | None:
+        """The dataset that all accounts share; None for that of the pipeline."""
+        if self.config.get("account") is None:
+            return None
+        return f"{to_source_name(self.config['pipeline_name'])}_dataset"
+
     def _spec(self, folder: str) -> PipelineSpec:
         config = self.config
         return PipelineSpec(
             destination=config["destination"],
-            pipeline=to_source_name(config["pipeline_name"]),
-            dataset=config.get("dataset_name"),
+            pipeline=self._pipeline_name,
+            dataset=config.get("dataset_name") or self._dataset,
             credentials=self._value("credentials"),
             options=config.get("destination_options") or {},
             folder=folder,

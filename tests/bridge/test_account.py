@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bridge.destinations import DATASET
+from dlt import pipeline
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
-from dlt_bridge import load
+from dlt_bridge import BridgeError, chat, load, singer
+from dlt_bridge.target.target import TargetDlt
+from tap_chat.sandbox import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from bridge.command_line import Command
     from staging import Stage
+
+    from tap_chat.sandbox import Sandbox
 
 TEXT = {"type": ["string", "null"]}
 ODD = 'O\'Brien "& Co" \\ 100% {x} %s :y 🐘 Ümlaut'
@@ -37,9 +48,9 @@ def read(stage: Stage, *columns: str) -> list[tuple[Any, ...]]:
     return sorted(stage.into.read("a", *(columns or ("_account", "id", "v"))), key=str)
 
 
-@SQL
-@pytest.mark.parametrize("account", [ODD, LONG, " "])
-def test_equal_keys_of_accounts_are_rows_of_their_own(anywhere: Stage, account: str) -> None:
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres", "exact postgres"], indirect=True)
+def test_equal_keys_of_accounts_are_rows_of_their_own(anywhere: Stage) -> None:
+    account = ODD
     head = schema(v=TEXT)
     go(anywhere, account, [head, record(id=1, v="a"), record(id=2, v="a")])
     go(anywhere, "acme", [head, record(id=1, v="b")])
@@ -107,3 +118,116 @@ def test_versions_are_activated_for_one_account(anywhere: Stage, keys: tuple[str
     )
     go(anywhere, "acme", version(3))
     assert read(anywhere) == [(ODD, 2, "2"), (ODD, 3, "2")]
+
+
+@pytest.mark.parametrize("keys", [("id",), ("_account", "id"), ()])
+def test_account_of_the_tap_confines_versions_and_replaced_rows(
+    stage: Stage, keys: tuple[str, ...]
+) -> None:
+    """A tap that adds accounts itself declares the account of its run as `const`."""
+    stage.streams = {"a": "FULL_TABLE"}
+
+    def lines(account: str, *ids: int) -> list[Any]:
+        own = {"type": "string", "const": account}
+        return [
+            schema(keys=keys, _account=own),
+            *({**record(id=each, _account=account), "version": each} for each in ids),
+            {"type": "ACTIVATE_VERSION", "stream": "a", "version": max(ids)},
+        ]
+
+    pipelines = [stage.new_pipeline("one"), stage.new_pipeline("two")]
+    for number, (account, ids) in enumerate([(ODD, (1, 2)), ("acme", (1, 2)), (ODD, (3,))]):
+        pipelines[number % 2].run(stage.source(lines(account, *ids)))
+    assert read(stage, "_account", "id") == [(ODD, 3), ("acme", 2)] or keys == ()
+
+
+def test_account_in_two_places_is_refused(stage: Stage) -> None:
+    with pytest.raises(PipelineStepFailed, match="Set the account in one place"):
+        go(stage, "acme", [schema(_account=TEXT)])
+
+
+@pytest.mark.parametrize("account", ["", "a\0b", "\ud800", 1])
+def test_account_that_can_be_none_is_refused(account: Any) -> None:
+    with pytest.raises(BridgeError, match="An account is a text"):
+        singer(["tap-x"], {}, catalog={"streams": []}, account=account)
+
+
+@KEYED
+def test_rows_without_an_account_are_refused_next_to_accounts(
+    stage: Stage, keys: tuple[str, ...]
+) -> None:
+    stage.streams = {"a": "FULL_TABLE"}
+    go(stage, "acme", [schema(keys=keys), record(id=1)])
+    destination = stage.into.destination()
+    other = pipeline("other", destination=destination, dataset_name=DATASET)
+    with pytest.raises(PipelineStepFailed, match="rows without an account would replace"):
+        other.run(stage.source([schema(keys=keys), record(id=1)]))
+    with pytest.raises(PipelineStepFailed, match="now has none"):
+        go(stage, None, [schema(keys=keys)], name="scripted_tap_acme")
+    assert read(stage, "_account", "id") == [("acme", 1)]
+
+
+def test_another_account_of_a_source_is_read_from_the_start(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [schema(), record(id=1), bookmark(a={"x": 1}), {"type": "STATE", "value": {"y": 2}}]
+    for account, given, words in (
+        (None, None, None),
+        ("acme", None, "delete those whose column `_account` is null"),
+        ("acme", {"y": 2}, None),
+        ("beta", None, "The rows of the account acme stay"),
+        ("beta", {"y": 2}, None),
+    ):
+        caplog.clear()
+        go(stage, account, lines, name="own")
+        assert stage.given.get("state") == given
+        assert (words in caplog.text) if words else "account" not in caplog.text
+    rows = stage.rows("select _account, id from data.a order by all")
+    assert rows == [("acme", 1), ("beta", 1), (None, 1)]
+
+
+def test_sources_of_accounts_share_tables_within_one_run(stage: Stage) -> None:
+    """A property may have another type in another account: its values go into a variant."""
+    sources = []
+    for account, kind, value in (("acme", "integer", 7), ("beta", "string", "007")):
+        (folder := stage.folder / account).mkdir()
+        lines = [schema(v={"type": kind}), record(id=1, v=value), bookmark(a={"x": 1})]
+        sources.append(type(stage)(folder).source(lines, options={"account": account}))
+    for _ in range(2):
+        stage.pipeline.run(sources)
+    expected = [("acme", 1, 7, None), ("beta", 1, None, "007")]
+    assert read(stage, "_account", "id", "v", "v__v_text") == expected
+
+
+def test_command_has_an_argument(dlt: Command) -> None:
+    for account, value in (("acme", 1), ("Ümlaut & Co", 2)):
+        words = ("--account", account, "--credentials", "scripted_tap.duckdb")
+        dlt.run([schema(v=TEXT), record(id=1, v=str(value)), bookmark(a={"x": value})], *words)
+        shown = dlt("singer", "state", dlt.plays([]), "--json", *words)
+        assert json.loads(shown.stdout) == {"bookmarks": {"a": {"x": value}}}
+    query = "select _account, id, v from scripted_tap_dataset.a order by v"
+    assert dlt.rows(query) == [("acme", 1, "1"), ("Ümlaut & Co", 1, "2")]
+    assert "it must not be empty" in dlt("singer", "run", "tap-x", "--account", "").stderr
+
+
+def test_target_has_a_setting(stage: Stage, tmp_path: Path) -> None:
+    settings = {"destination": "duckdb", "credentials": str(tmp_path / "w.duckdb")}
+    for account in ("acme", "beta", "acme"):
+        target = TargetDlt(config={**settings, "account": account})
+        lines = [schema(), record(id=1), bookmark(a={"x": 1})]
+        target.load(StringIO("\n".join(map(json.dumps, lines))))
+    rows = stage.rows("select _account, id from target_dlt_dataset.a order by all")
+    assert rows == [("acme", 1), ("beta", 1)]
+
+
+@pytest.mark.usefixtures("project")
+def test_accounts_of_chat_platforms_share_tables(stage: Stage, sandbox: Sandbox) -> None:
+    for account in ("acme", "beta", "acme"):
+        url = sandbox.url_of(account)
+        stage.pipeline.run(chat("chat", api_url=url, api_key=API_KEY, account=account))
+    for account in ("acme", "beta"):
+        rows = stage.rows(
+            f"select id, message from data.chat_messages where _account = '{account}'"
+        )
+        messages = sandbox.world_of(account).chat.messages
+        assert Counter(rows) == Counter((each["id"], each["message"]) for each in messages)
