@@ -57,6 +57,11 @@ def wait_for_end(mark: str, seconds: float) -> dict[int, str]:
     with suppress(TimeoutError):
         for number in alive(mark):
             _wait(number, seconds)
+    return kill(mark)
+
+
+def kill(mark: str) -> dict[int, str]:
+    """Kill and return the processes of a trial."""
     left = alive(mark)
     for number in left:
         with suppress(ProcessLookupError):

@@ -1,0 +1,204 @@
+"""Accounts of the sandbox that Dagster loads into PostgreSQL while the test kills processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from dagster import DagsterRun, DagsterRunStatus, RunsFilter
+from orchestration.instance import Home, settings
+from orchestration.programs import descendants, kill_tree
+from orchestration.warehouse import expected, loaded
+from running import config_of
+
+from dlt_bridge.dagster.partitions import PARTITION, partition_key
+from tap_chat.sandbox import Options, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dagster import RunRecord
+    from postgres import PostgresServer
+
+HERE = Path(__file__).parent
+SLOTS = 4
+ACTIVE = (
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+)
+
+
+@dataclass
+class Trial:
+    """A trial, within the context of `beginning`.
+
+    Attributes:
+        home: Dagster.
+        sandbox: The APIs.
+        warehouse: The URL of the database for the rows.
+        platforms: The platforms of each account that Dagster knows.
+        wanted: The number of runs of each account that must succeed.
+        killed: The runs that were killed, by account.
+    """
+
+    home: Home
+    sandbox: Sandbox
+    warehouse: str
+    platforms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    wanted: Counter[str] = field(default_factory=Counter)
+    killed: dict[str, DagsterRun] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def beginning(
+        cls, folder: Path, server: PostgresServer, *platforms: str, webserver: bool = False
+    ) -> Iterator[Self]:
+        """Yield a trial without accounts, whose programs run.
+
+        Args:
+            folder: The folder for all files.
+            server: The database for Dagster and for the rows.
+            platforms: The platforms of the accounts.
+            webserver: Whether to run the webserver, too.
+        """
+        with ExitStack() as stack:
+            world = World(messages=60, users=12, conversations=40, chats=40)
+            sandbox = stack.enter_context(Sandbox(world, Options(latency=0.1)))
+            storage, warehouse = (stack.enter_context(server.database()) for _ in range(2))
+            env = {
+                "ACCOUNTS": str(folder / "accounts.json"),
+                "PLATFORMS": " ".join(platforms),
+                "WAREHOUSE": warehouse,
+                "DLT_DATA_DIR": str(folder / "dlt"),
+                "RUNTIME__DLTHUB_TELEMETRY": "false",
+                "TAPS_WATCHED_IN": str(folder),
+                "PYTHONPATH": str(HERE / "watch"),
+            }
+            home = Home(folder, HERE / "definitions.py", settings(storage, SLOTS), env)
+            trial = cls(home, sandbox, warehouse)
+            trial.add({})
+            stack.enter_context(home.running(webserver=webserver))
+            yield trial
+
+    def add(self, platforms: Mapping[str, tuple[str, ...]]) -> None:
+        """Add accounts to those of the definitions, which the sensor loads.
+
+        Args:
+            platforms: The platforms of each new account.
+        """
+        self.platforms |= platforms
+        configs = {
+            account: config_of(self.sandbox, account, *names)
+            for account, names in self.platforms.items()
+        }
+        # The sensor may read the file at any time.
+        new = self.home.folder / "accounts.new"
+        new.write_text(json.dumps(configs))
+        new.replace(self.home.folder / "accounts.json")
+        self.wanted.update(
+            {partition_key(account): len(names) for account, names in platforms.items()}
+        )
+
+    def backfill(self, platform: str, **tags: str) -> None:
+        """Load all accounts of a platform again."""
+        keys = [partition_key(name) for name, names in self.platforms.items() if platform in names]
+        self.home.backfill(self._streams(platform), keys, **tags)
+        self.wanted.update(keys)
+
+    def _streams(self, platform: str) -> list[str]:
+        return [name for name in self.sandbox.world.truth if name.startswith(f"{platform}_")]
+
+    def kill_a_run(self, *, requests: int = 5) -> DagsterRun:
+        """Kill the process of a run that has sent some requests.
+
+        Args:
+            requests: The least number of requests of its account.
+        """
+        run, number = self.victim(requests)
+        os.kill(number, signal.SIGKILL)
+        return run
+
+    def kill_a_tap(self, *, requests: int = 5) -> DagsterRun:
+        """Kill the tap of a run, and leave the run alone."""
+        run, number = self.victim(requests)
+        for child in descendants(number):
+            if b"tap_chat" in Path(f"/proc/{child}/cmdline").read_bytes():
+                kill_tree(child)
+        return run
+
+    def victim(self, requests: int) -> tuple[DagsterRun, int]:
+        """Wait for a run to kill, and return it with the number of its process."""
+        found: list[tuple[DagsterRun, int]] = []
+
+        def is_there() -> bool:
+            for run in self.runs(DagsterRunStatus.STARTED):
+                account = run.tags[PARTITION]
+                busy = self.sandbox.requests_of(account) >= requests
+                if busy and account not in self.killed and (number := self.process_of(run)):
+                    self.killed[account] = run
+                    found.append((run, number))
+                    return True
+            return False
+
+        self.home.wait(is_there, "A run reads its account")
+        return found[0]
+
+    def process_of(self, run: DagsterRun) -> int | None:
+        """Return the process of a run, if it has begun to work."""
+        for entry in self.home.instance.all_logs(run.run_id):
+            event = entry.dagster_event
+            if event and event.is_step_start:
+                return event.pid
+        return None
+
+    def runs(self, *statuses: DagsterRunStatus) -> list[DagsterRun]:
+        return list(self.home.instance.get_runs(RunsFilter(statuses=list(statuses))))
+
+    def wait_for_runs(self, count: int) -> None:
+        """Wait until a number of runs have succeeded."""
+        self.home.wait(
+            lambda: len(self.runs(DagsterRunStatus.SUCCESS)) >= count, f"{count} runs succeed"
+        )
+
+    def wait_for_all(self) -> None:
+        """Wait until all wanted runs have succeeded, and nothing runs any more."""
+
+        def is_done() -> bool:
+            succeeded = Counter(run.tags[PARTITION] for run in self.runs(DagsterRunStatus.SUCCESS))
+            return succeeded >= self.wanted and not self.runs(*ACTIVE)
+
+        self.home.wait(is_done, "All accounts are loaded")
+
+    def assert_whole(self) -> None:
+        """Check that each row of each account is there once."""
+        for platform in sorted({name for names in self.platforms.values() for name in names}):
+            for stream in self._streams(platform):
+                truth = {
+                    account: expected(self.sandbox.world_of(account).truth[stream])
+                    for account, names in self.platforms.items()
+                    if platform in names
+                }
+                assert loaded(self.warehouse, stream) == truth, stream
+
+    def assert_never_twice_at_once(self) -> None:
+        """Check that no account was read by two taps at once, nor by two runs of Dagster."""
+        twice = self.home.folder / "twice"
+        assert not twice.exists(), twice.read_text()
+        ends: dict[str, float] = {}
+        for record in sorted(self.home.instance.get_run_records(), key=_start):
+            account = record.dagster_run.tags[PARTITION]
+            assert ends.get(account, 0) <= _start(record), account
+            ends[account] = record.end_time or float("inf")
+
+
+def _start(record: RunRecord) -> float:
+    return record.start_time or float("inf")
