@@ -2,5 +2,6 @@
 
 from dlt_bridge.dagster.assets import chat_assets
 from dlt_bridge.dagster.automation import account_schedule, account_sensor
+from dlt_bridge.dagster.checks import chat_checks
 
-__all__ = ["account_schedule", "account_sensor", "chat_assets"]
+__all__ = ["account_schedule", "account_sensor", "chat_assets", "chat_checks"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dagster import EnvVar, Failure, RetryRequested
@@ -13,11 +15,13 @@ from dlt_bridge.accounts import Account, run
 from dlt_bridge.dagster.accounts import platform_config, read_accounts
 from dlt_bridge.dagster.metadata import run_metadata
 from dlt_bridge.dagster.streams import window_lag
+from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dagster import TimeWindow
+    from dlt import Pipeline
 
     from dlt_bridge.accounts import AccountResult
     from dlt_bridge.dagster.accounts import AccountConfigs, Accounts
@@ -52,6 +56,25 @@ class Loading:
         """Return the accounts as they are now."""
         return read_accounts(self.accounts)
 
+    @contextmanager
+    def pipeline(self) -> Iterator[Pipeline]:
+        """Give a pipeline into the dataset, with working files of its own."""
+        with TemporaryDirectory() as folder:
+            yield make_local_pipeline(
+                PipelineSpec(
+                    destination=self.destination,
+                    pipeline="chat_checks",
+                    dataset=self.dataset_name,
+                    credentials=self._credentials,
+                    folder=folder,
+                )
+            )
+
+    @property
+    def _credentials(self) -> Any:  # noqa: ANN401
+        is_variable = isinstance(self.credentials, EnvVar)
+        return self.credentials.get_value() if is_variable else self.credentials
+
     def load(
         self, name: str, platform: str, streams: Sequence[str], window: TimeWindow | None
     ) -> AccountResult:
@@ -70,12 +93,11 @@ class Loading:
         account = self._account(name, platform, streams)
         if window:
             account = _in_window(account, platform, window)
-        credentials = self.credentials
         result = run(
             account,
             destination=self.destination,
             dataset_name=self.dataset_name,
-            credentials=credentials.get_value() if isinstance(credentials, EnvVar) else credentials,
+            credentials=self._credentials,
             pipelines_dir=self.pipelines_dir,
         )
         if result.is_busy:

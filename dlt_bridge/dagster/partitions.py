@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ACCOUNT, WINDOW = "account", "window"
 #: The most windows that are loaded at one time of a schedule; the next time has the rest.
 MOST_WINDOWS = 1000
+#: Separates their keys.
+SEPARATOR = "|"
 #: The tag with the partition key of a run.
 PARTITION = "dagster/partition"
 # What Dagster forbids in partition keys, and what separates them; `%` begins an escape.
@@ -54,8 +56,8 @@ def account_of(key: str) -> str:
 
 
 def account_key(key: str) -> str:
-    """Return the part of a partition key that is of the account."""
-    return key.keys_by_dimension[ACCOUNT] if isinstance(key, MultiPartitionKey) else key
+    """Return the part of a partition key that is of the account: `acme` of `acme|2025-01-01`."""
+    return key.partition(SEPARATOR)[0]
 
 
 def identifier(platform: str) -> str:

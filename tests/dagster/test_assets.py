@@ -6,64 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import duckdb
 import pytest
-from running import QUICK
+from orchestration.in_process import DuckDBFile
+from running import config_of
 
 from dlt_bridge.dagster import chat_assets
 from dlt_bridge.dagster.partitions import account_of, partition_key
 from tap_chat.sandbox import DIALECTS, Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 ODD = "Ümlaut & Co, 50% | [x]... 🙂"
-
-
-def account_config(sandbox: Sandbox, account: str, *platforms: str) -> dict[str, Any]:
-    """Return the config of one account of the sandbox, which ends at the sandbox's time."""
-    return {
-        "start_date": "2025-01-01",
-        "end_date": sandbox.world.now.isoformat(),
-        **{
-            dialect.name: dialect.config(sandbox.url_of(account)) | QUICK
-            for dialect in DIALECTS
-            if dialect.name in platforms
-        },
-    }
-
-
-class Warehouse:
-    """The assets of some accounts, which are loaded into a DuckDB file."""
-
-    def __init__(
-        self,
-        folder: Path,
-        instance: dg.DagsterInstance,
-        accounts: Mapping[str, Any],
-        **options: Any,
-    ) -> None:
-        self.file, self.instance = str(folder / "w.duckdb"), instance
-        self.assets = chat_assets(
-            accounts=accounts,
-            destination="duckdb",
-            dataset_name="data",
-            credentials=self.file,
-            pipelines_dir=str(folder / "pipelines"),
-            **options,
-        )
-
-    def materialize(self, account: str, platform: str, **options: Any) -> dg.ExecuteInProcessResult:
-        """Run the partition of an account, or of one of its windows: `acme|2025-01-01`."""
-        key = account if "|2" in account else partition_key(account)
-        self.instance.add_dynamic_partitions(f"{platform}_accounts", [key.partition("|")[0]])
-        assets = [definition for definition in self.assets if platform in definition.op.name]
-        return dg.materialize(assets, partition_key=key, instance=self.instance, **options)
-
-    def rows(self, query: str) -> list[Any]:
-        with duckdb.connect(self.file, read_only=True) as database:
-            return database.execute(query).fetchall()
 
 
 def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
@@ -90,8 +44,8 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
 def test_each_account_is_loaded_by_a_run_of_its_partition(
     tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
 ) -> None:
-    accounts = {name: account_config(sandbox, name, "dixa") for name in ("acme", ODD)}
-    warehouse = Warehouse(tmp_path, instance, accounts)
+    accounts = {name: config_of(sandbox, name, "dixa") for name in ("acme", ODD)}
+    warehouse = DuckDBFile(tmp_path, instance, accounts)
     for account in accounts:
         result = warehouse.materialize(account, "dixa")
         assert result.success
@@ -109,9 +63,9 @@ def test_windows_are_loaded_in_any_order_and_again(
     windows = dg.TimeWindowPartitionsDefinition(
         start=datetime(2025, 9, 1, tzinfo=UTC), cron_schedule="0 0 1 */2 *", fmt="%Y-%m-%d"
     )
-    config = account_config(sandbox, "acme", "dixa")
+    config = config_of(sandbox, "acme", "dixa")
     del config["start_date"], config["end_date"]
-    warehouse = Warehouse(tmp_path, instance, {"acme": config}, windows=windows)
+    warehouse = DuckDBFile(tmp_path, instance, {"acme": config}, windows=windows)
     truth = sandbox.world_of("acme").truth["dixa_conversation_export"]
     times = sorted({datetime.fromtimestamp(row["updated_at"] / 1000, UTC) for row in truth})
     keys = [
@@ -132,7 +86,7 @@ def test_windows_are_loaded_in_any_order_and_again(
 
 
 def test_assets_have_the_streams_keys_and_dependencies(sandbox: Sandbox) -> None:
-    config = account_config(sandbox, "acme", "livechat", "chatwoot")
+    config = config_of(sandbox, "acme", "livechat", "chatwoot")
     assets = {
         definition.op.name: definition
         for definition in chat_assets(
@@ -152,7 +106,7 @@ def test_definitions_load_without_a_process_or_a_request(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("subprocess.Popen", None)
-    config = account_config(sandbox, "acme", *(dialect.name for dialect in DIALECTS))
+    config = config_of(sandbox, "acme", *(dialect.name for dialect in DIALECTS))
     assert len(chat_assets(accounts={"acme": config}, dataset_name="data")) == len(DIALECTS)
     assert sandbox.requests == 0
 
@@ -160,8 +114,8 @@ def test_definitions_load_without_a_process_or_a_request(
 def test_only_the_selected_streams_are_read(
     tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
 ) -> None:
-    config = account_config(sandbox, "acme", "freshchat")
-    warehouse = Warehouse(tmp_path, instance, {"acme": config})
+    config = config_of(sandbox, "acme", "freshchat")
+    warehouse = DuckDBFile(tmp_path, instance, {"acme": config})
     result = warehouse.materialize(
         "acme", "freshchat", selection=["freshchat_groups", "freshchat_roles"]
     )
@@ -173,9 +127,9 @@ def test_only_the_selected_streams_are_read(
 def test_a_failure_is_a_sentence(
     tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
 ) -> None:
-    config = account_config(sandbox, "acme", "dixa")
+    config = config_of(sandbox, "acme", "dixa")
     config["dixa"]["api_token"] = "wr0ng-t0ken"
-    warehouse = Warehouse(tmp_path, instance, {"acme": config})
+    warehouse = DuckDBFile(tmp_path, instance, {"acme": config})
     result = warehouse.materialize("acme", "dixa", raise_on_error=False)
     sentence, shown = failure(result)
     assert "dixa.api_token" in sentence
@@ -187,8 +141,8 @@ def test_a_failure_is_a_sentence(
 def test_a_partition_without_an_account_fails(
     tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
 ) -> None:
-    accounts = {"acme": account_config(sandbox, "acme", "dixa", "freshchat")}
-    warehouse = Warehouse(tmp_path, instance, accounts)
+    accounts = {"acme": config_of(sandbox, "acme", "dixa", "freshchat")}
+    warehouse = DuckDBFile(tmp_path, instance, accounts)
     result = warehouse.materialize("gone", "dixa", raise_on_error=False)
     assert "is of no account" in failure(result)[0]
 
