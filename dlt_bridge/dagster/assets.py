@@ -19,6 +19,7 @@ from dlt_bridge.dagster.accounts import Accounts, read_accounts
 from dlt_bridge.dagster.loading import Loading
 from dlt_bridge.dagster.metadata import stream_metadata
 from dlt_bridge.dagster.partitions import (
+    PlatformAssets,
     account_key,
     account_of,
     identifier,
@@ -33,11 +34,15 @@ class ChatAssets(list[AssetsDefinition]):
     Args:
         definitions: The multi-assets.
         loading: How their accounts are loaded.
+
+    Attributes:
+        platforms: The assets of each platform.
     """
 
     def __init__(self, definitions: Iterable[AssetsDefinition], loading: Loading) -> None:
         super().__init__(definitions)
         self.loading = loading
+        self.platforms = [PlatformAssets(definition) for definition in self]
 
 
 def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets

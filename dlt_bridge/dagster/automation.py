@@ -1,10 +1,10 @@
-"""A sensor that adds a partition for each new account, and a schedule that loads all accounts."""
+"""A sensor that adds a partition for each new account, and schedules that load all accounts."""
 
 # Annotations are read when the definitions are made: no `from __future__ import annotations`.
 from collections.abc import Iterator
+from typing import Any
 
 from dagster import (
-    AssetSelection,
     DagsterInstance,
     DagsterRunStatus,
     DefaultScheduleStatus,
@@ -56,11 +56,12 @@ def account_sensor(
         seconds: Seconds between two looks at the accounts.
         is_running: Whether it runs without being started on Dagster's pages.
     """
-    platforms = [PlatformAssets(definition) for definition in assets]
+    platforms = assets.platforms
 
     @sensor(
         name=name,
-        target=AssetSelection.assets(*assets),
+        # The partitions of platforms differ, and those of a job must not.
+        jobs=[platform.job for platform in platforms],
         minimum_interval_seconds=seconds,
         default_status=DefaultSensorStatus.RUNNING if is_running else DefaultSensorStatus.STOPPED,
     )
@@ -81,39 +82,46 @@ def account_sensor(
     return new_accounts
 
 
-def account_schedule(
+def account_schedules(
     assets: ChatAssets,
     cron_schedule: str,
     *,
     execution_timezone: str | None = None,
-    name: str = "all_accounts",
     is_running: bool = False,
-) -> ScheduleDefinition:
-    """Return a schedule that loads every account, those whose last run failed first.
+) -> list[ScheduleDefinition]:
+    """Return a schedule for each platform, that loads every account.
 
-    An account whose last run waits or still runs is left to it.
+    Accounts whose last run failed come first. An account whose last run waits or still runs is left
+    to it.
 
     Args:
         assets: The assets, as `chat_assets` returned them.
-        cron_schedule: When it runs, such as `0 3 * * *`.
+        cron_schedule: When they run, such as `0 3 * * *`.
         execution_timezone: The time zone of `cron_schedule`; by default UTC.
-        name: The name of the schedule.
-        is_running: Whether it runs without being started on Dagster's pages.
+        is_running: Whether they run without being started on Dagster's pages.
     """
-    platforms = [PlatformAssets(definition) for definition in assets]
+    return [
+        _platform_schedule(
+            platform,
+            assets,
+            cron_schedule=cron_schedule,
+            execution_timezone=execution_timezone,
+            default_status=(
+                DefaultScheduleStatus.RUNNING if is_running else DefaultScheduleStatus.STOPPED
+            ),
+        )
+        for platform in assets.platforms
+    ]
 
-    @schedule(
-        cron_schedule,
-        name=name,
-        target=AssetSelection.assets(*assets),
-        execution_timezone=execution_timezone,
-        default_status=(
-            DefaultScheduleStatus.RUNNING if is_running else DefaultScheduleStatus.STOPPED
-        ),
-    )
+
+def _platform_schedule(
+    platform: PlatformAssets,
+    assets: ChatAssets,
+    **options: Any,  # noqa: ANN401
+) -> ScheduleDefinition:
+    @schedule(name=f"all_{platform.accounts.name}", job=platform.job, **options)
     def all_accounts(context: ScheduleEvaluationContext) -> list[RunRequest]:
-        now, instance = assets.loading.read_accounts(), context.instance
-        return [request for platform in platforms for request in _requests(platform, now, instance)]
+        return list(_requests(platform, assets.loading.read_accounts(), context.instance))
 
     return all_accounts
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from dagster import (
+    AssetSelection,
     DynamicPartitionsDefinition,
     MultiPartitionKey,
     MultiPartitionsDefinition,
     RunRequest,
     TimeWindowPartitionsDefinition,
+    define_asset_job,
 )
 
 from dlt_bridge.dagster.accounts import platform_config
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dagster import AssetsDefinition, DagsterInstance, DagsterRun
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
 
     from dlt_bridge.dagster.accounts import AccountConfigs
 
@@ -108,6 +113,13 @@ class PlatformAssets:
             return None
         return partitions.time_window_partitions_def
 
+    @cached_property
+    def job(self) -> UnresolvedAssetJobDefinition:
+        """The job that loads partitions of the assets, such as `load_dixa_accounts`."""
+        return define_asset_job(
+            f"load_{self.accounts.name}", AssetSelection.assets(self.definition)
+        )
+
     def known_accounts(self, instance: DagsterInstance) -> set[str]:
         """Return the partition keys of the accounts that Dagster knows."""
         return set(self.accounts.get_partition_keys(dynamic_partitions_store=instance))
@@ -174,5 +186,8 @@ class PlatformAssets:
             tags: Tags of the run.
         """
         return RunRequest(
-            asset_selection=list(self.definition.keys), partition_key=str(key), tags=dict(tags)
+            job_name=self.job.name,
+            asset_selection=list(self.definition.keys),
+            partition_key=str(key),
+            tags=dict(tags),
         )

@@ -1,20 +1,20 @@
-"""The sensor of new accounts, and the schedule of all."""
+"""The sensor of new accounts, and the schedules of all."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
-from dlt_bridge.dagster import account_schedule, account_sensor, chat_assets
+from dlt_bridge.dagster import account_schedules, account_sensor, chat_assets
 
 DIXA = {"dixa": {"api_token": "a-token"}}
 FRESHCHAT = {"freshchat": {"api_url": "https://x.freshchat.com/v2", "api_key": "a-key"}}
 
 
 class Project:
-    """Accounts that change, with their assets, sensor and schedule."""
+    """Accounts that change, with their assets, sensor and schedules."""
 
     def __init__(self, instance: dg.DagsterInstance, **options: Any) -> None:
         self.accounts: dict[str, Any] = {"acme": DIXA | FRESHCHAT, "a|b": DIXA}
@@ -24,10 +24,11 @@ class Project:
             accounts=accounts, platforms=["dixa", "freshchat"], dataset_name="data", **options
         )
         self.sensor = account_sensor(assets)
-        self.schedule = account_schedule(assets, "0 3 * * *")
+        self.schedules = account_schedules(assets, "0 3 * * *")
         self.definitions = dg.Definitions(
-            assets=assets, sensors=[self.sensor], schedules=[self.schedule]
+            assets=assets, sensors=[self.sensor], schedules=self.schedules
         )
+        dg.Definitions.validate_loadable(self.definitions)
 
     def look(self) -> dg.SensorResult:
         """Evaluate the sensor, and do what Dagster's daemon does with its result."""
@@ -41,9 +42,13 @@ class Project:
         return result
 
     def scheduled(self) -> list[dg.RunRequest]:
-        """Return the runs that the schedule asks for."""
+        """Return the runs that the schedules ask for."""
         context = dg.build_schedule_context(instance=self.instance)
-        return self.schedule(context)  # type: ignore[return-value]
+        return [
+            request
+            for schedule in self.schedules
+            for request in cast("list[dg.RunRequest]", schedule(context))
+        ]
 
     def run(self, partition: str, status: dg.DagsterRunStatus) -> None:
         """Add a run of a partition of Dixa with a status."""
@@ -81,7 +86,7 @@ def test_a_new_account_gets_a_partition_and_a_run(stored: dg.DagsterInstance) ->
     assert stored.get_dynamic_partitions("freshchat_accounts") == ["acme", "new"]
 
 
-def test_the_schedule_loads_every_account_and_failed_ones_first(
+def test_the_schedules_load_every_account_and_failed_ones_first(
     stored: dg.DagsterInstance,
 ) -> None:
     project = Project(stored)
