@@ -45,6 +45,7 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
     absent: Literal["null", "keep"] | None = None,
     on_bad_stream: Literal["fail", "skip"] | None = None,
     account: str | None = None,
+    add_record_metadata: bool | None = None,
     name: str | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> DltSource:
@@ -73,6 +74,7 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         hard_delete: Whether to delete rows, as in `singer`.
         absent: How to load properties that a record lacks: `null` or `keep`, as in `singer`.
         on_bad_stream: What to do with a stream that can't be loaded: `fail` or `skip`.
+        add_record_metadata: Whether rows have times and a load id, as in `singer`.
         account: The account, as in `singer`; or the setting `sources.chat.account`. A setting
             `account` of a platform can't be combined with it.
         name: The source's name, under which dlt keeps its state. The tables of a declaration begin
@@ -109,6 +111,7 @@ def chat(  # noqa: PLR0913 - the arguments of singer, too
         absent=absent,
         on_bad_stream=on_bad_stream,
         account=account,
+        add_record_metadata=add_record_metadata,
         name=name,
     )
 

@@ -71,6 +71,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     on_bad_stream: Literal["fail", "skip"] | None = None,
     batch_folders: Sequence[str] | None = None,
     patience: float | None = None,
+    add_record_metadata: bool | None = None,
     use_state: bool = True,
     account: str | None = None,
     name: str | None = None,
@@ -88,7 +89,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
     An argument that is None is looked up in dlt's configuration, in the section
     `sources.singer.<name>`: `config` (in `secrets.toml`), `properties`, `renamed`, `select`,
     `nested`, `hard_delete`, `absent`, `naming`, `on_name_collision`, `on_bad_stream`,
-    `batch_folders`, `patience` and `account`.
+    `batch_folders`, `patience`, `add_record_metadata` and `account`.
 
     Args:
         tap: The executable of the tap, a command with its arguments, or a Python module; or lines
@@ -129,6 +130,9 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             processes that hold the output open; 60 by default.
         use_state: Whether the tap continues from its last STATE. False to read everything that
             `config` asks for, such as the time from `start_date` to `end_date`, in every run.
+        add_record_metadata: Whether each row has the times at which its record was read
+            (`_sdc_extracted_at`, `_sdc_received_at` and `_sdc_batched_at`), and the load id of its
+            package (`_dlt_load_id`); True by default. Rows without a key always have the load id.
         account: The account that the tap reads: any text. Each row has it in the column
             `_account`, which is the first part of each key, so that accounts share tables. Rows
             are only replaced or deleted by rows of the same account.
@@ -162,6 +166,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         "renamed": renamed,
         "batch_folders": _checked_folders(batch_folders),
         "patience": patience,
+        "add_record_metadata": add_record_metadata,
         "account": account,
     }
 
@@ -183,6 +188,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
         batch_folders: list[str] | None = None,
         batch_places: list[str] | None = None,
         patience: float = PATIENCE_SECONDS,
+        add_record_metadata: bool = True,  # noqa: FBT001, FBT002
         account: str | None = None,
     ) -> Iterator[DltResource]:
         if deletes is not None:
@@ -223,6 +229,7 @@ def singer(  # noqa: PLR0913 - the settings of a tap
             ),
             account=_checked_account(account),
             tap=tap_name,
+            add_record_metadata=add_record_metadata,
             use_state=use_state,
         )
         driver = _driver(reader, streams, options, naming)

@@ -21,6 +21,7 @@ class LineBatch:
         decoder: The decoder of the stream.
         lines: Blocks of one or more lines, without the newline at their end.
         numbers: The numbers of the lines, a range for each block.
+        received: When the blocks were received, in microseconds since 1970.
         rows: The number of lines.
         size: Their size in bytes.
         is_first: Whether they are the first of the stream, by which types of columns are chosen.
@@ -29,6 +30,7 @@ class LineBatch:
     decoder: RecordDecoder
     lines: list[bytes]
     numbers: list[range]
+    received: list[int]
     rows: int
     size: int
     is_first: bool = False
@@ -43,7 +45,7 @@ class LineBatch:
             MessageError: A record does not fit.
         """
         text = b"\n".join(self.lines)
-        return self.decoder.table(text, self.numbers, sequence, first=self.is_first)
+        return self.decoder.table(text, self.numbers, sequence, self.received, first=self.is_first)
 
     def can_be_decoded(self, sequence: int, before: int) -> bool:
         """Return whether the lines before another line can be decoded.
@@ -71,15 +73,15 @@ class LineBatch:
             number: The number of a line that is no RECORD, and so lies within no block.
         """
         blocks = [
-            (lines, numbers)
-            for lines, numbers in zip(self.lines, self.numbers, strict=True)
-            if numbers.stop <= number
+            block
+            for block in zip(self.lines, self.numbers, self.received, strict=True)
+            if block[1].stop <= number
         ]
         if not blocks:
             return None
-        lines, numbers = map(list, zip(*blocks, strict=True))
+        lines, numbers, received = map(list, zip(*blocks, strict=True))
         rows, size = sum(map(len, numbers)), sum(map(len, lines))
-        return LineBatch(self.decoder, lines, numbers, rows, size, self.is_first)
+        return LineBatch(self.decoder, lines, numbers, received, rows, size, self.is_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class ColumnBatch:
         decoder: The decoder of the stream.
         columns: The columns.
         first: The number of the line of their message.
+        received: When they were received, in microseconds since 1970.
         version: Their version, if they have one.
         is_first: Whether they are the first of the stream, by which types of columns are chosen.
     """
@@ -97,6 +100,7 @@ class ColumnBatch:
     decoder: RecordDecoder
     columns: pa.RecordBatch
     first: int
+    received: int
     version: int | None
     is_first: bool = False
 
@@ -125,7 +129,7 @@ class ColumnBatch:
             MessageError: A record does not fit.
         """
         return self.decoder.table_of(
-            self.columns, self.first, self.version, sequence, first=self.is_first
+            self.columns, self.first, self.version, sequence, self.received, first=self.is_first
         )
 
     def can_be_decoded(self, sequence: int, before: int) -> bool:

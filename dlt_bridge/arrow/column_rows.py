@@ -37,6 +37,7 @@ class ColumnRows:
         raw: The indices of the columns that are converted value by value.
         numbers: The number of the line for each record.
         versions: The version of each record.
+        extracted: The `time_extracted` of each record: a BATCH has none.
 
     Raises:
         MessageError: A column is missing that the SCHEMA requires.
@@ -56,6 +57,7 @@ class ColumnRows:
         self.count: int = batch.num_rows
         self.numbers = [number] * self.count
         self.versions = [version] * self.count
+        self.extracted: list[Any] = [None] * self.count
         self.raw: set[int] = set()
         self.retype(types)
         for column in schema.columns:

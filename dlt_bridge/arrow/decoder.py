@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dlt_bridge.arrow.column_rows import ColumnRows
+from dlt_bridge.arrow.fitting import ColumnFitter
 from dlt_bridge.arrow.inference import infer_type
 from dlt_bridge.arrow.line_rows import LineRows
 from dlt_bridge.arrow.lines import NumberedLines
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.missing_properties import MISSING, missing_column
 from dlt_bridge.arrow.nested import is_nested, native_type
-from dlt_bridge.arrow.record_schema import NewVariant, Observed
-from dlt_bridge.arrow.refusals import invalid_key, refuse_invalid_utf8
+from dlt_bridge.arrow.record_schema import Observed
+from dlt_bridge.arrow.record_times import extracted_array, time_arrays
+from dlt_bridge.arrow.refusals import invalid_key
 from dlt_bridge.arrow.rows import RowDecoder
 from dlt_bridge.arrow.types import ColumnType, arrow_type
-from dlt_bridge.arrow.values import CONVERSION_ERRORS, converted_array
-from dlt_bridge.arrow.variants import fit_column, variant_name
-from dlt_bridge.errors import MessageError
+from dlt_bridge.arrow.values import CONVERSION_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dlt_bridge.arrow.columns import Column
     from dlt_bridge.arrow.nested import NativeType
     from dlt_bridge.arrow.record_schema import RecordSchema
 
@@ -58,6 +57,7 @@ class RecordDecoder:
 
     def _reset(self) -> None:
         self._working = deepcopy(self.observed)
+        self._fitter = ColumnFitter(self.record_schema, self._working)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -77,6 +77,7 @@ class RecordDecoder:
             fields[name] = arrow_type(column_type)
         if self.observed.versioned:
             fields[VERSION] = pa.int64()
+        fields |= {name: arrow_type(kind) for name, kind in self.record_schema.times.items()}
         # It may be null: rows that another program wrote into the table have none.
         return pa.schema([*fields.items(), (SEQUENCE, pa.int64())])
 
@@ -91,7 +92,7 @@ class RecordDecoder:
     @property
     def hinted_types(self) -> dict[str, ColumnType]:
         """The types of the columns without those that are structs and lists."""
-        types = self.types.items()
+        types = {**self.types, **self.record_schema.times}.items()
         return {name: column_type for name, column_type in types if name not in self._natives}
 
     @property
@@ -107,7 +108,13 @@ class RecordDecoder:
         return [name for name in self.json_columns if name in schemas and is_nested(schemas[name])]
 
     def table(
-        self, text: bytes, numbers: Sequence[range], sequence: int, *, first: bool = False
+        self,
+        text: bytes,
+        numbers: Sequence[range],
+        sequence: int,
+        received: Sequence[int] = (),
+        *,
+        first: bool = False,
     ) -> pa.Table:
         """Return a table of records; with the column `MISSING`, if some lack what is to be kept.
 
@@ -115,6 +122,7 @@ class RecordDecoder:
             text: The lines of the RECORD messages, with newlines between them.
             numbers: Their numbers, for errors.
             sequence: The value of `_sdc_sequence` of the first row; each row has one more.
+            received: When the blocks of lines were received, in microseconds since 1970.
             first: Whether these are the first records of the stream, by which the types of new
                 columns are chosen.
 
@@ -127,16 +135,18 @@ class RecordDecoder:
         while arrays is None:
             rows = LineRows(self._rows.decode(lines), self._rows)
             arrays = None if first and self._infer_types(rows) else self._arrays(rows)
+        self._add_times(arrays, rows, received, list(map(len, numbers)))
         table = self._table(arrays, rows, sequence)
         missing = self._missing(arrays, rows.decoded.text)
         return table if missing is None else table.append_column(MISSING, missing)
 
-    def table_of(
+    def table_of(  # noqa: PLR0913 - a batch and where it comes from
         self,
         batch: pa.RecordBatch,
         number: int,
         version: int | None,
         sequence: int,
+        received: int = 0,
         *,
         first: bool = False,
     ) -> pa.Table:
@@ -147,6 +157,7 @@ class RecordDecoder:
             number: The number of the line of their message, for errors.
             version: Their version, if they have one.
             sequence: As for `table`.
+            received: When they were received, in microseconds since 1970.
             first: As for `table`.
 
         Raises:
@@ -160,7 +171,24 @@ class RecordDecoder:
             if first and self._infer_types(rows):
                 rows.retype([column_type for _, column_type in self._columns])
             arrays = self._arrays(rows)
+        self._add_times(arrays, rows, [received], [rows.count])
         return self._table(arrays, rows, sequence)
+
+    def _add_times(
+        self,
+        arrays: dict[str, pa.Array],
+        rows: LineRows | ColumnRows,
+        received: Sequence[int],
+        counts: Sequence[int],
+    ) -> None:
+        """Add the columns with the times of records."""
+        schema = self.record_schema
+        if not schema.times:
+            return
+        extracted, invalid = extracted_array(rows.extracted, schema.limits)
+        if invalid is not None and self._working.untimed is None:
+            self._working.untimed = rows.numbers[invalid]
+        arrays |= time_arrays(schema.times, received, counts, extracted)
 
     def _table(
         self, arrays: dict[str, pa.Array], rows: LineRows | ColumnRows, sequence: int
@@ -217,11 +245,12 @@ class RecordDecoder:
         misfits: set[int] = set()
         for index, (column, column_type) in enumerate(self._columns):
             if column.name in self._natives:
-                arrays |= self._native_arrays(column, rows.texts(index, column), rows.numbers)
+                native, texts = self._natives[column.name], rows.texts(index, column)
+                arrays |= self._fitter.fit_native(native, column, texts, rows.numbers)
                 continue
             if index in rows.raw or column_type is None:
                 texts = rows.texts(index, column)
-                arrays |= self._fitted_arrays(column, column_type, texts, rows.numbers)
+                arrays |= self._fitter.fit(column, column_type, texts, rows.numbers)
             elif (array := self._array(rows, index, column_type)) is not None:
                 arrays[column.name] = array
             else:
@@ -240,57 +269,6 @@ class RecordDecoder:
         except CONVERSION_ERRORS:
             return None
         return array if self.record_schema.limits.holds(array) else None
-
-    def _fitted_arrays(
-        self,
-        column: Column,
-        column_type: ColumnType | None,
-        texts: Sequence[bytes],
-        numbers: Sequence[int],
-    ) -> dict[str, pa.Array]:
-        """Return the column, and the variants that some of its values need."""
-        refuse_invalid_utf8(self.record_schema.stream, column, texts, numbers)
-        existing = self._working.variant_types.setdefault(column.name, {})
-        fitted = fit_column(column, column_type, texts, existing, self.record_schema.limits)
-        arrays = {}
-        if column_type:
-            arrays[column.name] = converted_array(column_type, fitted.values)
-        for data_type, values in fitted.variants.items():
-            name = variant_name(column.name, data_type)
-            self._refuse_property(column, name)
-            variant = existing.setdefault(data_type, fitted.types[data_type])
-            if name not in self._working.variants:
-                self._working.variants[name] = variant
-                line = numbers[fitted.first[data_type]]
-                self._working.new_variants.append(
-                    NewVariant(column.json_name, column_type, name, line)
-                )
-            arrays[name] = converted_array(variant, values)
-        return arrays
-
-    def _native_arrays(
-        self, column: Column, texts: Sequence[bytes], numbers: Sequence[int]
-    ) -> dict[str, pa.Array]:
-        """Return a column of structs or lists, and a variant of the values that do not fit it."""
-        native = self._natives[column.name]
-        try:
-            return {column.name: native.array(texts)}
-        except CONVERSION_ERRORS:
-            fitting = [native.holds(text) for text in texts]
-        in_column = [text if fits else b"null" for text, fits in zip(texts, fitting, strict=True)]
-        in_variant = [b"null" if fits else text for text, fits in zip(texts, fitting, strict=True)]
-        return {
-            column.name: native.array(in_column),
-            **self._fitted_arrays(column, None, in_variant, numbers),
-        }
-
-    def _refuse_property(self, column: Column, variant: str) -> None:
-        """Refuse a variant that has the name of a property."""
-        if any(other.name == variant for other in self.record_schema.columns):
-            raise MessageError(
-                f"Stream {self.record_schema.stream}: a value of `{column.json_name}` does not fit"
-                f" its column, and can't go into `{variant}`, which is another property."
-            )
 
 
 def _native_types(record_schema: RecordSchema) -> dict[str, NativeType]:

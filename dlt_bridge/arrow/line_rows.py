@@ -30,6 +30,7 @@ class LineRows:
         raw: The indices of the columns that are decoded as JSON texts.
         numbers: The number of the line of each record.
         versions: The version of each record.
+        extracted: The `time_extracted` of each record; empty if it is not wanted.
     """
 
     def __init__(self, decoded: DecodedRows, decoder: RowDecoder) -> None:
@@ -38,6 +39,7 @@ class LineRows:
         self.count = len(decoded.records)
         self.raw = decoder.raw
         self.numbers, self.versions = decoded.numbers, decoded.versions
+        self.extracted = decoded.extracted
 
     def texts(self, index: int, column: Column) -> list[bytes]:
         """Return the JSON texts of the values of a property that is decoded as JSON texts."""

@@ -26,6 +26,7 @@ class RawLine(Struct, gc=False):
 
     record: dict[str, Raw]
     version: Version = None
+    time_extracted: Raw = Raw()
 
 
 raw_lines: msgspec.json.Decoder[Any] = msgspec.json.Decoder(RawLine)
@@ -61,6 +62,7 @@ class DecodedRows:
     Attributes:
         records: The records: objects with the values `f0`, `f1` ... of the columns, or dicts.
         versions: Their versions.
+        extracted: Their `time_extracted`, as texts or JSON texts; empty if it is not wanted.
         placeholders: The text with placeholders that was decoded; None if it needed none.
         by_name: Whether the records are dicts.
         text: The lines as they were decoded.
@@ -69,6 +71,7 @@ class DecodedRows:
 
     records: list[Any]
     versions: list[int | None]
+    extracted: list[Any]
     placeholders: PlaceholderText | None
     by_name: bool
     text: bytes

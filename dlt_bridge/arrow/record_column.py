@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class _Line(Struct, gc=False):
     record: Raw
     version: Raw = Raw()
+    time_extracted: Raw = Raw()
 
 
 _lines = msgspec.json.Decoder(_Line)
@@ -99,6 +100,8 @@ class RecordColumn:
         whole = b'"%b":%b' % (RECORD_COLUMN.encode(), bytes(decoded.record))
         version = bytes(decoded.version)
         end = b',"version":' + version if version else b""
+        if extracted := bytes(decoded.time_extracted):
+            end += b',"time_extracted":' + extracted
         return b'{"record":{' + b",".join([*parts, whole]) + b"}" + end + b"}"
 
     def _value(self, name: str, text: bytes) -> bytes:

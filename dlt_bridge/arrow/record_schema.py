@@ -30,6 +30,7 @@ class RecordSchema:
             describes them completely.
         keep: Which records keep the stored values of properties that they lack; None for none.
         constants: The values of the text columns that have one value, by name.
+        times: The types of the columns with the times of records, by name.
     """
 
     stream: str
@@ -40,6 +41,7 @@ class RecordSchema:
     native: bool = False
     keep: KeepPolicy | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    times: Mapping[str, ColumnType] = field(default_factory=dict)
 
     def is_new(self, column: str) -> bool:
         """Return whether the table has no such column yet, and no hint asks for its type."""
@@ -76,6 +78,7 @@ class Observed:
             tables' columns.
         inferred: The types of columns that the first records have shown to be better than the
             declared ones.
+        untimed: The line of the first RECORD whose `time_extracted` is not a date-time.
     """
 
     unknown: list[str] = field(default_factory=list)
@@ -84,3 +87,4 @@ class Observed:
     variant_types: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
     variants: dict[str, ColumnType] = field(default_factory=dict)
     inferred: dict[str, ColumnType] = field(default_factory=dict)
+    untimed: int | None = None

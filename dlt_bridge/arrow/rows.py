@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from dlt_bridge.arrow.lines import DecodedRows, Version, raw_lines
+from dlt_bridge.arrow.lines import DecodedRows, RawLine, Version, raw_lines
+from dlt_bridge.arrow.metadata_columns import EXTRACTED
 from dlt_bridge.arrow.nested import UNFIT_NAME
+from dlt_bridge.arrow.record_times import are_texts
 from dlt_bridge.arrow.types import TYPES
 from dlt_bridge.arrow.values import NULL
 from dlt_bridge.errors import MessageError
@@ -36,6 +38,7 @@ MAX_UNKNOWN = 100
 
 _record = attrgetter("record")
 _version = attrgetter("version")
+_extracted = attrgetter("time_extracted")
 
 
 class RowDecoder:
@@ -64,6 +67,8 @@ class RowDecoder:
             if column_type is None or self._by_name or has_undeclared_strings(column, column_type)
         }
         self._forbid_unknown = True
+        # How `time_extracted` is decoded; None if it is not wanted.
+        self._time: Any = str if EXTRACTED in schema.times else None
         self._decoder = self._compile()
 
     def decode(self, lines: NumberedLines) -> DecodedRows:
@@ -94,7 +99,10 @@ class RowDecoder:
                 raise self._invalid(lines)
             versions = list(map(_version, decoded))
             self._observed.versioned |= versions.count(None) != len(versions)
-            return DecodedRows(records, versions, placeholders, self._by_name, text, lines.numbers)
+            extracted = list(map(_extracted, decoded)) if self._time else []
+            return DecodedRows(
+                records, versions, extracted, placeholders, self._by_name, text, lines.numbers
+            )
 
     def decode_raw(self, indices: Collection[int]) -> bool:
         """Decode columns as JSON texts from now on; return whether that is new for one of them."""
@@ -130,9 +138,14 @@ class RowDecoder:
     def _adapt(self, text: bytes) -> bool:
         """Make the decoder accept what it refused needlessly; return whether anything changed."""
         try:
-            records = [line.record for line in raw_lines.decode_lines(text)]
+            lines: list[RawLine] = raw_lines.decode_lines(text)
         except (ValueError, RecursionError):
             return False
+        if self._time is str and not are_texts([line.time_extracted for line in lines]):
+            self._time = Raw
+            self._decoder = self._compile()
+            return True
+        records = [line.record for line in lines]
         typed = self._typed()
         raw = {index for index in typed if not self._is_decodable(index, records)}
         has_unknown = self._note_unknown(records)
@@ -209,7 +222,12 @@ class RowDecoder:
             kw_only=True,
             gc=False,
         )
-        line = msgspec.defstruct("Line", [("record", row), ("version", Version, None)], gc=False)
+        envelope: list[Any] = [("record", row), ("version", Version, None)]
+        if self._time is Raw:
+            envelope.append(("time_extracted", Raw, NULL))
+        elif self._time:
+            envelope.append(("time_extracted", str | None, None))
+        line = msgspec.defstruct("Line", envelope, gc=False)
         return msgspec.json.Decoder(line)
 
     def _field(self, index: int, column: Column) -> Any:  # noqa: ANN401

@@ -62,6 +62,7 @@ class _Work:
     lines: list[bytes]
     numbers: list[range]
     sequence: int
+    received: list[int]
     is_first: bool
 
     def continues(self, decoder: RecordDecoder) -> bool:
@@ -149,7 +150,7 @@ def _decode(decoder: RecordDecoder, work: _Work, tables: IO[bytes]) -> None:
     """Write what a batch has shown, and its table; or its error."""
     text = b"\n".join(work.lines)
     try:
-        table = decoder.table(text, work.numbers, work.sequence, first=work.is_first)
+        table = decoder.table(text, work.numbers, work.sequence, work.received, first=work.is_first)
     except Exception as error:  # noqa: BLE001 - raised where the table is waited for
         pickle.dump(error, tables)
         return
@@ -218,7 +219,7 @@ class _Process:
     def _send(self, batch: LineBatch, observed: Observed, sequence: int) -> None:
         # If the process has ended, `receive` raises.
         with suppress(BrokenPipeError):
-            part = (batch.lines, batch.numbers, sequence, batch.is_first)
+            part = (batch.lines, batch.numbers, sequence, batch.received, batch.is_first)
             pickle.dump(_Work(batch.decoder.record_schema, observed, *part), self._batches)
             self._batches.flush()
 

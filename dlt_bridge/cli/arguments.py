@@ -165,6 +165,14 @@ LOADING: Arguments = {
         "help": "if a stream has something that can't be loaded: end the run (default), or skip"
         " the rest of the stream and exit with 1 at the end",
     },
+    "--no-record-metadata": {
+        "dest": "add_record_metadata",
+        "action": "store_false",
+        "default": None,
+        "help": "leave out the columns with the times of records (_sdc_extracted_at,"
+        " _sdc_received_at and _sdc_batched_at), and in tables with a key the load id of rows"
+        " (_dlt_load_id)",
+    },
     "--write-disposition": {
         "choices": ["append", "merge", "replace"],
         "help": "by default streams with a key are merged, and others appended or, if they are read"

@@ -85,6 +85,7 @@ def run(args: Namespace) -> None:
         patience=args.patience,
         on_bad_stream=args.on_bad_stream,
         account=args.account,
+        add_record_metadata=args.add_record_metadata,
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)

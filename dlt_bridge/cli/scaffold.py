@@ -74,6 +74,7 @@ OPTIONS: dict[str, Any] = {
         "nested": {"type": "string", "examples": ["json"]},
         "hard_delete": {"type": "boolean"},
         "on_bad_stream": {"type": "string", "examples": ["fail"]},
+        "add_record_metadata": {"type": "boolean"},
     }
 }
 #: Settings that every tap of the SDK has, and few users need.

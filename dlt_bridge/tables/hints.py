@@ -40,6 +40,7 @@ class TableHints:
         table: The name of the table, if it is not the normalized name of the resource.
         stream: The name of the stream, which dlt's schema keeps with the table.
         properties: The properties of columns that have another name, by the names of the columns.
+        has_load_id: Whether the rows get a column with the load id.
     """
 
     plan: LoadPlan
@@ -53,6 +54,7 @@ class TableHints:
     table: str | None = None
     stream: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    has_load_id: bool = False
 
     @property
     def disposition(self) -> Any:  # noqa: ANN401
@@ -77,7 +79,7 @@ class TableHints:
         for name, json_name in self.properties.items():
             if name not in (self.nested or ()):
                 columns.setdefault(name, {})[SINGER_NAME] = json_name
-        if self.nested is None:
+        if self.has_load_id:
             # dlt's own column can't be null, so it could not be added to a table with rows.
             columns[LOAD_ID] = {"data_type": "text", "nullable": True}
         if DELETED in columns:

@@ -57,8 +57,8 @@ def record_schema(
     for column in columns:
         name = normalize(column.name)
         stored_type, hinted_type = (
-            _column_type(stored.get(name, {})),
-            _column_type(hinted.get(name, {})),
+            type_of(stored.get(name, {})),
+            type_of(hinted.get(name, {})),
         )
         if stored_type and hinted_type and stored_type.data_type != hinted_type.data_type:
             raise MessageError(
@@ -78,7 +78,7 @@ def record_schema(
             data_type: column_type
             for data_type in DATA_TYPES
             if (
-                column_type := _column_type(
+                column_type := type_of(
                     stored.get(normalize(variant_name(column.name, data_type)), {})
                 )
             )
@@ -111,7 +111,7 @@ def _refuse_type(stream: str, column: str, column_type: ColumnType | None) -> No
         )
 
 
-def _column_type(column: Mapping[str, Any]) -> ColumnType | None:
+def type_of(column: Mapping[str, Any]) -> ColumnType | None:
     """Return the type of a column of dlt's schema; None if it has none."""
     data_type = column.get("data_type")
     if data_type not in DATA_TYPES:
@@ -145,7 +145,7 @@ def other_columns(table: str, excluded: Iterable[str]) -> dict[str, ColumnType]:
         for name, column in stored_columns(table).items()
         if name not in names
         and not name.lower().startswith("_dlt_")
-        and (column_type := _column_type(column))
+        and (column_type := type_of(column))
     }
 
 

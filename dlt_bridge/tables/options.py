@@ -36,6 +36,7 @@ class Options:
         account: The account that all rows belong to; None for no accounts.
         tap: The name of the tap, by which accounts of one tap are known.
         use_state: Whether the tap continues from its last STATE.
+        add_record_metadata: Whether rows have the times of their records, and a load id.
     """
 
     nested: Nesting = "json"
@@ -51,3 +52,4 @@ class Options:
     account: str | None = None
     tap: str = ""
     use_state: bool = True
+    add_record_metadata: bool = True

@@ -171,8 +171,14 @@ class Package:
         self, rows: list[Any], hints: TableHints | None = None, *, size: int = 0
     ) -> StreamItem:
         # dlt itself gives its load id to objects.
-        load_id = None if self._as_objects else destination.package_load_id()
+        load_id = destination.package_load_id() if self._has_load_id else None
         return StreamItem(rows, hints, size, load_id)
+
+    @property
+    def _has_load_id(self) -> bool:
+        """Whether Arrow tables get the load id; without a key, it alone tells their rows apart."""
+        is_wanted = self._run.options.add_record_metadata or not self._schema.plan.keys
+        return is_wanted and not self._as_objects
 
     def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
         """Yield the rows that were incomplete, completed, with the hints of their columns."""
@@ -210,6 +216,7 @@ class Package:
             table=table if run.needs_table_hint(self._stream, table) else None,
             stream=self._stream,
             properties=schema.renamed_properties,
+            has_load_id=self._has_load_id,
         )
         if self._as_objects:
             merged = isinstance(hints.disposition, dict)

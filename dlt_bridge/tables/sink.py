@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dlt_bridge.arrow.batches import ColumnBatch, LineBatch
+from dlt_bridge.arrow.record_times import now
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables.dispositions import DELETE_INSERT
 from dlt_bridge.tables.package import Package
@@ -56,9 +57,11 @@ class Sink:
         self.schema_line = b""
         self.is_skipped = False
         self._run = run
-        # Lines that are not decoded, the ranges of their numbers, their number, and their bytes.
+        # Lines that are not decoded, the ranges of their numbers, when they were received, their
+        # number, and their bytes.
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
+        self._received: list[int] = []
         self._count = self._size = 0
         # ACTIVATE_VERSIONs that dlt has no hints of: the numbers of their lines, and the versions.
         self._activations: list[tuple[int, int]] = []
@@ -109,7 +112,7 @@ class Sink:
             version: Their version, if they have one.
         """
         is_first, self.schema.is_new = self.schema.is_new, False
-        return ColumnBatch(self.schema.decoder, batch, number, version, is_first)
+        return ColumnBatch(self.schema.decoder, batch, number, now(), version, is_first)
 
     @property
     def is_replaced(self) -> bool:
@@ -137,6 +140,7 @@ class Sink:
             lines = self.schema.whole_records.add_to(lines)
         self._lines.append(lines)
         self._numbers.append(range(number, number + count))
+        self._received.append(now())
         self._count += count
         return self._count >= BATCH_ROWS or self._size >= BATCH_BYTES
 
@@ -148,12 +152,14 @@ class Sink:
             self.schema.decoder,
             self._lines,
             self._numbers,
+            self._received,
             self._count,
             self._size,
             self.schema.is_new,
         )
         self.schema.is_new = False
-        self._lines, self._numbers, self._count, self._size = [], [], 0, 0
+        self._lines, self._numbers, self._received = [], [], []
+        self._count = self._size = 0
         return batch
 
     @property

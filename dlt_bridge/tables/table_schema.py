@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from dlt_bridge.arrow.columns import Column, columns
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.arrow.metadata_columns import ACCOUNT, RECORD_COLUMN
+from dlt_bridge.arrow.metadata_columns import ACCOUNT, EXTRACTED, LOAD_ID, RECORD_COLUMN, SEQUENCE
 from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
 from dlt_bridge.errors import MessageError
-from dlt_bridge.tables import accounts, checks, column_names
+from dlt_bridge.tables import accounts, checks, column_names, record_metadata
 from dlt_bridge.tables.dispositions import UserHints, load_plan
 from dlt_bridge.tables.layout import record_schema
 from dlt_bridge.tables.rows.stored_values import with_keep_policy
@@ -60,6 +60,7 @@ class TableSchema:
         # How many of the observed properties and variants were reported.
         self._reported_properties = self._reported_variants = 0
         self.account = accounts.account_of(message, run.options.account)
+        self._is_untimed = False
         hints = run.user_hints(stream.name)
         self.table = run.table(stream.name, self._table_name(hints))
         plan = load_plan(
@@ -74,11 +75,14 @@ class TableSchema:
         self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
         self.renamed_properties = column_names.renamed_properties(properties)
         named = [column.name for column in properties if column.type]
-        run.existing.update_schema(stream.name, self.table, named)
-        run.take_types(self.table, named)
+        times = record_metadata.time_names(properties) if run.options.add_record_metadata else []
+        run.existing.update_schema(stream.name, self.table, [*named, *times, SEQUENCE, LOAD_ID])
+        run.take_types(self.table, [*named, *times])
+        resource = run.options.everything or stream.name
+        self._times = record_metadata.time_columns(stream.name, self.table, resource, times)
         if ACCOUNT not in named:
             accounts.refuse_table_of_accounts(stream.name, self.table, run.existing)
-        checks.refuse_too_many_columns(stream.name, self.table, named)
+        checks.refuse_too_many_columns(stream.name, self.table, [*named, *self._times])
         self.decoder = RecordDecoder(self._record_schema(properties, hints))
         if self.plan.needs_one_version:
             checks.refuse_changed_key(stream.name, self.table, self.plan.keys)
@@ -138,6 +142,7 @@ class TableSchema:
         schema = record_schema(
             self._stream.name, self.table, properties, hints.columns, options.nested
         )
+        schema = replace(schema, times=self._times)
         if options.nested == "tables":
             return schema
         return with_keep_policy(
@@ -160,6 +165,13 @@ class TableSchema:
                 " not loaded, such as %s.",
                 name,
                 ", ".join(f"`{name}`" for name in unknown),
+            )
+        if observed.untimed and not self._is_untimed:
+            self._is_untimed = True
+            logger.warning(
+                "Stream %s: the `time_extracted` of the record in line %d is not a date-time. In"
+                " such rows, `%s` is null.",
+                *(name, observed.untimed, EXTRACTED),
             )
         for misplaced in observed.new_variants[self._reported_variants :]:
             self._reported_variants += 1

@@ -164,6 +164,14 @@ SETTINGS: dict[str, Any] = {
             enum=["fail", "skip"],
             default="fail",
         ),
+        "add_record_metadata": _setting(
+            "boolean",
+            "Add record metadata",
+            "Whether each row has the times at which its record was read (`_sdc_extracted_at`,"
+            " `_sdc_received_at`, `_sdc_batched_at`), and the load id of its package"
+            " (`_dlt_load_id`). Rows without a key always have the load id.",
+            default=True,
+        ),
         "write_disposition": _setting(
             "string",
             "Write disposition",

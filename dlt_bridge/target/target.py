@@ -104,6 +104,7 @@ class TargetDlt:
             on_name_collision=config["on_name_collision"],
             batch_folders=config.get("batch_folders"),
             on_bad_stream=config["on_bad_stream"],
+            add_record_metadata=config["add_record_metadata"],
         )
         arguments = {name: value for name in RUN if (value := self._value(name)) is not None}
         with self._folder() as folder, ExitStack() as held:

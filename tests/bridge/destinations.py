@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 DATASET = "data"
 # Columns of the bridge and of dlt.
-OWN = ("_sdc_sequence", "_sdc_table_version", "_dlt_")
+TIMES = ("_sdc_extracted_at", "_sdc_received_at", "_sdc_batched_at")
+OWN = ("_sdc_sequence", "_sdc_table_version", "_dlt_", *TIMES)
 #: The other columns, in a query of DuckDB.
 DATA = "columns('^([^_]|_sdc_deleted_at)')"
 

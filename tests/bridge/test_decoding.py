@@ -54,7 +54,7 @@ def batch(decoder: RecordDecoder, first: int, values: list[str]) -> LineBatch:
         b'{"type":"RECORD","stream":"a","record":{"id":%d,"v":%s}}' % (first + i, value.encode())
         for i, value in enumerate(values)
     ]
-    return LineBatch(decoder, lines, [range(first, first + len(lines))], len(lines), 100)
+    return LineBatch(decoder, lines, [range(first, first + len(lines))], [0], len(lines), 100)
 
 
 def tables(pool: DecoderPool, batches: list[LineBatch]) -> list[pa.Table]:
@@ -82,7 +82,7 @@ def test_processes_report_missing_properties(pool: DecoderPool) -> None:
         RecordSchema("a", columns(SCHEMA, ()), keep=KeepPolicy(live=True, deleted=True))
     )
     lines = [b'{"record":{"id":1,"v":null}}\n{"record":{"id":2}}']
-    [table] = tables(pool, [LineBatch(decoder, lines, [range(2)], 2, len(lines[0]))])
+    [table] = tables(pool, [LineBatch(decoder, lines, [range(2)], [0], 2, len(lines[0]))])
     assert table[MISSING].to_pylist() == [None, '["v"]']
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import duckdb
 from bridge import exact
+from bridge.destinations import TIMES
 from bridge.exact_places import wrong
 from bridge.spaces import ANYTHING, NAMES, Stream, decimals, moderate, streams
 from hypothesis import HealthCheck, Phase, given, settings
@@ -51,7 +52,7 @@ LINES = [
 ]
 ROWS = 100
 MISSING = 0.1
-BRIDGE = {"_sdc_sequence", "_dlt_load_id", "_dlt_id"}
+BRIDGE = {"_sdc_sequence", "_dlt_load_id", "_dlt_id", *TIMES}
 
 
 @dataclass(frozen=True)

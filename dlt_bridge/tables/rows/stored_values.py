@@ -61,6 +61,7 @@ def with_keep_policy(
     names = [
         *(column.name for column in schema.columns),
         *schema.constants,
+        *schema.times,
         *variant_columns(schema.stored_variants),
     ]
     has_others = bool(other_columns(table, names))
@@ -91,7 +92,7 @@ def complete_rows(
     variant_types = decoder.observed.variant_types
     variants = variant_columns(variant_types)
     names = [column.name for column in decoder.record_schema.columns]
-    names += decoder.record_schema.constants
+    names += [*decoder.record_schema.constants, *decoder.record_schema.times]
     other_types = other_columns(table, [*names, *variants]) if others else {}
     schema = decoder.schema
     for name, column_type in {**variants, **other_types}.items():
@@ -112,7 +113,9 @@ def complete_rows(
     types = {**decoder.hinted_types, **variants, **other_types}
     json_columns = [name for name, part in types.items() if part.data_type == "json"]
     columns = RowColumns(completion.keys, schema, properties, list(other_types))
-    stored = schema.remove(schema.get_field_index(SEQUENCE))
+    # The row of a record has the times of this record.
+    added = {SEQUENCE, *decoder.record_schema.times}
+    stored = pa.schema([field for field in schema if field.name not in added])
     with open_reader(LookupRequest(stream, table, stored, json_columns)) as rows:
         for complete in completion.tables(columns, rows.rows if rows else None):
             yield complete, types
