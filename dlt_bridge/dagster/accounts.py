@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tap_chat.platforms.registry import PLATFORMS
@@ -35,3 +35,12 @@ def platform_config(config: Mapping[str, Any], platform: str) -> dict[str, Any] 
         return None
     own = {name: value for name, value in config.items() if name not in SECTIONS or name == section}
     return own | {"rest": {declaration: config["rest"][declaration]}} if declaration else own
+
+
+def sections_of(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the platforms that a config has."""
+    for name in SECTIONS & config.keys():
+        if name == "rest":
+            yield from (f"rest.{declaration}" for declaration in config[name])
+        else:
+            yield name

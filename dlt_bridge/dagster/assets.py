@@ -53,6 +53,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
     dataset_name: str,
     credentials: Any = None,  # noqa: ANN401
     pipelines_dir: str | None = None,
+    catalog: Mapping[str, Any] | None = None,
     windows: TimeWindowPartitionsDefinition | None = None,
     key_prefix: str | Sequence[str] = (),
     retry_policy: RetryPolicy | None = None,
@@ -76,9 +77,11 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         credentials: The credentials of the destination, or the `EnvVar` that has them; None to use
             dlt's configuration.
         pipelines_dir: The folder for working files; None for dlt's default.
+        catalog: A catalog of tap-chat, for all accounts. By default, each run starts the tap with
+            `--discover`, which takes about two seconds.
         windows: Windows of time, such as `MonthlyPartitionsDefinition(start_date="2024-01-01")`,
             for the platforms that are read in windows: dixa and livechat. Each of their partitions
-            is then a window of an account, which is read in whole. By default, a run goes on from
+            is then a window of an account, which is read in whole. By default, a run continues from
             where the last one of the account ended.
         key_prefix: The first parts of the keys of the assets.
         retry_policy: When Dagster runs an account again that has failed.
@@ -97,6 +100,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         dataset_name=dataset_name,
         credentials=credentials,
         pipelines_dir=pipelines_dir,
+        catalog=catalog,
     )
     configs = (
         read_accounts(accounts).values()

@@ -16,13 +16,14 @@ from dagster import (
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
+    SkipReason,
     schedule,
     sensor,
 )
 
 from dlt_bridge.dagster.accounts import AccountConfigs
 from dlt_bridge.dagster.assets import ChatAssets
-from dlt_bridge.dagster.partitions import PlatformAssets, account_key
+from dlt_bridge.dagster.partitions import PlatformAssets, account_key, platforms_without_assets
 
 #: The tag by which Dagster orders waiting runs.
 PRIORITY = "dagster/priority"
@@ -48,7 +49,8 @@ def account_sensor(
 ) -> SensorDefinition:
     """Return a sensor that adds a partition for each new account, and loads it.
 
-    It deletes no partition, because Dagster would forget what was loaded for the account.
+    It deletes no partition, because Dagster would forget what was loaded for the account. If an
+    account has a platform that has no assets, the sensor says so.
 
     Args:
         assets: The assets, as `chat_assets` returned them.
@@ -65,7 +67,7 @@ def account_sensor(
         minimum_interval_seconds=seconds,
         default_status=DefaultSensorStatus.RUNNING if is_running else DefaultSensorStatus.STOPPED,
     )
-    def new_accounts(context: SensorEvaluationContext) -> SensorResult:
+    def new_accounts(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         now = assets.loading.read_accounts()
         partitions, runs = [], []
         for platform in platforms:
@@ -77,6 +79,11 @@ def account_sensor(
                 runs += [
                     platform.run_request(key, {}) for key in due if account_key(key) not in known
                 ]
+        if not partitions and (others := platforms_without_assets(platforms, now)):
+            return SkipReason(
+                f"Some accounts have {', '.join(others)}, of which there are no assets. Reload the"
+                " definitions, or add it to the platforms of chat_assets()."
+            )
         return SensorResult(dynamic_partitions_requests=partitions, run_requests=runs)
 
     return new_accounts

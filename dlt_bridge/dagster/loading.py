@@ -44,6 +44,7 @@ class Loading:
         credentials: The credentials of the destination, or the `EnvVar` that has them; None to use
             dlt's configuration.
         pipelines_dir: The folder for working files; None for dlt's default.
+        catalog: The catalog of the tap; None to run its discovery for each account.
     """
 
     accounts: Accounts
@@ -51,6 +52,7 @@ class Loading:
     dataset_name: str
     credentials: Any
     pipelines_dir: str | None
+    catalog: Mapping[str, Any] | None
 
     def read_accounts(self) -> AccountConfigs:
         """Return the accounts as they are now."""
@@ -84,7 +86,7 @@ class Loading:
             name: The account.
             platform: The platform of the streams.
             streams: The names of the streams.
-            window: The window of time to read in whole; None to go on from the bookmarks.
+            window: The window of time to read in whole; None to continue from the bookmarks.
 
         Raises:
             Failure: The run failed, or there is no such account.
@@ -125,7 +127,13 @@ class Loading:
                 " the partition.",
                 allow_retries=False,
             )
-        return Account(name=name, config=own, tap=TAP, options={"select": list(streams)})
+        return Account(
+            name=name,
+            config=own,
+            tap=TAP,
+            catalog=self.catalog,
+            options={"select": list(streams)},
+        )
 
 
 def _in_window(account: Account, platform: str, window: TimeWindow) -> Account:

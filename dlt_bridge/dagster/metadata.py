@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dagster import MetadataValue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dlt_bridge.accounts import AccountResult
+
+#: Larger numbers are milliseconds since 1970, not seconds. As seconds, it is after the year 2100.
+FIRST_MILLISECOND = 5_000_000_000
+_TIME_NAME = re.compile(r"(_at|time|timestamp|date)$", re.IGNORECASE)
 
 
 def stream_metadata(result: AccountResult, stream: str) -> dict[str, Any]:
@@ -18,7 +25,7 @@ def stream_metadata(result: AccountResult, stream: str) -> dict[str, Any]:
         result: The result of the run.
         stream: The name of the stream.
     """
-    reached = _time(result.bookmarks.get(stream, {}).get("replication_key_value"))
+    reached = _time(result.bookmarks.get(stream, {}))
     return {
         "rows": result.rows.get(stream, 0),
         **({"read until": MetadataValue.timestamp(reached)} if reached else {}),
@@ -44,10 +51,18 @@ def run_metadata(result: AccountResult) -> dict[str, Any]:
     }
 
 
-def _time(bookmark: Any) -> datetime | None:  # noqa: ANN401
-    """Return a bookmark as a time; None if it is none."""
+def _time(bookmark: Mapping[str, Any]) -> datetime | None:
+    """Return the bookmark of a stream as a time; None if it is none.
+
+    A number is one of a time if its property has the name of one: others are ids.
+    """
+    value: Any = bookmark.get("replication_key_value")
+    name = str(bookmark.get("replication_key"))
+    if isinstance(value, (int, float)) and _TIME_NAME.search(name):
+        seconds = value / 1000 if value > FIRST_MILLISECOND else value
+        return datetime.fromtimestamp(seconds, UTC) if seconds < FIRST_MILLISECOND else None
     try:
-        time = datetime.fromisoformat(bookmark)
+        time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -20,11 +20,11 @@ from dagster import (
     define_asset_job,
 )
 
-from dlt_bridge.dagster.accounts import platform_config
+from dlt_bridge.dagster.accounts import platform_config, sections_of
 from dlt_bridge.dagster.streams import window_lag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dagster import AssetsDefinition, DagsterInstance, DagsterRun
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -191,3 +191,11 @@ class PlatformAssets:
             partition_key=str(key),
             tags=dict(tags),
         )
+
+
+def platforms_without_assets(
+    platforms: Iterable[PlatformAssets], accounts: AccountConfigs
+) -> list[str]:
+    """Return the platforms that accounts have, and that have no assets."""
+    sections = {name for config in accounts.values() for name in sections_of(config)}
+    return sorted(sections - {platform.platform for platform in platforms})

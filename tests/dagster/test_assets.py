@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,13 @@ from running import config_of
 
 from dlt_bridge.dagster import chat_assets
 from dlt_bridge.dagster.partitions import account_of, partition_key
+from dlt_bridge.tap.process import Tap
 from tap_chat.sandbox import DIALECTS, Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LATE = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 ODD = "Ümlaut & Co, 50% | [x]... 🙂"
 
 
@@ -45,7 +48,8 @@ def test_each_account_is_loaded_by_a_run_of_its_partition(
     tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
 ) -> None:
     accounts = {name: config_of(sandbox, name, "dixa") for name in ("acme", ODD)}
-    warehouse = DuckDBFile(tmp_path, instance, accounts)
+    catalog = Tap([sys.executable, "-m", "tap_chat"], {}).discover()
+    warehouse = DuckDBFile(tmp_path, instance, accounts, catalog=catalog)
     for account in accounts:
         result = warehouse.materialize(account, "dixa")
         assert result.success
@@ -54,6 +58,9 @@ def test_each_account_is_loaded_by_a_run_of_its_partition(
         # Nothing has changed since.
         again = metadata(warehouse.materialize(account, "dixa"))
         assert again["dixa_conversation_export"]["rows"] < len(truth)
+        assert again["dixa_conversation_export"]["read until"] > LATE
+    count = "select count(*), count(distinct (_account, id)) from data.dixa_conversation_export"
+    assert warehouse.rows(count) == [(2 * len(truth), 2 * len(truth))]
 
 
 def test_windows_are_loaded_in_any_order_and_again(

@@ -34,6 +34,8 @@ class Project:
         """Evaluate the sensor, and do what Dagster's daemon does with its result."""
         context = dg.build_sensor_context(instance=self.instance, definitions=self.definitions)
         result = self.sensor(context)
+        if isinstance(result, dg.SkipReason):
+            return dg.SensorResult(skip_reason=result)
         assert isinstance(result, dg.SensorResult)
         for added in result.dynamic_partitions_requests or ():
             self.instance.add_dynamic_partitions(
@@ -79,6 +81,10 @@ def test_a_new_account_gets_a_partition_and_a_run(stored: dg.DagsterInstance) ->
     assert stored.get_dynamic_partitions("dixa_accounts") == ["acme", "a%7Cb"]
     assert stored.get_dynamic_partitions("freshchat_accounts") == ["acme"]
     assert not project.look().run_requests
+    project.accounts["other"] = {"livechat": {}, "rest": {"matrix": "matrix.yaml"}}
+    skipped = project.look().skip_reason
+    assert skipped
+    assert "have livechat, rest.matrix, of which there are no assets" in str(skipped)
     project.accounts["new"] = FRESHCHAT
     del project.accounts["acme"]
     assert runs(project.look().run_requests) == [("freshchat", "new")]
