@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 from running import ALL, BUILT_IN, by_stream, chat_config, config_of, merged
 from serving import Server
@@ -266,8 +268,22 @@ def test_property_of_the_api_with_this_name_is_refused(tap: Runner, value: str |
     assert run.records == []
 
 
-def test_objects_without_properties_get_the_account() -> None:
-    account = AccountProperty("s", 'a"\\')
-    texts = [Raw(text) for text in (b"{}", b"{ }", b'{"x":1}', b'{ "x" : {} }')]
-    found = [json.loads(bytes(cast("Raw", record))) for record in account.add_to_all(texts)]
-    assert found == [{ACCOUNT: 'a"\\', **json.loads(bytes(text))} for text in texts]
+VALUES = st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=3)
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), min_size=1),
+    st.dictionaries(st.text(st.characters(codec="utf-8")), VALUES | st.just({})),
+    st.sampled_from([None, 1]),
+)
+def test_account_is_added_to_any_object(
+    name: str, record: dict[str, Any], indent: int | None
+) -> None:
+    account = AccountProperty("stream", name)
+    text = json.dumps(record, indent=indent).replace("\n", " ")
+    [raw, decoded] = account.add_to_all([Raw(text.encode()), record])
+    expected = [(ACCOUNT, name), *record.items()]
+    assert json.loads(bytes(cast("Raw", raw)), object_pairs_hook=list)[: len(expected)] == [
+        (key, [] if value == {} else value) for key, value in expected
+    ]
+    assert [*cast("dict[str, Any]", decoded).items()] == expected
