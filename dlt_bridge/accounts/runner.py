@@ -3,20 +3,88 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from dlt_bridge.accounts.leases import AccountBusyError
+from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.result import AccountResult
+from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS, DRIVER
 from dlt_bridge.run.checkpoints import committed_packages, load_leftovers
 from dlt_bridge.run.failures import sentence
 from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
+from dlt_bridge.run.redaction import one_line_logs
 from dlt_bridge.run.report import Report
+from dlt_bridge.run.signals import stoppable
 from dlt_bridge.source import singer
 from dlt_bridge.tables import state_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dlt import Pipeline
+    from dlt.extract import DltSource
+
     from dlt_bridge.accounts.account import Account
+    from dlt_bridge.accounts.leases import Lease
+
+#: Seconds for which a run waits while another process has the DuckDB file open.
+FILE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warehouse:
+    """Where accounts are loaded: a dataset that they share.
+
+    Attributes:
+        destination: The name of a dlt destination.
+        dataset_name: The dataset.
+        credentials: The credentials of the destination; None to use dlt's configuration.
+        pipelines_dir: The folder for working files; None for dlt's default.
+    """
+
+    destination: str
+    dataset_name: str
+    credentials: Any = None
+    pipelines_dir: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `run`."""
+        return asdict(self)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """Make the pipeline of an account.
+
+        Args:
+            name: The name of the pipeline.
+
+        Raises:
+            BridgeError: As for `make_pipeline`.
+        """
+        in_turn = {"wait_seconds": FILE_SECONDS} if self.destination == "duckdb" else {}
+        return make_local_pipeline(
+            PipelineSpec(
+                destination=self.destination,
+                pipeline=name,
+                dataset=self.dataset_name,
+                credentials=self.credentials,
+                options=in_turn,
+                folder=self.pipelines_dir,
+            )
+        )
+
+    @contextmanager
+    def ledger(self) -> Iterator[tuple[Ledger, str]]:
+        """Give the ledger of the dataset, and the location of the dataset for people to read."""
+        # The working files of no account: a run of it may be under way.
+        with TemporaryDirectory() as folder:
+            pipeline = replace(self, pipelines_dir=folder).pipeline("singer_accounts")
+            yield Ledger(pipeline), describe_location(pipeline)
 
 
 def run(  # noqa: PLR0913 - the settings of a destination
@@ -27,6 +95,7 @@ def run(  # noqa: PLR0913 - the settings of a destination
     credentials: Any = None,  # noqa: ANN401
     pipelines_dir: str | None = None,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    **arguments: Any,  # noqa: ANN401
 ) -> AccountResult:
     """Load one account. It can be run again at any time, on any machine.
 
@@ -37,50 +106,99 @@ def run(  # noqa: PLR0913 - the settings of a destination
         credentials: The credentials of the destination; None to use dlt's configuration.
         pipelines_dir: The folder for working files; None for dlt's default.
         checkpoint_every: Seconds after which the tap's next STATE commits.
+        arguments: Arguments of `pipeline.run`, such as `loader_file_format`.
 
     Returns:
         What the run has done. A run that fails raises nothing: its result has the failure.
     """
     start_time = time.monotonic()
-    result = AccountResult(account=account.name)
-    spec = PipelineSpec(
+    run_of_account = _Run(account, checkpoint_every, arguments)
+    result = run_of_account.result
+    warehouse = Warehouse(
         destination=destination,
-        pipeline=account.source_name,
-        dataset=dataset_name,
+        dataset_name=dataset_name,
         credentials=credentials,
-        folder=pipelines_dir,
+        pipelines_dir=pipelines_dir,
     )
     try:
-        pipeline = make_local_pipeline(spec)
-        with exclusive(pipeline):
-            load_leftovers(pipeline)
-            source = singer(
-                account.tap,
-                account.config,
-                catalog=account.catalog,
-                account=account.name,
-                name=account.source_name,
-                **account.options,
-            )
-            streams = [name for name in source.resources.selected if name != DRIVER]
-            report = Report(pipeline, streams)
-            try:
-                for package in committed_packages(
-                    pipeline, source, checkpoint_every=checkpoint_every
-                ):
-                    report.add(package)
-            finally:
-                result.rows = {stream: loaded.rows for stream, _, loaded in report.entries()}
-                result.bytes = sum(loaded.size for loaded in report.tables.values())
-                result.packages, result.warnings = report.packages, report.warnings
-                result.new_columns = {
-                    table: loaded.columns
-                    for table, loaded in report.tables.items()
-                    if loaded.columns
-                }
-            saved = state_store.saved_state(pipeline.state, account.source_name)
-            result.bookmarks = saved.get("bookmarks", {})
+        with one_line_logs(), stoppable():
+            pipeline = warehouse.pipeline(account.source_name)
+            with Ledger(pipeline).hold(account.name) as lease:
+                run_of_account.load(pipeline, lease)
+    except AccountBusyError as error:
+        result.is_busy, result.failure = True, str(error)
     except Exception as error:  # noqa: BLE001 - the failure of one account is its result
-        result.failure = sentence(error)
+        result.failure = result.failure or sentence(error)
     result.seconds = time.monotonic() - start_time
     return result
+
+
+class _Run:
+    """A run of one account.
+
+    Args:
+        account: The account.
+        checkpoint_every: Seconds after which the tap's next STATE commits.
+        arguments: Arguments of `pipeline.run`.
+
+    Attributes:
+        result: What the run has done so far.
+    """
+
+    def __init__(
+        self, account: Account, checkpoint_every: float, arguments: Mapping[str, Any]
+    ) -> None:
+        self._account = account
+        self._checkpoint_every = checkpoint_every
+        self._arguments = arguments
+        self.result = AccountResult(account=account.name)
+
+    def load(self, pipeline: Pipeline, lease: Lease) -> None:
+        """Load the account while its lease is held, and write to the lease how it ended.
+
+        A run that a signal stops writes nothing: it counts as failed.
+        """
+        try:
+            with exclusive(pipeline):
+                self._load(pipeline, lease)
+        except Exception as error:  # noqa: BLE001 - any error is the outcome of this account
+            self.result.failure = sentence(error)
+        lease.result = self.result
+
+    def _load(self, pipeline: Pipeline, lease: Lease) -> None:
+        load_leftovers(pipeline)
+        source = self._source()
+        report = Report(pipeline, [name for name in source.resources.selected if name != DRIVER])
+        try:
+            for package in committed_packages(
+                pipeline,
+                source,
+                checkpoint_every=self._checkpoint_every,
+                before_commit=lease.check,
+                **self._arguments,
+            ):
+                report.add(package)
+        finally:
+            self._add(report)
+        saved = state_store.saved_state(pipeline.state, self._account.source_name)
+        self.result.bookmarks = saved.get("bookmarks", {})
+
+    def _source(self) -> DltSource:
+        account = self._account
+        return singer(
+            account.tap,
+            account.config,
+            catalog=account.catalog,
+            account=account.name,
+            name=account.source_name,
+            **account.options,
+        )
+
+    def _add(self, report: Report) -> None:
+        result = self.result
+        result.rows = {stream: loaded.rows for stream, _, loaded in report.entries()}
+        result.bytes = sum(loaded.size for loaded in report.tables.values())
+        result.packages, result.warnings = report.packages, report.warnings
+        result.new_columns = {
+            table: loaded.columns for table, loaded in report.tables.items() if loaded.columns
+        }

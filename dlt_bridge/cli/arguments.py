@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: Arguments of a parser: the options of argparse, by the name of the argument.
 Arguments = dict[str, dict[str, Any]]
 
+#: The number of accounts that are loaded at the same time, by default.
+WORKERS = 4
 PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
 
 
@@ -47,6 +49,13 @@ def _seconds(text: str) -> float:
     if not seconds >= 0:
         raise ArgumentTypeError("it must be 0 or more")
     return seconds
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError("it must be 1 or more")
+    return number
 
 
 def _several(metavar: str, help_text: str, **options: object) -> dict[str, Any]:
@@ -194,7 +203,20 @@ LOADING: Arguments = {
         "help": f"show progress as bars, or with dlt's collectors: {', '.join(PROGRESS[1:])}",
     },
 }
-RUN: Arguments = TAP | PIPELINE | LOADING
+ACCOUNTS: Arguments = {
+    "--accounts": {
+        "metavar": "FILE",
+        "help": "load all accounts of a TOML file: the tap's settings of each in"
+        " [accounts.<account>], and those of all in [config]",
+    },
+    "--workers": {
+        "metavar": "NUMBER",
+        "type": _number,
+        "default": WORKERS,
+        "help": f"accounts to load at the same time, each in a process of its own ({WORKERS})",
+    },
+}
+RUN: Arguments = TAP | PIPELINE | LOADING | ACCOUNTS
 RUN |= {"--json": {"action": "store_true", "help": "print what was loaded as JSON"}}
 DISCOVER: Arguments = TAP | {
     "--json": {"action": "store_true", "help": "print the tap's own catalog"}

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from dlt_bridge.cli import scaffold
+from dlt_bridge.cli.accounts import run_many
+from dlt_bridge.cli.common import (
+    command_of,
+    config_of,
+    credentials_of,
+    say,
+    selection_of,
+    show,
+    source_name_of,
+    write_json,
+)
 from dlt_bridge.cli.progress import Bars
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.destination import DRIVER
@@ -27,7 +35,7 @@ from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store
 from dlt_bridge.tap.catalog import Catalog
-from dlt_bridge.tap.inputs import default_source_name, json_object, source_name
+from dlt_bridge.tap.inputs import default_source_name, json_object
 from dlt_bridge.tap.process import Tap
 from tap_chat.escapes import printable
 
@@ -45,7 +53,7 @@ def discover(args: Namespace) -> None:
     """Show the streams of a tap, with their keys, replication methods and selection."""
     discovered = _discovered(args)
     if args.json:
-        _write(discovered)
+        write_json(discovered)
         return
     catalog = Catalog(discovered)
     fields = {
@@ -62,20 +70,23 @@ def discover(args: Namespace) -> None:
         cells = (stream.name, keys, method, str(fields[stream.name]), selected)
         # As Text, because rich would read markup in names.
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    _show(table)
+    show(table)
 
 
 def run(args: Namespace) -> None:
     """Load a tap, and show what was loaded."""
+    if args.accounts:
+        run_many(args)
+        return
     source = singer(
-        _command(args),
-        _config(args),
+        command_of(args),
+        config_of(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
         discover=args.discover,
         # None is looked up in dlt's configuration.
         properties=args.properties or None,
         renamed=args.renamed or None,
-        select=_selection(args),
+        select=selection_of(args),
         nested=args.nested,
         hard_delete=args.hard_delete,
         absent=args.absent,
@@ -95,9 +106,9 @@ def run(args: Namespace) -> None:
 
 def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
     start_time = time.monotonic()
-    _say(f"Loading into {describe_location(pipeline)}.")
+    say(f"Loading into {describe_location(pipeline)}.")
     for info in load_leftovers(pipeline):
-        _say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
+        say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
     streams = [name for name in source.resources.selected if name != DRIVER]
     report = Report(pipeline, streams)
     arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
@@ -113,20 +124,20 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
             for package in packages:
                 report.add(package)
                 if not package.last:
-                    _say(f"Committed: {report.rows:,} rows so far.")
+                    say(f"Committed: {report.rows:,} rows so far.")
     finally:
         if report.packages:
             seconds = time.monotonic() - start_time
             if args.json:
-                _write({"destination": describe_location(pipeline), **report.summary(seconds)})
+                write_json({"destination": describe_location(pipeline), **report.summary(seconds)})
             else:
-                _show(report.table(seconds))
-    _say(f"Everything is in {describe_location(pipeline)}.")
+                show(report.table(seconds))
+    say(f"Everything is in {describe_location(pipeline)}.")
 
 
 def state(args: Namespace) -> None:
     """Show the STATE of a tap that a pipeline keeps, or replace it."""
-    source = _source_name(args)
+    source = source_name_of(args)
     value = _state(args.new) if args.new else {}
     pipeline = _pipeline(args)
     location = f"{describe_location(pipeline)} (pipeline {pipeline.pipeline_name})"
@@ -144,14 +155,14 @@ def state(args: Namespace) -> None:
             pipeline.sync_destination()
             state_store.replace_state(pipeline, source, value, catalog.names, owner)
         begins = "continues from this state" if args.new else "reads everything from the beginning"
-        _say(f"The next run of {source} {begins}.")
+        say(f"The next run of {source} {begins}.")
         return
     pipeline.sync_destination()
     saved = state_store.saved_state(current_state(pipeline), source)
     if not saved:
         raise BridgeError(f"There is no state of {source} in {location}.")
     if args.json:
-        _write(saved)
+        write_json(saved)
         return
     table = Table("stream", "bookmark")
     bookmarks = saved.get("bookmarks", {})
@@ -160,48 +171,13 @@ def state(args: Namespace) -> None:
     for name, value in saved.items():
         if name != "bookmarks":
             table.add_row(Text(f"({printable(name)})"), Text(json.dumps(value)))
-    _show(table)
+    show(table)
 
 
 def init(args: Namespace) -> None:
     """Write a pipeline script for a tap, with its secrets and config, into the current folder."""
     for line in scaffold.write(Path(), args.tap, args.destination):
-        _say(line)
-
-
-def _command(args: Namespace) -> list[str]:
-    try:
-        command = shlex.split(args.tap)
-    except ValueError as error:
-        raise BridgeError(f"The command of the tap can't be read: {error}.") from None
-    if not command:
-        raise BridgeError("The tap has no name.")
-    return command
-
-
-def _source_name(args: Namespace) -> str:
-    """Return the name of the source, in dlt's state and configuration."""
-    if args.name:
-        return str(args.name)
-    return source_name(default_source_name(_command(args)), args.account)
-
-
-def _config(args: Namespace) -> dict[str, Any] | None:
-    """Return the merged settings of the files; None to look them up in dlt's configuration."""
-    if not args.config:
-        return None
-    config: dict[str, Any] = {}
-    for name in args.config:
-        config |= json_object(name, "config")
-    return config
-
-
-def _selection(args: Namespace) -> list[str] | None:
-    """Return the patterns of streams; None to look them up in dlt's configuration."""
-    select: list[str] | None = args.select
-    if select is None and args.exclude:
-        select = dlt.config.get(f"sources.singer.{_source_name(args)}.select")
-    return [*(select or ()), *(f"!{name}" for name in args.exclude)] or None
+        say(line)
 
 
 def _state(name: str) -> dict[str, Any]:
@@ -214,28 +190,22 @@ def _state(name: str) -> dict[str, Any]:
 
 
 def _discovered(args: Namespace) -> Any:  # noqa: ANN401
-    command = _command(args)
-    config = _config(args)
+    command = command_of(args)
+    config = config_of(args)
     if config is not None:
         return Tap(command, config).discover()
-    name = _source_name(args)
+    name = source_name_of(args)
     looked_up: Any = dlt.secrets.get(f"sources.singer.{name}.config")
     advice = "" if looked_up else unconfigured(name)
     return Tap(command, looked_up or {}, advice=advice).discover()
 
 
 def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
-    credentials = args.credentials
-    if credentials and credentials.startswith("{"):
-        try:
-            credentials = json.loads(credentials)
-        except ValueError:
-            raise BridgeError("--credentials begins as an object, but is not valid JSON.") from None
     spec = PipelineSpec(
         destination=args.destination,
-        pipeline=args.pipeline or _source_name(args),
-        dataset=args.dataset or _dataset(args),
-        credentials=credentials,
+        pipeline=args.pipeline or args.name or default_source_name(command_of(args)),
+        dataset=args.dataset,
+        credentials=credentials_of(args),
         folder=args.pipelines_dir,
     )
     return make_local_pipeline(spec, progress=progress)
@@ -245,7 +215,7 @@ def _dataset(args: Namespace) -> str | None:
     """Return the dataset that all accounts of a tap share; None for that of the pipeline."""
     if args.account is None:
         return None
-    return f"{args.pipeline or args.name or default_source_name(_command(args))}_dataset"
+    return f"{args.pipeline or args.name or default_source_name(command_of(args))}_dataset"
 
 
 def _require_file(pipeline: Pipeline, location: str) -> None:
@@ -277,19 +247,6 @@ def _parts(source: DltSource, refreshed: list[str]) -> list[tuple[DltSource, Any
     rest = [name for name in streams if name not in refreshed]
     first = (source.with_resources(*refreshed), "drop_resources")
     return [first, (source.with_resources(*rest), None)] if rest else [first]
-
-
-def _show(table: Table) -> None:
-    Console().print(table)
-
-
-def _write(value: Any) -> None:  # noqa: ANN401
-    json.dump(value, sys.stdout, indent=2)
-    sys.stdout.write("\n")
-
-
-def _say(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(printable(text), markup=False, highlight=False)
 
 
 def _values_first(bookmark: Any) -> Any:  # noqa: ANN401 - a tap's own

@@ -1,0 +1,93 @@
+"""Loads many accounts, in several processes."""
+
+from __future__ import annotations
+
+from collections import deque
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from dlt_bridge.accounts.worker import GRACE_SECONDS, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from typing import Self
+
+    from dlt_bridge.accounts.account import Account
+    from dlt_bridge.accounts.result import AccountResult
+
+
+def run_accounts(
+    accounts: Iterable[Account],
+    *,
+    workers: int,
+    **settings: Any,  # noqa: ANN401
+) -> Generator[AccountResult]:
+    """Load accounts in several processes, and yield the result of each when it has ended.
+
+    A process loads one account after another. If it is killed, the account that it loads fails,
+    and another process takes its place. An account that another run holds is tried again at the
+    end. Close the generator to end all processes.
+
+    Args:
+        accounts: The accounts, in the order in which they begin.
+        workers: The number of processes.
+        settings: The arguments of `run` for all accounts.
+    """
+    busy: list[Account] = []
+    with _Pool(workers, settings) as pool:
+        for account, result in pool.load(accounts):
+            if result.is_busy:
+                busy.append(account)
+            else:
+                yield result
+        # Whoever held them may have ended by now.
+        for _, result in pool.load(busy):
+            yield result
+
+
+class _Pool:
+    """Worker processes.
+
+    Args:
+        size: The most processes at the same time.
+        settings: The arguments of `run` for all accounts.
+    """
+
+    def __init__(self, size: int, settings: Mapping[str, Any]) -> None:
+        self._size = size
+        self._settings = settings
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+        for worker in self._workers:
+            worker.join(GRACE_SECONDS)
+
+    def load(self, accounts: Iterable[Account]) -> Iterator[tuple[Account, AccountResult]]:
+        """Load accounts, and yield each with its result when it has ended."""
+        left = deque(accounts)
+        while left or self._busy:
+            while left and len(self._busy) < self._size:
+                self._idle_worker().start(left.popleft())
+            ready = wait([worker.connection for worker in self._busy])
+            for worker in [worker for worker in self._busy if worker.connection in ready]:
+                account, result = worker.finish()
+                if worker.has_ended:
+                    self._workers.remove(worker)
+                yield account, result
+
+    @property
+    def _busy(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.account]
+
+    def _idle_worker(self) -> Worker:
+        """Return a process without an account: one that exists, or a new one."""
+        worker = next((worker for worker in self._workers if not worker.account), None)
+        if worker is None:
+            worker = Worker(self._settings)
+            self._workers.append(worker)
+        return worker

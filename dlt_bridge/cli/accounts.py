@@ -1,0 +1,130 @@
+"""`dlt singer run --accounts`: loads many accounts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from dlt_bridge.accounts.account import Account
+from dlt_bridge.accounts.files import filled, merged, read_accounts
+from dlt_bridge.accounts.ledger import failed_first
+from dlt_bridge.accounts.pool import run_accounts
+from dlt_bridge.accounts.report import summary, table
+from dlt_bridge.accounts.result import AccountResult
+from dlt_bridge.accounts.runner import Warehouse
+from dlt_bridge.cli.common import (
+    command_of,
+    config_of,
+    credentials_of,
+    say,
+    selection_of,
+    show,
+    write_json,
+)
+from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.report import counted
+from dlt_bridge.tap.inputs import default_source_name, json_object
+from tap_chat.config.environment import environment
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+#: Arguments that belong to one account.
+OF_ONE = ("name", "pipeline", "progress", "full_refresh")
+#: Arguments of `singer`, and of `pipeline.run`, which are the same for all accounts.
+OPTIONS = (
+    "nested",
+    "hard_delete",
+    "absent",
+    "naming",
+    "on_name_collision",
+    "on_bad_stream",
+    "batch_folders",
+    "patience",
+    "discover",
+)
+RUN = ("write_disposition", "table_format", "loader_file_format")
+
+
+def run_many(args: Namespace) -> None:
+    """Load all accounts of a file, and show what was loaded; exit with 1 if one was not.
+
+    Raises:
+        BridgeError: The file of accounts can't be used.
+    """
+    for argument in OF_ONE:
+        if getattr(args, argument):
+            flag = f"--{argument.replace('_', '-')}"
+            raise BridgeError(f"{flag} can't be combined with --accounts: it is for one account.")
+    start_time = time.monotonic()
+    warehouse = Warehouse(
+        destination=args.destination,
+        dataset_name=args.dataset or f"{default_source_name(command_of(args))}_dataset",
+        credentials=credentials_of(args),
+        pipelines_dir=args.pipelines_dir,
+    )
+    configs = _configs(args)
+    results = []
+    with warehouse.ledger() as (ledger, location):
+        names = {_account(args, name, {}).source_name: name for name in configs}
+        order = [names[pipeline] for pipeline in failed_first(names, ledger.outcomes())]
+    say(f"Loading {counted(len(order), 'account')} into {location}.")
+    accounts = []
+    for name in order:
+        try:
+            accounts.append(_account(args, name, filled(name, configs[name], environment())))
+        except BridgeError as error:
+            results.append(AccountResult(account=name, failure=str(error)))
+            _say_outcome(results[-1])
+    try:
+        with closing(
+            run_accounts(
+                accounts,
+                workers=args.workers,
+                **warehouse.arguments,
+                checkpoint_every=args.checkpoint_every,
+                **{name: getattr(args, name) for name in RUN if getattr(args, name)},
+            )
+        ) as loaded:
+            for result in loaded:
+                results.append(result)
+                _say_outcome(result)
+    finally:
+        seconds = time.monotonic() - start_time
+        if args.json:
+            write_json({"destination": location, **summary(results, seconds)})
+        else:
+            show(table(results, seconds))
+    if any(result.failure for result in results):
+        sys.exit(1)
+    say(f"Everything is in {location}.")
+
+
+def _configs(args: Namespace) -> dict[str, dict[str, Any]]:
+    """Return the settings of the accounts, over those of the files of `--config`."""
+    common = config_of(args) or {}
+    return {name: merged(common, own) for name, own in read_accounts(args.accounts).items()}
+
+
+def _account(args: Namespace, name: str, config: Mapping[str, Any]) -> Account:
+    options = {option: getattr(args, option) for option in OPTIONS}
+    # None is looked up in dlt's configuration.
+    options |= {option: getattr(args, option) or None for option in ("properties", "renamed")}
+    return Account(
+        name=name,
+        config=config,
+        tap=command_of(args),
+        catalog=json_object(args.catalog, "catalog") if args.catalog else None,
+        options={"select": selection_of(args), **options},
+    )
+
+
+def _say_outcome(result: AccountResult) -> None:
+    if result.failure:
+        say(f"{result.account} failed: {result.failure}", keep="\n\t")
+        return
+    rows = counted(sum(result.rows.values()), "row")
+    say(f"{result.account}: {rows} in {result.seconds:.1f} s.")
