@@ -33,8 +33,13 @@ class Account:
     part: str = ""
 
     @property
+    def tap_name(self) -> str:
+        """The name of the tap's source, such as `tap_chat`."""
+        return default_source_name(tap_command(self.tap))
+
+    @property
     def source_name(self) -> str:
         """The name of the account's source, pipeline and schema, such as `tap_chat_acme`."""
         # No account has a NUL, so a part has the name of no account.
         own = f"{self.name}\0{self.part}" if self.part else self.name
-        return account_source_name(default_source_name(tap_command(self.tap)), own)
+        return account_source_name(self.tap_name, own)

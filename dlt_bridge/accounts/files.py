@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.tap.inputs import is_account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +35,10 @@ def read_accounts(path: str) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise BridgeError(f"The accounts file {path} can't be read: {error.strerror}.") from None
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r"at line \d+, column \d+|at end of document", str(error))
-        raise BridgeError(
-            f"The accounts file {path} is not valid TOML{f' {where.group()}' if where else ''}."
-        ) from None
+        # The rest of the error may quote the file.
+        found = re.search(r"at line \d+, column \d+|at end of document", str(error))
+        place = found.group() if found else "a table or a key is there twice"
+        raise BridgeError(f"The accounts file {path} is not valid TOML: {place}.") from None
     except UnicodeDecodeError:
         raise BridgeError(f"The accounts file {path} is not UTF-8 text.") from None
     if unknown := [name for name in content if name not in TABLES]:
@@ -55,10 +56,12 @@ def check(account: str, config: Any) -> dict[str, Any]:  # noqa: ANN401 - what a
     """Return the settings of an account, if they are an object.
 
     Raises:
-        BridgeError: They are not, or the account has no name.
+        BridgeError: They are not, or the text can't be an account.
     """
-    if not account:
-        raise BridgeError("An account has an empty name. Give it any other text.")
+    if not is_account(account):
+        raise BridgeError(
+            "An account is a text that is not empty, without NUL and without invalid characters."
+        )
     if not isinstance(config, dict):
         raise BridgeError(f"Account {account}: its settings are not a table.")
     return config

@@ -40,7 +40,7 @@ def run_accounts(
                 busy.append(account)
             else:
                 yield result
-        # Whoever held them may have ended by now.
+        # The runs that held them may have ended by now.
         for _, result in pool.load(busy):
             yield result
 
@@ -75,10 +75,11 @@ class _Pool:
                 self._idle_worker().start(left.popleft())
             ready = wait([worker.connection for worker in self._busy])
             for worker in [worker for worker in self._busy if worker.connection in ready]:
-                account, result = worker.finish()
+                account, result = worker.account, worker.result()
                 if worker.has_ended:
                     self._workers.remove(worker)
-                yield account, result
+                if account:
+                    yield account, result
 
     @property
     def _busy(self) -> list[Worker]:

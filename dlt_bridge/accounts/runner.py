@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_bridge.accounts.leases import AccountBusyError
 from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.result import AccountResult
-from dlt_bridge.destinations.clients import describe_location
+from dlt_bridge.destinations.clients import describe_location, resolve_destination_config
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS, DRIVER
 from dlt_bridge.run.checkpoints import committed_packages, load_leftovers
 from dlt_bridge.run.failures import sentence
@@ -25,6 +25,7 @@ from dlt_bridge.tables import state_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Self
 
     from dlt import Pipeline
     from dlt.extract import DltSource
@@ -78,6 +79,22 @@ class Warehouse:
             )
         )
 
+    def shared_by(self, tap: str) -> Self:
+        """Return the warehouse with one DuckDB file for all accounts of a tap.
+
+        Without credentials, dlt gives each pipeline a file of its own.
+
+        Args:
+            tap: The name of the tap's source: the name of the file, unless dlt's configuration has
+                another.
+        """
+        if self.destination != "duckdb" or self.credentials is not None:
+            return self
+        with TemporaryDirectory() as folder:
+            pipeline = replace(self, pipelines_dir=folder).pipeline(tap)
+            file = str(resolve_destination_config(pipeline)).removeprefix("duckdb:///")
+        return replace(self, credentials=file)
+
     @contextmanager
     def ledger(self) -> Iterator[tuple[Ledger, str]]:
         """Give the ledger of the dataset, and the location of the dataset for people to read."""
@@ -122,7 +139,8 @@ def run(  # noqa: PLR0913 - the settings of a destination
     )
     try:
         with one_line_logs(), stoppable():
-            pipeline = warehouse.pipeline(account.source_name)
+            shared = warehouse.shared_by(account.tap_name)
+            pipeline = shared.pipeline(account.source_name)
             with Ledger(pipeline).hold(account.name) as lease:
                 run_of_account.load(pipeline, lease)
     except AccountBusyError as error:

@@ -65,28 +65,26 @@ class Worker:
         with suppress(OSError):  # the process has ended, which `result` notices
             self.connection.send(account)
 
-    def finish(self) -> tuple[Account, AccountResult]:
-        """Return the account, and how it has ended: as the process says, or with the process."""
-        account = self.account
-        if account is None:
-            raise ValueError("The process loads no account.")
+    def result(self) -> AccountResult:
+        """Return how the account has ended: as the process says, or with the process."""
+        name = self.account.name if self.account else ""
         self.account = None
         try:
             result: AccountResult = self.connection.recv()
         except (EOFError, OSError):
             self.has_ended = True
             seconds = time.monotonic() - self._start_time
-            result = AccountResult(account=account.name, failure=self._ending(), seconds=seconds)
-        return account, result
+            return AccountResult(account=name, failure=self._end_problem(), seconds=seconds)
+        return result
 
-    def _ending(self) -> str:
+    def _end_problem(self) -> str:
         """Return how the process has ended."""
         self._process.join(GRACE_SECONDS)
-        code = self._process.exitcode
-        how = f"was killed ({signal.Signals(-code).name})" if code and code < 0 else "has ended"
+        code = self._process.exitcode or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else "has ended"
         return (
             f"The process that loaded the account {how}. Committed rows stay, and the next run"
-            " continues from the last commit. If it was out of memory, choose fewer workers."
+            " continues from them. If the machine was out of memory, choose fewer workers."
         )
 
     def end(self) -> None:

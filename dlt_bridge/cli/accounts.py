@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Arguments that belong to one account.
-OF_ONE = ("name", "pipeline", "progress", "full_refresh")
+OF_ONE = ("account", "name", "pipeline", "progress", "full_refresh")
 #: Arguments of `singer`, and of `pipeline.run`, which are the same for all accounts.
 OPTIONS = (
     "nested",
@@ -45,6 +45,7 @@ OPTIONS = (
     "batch_folders",
     "patience",
     "discover",
+    "add_record_metadata",
 )
 RUN = ("write_disposition", "table_format", "loader_file_format")
 
@@ -60,12 +61,13 @@ def run_many(args: Namespace) -> None:
             flag = f"--{argument.replace('_', '-')}"
             raise BridgeError(f"{flag} can't be combined with --accounts: it is for one account.")
     start_time = time.monotonic()
+    tap = default_source_name(command_of(args))
     warehouse = Warehouse(
         destination=args.destination,
-        dataset_name=args.dataset or f"{default_source_name(command_of(args))}_dataset",
+        dataset_name=args.dataset or f"{tap}_dataset",
         credentials=credentials_of(args),
         pipelines_dir=args.pipelines_dir,
-    )
+    ).shared_by(tap)
     configs = _configs(args)
     results = []
     with warehouse.ledger() as (ledger, location):

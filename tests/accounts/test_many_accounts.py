@@ -57,7 +57,7 @@ class Runner:
         with closing(psycopg2.connect(self.credentials)) as database:
             cursor = database.cursor()
             cursor.execute(query)
-            return cursor.fetchall()
+            return list(cursor)
 
 
 def _settings(settings: dict[str, Any]) -> list[str]:

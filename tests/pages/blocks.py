@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 #: The pages of the bridge, on each of which dlt runs several times.
 BRIDGE = frozenset(
-    f"docs/{name}.md" for name in ("bridge", "types", "destinations", "commands", "target-dlt")
+    f"docs/{name}.md"
+    for name in ("accounts", "bridge", "types", "destinations", "commands", "target-dlt")
 )
 #: The end of a paragraph that names the file of the next block.
 FILE = re.compile(r"`([^`\s]+)`:$")

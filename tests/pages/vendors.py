@@ -86,6 +86,7 @@ def vendors() -> Iterator[Vendors]:
         yield Vendors(
             replaced={
                 "https://acme.freshchat.com/v2": f"{sandbox.url}/v2",
+                "https://umlaut.freshchat.com/v2": f"{sandbox.url_of('umlaut')}/v2",
                 "https://exports.dixa.io/v1": f"{sandbox.url}/v1",
                 "https://api.livechatinc.com": sandbox.url,
                 "https://api.example.com": other.url,
