@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Tests that need more than PostgreSQL run with `make interop`.
 AT_LENGTH = [
+    "test_airflow.py",
     "test_lakes.py",
     "test_limiters.py",
     "test_log_based.py",
