@@ -32,6 +32,8 @@ _DESTINATION, _CAPABILITIES = "destination", "capabilities"
 _cache: dict[str, Any] = {}
 #: Key of a package's state: whether a run from an earlier STATE reads the same records again.
 AGAIN = "dlt_bridge_again"
+#: Key of a package's state: the tables without a key whose rows have its load id.
+KEYLESS = "dlt_bridge_keyless"
 
 
 def capabilities() -> DestinationCapabilitiesContext:
@@ -115,6 +117,17 @@ def package_load_id() -> str:
     """Return the load id of the package that is extracted."""
     load_id: str = dlt.current.load_package_state()["load_id"]
     return load_id
+
+
+def add_keyless_table(table: str) -> None:
+    """Keep in the package that is extracted that it has rows without a key, with load ids.
+
+    Args:
+        table: Their table.
+    """
+    tables: list[str] = package_state().setdefault(KEYLESS, [])
+    if table not in tables:
+        tables.append(table)
 
 
 def is_sent_again(package: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext, pipeline_state
 from dlt.common.schema.typing import MERGE_DISPOSITION_HINTS
+from dlt.common.storages.load_package import PackageStorage
 from dlt.extract.items_transform import ItemTransform
 from dlt.pipeline.trace import save_trace
 
@@ -36,6 +37,8 @@ _VERSION_HASH = "_version_hash"
 _COMMITTED_HASH = "_last_extracted_hash"
 # The folder of packages that wait to be normalized, in the working folder of a pipeline.
 _EXTRACTED = ("normalize", "extracted")
+# The folder of packages that are loaded.
+_NORMALIZED = ("load", "normalized")
 _HIDDEN = "Not kept: it may hold values of rows."
 
 
@@ -72,6 +75,12 @@ def was_committed(local: Mapping[str, Any], remote: Mapping[str, Any]) -> bool:
 def extracted_folder(pipeline: Pipeline, package: str) -> Path:
     """Return the folder of an extracted package that is not normalized yet."""
     return Path(pipeline.working_dir, *_EXTRACTED, package)
+
+
+def completion_file(pipeline: Pipeline, package: str) -> Path:
+    """Return the file that dlt writes before it moves a loaded package to another folder."""
+    name = PackageStorage.PACKAGE_COMPLETED_FILE_NAME
+    return Path(pipeline.working_dir, *_NORMALIZED, package, name)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.load import utils as load_utils
 from typing_extensions import get_type_hints
 
-from dlt_bridge.destinations.quick_load import QuickLoad
+from dlt_bridge.destinations.load_once import LoadOnce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -92,7 +92,7 @@ def _replacements() -> Iterator[tuple[Any, str, Any]]:
     yield Schema, "dlt_tables", _dlt_tables
     parse = lru_cache(REMEMBERED_NAMES)(ParsedLoadJobFileName.parse)
     yield ParsedLoadJobFileName, "parse", staticmethod(parse)
-    yield import_module("dlt.pipeline.pipeline"), "Load", QuickLoad
+    yield import_module("dlt.pipeline.pipeline"), "Load", LoadOnce
 
 
 def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:

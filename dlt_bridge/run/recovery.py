@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.schema.utils import get_root_table
 
 from dlt_bridge.destinations.destination import is_sent_again
-from dlt_bridge.destinations.dlt_private import extracted_folder
+from dlt_bridge.destinations.dlt_private import completion_file, extracted_folder
+from dlt_bridge.destinations.load_once import ENTERED
+from dlt_bridge.destinations.open_loads import DiscardedPackageError
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.database_errors import is_permanent
 from dlt_bridge.run.failures import causes_of, frames, is_understood, sentence
@@ -77,7 +79,8 @@ def repair_after_kill(pipeline: Pipeline) -> None:
     dlt normalizes a package and then deletes the extracted one. If it is killed in between, the
     rest of the extracted package keeps dlt from loading the normalized one. And dlt commits its
     first package before it saves the state: if the state lacks the name of the schema, dlt does not
-    see the package.
+    see the package. And dlt marks a package as completed before it moves it, and then refuses to
+    complete it again.
 
     Args:
         pipeline: The pipeline.
@@ -85,6 +88,8 @@ def repair_after_kill(pipeline: Pipeline) -> None:
     normalized = pipeline.list_normalized_load_packages()
     for package in set(normalized).intersection(pipeline.list_extracted_load_packages()):
         shutil.rmtree(extracted_folder(pipeline, package))
+    for package in normalized:
+        completion_file(pipeline, package).unlink(missing_ok=True)
     waiting = [*pipeline.list_extracted_load_packages(), *normalized]
     if waiting and pipeline.default_schema_name is None:
         # In the managed state, because dlt reads its state again before it loads.
@@ -106,7 +111,8 @@ def discard_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> boo
         Whether they were dropped.
     """
     restores = pipeline.config.restore_from_destination
-    if not restores or not is_permanent(causes_of(failed)) or not _loses_nothing(pipeline):
+    is_hopeless = is_permanent(causes_of(failed)) or is_discarded(failed)
+    if not restores or not is_hopeless or not _loses_nothing(pipeline):
         return False
     logger.warning(
         "What an earlier run of the pipeline %s has left can't be loaded, and is discarded: the"
@@ -127,8 +133,18 @@ def _loses_nothing(pipeline: Pipeline) -> bool:
     ) and not any(_has_appended_rows(pipeline, package) for package in normalized)
 
 
+def is_discarded(error: BaseException) -> bool:
+    """Return whether a package can't be committed because another run has discarded it."""
+    return any(isinstance(cause, DiscardedPackageError) for cause in causes_of(error))
+
+
 def _has_appended_rows(pipeline: Pipeline, package: str) -> bool:
-    """Return whether rows of a package are already in a table that rows are appended to."""
+    """Return whether rows of a package are already in a table that rows are appended to.
+
+    If the package is an open load, the next run deletes them.
+    """
+    if pipeline.get_load_package_state(package).get(ENTERED):
+        return False
     info = pipeline.get_load_package_info(package)
     schema = info.schema
     loaded = {job.job_file_info.table_name for job in info.jobs["completed_jobs"]}

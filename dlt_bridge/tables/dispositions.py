@@ -103,6 +103,11 @@ class LoadPlan:
         return self.disposition == "merge"
 
     @property
+    def is_merged_by_key(self) -> bool:
+        """Whether a row that is loaded twice is there once."""
+        return self.is_merged and bool(self.keys)
+
+    @property
     def needs_one_version(self) -> bool:
         """Whether a package must not have two versions of a key."""
         return self.strategy in NEEDING_ONE_VERSION

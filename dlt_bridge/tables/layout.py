@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import dlt
-from dlt.common.schema.utils import new_table
+from dlt.common.schema.utils import get_nested_tables, new_table
 
 from dlt_bridge.arrow.metadata_columns import SEQUENCE, VERSION
 from dlt_bridge.arrow.record_schema import RecordSchema
@@ -192,6 +192,29 @@ def take_types(table: str, names: Iterable[str], other: Schema) -> None:
     }
     if types:
         add_columns(table, shared["resource"], types)
+
+
+def add_load_ids_to_child_tables(table: str) -> None:
+    """Let dlt write the load id of a row to its child tables, too.
+
+    Without it, child rows without their parent could be of any run.
+
+    Args:
+        table: The name of the parent table.
+    """
+    schema: Any = dlt.current.source_schema()
+    normalizer = schema.data_item_normalizer
+    column = normalizer.c_dlt_load_id
+    normalizer.update_normalizer_config(
+        schema, {"propagation": {"tables": {table: {column: column}}}}
+    )
+    chain = get_nested_tables(schema.tables, table) if table in schema.tables else []
+    for child in chain:
+        if child["name"] != table and column not in child["columns"]:
+            # dlt's own column can't be null, so it could not be added to a table with rows.
+            hint = {"name": column, "data_type": "text", "nullable": True}
+            part = {"name": child["name"], "columns": {column: hint}}
+            schema.update_table(part, normalize_identifiers=False)
 
 
 def forget_conditions(table: str) -> None:

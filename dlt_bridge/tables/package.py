@@ -177,7 +177,7 @@ class Package:
     @property
     def _has_load_id(self) -> bool:
         """Whether Arrow tables get the load id; without a key, it alone tells their rows apart."""
-        is_wanted = self._run.options.add_record_metadata or not self._schema.plan.keys
+        is_wanted = self._run.options.add_record_metadata or not self._schema.plan.is_merged_by_key
         return is_wanted and not self._as_objects
 
     def _completed(self) -> Iterator[tuple[pa.Table, TableHints]]:
@@ -223,6 +223,10 @@ class Package:
             checks.refuse_child_tables(self._stream, table, run.existing, merged=merged)
         else:
             checks.refuse_arrow_tables(self._stream, table)
+        if not schema.plan.is_merged_by_key:
+            destination.add_keyless_table(table)
+            if self._as_objects:
+                layout.add_load_ids_to_child_tables(table)
         return hints
 
     def _conditions(self) -> dict[str, str]:

@@ -45,7 +45,7 @@ import dlt_bridge
 from dlt_bridge import postgres
 from dlt_bridge.cli.progress import Bars
 from dlt_bridge.destinations import dlt_private as private
-from dlt_bridge.destinations import quick_load, sqlalchemy_types
+from dlt_bridge.destinations import load_once, quick_load, sqlalchemy_types
 from dlt_bridge.destinations.quick_tables import quick_tables
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ PACKAGE = Path(dlt_bridge.__file__).parent
 #: Modules that may use private parts of dlt. The last two override the client of a destination.
 USERS = {
     "destinations/dlt_private.py",
+    "destinations/load_once.py",
     "destinations/quick_load.py",
     "destinations/quick_tables.py",
     "destinations/duckdb_merge.py",
@@ -142,6 +143,28 @@ def test_extracted_package_is_in_its_folder(pipeline: dlt.Pipeline) -> None:
     assert not private.extracted_folder(pipeline, package).exists()
 
 
+def test_loaded_package_is_marked_before_it_is_moved(pipeline: dlt.Pipeline) -> None:
+    pipeline.extract([{"id": 1}], table_name="a")
+    pipeline.normalize()
+    [package] = pipeline.list_normalized_load_packages()
+    mark = private.completion_file(pipeline, package)
+    assert mark.parent.is_dir()
+    mark.write_text("loaded")
+    with pytest.raises(PipelineStepFailed, match="LoadPackageAlreadyCompleted"):
+        pipeline.load()
+    mark.unlink()
+    pipeline.load()
+
+
+def test_load_completes_a_package_with_the_client_that_it_opens() -> None:
+    source = inspect.getsource(Load.complete_package)
+    assert "with self.get_destination_client(schema) as job_client:" in source
+    assert "job_client.complete_load(load_id)" in source
+    # Before any file is loaded.
+    assert "self.initialize_package(load_id" in inspect.getsource(Load.load_single_package)
+    assert "return self.resume_started_jobs" in inspect.getsource(Load.initialize_package)
+
+
 def test_load_reads_which_tables_to_drop_and_to_empty() -> None:
     source = inspect.getsource(Load)
     for key in (private.DROPPED, private.TRUNCATED):
@@ -208,6 +231,9 @@ def test_last_step_runs_after_those_of_the_user() -> None:
         (postgres.TypeMapper, PostgresTypeMapper, "to_destination_type"),
         (postgres.Client, PostgresClient, "create_load_job"),
         (sqlalchemy_types.ExactCapabilities, DialectCapabilities, "adapt_table"),
+        (load_once.LoadOnce, Load, "load_single_package"),
+        (load_once.LoadOnce, Load, "initialize_package"),
+        (load_once.LoadOnce, Load, "get_destination_client"),
         (quick_load.QuickLoad, Load, "load_single_package"),
         (quick_load.QuickLoad, Load, "complete_jobs"),
         (quick_load.QuickLoad, Load, "start_new_jobs"),

@@ -22,6 +22,7 @@ MAKERS: dict[str, int | None] = {
     "BridgeError": 0,
     "MessageError": 0,
     "TapError": 0,
+    "DiscardedPackageError": 0,
     "AccountBusyError": 0,
     "LeaseLostError": 0,
     "RequestError": 0,
