@@ -74,7 +74,9 @@ def refuse_child_tables(stream: str, table: str, existing: ExistingTables, *, me
     for known in get_nested_tables(schema.tables, table):
         missing = row if known["name"] == table else root if merged else None
         filled = has_table_seen_data(known) or existing.has(str(known["name"]))
-        if missing and filled and missing not in known["columns"]:
+        if missing is None or missing in known["columns"]:
+            continue
+        if filled and not existing.has_column(str(known["name"]), missing):
             raise MessageError(
                 f"Stream {stream}: its table `{known['name']}` was loaded without the column"
                 f" `{missing}`, which identifies the rows of child tables. Set nested, or the"

@@ -42,6 +42,25 @@ class AppliedHints:
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Whether steps that the user has added change the rows.
     rows_changed: bool = False
+    #: What the user has chosen for the rows of an account; None for the default.
+    asked: Any = None
+
+    def take_disposition(self, resource: DltResource) -> None:
+        """Take over the user's disposition of a resource, so that dlt does not use it.
+
+        dlt would empty the tables of all accounts for `replace`.
+        """
+        chosen = resource.write_disposition
+        if chosen != self.disposition:
+            self.asked = chosen
+            resource.apply_hints(write_disposition=self.disposition)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the user replaces the rows of an account."""
+        return self.asked == "replace" or (
+            isinstance(self.asked, dict) and self.asked.get("disposition") == "replace"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +157,7 @@ def user_hints(resource: DltResource, applied: AppliedHints) -> UserHints:
         for name, column in columns.items()
     }
     return UserHints(
-        disposition=None if disposition == applied.disposition else disposition,
+        disposition=applied.asked if disposition == applied.disposition else disposition,
         keys=None if set(keys) <= set(applied.keys) else keys,
         columns=own,
         has_sort=any(column.get("dedup_sort") for column in own.values()),
@@ -179,12 +198,11 @@ def load_plan(
             f"Stream {stream.name}: {setting} is not supported here. Choose append, replace or"
             " merge, which may have the strategies delete-insert, upsert, cdc and insert-only."
         )
-    if disposition == "append" or (disposition == "replace" and account is None):
+    if disposition == "replace" and account is not None:
+        return LoadPlan(keys, "replace", DELETE_INSERT, is_default, has_sort=hints.has_sort)
+    if disposition != "merge":
         return LoadPlan(keys, disposition, is_default=is_default)
     strategies = _merge_strategies(stream.name, hints.table_format)
-    if disposition == "replace":
-        _refuse_replacing(stream.name, strategies, is_default=is_default)
-        return LoadPlan(keys, "replace", DELETE_INSERT)
     strategy = hints.strategy or next(
         (name for name in (DELETE_INSERT, "upsert") if name in strategies), None
     )
@@ -207,23 +225,32 @@ def load_plan(
     )
 
 
-def _refuse_replacing(stream: str, strategies: Sequence[str], *, is_default: bool) -> None:
-    """Refuse to replace a table of several accounts, unless the rows of one can be replaced.
+def refuse_replacing(
+    stream: str, plan: LoadPlan, table_format: str | None, *, is_own: bool
+) -> None:
+    """Refuse to replace the rows of an account, if those of all accounts would be replaced.
+
+    Args:
+        stream: The stream.
+        plan: How its rows are loaded.
+        table_format: The table format, if there is one.
+        is_own: The bridge is given the account; otherwise the tap adds it.
 
     Raises:
         MessageError: The rows of all accounts would be deleted.
     """
-    if DELETE_INSERT not in strategies:
+    if DELETE_INSERT not in _merge_strategies(stream, table_format):
         destination = running_pipeline().destination.destination_name
         raise MessageError(
-            f"Stream {stream} has no key and is read in full, so the rows of the account are"
-            f" replaced; but {destination} can only replace those of all accounts. Load each"
-            " account into a dataset of its own, without an account; or take the rows as they come"
-            ' (write_disposition="append").'
+            f"Stream {stream}: the rows of its account are to be replaced, but {destination} can"
+            " only replace those of all accounts. Load each account into a dataset of its own,"
+            ' without an account; or take the rows as they come (write_disposition="append").'
         )
-    if not is_default:
+    if not is_own and not plan.is_default:
         raise MessageError(
-            f'Stream {stream}: write_disposition="replace" would delete the rows of all accounts.'
+            f"Stream {stream}: the rows of its account are to be replaced, in another way than by"
+            " default. This needs the account in the bridge, and not in the tap:"
+            " singer(..., account=...)."
         )
 
 

@@ -73,11 +73,15 @@ class Driver:
         # Sequence numbers rise from run to run: the clock is faster than any tap.
         first = state_store.first_sequence(time.time_ns() // 1000)
         self._run = RunContext(options, selected, first)
+        self._run.take_dispositions()
+        for stream in selected:
+            if self._run.applied_hints(stream).replaces:
+                state_store.forget_bookmark(stream)
         self._lines = tap.running(
             catalog=catalog.to_tap(selected), state=state_store.read_state(selected)
         )
         self._settle_tables()
-        self._run.refresh.begin()
+        self._run.refresh.begin(options.account)
         adapt_destination(running_pipeline())
         if options.nested == "native":
             refuse_structs()
@@ -177,6 +181,7 @@ class Driver:
 
     def _begin_package(self) -> None:
         self._backlog.begin_package()
+        self._run.take_dispositions()
         for name, disposition in self._replacing.items():
             self._run.resource(name).apply_hints(write_disposition=disposition)
         self._replacing = {}

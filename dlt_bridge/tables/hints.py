@@ -39,6 +39,7 @@ class TableHints:
         file_format: The format of the load files; None for dlt's choice.
         table: The name of the table, if it is not the normalized name of the resource.
         stream: The name of the stream, which dlt's schema keeps with the table.
+        of_account: The rows are of an account, so that the user's disposition is that of its rows.
         properties: The properties of columns that have another name, by the names of the columns.
         has_load_id: Whether the rows get a column with the load id.
     """
@@ -53,6 +54,7 @@ class TableHints:
     file_format: Any = None
     table: str | None = None
     stream: str | None = None
+    of_account: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
     has_load_id: bool = False
 
@@ -68,10 +70,15 @@ class TableHints:
         }
         return {**merge, "deduplicated": True} if self.deduplicated else merge
 
+    @property
+    def _is_applied(self) -> bool:
+        """Whether dlt gets the disposition; otherwise it has the one that the user chose."""
+        return self.plan.is_default or self.of_account
+
     def applied(self) -> AppliedHints:
         """Return these hints as what the bridge has applied to the resource."""
         # What the user chose stays the user's when the source is run again.
-        chosen = {"disposition": self.disposition} if self.plan.is_default else {}
+        chosen = {"disposition": self.disposition} if self._is_applied else {}
         columns: dict[str, dict[str, Any]] = {
             name: {**self._type_hint(name, column_type), **self._key_hint(name)}
             for name, column_type in {**self.columns, **self.variants}.items()
@@ -97,7 +104,7 @@ class TableHints:
         columns: Any = {name: {"name": name, **hint} for name, hint in applied.columns.items()}
         return dlt.mark.make_hints(
             table_name=self.table,
-            write_disposition=applied.disposition if self.plan.is_default else None,
+            write_disposition=applied.disposition if self._is_applied else None,
             columns=columns,
             file_format=self.file_format,
             additional_table_hints={SINGER_NAME: self.stream} if self.stream else None,
@@ -204,7 +211,10 @@ class HintStep(LastStep):
             file_format=self._format_hint(hints.file_format),
         )
         if stream is None:
-            self._applied[self._name] = replace(hints.applied(), rows_changed=self._rows_changed)
+            asked = self._applied[self._name].asked
+            self._applied[self._name] = replace(
+                hints.applied(), rows_changed=self._rows_changed, asked=asked
+            )
         return dlt.mark.with_hints(item, hints.to_dlt(), create_table_variant=stream is not None)
 
     def _format_hint(self, file_format: Any) -> Any:  # noqa: ANN401

@@ -50,6 +50,7 @@ class Package:
         # Whether dlt has the hints of the table as it is now, and which columns it has hints of.
         self._has_hints = False
         self._hinted_columns: set[str] = set()
+        self._schema_sent = False
         # The greatest activated version, and the least version of a row.
         self._active: int | None = None
         self._oldest: int | None = None
@@ -120,6 +121,7 @@ class Package:
             item.hints = self._hints()
             schema = self._schema.decoder.schema
             self._has_hints, self._hinted_columns = True, set(schema.names)
+            self._schema_sent = True
             self._schema.is_new = False
             if not any(table.schema.equals(schema) for table in tables):
                 # An empty table with all columns: some rows may lack the column of versions.
@@ -205,8 +207,12 @@ class Package:
     def _hints(self) -> TableHints:
         schema, run = self._schema, self._run
         decoder, table = schema.decoder, schema.table
+        plan = schema.plan
+        if self._replaces_account:
+            # Other strategies delete rows by their keys alone.
+            plan = replace(plan, strategy=DELETE_INSERT)
         hints = TableHints(
-            schema.plan,
+            plan,
             decoder.hinted_types,
             decoder.observed.variants,
             stored=layout.stored_columns(table),
@@ -215,6 +221,9 @@ class Package:
             file_format=self._file_format,
             table=table if run.needs_table_hint(self._stream, table) else None,
             stream=self._stream,
+            of_account=run.options.account is not None,
+            # Appended rows may have the same key.
+            deduplicated=plan.disposition == "append",
             properties=schema.renamed_properties,
             has_load_id=self._has_load_id,
         )
@@ -232,16 +241,25 @@ class Package:
     def _conditions(self) -> dict[str, str]:
         """Return the SQL conditions of the merge: which rows it deletes, and which it loads."""
         keys, account = self._schema.plan.keys, self._schema.account
-        if account is not None and self._schema.plan.disposition == "replace":
-            return {"destination_scope": rows_of(account)}
+        scope = rows_of(account) if account is not None and self._replaces_account else None
+        if self._active is None and scope:
+            return {"destination_scope": scope}
         if self._active is None:
             return {"destination_scope": same_key(keys)} if self._is_ambiguous() else {}
         conditions = {
             "destination_scope": older_versions(self._active, self._run.first, keys, account)
         }
+        if scope:
+            conditions["destination_scope"] = scope
         if self._oldest is not None and self._oldest < self._active:
             conditions["source_filter"] = not_older(self._active)
         return conditions
+
+    @property
+    def _replaces_account(self) -> bool:
+        """Whether the rows of the package replace all rows of the account."""
+        schema = self._schema
+        return schema.account is not None and schema.replaces_account(schema.plan)
 
     def _is_ambiguous(self) -> bool:
         """Return whether a column has the name that dlt gives the table when it deletes by key.
@@ -254,6 +272,12 @@ class Package:
             and destination.destination_type() == "duckdb"
             and any(normalize(name) == DLT_ALIAS for name in self._schema.decoder.types)
         )
+
+    def end(self) -> None:
+        """End the package: its rows are handed to dlt."""
+        if self._schema_sent:
+            self._run.refresh.end_package(self._schema.table)
+        self.close()
 
     def close(self) -> None:
         """Drop the rows that are held back."""

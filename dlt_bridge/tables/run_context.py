@@ -64,6 +64,11 @@ class RunContext:
         """Return the hints that the bridge has applied to the resource of a stream."""
         return self.options.applied.setdefault(self.options.everything or stream, AppliedHints())
 
+    def take_dispositions(self) -> None:
+        """Take over the user's dispositions of all streams, if the run has an account."""
+        for stream in self.selected if self.options.account is not None else ():
+            self.applied_hints(stream).take_disposition(self.resource(stream))
+
     def user_hints(self, stream: str) -> UserHints:
         """Return the user's hints of a stream's resource. They are read once in a run.
 

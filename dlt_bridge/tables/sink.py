@@ -123,7 +123,7 @@ class Sink:
         """Begin a package: dlt needs the table again when rows come."""
         # The package of a table that is replaced ends with the run.
         if not self._replacement:
-            self._package.close()
+            self._package.end()
             self._package = Package(self.stream.name, self.schema, self._run)
         self._is_due = False
 

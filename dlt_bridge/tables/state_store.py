@@ -75,12 +75,18 @@ def is_of_other_account(
     return saved.get(SOURCE_ACCOUNT, account) != account and saved.get(SOURCE_TAP) == tap
 
 
+def forget_bookmark(stream: str) -> None:
+    """Forget the STATE of a stream of the source that is being read."""
+    saved = dlt.current.resource_state(stream)
+    for name in (BOOKMARKS, REST_DIGEST):
+        saved.pop(name, None)
+
+
 def forget_bookmarks() -> bool:
     """Forget the STATE of the source that is being read; return whether it was read before."""
     source = dlt.current.source_state()
-    for resource in source.get("resources", {}).values():
-        for name in (BOOKMARKS, REST_DIGEST):
-            resource.pop(name, None)
+    for stream in source.get("resources", {}):
+        forget_bookmark(stream)
     source.pop(REST, None)
     return LAST_SEQUENCE in source
 

@@ -12,8 +12,8 @@ from dlt_bridge.arrow.metadata_columns import ACCOUNT, EXTRACTED, LOAD_ID, RECOR
 from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import accounts, checks, column_names, record_metadata
-from dlt_bridge.tables.dispositions import UserHints, load_plan
-from dlt_bridge.tables.layout import record_schema
+from dlt_bridge.tables.dispositions import LoadPlan, UserHints, load_plan, refuse_replacing
+from dlt_bridge.tables.layout import record_schema, stored_columns
 from dlt_bridge.tables.rows.stored_values import with_keep_policy
 
 if TYPE_CHECKING:
@@ -70,11 +70,15 @@ class TableSchema:
             hard_delete=bool(run.options.hard_delete),
             account=self.account,
         )
-        run.refresh.drop(stream.name, self.table)
+        run.refresh.drop(stream.name, self.table, self.account)
+        if self.account is not None and self.replaces_account(plan):
+            is_own = run.options.account is not None
+            refuse_replacing(stream.name, plan, hints.table_format, is_own=is_own)
         properties = self._properties(plan.keys)
         self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
         self.renamed_properties = column_names.renamed_properties(properties)
         named = [column.name for column in properties if column.type]
+        is_known = bool(stored_columns(self.table))
         times = record_metadata.time_names(properties) if run.options.add_record_metadata else []
         run.existing.update_schema(stream.name, self.table, [*named, *times, SEQUENCE, LOAD_ID])
         run.take_types(self.table, [*named, *times])
@@ -84,8 +88,13 @@ class TableSchema:
             accounts.refuse_table_of_accounts(stream.name, self.table, run.existing)
         checks.refuse_too_many_columns(stream.name, self.table, [*named, *self._times])
         self.decoder = RecordDecoder(self._record_schema(properties, hints))
-        if self.plan.needs_one_version:
+        # A new account has no rows yet in a table of others.
+        if self.plan.needs_one_version and (is_known or self.account is None):
             checks.refuse_changed_key(stream.name, self.table, self.plan.keys)
+
+    def replaces_account(self, plan: LoadPlan) -> bool:
+        """Return whether the rows of the package that is filled replace those of the account."""
+        return plan.disposition == "replace" or self._run.refresh.deletes_rows(self.table)
 
     def _table_name(self, hints: UserHints) -> str:
         """Return the name that the table is to have, before normalization."""

@@ -1,0 +1,213 @@
+"""What replaces, deletes and updates rows: with an account, those of the account alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bridge.destinations import DATASET
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import bookmark, record, schema
+
+from dlt_bridge import load
+from dlt_bridge.target.target import TargetDlt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from staging import Stage
+
+TEXT = {"type": ["string", "null"]}
+INSTANT = {"type": ["string", "null"], "format": "date-time"}
+OBJECTS = {"type": "array", "items": {"type": "object"}}
+ACCOUNTS = ("acme", "b'eta")
+GONE = "2026-01-01T00:00:00Z"
+
+
+def go(stage: Stage, account: str, lines: list[Any], *, refresh: Any = None, **given: Any) -> None:
+    run = given.pop("run", {})
+    stage.load(lines, options={"account": account, **given}, refresh=refresh, run=run)
+
+
+def both(stage: Stage, lines: list[Any], **given: Any) -> None:
+    for account in ACCOUNTS:
+        go(stage, account, lines, **given)
+
+
+def read(stage: Stage, *columns: str) -> list[tuple[Any, ...]]:
+    rows = stage.into.read("a", "_account", *(columns or ("id", "v")))
+    return ordered((*row[1:], row[0]) for row in rows)
+
+
+def ordered(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return rows in an order that takes nulls."""
+    return sorted(rows, key=lambda row: tuple(map(str, row)))
+
+
+@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
+@pytest.mark.parametrize(
+    ("keys", "run"),
+    [(("id",), {}), ((), {}), (("id",), {"write_disposition": "append"})],
+)
+def test_refresh_deletes_the_rows_of_the_account(
+    stage: Stage, refresh: str, keys: tuple[str, ...], run: dict[str, Any]
+) -> None:
+    head = schema(keys=keys, v=TEXT)
+    both(stage, [head, record(id=1, v="x"), record(id=2, v="x"), bookmark(a={"x": 2})], run=run)
+    new = [head, record(id=2, v="y"), record(id=2, v="y"), bookmark(a={"x": 3})]
+    go(stage, "acme", new, refresh=refresh, run=run)
+    assert "state" not in stage.given
+    go(stage, "acme", [head, record(id=3, v="z")], run=run)
+    twice = [(2, "y", "acme")] * (1 if keys and not run else 2)
+    others = [(1, "x", "b'eta"), (2, "x", "b'eta"), (3, "z", "acme")]
+    assert read(stage) == ordered([*twice, *others])
+
+
+def test_refreshed_rows_are_deleted_once_in_a_run_of_several_packages(stage: Stage) -> None:
+    lines = [schema(v=TEXT), record(id=1, v="x"), record(id=2, v="x"), bookmark(a={"x": 2})]
+    both(stage, lines)
+    new = [schema(v=TEXT)]
+    for number in (2, 3, 4):
+        new += [record(id=number, v="y"), bookmark(a={"x": number})]
+    source = stage.source(new, options={"account": "acme"})
+    packages = load(stage.pipeline, source, checkpoint_every=0, refresh="drop_resources")
+    assert len(packages) > 2
+    assert [row[0] for row in read(stage) if row[2] == "acme"] == [2, 3, 4]
+    assert [row[0] for row in read(stage) if row[2] != "acme"] == [1, 2]
+
+
+@pytest.mark.parametrize("nested", ["tables", "json"])
+def test_objects_belong_to_an_account(stage: Stage, nested: str) -> None:
+    head = schema(items=OBJECTS)
+    both(stage, [head, record(id=1, items=[{"n": 1}, {"n": 2}]), record(id=2)], nested=nested)
+    go(stage, "acme", [head, record(id=1, items=[{"n": 3}])], nested=nested)
+    go(stage, "acme", [head, record(id=5, items=[])], nested=nested, refresh="drop_data")
+    assert read(stage, "id") == [(1, "b'eta"), (2, "b'eta"), (5, "acme")]
+    if nested == "tables":
+        assert stage.rows("select n from data.a__items order by n") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("keys", [("id",), ()])
+def test_replace_replaces_the_rows_of_the_account(stage: Stage, keys: tuple[str, ...]) -> None:
+    """A source that is run again reads everything again, as with dlt's own `replace`."""
+    head = schema(keys=keys, v=TEXT)
+    both(stage, [head, record(id=1, v="x"), bookmark(a={"x": 1})])
+    source = stage.source(
+        [head, record(id=2, v="y"), bookmark(a={"x": 2})], options={"account": "acme"}
+    )
+    for run in (stage.pipeline.run, load, stage.pipeline.run):
+        arguments: Any = (stage.pipeline, source) if run is load else (source,)
+        run(*arguments, write_disposition="replace")
+        assert "state" not in stage.given
+        assert read(stage) == [(1, "x", "b'eta"), (2, "y", "acme")]
+    go(stage, "acme", [head, record(id=3, v="z")])
+    assert stage.given["state"] == {"bookmarks": {"a": {"x": 2}}}
+    assert read(stage) == [(1, "x", "b'eta"), (2, "y", "acme"), (3, "z", "acme")]
+    go(stage, "acme", [head], run={"write_disposition": "replace"})
+    assert read(stage) == [(1, "x", "b'eta")]
+
+
+@pytest.mark.parametrize("strategy", ["upsert", "insert-only", "delete-insert"])
+@pytest.mark.parametrize("warehouse", ["duckdb", "exact postgres"], indirect=True)
+def test_merge_strategies(anywhere: Stage, strategy: str) -> None:
+    run = {"write_disposition": {"disposition": "merge", "strategy": strategy}}
+    head = schema(v=TEXT)
+    both(anywhere, [head, record(id=1, v="x"), record(id=1, v="y")], run=run)
+    go(anywhere, "acme", [head, record(id=1, v="z"), record(id=2, v="z")], run=run)
+    # insert-only keeps the first row of a key.
+    value = "z" if strategy != "insert-only" else "y"
+    expected = [(1, "y", "b'eta"), (1, value, "acme"), (2, "z", "acme")]
+    assert read(anywhere) == ordered(expected)
+    go(anywhere, "acme", [head, record(id=7, v="new")], run=run, refresh="drop_resources")
+    assert [row for row in read(anywhere) if row[2] == "acme"] == [(7, "new", "acme")]
+    assert [row[0] for row in read(anywhere) if row[2] != "acme"] == [1]
+    go(anywhere, "acme", [head, record(id=7, v="newer")], run=run)
+    assert [row[0] for row in read(anywhere)] == [1, 7]
+
+
+def test_deleted_records_and_lacking_properties(stage: Stage) -> None:
+    """`absent="keep"` reads the row of the account; a deletion is of the account alone."""
+    head = schema(v=TEXT, w=TEXT, _sdc_deleted_at=INSTANT)
+    both(stage, [head, record(id=1, v="x", w="x"), record(id=2, v="x", w="x")], absent="keep")
+    go(stage, "acme", [head, record(id=1, w="acme")], absent="keep")
+    go(stage, "acme", [head, record(id=2, _sdc_deleted_at=GONE)], hard_delete=True)
+    others = [(1, "x", "x", "b'eta"), (2, "x", "x", "b'eta")]
+    assert read(stage, "id", "v", "w") == [(1, "x", "acme", "acme"), *others]
+    go(stage, "b'eta", [head, record(id=1, _sdc_deleted_at=GONE)])
+    deleted = {(key, account): at for key, at, account in read(stage, "id", "_sdc_deleted_at")}
+    assert deleted == {
+        (1, "acme"): None,
+        (1, "b'eta"): datetime(2026, 1, 1, tzinfo=UTC),
+        (2, "b'eta"): None,
+    }
+
+
+@pytest.mark.parametrize("warehouse", ["delta", "parquet"], indirect=True)
+def test_files_refuse_to_replace_rows_of_one_account(anywhere: Stage) -> None:
+    anywhere.streams = {"a": "FULL_TABLE"}
+    head = schema(keys=(), v=TEXT)
+    with pytest.raises(PipelineStepFailed, match="can only replace those of all accounts"):
+        both(anywhere, [head, record(id=1, v="x")])
+    append = {"write_disposition": "append"}
+    both(anywhere, [head, record(id=1, v="x")], run=append)
+    with pytest.raises(PipelineStepFailed, match="can only replace those of all accounts"):
+        go(anywhere, "acme", [head], run=append, refresh="drop_data")
+    assert read(anywhere) == [(1, "x", "acme"), (1, "x", "b'eta")]
+
+
+@pytest.mark.parametrize("warehouse", ["delta"], indirect=True)
+def test_delta_merges_by_account(anywhere: Stage) -> None:
+    both(anywhere, [schema(v=TEXT), record(id=1, v="x")])
+    go(anywhere, "acme", [schema(v=TEXT), record(id=1, v="y"), record(id=2, v="y")])
+    assert read(anywhere) == [(1, "x", "b'eta"), (1, "y", "acme"), (2, "y", "acme")]
+
+
+def test_large_files_are_merged_by_account(stage: Stage) -> None:
+    """DuckDB merges a file of more than one MiB without a staging table."""
+    head = schema(v=TEXT)
+    rows = [record(id=number, v=f"{number} {number * number}") for number in range(60_000)]
+    both(stage, [head, *rows])
+    go(stage, "acme", [head, *({**row, "record": {**row["record"], "v": "n"}} for row in rows)])
+    counts = stage.rows("select _account, v = 'n', count(*) from data.a group by all order by 1")
+    assert counts == [("acme", True, 60_000), ("b'eta", False, 60_000)]
+
+
+@pytest.mark.parametrize("disposition", [None, "append", "merge"])
+def test_refresh_of_target_dlt_deletes_the_rows_of_the_account(
+    stage: Stage, tmp_path: Path, disposition: str | None
+) -> None:
+    settings = {
+        "destination": "duckdb",
+        "credentials": str(tmp_path / "w.duckdb"),
+        "dataset_name": DATASET,
+        **({"write_disposition": disposition} if disposition else {}),
+    }
+    for account, refresh, numbers in (
+        ("acme", [], (1, 2)),
+        ("b'eta", [], (1, 2)),
+        ("acme", ["a"], (2, 3)),
+        ("acme", ["a"], (4,)),
+    ):
+        target = TargetDlt(config={**settings, "account": account, "refresh": refresh})
+        lines = [schema(), *(record(id=number) for number in numbers), bookmark(a=1)]
+        target.load(StringIO("\n".join(map(json.dumps, lines))))
+    assert read(stage, "id") == [
+        (1, "b'eta"),
+        (2, "acme"),
+        (2, "b'eta"),
+        (3, "acme"),
+        (4, "acme"),
+    ]
+
+
+def test_replace_of_accounts_that_the_tap_adds_is_refused(stage: Stage) -> None:
+    lines = [schema(_account={"type": "string", "const": "acme"}), record(id=1, _account="acme")]
+    stage.load(lines)
+    with pytest.raises(PipelineStepFailed, match="needs the account in the bridge"):
+        stage.load(lines, run={"write_disposition": "replace"})
+    stage.load(lines, refresh="drop_resources")
+    assert read(stage, "id") == [(1, "acme")]
