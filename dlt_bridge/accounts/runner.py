@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dlt_bridge.accounts.account import Account
     from dlt_bridge.accounts.leases import Lease
+    from dlt_bridge.tables.driver import Driver
 
 #: Seconds for which a run waits while another process has the DuckDB file open.
 FILE_SECONDS = 3600.0
@@ -193,6 +194,7 @@ class _Run:
                 source,
                 checkpoint_every=self._checkpoint_every,
                 before_commit=lease.check,
+                at_end=self._measure,
                 **self._arguments,
             ):
                 report.add(package)
@@ -212,11 +214,16 @@ class _Run:
             **account.options,
         )
 
+    def _measure(self, driver: Driver) -> None:
+        result = self.result
+        result.requests, result.waited = driver.requests, driver.waited
+        result.warnings = driver.warnings
+
     def _add(self, report: Report) -> None:
         result = self.result
         result.rows = {stream: loaded.rows for stream, _, loaded in report.entries()}
         result.bytes = sum(loaded.size for loaded in report.tables.values())
-        result.packages, result.warnings = report.packages, report.warnings
+        result.packages = report.packages
         result.new_columns = {
             table: loaded.columns for table, loaded in report.tables.items() if loaded.columns
         }

@@ -205,6 +205,7 @@ def committed_packages(
     *,
     checkpoint_every: float = CHECKPOINT_SECONDS,
     before_commit: Callable[[], None] | None = None,
+    at_end: Callable[[Driver], None] | None = None,
     **arguments: Any,  # noqa: ANN401
 ) -> Iterator[CommittedPackage]:
     """Load a source as `load` does, and yield each package when it is in the destination.
@@ -217,6 +218,7 @@ def committed_packages(
         checkpoint_every: Seconds after which the tap's next STATE ends a package.
         before_commit: Is called when a package is read, and keeps it from being loaded by raising
             an error.
+        at_end: Is called with the driver when the tap has ended, or was stopped.
         arguments: Arguments of `pipeline.run`.
 
     Raises:
@@ -252,6 +254,8 @@ def committed_packages(
             if disposition == "replace":
                 source.resources[name].apply_hints(write_disposition=disposition)
         run.close()
+        if at_end and run.driver:
+            at_end(run.driver)
 
 
 def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa: ANN401

@@ -162,6 +162,16 @@ class Driver:
         """The number of warnings and errors that the tap has logged."""
         return self._tap.warnings
 
+    @property
+    def requests(self) -> int | None:
+        """The number of requests that the tap has logged; None if it logs none."""
+        return self._tap.requests
+
+    @property
+    def waited(self) -> float | None:
+        """Seconds for which rate limits have held the tap back; None if it does not log them."""
+        return self._tap.waited
+
     def close(self) -> None:
         """Stop the tap, if it still runs, and drop all lines and rows that wait."""
         with self._running:

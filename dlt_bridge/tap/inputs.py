@@ -56,6 +56,8 @@ class SingerLines:
         self.refresh = refresh
         # The log of the tap that wrote them is not known.
         self.warnings = 0
+        self.requests: int | None = None
+        self.waited: float | None = None
         self._lines = lines
         self._read = False
 

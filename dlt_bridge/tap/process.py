@@ -82,6 +82,18 @@ class Tap:
         """How many warnings and errors it has logged."""
         return sum(log.warnings for log in self._logs)
 
+    @property
+    def requests(self) -> int | None:
+        """How many requests it has logged; None if it logs none."""
+        counts = [log.requests for log in self._logs if log.requests is not None]
+        return sum(counts) if counts else None
+
+    @property
+    def waited(self) -> float | None:
+        """Seconds for which rate limits have held it back; None if it does not log them."""
+        waits = [log.waited for log in self._logs if log.waited is not None]
+        return sum(waits) if waits else None
+
     def discover(self) -> Any:  # noqa: ANN401
         """Run the tap with `--discover` and return the JSON that it prints.
 

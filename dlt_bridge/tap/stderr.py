@@ -61,6 +61,7 @@ _ERRORS = frozenset({"ERROR", "CRITICAL", "FATAL"})
 _NUMBERED = {40: "WARNING", 50: "ERROR", 60: "ERROR"}
 # What differs between warnings of one kind.
 _PARTICULAR = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|`[^`]*`")
+_METRIC = re.compile(r"(?:METRIC: |^)(\{.*\"metric\".*\})$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[\dT:.Z+ -]*")
 
 
@@ -75,6 +76,9 @@ class TapLog:
     Attributes:
         warnings: How many warnings and errors there were.
         texts: The warnings that were passed on.
+        requests: How many requests its METRIC lines count; None if they count none.
+        waited: Seconds for which rate limits have held it back, by its METRIC lines; None if these
+            do not say.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class TapLog:
     ) -> None:
         self.warnings = 0
         self.texts: set[str] = set()
+        self.requests: int | None = None
+        self.waited: float | None = None
         self._earlier = {text for log in earlier for text in log.texts}
         self._name = name
         self._secrets = sorted(set(_secrets(config)), key=len, reverse=True)
@@ -114,12 +120,27 @@ class TapLog:
         logger.debug("%s", line)
         level, text = parse_line(line)
         self._tail.append((level, line))
+        if metric := _METRIC.search(text):
+            self._measure(metric.group(1))
         if level in _ERRORS:
             self._errors.append(line)
             self._count(text)
         elif level in _WARNINGS and text not in self._earlier and self._count(text):
             self.texts.add(text)
             logger.warning("%s: %s", self._name, text)
+
+    def _measure(self, text: str) -> None:
+        """Add what a METRIC line of the SDK counts."""
+        try:
+            metric = json.loads(text)
+            name, value = metric["metric"], metric["value"]
+            if name == "http_request_count":
+                self.requests = (self.requests or 0) + int(value)
+            elif name == "rate_limit_wait":
+                self.waited = (self.waited or 0.0) + float(value)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            # Any tap may log such a line.
+            return
 
     def _count(self, text: str) -> bool:
         """Count a warning or an error; return whether there were few like it."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from singer_sdk import metrics
@@ -60,6 +61,7 @@ class Progress:
         self.records: Counter[str] = Counter()
         self.throttles: list[Throttle] = []
         self._started: float | None = None
+        self._logged_waits: defaultdict[str, float] = defaultdict(float)
 
     def start(self) -> None:
         """Show the progress until the process ends, if standard error is a terminal."""
@@ -89,6 +91,22 @@ class Progress:
         for handler in log:
             handler.setStream(ConsoleStream(console))
         atexit.register(live.stop)
+
+    def log_wait(self, throttle: Throttle) -> None:
+        """Log how long the rate limit has held back requests since the last time, as a METRIC line.
+
+        Args:
+            throttle: The throttle of a platform.
+        """
+        seconds = throttle.waited - self._logged_waits[throttle.name]
+        self._logged_waits[throttle.name] += seconds
+        point = {
+            "type": "timer",
+            "metric": "rate_limit_wait",
+            "value": round(seconds, 3),
+            "tags": {"platform": throttle.name},
+        }
+        metrics.get_metrics_logger().info("METRIC: %s", json.dumps(point, separators=(",", ":")))
 
     def table(self) -> Table:
         """Return the display."""

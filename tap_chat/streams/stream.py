@@ -202,9 +202,13 @@ class ChatStream(RecordStream):
             self._ignored[status] += 1
 
     def report(self) -> None:
-        """Log at the end what was counted: requests, missing parents, unusable replication keys."""
+        """Log at the end what was counted.
+
+        These are requests, waits for the rate limit, missing parents and unusable replication keys.
+        """
         if self.request_count:
             self.request_counter.exit()
+            self._session.progress.log_wait(self._session.throttle)
         for status, count in self._ignored.items():
             self.logger.warning(
                 "%d responses to %s were ignored, as its declaration says: %s.",

@@ -98,6 +98,10 @@ def test_accounts_share_tables_and_one_that_fails_is_loaded_first_next_time(
         failed = {item["account"]: item["failure"] for item in first["accounts"]}
         assert "401" in failed["acme"]
         assert "wrong-key" not in done.stdout + done.stderr
+        requests = {
+            item["account"]: (item["requests"], item["waited"]) for item in first["accounts"]
+        }
+        assert requests["Ümlaut & Co"] == (sandbox.requests_of("Ümlaut & Co"), 0)
         assert failed["Ümlaut & Co"] is failed['b "x"\\y'] is None
         assert "\nacme failed: tap-chat failed" in done.stderr
 

@@ -68,6 +68,7 @@ class Throttle:
         clock: Returns seconds that never go back.
 
     Attributes:
+        name: The name of the platform.
         sent: The number of requests so far.
         refused_count: How many of them were refused.
         waited: Seconds for which the rate limit held back requests.
@@ -85,7 +86,7 @@ class Throttle:
     ) -> None:
         self._pacer = Pacer(requests_per_minute, workers, documented)
         self._max_wait = max_wait
-        self._name = name
+        self.name = name
         self._clock = clock
         self._changed = threading.Condition()
         self._is_watched = False
@@ -210,7 +211,7 @@ class Throttle:
             return None
         limit = f" It is {self._describe_limit()}." if self._describe_limit() else ""
         return (
-            f"{self._name}: waited {self.waited:.0f} s for the rate limit;"
+            f"{self.name}: waited {self.waited:.0f} s for the rate limit;"
             f" {self.refused_count:,} of {self.sent:,} requests were over it.{limit}"
         )
 
@@ -232,11 +233,11 @@ class Throttle:
         rate = self._pacer.learner.rate.value
         if rate and self._pacer.learner.is_sure and _differ(rate, self._logged_rate):
             self._logged_rate = rate
-            logger.info("%s: rate limit of about %s.", self._name, _per_time(rate))
+            logger.info("%s: rate limit of about %s.", self.name, _per_time(rate))
         number = self._pacer.learner.concurrency.value
         if self._pacer.learner.concurrency.is_limited and _differ(number, self._logged_number):
             self._logged_number = number
-            logger.info("%s: at most %d requests at once.", self._name, number)
+            logger.info("%s: at most %d requests at once.", self.name, number)
 
     def _check_starved(self, now: float) -> None:
         if self._first_refusal is not None and now >= self._starving_since + self._max_wait:
@@ -258,7 +259,7 @@ class Throttle:
     def _log_wait(self, now: float, delay: float) -> None:
         if delay > LOGGED_WAIT and now >= self._logged_at + LOG_INTERVAL:
             self._logged_at = now
-            logger.info("%s: waiting %.0f s for the rate limit.", self._name, delay)
+            logger.info("%s: waiting %.0f s for the rate limit.", self.name, delay)
 
 
 def _refusal_body(response: Response) -> bytes | None:
