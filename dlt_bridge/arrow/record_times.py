@@ -63,11 +63,12 @@ def extracted_array(values: Sequence[Any], limits: Limits) -> tuple[pa.Array, in
     """Return the times at which a tap has read records, and the index of the first that is invalid.
 
     Args:
-        values: The `time_extracted` of each RECORD: texts, None, or JSON texts. One that is no
-            date-time becomes null.
+        values: The `time_extracted` of each RECORD: all texts or None, or all JSON texts. One that
+            is not a date-time becomes null.
         limits: The values that the destination can't hold.
     """
-    texts = [_text(value) if isinstance(value, Raw) else value for value in values]
+    # All of a batch are decoded in the same way.
+    texts = list(map(_text, values)) if values and isinstance(values[0], Raw) else values
     array = _converted(texts, limits)
     if array is not None:
         return array, None
