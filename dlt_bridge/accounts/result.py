@@ -12,6 +12,7 @@ class AccountResult:
 
     Attributes:
         account: The account.
+        part: The part of the account, such as `shard 1 of 4`; empty for the account itself.
         failure: Why the run failed, in a sentence without secrets; None if it did not.
         is_busy: Another run holds the account, so this one did nothing.
         rows: The number of rows that are committed, by stream.
@@ -26,6 +27,7 @@ class AccountResult:
     """
 
     account: str
+    part: str = ""
     failure: str | None = None
     is_busy: bool = False
     rows: dict[str, int] = field(default_factory=dict)

@@ -170,7 +170,7 @@ class _Run:
         self._account = account
         self._checkpoint_every = checkpoint_every
         self._arguments = arguments
-        self.result = AccountResult(account=account.name)
+        self.result = AccountResult(account=account.name, part=account.part)
 
     def load(self, pipeline: Pipeline, lease: Lease) -> None:
         """Load the account while its lease is held, and write to the lease how it ended.

@@ -28,6 +28,8 @@ LAST_SEQUENCE = "singer_number"
 SOURCE_ACCOUNT = "singer_account"
 SOURCE_TAP = "singer_tap"
 BOOKMARKS = "bookmarks"
+# In the source: how its history is divided into shards.
+SHARDS = "shards"
 #: At least the number of levels that dlt's state has around a STATE.
 LEVELS = 10
 
@@ -166,6 +168,26 @@ def saved_state(pipeline_state: Mapping[str, Any], source: str) -> dict[str, Any
     return state.join(bookmarks, saved.get(REST, {}))
 
 
+def saved_shards(pipeline_state: Mapping[str, Any], source: str) -> dict[str, Any] | None:
+    """Return how the history of a source is divided into shards; None if it is not.
+
+    Args:
+        pipeline_state: The state of the pipeline.
+        source: The name of the source.
+    """
+    saved: Mapping[str, Any] = pipeline_state.get("sources", {}).get(source, {})
+    return saved.get(SHARDS)
+
+
+def save_shards(shards: Mapping[str, Any] | None) -> None:
+    """Save how the history of the source that is being read is divided; None if it is not."""
+    state = dlt.current.source_state()
+    if shards is None:
+        state.pop(SHARDS, None)
+    else:
+        state[SHARDS] = dict(shards)
+
+
 def replace_state(
     pipeline: Pipeline,
     source: str,
@@ -182,9 +204,20 @@ def replace_state(
         streams: All streams of the tap.
         owner: Returns the stream of a key of `bookmarks`; None if it is not of a single stream.
     """
+    commit_state(pipeline, source, lambda: save_state(value, streams, owner))
+
+
+def commit_state(pipeline: Pipeline, source: str, change: Callable[[], None]) -> None:
+    """Change the state of a source, and commit it.
+
+    Args:
+        pipeline: The pipeline.
+        source: The name of the source.
+        change: Changes the state; it is called as if the source were read.
+    """
 
     def no_rows() -> Iterator[Any]:
-        save_state(value, streams, owner)
+        change()
         yield from ()
 
     def resources() -> Any:  # noqa: ANN401

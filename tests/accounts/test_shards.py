@@ -1,0 +1,130 @@
+"""The history of one account in shards: equal to a plain run, whatever order they end in."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from running import config_of
+
+from dlt_bridge.accounts import Account
+from dlt_bridge.accounts.shards import run_shards
+from dlt_bridge.errors import BridgeError
+from tap_chat.sandbox import Fault, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from postgres import PostgresServer
+
+    from dlt_bridge.accounts import AccountResult
+
+
+class Shards:
+    """Loads an account of the sandbox in shards."""
+
+    def __init__(self, sandbox: Sandbox, url: str, folder: Path) -> None:
+        self.sandbox, self._url, self._folder = sandbox, url, folder
+        self._machines = 0
+
+    def later(self, platform: str) -> dict[str, Any]:
+        """Let three days pass at the sandbox, and return the config of a run that is then."""
+        world = self.sandbox.world_of("acme")
+        self.sandbox.set_world("acme", world := replace(world, now=world.now + timedelta(days=3)))
+        bounds = {"start_date": "2024-01-01", "end_date": world.now.isoformat()}
+        return config_of(self.sandbox, "acme", platform) | bounds
+
+    def run(self, config: dict[str, Any], shards: int = 3) -> Generator[AccountResult]:
+        # Each run is on another machine.
+        self._machines += 1
+        return run_shards(
+            Account(name="acme", config=config),
+            shards=shards,
+            workers=2,
+            destination="postgres",
+            dataset_name="raw",
+            credentials=self._url,
+            pipelines_dir=str(self._folder / f"machine {self._machines}"),
+        )
+
+    def load(self, config: dict[str, Any], shards: int = 3) -> list[AccountResult]:
+        return list(self.run(config, shards))
+
+    def ids(self, table: str, columns: str = "id, updated_at") -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(self._url)) as database:
+            cursor = database.cursor()
+            cursor.execute(f"select {columns} from raw.{table} where _account = 'acme'")
+            return sorted(cursor.fetchall())
+
+    def truth(self, stream: str, *columns: str) -> list[tuple[Any, ...]]:
+        rows = self.sandbox.world_of("acme").truth[stream]
+        return sorted(tuple(row[name] for name in columns) for row in rows)
+
+
+@pytest.fixture
+def shards(postgres: PostgresServer, tmp_path: Path) -> Iterator[Shards]:
+    with Sandbox(World()) as sandbox, postgres.database() as url:
+        yield Shards(sandbox, url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("platform", "stream", "columns"),
+    [
+        ("dixa", "dixa_conversation_export", ("id", "updated_at")),
+        ("livechat", "livechat_chats", ("id", "agent_email")),
+    ],
+)
+def test_shards_load_what_a_plain_run_loads(
+    shards: Shards, platform: str, stream: str, columns: tuple[str, ...]
+) -> None:
+    names = ", ".join(columns)
+    for number in range(2):
+        results = shards.load(shards.later(platform))
+        assert [result.failure for result in results] == [None] * (1 if number else 4)
+        assert shards.ids(stream, names) == shards.truth(stream, *columns)
+        # The shards read most of it, and the account's own run the rest.
+        rows = {result.part: result.rows[stream] for result in results}
+        assert number or sum(rows.values()) > 5 * rows[""]
+
+
+def test_shards_that_were_stopped_are_continued_elsewhere(shards: Shards) -> None:
+    with closing(shards.run(shards.later("dixa"))) as stopped:
+        first = next(stopped)
+    assert first.failure is None
+    # Meanwhile, conversations change that the first shard has read.
+    results = shards.load(shards.later("dixa"), shards=7)
+    assert [result.failure for result in results] == [None] * 4
+    read_again = next(result for result in results if result.part == first.part)
+    assert read_again.rows["dixa_conversation_export"] < first.rows["dixa_conversation_export"]
+    columns = ("id", "updated_at")
+    assert shards.ids("dixa_conversation_export") == shards.truth(
+        "dixa_conversation_export", *columns
+    )
+
+
+def test_a_shard_that_fails_keeps_the_account_from_going_on(shards: Shards) -> None:
+    config = shards.later("dixa")
+    shards.sandbox.options.faults = [Fault(kind="status", status=403, after=2)]
+    results = shards.load(config)
+    assert [bool(result.failure) for result in results].count(True) >= 1
+    assert "" not in {result.part for result in results}
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"dixa": {"api_token": "t"}}, "account acme: shards divide the time from the setting"),
+        ({"freshchat": {"api_url": "https://a.b/v2", "api_key": "k"}}, "none of the configured"),
+        ({"dixa": {}}, "api_token"),
+    ],
+)
+def test_what_has_no_windows_has_no_shards(
+    shards: Shards, config: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(BridgeError, match=f"(?i){problem}"):
+        shards.load(config)
