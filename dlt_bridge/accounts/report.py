@@ -46,7 +46,7 @@ def table(results: Sequence[AccountResult], seconds: float) -> Table:
 
     for result in results:
         add(
-            result.account,
+            result.title,
             f"{sum(result.rows.values()):,}",
             f"{result.seconds:.1f}",
             "" if result.requests is None else f"{result.requests:,}",
@@ -57,7 +57,7 @@ def table(results: Sequence[AccountResult], seconds: float) -> Table:
     grid.add_section()
     failed = sum(result.failure is not None for result in results)
     add(
-        counted(len(results), "account"),
+        counted(len(results), "shard" if any(result.part for result in results) else "account"),
         f"{sum(sum(result.rows.values()) for result in results):,}",
         f"{seconds:.1f}",
         f"{sum(result.requests or 0 for result in results):,}",

@@ -40,6 +40,11 @@ class AccountResult:
     new_columns: dict[str, list[str]] = field(default_factory=dict)
     bookmarks: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """The account and its part, for people to read."""
+        return f"{self.account} ({self.part})" if self.part else self.account
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as an object for JSON."""
         return asdict(self)

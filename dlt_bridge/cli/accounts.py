@@ -1,4 +1,4 @@
-"""`dlt singer run --accounts`: loads many accounts."""
+"""`dlt singer run --accounts` and `--shards`: many accounts, or one in shards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import dlt
+
 from dlt_bridge.accounts.account import Account
 from dlt_bridge.accounts.files import filled, merged, read_accounts
 from dlt_bridge.accounts.ledger import failed_first
@@ -14,6 +16,7 @@ from dlt_bridge.accounts.pool import run_accounts
 from dlt_bridge.accounts.report import summary, table
 from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.accounts.runner import Warehouse
+from dlt_bridge.accounts.shards import run_shards
 from dlt_bridge.cli.common import (
     command_of,
     config_of,
@@ -30,7 +33,7 @@ from tap_chat.config.environment import environment
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
 #: Arguments that belong to one account.
 OF_ONE = ("account", "name", "pipeline", "progress", "full_refresh")
@@ -56,20 +59,10 @@ def run_many(args: Namespace) -> None:
     Raises:
         BridgeError: The file of accounts can't be used.
     """
-    for argument in OF_ONE:
-        if getattr(args, argument):
-            flag = f"--{argument.replace('_', '-')}"
-            raise BridgeError(f"{flag} can't be combined with --accounts: it is for one account.")
-    start_time = time.monotonic()
-    tap = default_source_name(command_of(args))
-    warehouse = Warehouse(
-        destination=args.destination,
-        dataset_name=args.dataset or f"{tap}_dataset",
-        credentials=credentials_of(args),
-        pipelines_dir=args.pipelines_dir,
-    ).shared_by(tap)
+    _refuse(args, OF_ONE, "--accounts")
+    warehouse = _warehouse(args)
     configs = _configs(args)
-    results = []
+    failed = []
     with warehouse.ledger() as (ledger, location):
         names = {_account(args, name, {}).source_name: name for name in configs}
         order = [names[pipeline] for pipeline in failed_first(names, ledger.outcomes())]
@@ -79,18 +72,86 @@ def run_many(args: Namespace) -> None:
         try:
             accounts.append(_account(args, name, filled(name, configs[name], environment())))
         except BridgeError as error:
-            results.append(AccountResult(account=name, failure=str(error)))
-            _say_outcome(results[-1])
-    try:
-        with closing(
-            run_accounts(
-                accounts,
-                workers=args.workers,
-                **warehouse.arguments,
-                checkpoint_every=args.checkpoint_every,
-                **{name: getattr(args, name) for name in RUN if getattr(args, name)},
+            failed.append(AccountResult(account=name, failure=str(error)))
+            _say_outcome(failed[-1])
+    loaded = run_accounts(accounts, workers=args.workers, **_settings(args, warehouse))
+    _show(args, location, loaded, failed)
+
+
+def run_in_shards(args: Namespace) -> None:
+    """Load one account in shards, and show what was loaded; exit with 1 if a shard was not.
+
+    Raises:
+        BridgeError: The account can't be loaded in shards.
+    """
+    _refuse(args, set(OF_ONE) - {"account"}, "--shards")
+    if args.account is None:
+        raise BridgeError("--shards is for one account: name it by --account.")
+    warehouse = _warehouse(args)
+    source = default_source_name(command_of(args))
+    looked_up: Any = dlt.secrets.get(f"sources.singer.{source}.config")
+    config = config_of(args) or looked_up or {}
+    with warehouse.ledger() as (_, location):
+        say(f"Loading {args.account} in {args.shards} shards into {location}.")
+    loaded = run_shards(
+        _account(args, args.account, config),
+        shards=args.shards,
+        workers=args.workers,
+        **_settings(args, warehouse),
+    )
+    _show(args, location, loaded, [])
+
+
+def _refuse(args: Namespace, arguments: Iterable[str], flag: str) -> None:
+    """Refuse arguments of a run that loads one account alone.
+
+    Raises:
+        BridgeError: One is given.
+    """
+    for argument in arguments:
+        if getattr(args, argument):
+            raise BridgeError(
+                f"--{argument.replace('_', '-')} can't be combined with {flag}: it is for a run of"
+                " one account alone."
             )
-        ) as loaded:
+
+
+def _warehouse(args: Namespace) -> Warehouse:
+    tap = default_source_name(command_of(args))
+    return Warehouse(
+        destination=args.destination,
+        dataset_name=args.dataset or f"{tap}_dataset",
+        credentials=credentials_of(args),
+        pipelines_dir=args.pipelines_dir,
+    ).shared_by(tap)
+
+
+def _settings(args: Namespace, warehouse: Warehouse) -> dict[str, Any]:
+    """Return the arguments of `run`."""
+    return {
+        **warehouse.arguments,
+        "checkpoint_every": args.checkpoint_every,
+        **{name: getattr(args, name) for name in RUN if getattr(args, name)},
+    }
+
+
+def _show(
+    args: Namespace,
+    location: str,
+    runs: Generator[AccountResult],
+    results: list[AccountResult],
+) -> None:
+    """Wait for runs, and show what they have done; exit with 1 if one has failed.
+
+    Args:
+        args: The arguments.
+        location: Where they load to.
+        runs: The results of the runs, as they end.
+        results: The results of accounts that could not begin.
+    """
+    start_time = time.monotonic()
+    try:
+        with closing(runs) as loaded:
             for result in loaded:
                 results.append(result)
                 _say_outcome(result)
@@ -126,7 +187,7 @@ def _account(args: Namespace, name: str, config: Mapping[str, Any]) -> Account:
 
 def _say_outcome(result: AccountResult) -> None:
     if result.failure:
-        say(f"{result.account} failed: {result.failure}", keep="\n\t")
+        say(f"{result.title} failed: {result.failure}", keep="\n\t")
         return
     rows = counted(sum(result.rows.values()), "row")
-    say(f"{result.account}: {rows} in {result.seconds:.1f} s.")
+    say(f"{result.title}: {rows} in {result.seconds:.1f} s.")

@@ -209,11 +209,17 @@ ACCOUNTS: Arguments = {
         "help": "load all accounts of a TOML file: the tap's settings of each in"
         " [accounts.<account>], and those of all in [config]",
     },
+    "--shards": {
+        "metavar": "NUMBER",
+        "type": _number,
+        "help": "load the history of one large account of tap-chat in so many windows of time, side"
+        " by side, then what is new",
+    },
     "--workers": {
         "metavar": "NUMBER",
         "type": _number,
         "default": WORKERS,
-        "help": f"accounts to load at the same time, each in a process of its own ({WORKERS})",
+        "help": f"accounts or shards to load at the same time, each in a process ({WORKERS})",
     },
 }
 RUN: Arguments = TAP | PIPELINE | LOADING | ACCOUNTS

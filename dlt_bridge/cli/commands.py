@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dlt_bridge.cli import scaffold
-from dlt_bridge.cli.accounts import run_many
+from dlt_bridge.cli.accounts import run_in_shards, run_many
 from dlt_bridge.cli.common import (
     command_of,
     config_of,
@@ -77,6 +77,9 @@ def run(args: Namespace) -> None:
     """Load a tap, and show what was loaded."""
     if args.accounts:
         run_many(args)
+        return
+    if args.shards:
+        run_in_shards(args)
         return
     source = singer(
         command_of(args),

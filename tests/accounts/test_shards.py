@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from running import config_of
+from running import BIN, config_of
 
 from dlt_bridge.accounts import Account
 from dlt_bridge.accounts.shards import run_shards
@@ -29,14 +31,14 @@ class Shards:
     """Loads an account of the sandbox in shards."""
 
     def __init__(self, sandbox: Sandbox, url: str, folder: Path) -> None:
-        self.sandbox, self._url, self._folder = sandbox, url, folder
+        self.sandbox, self.url, self._folder = sandbox, url, folder
         self._machines = 0
 
     def later(self, platform: str) -> dict[str, Any]:
         """Let three days pass at the sandbox, and return the config of a run that is then."""
         world = self.sandbox.world_of("acme")
         self.sandbox.set_world("acme", world := replace(world, now=world.now + timedelta(days=3)))
-        bounds = {"start_date": "2024-01-01", "end_date": world.now.isoformat()}
+        bounds = {"start_date": "2025-11-01", "end_date": world.now.isoformat()}
         return config_of(self.sandbox, "acme", platform) | bounds
 
     def run(self, config: dict[str, Any], shards: int = 3) -> Generator[AccountResult]:
@@ -48,7 +50,7 @@ class Shards:
             workers=2,
             destination="postgres",
             dataset_name="raw",
-            credentials=self._url,
+            credentials=self.url,
             pipelines_dir=str(self._folder / f"machine {self._machines}"),
         )
 
@@ -56,7 +58,7 @@ class Shards:
         return list(self.run(config, shards))
 
     def ids(self, table: str, columns: str = "id, updated_at") -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(self._url)) as database:
+        with closing(psycopg2.connect(self.url)) as database:
             cursor = database.cursor()
             cursor.execute(f"select {columns} from raw.{table} where _account = 'acme'")
             return sorted(cursor.fetchall())
@@ -96,7 +98,7 @@ def test_shards_that_were_stopped_are_continued_elsewhere(shards: Shards) -> Non
     with closing(shards.run(shards.later("dixa"))) as stopped:
         first = next(stopped)
     assert first.failure is None
-    # Meanwhile, conversations change that the first shard has read.
+    # Conversations change that the first shard has read.
     results = shards.load(shards.later("dixa"), shards=7)
     assert [result.failure for result in results] == [None] * 4
     read_again = next(result for result in results if result.part == first.part)
@@ -107,12 +109,32 @@ def test_shards_that_were_stopped_are_continued_elsewhere(shards: Shards) -> Non
     )
 
 
-def test_a_shard_that_fails_keeps_the_account_from_going_on(shards: Shards) -> None:
+def test_a_shard_that_fails_keeps_the_account_from_what_is_new(shards: Shards) -> None:
     config = shards.later("dixa")
     shards.sandbox.options.faults = [Fault(kind="status", status=403, after=2)]
     results = shards.load(config)
     assert [bool(result.failure) for result in results].count(True) >= 1
     assert "" not in {result.part for result in results}
+
+
+def test_the_command_loads_shards_and_shows_each(shards: Shards, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(shards.later("dixa")))
+    command = [str(BIN / "dlt"), "singer", "run", "tap-chat", "--config", "config.json"]
+    command += ["--destination", "postgres", "--credentials", shards.url, "--dataset", "raw"]
+    command += ["--shards", "2", "--workers", "2", "--account", "acme", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    parts = [run["part"] for run in json.loads(done.stdout)["accounts"]]
+    assert sorted(parts[:2]) == ["shard 1 of 2", "shard 2 of 2"]
+    assert parts[2:] == [""]
+    assert len(shards.ids("dixa_conversation_export")) == len(
+        shards.truth("dixa_conversation_export")
+    )
+    done = subprocess.run(
+        [*command, "--name", "x"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "--name can't be combined with --shards" in done.stderr
 
 
 @pytest.mark.parametrize(
