@@ -38,7 +38,7 @@ class Shards:
         """Let three days pass at the sandbox, and return the config of a run that is then."""
         world = self.sandbox.world_of("acme")
         self.sandbox.set_world("acme", world := replace(world, now=world.now + timedelta(days=3)))
-        bounds = {"start_date": "2025-11-01", "end_date": world.now.isoformat()}
+        bounds = {"start_date": "2025-09-01", "end_date": world.now.isoformat()}
         return config_of(self.sandbox, "acme", platform) | bounds
 
     def run(self, config: dict[str, Any], shards: int = 3) -> Generator[AccountResult]:
