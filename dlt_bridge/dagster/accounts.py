@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from os import PathLike, fspath
 from typing import Any
 
+from dlt_bridge.accounts import files
+from tap_chat.config.environment import environment
 from tap_chat.platforms.registry import PLATFORMS
 
-#: Accounts with their configs of tap-chat, and a function that returns them.
+#: Accounts with their configs of tap-chat; and their file, or a function that returns them.
 AccountConfigs = Mapping[str, Mapping[str, Any]]
-Accounts = AccountConfigs | Callable[[], AccountConfigs]
+Accounts = str | PathLike[str] | AccountConfigs | Callable[[], AccountConfigs]
 
 #: The sections of a config that are platforms; `rest` has those that are declared in the config.
 SECTIONS = {"rest", *(platform.name for platform in PLATFORMS)}
 
 
 def read_accounts(accounts: Accounts) -> AccountConfigs:
-    """Return the accounts as they are now, with their configs."""
+    """Return the accounts as they are now, with their configs.
+
+    Args:
+        accounts: The accounts. Variables in a file are not filled in: they may be secrets.
+
+    Raises:
+        BridgeError: The file can't be read, or has no accounts.
+    """
+    if isinstance(accounts, (str, PathLike)):
+        return files.read_accounts(fspath(accounts))
     return accounts() if callable(accounts) else accounts
+
+
+def read_account(accounts: Accounts, name: str) -> Mapping[str, Any] | None:
+    """Return the config of an account, with the values of variables; None if there is none.
+
+    Args:
+        accounts: The accounts.
+        name: The account.
+
+    Raises:
+        BridgeError: As for `read_accounts`; or a variable of the account is not set.
+    """
+    config = read_accounts(accounts).get(name)
+    if config is None or not isinstance(accounts, (str, PathLike)):
+        return config
+    return files.filled(name, config, environment())
 
 
 def platform_config(config: Mapping[str, Any], platform: str) -> dict[str, Any] | None:
@@ -35,6 +63,14 @@ def platform_config(config: Mapping[str, Any], platform: str) -> dict[str, Any] 
         return None
     own = {name: value for name, value in config.items() if name not in SECTIONS or name == section}
     return own | {"rest": {declaration: config["rest"][declaration]}} if declaration else own
+
+
+def without_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config with the platforms of another, and without their settings.
+
+    A wrong setting of one account must not keep Dagster from loading the definitions of all.
+    """
+    return {name: config[name] if name == "rest" else {} for name in SECTIONS & config.keys()}
 
 
 def sections_of(config: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from dagster import (
     multi_asset,
 )
 
-from dlt_bridge.dagster.accounts import Accounts, read_accounts
+from dlt_bridge.dagster.accounts import Accounts, read_accounts, without_settings
 from dlt_bridge.dagster.loading import Loading
 from dlt_bridge.dagster.metadata import stream_metadata
 from dlt_bridge.dagster.partitions import (
@@ -69,7 +69,8 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         defs = Definitions(assets=assets, sensors=[account_sensor(assets)])
 
     Args:
-        accounts: The accounts, each with its config of tap-chat; or a function that returns them.
+        accounts: The file of the accounts, as for `dlt singer run --accounts`; or each account
+            with its config of tap-chat; or a function that returns these.
         platforms: The names of the platforms; by default those that the accounts have now. With
             them, a function is not called when the definitions are loaded.
         destination: The name of a dlt destination.
@@ -92,7 +93,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         One multi-asset for each platform.
 
     Raises:
-        BridgeError: A setting of an account is wrong.
+        BridgeError: The file of the accounts, a platform or a declaration is wrong.
     """
     loading = Loading(
         accounts=accounts,
@@ -103,7 +104,7 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         catalog=catalog,
     )
     configs = (
-        read_accounts(accounts).values()
+        map(without_settings, read_accounts(accounts).values())
         if platforms is None
         else [{platform: {} for platform in platforms}]
     )

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from dagster import EnvVar, Failure, RetryRequested
 
 from dlt_bridge.accounts import Account, run
-from dlt_bridge.dagster.accounts import platform_config, read_accounts
+from dlt_bridge.dagster.accounts import platform_config, read_account, read_accounts
 from dlt_bridge.dagster.metadata import run_metadata
 from dlt_bridge.dagster.streams import window_lag
+from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
 
 if TYPE_CHECKING:
@@ -112,9 +113,12 @@ class Loading:
         """Return an account, with the settings of one platform.
 
         Raises:
-            Failure: There is no such account, or it lacks the platform.
+            Failure: There is no such account, it lacks the platform, or its settings can't be read.
         """
-        config: Mapping[str, Any] | None = self.read_accounts().get(name)
+        try:
+            config = read_account(self.accounts, name)
+        except BridgeError as error:
+            raise Failure(str(error), allow_retries=False) from None
         if config is None:
             raise Failure(
                 f"The partition {name} is of no account. Add the account, or delete the partition.",

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
+#: The setting of platforms whose records come late, in minutes.
+LAG = "lag_minutes"
+
+
 @dataclass(frozen=True)
 class PlatformFacts:
     """A platform.
@@ -79,10 +83,12 @@ def window_lag(config: Mapping[str, Any], platform: str) -> timedelta:
         platform: The name of the platform.
 
     Raises:
-        BridgeError: A setting is wrong.
+        BridgeError: The setting is wrong.
     """
-    sections = {known.name: section for known, section in _configured(config).to_read()}
-    return timedelta(minutes=getattr(sections[platform], "lag_minutes", 0.0))
+    # The other settings may have variables that are not filled in.
+    own = {name: value for name, value in config[platform].items() if name == LAG}
+    [(_, section)] = _configured({platform: own}).to_read()
+    return timedelta(minutes=getattr(section, LAG, 0.0))
 
 
 def _configured(config: Mapping[str, Any]) -> ConfiguredPlatforms:
