@@ -32,20 +32,19 @@ def read_accounts(accounts: Accounts) -> AccountConfigs:
     return accounts() if callable(accounts) else accounts
 
 
-def read_account(accounts: Accounts, name: str) -> Mapping[str, Any] | None:
-    """Return the config of an account, with the values of variables; None if there is none.
+def filled(accounts: Accounts, name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings of an account with the values of variables, if they come from a file.
 
     Args:
         accounts: The accounts.
         name: The account.
+        config: Its settings.
 
     Raises:
-        BridgeError: As for `read_accounts`; or a variable of the account is not set.
+        BridgeError: A variable is not set.
     """
-    config = read_accounts(accounts).get(name)
-    if config is None or not isinstance(accounts, (str, PathLike)):
-        return config
-    return files.filled(name, config, environment())
+    is_file = isinstance(accounts, (str, PathLike))
+    return files.filled(name, config, environment()) if is_file else config
 
 
 def platform_config(config: Mapping[str, Any], platform: str) -> dict[str, Any] | None:

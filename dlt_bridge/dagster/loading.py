@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from dagster import EnvVar, Failure, RetryRequested
 
 from dlt_bridge.accounts import Account, run
-from dlt_bridge.dagster.accounts import platform_config, read_account, read_accounts
+from dlt_bridge.accounts.runner import Warehouse
+from dlt_bridge.dagster.accounts import filled, platform_config, read_accounts
 from dlt_bridge.dagster.metadata import run_metadata
 from dlt_bridge.dagster.streams import window_lag
 from dlt_bridge.errors import BridgeError
-from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,20 +63,17 @@ class Loading:
     def pipeline(self) -> Iterator[Pipeline]:
         """Give a pipeline into the dataset, with working files of its own."""
         with TemporaryDirectory() as folder:
-            yield make_local_pipeline(
-                PipelineSpec(
-                    destination=self.destination,
-                    pipeline="chat_checks",
-                    dataset=self.dataset_name,
-                    credentials=self._credentials,
-                    folder=folder,
-                )
-            )
+            yield replace(self._warehouse, pipelines_dir=folder).pipeline("chat_checks")
 
     @property
-    def _credentials(self) -> Any:  # noqa: ANN401
+    def _warehouse(self) -> Warehouse:
         is_variable = isinstance(self.credentials, EnvVar)
-        return self.credentials.get_value() if is_variable else self.credentials
+        return Warehouse(
+            destination=self.destination,
+            dataset_name=self.dataset_name,
+            credentials=self.credentials.get_value() if is_variable else self.credentials,
+            pipelines_dir=self.pipelines_dir,
+        ).shared_by("tap_chat")
 
     def load(
         self, name: str, platform: str, streams: Sequence[str], window: TimeWindow | None
@@ -96,13 +93,7 @@ class Loading:
         account = self._account(name, platform, streams)
         if window:
             account = _in_window(account, platform, window)
-        result = run(
-            account,
-            destination=self.destination,
-            dataset_name=self.dataset_name,
-            credentials=self._credentials,
-            pipelines_dir=self.pipelines_dir,
-        )
+        result = run(account, **self._warehouse.arguments)
         if result.is_busy:
             raise RetryRequested(max_retries=BUSY_RETRIES, seconds_to_wait=BUSY_SECONDS)
         if result.failure:
@@ -116,7 +107,9 @@ class Loading:
             Failure: There is no such account, it lacks the platform, or its settings can't be read.
         """
         try:
-            config = read_account(self.accounts, name)
+            config = self.read_accounts().get(name)
+            section = None if config is None else platform_config(config, platform)
+            own = None if section is None else filled(self.accounts, name, section)
         except BridgeError as error:
             raise Failure(str(error), allow_retries=False) from None
         if config is None:
@@ -124,7 +117,6 @@ class Loading:
                 f"The partition {name} is of no account. Add the account, or delete the partition.",
                 allow_retries=False,
             )
-        own = platform_config(config, platform)
         if own is None:
             raise Failure(
                 f"The account {name} has no section `{platform}` in its settings. Add it, or delete"

@@ -6,7 +6,7 @@ import shutil
 from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import psycopg2
@@ -66,7 +66,7 @@ def test_the_project_loads_accounts_that_share_tables(
             ]
             sensor = next(iter(defs.sensors or ()))
             context = dg.build_sensor_context(instance=instance, definitions=defs)
-            result = sensor(context)  # type: ignore[operator]
+            result: Any = sensor(context)
             for added in result.dynamic_partitions_requests:
                 instance.add_dynamic_partitions(
                     added.partitions_def_name, list(added.partition_keys)
