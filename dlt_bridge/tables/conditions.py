@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dlt
 
 from dlt_bridge.arrow.metadata_columns import ACCOUNT, SEQUENCE, VERSION
-from dlt_bridge.destinations.destination import capabilities
+from dlt_bridge.destinations.destination import capabilities, destination_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 
 def rows_of(account: str) -> str:
     """Return the SQL condition of the rows of an account."""
-    literal = capabilities().escape_literal(account)
-    return f"{_escaped(ACCOUNT)} = {_with_double_braces(literal)}"
+    return f"{_escaped(ACCOUNT)} = {_with_double_braces(_literal(account))}"
+
+
+def _literal(text: str) -> str:
+    """Return a text in SQL."""
+    known = capabilities()
+    if destination_type() != "sqlalchemy":
+        return str(known.escape_literal(text))
+    # dlt has no literals of these databases. SQLAlchemy looks for parameters, such as `:name`, when
+    # dlt makes the statement, and again when it executes it.
+    if known.sqlglot_dialect == "mysql":
+        text = text.replace("\\", "\\\\")
+    return "'" + text.replace("'", "''").replace(":", "\\\\:") + "'"
 
 
 def older_versions(version: int, first: int, keys: Sequence[str], account: str | None) -> str:

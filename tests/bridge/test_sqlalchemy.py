@@ -117,3 +117,21 @@ def test_rows_keep_the_values_that_a_record_lacks(tmp_path: Path, absent: Any) -
     ((_, _, *first),) = load(id=1, title="a", **VALUES)
     assert load(id=1, title="b", _sdc_deleted_at=GONE) == [("b", 0, *first)]
     assert load(id=1, _sdc_deleted_at=GONE) == [("b", 0, *first)]
+
+
+def test_rows_of_one_account_are_replaced(tmp_path: Path) -> None:
+    """An account may look like a parameter of SQLAlchemy."""
+    odd = "O'Brien :y \\:z ::w {x} 100% \\"
+    for account, value in (("acme", 1), (odd, 1), (odd, 2)):
+        lines = [schema("t"), {"type": "RECORD", "stream": "t", "record": {"id": value}}]
+        pipeline = dlt.pipeline(
+            "lite",
+            pipelines_dir=str(tmp_path),
+            destination=dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/w.db"),
+            dataset_name="data",
+        )
+        source = singer(map(json.dumps, lines), account=account)
+        pipeline.run(source, write_disposition="replace")
+    with closing(sqlite3.connect(tmp_path / "w__data.db")) as database:
+        rows = database.execute("select _account, id from t order by id").fetchall()
+    assert rows == [("acme", 1), (odd, 2)]
