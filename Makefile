@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test interop fuzz faults limits kills goals check audit lock tables docs linkcheck dist clean
+.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables docs linkcheck dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py
@@ -15,6 +15,10 @@ test: check
 # Taps, targets and rate limits of other projects: all pairs, including those with MariaDB, wal2json, nginx or npm.
 interop: $(VENV)/installed
 	INTEROP=1 $(BIN)/pytest --timeout=0 tests/interop
+
+# Dagster with its daemon: two dozen accounts, while runs, the daemon and the worker are killed. It takes 15 minutes.
+dagster: $(VENV)/installed
+	DAGSTER=1 $(BIN)/pytest --timeout=0 tests/dagster/test_daemon.py
 
 # The fuzz tests, with a hundred times as much input as `make test` uses.
 fuzz: $(VENV)/installed

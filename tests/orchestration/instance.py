@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: How long anything may take, in seconds, on a busy machine, and the time between two looks.
-PATIENCE, POLL = 300.0, 0.1
+PATIENCE, POLL = 1200.0, 0.5
+LOCATION = "chats"
+#: Seconds after which a run counts as lost.
+MAX_RUNTIME = 120
 
 
 def settings(storage: str, slots: int) -> dict[str, Any]:
@@ -36,7 +39,15 @@ def settings(storage: str, slots: int) -> dict[str, Any]:
     queue = {
         "module": "dagster",
         "class": "QueuedRunCoordinator",
-        "config": {"dequeue_interval_seconds": 1},
+        "config": {
+            "dequeue_interval_seconds": 1,
+            # The process of a run takes seconds to start: others need not wait for it.
+            "dequeue_use_threads": True,
+            "dequeue_num_workers": slots,
+            # The worker may be gone when a run is to start.
+            "max_user_code_failure_retries": 10,
+            "user_code_failure_retry_delay": 5,
+        },
     }
     return {
         "run_coordinator": queue,
@@ -44,7 +55,11 @@ def settings(storage: str, slots: int) -> dict[str, Any]:
         "concurrency": {
             "runs": {"max_concurrent_runs": slots, "tag_concurrency_limits": [one_each]}
         },
-        "run_monitoring": {"enabled": True, "poll_interval_seconds": 2},
+        "run_monitoring": {
+            "enabled": True,
+            "poll_interval_seconds": 2,
+            "max_runtime_seconds": MAX_RUNTIME,
+        },
         "run_retries": {"enabled": True, "max_retries": 3},
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
@@ -70,12 +85,12 @@ class Home:
     def __post_init__(self) -> None:
         (self.folder / "dagster.yaml").write_text(yaml.safe_dump(dict(self.settings)))
         code_port, web_port = free_port(), free_port()
-        server = {"host": "127.0.0.1", "port": code_port, "location_name": "chats"}
+        server = {"host": "127.0.0.1", "port": code_port, "location_name": LOCATION}
         workspace = self.folder / "workspace.yaml"
         workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
         self.url = f"http://127.0.0.1:{web_port}"
         code = ["dagster", "api", "grpc", "--port", str(code_port), "--host", "127.0.0.1"]
-        code += ["--location-name", "chats", "--inject-env-vars-from-instance"]
+        code += ["--location-name", LOCATION, "--inject-env-vars-from-instance"]
         code += ["--python-file", str(self.definitions)]
         at = ["--workspace", str(workspace)]
         web = ["dagster-webserver", "--port", str(web_port), "--host", "127.0.0.1", *at]

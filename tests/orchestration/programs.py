@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,9 +39,13 @@ class Program:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
+        command = self.command
+        if setpriv := shutil.which("setpriv"):
+            # On Linux, it also ends when the tests are killed.
+            command = [setpriv, "--pdeathsig", "TERM", *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, env=self.env, cwd=self.log.parent
+                command, stdout=log, stderr=log, env=self.env, cwd=self.log.parent
             )
 
     def check(self) -> None:

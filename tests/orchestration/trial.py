@@ -17,7 +17,7 @@ from orchestration.programs import descendants, kill_tree
 from orchestration.warehouse import expected, loaded
 from running import config_of
 
-from dlt_bridge.dagster.partitions import PARTITION, partition_key
+from dlt_bridge.dagster.partitions import PARTITION, account_of, partition_key
 from tap_chat.sandbox import Options, Sandbox, World
 
 if TYPE_CHECKING:
@@ -96,6 +96,13 @@ class Trial:
             platforms: The platforms of each new account.
         """
         self.platforms |= platforms
+        self.update()
+        self.wanted.update(
+            {partition_key(account): len(names) for account, names in platforms.items()}
+        )
+
+    def update(self) -> None:
+        """Write the configs of all accounts, which end at the time of the sandbox."""
         configs = {
             account: config_of(self.sandbox, account, *names)
             for account, names in self.platforms.items()
@@ -104,17 +111,15 @@ class Trial:
         new = self.home.folder / "accounts.new"
         new.write_text(json.dumps(configs))
         new.replace(self.home.folder / "accounts.json")
-        self.wanted.update(
-            {partition_key(account): len(names) for account, names in platforms.items()}
-        )
 
     def backfill(self, platform: str, **tags: str) -> None:
         """Load all accounts of a platform again."""
         keys = [partition_key(name) for name, names in self.platforms.items() if platform in names]
-        self.home.backfill(self._streams(platform), keys, **tags)
+        self.home.backfill(self.streams(platform), keys, **tags)
         self.wanted.update(keys)
 
-    def _streams(self, platform: str) -> list[str]:
+    def streams(self, platform: str) -> list[str]:
+        """Return the streams of a platform."""
         return [name for name in self.sandbox.world.truth if name.startswith(f"{platform}_")]
 
     def kill_a_run(self, *, requests: int = 5) -> DagsterRun:
@@ -135,13 +140,22 @@ class Trial:
                 kill_tree(child)
         return run
 
+    def lose_the_worker(self) -> None:
+        """Lose the machine of the runs, and start another one in its place.
+
+        Nobody tells Dagster that these runs have ended: their time runs out.
+        """
+        self.home.wait(lambda: len(self.runs(DagsterRunStatus.STARTED)) > 1, "Two runs work")
+        self.home.code_server.lose_power()
+        self.home.code_server.start()
+
     def victim(self, requests: int) -> tuple[DagsterRun, int]:
         """Wait for a run to kill, and return it with the number of its process."""
         found: list[tuple[DagsterRun, int]] = []
 
         def is_there() -> bool:
             for run in self.runs(DagsterRunStatus.STARTED):
-                account = run.tags[PARTITION]
+                account = account_of(run.tags[PARTITION])
                 busy = self.sandbox.requests_of(account) >= requests
                 if busy and account not in self.killed and (number := self.process_of(run)):
                     self.killed[account] = run
@@ -181,7 +195,7 @@ class Trial:
     def assert_whole(self) -> None:
         """Check that each row of each account is there once."""
         for platform in sorted({name for names in self.platforms.values() for name in names}):
-            for stream in self._streams(platform):
+            for stream in self.streams(platform):
                 truth = {
                     account: expected(self.sandbox.world_of(account).truth[stream])
                     for account, names in self.platforms.items()
