@@ -86,12 +86,20 @@ class Ledger:
     """The ledger of a dataset.
 
     Args:
-        pipeline: A pipeline that loads into the dataset. Its name is that of the lease.
+        pipeline: A pipeline that loads into the dataset.
+        name: The name of the lease; by default that of the pipeline.
         lease_seconds: Seconds after which a lease ends that is not renewed.
     """
 
-    def __init__(self, pipeline: Pipeline, *, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        name: str | None = None,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._pipeline = pipeline
+        self._name = name or pipeline.pipeline_name
         self._seconds = lease_seconds
 
     @contextmanager
@@ -128,7 +136,7 @@ class Ledger:
 
     @contextmanager
     def _file_lease(self, file: Path, account: str) -> Iterator[Lease]:
-        lock_file = file.with_name(f"{file.name}.{self._pipeline.pipeline_name}.lock")
+        lock_file = file.with_name(f"{file.name}.{self._name}.lock")
         with FileLock(lock_file) as lock:
             if not lock.acquire():
                 raise busy_error(account, lock.holder())
@@ -162,7 +170,7 @@ class Ledger:
 
     def _make_row(self, sql: Any, account: str) -> None:  # noqa: ANN401
         """Make the table and the row of the account, if they do not exist."""
-        name, table = self._pipeline.pipeline_name, _table(sql)
+        name, table = self._name, _table(sql)
         try:
             found = sql.execute_sql(f"SELECT 1 FROM {table} WHERE pipeline = %s", name)  # noqa: S608
         except DatabaseUndefinedRelation:
@@ -196,7 +204,7 @@ class Ledger:
         Raises:
             AccountBusyError: Another run holds it.
         """
-        table, name = _table(sql), self._pipeline.pipeline_name
+        table, name = _table(sql), self._name
         ended = [other for other in self._holders(sql) if Holder.parse(other).has_ended]
         now = _milliseconds(sql)
         is_free = " OR ".join(
@@ -227,7 +235,7 @@ class Ledger:
                 f"UPDATE {_table(sql)} SET expires_at = %s"  # noqa: S608
                 " WHERE pipeline = %s AND holder = %s",
                 _milliseconds(sql) + self._milliseconds,
-                self._pipeline.pipeline_name,
+                self._name,
                 str(holder),
             )
             return self._holders(sql) == [str(holder)]
@@ -235,7 +243,7 @@ class Ledger:
     def _give_back(self, sql: Any, holder: Holder) -> None:  # noqa: ANN401
         sql.execute_sql(
             f"UPDATE {_table(sql)} SET holder = NULL WHERE pipeline = %s AND holder = %s",  # noqa: S608
-            self._pipeline.pipeline_name,
+            self._name,
             str(holder),
         )
 
@@ -258,14 +266,14 @@ class Ledger:
             now,
             failure,
             *when,
-            self._pipeline.pipeline_name,
+            self._name,
             *is_ours[1],
         )
 
     def _holders(self, sql: Any) -> list[str]:  # noqa: ANN401
         rows = sql.execute_sql(
             f"SELECT holder FROM {_table(sql)} WHERE pipeline = %s AND holder IS NOT NULL",  # noqa: S608
-            self._pipeline.pipeline_name,
+            self._name,
         )
         return sorted({str(holder) for (holder,) in rows or ()})
 

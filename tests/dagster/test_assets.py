@@ -11,6 +11,8 @@ import pytest
 from orchestration.in_process import DuckDBFile
 from running import config_of
 
+from dlt_bridge.accounts.ledger import Ledger
+from dlt_bridge.accounts.runner import Warehouse
 from dlt_bridge.dagster import chat_assets
 from dlt_bridge.dagster.partitions import account_of, partition_key
 from dlt_bridge.tap.process import Tap
@@ -162,3 +164,23 @@ def test_every_account_has_a_partition_key_of_its_own(
     instance.add_dynamic_partitions("accounts", [key])
     assert account_of(key) == account
     assert key == account or account not in {"acme", "a b", "x" * 500}
+
+
+def test_a_window_waits_while_another_run_holds_the_account(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dlt_bridge.dagster.loading.BUSY_SECONDS", 0)
+    monkeypatch.setattr("dlt_bridge.dagster.loading.BUSY_RETRIES", 1)
+    windows = dg.MonthlyPartitionsDefinition(start_date="2025-09-01")
+    accounts = {"acme": config_of(sandbox, "acme", "dixa")}
+    warehouse = DuckDBFile(tmp_path, instance, accounts, windows=windows)
+    pipeline = Warehouse(
+        destination="duckdb", dataset_name="data", credentials=warehouse.file
+    ).pipeline("tap_chat_acme")
+    with Ledger(pipeline).hold("acme"):
+        result = warehouse.materialize("acme|2025-10-01", "dixa", raise_on_error=False)
+    assert sandbox.requests_of("acme") == 0
+    assert any(event.is_step_up_for_retry for event in result.all_events)
