@@ -63,7 +63,7 @@ def check(account: str, config: Any) -> dict[str, Any]:  # noqa: ANN401 - what a
             "An account is a text that is not empty, without NUL and without invalid characters."
         )
     if not isinstance(config, dict):
-        raise BridgeError(f"Account {account}: its settings are not a table.")
+        raise BridgeError(f"Account {account}: its settings are not an object.")
     return config
 
 

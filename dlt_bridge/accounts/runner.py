@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlt_bridge.accounts.leases import AccountBusyError
 from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.result import AccountResult
-from dlt_bridge.destinations.clients import describe_location, resolve_destination_config
+from dlt_bridge.destinations.clients import resolve_destination_config
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS, DRIVER
 from dlt_bridge.run.checkpoints import committed_packages, load_leftovers
 from dlt_bridge.run.failures import sentence
@@ -97,12 +97,11 @@ class Warehouse:
         return replace(self, credentials=file)
 
     @contextmanager
-    def ledger(self) -> Iterator[tuple[Ledger, str]]:
-        """Give the ledger of the dataset, and the location of the dataset for people to read."""
+    def opened(self) -> Iterator[Pipeline]:
+        """Give a pipeline of no account, to read what is in the dataset."""
         # The working files of no account: a run of it may be under way.
         with TemporaryDirectory() as folder:
-            pipeline = replace(self, pipelines_dir=folder).pipeline("singer_accounts")
-            yield Ledger(pipeline), describe_location(pipeline)
+            yield replace(self, pipelines_dir=folder).pipeline("singer_accounts")
 
 
 def run(  # noqa: PLR0913 - the settings of a destination

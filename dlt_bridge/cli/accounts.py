@@ -11,12 +11,13 @@ import dlt
 
 from dlt_bridge.accounts.account import Account
 from dlt_bridge.accounts.files import filled, merged, read_accounts
-from dlt_bridge.accounts.ledger import failed_first
+from dlt_bridge.accounts.ledger import Ledger, failed_first
 from dlt_bridge.accounts.pool import run_accounts
 from dlt_bridge.accounts.report import summary, table
 from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.accounts.runner import Warehouse
 from dlt_bridge.accounts.shards import run_shards
+from dlt_bridge.accounts.table import read_accounts_table
 from dlt_bridge.cli.common import (
     command_of,
     config_of,
@@ -26,6 +27,7 @@ from dlt_bridge.cli.common import (
     show,
     write_json,
 )
+from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.report import counted
 from dlt_bridge.tap.inputs import default_source_name, json_object
@@ -34,6 +36,8 @@ from tap_chat.config.environment import environment
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Generator, Iterable, Mapping
+
+    from dlt import Pipeline
 
 #: Arguments that belong to one account.
 OF_ONE = ("account", "name", "pipeline", "progress", "full_refresh")
@@ -54,18 +58,18 @@ RUN = ("write_disposition", "table_format", "loader_file_format")
 
 
 def run_many(args: Namespace) -> None:
-    """Load all accounts of a file, and show what was loaded; exit with 1 if one was not.
+    """Load all accounts of a file or a table; exit with 1 if one was not loaded.
 
     Raises:
-        BridgeError: The file of accounts can't be used.
+        BridgeError: The file or the table of accounts can't be used.
     """
-    _refuse(args, OF_ONE, "--accounts")
+    _refuse(args, OF_ONE, "--accounts" if args.accounts else "--accounts-table")
     warehouse = _warehouse(args)
-    configs = _configs(args)
     failed = []
-    with warehouse.ledger() as (ledger, location):
+    with warehouse.opened() as pipeline:
+        configs, location = _configs(args, pipeline), describe_location(pipeline)
         names = {_account(args, name, {}).source_name: name for name in configs}
-        order = [names[pipeline] for pipeline in failed_first(names, ledger.outcomes())]
+        order = [names[name] for name in failed_first(names, Ledger(pipeline).outcomes())]
     say(f"Loading {counted(len(order), 'account')} into {location}.")
     accounts = []
     for name in order:
@@ -91,7 +95,8 @@ def run_in_shards(args: Namespace) -> None:
     source = default_source_name(command_of(args))
     looked_up: Any = dlt.secrets.get(f"sources.singer.{source}.config")
     config = config_of(args) or looked_up or {}
-    with warehouse.ledger() as (_, location):
+    with warehouse.opened() as pipeline:
+        location = describe_location(pipeline)
         say(f"Loading {args.account} in {args.shards} shards into {location}.")
     loaded = run_shards(
         _account(args, args.account, config),
@@ -166,10 +171,15 @@ def _show(
     say(f"Everything is in {location}.")
 
 
-def _configs(args: Namespace) -> dict[str, dict[str, Any]]:
+def _configs(args: Namespace, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     """Return the settings of the accounts, over those of the files of `--config`."""
+    accounts = (
+        read_accounts(args.accounts)
+        if args.accounts
+        else read_accounts_table(pipeline, args.accounts_table)
+    )
     common = config_of(args) or {}
-    return {name: merged(common, own) for name, own in read_accounts(args.accounts).items()}
+    return {name: merged(common, own) for name, own in accounts.items()}
 
 
 def _account(args: Namespace, name: str, config: Mapping[str, Any]) -> Account:

@@ -209,6 +209,11 @@ ACCOUNTS: Arguments = {
         "help": "load all accounts of a TOML file: the tap's settings of each in"
         " [accounts.<account>], and those of all in [config]",
     },
+    "--accounts-table": {
+        "metavar": "TABLE",
+        "help": "the same from a table of the destination, such as raw.accounts, with the columns"
+        " account and config (as JSON)",
+    },
     "--shards": {
         "metavar": "NUMBER",
         "type": _number,

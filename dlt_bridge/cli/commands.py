@@ -75,7 +75,7 @@ def discover(args: Namespace) -> None:
 
 def run(args: Namespace) -> None:
     """Load a tap, and show what was loaded."""
-    if args.accounts:
+    if args.accounts or args.accounts_table:
         run_many(args)
         return
     if args.shards:

@@ -118,3 +118,25 @@ def test_accounts_share_tables_and_one_that_fails_is_loaded_first_next_time(
             for user in sandbox.world_of(name).truth["freshchat_users"]
         }
         assert len(emails) == len(set(emails))
+
+
+def test_accounts_are_read_from_a_table(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(World()) as sandbox:
+        config = config_of(sandbox, "acme", "freshchat")
+        monkeypatch.setenv("ACME_KEY", config["freshchat"]["api_key"])
+        config["freshchat"]["api_key"] = "${ACME_KEY}"
+        with closing(psycopg2.connect(runner.credentials)) as database:
+            database.cursor().execute("create schema setup")
+            database.cursor().execute("create table setup.accounts (account text, config jsonb)")
+            database.cursor().execute(
+                "insert into setup.accounts values (%s, %s)", ("acme", json.dumps(config))
+            )
+            database.commit()
+        command = runner.command("--select", "freshchat_agents")
+        place = command.index("--accounts")
+        command[place : place + 2] = ["--accounts-table", "setup.accounts"]
+        done = subprocess.run(
+            command, cwd=runner.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert runner.rows("select distinct _account from raw.freshchat_agents") == [("acme",)]
