@@ -1,8 +1,8 @@
 """Loads rows without a key once, even if the run is killed while it loads them.
 
-See `open_loads` for runs that go on elsewhere. If the same package goes on from its files, dlt does
-not know of some of them whether they were loaded: it loads them again. So the rows of their tables
-are deleted first, and all files of these tables are loaded from the start.
+See `open_loads` for runs that continue elsewhere. If the same package continues from its files, dlt
+does not know of some of them whether they were loaded: it loads them again. So the rows of their
+tables are deleted first, and all files of these tables are loaded from the start.
 
 Like `dlt_private`, this module depends on private parts of dlt, which
 `tests/bridge/test_dlt_private.py` checks.

@@ -1,7 +1,7 @@
 """The table `_singer_loads`: the packages whose rows without a key are not committed yet.
 
 dlt commits each table of a package by itself, and the package at the end. If the run is killed in
-between, and goes on without its working files, the tap sends the same rows again. By a key, they
+between, and continues without its working files, the tap sends the same rows again. By a key, they
 replace those that are there already. Without a key, they would be there twice. So before such rows
 are loaded, the package is entered in this table, and the commit takes it out again. A package that
 is still there when the pipeline loads the next one was never committed: its rows are deleted, by
@@ -40,7 +40,7 @@ LINGERING = timedelta(hours=1)
 
 
 class DiscardedPackageError(BridgeError):
-    """Another run has deleted the rows of a package, and goes on from the last commit."""
+    """Another run has deleted the rows of a package, and continues from the last commit."""
 
 
 class OpenLoads:
@@ -138,7 +138,7 @@ class OpenLoads:
     def _discard_others(self) -> None:
         """Delete the rows of all packages of the pipeline that were not committed."""
         now = datetime.now(UTC)
-        # A run that commits its package in this moment takes it out first.
+        # A run that commits its package at the same time takes it out first.
         self._execute(
             "UPDATE {table} SET discarded_at = %s"
             " WHERE pipeline_name = %s AND discarded_at IS NULL",

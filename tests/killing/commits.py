@@ -53,7 +53,7 @@ class Run:
         upto: The number of the last record that the source has.
         kill: Before which step the run is killed: its number, or a pattern; None to let it end.
         hold: Stop it there instead, until `go_on`.
-        go_on: Let this process go on, and wait for its end, instead of starting one.
+        go_on: Let this process continue, and wait for its end, instead of starting one.
         target: Load by target-dlt, from the last STATE that it has written.
         nested: How nested values are loaded.
         disposition: The write disposition that the user asks for, if any.
@@ -188,7 +188,7 @@ def load_by_target(run: Run) -> None:
 
 
 def main() -> None:
-    """Answer each line of standard input."""
+    """Start or continue a process for each line of standard input."""
     import dlt_bridge.target.target  # noqa: F401, PLC0415 - once, for all runs
 
     pipes: dict[int, int] = {}

@@ -1,6 +1,6 @@
 """Rows without a key exist once, at whatever step of a commit a run is killed.
 
-`make kills` kills at each step; these tests do so at those that matter.
+A step is a statement in the database, or a change of a file in the working folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: all tables are loaded, and the package is not committed; it is, and dlt has not noted it.
 UNNOTED, UNCOMMITTED, COMMITTED = (
     r"save .*pending_transitions.a\.",
-    "INSERT INTO .*_dlt_loads",
+    r"INSERT INTO \S*_dlt_loads",
     r"atomic_rename .*loaded",
 )
 STREAMS = "abfk"
@@ -73,7 +73,7 @@ def is_exact(into: Database, last: int) -> bool:
 
 
 @pytest.mark.parametrize("kill", [UNNOTED, UNCOMMITTED])
-def test_run_goes_on_elsewhere(runs: Runs, run: Run, into: Database, kill: str) -> None:
+def test_run_continues_elsewhere(runs: Runs, run: Run, into: Database, kill: str) -> None:
     completes(runs, replace(run, upto=10))
     assert runs(replace(run, kill=kill))["code"] == -9
     completes(runs, replace(run, machine="there"))
@@ -84,8 +84,63 @@ def test_run_goes_on_elsewhere(runs: Runs, run: Run, into: Database, kill: str) 
 
 
 @pytest.mark.parametrize("kill", [UNNOTED, COMMITTED])
-def test_run_goes_on_from_its_files(runs: Runs, run: Run, into: Database, kill: str) -> None:
+def test_run_continues_from_its_files(runs: Runs, run: Run, into: Database, kill: str) -> None:
     completes(runs, replace(run, upto=10))
     assert runs(replace(run, kill=kill))["code"] == -9
     completes(runs, replace(run, upto=30))
+    assert is_exact(into, 30)
+
+
+def test_target_continues_from_its_state(runs: Runs, run: Run, into: Database) -> None:
+    run = replace(run, target=True)
+    completes(runs, replace(run, upto=10))
+    assert runs(replace(run, kill=UNCOMMITTED))["code"] == -9
+    completes(runs, run)
+    # It knows no catalog, so it appends the stream that is read in full.
+    assert [ids(into, stream) for stream in "abk"] == [list(range(1, 21))] * 3
+
+
+def test_child_tables_are_loaded_once(runs: Runs, run: Run, into: Database) -> None:
+    run = replace(run, nested="tables")
+    completes(runs, replace(run, upto=10))
+    assert runs(replace(run, kill=r"save .*pending_transitions.a__v\."))["code"] == -9
+    completes(runs, replace(run, machine="there"))
+    assert is_exact(into, 20)
+    names, rows = into.fetched("a__v")
+    values = sorted(row[names.index("value")] for row in rows)
+    assert values == sorted([*range(1, 21), *range(-20, 0)])
+
+
+def test_rows_of_another_pipeline_are_left_alone(runs: Runs, run: Run, into: Database) -> None:
+    """Both load into the same tables; the other one has loaded its rows, and not committed them."""
+    other = replace(run, pipeline="other", machine="other")
+    assert runs(replace(run, kill=UNCOMMITTED))["code"] == -9
+    assert runs(replace(other, kill=UNCOMMITTED))["code"] == -9
+    completes(runs, replace(run, machine="there"))
+    assert ids(into, "b") == sorted([*range(1, 21), *range(1, 21)])
+    completes(runs, other)
+    assert ids(into, "b") == sorted([*range(1, 21), *range(1, 21)])
+
+
+@pytest.mark.parametrize("into", ["postgres"], indirect=True)
+def test_run_that_another_run_has_discarded_fails(runs: Runs, run: Run, into: Database) -> None:
+    completes(runs, replace(run, upto=10))
+    process = runs(replace(run, kill="UPDATE .*_singer_loads", hold=True))["process"]
+    completes(runs, replace(run, machine="there"))
+    assert runs(replace(run, go_on=process))["code"] == 1
+    assert "Another run of the pipeline p began before this package was committed" in log(run)
+    assert is_exact(into, 20)
+    completes(runs, replace(run, upto=30))
+    assert is_exact(into, 30)
+
+
+@pytest.mark.parametrize("into", ["postgres"], indirect=True)
+def test_rows_that_are_committed_late_are_deleted_by_the_next_run(
+    runs: Runs, run: Run, into: Database
+) -> None:
+    completes(runs, replace(run, upto=10))
+    process = runs(replace(run, kill="commit_transaction", hold=True))["process"]
+    completes(runs, replace(run, machine="there"))
+    assert runs(replace(run, go_on=process))["code"] == 1
+    completes(runs, replace(run, machine="there", upto=30))
     assert is_exact(into, 30)
