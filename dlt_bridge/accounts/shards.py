@@ -25,6 +25,7 @@ from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.pool import run_accounts
 from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.accounts.runner import Warehouse, run
+from dlt_bridge.destinations.state_owner import drop_foreign_state
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.tables import state_store
 from dlt_bridge.tap.inputs import default_source_name, tap_command
@@ -42,15 +43,18 @@ if TYPE_CHECKING:
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.platforms.platform import Platform
 
+    #: The bookmarks of a STATE, by stream.
+    Bookmarks = Mapping[str, Mapping[str, Any]]
+
 logger = logging.getLogger(__name__)
 
 #: What the account's own run reads again: more than clocks differ.
 MARGIN = timedelta(days=1)
-#: What the bookmarks of a stream cover, in the STATE of tap-chat: of a shard, its window. The tap
-#: adds it where it is missing.
+#: What the bookmarks of a stream cover, in the STATE of tap-chat: of a shard, its window.
 SCOPE = "true_of"
-#: The settings of a platform that shards share.
-RATE, LAG = "requests_per_minute", "lag_minutes"
+#: Settings of a platform: its rate, which shards share; how late records come; and how many days
+#: before a bookmark are read again, which the account's own run does.
+RATE, LAG, LOOKBACK = "requests_per_minute", "lag_minutes", "lookback_days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def run_shards(
         history = History(account, pipeline)
         if plan := history.plan(shards):
             results = {}
-            parts = list(history.parts(plan))
+            parts = list(history.parts(plan, workers))
             with closing(run_accounts(parts, workers=workers, **settings)) as ended:
                 for result in ended:
                     results[result.part] = result
@@ -113,7 +117,7 @@ def run_shards(
                 lease.result = AccountResult(account=account.name, failure=UNFINISHED)
                 return
             lease.check()
-            history.finish(results[parts[-1].part].bookmarks)
+            history.finish(results[parts[0].part].bookmarks, results[parts[-1].part].bookmarks)
         lease.result = AccountResult(account=account.name)
     yield run(account, **settings)
 
@@ -146,6 +150,7 @@ class History:
         Args:
             count: The number of shards of a new plan.
         """
+        drop_foreign_state(self._pipeline)
         self._pipeline.sync_destination()
         saved = state_store.saved_shards(self._pipeline.state, self._source)
         if saved:
@@ -165,8 +170,14 @@ class History:
         self._commit(plan, {})
         return plan
 
-    def parts(self, plan: ShardPlan) -> Iterator[Account]:
-        """Yield the shards: the account with a window of time, and a name of its own."""
+    def parts(self, plan: ShardPlan, workers: int) -> Iterator[Account]:
+        """Yield the shards: the account with a window of time, and a name of its own.
+
+        Args:
+            plan: The plan.
+            workers: How many shards are read at the same time, at most.
+        """
+        at_once = min(workers, plan.count)
         lag = max(getattr(section, LAG, 0.0) for _, section in self._platforms)
         for number, (start, end) in enumerate(plan.windows, 1):
             bounds = {
@@ -175,7 +186,7 @@ class History:
                 "end_date": (end + timedelta(minutes=lag)).isoformat(),
             }
             sections = {
-                platform.name: self._config[platform.name] | _share(section, plan.count)
+                platform.name: self._config[platform.name] | _of_shard(section, at_once)
                 for platform, section in self._platforms
             }
             yield replace(
@@ -186,18 +197,20 @@ class History:
                 part=f"shard {number} of {plan.count}",
             )
 
-    def finish(self, bookmarks: Mapping[str, Mapping[str, Any]]) -> None:
+    def finish(self, first: Bookmarks, last: Bookmarks) -> None:
         """Give the account the bookmarks of the last shard: all before them is loaded.
 
+        What they cover begins where the first shard does. So if the account's own run asks for
+        more, such as an earlier `start_date`, the tap notices it.
+
         Args:
-            bookmarks: The bookmarks, by stream.
+            first: The bookmarks of the first shard, by stream.
+            last: Those of the last shard.
         """
+        covered = {stream: bookmark.get(SCOPE) for stream, bookmark in first.items()}
         self._commit(
             None,
-            {
-                stream: {name: value for name, value in bookmark.items() if name != SCOPE}
-                for stream, bookmark in bookmarks.items()
-            },
+            {stream: {**bookmark, SCOPE: covered[stream]} for stream, bookmark in last.items()},
         )
 
     def _new_plan(self, count: int) -> ShardPlan:
@@ -271,8 +284,14 @@ def _selected(
     ]
 
 
-def _share(section: PlatformSettings, count: int) -> dict[str, Any]:
-    """Return the settings that each of several shards has of a platform: a part of its rate."""
-    if section.requests_per_minute is None:
-        return {}
-    return {RATE: section.requests_per_minute / count}
+def _of_shard(section: PlatformSettings, at_once: int) -> dict[str, Any]:
+    """Return the settings that a shard has of a platform.
+
+    Args:
+        section: The settings of the account.
+        at_once: The number of shards that are read at the same time.
+    """
+    own: dict[str, Any] = {LOOKBACK: 0} if hasattr(section, LOOKBACK) else {}
+    if section.requests_per_minute is not None:
+        own[RATE] = section.requests_per_minute / at_once
+    return own

@@ -67,14 +67,16 @@ class Worker:
 
     def result(self) -> AccountResult:
         """Return how the account has ended: as the process says, or with the process."""
-        name = self.account.name if self.account else ""
+        name, part = (self.account.name, self.account.part) if self.account else ("", "")
         self.account = None
         try:
             result: AccountResult = self.connection.recv()
         except (EOFError, OSError):
             self.has_ended = True
             seconds = time.monotonic() - self._start_time
-            return AccountResult(account=name, failure=self._end_problem(), seconds=seconds)
+            return AccountResult(
+                account=name, part=part, failure=self._end_problem(), seconds=seconds
+            )
         return result
 
     def _end_problem(self) -> str:

@@ -13,8 +13,9 @@ import psycopg2
 import pytest
 from running import BIN, config_of
 
-from dlt_bridge.accounts import Account
-from dlt_bridge.accounts.shards import run_shards
+from dlt_bridge.accounts import Account, run
+from dlt_bridge.accounts.runner import Warehouse
+from dlt_bridge.accounts.shards import History, ShardPlan, run_shards
 from dlt_bridge.errors import BridgeError
 from tap_chat.sandbox import Fault, Sandbox, World
 
@@ -44,15 +45,18 @@ class Shards:
     def run(self, config: dict[str, Any], shards: int = 3) -> Generator[AccountResult]:
         # Each run is on another machine.
         self._machines += 1
-        return run_shards(
-            Account(name="acme", config=config),
-            shards=shards,
-            workers=2,
-            destination="postgres",
-            dataset_name="raw",
-            credentials=self.url,
-            pipelines_dir=str(self._folder / f"machine {self._machines}"),
-        )
+        account = Account(name="acme", config=config)
+        return run_shards(account, shards=shards, workers=2, **self.place)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the account is loaded, from the machine of the last run."""
+        return {
+            "destination": "postgres",
+            "dataset_name": "raw",
+            "credentials": self.url,
+            "pipelines_dir": str(self._folder / f"machine {self._machines}"),
+        }
 
     def load(self, config: dict[str, Any], shards: int = 3) -> list[AccountResult]:
         return list(self.run(config, shards))
@@ -109,6 +113,28 @@ def test_shards_that_were_stopped_are_continued_elsewhere(shards: Shards) -> Non
     )
 
 
+def test_a_start_date_that_moves_earlier_before_the_end_loses_nothing(shards: Shards) -> None:
+    config = shards.later("dixa")
+    with closing(shards.run(config | {"start_date": "2025-12-08"})) as stopped:
+        assert next(stopped).failure is None
+    results = shards.load(config)
+    assert [result.failure for result in results] == [None] * 4
+    assert results[-1].warnings
+    assert shards.ids("dixa_conversation_export") == shards.truth(
+        "dixa_conversation_export", "id", "updated_at"
+    )
+
+
+def test_shards_share_the_rate_of_the_account(shards: Shards) -> None:
+    config = shards.later("dixa")
+    config["dixa"]["requests_per_minute"] = 9
+    history = History(Account(name="acme", config=config), Warehouse(**shards.place).pipeline("x"))
+    for workers, rate in ((2, 4.5), (8, 3)):
+        parts = list(history.parts(ShardPlan(3, "2025-01-01T00Z", "2025-04-01T00Z"), workers))
+        assert [part.config["dixa"]["requests_per_minute"] for part in parts] == [rate] * 3
+        assert len({part.source_name for part in parts}) == 3
+
+
 def test_a_shard_that_fails_keeps_the_account_from_what_is_new(shards: Shards) -> None:
     config = shards.later("dixa")
     shards.sandbox.options.faults = [Fault(kind="status", status=403, after=2)]
@@ -121,7 +147,21 @@ def test_the_command_loads_shards_and_shows_each(shards: Shards, tmp_path: Path)
     (tmp_path / "config.json").write_text(json.dumps(shards.later("dixa")))
     command = [str(BIN / "dlt"), "singer", "run", "tap-chat", "--config", "config.json"]
     command += ["--destination", "postgres", "--credentials", shards.url, "--dataset", "raw"]
-    command += ["--shards", "2", "--workers", "2", "--account", "acme", "--json"]
+    # This machine has loaded the account into another database.
+    place = {"destination": "duckdb", "credentials": str(tmp_path / "other.duckdb")}
+    acme = Account(name="acme", config=config_of(shards.sandbox, "acme", "dixa"))
+    run(acme, **shards.place | place | {"pipelines_dir": str(tmp_path / "pipelines")})
+    command += [
+        "--pipelines-dir",
+        "pipelines",
+        "--shards",
+        "2",
+        "--workers",
+        "2",
+        "--account",
+        "acme",
+        "--json",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     parts = [run["part"] for run in json.loads(done.stdout)["accounts"]]
