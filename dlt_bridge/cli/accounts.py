@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -146,13 +145,16 @@ def _show(
     runs: Generator[AccountResult],
     results: list[AccountResult],
 ) -> None:
-    """Wait for runs, and show what they have done; exit with 1 if one has failed.
+    """Wait for runs, and show what they have done.
 
     Args:
         args: The arguments.
         location: Where they load to.
         runs: The results of the runs, as they end.
         results: The results of accounts that could not begin.
+
+    Raises:
+        BridgeError: One has failed.
     """
     start_time = time.monotonic()
     try:
@@ -166,8 +168,8 @@ def _show(
             write_json({"destination": location, **summary(results, seconds)})
         else:
             show(table(results, seconds))
-    if any(result.failure for result in results):
-        sys.exit(1)
+    if missing := [result.title for result in results if result.failure]:
+        raise BridgeError(f"{len(missing)} of {len(results)} not loaded: {', '.join(missing)}.")
     say(f"Everything is in {location}.")
 
 
