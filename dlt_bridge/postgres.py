@@ -167,5 +167,5 @@ class postgres(dlt_postgres):  # noqa: N801 - the name of the destination
 def with_exact_copy(destination: Destination[Any, Any]) -> Destination[Any, Any]:
     """Return a destination that copies files exactly for dlt's `postgres`; others as they are."""
     if type(destination) is dlt_postgres:
-        return postgres(**destination.config_params)
+        return postgres(**destination.config_params, **destination.caps_params)
     return destination

@@ -28,7 +28,7 @@ from dlt_bridge.run.locks import FileLock
 from dlt_bridge.run.signals import STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from dlt import Pipeline
 
@@ -64,19 +64,19 @@ class Outcome:
     loaded_at: datetime | None
 
 
-def failed_first(pipelines: Iterable[str], outcomes: dict[str, Outcome]) -> list[str]:
+def failed_first(pipelines: Mapping[str, str], outcomes: Mapping[str, Outcome]) -> list[str]:
     """Return accounts in the order in which they are to be loaded.
 
     Those whose last run failed come first, then new ones, then those that were loaded longest ago.
 
     Args:
-        pipelines: The pipelines of the accounts.
+        pipelines: The pipelines, by account.
         outcomes: The outcomes of their last runs, by pipeline.
     """
     long_ago = datetime.min.replace(tzinfo=UTC)
 
-    def place(pipeline: str) -> tuple[bool, datetime]:
-        outcome = outcomes.get(pipeline, Outcome(failed=False, loaded_at=None))
+    def place(account: str) -> tuple[bool, datetime]:
+        outcome = outcomes.get(pipelines[account], Outcome(failed=False, loaded_at=None))
         return not outcome.failed, outcome.loaded_at or long_ago
 
     return sorted(pipelines, key=place)

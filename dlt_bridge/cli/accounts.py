@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -64,16 +65,19 @@ def run_many(args: Namespace) -> None:
     """
     _refuse(args, OF_ONE, "--accounts" if args.accounts else "--accounts-table")
     warehouse = _warehouse(args)
+    # Once, because its catalog may be large.
+    template = _account(args, "", {})
     failed = []
     with warehouse.opened() as pipeline:
         configs, location = _configs(args, pipeline), describe_location(pipeline)
-        names = {_account(args, name, {}).source_name: name for name in configs}
-        order = [names[name] for name in failed_first(names, Ledger(pipeline).outcomes())]
+        pipelines = {name: replace(template, name=name).source_name for name in configs}
+        order = failed_first(pipelines, Ledger(pipeline).outcomes())
     say(f"Loading {counted(len(order), 'account')} into {location}.")
     accounts = []
     for name in order:
         try:
-            accounts.append(_account(args, name, filled(name, configs[name], environment())))
+            config = filled(name, configs[name], environment())
+            accounts.append(replace(template, name=name, config=config))
         except BridgeError as error:
             failed.append(AccountResult(account=name, failure=str(error)))
             _say_outcome(failed[-1])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
-from argparse import ArgumentTypeError, BooleanOptionalAction
+from argparse import BooleanOptionalAction
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration.plugins import SupportsCliCommand
 from typing_extensions import override
 
+from dlt_bridge.cli import values
 from dlt_bridge.destinations.destination import CHECKPOINT_SECONDS
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.environment import fix_environment
 from dlt_bridge.run.signals import explaining_errors
-from dlt_bridge.tap.inputs import is_account, to_source_name
+from dlt_bridge.tap.inputs import to_source_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
 from tap_chat.escapes import printable
 
@@ -29,33 +30,6 @@ Arguments = dict[str, dict[str, Any]]
 
 #: The number of accounts that are loaded at the same time, by default.
 WORKERS = 4
-PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
-
-
-def _progress(text: str) -> str:
-    if text not in PROGRESS:
-        raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. Put TAP before it")
-    return text
-
-
-def _account(text: str) -> str:
-    if not is_account(text):
-        raise ArgumentTypeError("it must not be empty or have invalid characters")
-    return text
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds >= 0:
-        raise ArgumentTypeError("it must be 0 or more")
-    return seconds
-
-
-def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ArgumentTypeError("it must be 1 or more")
-    return number
 
 
 def _several(metavar: str, help_text: str, **options: object) -> dict[str, Any]:
@@ -81,7 +55,7 @@ TAP: Arguments = {
         "help": "the name of the source; by default the tap's, with the account",
     },
     "--account": {
-        "type": _account,
+        "type": values.account,
         "help": "the account that the tap reads: any text. Each row has it in the column _account,"
         " the first part of each key, so that accounts share tables",
     },
@@ -129,7 +103,7 @@ LOADING: Arguments = {
     ),
     "--checkpoint-every": {
         "metavar": "SECONDS",
-        "type": _seconds,
+        "type": values.seconds,
         "default": CHECKPOINT_SECONDS,
         "help": f"seconds after which the tap's next STATE commits ({CHECKPOINT_SECONDS:g}); 0"
         " commits at each STATE",
@@ -165,7 +139,7 @@ LOADING: Arguments = {
     ),
     "--patience": {
         "metavar": "SECONDS",
-        "type": _seconds,
+        "type": values.seconds,
         "help": "seconds to wait for the tap to end after it has closed its output"
         f" ({PATIENCE_SECONDS:g})",
     },
@@ -198,12 +172,14 @@ LOADING: Arguments = {
     "--progress": {
         "nargs": "?",
         "const": "bars",
-        "type": _progress,
+        "type": values.progress,
         "metavar": "KIND",
-        "help": f"show progress as bars, or with dlt's collectors: {', '.join(PROGRESS[1:])}",
+        "help": "show progress as bars, or with dlt's collectors:"
+        f" {', '.join(values.PROGRESS[1:])}",
     },
 }
-ACCOUNTS: Arguments = {
+#: Of these, a run has one.
+MANY: Arguments = {
     "--accounts": {
         "metavar": "FILE",
         "help": "load all accounts of a TOML file: the tap's settings of each in"
@@ -216,19 +192,21 @@ ACCOUNTS: Arguments = {
     },
     "--shards": {
         "metavar": "NUMBER",
-        "type": _number,
+        "type": values.number,
         "help": "load the history of one large account of tap-chat in so many windows of time, side"
         " by side, then what is new",
     },
+}
+RUN: Arguments = TAP | PIPELINE | LOADING
+RUN |= {
     "--workers": {
         "metavar": "NUMBER",
-        "type": _number,
+        "type": values.number,
         "default": WORKERS,
         "help": f"accounts or shards to load at the same time, each in a process ({WORKERS})",
     },
+    "--json": {"action": "store_true", "help": "print what was loaded as JSON"},
 }
-RUN: Arguments = TAP | PIPELINE | LOADING | ACCOUNTS
-RUN |= {"--json": {"action": "store_true", "help": "print what was loaded as JSON"}}
 DISCOVER: Arguments = TAP | {
     "--json": {"action": "store_true", "help": "print the tap's own catalog"}
 }
@@ -274,17 +252,19 @@ class SingerCommand(SupportsCliCommand):
                 action.add_argument(argument, **options)
             return action
 
-        reading = [
-            add("discover", "shows the streams of a tap", DISCOVER),
-            add("run", "loads a tap", RUN),
-            add("state", "shows, sets or clears the bookmarks of a tap", STATE),
-        ]
-        for action in reading:
+        def add_one_of(action: ArgumentParser, arguments: Arguments) -> None:
+            group = action.add_mutually_exclusive_group()
+            for argument, options in arguments.items():
+                group.add_argument(argument, **options)
+
+        discover = add("discover", "shows the streams of a tap", DISCOVER)
+        run = add("run", "loads a tap", RUN)
+        state = add("state", "shows, sets or clears the bookmarks of a tap", STATE)
+        for action in (discover, run, state):
             # Otherwise each error starts with a list of all options.
             action.usage = f"{action.prog} TAP [options]"
-        change = reading[-1].add_mutually_exclusive_group()
-        for argument, options in STATE_ACTIONS.items():
-            change.add_argument(argument, **options)
+        add_one_of(run, MANY)
+        add_one_of(state, STATE_ACTIONS)
         add("init", "writes a pipeline script for a tap, with its config", INIT)
 
     @override

@@ -206,8 +206,8 @@ def _discovered(args: Namespace) -> Any:  # noqa: ANN401
 def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
     spec = PipelineSpec(
         destination=args.destination,
-        pipeline=args.pipeline or args.name or default_source_name(command_of(args)),
-        dataset=args.dataset,
+        pipeline=args.pipeline or source_name_of(args),
+        dataset=args.dataset or _dataset(args),
         credentials=credentials_of(args),
         folder=args.pipelines_dir,
     )

@@ -224,7 +224,8 @@ def test_failed_accounts_come_first_and_old_ones_before_young_ones() -> None:
         "failed": Outcome(failed=True, loaded_at=now),
         "never loaded": Outcome(failed=True, loaded_at=None),
     }
-    order = failed_first(["young", "new", "old", "failed", "never loaded"], outcomes)
+    names = ("young", "new", "old", "failed", "never loaded")
+    order = failed_first({name: name for name in names}, outcomes)
     assert order == ["never loaded", "failed", "new", "old", "young"]
 
 

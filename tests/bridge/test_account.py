@@ -14,6 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError, chat, load, singer
+from dlt_bridge.tap.inputs import account_source_name
 from dlt_bridge.target.target import TargetDlt
 from tap_chat.sandbox import API_KEY
 
@@ -208,6 +209,17 @@ def test_command_has_an_argument(dlt: Command) -> None:
     query = "select _account, id, v from scripted_tap_dataset.a order by v"
     assert dlt.rows(query) == [("acme", 1, "1"), ("Ümlaut & Co", 1, "2")]
     assert "it must not be empty" in dlt("singer", "run", "tap-x", "--account", "").stderr
+    # Each account has a pipeline of its own, so that they can be loaded at the same time.
+    query = "select distinct pipeline_name from scripted_tap_dataset._dlt_pipeline_state"
+    names = {account_source_name("scripted_tap", name) for name in ("acme", "Ümlaut & Co")}
+    assert {name for (name,) in dlt.rows(query)} == names
+
+
+def test_a_run_has_one_of_the_arguments_of_many_accounts(dlt: Command) -> None:
+    for others in (["--shards", "2"], ["--accounts-table", "raw.accounts"]):
+        done = dlt("singer", "run", "tap-x", "--accounts", "accounts.toml", *others)
+        assert done.returncode == 2
+        assert f"argument {others[0]}: not allowed with argument --accounts" in done.stderr
 
 
 def test_target_has_a_setting(stage: Stage, tmp_path: Path) -> None:

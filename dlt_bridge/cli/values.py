@@ -1,0 +1,39 @@
+"""The values of arguments: each function reads one from its text, or says what it must be."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+from dlt_bridge.tap.inputs import is_account
+
+PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
+
+
+def progress(text: str) -> str:
+    """Return a kind of progress."""
+    if text not in PROGRESS:
+        raise ArgumentTypeError(f"it is one of {', '.join(PROGRESS)}. Put TAP before it")
+    return text
+
+
+def account(text: str) -> str:
+    """Return an account."""
+    if not is_account(text):
+        raise ArgumentTypeError("it must not be empty or have invalid characters")
+    return text
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds."""
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ArgumentTypeError("it must be 0 or more")
+    return seconds
+
+
+def number(text: str) -> int:
+    """Return a number of things."""
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError("it must be 1 or more")
+    return number
