@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
@@ -15,55 +16,34 @@ from killing.processes import MARK, kill
 from orchestration.programs import Program, free_port
 from running import BIN
 
-from dlt_bridge.dagster.partitions import PARTITION
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 #: How long anything may take, in seconds, on a busy machine, and the time between two looks.
 PATIENCE, POLL = 1200.0, 0.5
 LOCATION = "chats"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "dagster" / "dagster.yaml"
 #: Seconds after which a run counts as lost.
 MAX_RUNTIME = 120
 
 
 def settings(storage: str, slots: int) -> dict[str, Any]:
-    """Return the content of `dagster.yaml`.
+    """Return the content of `dagster.yaml`: that of the example, with less time to wait.
 
     Args:
         storage: The URL of a PostgreSQL database.
         slots: The number of runs at the same time.
     """
-    one_each = {"key": PARTITION, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
-    queue = {
-        "module": "dagster",
-        "class": "QueuedRunCoordinator",
-        "config": {
-            "dequeue_interval_seconds": 1,
-            # The process of a run takes seconds to start: others need not wait for it.
-            "dequeue_use_threads": True,
-            "dequeue_num_workers": slots,
-            # The worker may be gone when a run is to start.
-            "max_user_code_failure_retries": 10,
-            "user_code_failure_retry_delay": 5,
-        },
+    found: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
+    found["storage"]["postgres"]["postgres_url"] = storage
+    found["concurrency"]["runs"]["max_concurrent_runs"] = slots
+    found["run_coordinator"]["config"] |= {
+        "dequeue_interval_seconds": 1,
+        "user_code_failure_retry_delay": 5,
     }
-    return {
-        "run_coordinator": queue,
-        "storage": {"postgres": {"postgres_url": storage}},
-        "concurrency": {
-            "runs": {"max_concurrent_runs": slots, "tag_concurrency_limits": [one_each]}
-        },
-        "run_monitoring": {
-            "enabled": True,
-            "poll_interval_seconds": 2,
-            "max_runtime_seconds": MAX_RUNTIME,
-        },
-        "run_retries": {"enabled": True, "max_retries": 3},
-        "telemetry": {"enabled": False},
-        "nux": {"enabled": False},
-    }
+    found["run_monitoring"] |= {"poll_interval_seconds": 2, "max_runtime_seconds": MAX_RUNTIME}
+    # Not the introduction for new users.
+    return found | {"nux": {"enabled": False}}
 
 
 @dataclass
@@ -102,6 +82,8 @@ class Home:
         env = {**os.environ, **self.env, MARK: str(self.folder), "DAGSTER_HOME": str(self.folder)}
         # Nothing may leave this machine.
         env["DAGSTER_DISABLE_TELEMETRY"] = "1"
+        # A busy machine takes more than a minute to start the process of a run.
+        env["DAGSTER_GRPC_TIMEOUT_SECONDS"] = f"{PATIENCE:.0f}"
         return Program([str(BIN / program), *arguments], self.folder / f"{name}.log", env)
 
     @contextmanager
