@@ -210,6 +210,9 @@ class HintStep(LastStep):
             deduplicated=hints.deduplicated and not self._rows_changed,
             file_format=self._format_hint(hints.file_format),
         )
+        if item == [] and hints.conditions:
+            # dlt deletes stored rows only in tables that get a file, which may be empty.
+            item = dlt.mark.materialize_table_schema()
         if stream is None:
             asked = self._applied[self._name].asked
             self._applied[self._name] = replace(

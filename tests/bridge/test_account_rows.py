@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bridge.destinations import DATASET
 from dlt.pipeline.exceptions import PipelineStepFailed
-from staging import bookmark, record, schema
+from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import load
 from dlt_bridge.target.target import TargetDlt
@@ -18,8 +18,6 @@ from dlt_bridge.target.target import TargetDlt
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    from staging import Stage
 
 TEXT = {"type": ["string", "null"]}
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
@@ -109,6 +107,22 @@ def test_replace_replaces_the_rows_of_the_account(stage: Stage, keys: tuple[str,
     assert read(stage) == [(1, "x", "b'eta"), (2, "y", "acme"), (3, "z", "acme")]
     go(stage, "acme", [head], run={"write_disposition": "replace"})
     assert read(stage) == [(1, "x", "b'eta")]
+
+
+@pytest.mark.parametrize("nested", ["json", "tables"])
+@pytest.mark.parametrize("run", ["load", "pipeline.run"])
+def test_a_stream_without_rows_empties_its_account(tmp_path: Path, nested: str, run: str) -> None:
+    stage = Stage(tmp_path, {"a": "FULL_TABLE"})
+    head = schema(keys=(), items=OBJECTS)
+    both(stage, [head, record(id=1, items=[{"n": 1}])], nested=nested)
+    source = stage.source([head], options={"account": "acme", "nested": nested})
+    if run == "load":
+        load(stage.pipeline, source)
+    else:
+        stage.pipeline.run(source)
+    assert read(stage, "id") == [(1, "b'eta")]
+    if nested == "tables":
+        assert stage.rows("select n from data.a__items") == [(1,)]
 
 
 @pytest.mark.parametrize("strategy", ["upsert", "insert-only", "delete-insert"])
