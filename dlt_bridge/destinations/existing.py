@@ -13,7 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dlt
-from dlt.common.schema.utils import get_nested_tables, get_root_table, new_table
+from dlt.common.schema.utils import (
+    get_nested_tables,
+    get_root_table,
+    has_table_seen_data,
+    new_table,
+)
 
 from dlt_bridge.arrow.types import DECIMAL_PRECISION, WIDE_SCALE
 from dlt_bridge.destinations.clients import make_client
@@ -27,6 +32,8 @@ from dlt_bridge.errors import RELOAD, MessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from dlt import Schema
 
 #: Destinations whose tables and columns are read in one query.
 QUERIED = frozenset({"duckdb", "postgres"})
@@ -77,13 +84,16 @@ class ExistingTables:
         """Return whether a table had a column when the tables were read; False as for `has`."""
         return self._datasets is not None and _folded(column) in self._datasets[0].get(table, {})
 
-    def update_schema(self, stream: str, table: str, properties: Iterable[str]) -> None:
+    def update_schema(
+        self, stream: str, table: str, properties: Iterable[str], *, has_children: bool = False
+    ) -> None:
         """Update dlt's schema to the table of a stream and its child tables.
 
         Args:
             stream: The stream, for warnings.
             table: The name of the stream's table.
             properties: The names of the properties in the stream's SCHEMA.
+            has_children: Nested values are loaded into child tables.
 
         Raises:
             MessageError: A column would round values.
@@ -108,7 +118,8 @@ class ExistingTables:
             removed = _remove_missing(stream, stored, columns)
             if _update_types(stored, columns) or removed:
                 changed.add(stored["name"])
-        if changed or any(_lacks(staged, stored) for stored in chain):
+        used = [stored for stored in chain if stored is chain[0] or has_table_seen_data(stored)]
+        if changed or any(_lacks(staged, stored) for stored in used):
             chain[0][UPDATED_HINT] = datetime.now(UTC).isoformat()
         # dlt merges child tables of its schema even if no row comes for them.
         gone = [name for name in changed if name not in tables and name != table]
@@ -117,6 +128,8 @@ class ExistingTables:
         ]
         schema.drop_tables(list({part["name"] for part in parts}))
         _drop_staged([name for name in changed if name in staged])
+        if has_children and table in tables:
+            _add_nested_columns(stream, table, tables)
 
 
 def _read_tables() -> tuple[_Tables, _Tables]:
@@ -203,6 +216,39 @@ def _add_columns(
             )
         if column_type and not stored["columns"].get(name, {}).get("data_type"):
             stored["columns"][name] = {"name": name, "nullable": True, **column_type}
+
+
+def _add_nested_columns(stream: str, table: str, tables: _Tables) -> None:
+    """Add the columns of nested values that a table and its child tables have.
+
+    dlt chooses their types by the first values. The first values of another account in the same
+    tables may have been of other types, which would round these, or refuse them.
+
+    Raises:
+        MessageError: A column would round values.
+    """
+    schema = dlt.current.source_schema()
+    separator = schema.naming.PATH_SEPARATOR
+    parent_id = schema.naming.normalize_identifier("_dlt_parent_id")
+    known = set(schema.tables)
+    chain = [table]
+    _add_columns(stream, schema.tables[table], tables[table], _nested_names(tables[table], schema))
+    for name in sorted(tables, key=len):
+        # The parent is the nearest table whose name the name continues.
+        parents = [other for other in {*tables, *known} if name.startswith(other + separator)]
+        if parents and (parent := max(parents, key=len)) in chain and parent_id in tables[name]:
+            if name not in schema.tables:
+                part = new_table(name, parent_table_name=parent)
+                schema.update_table(part, normalize_identifiers=False)
+            chain.append(name)
+            columns = [column for column in tables[name] if not column.startswith("_dlt_")]
+            _add_columns(stream, schema.tables[name], tables[name], columns)
+
+
+def _nested_names(columns: Iterable[str], schema: Schema) -> list[str]:
+    """Return the names of columns that hold values within objects."""
+    separator = schema.naming.PATH_SEPARATOR
+    return [name for name in columns if separator in name.strip("_") and name[:5] != "_dlt_"]
 
 
 def _update_types(stored: Any, existing: Mapping[str, Any]) -> bool:  # noqa: ANN401

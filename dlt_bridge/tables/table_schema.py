@@ -80,7 +80,12 @@ class TableSchema:
         named = [column.name for column in properties if column.type]
         is_known = bool(stored_columns(self.table))
         times = record_metadata.time_names(properties) if run.options.add_record_metadata else []
-        run.existing.update_schema(stream.name, self.table, [*named, *times, SEQUENCE, LOAD_ID])
+        run.existing.update_schema(
+            stream.name,
+            self.table,
+            [*named, *times, SEQUENCE, LOAD_ID],
+            has_children=run.options.nested == "tables",
+        )
         run.take_types(self.table, [*named, *times])
         resource = run.options.everything or stream.name
         self._times = record_metadata.time_columns(stream.name, self.table, resource, times)

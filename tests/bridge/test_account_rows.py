@@ -109,6 +109,23 @@ def test_replace_replaces_the_rows_of_the_account(stage: Stage, keys: tuple[str,
     assert read(stage) == [(1, "x", "b'eta")]
 
 
+def test_values_in_child_tables_do_not_take_the_type_of_another_account(stage: Stage) -> None:
+    head = schema(items=OBJECTS, o={"type": "object"})
+
+    def send(account: str, value: Any) -> None:
+        values = record(id=1, items=[{"n": value, "of": [value]}], o={"n": value})
+        go(stage, account, [head, values], nested="tables")
+
+    send("acme", 1)
+    for value in (1.5, "x", 2.5):
+        send("b'eta", value)
+    assert read(stage, "o__n", "o__n__v_double") == [(1, None, "acme"), (None, 2.5, "b'eta")]
+    rows = stage.rows("select n, n__v_double from data.a__items order by n")
+    assert rows == [(1, None), (None, 2.5)]
+    rows = stage.rows("select value, value__v_double from data.a__items__of order by value")
+    assert rows == [(1, None), (None, 2.5)]
+
+
 @pytest.mark.parametrize("nested", ["json", "tables"])
 @pytest.mark.parametrize("run", ["load", "pipeline.run"])
 def test_a_stream_without_rows_empties_its_account(tmp_path: Path, nested: str, run: str) -> None:
