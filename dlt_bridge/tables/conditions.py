@@ -15,6 +15,9 @@ from dlt_bridge.destinations.destination import capabilities, destination_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Destinations whose SQL has the function CHAR, where others have CHR.
+WITH_CHAR = frozenset({"mssql", "fabric", "synapse", "sqlalchemy"})
+
 
 def rows_of(account: str) -> str:
     """Return the SQL condition of the rows of an account."""
@@ -22,7 +25,15 @@ def rows_of(account: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return a text in SQL."""
+    """Return a text in SQL, without semicolons: dlt divides SQL at each, also within texts."""
+    parts = [_quoted(part) for part in text.split(";")]
+    if len(parts) > 1 and destination_type() in WITH_CHAR:
+        return f"CONCAT({', CHAR(59), '.join(parts)})"
+    return " || CHR(59) || ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotes."""
     known = capabilities()
     if destination_type() != "sqlalchemy":
         return str(known.escape_literal(text))

@@ -213,7 +213,7 @@ def add_load_ids_to_child_tables(table: str) -> None:
         if child["name"] != table and column not in child["columns"]:
             # dlt's own column can't be null, so it could not be added to a table with rows.
             hint = {"name": column, "data_type": "text", "nullable": True}
-            part = {"name": child["name"], "columns": {column: hint}}
+            part = {"name": child["name"], "parent": child["parent"], "columns": {column: hint}}
             schema.update_table(part, normalize_identifiers=False)
 
 

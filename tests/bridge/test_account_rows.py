@@ -126,6 +126,17 @@ def test_values_in_child_tables_do_not_take_the_type_of_another_account(stage: S
     assert rows == [(1, None), (None, 2.5)]
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb", "exact postgres"], indirect=True)
+def test_any_text_is_an_account(anywhere: Stage) -> None:
+    """dlt divides the SQL of a merge at semicolons and line breaks."""
+    account = "a; --\n{b} '%s\\ ;;"
+    run = {"write_disposition": "replace"}
+    for value in ("x", "y"):
+        for name in (account, account.replace("; ", ";\n")):
+            go(anywhere, name, [schema(keys=(), v=TEXT), record(id=1, v=value)], run=run)
+    assert [row[:2] for row in read(anywhere)] == [(1, "y"), (1, "y")]
+
+
 @pytest.mark.parametrize("nested", ["json", "tables"])
 @pytest.mark.parametrize("run", ["load", "pipeline.run"])
 def test_a_stream_without_rows_empties_its_account(tmp_path: Path, nested: str, run: str) -> None:
