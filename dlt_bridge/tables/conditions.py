@@ -5,6 +5,7 @@ dlt fills in the names of tables between braces.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import dlt
@@ -15,8 +16,12 @@ from dlt_bridge.destinations.destination import capabilities, destination_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Destinations whose SQL has the function CHAR, where others have CHR.
-WITH_CHAR = frozenset({"mssql", "fabric", "synapse", "sqlalchemy"})
+#: Characters at which dlt divides the SQL of a merge.
+DIVIDERS = (";", "\n")
+#: Dialects of SQL in which CHAR, and not CHR, returns a character.
+WITH_CHAR = frozenset({"mysql", "sqlite", "tsql", "fabric"})
+#: Dialects in which texts are joined by CONCAT, and not by `||`.
+WITH_CONCAT = WITH_CHAR - {"sqlite"}
 
 
 def rows_of(account: str) -> str:
@@ -25,11 +30,16 @@ def rows_of(account: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return a text in SQL, without semicolons: dlt divides SQL at each, also within texts."""
-    parts = [_quoted(part) for part in text.split(";")]
-    if len(parts) > 1 and destination_type() in WITH_CHAR:
-        return f"CONCAT({', CHAR(59), '.join(parts)})"
-    return " || CHR(59) || ".join(parts)
+    """Return a text in SQL, without `;` and line breaks: dlt divides SQL there, also in texts."""
+    dialect = capabilities().sqlglot_dialect
+    function = "CHAR" if dialect in WITH_CHAR else "CHR"
+    parts = [
+        f"{function}({ord(part)})" if part in DIVIDERS else _quoted(part)
+        for part in re.split(f"([{''.join(DIVIDERS)}])", text)
+    ]
+    if len(parts) > 1 and dialect in WITH_CONCAT:
+        return f"CONCAT({', '.join(parts)})"
+    return " || ".join(parts)
 
 
 def _quoted(text: str) -> str:

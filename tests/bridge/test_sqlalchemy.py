@@ -121,7 +121,7 @@ def test_rows_keep_the_values_that_a_record_lacks(tmp_path: Path, absent: Any) -
 
 def test_rows_of_one_account_are_replaced(tmp_path: Path) -> None:
     """An account may look like a parameter of SQLAlchemy."""
-    odd = "O'Brien :y \\:z ::w {x} 100% \\"
+    odd = ";\nO'Brien :y \\:z ::w {x} 100% \\"
     for account, value in (("acme", 1), (odd, 1), (odd, 2)):
         lines = [schema("t"), {"type": "RECORD", "stream": "t", "record": {"id": value}}]
         pipeline = dlt.pipeline(
