@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from bridge.destinations import TIMES
 from staging import bookmark, record, schema
 
 from dlt_bridge import singer
@@ -66,4 +67,6 @@ def test_stream_without_a_row_has_its_table(stage: Stage) -> None:
         "v": "VARCHAR",
         "at": "TIMESTAMP WITH TIME ZONE",
         "_sdc_sequence": "BIGINT",
+        "_dlt_load_id": "VARCHAR",
+        **dict.fromkeys(TIMES, "TIMESTAMP WITH TIME ZONE"),
     }
