@@ -57,8 +57,10 @@ class Holder:
     @property
     def has_ended(self) -> bool:
         """Whether the process is known to have ended: it was on this machine, and is not there."""
-        is_here = bool(self.machine) and self.machine == _machine()
-        return is_here and _start_of(self.process) != self.start
+        if not self.machine or self.machine != _machine():
+            return False
+        start = _start_of(self.process)
+        return start != self.start if start else not _is_hidden(self.process)
 
     @property
     def description(self) -> str:
@@ -72,6 +74,18 @@ def _machine() -> str:
         return f"{_BOOT.read_text().strip()}/{_NAMESPACE.readlink()}"
     except OSError:
         return ""
+
+
+def _is_hidden(process: int) -> bool:
+    """Return whether a process exists that this one may not see: that of another user."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    # Its own user's is a zombie.
+    return False
 
 
 def _start_of(process: int) -> str:

@@ -11,8 +11,8 @@ leases are files next to it, which are locked, so that nothing need be renewed.
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,20 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from dlt_bridge.accounts.holder import Holder
 from dlt_bridge.accounts.leases import FileLease, Lease, RowLease, busy_error
+from dlt_bridge.accounts.outcomes import read_outcome, read_time
 from dlt_bridge.destinations.clients import make_client, resolve_destination_config
 from dlt_bridge.run.locks import FileLock
 from dlt_bridge.run.signals import STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from dlt import Pipeline
 
+    from dlt_bridge.accounts.outcomes import Outcome
     from dlt_bridge.accounts.result import AccountResult
+
+logger = logging.getLogger(__name__)
 
 #: The table.
 TABLE = "_singer_accounts"
@@ -49,37 +53,6 @@ COLUMNS = {
 }
 #: Seconds after which a lease ends that is not renewed.
 LEASE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How the last run of an account has ended.
-
-    Attributes:
-        failed: It failed, or was killed.
-        loaded_at: When a run has last loaded everything; None if none has.
-    """
-
-    failed: bool
-    loaded_at: datetime | None
-
-
-def failed_first(pipelines: Mapping[str, str], outcomes: Mapping[str, Outcome]) -> list[str]:
-    """Return accounts in the order in which they are to be loaded.
-
-    Those whose last run failed come first, then new ones, then those that were loaded longest ago.
-
-    Args:
-        pipelines: The pipelines, by account.
-        outcomes: The outcomes of their last runs, by pipeline.
-    """
-    long_ago = datetime.min.replace(tzinfo=UTC)
-
-    def place(account: str) -> tuple[bool, datetime]:
-        outcome = outcomes.get(pipelines[account], Outcome(failed=False, loaded_at=None))
-        return not outcome.failed, outcome.loaded_at or long_ago
-
-    return sorted(pipelines, key=place)
 
 
 class Ledger:
@@ -132,7 +105,7 @@ class Ledger:
                 rows = sql.execute_sql(f"SELECT {', '.join(names)} FROM {_table(sql)}")  # noqa: S608
             except DatabaseUndefinedRelation:
                 return {}
-        return {pipeline: _outcome(*row) for pipeline, *row in rows or ()}
+        return {pipeline: read_outcome(*row) for pipeline, *row in rows or ()}
 
     @contextmanager
     def _file_lease(self, file: Path, account: str) -> Iterator[Lease]:
@@ -146,7 +119,7 @@ class Ledger:
                 yield lease
             finally:
                 if self._has_tables:
-                    with self._sql() as sql:
+                    with self._sql_at_end(account) as sql:
                         self._make_row(sql, account)
                         self._write_outcome(sql, lease.result, started)
 
@@ -165,7 +138,7 @@ class Ledger:
             with lease.renewing():
                 yield lease
         finally:
-            with self._sql() as sql:
+            with self._sql_at_end(account) as sql:
                 self._write_outcome(sql, lease.result, started, holder)
 
     def _make_row(self, sql: Any, account: str) -> None:  # noqa: ANN401
@@ -295,6 +268,20 @@ class Ledger:
         with self._client().sql_client as sql:
             yield sql
 
+    @contextmanager
+    def _sql_at_end(self, account: str) -> Iterator[Any]:
+        """Open the database to write an outcome. Its errors do not replace that of the run."""
+        try:
+            with self._sql() as sql:
+                yield sql
+        except Exception as error:  # noqa: BLE001 - it must not hide why the run has ended
+            logger.warning(
+                "Account %s: how its run has ended can't be written to the table _singer_accounts"
+                " (%s), so the next run takes it for a failure.",
+                account,
+                type(error).__name__,
+            )
+
     @property
     def _file(self) -> Path | None:
         """The database, or the folder of files, if it is on this machine; None if it is not."""
@@ -309,18 +296,4 @@ def _table(sql: Any) -> str:  # noqa: ANN401
 def _milliseconds(sql: Any) -> int:  # noqa: ANN401
     """Return the time of the database's clock, in milliseconds since 1970."""
     ((now,),) = sql.execute_sql("SELECT CURRENT_TIMESTAMP")
-    return round(_time(now).timestamp() * 1000)
-
-
-def _time(value: datetime | str) -> datetime:
-    """Return a timestamp as the destination gives it; SQLite gives texts."""
-    time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _outcome(started: Any, ended: Any, loaded: Any, failure: str | None) -> Outcome:  # noqa: ANN401
-    was_killed = started is not None and ended is None
-    return Outcome(
-        failed=was_killed or failure is not None,
-        loaded_at=None if loaded is None else _time(loaded),
-    )
+    return round(read_time(now).timestamp() * 1000)

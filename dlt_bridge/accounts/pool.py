@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,10 @@ class _Pool:
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.end()
+        # One deadline for all, because they end at the same time.
+        deadline = time.monotonic() + GRACE_SECONDS
         for worker in self._workers:
-            worker.join(GRACE_SECONDS)
+            worker.join(max(0.0, deadline - time.monotonic()))
 
     def load(self, accounts: Iterable[Account]) -> Iterator[tuple[Account, AccountResult]]:
         """Load accounts, and yield each with its result when it has ended."""

@@ -19,7 +19,7 @@ from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
 from dlt_bridge.run.redaction import one_line_logs
 from dlt_bridge.run.report import Report
-from dlt_bridge.run.signals import stoppable
+from dlt_bridge.run.signals import exit_if_signalled, stoppable
 from dlt_bridge.source import singer
 from dlt_bridge.tables import state_store
 
@@ -148,6 +148,7 @@ def run(  # noqa: PLR0913 - the settings of a destination
     except AccountBusyError as error:
         result.is_busy, result.failure = True, str(error)
     except Exception as error:  # noqa: BLE001 - the failure of one account is its result
+        exit_if_signalled()
         result.failure = result.failure or sentence(error)
     result.seconds = time.monotonic() - start_time
     return result
@@ -182,6 +183,8 @@ class _Run:
             with exclusive(pipeline):
                 self._load(pipeline, lease)
         except Exception as error:  # noqa: BLE001 - any error is the outcome of this account
+            # It may stand for a signal, if a library has replaced the exit.
+            exit_if_signalled()
             self.result.failure = sentence(error)
         lease.result = self.result
 

@@ -118,6 +118,8 @@ def _work(connection: Connection, settings: dict[str, Any]) -> None:
     """Load accounts until the parent closes the connection; the main function of the process."""
     # Ctrl-C reaches all processes of a terminal; the parent decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Standard output is for the report of the parent.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     formatter = _AccountFormatter()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

@@ -11,7 +11,8 @@ import dlt
 
 from dlt_bridge.accounts.account import Account
 from dlt_bridge.accounts.files import filled, merged, read_accounts
-from dlt_bridge.accounts.ledger import Ledger, failed_first
+from dlt_bridge.accounts.ledger import Ledger
+from dlt_bridge.accounts.outcomes import failed_first
 from dlt_bridge.accounts.pool import run_accounts
 from dlt_bridge.accounts.report import summary, table
 from dlt_bridge.accounts.result import AccountResult

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from dlt_bridge import BridgeError
 from dlt_bridge.accounts import Account, run
 from dlt_bridge.accounts.files import filled, read_accounts
 
@@ -22,8 +23,13 @@ def share(names: list[str]) -> list[str]:
 
 def load(name: str, config: dict[str, object]) -> bool:
     """Load an account, print the outcome, and return whether everything was loaded."""
+    try:
+        account = Account(name=name, config=filled(name, config, os.environ))
+    except BridgeError as error:
+        print(error, flush=True)
+        return False
     result = run(
-        Account(name=name, config=filled(name, config, os.environ)),
+        account,
         destination=os.environ.get("DESTINATION", "postgres"),
         dataset_name=os.environ.get("DATASET", "chats"),
     )

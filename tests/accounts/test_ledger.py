@@ -11,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import psycopg2
 import pytest
 
 from dlt_bridge.accounts.holder import Holder
 from dlt_bridge.accounts.leases import AccountBusyError, LeaseLostError
-from dlt_bridge.accounts.ledger import Ledger, Outcome, failed_first
+from dlt_bridge.accounts.ledger import Ledger
+from dlt_bridge.accounts.outcomes import Outcome, failed_first
 from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
 
@@ -206,6 +208,18 @@ def test_the_next_run_knows_how_the_last_one_ended(warehouse: Warehouse) -> None
     assert ledger.outcomes()["tap_chat_acme"].failed
 
 
+def test_a_lost_ledger_does_not_hide_how_a_run_ends(
+    database: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(database) as sql:
+        with pytest.raises(SystemExit), database.ledger().hold("Acme & Co"):
+            sys.exit(str(sql("DROP TABLE raw._singer_accounts")))
+        with database.ledger().hold("Acme & Co") as lease:
+            sql("DROP TABLE raw._singer_accounts")
+            lease.result = result()
+    assert caplog.text.count("Account Acme & Co: how its run has ended can't be written") == 2
+
+
 def test_a_killed_run_counts_as_failed(database: Warehouse) -> None:
     with database.ledger().hold("Acme & Co") as lease:
         lease.result = result()
@@ -237,6 +251,14 @@ def test_a_process_with_the_number_of_another_is_not_the_holder() -> None:
     assert other.has_ended
     elsewhere = Holder("elsewhere", holder.process, "1", holder.host, holder.lease)
     assert not elsewhere.has_ended
+
+
+def test_a_process_that_is_hidden_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlt_bridge.accounts.holder._start_of", lambda _: "")
+    holder = Holder.parse(str(Holder.current()))
+    answers: list[OSError] = [PermissionError(), ProcessLookupError()]
+    monkeypatch.setattr(os, "kill", Mock(side_effect=answers))
+    assert [holder.has_ended for _ in answers] == [False, True]
 
 
 @contextmanager

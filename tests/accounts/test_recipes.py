@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -77,6 +78,16 @@ def test_pods_of_kubernetes_share_the_accounts(folder: Path) -> None:
     said = run(command, folder, SHARES="2", JOB_COMPLETION_INDEX="0")
     assert [name for name in NAMES if f"{name}: " in said] == [first]
     assert loaded(folder) == ALL_LOADED
+
+
+def test_an_account_whose_variable_is_not_set_does_not_stop_the_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load = runpy.run_path(str(PROGRAM))["load"]
+    assert load("acme", {"api_key": "${NO_SUCH_KEY}"}) is False
+    assert (
+        "Account acme: the environment variable NO_SUCH_KEY is not set." in capsys.readouterr().out
+    )
 
 
 def test_line_of_cron_leaves_a_run_out_while_another_lasts(folder: Path) -> None:
