@@ -31,6 +31,7 @@ class TableHints:
         columns: The types of the columns.
         variants: The types of the variants.
         stored: The columns that dlt's schema has, with their hints, by normalized name.
+        replaces_account: The rows replace all rows of the account, also if there are none.
         conditions: SQL conditions of a merge: which rows of the table are deleted, and which rows
             of the package are loaded.
         deduplicated: No two rows of the package have the same key.
@@ -49,6 +50,7 @@ class TableHints:
     variants: Mapping[str, ColumnType]
     stored: Mapping[str, Mapping[str, Any]]
     conditions: Mapping[str, str] = field(default_factory=dict)
+    replaces_account: bool = False
     deduplicated: bool = False
     nested: Collection[str] | None = None
     file_format: Any = None
@@ -210,7 +212,7 @@ class HintStep(LastStep):
             deduplicated=hints.deduplicated and not self._rows_changed,
             file_format=self._format_hint(hints.file_format),
         )
-        if item == [] and hints.conditions:
+        if item == [] and hints.replaces_account:
             # dlt deletes stored rows only in tables that get a file, which may be empty.
             item = dlt.mark.materialize_table_schema()
         if stream is None:

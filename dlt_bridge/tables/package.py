@@ -217,6 +217,7 @@ class Package:
             decoder.observed.variants,
             stored=layout.stored_columns(table),
             conditions=self._conditions(),
+            replaces_account=self._replaces_account,
             nested=decoder.nested_columns if self._as_objects else None,
             file_format=self._file_format,
             table=table if run.needs_table_hint(self._stream, table) else None,
