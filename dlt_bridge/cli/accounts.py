@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.accounts.account import Account
 from dlt_bridge.accounts.files import filled, merged, read_accounts
@@ -66,8 +67,8 @@ def run_many(args: Namespace) -> None:
     """
     _refuse(args, OF_ONE, "--accounts" if args.accounts else "--accounts-table")
     warehouse = _warehouse(args)
-    # Once, because its catalog may be large.
-    template = _account(args, "", {})
+    # Once: a catalog may be large, and `.env` may have a variable of each account.
+    template, variables = _account(args, "", {}), _variables()
     failed = []
     with warehouse.opened() as pipeline:
         configs, location = _configs(args, pipeline), describe_location(pipeline)
@@ -77,13 +78,20 @@ def run_many(args: Namespace) -> None:
     accounts = []
     for name in order:
         try:
-            config = filled(name, configs[name], environment())
+            config = filled(name, configs[name], variables)
             accounts.append(replace(template, name=name, config=config))
         except BridgeError as error:
             failed.append(AccountResult(account=name, failure=str(error)))
             _say_outcome(failed[-1])
     loaded = run_accounts(accounts, workers=args.workers, **_settings(args, warehouse))
     _show(args, location, loaded, failed)
+
+
+def _variables() -> dict[str, str]:
+    try:
+        return environment()
+    except ConfigValidationError as error:
+        raise BridgeError(str(error)) from None
 
 
 def run_in_shards(args: Namespace) -> None:

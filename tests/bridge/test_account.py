@@ -222,6 +222,13 @@ def test_a_run_has_one_of_the_arguments_of_many_accounts(dlt: Command) -> None:
         assert f"argument {others[0]}: not allowed with argument --accounts" in done.stderr
 
 
+def test_variables_of_accounts_are_utf_8(dlt: Command) -> None:
+    (dlt.folder / "accounts.toml").write_text("[accounts.acme]")
+    (dlt.folder / ".env").write_bytes(b"KEY=\xff")
+    done = dlt("singer", "run", "tap-x", "--accounts", "accounts.toml")
+    assert (done.returncode, done.stderr) == (1, "The file .env is not UTF-8 text.\n")
+
+
 def test_target_has_a_setting(stage: Stage, tmp_path: Path) -> None:
     settings = {"destination": "duckdb", "credentials": str(tmp_path / "w.duckdb")}
     for account in ("acme", "beta", "acme"):
