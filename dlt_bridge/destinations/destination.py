@@ -125,9 +125,8 @@ def add_keyless_table(table: str) -> None:
     Args:
         table: Their table.
     """
-    tables: list[str] = package_state().setdefault(KEYLESS, [])
-    if table not in tables:
-        tables.append(table)
+    # An object, because a package may have thousands of tables.
+    package_state().setdefault(KEYLESS, {})[table] = True
 
 
 def is_sent_again(package: Mapping[str, Any]) -> bool:

@@ -132,7 +132,7 @@ class LoadOnce(QuickLoad):
         if not self._has_open_loads():
             return frozenset()
         state: Any = load_package_state()["state"]
-        roots = state.get(KEYLESS, ())
+        roots = state.get(KEYLESS, {})
         column = schema.naming.normalize_identifier(LOAD_ID)
         return frozenset(
             name
