@@ -142,4 +142,7 @@ def _stop_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        # DuckDB (1.5) may never return after an interrupted query, also not to Python. Then the
+        # system ends the process.
+        signal.alarm(round(GRACE_SECONDS))
         os.kill(os.getpid(), signal.SIGTERM)
