@@ -56,7 +56,7 @@ $(VENV)/installed: requirements-dev.txt pyproject.toml
 
 # Pin the packages of the development environment and of tests/interop. `make lock LOCK=--upgrade` takes newer ones.
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras \
 	  --extra duckdb --extra postgres --extra delta --extra dagster --extra sandbox --group dev pyproject.toml -o requirements-dev.txt $(LOCK)
 	for name in $(basename $(wildcard tests/interop/requirements/*.in)); do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

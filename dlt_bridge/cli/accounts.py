@@ -66,7 +66,7 @@ def run_many(args: Namespace) -> None:
         BridgeError: The file or the table of accounts can't be used.
     """
     _refuse(args, OF_ONE, "--accounts" if args.accounts else "--accounts-table")
-    warehouse = _warehouse(args)
+    warehouse = warehouse_of(args)
     # Once: a catalog may be large, and `.env` may have a variable of each account.
     template, variables = _account(args, "", {}), _variables()
     failed = []
@@ -103,7 +103,7 @@ def run_in_shards(args: Namespace) -> None:
     _refuse(args, set(OF_ONE) - {"account"}, "--shards")
     if args.account is None:
         raise BridgeError("--shards is for one account: name it by --account.")
-    warehouse = _warehouse(args)
+    warehouse = warehouse_of(args)
     source = default_source_name(command_of(args))
     looked_up: Any = dlt.secrets.get(f"sources.singer.{source}.config")
     config = config_of(args) or looked_up or {}
@@ -133,7 +133,8 @@ def _refuse(args: Namespace, arguments: Iterable[str], flag: str) -> None:
             )
 
 
-def _warehouse(args: Namespace) -> Warehouse:
+def warehouse_of(args: Namespace) -> Warehouse:
+    """Return where the accounts of a tap are loaded: one file for all, without credentials."""
     tap = default_source_name(command_of(args))
     return Warehouse(
         destination=args.destination,

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dlt_bridge.cli import scaffold
-from dlt_bridge.cli.accounts import run_in_shards, run_many
+from dlt_bridge.cli.accounts import run_in_shards, run_many, warehouse_of
 from dlt_bridge.cli.common import (
     command_of,
     config_of,
@@ -35,7 +35,7 @@ from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store
 from dlt_bridge.tap.catalog import Catalog
-from dlt_bridge.tap.inputs import default_source_name, json_object
+from dlt_bridge.tap.inputs import json_object
 from dlt_bridge.tap.process import Tap
 from tap_chat.escapes import printable
 
@@ -204,21 +204,16 @@ def _discovered(args: Namespace) -> Any:  # noqa: ANN401
 
 
 def _pipeline(args: Namespace, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
+    is_shared = args.account is not None and not (args.pipeline or args.name)
+    shared = warehouse_of(args) if is_shared else None
     spec = PipelineSpec(
         destination=args.destination,
         pipeline=args.pipeline or source_name_of(args),
-        dataset=args.dataset or _dataset(args),
-        credentials=credentials_of(args),
+        dataset=shared.dataset_name if shared else args.dataset,
+        credentials=shared.credentials if shared else credentials_of(args),
         folder=args.pipelines_dir,
     )
     return make_local_pipeline(spec, progress=progress)
-
-
-def _dataset(args: Namespace) -> str | None:
-    """Return the dataset that all accounts of a tap share; None for that of the pipeline."""
-    if args.account is None:
-        return None
-    return f"{args.pipeline or args.name or default_source_name(command_of(args))}_dataset"
 
 
 def _require_file(pipeline: Pipeline, location: str) -> None:
