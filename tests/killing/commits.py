@@ -56,7 +56,7 @@ class Run:
         go_on: Let this process continue, and wait for its end, instead of starting one.
         target: Load by target-dlt, from the last STATE that it has written.
         nested: How nested values are loaded.
-        disposition: The write disposition that the user asks for, if any.
+        workers: How many files are loaded at the same time.
     """
 
     folder: str
@@ -70,7 +70,7 @@ class Run:
     go_on: int | None = None
     target: bool = False
     nested: str = "json"
-    disposition: str | None = None
+    workers: int = 20
 
 
 TAP = """
@@ -160,8 +160,7 @@ def load_once(run: Run) -> None:
         name="counting",
         nested=run.nested,  # type: ignore[arg-type]
     )
-    options: Any = {"write_disposition": run.disposition} if run.disposition else {}
-    load(pipeline, source, **options)
+    load(pipeline, source)
 
 
 def load_by_target(run: Run) -> None:
@@ -208,6 +207,9 @@ def main() -> None:
                 answer = {"steps": int(pipe.read() or 0)}
             answer["code"] = os.waitstatus_to_exitcode(status)
         print(json.dumps(answer), flush=True)
+    for process in pipes:
+        # It is still stopped.
+        os.kill(process, signal.SIGKILL)
 
 
 def forked(run: Run) -> tuple[int, int]:
@@ -219,6 +221,7 @@ def forked(run: Run) -> tuple[int, int]:
     log = os.open(Path(run.folder, "log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    os.environ["LOAD__WORKERS"] = str(run.workers)
     code = 1
     try:
         with killing(run) as steps:
