@@ -66,7 +66,7 @@ def test_two_dozen_accounts_on_two_platforms_survive_everything(
     """Kill runs, taps, the daemon, and the worker with all its runs, and change all accounts."""
     accounts = [f"account {number:02}" for number in range(22)] + ["Ümlaut & Co", 'a|b, "c" [d]']
     both = set(accounts[::4])
-    with Trial.beginning(tmp_path, postgres, "freshchat", "livechat") as trial:
+    with Trial.beginning(tmp_path, postgres, "freshchat", "livechat", webserver=True) as trial:
         trial.add(
             {
                 account: ("freshchat", "livechat") if account in both else ("freshchat",)

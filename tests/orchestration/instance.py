@@ -126,16 +126,14 @@ class Home:
         data: dict[str, Any] = answer["data"]
         return data
 
-    def backfill(self, assets: Sequence[str], partitions: Sequence[str], **tags: str) -> str:
-        """Start a backfill of partitions of assets, and return its id."""
+    def backfill(self, assets: Sequence[str], partitions: Sequence[str]) -> None:
+        """Start a backfill of partitions of assets."""
         wanted = {
             "assetSelection": [{"path": [asset]} for asset in assets],
             "partitionNames": list(partitions),
-            "tags": [{"key": key, "value": value} for key, value in tags.items()],
         }
         answer = self.ask(BACKFILL, wanted=wanted)["launchPartitionBackfill"]
         assert "backfillId" in answer, answer
-        return str(answer["backfillId"])
 
 
 BACKFILL = """

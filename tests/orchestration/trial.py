@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
+import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SLOTS = 4
+#: Seconds after which Dagster has started a run again, if it ever does.
+RETRY_SECONDS = 60
 ACTIVE = (
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.QUEUED,
@@ -46,7 +50,7 @@ class Trial:
         sandbox: The APIs.
         warehouse: The URL of the database for the rows.
         platforms: The platforms of each account that Dagster knows.
-        wanted: The number of runs of each account that must succeed.
+        wanted: How often each platform of each partition must be loaded.
         killed: The runs that were killed, by account.
     """
 
@@ -54,7 +58,7 @@ class Trial:
     sandbox: Sandbox
     warehouse: str
     platforms: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    wanted: Counter[str] = field(default_factory=Counter)
+    wanted: Counter[tuple[str, str]] = field(default_factory=Counter)
     killed: dict[str, DagsterRun] = field(default_factory=dict)
 
     @classmethod
@@ -98,7 +102,9 @@ class Trial:
         self.platforms |= platforms
         self.update()
         self.wanted.update(
-            {partition_key(account): len(names) for account, names in platforms.items()}
+            (platform, partition_key(account))
+            for account, names in platforms.items()
+            for platform in names
         )
 
     def update(self) -> None:
@@ -112,11 +118,11 @@ class Trial:
         new.write_text(json.dumps(configs))
         new.replace(self.home.folder / "accounts.json")
 
-    def backfill(self, platform: str, **tags: str) -> None:
+    def backfill(self, platform: str) -> None:
         """Load all accounts of a platform again."""
         keys = [partition_key(name) for name, names in self.platforms.items() if platform in names]
-        self.home.backfill(self.streams(platform), keys, **tags)
-        self.wanted.update(keys)
+        self.home.backfill(self.streams(platform), keys)
+        self.wanted.update((platform, key) for key in keys)
 
     def streams(self, platform: str) -> list[str]:
         """Return the streams of a platform."""
@@ -184,13 +190,46 @@ class Trial:
         )
 
     def wait_for_all(self) -> None:
-        """Wait until all wanted runs have succeeded, and nothing runs any more."""
+        """Wait until all accounts are loaded as often as is wanted, and nothing runs any more."""
 
-        def is_done() -> bool:
-            succeeded = Counter(run.tags[PARTITION] for run in self.runs(DagsterRunStatus.SUCCESS))
-            return succeeded >= self.wanted and not self.runs(*ACTIVE)
+        while missing := self._wait_for_end():
+            # Dagster misses a run that fails while it looks for failed runs. The next time of the
+            # schedule loads its account, as this does.
+            for platform, key in missing:
+                self.home.backfill(self.streams(platform), [key])
 
-        self.home.wait(is_done, "All accounts are loaded")
+    def _wait_for_end(self) -> Counter[tuple[str, str]]:
+        """Wait until nothing has run for some seconds, and return what is not loaded."""
+        idle_since = math.inf
+
+        def is_idle() -> bool:
+            nonlocal idle_since
+            if self.runs(*ACTIVE):
+                idle_since = math.inf
+                return False
+            idle_since = min(idle_since, time.monotonic())
+            return not self._missing() or time.monotonic() - idle_since > RETRY_SECONDS
+
+        self.home.wait(is_idle, "All accounts are loaded")
+        return self._missing()
+
+    def _missing(self) -> Counter[tuple[str, str]]:
+        """Return what is still to load."""
+        runs = self.runs(DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE)
+        return self.wanted - Counter(
+            (_platform(run), run.tags[PARTITION]) for run in runs if self._has_loaded(run)
+        )
+
+    def _has_loaded(self, run: DagsterRun) -> bool:
+        """Return whether a run has loaded its account.
+
+        One that is killed after that, before its process has ended, counts as failed, but is not
+        run again.
+        """
+        if run.status is DagsterRunStatus.SUCCESS:
+            return True
+        steps = self.home.instance.get_run_step_stats(run.run_id)
+        return any(step.status and step.status.value == "SUCCESS" for step in steps)
 
     def assert_whole(self) -> None:
         """Check that each row of each account is there once."""
@@ -212,6 +251,12 @@ class Trial:
             account = record.dagster_run.tags[PARTITION]
             assert ends.get(account, 0) <= _start(record), account
             ends[account] = record.end_time or float("inf")
+
+
+def _platform(run: DagsterRun) -> str:
+    """Return the platform of a run."""
+    assert run.asset_selection
+    return next(iter(run.asset_selection)).path[-1].partition("_")[0]
 
 
 def _start(record: RunRecord) -> float:
