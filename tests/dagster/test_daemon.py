@@ -44,6 +44,10 @@ def test_killed_runs_and_a_killed_daemon_lose_no_row(trial: Trial) -> None:
     trial.assert_never_twice_at_once()
 
 
+def test_events_of_runs_have_no_secret(trial: Trial) -> None:
+    trial.assert_no_secret_in_events()
+
+
 @pytest.mark.skipif(not chromium(), reason="needs Chromium: apt-get install chromium")
 def test_a_browser_shows_the_assets_the_runs_and_the_rows(trial: Trial) -> None:
     url, stream = trial.home.url, "freshchat_conversations_messages"

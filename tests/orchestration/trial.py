@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from dagster import DagsterRun, DagsterRunStatus, RunsFilter
+from leaks import leaks
 from orchestration.instance import Home, settings
 from orchestration.programs import descendants, kill_tree
 from orchestration.warehouse import expected, loaded
@@ -251,6 +252,13 @@ class Trial:
             account = record.dagster_run.tags[PARTITION]
             assert ends.get(account, 0) <= _start(record), account
             ends[account] = record.end_time or float("inf")
+
+    def assert_no_secret_in_events(self) -> None:
+        """Check that Dagster keeps neither credentials nor texts of messages."""
+        instance = self.home.instance
+        events = [event for run in instance.get_runs() for event in instance.all_logs(run.run_id)]
+        assert events
+        assert leaks(" ".join(map(str, events))) == []
 
 
 def _platform(run: DagsterRun) -> str:
