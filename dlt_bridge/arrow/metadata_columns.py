@@ -19,3 +19,5 @@ RECEIVED = "_sdc_received_at"
 BATCHED = "_sdc_batched_at"
 #: The column with the identifier of the load package; a committed one is in `_dlt_loads`.
 LOAD_ID = "_dlt_load_id"
+#: The columns with times of a record that are not part of its data.
+TIMES = (EXTRACTED, RECEIVED, BATCHED)

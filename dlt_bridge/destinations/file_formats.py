@@ -9,6 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlt_bridge.arrow.metadata_columns import TIMES
+
 CSV = "csv"
 VALUES = "insert_values"
 PARQUET = "parquet"
@@ -28,9 +30,12 @@ def to_insert_values(table: pa.Table) -> pa.Table:
     """Return rows for INSERT statements, with doubles and timestamps as texts.
 
     dlt turns all other values into Python's. It would write NaN as the name of a column, and Python
-    has no year 10,000. The database converts the texts to the types of its columns.
+    has no year 10,000. The database converts the texts to the types of its columns. The times of
+    the load metadata stay as they are: rows that come without this conversion have them, too.
     """
     for index, field in enumerate(table.schema):
+        if field.name in TIMES:
+            continue
         if pa.types.is_floating(field.type) or pa.types.is_timestamp(field.type):
             texts = table.column(index).cast(pa.string())
             table = table.set_column(index, field.with_type(pa.string()), texts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dlt
 
-from dlt_bridge.arrow.metadata_columns import BATCHED, EXTRACTED, RECEIVED
+from dlt_bridge.arrow.metadata_columns import TIMES
 from dlt_bridge.arrow.types import ColumnType
 from dlt_bridge.tables import layout
 from dlt_bridge.tables.column_names import folded
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from dlt_bridge.arrow.columns import Column
 
-TIMES = (EXTRACTED, RECEIVED, BATCHED)
 _TIMESTAMP = ColumnType("timestamp")
 
 logger = logging.getLogger(__name__)
