@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.tap.inputs import account_source_name, default_source_name, tap_command
@@ -23,6 +23,7 @@ class Account:
         options: Further arguments of `singer`, such as `select` or `nested`.
         part: The part of the account that is loaded, with a source, a pipeline and a STATE of its
             own, such as `windows`; empty for the account itself.
+        is_shard: Whether a run that holds the account loads this part of it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Account:
     catalog: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     part: str = ""
+    is_shard: bool = False
 
     @property
     def tap_name(self) -> str:
@@ -43,3 +45,8 @@ class Account:
         # No account has a NUL, so a part has the name of no account.
         own = f"{self.name}\0{self.part}" if self.part else self.name
         return account_source_name(self.tap_name, own)
+
+    @property
+    def lease_name(self) -> str:
+        """The name of a run's lease: that of the account, which its shards do not share."""
+        return self.source_name if self.is_shard else replace(self, part="").source_name

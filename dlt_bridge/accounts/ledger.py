@@ -12,7 +12,7 @@ leases are files next to it, which are locked, so that nothing need be renewed.
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from dlt_bridge.accounts.holder import Holder
 from dlt_bridge.accounts.leases import FileLease, Lease, RowLease, busy_error
 from dlt_bridge.accounts.outcomes import read_outcome, read_time
 from dlt_bridge.destinations.clients import make_client, resolve_destination_config
+from dlt_bridge.destinations.open_loads import make_table
 from dlt_bridge.run.locks import FileLock
 from dlt_bridge.run.signals import STOPPED
 
@@ -147,7 +148,10 @@ class Ledger:
         try:
             found = sql.execute_sql(f"SELECT 1 FROM {table} WHERE pipeline = %s", name)  # noqa: S608
         except DatabaseUndefinedRelation:
-            self._make_table(sql)
+            with suppress(DatabaseException):
+                # Another run may make it at the same time; without it, the next statement fails.
+                sql.create_dataset()
+            make_table(sql, TABLE, COLUMNS)
             found = None
         if not found:
             sql.execute_sql(
@@ -155,21 +159,6 @@ class Ledger:
                 name,
                 account,
             )
-
-    def _make_table(self, sql: Any) -> None:  # noqa: ANN401
-        client = self._client()
-        mapper, table = client.capabilities.get_type_mapper(), {"name": TABLE, "columns": {}}
-        columns = ", ".join(
-            f"{name} {mapper.to_destination_type({'name': name, 'data_type': kind}, table)}"
-            for name, kind in COLUMNS.items()
-        )
-        try:
-            if not sql.has_dataset():
-                sql.create_dataset()
-            sql.execute_sql(f"CREATE TABLE {_table(sql)} ({columns})")
-        except DatabaseException:
-            # Another run may have made it at the same time.
-            sql.execute_sql(f"SELECT 1 FROM {_table(sql)} WHERE 1 = 0")  # noqa: S608
 
     def _take(self, sql: Any, account: str, holder: Holder, started: datetime) -> None:  # noqa: ANN401
         """Take the lease.

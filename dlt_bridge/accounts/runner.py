@@ -141,9 +141,7 @@ def run(  # noqa: PLR0913 - the settings of a destination
         with one_line_logs(), stoppable():
             shared = warehouse.shared_by(account.tap_name)
             pipeline = shared.pipeline(account.source_name)
-            # A part of an account is not loaded at the same time as another part.
-            whole = replace(account, part="").source_name
-            with Ledger(pipeline, name=whole).hold(account.name) as lease:
+            with Ledger(pipeline, name=account.lease_name).hold(account.name) as lease:
                 run_of_account.load(pipeline, lease)
     except AccountBusyError as error:
         result.is_busy, result.failure = True, str(error)

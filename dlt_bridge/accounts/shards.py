@@ -195,6 +195,7 @@ class History:
                 catalog=None,
                 options={**self._account.options, "select": self._streams},
                 part=f"shard {number} of {plan.count}",
+                is_shard=True,
             )
 
     def finish(self, first: Bookmarks, last: Bookmarks) -> None:

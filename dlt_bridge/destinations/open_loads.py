@@ -70,7 +70,7 @@ class OpenLoads:
             try:
                 entered = self._entered()
             except DatabaseUndefinedRelation:
-                make_table(self._client, TABLE, COLUMNS)
+                make_table(self._sql, TABLE, COLUMNS)
                 entered = {}
             if load_id in entered:
                 self._is_entered(load_id)
@@ -225,16 +225,15 @@ class OpenLoads:
             ) from error
 
 
-def make_table(client: Any, name: str, columns: Mapping[str, str]) -> None:  # noqa: ANN401
-    """Make a table in the dataset of a client, unless another run makes it at the same time.
+def make_table(sql: Any, name: str, columns: Mapping[str, str]) -> None:  # noqa: ANN401
+    """Make a table in a dataset, unless another run makes it at the same time.
 
     Args:
-        client: An open client of a SQL database.
+        sql: An open SQL client of dlt.
         name: The name of the table.
         columns: Its columns, with dlt's names of their types.
     """
-    sql, mapper = client.sql_client, client.capabilities.get_type_mapper()
-    table: Any = {"name": name, "columns": {}}
+    mapper, table = sql.capabilities.get_type_mapper(), {"name": name, "columns": {}}
     types = ", ".join(
         f"{column} {mapper.to_destination_type({'name': column, 'data_type': kind}, table)}"
         for column, kind in columns.items()
