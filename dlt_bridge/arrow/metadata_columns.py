@@ -15,7 +15,7 @@ ACCOUNT = "_account"
 EXTRACTED = "_sdc_extracted_at"
 #: The column with the time at which the bridge has read the line of the record.
 RECEIVED = "_sdc_received_at"
-#: The column with the time at which the bridge has decoded the batch of the record.
+#: The column with the time at which the batch of the record began.
 BATCHED = "_sdc_batched_at"
 #: The column with the identifier of the load package; a committed one is in `_dlt_loads`.
 LOAD_ID = "_dlt_load_id"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ import dlt
 from rich.table import Table
 from rich.text import Text
 
+from dlt_bridge.accounts.account import Account
+from dlt_bridge.accounts.leases import Lease
+from dlt_bridge.accounts.ledger import Ledger
+from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.cli import scaffold
 from dlt_bridge.cli.accounts import run_in_shards, run_many, warehouse_of
 from dlt_bridge.cli.common import (
@@ -41,6 +46,7 @@ from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from contextlib import AbstractContextManager
 
     from dlt import Pipeline
     from dlt.extract import DltSource
@@ -103,11 +109,21 @@ def run(args: Namespace) -> None:
         name=args.name,
     )
     pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
-    with exclusive(pipeline):
-        _load(pipeline, source, args)
+    with _lease(pipeline, args) as lease, exclusive(pipeline):
+        _load(pipeline, source, args, lease)
+        if args.account is not None:
+            lease.result = AccountResult(account=args.account)
 
 
-def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
+def _lease(pipeline: Pipeline, args: Namespace) -> AbstractContextManager[Lease]:
+    """Return the lease of the account, which keeps other runs from loading it at the same time."""
+    if args.account is None:
+        return nullcontext(Lease())
+    account = Account(name=args.account, config={}, tap=command_of(args))
+    return Ledger(pipeline, name=account.lease_name).hold(args.account)
+
+
+def _load(pipeline: Pipeline, source: DltSource, args: Namespace, lease: Lease) -> None:
     start_time = time.monotonic()
     say(f"Loading into {describe_location(pipeline)}.")
     for info in load_leftovers(pipeline):
@@ -121,6 +137,7 @@ def _load(pipeline: Pipeline, source: DltSource, args: Namespace) -> None:
                 pipeline,
                 part,
                 checkpoint_every=args.checkpoint_every,
+                before_commit=lease.check,
                 refresh=refresh,
                 **arguments,
             )

@@ -14,6 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 
 from dlt_bridge import BridgeError, chat, load, singer
+from dlt_bridge.run.locks import FileLock
 from dlt_bridge.tap.inputs import account_source_name
 from dlt_bridge.target.target import TargetDlt
 from tap_chat.sandbox import API_KEY
@@ -214,6 +215,22 @@ def test_command_has_an_argument(dlt: Command) -> None:
     query = "select distinct pipeline_name from scripted_tap_dataset._dlt_pipeline_state"
     names = {account_source_name("scripted_tap", name) for name in ("acme", "Ümlaut & Co")}
     assert {name for (name,) in dlt.rows(query)} == names
+
+
+def test_the_command_does_not_load_an_account_that_another_run_holds(dlt: Command) -> None:
+    words = ("--account", "acme")
+    lines = [schema(v=TEXT), record(id=1, v="x")]
+    for _ in range(2):
+        dlt.run(lines, *words)
+        lock = dlt.folder / "scripted_tap.duckdb.scripted_tap_acme.lock"
+        assert not lock.exists()
+        with FileLock(lock) as held:
+            assert held.acquire()
+            done = dlt("singer", "run", dlt.plays(lines), *words)
+        assert done.returncode == 1
+        assert "Account acme: another run loads it (process " in done.stderr
+    query = "select failure, loaded_at is not null from scripted_tap_dataset._singer_accounts"
+    assert dlt.rows(query) == [(None, True)]
 
 
 def test_a_run_has_one_of_the_arguments_of_many_accounts(dlt: Command) -> None:
