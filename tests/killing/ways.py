@@ -34,7 +34,7 @@ ROOT = Path(__file__).parent.parent.parent
 TARGET_DUCKDB = ROOT / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "target-duckdb"
 DATASET = "data"
 #: Prefixes of the columns that loaders add.
-ADDED = ("_sdc", "_dlt", "__loader")
+ADDED = ("_sdc", "_dlt", "_singer", "__loader")
 
 
 @dataclass(frozen=True)
