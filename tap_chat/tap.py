@@ -19,6 +19,7 @@ from tap_chat.config.errors import config_error, schema_errors
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.configured import ConfiguredPlatforms
+from tap_chat.platforms.platform import FurtherAPI
 from tap_chat.platforms.registry import Config
 from tap_chat.singer.accounts import catalog_with_account, catalog_without_account
 from tap_chat.singer.batches import BatchWriter
@@ -33,7 +34,7 @@ from tap_chat.streams import state_scope
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.first_pages import read_first_pages
 from tap_chat.streams.probes import run_probe
-from tap_chat.streams.session import Session
+from tap_chat.streams.session import API, Session
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+    from tap_chat.config.settings import PlatformSettings
+    from tap_chat.platforms.platform import Platform
     from tap_chat.streams.read_plans import ReadPlan
     from tap_chat.streams.stream import ChatStream
 
@@ -153,17 +156,9 @@ class TapChat(HookedTap):
         """Return the streams of the configured platforms; those of all if none is configured."""
         streams: list[ChatStream] = []
         for platform, section in self.platforms.to_read():
-            throttle = Throttle(
-                section.requests_per_minute,
-                workers=self.settings.max_workers,
-                max_wait=section.max_wait,
-                name=platform.name,
-                documented=platform.rate_limit,
-            )
-            self.progress.throttles.append(throttle)
             session = Session(
                 settings=section,
-                throttle=throttle,
+                apis=self._apis(platform, section),
                 start_date=self.start_date,
                 end_date=self.end_date,
                 user_agent=self.user_agent,
@@ -175,6 +170,24 @@ class TapChat(HookedTap):
             )
             streams += [stream(self, session) for stream in platform.streams]
         return streams
+
+    def _apis(self, platform: Platform, section: PlatformSettings) -> dict[str, API]:
+        """Return the APIs of a platform by their names."""
+        own = FurtherAPI(
+            name="", rate_setting="requests_per_minute", rate_limit=platform.rate_limit
+        )
+        apis: dict[str, API] = {}
+        for api in (own, *platform.further_apis):
+            throttle = Throttle(
+                getattr(section, api.rate_setting),
+                workers=self.settings.max_workers,
+                max_wait=section.max_wait,
+                name=" ".join(filter(None, (platform.name, api.name))),
+                documented=api.rate_limit,
+            )
+            self.progress.throttles.append(throttle)
+            apis[api.name] = API(getattr(section, api.url_setting), throttle)
+        return apis
 
     @property
     @override
@@ -236,7 +249,7 @@ class TapChat(HookedTap):
         width = max(len(stream.section) for stream, _ in probed)
         ok = True
         for stream, probe in probed:
-            result = run_probe(stream.client, probe)
+            result = run_probe(stream.client, stream.api.url, probe)
             write_line(result.line(width))
             ok = ok and result.ok
         return ok

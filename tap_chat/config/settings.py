@@ -197,6 +197,19 @@ class TapSettings(Settings, frozen=True, kw_only=True):
         yield "account", account_problem(self.account or "")
 
 
+def extra_streams_of(*names: str) -> Meta:
+    """Describe the setting `extra_streams` of a platform.
+
+    Args:
+        names: The streams that it can name.
+    """
+    return about(
+        "Further streams",
+        "Streams to read besides the others, which cost many requests or need more rights:"
+        f" {', '.join(f'`{name}`' for name in names)}.",
+    )
+
+
 class PlatformSettings(Settings, frozen=True, kw_only=True):
     """The settings of every platform."""
 
@@ -216,6 +229,15 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
             examples=["acme"],
         ),
     ] = UNSET
+    optional: Annotated[
+        list[str],
+        about(
+            "Optional streams",
+            "The names of streams that a run may leave out, with a warning, if the API does not"
+            " allow them: the token lacks a scope, or the plan lacks a part. Without it, that is an"
+            " error.",
+        ),
+    ] = []
     requests_per_minute: Annotated[
         RequestRate | None,
         about(

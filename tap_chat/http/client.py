@@ -214,7 +214,7 @@ class Client:
             request,
             f"waits for the rate limit, and no request was accepted for {seconds:.0f} s",
             f"Try again later, raise the setting {self.remedies.section}.max_wait, or set"
-            f" {self.remedies.section}.requests_per_minute to stay below the limit.",
+            f" {self.remedies.section}.{self.remedies.rate_setting} to stay below the limit.",
         )
 
     def _send_signed(self, request: Request, url: str, largest: int | None) -> Response:

@@ -15,6 +15,10 @@ class RequestError(Exception):
         super().__init__(f"{sentence} {remedy}".rstrip())
 
 
+class ForbiddenError(RequestError):
+    """The API does not allow a request: the credential may not read this, or the plan lacks it."""
+
+
 class RefusedError(Exception):
     """A request was over the server's rate limit. This is not a failure: the request is sent again.
 

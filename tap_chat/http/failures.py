@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 
 from tap_chat.http.bounds import LARGEST_BODY, LARGEST_DECODED, TooLargeError
 from tap_chat.http.errors import (
+    ForbiddenError,
     IncompleteResponseError,
     RefusedError,
     RequestError,
@@ -52,6 +53,11 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (DecodeError, "returned a body that can't be decompressed"),
 )
 
+#: The statuses of what a credential may not read, or a plan does not include.
+FORBIDDEN_STATUSES = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+)
+
 LATER = "The server or the network has a problem: try again later."
 
 
@@ -65,6 +71,7 @@ class Remedies:
         unknown: What to do if the credential is not accepted (401).
         forbidden: What to do if the credential may not read this (403).
         setting: What has the URL of the API; by default the setting `api_url` of the section.
+        rate_setting: The setting of the section that has the rate limit.
     """
 
     section: str
@@ -72,6 +79,7 @@ class Remedies:
     unknown: str
     forbidden: str
     setting: str = ""
+    rate_setting: str = "requests_per_minute"
 
     @property
     def url_setting(self) -> str:
@@ -99,7 +107,7 @@ class Remedies:
             when = "later" if retry_after is None else f"in {ceil(retry_after)} s"
             return (
                 f"The rate limit is used up: try again {when}, or set"
-                f" {self.section}.requests_per_minute to stay below the limit."
+                f" {self.section}.{self.rate_setting} to stay below the limit."
             )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
             return LATER
@@ -193,7 +201,8 @@ def of_status(
     if redirected and (location := response.headers.get("Location")):
         predicate += f" towards {origin(location)}, which is not followed"
         remedy = f"If that is the API, put it into {remedies.url_setting}."
-    return Failure(RequestError, predicate, remedy)
+    error = ForbiddenError if status in FORBIDDEN_STATUSES else RequestError
+    return Failure(error, predicate, remedy)
 
 
 TOO_LARGE = Failure(

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tap_chat.config import parsing
 from tap_chat.config.errors import config_error
+from tap_chat.platforms.choice import check_optional, with_extra_streams
 from tap_chat.platforms.registry import PLATFORMS, Config, sections_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class ConfiguredPlatforms:
             for platform in platforms
             if platform.api_url
         }
+        platforms = [
+            with_extra_streams(platform, sections[platform.name])
+            if platform.name in sections
+            else platform
+            for platform in platforms
+        ]
         if settings.rest is not UNSET:
             # Most runs have no declaration, and this module takes long to import.
             from tap_chat.platforms.rest.sections import declared_platforms  # noqa: PLC0415
@@ -63,6 +70,9 @@ class ConfiguredPlatforms:
                 platforms.append(platform)
                 sections[platform.name] = section
             _check_names(platforms)
+        for platform in platforms:
+            if platform.name in sections:
+                check_optional(platform, sections[platform.name])
         return cls(platforms, sections)
 
     def to_read(self) -> Iterator[tuple[Platform, PlatformSettings]]:
@@ -102,6 +112,13 @@ class ConfiguredPlatforms:
         platform_of = self.stream_names
         if not platform_of.keys() >= set(selected):
             platform_of = _stream_names(self.platforms)
+        for platform in self.platforms:
+            extra = {stream.name for stream in platform.extra_streams}
+            if left_out := sorted(extra.intersection(selected) - platform_of.keys()):
+                raise config_error(
+                    f"The catalog selects {', '.join(left_out)}: name them in the setting"
+                    f" `{platform.name}.extra_streams`, too."
+                )
         if unknown := [name for name in selected if name not in platform_of]:
             raise config_error(
                 f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"

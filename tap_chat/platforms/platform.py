@@ -12,6 +12,23 @@ if TYPE_CHECKING:
     from tap_chat.streams.stream import ChatStream
 
 
+@dataclass(frozen=True, kw_only=True)
+class FurtherAPI:
+    """Another API of a platform: with an address, or with a rate limit of its own.
+
+    Attributes:
+        name: Its name, the `api_name` of the streams that it serves.
+        url_setting: The setting of the section that has its address.
+        rate_setting: The setting of the section that has its rate limit, in requests a minute.
+        rate_limit: As for `Platform`.
+    """
+
+    name: str
+    url_setting: str = "api_url"
+    rate_setting: str
+    rate_limit: tuple[int, float] | None = None
+
+
 @dataclass(frozen=True)
 class Platform:
     """A chat platform.
@@ -24,6 +41,9 @@ class Platform:
         settings: The type of the section.
         streams: The streams in the order in which they are read: those that take many requests
             before those that take many pages, which the tap fetches at the same time.
+        extra_streams: Further streams, which are read only if the setting `extra_streams` of the
+            section names them.
+        further_apis: The APIs of the platform besides that of `api_url`.
         rate_limit: The requests, and the seconds, of the rate limit that its API documents; None if
             the tap finds it. The setting `requests_per_minute` takes precedence.
         has_windows: Whether its streams are read in windows of time, from `start_date` to
@@ -39,6 +59,8 @@ class Platform:
     description: str
     settings: type[PlatformSettings]
     streams: Sequence[type[ChatStream]]
+    extra_streams: Sequence[type[ChatStream]] = ()
+    further_apis: Sequence[FurtherAPI] = ()
     rate_limit: tuple[int, float] | None = None
     has_windows: bool = False
     api_url: str | None = None

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
 
     from tap_chat.config.settings import PlatformSettings
+    from tap_chat.http.client import Sign
     from tap_chat.http.clock import ServerClock
     from tap_chat.http.failures import Remedies
+    from tap_chat.http.rate_limits.throttle import Throttle
     from tap_chat.http.responses import Body
     from tap_chat.streams.session import Session
 
@@ -39,13 +41,16 @@ class APIStream(ChunkedStream):
 
     Attributes:
         account: The account that each record names; None without one.
-        client: The client of the platform's API.
+        api: The API that the stream reads.
+        client: The client of that API.
         request_count: The number of requests so far, retries included.
     """
 
     name: str
     #: The platform's section in the config.
     section: ClassVar[str]
+    #: The API that the stream reads: the name of a `FurtherAPI`, or empty for that of `api_url`.
+    api_name: ClassVar[str] = ""
     #: What to do about requests to the platform that fail.
     remedies: ClassVar[Remedies]
     #: Whether a body that is an object is sent as JSON, or as a form.
@@ -58,18 +63,28 @@ class APIStream(ChunkedStream):
         self.account = session.account
         self.request_count = 0
         self._session = session
+        self.api = session.apis[self.api_name]
         self._counting = threading.Lock()
         super().__init__(tap)
         if self.account is not None:
             self.account_property = AccountProperty(self.name, self.account)
-        self.client = Client(
-            settings=session.settings,
-            throttle=session.throttle,
-            transport=session.transport,
+        self.client = self.client_of(self.api.throttle)
+
+    def client_of(self, throttle: Throttle, sign: Sign | None = None) -> Client:
+        """Return a client whose requests count as those of this stream.
+
+        Args:
+            throttle: The throttle of its requests.
+            sign: Adds the credential to a request; None for that of this stream.
+        """
+        return Client(
+            settings=self.settings,
+            throttle=throttle,
+            transport=self._session.transport,
             remedies=self.remedies,
             subject=f"Stream {self.name}: ",
-            user_agent=session.user_agent,
-            sign=self._sign,
+            user_agent=self._session.user_agent,
+            sign=sign or self._sign,
             count=self._count_request,
             rules=self.api_rules,
         )
@@ -77,7 +92,7 @@ class APIStream(ChunkedStream):
     @property
     @override
     def url_base(self) -> str:
-        return self.settings.api_url.rstrip("/")
+        return self.api.url.rstrip("/")
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -138,4 +153,5 @@ class APIStream(ChunkedStream):
     @override
     def log_sync_costs(self) -> None:
         super().log_sync_costs()
-        self._session.throttle.log_summary()
+        for api in self._session.apis.values():
+            api.throttle.log_summary()

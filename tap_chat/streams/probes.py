@@ -61,17 +61,18 @@ class ProbeResult:
         return f"{self.section:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.sentence}"
 
 
-def run_probe(client: Client, probe: Probe) -> ProbeResult:
+def run_probe(client: Client, api_url: str, probe: Probe) -> ProbeResult:
     """Send the request of a probe, once.
 
     A transient failure is not retried: a retry may wait for a minute, and the user can test again.
 
     Args:
-        client: The client of the platform.
+        client: The client of the API.
+        api_url: The address of the API.
         probe: The probe.
     """
     started = time.monotonic()
-    address = client.rules.masked(client.settings.api_url)
+    address = client.rules.masked(api_url)
     try:
         try:
             body = client.send_once(probe.request, _decode)

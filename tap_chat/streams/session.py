@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import TapState
@@ -23,12 +23,25 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class API:
+    """An API of a platform in a run.
+
+    Attributes:
+        url: Its address, without the path of a stream.
+        throttle: The throttle of its requests.
+    """
+
+    url: str
+    throttle: Throttle
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What the streams of a platform share in a run.
 
     Attributes:
         settings: The platform's section of the config.
-        throttle: The throttle of the platform.
+        apis: The APIs of the platform by their names; that of `api_url` has the empty one.
         start_date: The time before which nothing is read; None for no limit.
         end_date: The time at which streams that are read in windows end.
         user_agent: The User-Agent of every request.
@@ -40,7 +53,7 @@ class Session:
     """
 
     settings: PlatformSettings
-    throttle: Throttle
+    apis: Mapping[str, API]
     start_date: datetime | None
     end_date: datetime
     user_agent: str

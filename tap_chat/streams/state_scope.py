@@ -172,7 +172,7 @@ def scope_of(
         for table in written_tables(dependent, list(ancestors(dependent, by_type)), mapper)
     ]
     return StateScope(
-        account=digest(json.dumps([stream.section, normalise_url(settings.api_url), *account])),
+        account=digest(json.dumps([stream.section, normalise_url(stream.api.url), *account])),
         credential=digest(json.dumps([stream.section, *secrets]))[:DIGITS_OF_CREDENTIAL],
         start=stream.first_bookmark,
         written=sorted(tables),

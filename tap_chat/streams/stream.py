@@ -14,8 +14,9 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 from typing_extensions import override
 
-from tap_chat.http.errors import IgnoredError, MissingError
+from tap_chat.http.errors import ForbiddenError, IgnoredError, MissingError
 from tap_chat.singer.progress import RecordCounter
+from tap_chat.singer.sdk import PROGRESS_MARKERS
 from tap_chat.streams.list_reader import ListReader
 from tap_chat.streams.paginators import Page, SinglePagePaginator
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
@@ -65,9 +66,21 @@ class ChatStream(RecordStream):
 
     @override
     def chunks(self, context: Context | None) -> Iterator[RecordChunk]:
-        yield from self.read(context)
+        try:
+            yield from self.read(context)
+        except ForbiddenError as error:
+            if self.name not in self.settings.optional:
+                raise
+            self._leave_out(error)
         if context is None:
             self.report()
+
+    def _leave_out(self, error: ForbiddenError) -> None:
+        """Warn that an optional stream is left out, and keep its bookmark where it was."""
+        self.logger.warning(
+            "%s The stream is left out, as it is in %s.optional.", error, self.section
+        )
+        self.stream_state.pop(PROGRESS_MARKERS, None)
 
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
         """Read the records of one context. Override it in a stream that has no pages.
@@ -208,7 +221,8 @@ class ChatStream(RecordStream):
         """
         if self.request_count:
             self.request_counter.exit()
-            self._session.progress.log_wait(self._session.throttle)
+            for api in self._session.apis.values():
+                self._session.progress.log_wait(api.throttle)
         for status, count in self._ignored.items():
             self.logger.warning(
                 "%d responses to %s were ignored, as its declaration says: %s.",

@@ -26,7 +26,7 @@ from tap_chat.platforms.messages.settings import MessagesSettings
 from tap_chat.platforms.rest.auth import authenticator_of
 from tap_chat.singer.progress import Progress
 from tap_chat.streams.fan_out import FanOut
-from tap_chat.streams.session import Session
+from tap_chat.streams.session import API, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ REMEDIES = Remedies("rest.x", "`client.base_url`", "The token is wrong.", "The t
 def session(url: str) -> Session:
     return Session(
         settings=MessagesSettings(api_url=url, api_key="k", max_outage=0),
-        throttle=Throttle(None, workers=4, max_wait=0, name="rest.x"),
+        apis={"": API(url, Throttle(None, workers=4, max_wait=0, name="rest.x"))},
         start_date=None,
         end_date=datetime.now(UTC),
         user_agent="test/1",
@@ -60,7 +60,7 @@ def client(url: str, auth: Auth | None, shared: Session | None = None) -> Client
     renewed = sign.is_renewed_after if isinstance(sign, AccessTokens) else lambda *_: False
     return Client(
         settings=shared.settings,
-        throttle=shared.throttle,
+        throttle=shared.apis[""].throttle,
         transport=shared.transport,
         remedies=REMEDIES,
         subject="Stream x_rooms: ",
@@ -282,7 +282,7 @@ def test_only_responses_that_an_action_names_are_ignored() -> None:
         shared = session(api.url)
         sender = Client(
             settings=shared.settings,
-            throttle=shared.throttle,
+            throttle=shared.apis[""].throttle,
             transport=shared.transport,
             remedies=REMEDIES,
             subject="",
