@@ -61,8 +61,10 @@ def as_environment(config: dict[str, Any], prefix: str = "TAP_CHAT") -> dict[str
     variables: dict[str, str] = {}
     for name, value in config.items():
         variable = f"{prefix}_{name}".upper()
-        nested = isinstance(value, dict)
-        variables |= as_environment(value, variable) if nested else {variable: str(value)}
+        if isinstance(value, dict):
+            variables |= as_environment(value, variable)
+        else:
+            variables[variable] = value if isinstance(value, str) else json.dumps(value)
     return variables
 
 
