@@ -33,8 +33,6 @@ from dlt_bridge.errors import RELOAD, MessageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dlt import Schema
-
 #: Destinations whose tables and columns are read in one query.
 QUERIED = frozenset({"duckdb", "postgres"})
 QUERY = """
@@ -65,8 +63,20 @@ UPDATED_HINT = "x-brought-in-line"
 
 logger = logging.getLogger(__name__)
 
-#: The columns of tables, by name: dlt's hints for their types.
-_Tables = dict[str, dict[str, dict[str, Any]]]
+
+class _Columns(dict[str, dict[str, Any]]):
+    """The columns of a table, by folded name: dlt's hints for their types.
+
+    Attributes:
+        names: Their names as the destination has them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+
+_Tables = dict[str, _Columns]
 
 
 class ExistingTables:
@@ -114,7 +124,7 @@ class ExistingTables:
         changed = set()
         chain: list[Any] = get_nested_tables(schema.tables, table)
         for stored in chain:
-            columns = tables.get(stored["name"], {})
+            columns: Mapping[str, Any] = tables.get(stored["name"], {})
             removed = _remove_missing(stream, stored, columns)
             if _update_types(stored, columns) or removed:
                 changed.add(stored["name"])
@@ -138,7 +148,9 @@ def _read_tables() -> tuple[_Tables, _Tables]:
     with make_client(running_pipeline(), dlt.current.source_schema()).sql_client as client:
         datasets = client.dataset_name, client.staging_dataset_name
         for dataset, table, column, *type_columns in client.execute_sql(QUERY, *datasets) or ():
-            read[dataset].setdefault(table, {})[_folded(column)] = _type(*type_columns)
+            columns = read[dataset].setdefault(table, _Columns())
+            columns[_folded(column)] = _type(*type_columns)
+            columns.names.append(column)
     return read[datasets[0]], read[datasets[1]]
 
 
@@ -229,10 +241,11 @@ def _add_nested_columns(stream: str, table: str, tables: _Tables) -> None:
     """
     schema = dlt.current.source_schema()
     separator = schema.naming.PATH_SEPARATOR
-    parent_id = schema.naming.normalize_identifier("_dlt_parent_id")
+    parent_id = _folded(schema.naming.normalize_identifier("_dlt_parent_id"))
     known = set(schema.tables)
     chain = [table]
-    _add_columns(stream, schema.tables[table], tables[table], _nested_names(tables[table], schema))
+    nested = [name for name in tables[table].names if separator in name.strip("_")]
+    _add_columns(stream, schema.tables[table], tables[table], _schema_names(table, nested))
     for name in sorted(tables, key=len):
         # The parent is the nearest table whose name the name continues.
         parents = [other for other in {*tables, *known} if name.startswith(other + separator)]
@@ -241,14 +254,16 @@ def _add_nested_columns(stream: str, table: str, tables: _Tables) -> None:
                 part = new_table(name, parent_table_name=parent)
                 schema.update_table(part, normalize_identifiers=False)
             chain.append(name)
-            columns = [column for column in tables[name] if not column.startswith("_dlt_")]
-            _add_columns(stream, schema.tables[name], tables[name], columns)
+            names = _schema_names(name, tables[name].names)
+            _add_columns(stream, schema.tables[name], tables[name], names)
 
 
-def _nested_names(columns: Iterable[str], schema: Schema) -> list[str]:
-    """Return the names of columns that hold values within objects."""
-    separator = schema.naming.PATH_SEPARATOR
-    return [name for name in columns if separator in name.strip("_") and name[:5] != "_dlt_"]
+def _schema_names(table: str, columns: Iterable[str]) -> list[str]:
+    """Return the names that columns of a table have in dlt's schema, without those of dlt."""
+    schema = dlt.current.source_schema()
+    known = {_folded(name): name for name in schema.tables[table]["columns"]}
+    names = [schema.naming.normalize_path(name) for name in columns if name[:5] != "_dlt_"]
+    return [known.get(_folded(name), name) for name in names]
 
 
 def _update_types(stored: Any, existing: Mapping[str, Any]) -> bool:  # noqa: ANN401
@@ -277,7 +292,7 @@ def _type_identity(column: Mapping[str, Any]) -> tuple[Any, ...]:
 def _lacks(staged: _Tables, stored: Mapping[str, Any]) -> bool:
     """Return whether the staging dataset, if it exists, lacks columns that a merge needs."""
     root = get_root_table(dlt.current.source_schema().tables, stored["name"])
-    existing = staged.get(stored["name"], {})
+    existing: Mapping[str, Any] = staged.get(stored["name"], {})
     return (
         bool(staged)
         and root.get("write_disposition") == "merge"

@@ -137,6 +137,25 @@ def test_any_text_is_an_account(anywhere: Stage) -> None:
     assert [row[:2] for row in read(anywhere)] == [(1, "y"), (1, "y")]
 
 
+@pytest.mark.parametrize("warehouse", ["duckdb", "exact postgres"], indirect=True)
+@pytest.mark.parametrize("naming", [None, "direct"])
+def test_nested_columns_of_another_account_keep_their_names(
+    anywhere: Stage, naming: str | None
+) -> None:
+    head = schema(items=OBJECTS, o={"type": "object"})
+    values = {"größe": 1, "Straße": "x"}
+    for number, account in enumerate((*ACCOUNTS, *ACCOUNTS)):
+        lines = [head, record(id=number, items=[values], o=values)]
+        go(anywhere, account, lines, nested="tables", naming=naming)
+    convention = anywhere.pipeline.default_schema.naming
+    names = [convention.normalize_path(name) for name in values]
+    columns = [f"o{convention.PATH_SEPARATOR}{name}" for name in names]
+    for table, expected in (("a", columns), (f"a{convention.PATH_SEPARATOR}items", names)):
+        found, rows = anywhere.into.fetched(table)
+        places = [found.index(column) for column in expected]
+        assert [tuple(row[place] for place in places) for row in rows] == [(1, "x")] * 4
+
+
 @pytest.mark.parametrize("nested", ["json", "tables"])
 @pytest.mark.parametrize("run", ["load", "pipeline.run"])
 def test_a_stream_without_rows_empties_its_account(tmp_path: Path, nested: str, run: str) -> None:
