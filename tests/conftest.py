@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import fuzz.effort  # noqa: F401 - registers the profile of Hypothesis before any test is collected
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from postgres import PostgresServer
+
+
+@pytest.fixture(autouse=True)
+def python_signal_handlers() -> None:
+    """Restore Python's signal handlers: taps and targets of other tests have replaced them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -189,16 +189,11 @@ def test_signal_that_a_library_has_ignored_ends_the_run_before_it_waits() -> Non
     def start() -> Driver:
         raise AssertionError("The tap is read")
 
-    # Another test of this process may have left the handler of a tap.
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        with stoppable():
-            with suppress(SystemExit):
-                signal.raise_signal(signal.SIGTERM)
-            with pytest.raises(SystemExit) as stopped, reading(start) as packages:
-                next(packages)
-            assert stopped.value.code == 128 + signal.SIGTERM
-        with stoppable(), pytest.raises(AssertionError, match="is read"), reading(start):
-            """The next run is not stopped."""
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with stoppable():
+        with suppress(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as stopped, reading(start) as packages:
+            next(packages)
+        assert stopped.value.code == 128 + signal.SIGTERM
+    with stoppable(), pytest.raises(AssertionError, match="is read"), reading(start):
+        """The next run is not stopped."""

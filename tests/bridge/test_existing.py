@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import signal
 import subprocess
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -24,11 +23,10 @@ from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
 from dlt_bridge.run.failures import is_understood, sentence
-from dlt_bridge.run.signals import STOPPING
 from dlt_bridge.target.target import TargetDlt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from bridge.command_line import Command
@@ -64,15 +62,6 @@ class Target:
         assert SECRET not in said
         assert "Unexpected" not in said
         return said
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """What a target does with signals ends with it."""
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import signal
 import stat
 import sys
 from contextlib import contextmanager
@@ -105,15 +104,6 @@ while True: signal.pause()
         pass
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Restore Python's handler of Ctrl-C: taps of other tests replaced it in this process."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_tap_that_continues_without_output_is_stopped(tmp_path: Path, lock: Path) -> None:
     code = """
 fcntl.flock(lock, fcntl.LOCK_EX)

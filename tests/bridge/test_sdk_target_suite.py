@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from typing import IO, TYPE_CHECKING, Any
 
 import dlt
@@ -20,7 +19,6 @@ from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.runners import TargetTestRunner
 
 from dlt_bridge import MessageError, load, singer
-from dlt_bridge.run.signals import STOPPING
 from dlt_bridge.target.plugin import Plugin
 from dlt_bridge.target.target import TargetDlt
 
@@ -72,7 +70,6 @@ def sdk_error(error: MessageError) -> Exception:
 
 
 @sql
-@pytest.mark.usefixtures("own_signals")
 class TestTarget(get_target_test_class(SuiteTarget)):  # type: ignore[misc]
     @pytest.fixture
     def runner(self, tmp_path: Path, warehouse: Warehouse) -> TargetTestRunner:
@@ -85,15 +82,6 @@ class TestTarget(get_target_test_class(SuiteTarget)):  # type: ignore[misc]
             SuiteTarget,  # type: ignore[arg-type]
             config={**place, "dataset_name": DATASET},
         )
-
-
-@pytest.fixture
-def own_signals() -> Iterator[None]:
-    """Restore the signal handlers afterwards: a target installs its own."""
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def as_sdk_taps_write(lines: list[str]) -> list[str]:
