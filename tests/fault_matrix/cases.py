@@ -222,7 +222,7 @@ FIRST = (
         "repeated a page",
         "repeat",
         but={
-            "dixa": "returned conversations outside the requested window",
+            "dixa": "returned records outside the requested window",
         },
         platforms=("chat", "freshchat", "dixa"),
     ),

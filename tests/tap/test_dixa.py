@@ -192,7 +192,7 @@ def test_ignored_filter_fails_the_run(tap: Runner) -> None:
         run = tap(dixa_config(api) | {"start_date": "2024-01-01", "max_workers": 1})
         assert len(api.requests) == 4
     assert run.code == 1
-    assert "returned conversations outside the requested window" in run.errors[0]
+    assert "returned records outside the requested window" in run.errors[0]
 
 
 def test_smallest_window_that_fails_ends_the_run(tap: Runner) -> None:

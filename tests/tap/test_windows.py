@@ -17,7 +17,7 @@ from running import assert_complete, ended_after, full_config, missing
 from serving import Server
 from starlette.responses import Response, StreamingResponse
 
-from tap_chat.platforms.dixa.streams import PATIENCE
+from tap_chat.platforms.dixa.export_stream import PATIENCE
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows
 

@@ -1,7 +1,7 @@
 """Dixa's exports API: https://support.dixa.help/en/articles/174."""
 
+from tap_chat.platforms.dixa.conversations import DixaConversationExport
 from tap_chat.platforms.dixa.settings import DixaSettings
-from tap_chat.platforms.dixa.streams import DixaConversationExport
 from tap_chat.platforms.platform import Platform
 
 PLATFORM = Platform(
