@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import assert_complete, by_stream, full_config, merged
 from serving import Server
 
+from tap_chat.http.request import Request as ListRequest
+from tap_chat.platforms.rest.page_numbers import DeclaredPageNumberPaginator
 from tap_chat.sandbox import Drift, Options, Sandbox, World
-from tap_chat.streams.paginators.page_numbers import offers_next
+from tap_chat.singer.records import RecordChunk
+from tap_chat.streams.paginators import Page, PageNumberPaginator
+from tap_chat.streams.paginators.next_links import offers_next
 from tap_chat.streams.paginators.page_sizes import ENOUGH, PageSizes
+from tap_chat.streams.paginators.stated_ends import StatedEnds
 
 if TYPE_CHECKING:
     from running import Run, Runner
@@ -157,20 +163,96 @@ def test_page_sizes_reveal_the_limit_of_a_server() -> None:
     assert [sizes.is_last(rows) for rows in (25, 26, 5)] == [True, False, True]
 
 
+LINK = "/v2/conversations/c/messages?page=2&items_per_page=50"
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"link": {"rel": "next", "href": "/a?page=2"}}, True),
+        ({"link": {"rel": "next", "href": "/a"}}, True),
+        ({"link": {"rel": "NEXT_PAGE", "href": LINK}}, True),
+        ({"link": {"rel": "messages", "href": LINK}}, True),
+        ({"link": {"href": LINK}}, True),
+        ({"link": LINK}, True),
         ({"links": [{"rel": "self", "href": "/a"}, {"rel": "next", "href": "/a"}]}, True),
+        ({"links": [LINK]}, True),
         ({"links": {"next": "/a?page=2"}}, True),
         ({"links": {"next_page": {"href": "/a"}}}, True),
+        ({"links": {"last_page": {"href": "/a?page=3"}}}, True),
+        ({"_links": {"next": {"href": "/a"}}}, True),
+        ({"pagination": {"next_page": 2}}, True),
+        ({"next": "/a"}, True),
+        ({"nextPage": 2}, True),
         ({"link": {"rel": "next", "href": None}}, False),
+        ({"link": {"rel": "next", "href": "/a?page=1"}}, False),
+        ({"link": {"rel": "self", "href": "/a?page=1"}}, False),
         ({"link": {"rel": "self", "href": "/a"}}, False),
-        ({"links": {"next": None}}, False),
+        ({"links": {"next": None, "last_page": {"href": "/a?page=1"}}}, False),
+        ({"pagination": {"next_page": None, "total_pages": 2, "current_page": 1}}, False),
+        ({"pagination": {"next_page": True}}, False),
         ({"link": "next"}, False),
+        ({"link": "http://["}, False),
+        ({"messages": [{"link": LINK}]}, False),
         ([], False),
         (None, False),
     ],
 )
-def test_next_links_are_recognised(body: Any, expected: Any) -> None:
-    assert offers_next(body) is expected
+def test_links_to_a_later_page_are_recognised(body: Any, expected: Any) -> None:
+    assert offers_next(body, 1) is expected
+
+
+@pytest.mark.parametrize("link", [{"rel": "next", "href": LINK}, {"href": LINK}, LINK])
+@pytest.mark.parametrize("hidden", [1, 35, 50])
+def test_page_with_a_link_is_not_the_last_though_it_is_short(link: Any, hidden: int) -> None:
+    """A long list came before, so that the size of the page seems to be that of a last one."""
+    sizes = PageSizes(50)
+    sizes.is_last(50)
+    walk = partial(PageNumberPaginator, page_size=50, page_sizes=sizes)
+    assert read_pages(walk(), [50 - hidden, 50, 20], link) == 120 - hidden
+
+
+def test_empty_pages_that_always_have_a_link_end_a_list() -> None:
+    sizes = PageSizes(50)
+    for _ in range(ENOUGH):
+        walk = PageNumberPaginator(page_size=50, page_sizes=sizes)
+        assert read_pages(walk, [3, *[0] * 50], {"rel": "next", "href": "/a"}, always=True) == 3
+    walk = PageNumberPaginator(page_size=50, page_sizes=sizes)
+    read_pages(walk, [3, 0], {"rel": "next", "href": "/a"}, always=True)
+    assert walk.finished
+
+
+def test_stated_number_of_pages_ends_no_list_that_has_a_link() -> None:
+    walk = PageNumberPaginator(page_size=50, total_path="pages", next_url_path="links.next_page")
+    assert read_pages(walk, [49, 50, 20], {"rel": "next", "href": LINK}, pages=1) == 119
+    ends = StatedEnds()
+    ends.is_full(50)
+    declared = DeclaredPageNumberPaginator(ends, "page", "", checks=False, total_path="pages")
+    assert read_pages(declared, [49, 50, 20], {"rel": "next", "href": LINK}, pages=1) == 119
+
+
+def read_pages(
+    paginator: PageNumberPaginator, sizes: list[int], link: Any, *, pages: int = 0, always: bool = False
+) -> int:
+    """Return the number of rows that a paginator reads from pages of given sizes.
+
+    Args:
+        paginator: The paginator.
+        sizes: The number of rows of each page.
+        link: The `link` of each page but the last, if it leads to page 2.
+        pages: The number of pages that each states; 0 for none.
+        always: Whether the pages after the last one have a link, too.
+    """
+    starts = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
+    read = 0
+    while not paginator.finished:
+        params = paginator.page_request(ListRequest("http://a/b")).params
+        number = params["page"] if isinstance(params, dict) else 0
+        rows = sizes[number - 1] if number <= len(sizes) else 0
+        first = starts[min(number, len(starts)) - 1]
+        keys = [(first + place,) for place in range(rows)]
+        body: dict[str, Any] = {"pages": pages} if pages else {}
+        if always or number < len(sizes):
+            body["link"] = json.loads(json.dumps(link).replace("page=2", f"page={number + 1}"))
+        page = Page(body, RecordChunk([{"id": key[0]} for key in keys]), keys)
+        read += len(paginator.advance(page).records)
+    return read

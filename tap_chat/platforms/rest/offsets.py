@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from tap_chat.streams.paginators import BEYOND_END, EMPTY_PAGE, OffsetPaginator, PaginationError
 from tap_chat.streams.paginators.base import MAX_EMPTY_PAGES, says_more
+from tap_chat.streams.paginators.next_links import offers_next
 
 if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page
@@ -92,7 +93,8 @@ class DeclaredOffsetPaginator(OffsetPaginator):
             self._ends.refute()
             self._is_past_end = False
             return True
-        if not has_more and self._ends.is_trusted(len(page.keys)):
+        links_on = offers_next(page.body, self._next - 1, self._offset_field.param)
+        if not has_more and not links_on and self._ends.is_trusted(len(page.keys)):
             return False
         self._is_past_end = True
         self._go_on(is_overlap=self._overlaps is True)

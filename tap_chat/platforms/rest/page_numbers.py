@@ -15,6 +15,7 @@ from tap_chat.streams.paginators import (
     RepeatedPageError,
 )
 from tap_chat.streams.paginators.base import NO_CONTENT, says_more
+from tap_chat.streams.paginators.next_links import offers_next
 
 if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page
@@ -113,12 +114,19 @@ class DeclaredPageNumberPaginator(PageNumberPaginator):
         if self._stated_pages(page) is not None and self._number >= self._last_number(page):
             if self._number > self._last_number(page) and rows:
                 self._ends.refute()
-            elif not has_more and (not rows or self._ends.is_trusted(rows)):
+            elif not has_more and (not rows or self._is_trusted(page)):
                 return True
             self._short, self.missing = rows, BEYOND_END
             return False
         self._short = 0 if self._ends.is_full(rows) else rows
         return False
+
+    def _is_trusted(self, page: Page) -> bool:
+        """Return whether a list ends with a page because it states no more pages."""
+        if offers_next(page.body, self._number, self._field.param):
+            self._ends.is_full(len(page.records))
+            return False
+        return self._ends.is_trusted(len(page.records))
 
     def _may_be_gap(self, page: Page) -> bool:
         """Return whether the page after an empty one is requested, as rows should follow."""

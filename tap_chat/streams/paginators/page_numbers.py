@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +16,7 @@ from tap_chat.streams.paginators.base import (
     stated_number,
 )
 from tap_chat.streams.paginators.links import link_in, resolve_link
+from tap_chat.streams.paginators.next_links import offers_next
 from tap_chat.streams.paginators.pace import Pace
 from tap_chat.streams.paginators.pages import EMPTY_PAGE, Page, PaginationError, RepeatedPageError
 from tap_chat.streams.paginators.recent_rows import RecentRows
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 # How often the end of a page may change while the next one is asked for.
 MAX_MOVES = 5
 
-# What a link to the next page is called.
-NEXT_NAMES = ("next", "next_page")
+# How many empty pages in a row are passed because each links to the next one.
+MAX_LINKED_EMPTY_PAGES = 3
 
 
 class PageNumberPaginator(Paginator):
@@ -50,7 +50,8 @@ class PageNumberPaginator(Paginator):
     | searching | pages before | one begins with a known row, or is the first: read on from there |
 
     A list ends after the stated number of pages, at an empty page, or where the body says that
-    nothing follows. A short page is the last one if `page_sizes` takes it for that.
+    nothing follows. A short page is the last one if `page_sizes` takes it for that. A page that
+    links to a later one is not the last, whatever else it says; of empty ones, a few are passed.
 
     Args:
         page_param: The query parameter that takes the number.
@@ -362,17 +363,29 @@ class PageNumberPaginator(Paginator):
             return True
         if self._next_url_path:
             link = link_in(body, self._next_url_path)
-            if link is not None:
+            if link:
                 self._check_link(link)
                 return False
-            parent = self._next_url_path.partition(".")[0]
-            if pages is None and isinstance(responses.find(body, parent), dict):
-                return True
+        if offers_next(body, self._number, self._field.param):
+            return not rows and self._stop_after_empty_page and not self._passes_empty()
+        parent = self._next_url_path.partition(".")[0]
+        if pages is None and parent and isinstance(responses.find(body, parent), dict):
+            return True
         if pages is not None:
             return self._number >= self._base + pages - 1
         if not rows:
-            return self._stop_after_empty_page
-        return has_more is None and not offers_next(body) and self._ends_short(rows)
+            return self._stop_after_empty_page and not has_more
+        return has_more is None and self._ends_short(rows)
+
+    def _passes_empty(self) -> bool:
+        """Return whether the list goes on after an empty page that links to the next one.
+
+        All rows of a page may be hidden; or a server links from each page, whether the list has
+        ended or not.
+        """
+        if self._empty_pages >= MAX_LINKED_EMPTY_PAGES:
+            return False
+        return self._empty_pages > 0 or self._sizes is None or self._sizes.passes_empty()
 
     def _ends_short(self, rows: int) -> bool:
         """Return whether a list ends with a page of this many rows, although nothing says so."""
@@ -387,16 +400,3 @@ class PageNumberPaginator(Paginator):
         query = parse_qs(urlsplit(resolve_link(link, self._url)).query)
         if query.get(self._field.param) != [str(self._number + 1)]:
             raise PaginationError("returned a next link that does not lead to the next page")
-
-
-def offers_next(body: Any) -> bool:  # noqa: ANN401
-    """Return whether a body has a link to a next page, in one of the ways that APIs have."""
-    entries = [responses.find(body, name) for name in ("link", "links")]
-    for link in chain.from_iterable(
-        entry if isinstance(entry, list) else [entry] for entry in entries
-    ):
-        if isinstance(link, dict) and (
-            (link.get("rel") in NEXT_NAMES and link.get("href")) or any(map(link.get, NEXT_NAMES))
-        ):
-            return True
-    return False

@@ -34,6 +34,7 @@ class PageSizes:
         self._hidden = MAY_BE_HIDDEN
         self._followed_up: Counter[int] = Counter()
         self._trusted: Counter[int] = Counter()
+        self._passed_empty = 0
         self._lock = threading.Lock()
 
     def is_last(self, rows: int) -> bool:
@@ -56,6 +57,13 @@ class PageSizes:
                 return False
             self._trusted[rows] += 1
             return True
+
+    def passes_empty(self) -> bool:
+        """Return whether to request the page after an empty one that links to it."""
+        with self._lock:
+            self._passed_empty += 1
+            times = self._passed_empty
+            return times <= ENOUGH or times & (times - 1) == 0
 
     def learn(self, rows: int) -> int:
         """Note that more rows follow a page of some size.
