@@ -231,7 +231,12 @@ def test_stated_number_of_pages_ends_no_list_that_has_a_link() -> None:
 
 
 def read_pages(
-    paginator: PageNumberPaginator, sizes: list[int], link: Any, *, pages: int = 0, always: bool = False
+    paginator: PageNumberPaginator,
+    sizes: list[int],
+    link: Any,
+    *,
+    pages: int = 0,
+    always: bool = False,
 ) -> int:
     """Return the number of rows that a paginator reads from pages of given sizes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
@@ -356,29 +356,36 @@ class PageNumberPaginator(Paginator):
 
     def _is_last(self, page: Page) -> bool:
         """Return whether the list ends with a page."""
-        body, rows = page.body, len(page.records)
-        has_more = says_more(body, self._has_more_path)
-        pages = self._stated_pages(page)
+        has_more = says_more(page.body, self._has_more_path)
         if has_more is False:
             return True
-        if self._next_url_path:
-            link = link_in(body, self._next_url_path)
-            if link:
-                self._check_link(link)
-                return False
-        if offers_next(body, self._number, self._field.param):
-            return not rows and self._stop_after_empty_page and not self._passes_empty()
+        if self._next_url_path and (link := link_in(page.body, self._next_url_path)):
+            self._check_link(link)
+            return False
+        if offers_next(page.body, self._number, self._field.param):
+            may_end = not page.records and self._stop_after_empty_page
+            return may_end and not self._passes_empty()
+        return self._ends_without_link(page, has_more=bool(has_more))
+
+    def _ends_without_link(self, page: Page, *, has_more: bool) -> bool:
+        """Return whether the list ends with a page that links to no later one.
+
+        Args:
+            page: The page.
+            has_more: Whether the body says that more pages follow.
+        """
+        pages = self._stated_pages(page)
         parent = self._next_url_path.partition(".")[0]
-        if pages is None and parent and isinstance(responses.find(body, parent), dict):
+        if pages is None and parent and isinstance(responses.find(page.body, parent), dict):
             return True
         if pages is not None:
             return self._number >= self._base + pages - 1
-        if not rows:
+        if not page.records:
             return self._stop_after_empty_page and not has_more
-        return has_more is None and self._ends_short(rows)
+        return not has_more and self._ends_short(len(page.records))
 
     def _passes_empty(self) -> bool:
-        """Return whether the list goes on after an empty page that links to the next one.
+        """Return whether the list continues after an empty page that links to the next one.
 
         All rows of a page may be hidden; or a server links from each page, whether the list has
         ended or not.
