@@ -154,7 +154,9 @@ def config_of(
         "start_date": "2025-01-01",
         "end_date": sandbox.world_of(account).now.isoformat(),
         **{
-            dialect.name: dialect.config(url) | QUICK | changes.get(dialect.name, {})
+            dialect.name: dialect.config_of(url, sandbox.world)
+            | QUICK
+            | changes.get(dialect.name, {})
             for dialect in DIALECTS
             if dialect.name in (sections or BUILT_IN)
         },

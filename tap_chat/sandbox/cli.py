@@ -95,7 +95,7 @@ def main(*, port: int, **settings: object) -> None:
             f"Port {port} can't be used: {reason}. Choose another, or 0 for a free one."
         ) from None
     click.echo(sandbox.url)
-    sections = {dialect.name: dialect.config(sandbox.url) for dialect in DIALECTS}
+    sections = {dialect.name: dialect.config_of(sandbox.url, world) for dialect in DIALECTS}
     click.echo(f"The config of tap-chat: {json.dumps(sections)}", err=True)
     click.echo("Stop with Ctrl-C.", err=True)
     sandbox.serve()

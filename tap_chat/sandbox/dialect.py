@@ -121,6 +121,7 @@ class Dialect:
         options: The options that decide how the API behaves.
         account: Creates the account from the settings of a world.
         config: Returns the tap's settings for this API, given the sandbox's URL.
+        world_config: Returns the tap's settings that depend on the settings of the world.
         events: What can happen to its lists while they are read, by the name of a list. Where there
             are some, the account is a `ChangingAccount`.
     """
@@ -134,4 +135,9 @@ class Dialect:
     options: type[DialectOptions] = DialectOptions
     account: Callable[[Any], Account]
     config: Callable[[str], dict[str, Any]]
+    world_config: Callable[[Any], dict[str, Any]] = lambda _: {}
     events: Mapping[str, frozenset[Event]] = field(default_factory=dict)
+
+    def config_of(self, url: str, world: object) -> dict[str, Any]:
+        """Return the tap's settings for this API in a world."""
+        return self.config(url) | self.world_config(world)

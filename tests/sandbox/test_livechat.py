@@ -227,7 +227,7 @@ def test_only_the_newest_can_be_reached(sandbox: Sandbox) -> None:
     first = page(sandbox)
     assert (first["total"], first["pages"]) == (100, 4)
     assert [chat["id"] for chat in every(sandbox)] == [
-        chat.id for chat in sandbox.world.livechat.by_end[600:700][::-1]
+        chat.id for chat in sandbox.world.livechat.chats.by_end[600:700][::-1]
     ]
     assert get(sandbox, page=5).status_code == 400
     few = page(sandbox, date_from="2026-01-31")

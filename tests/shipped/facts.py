@@ -62,7 +62,7 @@ class Shipped:
     def section(self, sandbox: Sandbox) -> dict[str, Any]:
         """Return its section in the config, without what has a default."""
         dialect = next(dialect for dialect in DIALECTS if dialect.name == self.name)
-        return dialect.config(sandbox.url)
+        return dialect.config_of(sandbox.url, sandbox.world)
 
     @property
     def secret(self) -> str:

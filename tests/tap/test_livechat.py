@@ -214,7 +214,7 @@ def test_growing_list_is_read_to_its_end(tap: Runner) -> None:
 def test_pending_chats_come_if_included_and_again_when_ended(tap: Runner, sandbox: Sandbox) -> None:
     hours = (sandbox.world.now + timedelta(hours=number) for number in range(100))
     worlds = (replace(sandbox.world, now=hour) for hour in hours)
-    sandbox.world = next(world for world in worlds if world.livechat.open)
+    sandbox.world = next(world for world in worlds if world.livechat.chats.open)
     without = tap(full_config(sandbox, "livechat"))
     assert not [row for row in without.rows("livechat_chats") if row.get("pending")]
 

@@ -131,11 +131,11 @@ class LiveChatAccount:
     def _history(self) -> tuple[list[Chat], list[int]]:
         # Whole months ahead, so that a world a little later has the same history.
         month = 30 * DAY
-        return _history(self.seed, self.chats, (epoch_ms(self.now) // month + 2) * month)
+        return history(self.seed, self.chats, (epoch_ms(self.now) // month + 2) * month)
 
 
 @lru_cache(maxsize=4)
-def _history(seed: int, size: int, until: int) -> tuple[list[Chat], list[int]]:
+def history(seed: int, size: int, until: int) -> tuple[list[Chat], list[int]]:
     """Return the chats that end by a time in ms, in that order, and when they end, in seconds."""
     dice = random.Random(f"{seed} livechat durations")
     opened = epoch_ms(OPENED) // SECOND

@@ -31,6 +31,8 @@ def chats(
     request: Request, account: LiveChatAccount, options: LiveChatOptions, fault: Fault | None
 ) -> Response:
     """Respond to `GET /chats`: a page of the chats of some days, newest first."""
+    if request.method != "GET":
+        return _refusal(405, "Method Not Allowed")
     entity, token = basic_pair(request) or ("", "")
     if not entity or token != API_KEY:
         return _refusal(401, "Invalid login or API key")
