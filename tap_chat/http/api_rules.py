@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_chat.http.responses import Body, Response
+    from tap_chat.http.responses import Body, Problem, Response
 
 #: Stands for a secret in messages.
 MASK = "***"
@@ -31,6 +31,8 @@ class ApiRules:
         is_ignored: Returns whether a response means that there are no records.
         is_renewed_after: Returns whether a request shall be sent again with a new credential, given
             the signed request and the status of its response.
+        problem_of: Returns the error that the body of a response states, whatever its status is;
+            None if it states none.
         secrets: The texts that no message may show.
         issued: Returns further ones, which the API issued.
     """
@@ -39,6 +41,7 @@ class ApiRules:
     is_api_error: Callable[[Body], bool] = lambda _: True
     is_ignored: Callable[[Response], bool] = lambda _: False
     is_renewed_after: Callable[[requests.PreparedRequest, int], bool] = lambda *_: False
+    problem_of: Callable[[Response], Problem | None] = lambda _: None
     secrets: Collection[str] = ()
     issued: Callable[[], Collection[str]] = tuple
 

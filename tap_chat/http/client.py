@@ -223,6 +223,7 @@ class Client:
         try:
             signed = self._sign(request.prepare(url, self._headers))
             response = self._transport.send_once(signed, self._timeouts, largest)
+            response = response.with_problem(self.rules.problem_of(response))
         except CutOffError as error:
             failure: Exception = error.reason
             began = True

@@ -189,8 +189,9 @@ def of_status(
         is_refusal: Whether the request was over the rate limit.
     """
     status = response.status
-    predicate = f"returned {describe_status(status)}"
-    remedy = remedies.of_status(status, retry_after)
+    problem = response.problem
+    predicate = problem.predicate if problem else f"returned {describe_status(status)}"
+    remedy = (problem and problem.remedy) or remedies.of_status(status, retry_after)
     if is_refusal:
         return Failure(RefusedError, predicate, remedy)
     if status in TRANSIENT_STATUSES:

@@ -34,6 +34,21 @@ COUNT_PARENTS = ("meta", "pagination", "paging")
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """An error that a body states, besides the status of its response.
+
+    Attributes:
+        status: The HTTP status that it means.
+        predicate: What the server did, as the predicate of a sentence.
+        remedy: What to do about it, as a sentence; empty for that of the status.
+    """
+
+    status: int
+    predicate: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """The response to a request.
 
@@ -44,6 +59,8 @@ class Response:
             wants to hold.
         rest: The rest of such a body, in chunks that are read on demand; None if the body is whole.
         seconds: The time from sending the request until the body was there.
+        problem: The error that the body states; None if it states none, or if the API states none
+            there. The status is that of the error then.
     """
 
     status: int
@@ -51,6 +68,11 @@ class Response:
     body: Body
     rest: Iterator[bytes] | None = None
     seconds: float = 0.0
+    problem: Problem | None = None
+
+    def with_problem(self, problem: Problem | None) -> Self:
+        """Return the response with the error that its body states."""
+        return replace(self, status=problem.status, problem=problem) if problem else self
 
     def followed_by(self, rest: Iterator[bytes]) -> Self:
         """Return the response with another rest of its body."""

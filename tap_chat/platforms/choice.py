@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_chat.config.errors import config_error
-from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +22,10 @@ def with_extra_streams(platform: Platform, section: PlatformSettings) -> Platfor
     """
     named: Sequence[str] = getattr(section, "extra_streams", ())
     extra = {stream.name: stream for stream in platform.extra_streams}
-    if unknown := [name for name in named if name not in extra]:
+    if not extra.keys() >= set(named):
         raise config_error(
-            f"The setting `{platform.name}.extra_streams` names {printable(unknown[0])}, which it"
-            f" can't. It can name {', '.join(extra)}."
+            f"The setting `{platform.name}.extra_streams` names a stream that it can't. It can name"
+            f" {', '.join(extra) or 'none'}."
         )
     added = [stream for name, stream in extra.items() if name in named]
     return replace(platform, streams=(*platform.streams, *added)) if added else platform
@@ -50,8 +49,8 @@ def check_optional(platform: Platform, section: PlatformSettings) -> None:
         for name, stream in streams.items()
         if stream.parent_stream_type is None and stream not in parents
     ]
-    if wrong := [name for name in section.optional if name not in alone]:
+    if not set(alone) >= set(section.optional):
         raise config_error(
-            f"The setting `{platform.name}.optional` names {printable(wrong[0])}, which can't be"
-            f" left out. It can name {', '.join(alone)}."
+            f"The setting `{platform.name}.optional` names a stream that can't be left out. It can"
+            f" name {', '.join(alone)}."
         )

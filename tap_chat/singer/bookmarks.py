@@ -280,7 +280,15 @@ class Bookmarks(StreamStateManager):
             )
 
 
-class WindowBookmarks(Bookmarks):
+class TimeWindowBookmarks(Bookmarks):
+    """Bookmarks that are date-times. The windows of a stream move them, not its records."""
+
+    @override
+    def advance(self, values: Sequence[object], replication_key: str) -> None:
+        self.unusable += sum(value is None for value in map(self._type.read, values))
+
+
+class WindowBookmarks(TimeWindowBookmarks):
     """Bookmarks in seconds since 1970. The windows of a stream move them, not its records.
 
     Attributes:
@@ -292,10 +300,6 @@ class WindowBookmarks(Bookmarks):
     @override
     def is_in_future(self, bookmark: Bookmark) -> bool:
         return bool(bookmark > epoch_range(self.unit, datetime.now(UTC))[1])
-
-    @override
-    def advance(self, values: Sequence[object], replication_key: str) -> None:
-        self.unusable += sum(value is None for value in map(self._type.read, values))
 
 
 class MillisecondBookmarks(WindowBookmarks):

@@ -1,16 +1,57 @@
-"""LiveChat's v2 API: https://developers.livechat.com/docs/v2/."""
+"""LiveChat's APIs: version 3, and version 2, which is deprecated.
 
+https://platform.text.com/docs/messaging/agent-chat-api and
+https://developers.livechat.com/docs/v2/
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from tap_chat.platforms.livechat.chat_summaries import LiveChatActiveChats
 from tap_chat.platforms.livechat.chats import LiveChatChats
+from tap_chat.platforms.livechat.configuration import (
+    LiveChatAgents,
+    LiveChatBots,
+    LiveChatGroups,
+    LiveChatTags,
+)
 from tap_chat.platforms.livechat.parts import LiveChatEvents, LiveChatMessages
 from tap_chat.platforms.livechat.settings import LiveChatSettings
+from tap_chat.platforms.livechat.thread_parts import LiveChatThreadEvents, LiveChatThreadUsers
+from tap_chat.platforms.livechat.threads import LiveChatThreads
 from tap_chat.platforms.platform import Platform
+
+if TYPE_CHECKING:
+    from tap_chat.config.settings import PlatformSettings
+
+
+def of_version(section: PlatformSettings) -> Platform:
+    """Return the platform with the streams of the version that a section names."""
+    is_oldest = cast("LiveChatSettings", section).is_oldest
+    return PLATFORM if is_oldest else replace(PLATFORM, streams=STREAMS, extra_streams=EXTRA)
+
+
+STREAMS = (
+    LiveChatThreads,
+    LiveChatThreadEvents,
+    LiveChatThreadUsers,
+    LiveChatAgents,
+    LiveChatGroups,
+    LiveChatTags,
+    LiveChatBots,
+)
+
+EXTRA = (LiveChatActiveChats,)
 
 PLATFORM = Platform(
     name="livechat",
     title="LiveChat",
     page="livechat",
-    description="LiveChat's v2 API.",
+    description="LiveChat's API.",
     settings=LiveChatSettings,
     streams=(LiveChatChats, LiveChatMessages, LiveChatEvents),
     has_windows=True,
+    of_section=of_version,
 )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from tap_chat.http.request import Request
-from tap_chat.platforms.livechat.settings import REMEDIES, LiveChatSettings
+from tap_chat.platforms.livechat.account_stream import BEGINNING, LiveChatAPIStream
 from tap_chat.singer.bookmarks import WindowBookmarks
 from tap_chat.streams.child import ChildStream
-from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,21 +20,14 @@ if TYPE_CHECKING:
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.session import Session
 
-#: LiveChat began in 2002.
-BEGINNING = datetime(2002, 1, 1, tzinfo=UTC)
-
 #: When a chat ended, in seconds since 1970: the replication key of all streams.
 ENDED = "ended_timestamp"
 
 
-class LiveChatStream(ChatStream):
-    """A stream of LiveChat: the chats, or a part of each chat."""
+class LiveChatStream(LiveChatAPIStream):
+    """A stream of LiveChat's v2 API: the chats, or a part of each chat."""
 
     path = "/chats"
-    section = "livechat"
-    remedies = REMEDIES
-    account_settings = ("entity_id",)
-    settings: LiveChatSettings
     bookmarks_class = WindowBookmarks
 
     @property

@@ -15,7 +15,8 @@ from typing_extensions import override
 
 from tap_chat.http.clock import FAR
 from tap_chat.platforms.livechat import fields
-from tap_chat.platforms.livechat.base import BEGINNING, ENDED, ChatPart, LiveChatStream
+from tap_chat.platforms.livechat.account_stream import BEGINNING
+from tap_chat.platforms.livechat.base import ENDED, ChatPart, LiveChatStream
 from tap_chat.platforms.livechat.pages import WindowResult
 from tap_chat.platforms.livechat.queries import ChatQueries
 from tap_chat.streams.windows import TimeWindows, consecutive_windows, windows_plan
@@ -95,7 +96,7 @@ class LiveChatChats(ChatQueries):
         Args:
             bookmark: Where the run starts, in seconds since 1970.
         """
-        lookback = timedelta(days=self.settings.lookback_days)
+        lookback = timedelta(days=self.settings.lookback)
         start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.end_date + EARLIEST_ZONE).date().toordinal() + 1
         days = consecutive_windows(start.date().toordinal(), end, self.settings.batch_size)

@@ -10,7 +10,6 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.authenticators import BasicAuthenticator
 from typing_extensions import override
 
 from tap_chat.http import responses
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from singer_sdk import Tap
-    from singer_sdk.helpers.types import Auth
 
     from tap_chat.http.responses import Response
     from tap_chat.streams.session import Session
@@ -45,13 +43,6 @@ class ChatQueries(LiveChatStream):
         super().__init__(tap, session)
         # How many chats a query returns. Workers only look at it.
         self.cap = QueryCap(self.settings.max_rows)
-
-    @property
-    @override
-    def authenticator(self) -> Auth:
-        return BasicAuthenticator(
-            username=self.settings.entity_id, password=self.settings.access_token
-        )
 
     def window_pages(self, window: TimeWindow, attempt: int = 0) -> Generator[ChatPage, None, None]:
         """Read the pages of a window, until one has nothing new or is refused.

@@ -2,51 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, about
+from msgspec import Meta
+from typing_extensions import override
+
+from tap_chat.config.settings import (
+    LONGEST_LOOKBACK,
+    PlatformSettings,
+    about,
+    extra_streams_of,
+)
 from tap_chat.http.failures import Remedies
+from tap_chat.platforms.livechat.credential import Credential, credential_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: The upper limits of the settings, in days and in rows.
 LARGEST_WINDOW = 10 * 366
 MOST_ROWS = 1_000_000_000
+
+#: The version of LiveChat's oldest API, whose streams differ from those of the others.
+OLDEST_VERSION = "2"
+#: Days before the bookmark to read again, by default: for that version, and for the others.
+OLDEST_LOOKBACK, LOOKBACK = 2.0, 7.0
+VERSION = re.compile(r"2|3\.\d{1,2}")
+
+LookbackDays = Annotated[float, Meta(ge=0, le=LONGEST_LOOKBACK)]
+
+TOKENS = "Developer Console > Tools > Personal access tokens"
 
 REMEDIES = Remedies(
     section="livechat",
     address="the setting livechat.api_url: LiveChat's API is at https://api.livechatinc.com",
     unknown=(
         "The setting livechat.access_token is wrong or expired, or livechat.entity_id is not the"
-        " one that it was made for: see Developer Console > Tools > Personal access tokens."
+        f" one that it was made for: see {TOKENS}."
     ),
     # https://platform.text.com/docs/authorization/troubleshooting: a token needs its scopes.
     forbidden=(
         "The token in the setting livechat.access_token may not read chats. Make one with the"
-        " scopes chats--all:ro and archives_read in Developer Console > Tools > Personal access"
-        " tokens."
+        f" scopes chats--all:ro and archives_read in {TOKENS}."
     ),
 )
+
+
+def remedies_of(things: str, scope: str) -> Remedies:
+    """Return what to do if requests of a stream fail.
+
+    Args:
+        things: What the stream reads, such as "agents".
+        scope: The scope that it needs.
+    """
+    return replace(
+        REMEDIES,
+        forbidden=(
+            f"The token in the setting livechat.access_token may not read {things}. Make one with"
+            f" the scope {scope} in {TOKENS}, or name the stream in livechat.optional."
+        ),
+    )
 
 
 class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
     """The section `livechat`."""
 
-    entity_id: Annotated[
-        str, about("Entity id", "The user name: the account id, or the e-mail address of an agent.")
-    ]
     access_token: Annotated[
         str,
         about(
             "Access token",
-            "A personal access token: Developer Console > Tools > Personal access tokens.",
+            f"A personal access token ({TOKENS}), its form in base64 as the console shows it, or"
+            " an access token of OAuth.",
             secret=True,
         ),
     ]
+    entity_id: Annotated[
+        str,
+        about(
+            "Entity id",
+            "The user name of a personal access token: the account id, or for version 2 also the"
+            " e-mail address of an agent. Leave it out for the form in base64 and for OAuth.",
+        ),
+    ] = ""
+    api_version: Annotated[
+        str,
+        about(
+            "API version",
+            "The version of the API: `3.6`, another one such as `3.7`, or `2`, which is deprecated"
+            " and has other streams.",
+            examples=["3.6", "2"],
+        ),
+    ] = "2"
     api_url: Annotated[str, about("API URL", "The address of the API.")] = (
         "https://api.livechatinc.com"
     )
-    include_pending: Annotated[
-        Literal[0, 1], about("Include pending", "1 to also read chats that have not ended.")
-    ] = 0
+    extra_streams: Annotated[
+        list[str],
+        extra_streams_of(
+            "livechat_active_chats",
+        ),
+    ] = []  # noqa: RUF012 - msgspec copies it
+    lookback_days: Annotated[
+        LookbackDays | None,
+        about(
+            "Lookback",
+            "Days before the bookmark to read again, for chats that ended or changed since; by"
+            " default 7, and 2 for version 2.",
+            examples=[7],
+        ),
+    ] = None
     batch_size: Annotated[
         int,
         about(
@@ -56,21 +123,60 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
             le=LARGEST_WINDOW,
         ),
     ] = 31
+    reports_timezone: Annotated[
+        str,
+        about(
+            "Time zone of reports", "The time zone of the days of reports, such as `Asia/Tokyo`."
+        ),
+    ] = "UTC"
+    include_pending: Annotated[
+        Literal[0, 1],
+        about("Include pending", "1 to also read chats that have not ended; version 2 only."),
+    ] = 0
     max_rows: Annotated[
         int,
         about(
             "Reachable rows",
-            "How many chats a query of LiveChat returns, at most, on all its pages.",
+            "How many chats a query of version 2 returns, at most, on all its pages.",
             ge=1,
             le=MOST_ROWS,
         ),
     ] = 25_000
-    lookback_days: Annotated[
-        float,
-        about(
-            "Lookback",
-            "Days before the bookmark to read again, for chats that ended or changed since.",
-            ge=0,
-            le=LONGEST_LOOKBACK,
-        ),
-    ] = 2.0
+
+    @override
+    def problems(self) -> Iterator[tuple[str, str | None]]:
+        yield from super().problems()
+        is_version = VERSION.fullmatch(self.api_version)
+        yield "api_version", None if is_version else "must be `2`, or a version such as `3.6`"
+        yield "reports_timezone", zone_problem(self.reports_timezone)
+
+    @property
+    def lookback(self) -> float:
+        """Days before the bookmark to read again."""
+        if self.lookback_days is not None:
+            return self.lookback_days
+        return OLDEST_LOOKBACK if self.is_oldest else LOOKBACK
+
+    @property
+    def is_oldest(self) -> bool:
+        """Whether the API is version 2."""
+        return self.api_version == OLDEST_VERSION
+
+    @property
+    def credential(self) -> Credential:
+        """The credential that `access_token` and `entity_id` stand for."""
+        return credential_of(self.entity_id, self.access_token)
+
+    @property
+    def user(self) -> str | None:
+        """The account of the credential; None for a token of OAuth, which does not name it."""
+        return self.credential.user
+
+
+def zone_problem(name: str) -> str | None:
+    """Return why a text is no time zone, as the predicate of a sentence; None if it is one."""
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # as for "..", "" and "Mars/Base"
+        return "is not a time zone such as `UTC` or `Europe/Berlin`"
+    return None

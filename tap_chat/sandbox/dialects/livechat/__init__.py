@@ -31,7 +31,7 @@ def livechat(
 
 def version_config(data: LiveChatData) -> dict[str, Any]:
     """Return the settings of the tap that the version of a world needs."""
-    return {} if data.livechat_version == "2" else {"api_version": data.livechat_version}
+    return {"api_version": data.livechat_version}
 
 
 DIALECT = Dialect(

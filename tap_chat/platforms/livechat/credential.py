@@ -1,0 +1,65 @@
+"""The credential of LiveChat's APIs, in the forms in which LiveChat hands it out.
+
+https://platform.text.com/docs/authorization/personal-access-tokens
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from singer_sdk.authenticators import BasicAuthenticator, BearerTokenAuthenticator
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Auth
+
+#: A user name and a token, as base64 holds them.
+PAIR = re.compile(r"[!-9;-~]+:[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token with its user name, or a token of OAuth.
+
+    Attributes:
+        user: The user name; None for a token of OAuth.
+        token: The token.
+    """
+
+    user: str | None
+    token: str
+
+    @property
+    def authenticator(self) -> Auth:
+        """Adds the credential to a request."""
+        if self.user is None:
+            return BearerTokenAuthenticator(token=self.token)
+        return BasicAuthenticator(username=self.user, password=self.token)
+
+
+def credential_of(user: str, text: str) -> Credential:
+    """Return the credential of the settings.
+
+    Args:
+        user: The user name; empty if the text has it, or if there is none.
+        text: A token, or the user name and the token in base64, as the console shows them. The
+            name of the scheme may come before it.
+    """
+    scheme, _, rest = text.strip().partition(" ")
+    text = rest.strip() if scheme in {"Basic", "Bearer"} and rest else text.strip()
+    if pair := _pair(text):
+        own, _, token = pair.partition(":")
+        if user in {"", own}:
+            return Credential(own, token)
+    return Credential(user or None, text)
+
+
+def _pair(text: str) -> str | None:
+    """Return the user name and the token in a text of base64, or None if it has none."""
+    try:
+        pair = b64decode(text, validate=True).decode("ascii")
+    except ValueError:
+        return None
+    return pair if PAIR.fullmatch(pair) else None
