@@ -18,6 +18,12 @@ from tap_chat.platforms.livechat.configuration import (
     LiveChatTags,
 )
 from tap_chat.platforms.livechat.parts import LiveChatEvents, LiveChatMessages
+from tap_chat.platforms.livechat.reports import (
+    LiveChatDuration,
+    LiveChatRatings,
+    LiveChatResponseTime,
+    LiveChatTotalChats,
+)
 from tap_chat.platforms.livechat.settings import LiveChatSettings
 from tap_chat.platforms.livechat.thread_parts import LiveChatThreadEvents, LiveChatThreadUsers
 from tap_chat.platforms.livechat.threads import LiveChatThreads
@@ -43,7 +49,13 @@ STREAMS = (
     LiveChatBots,
 )
 
-EXTRA = (LiveChatActiveChats,)
+EXTRA = (
+    LiveChatActiveChats,
+    LiveChatTotalChats,
+    LiveChatResponseTime,
+    LiveChatRatings,
+    LiveChatDuration,
+)
 
 PLATFORM = Platform(
     name="livechat",

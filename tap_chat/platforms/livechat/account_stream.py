@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
@@ -25,7 +25,7 @@ class LiveChatAPIStream(ChatStream):
 
     section = "livechat"
     remedies = REMEDIES
-    account_settings = ("user",)
+    account_settings: ClassVar[tuple[str, ...]] = ("user",)
     settings: LiveChatSettings
 
     def __init__(self, tap: Tap, session: Session) -> None:

@@ -103,6 +103,10 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
         list[str],
         extra_streams_of(
             "livechat_active_chats",
+            "livechat_report_total_chats",
+            "livechat_report_response_time",
+            "livechat_report_ratings",
+            "livechat_report_duration",
         ),
     ] = []  # noqa: RUF012 - msgspec copies it
     lookback_days: Annotated[
