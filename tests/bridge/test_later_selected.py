@@ -34,7 +34,7 @@ def ids(stage: Stage, table: str, key: str) -> set[str]:
 def test_parts_continue_without_chats_and_later_streams_miss_nothing(
     stage: Stage,
 ) -> None:
-    with Sandbox(World(chats=100)) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=100)) as sandbox:
         first = load(stage, sandbox, 0, MESSAGES)
         second = load(stage, sandbox, 20, MESSAGES)
         # Not everything from the start again, though the chats are not selected.
@@ -48,7 +48,10 @@ def test_parts_continue_without_chats_and_later_streams_miss_nothing(
 
 def test_removed_filter_or_new_account_is_read_from_the_start(stage: Stage) -> None:
     """What a STATE is true of comes back from dlt as it was."""
-    with Sandbox(World(chats=50)) as ours, Sandbox(World(seed=2, chats=50)) as theirs:
+    with (
+        Sandbox(World(livechat_version="2", chats=50)) as ours,
+        Sandbox(World(livechat_version="2", seed=2, chats=50)) as theirs,
+    ):
         half = sorted(row["id"] for row in ours.world.truth[CHATS])[25]
         maps = {"stream_maps": {CHATS: {"__filter__": f"id > '{half}'"}}}
         stage.pipeline.run(

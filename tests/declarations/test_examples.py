@@ -72,7 +72,7 @@ def test_example_loads_the_rows_of_the_built_in_platform(
 ) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    with Sandbox(World(messages=250)) as sandbox:
+    with Sandbox(World(messages=250, livechat_version="2")) as sandbox:
         config = full_config(sandbox, section)
         built_in = tap(config)
         declaration = dict(load_file(EXAMPLES / f"{example}.yaml"))

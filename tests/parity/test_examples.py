@@ -32,7 +32,7 @@ def load(both: Both, example: str) -> None:
     """Load an example from the sandbox with both."""
     text = json.dumps(load_file(EXAMPLES / f"{example}.yaml"))
     declaration = json.loads(Template(text).safe_substitute(SECRETS))
-    with Sandbox(World(messages=250)) as sandbox:
+    with Sandbox(World(messages=250, livechat_version="2")) as sandbox:
         section = SECTIONS.get(example, example)
         declaration["client"]["base_url"] = full_config(sandbox)[section]["api_url"]
         both.load_by_dlt(declaration)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 EVERY_USER = "created_from=2000-01-01T00:00:00.000Z"
 BEARER = {"Authorization": f"Bearer {API_KEY}"}
 NO_PAGE = '{"error":"there is no such page"}'
-WORLD = World(messages=100, users=30, conversations=40, dixa_conversations=20, chats=60)
+WORLD = World(
+    livechat_version="2", messages=100, users=30, conversations=40, dixa_conversations=20, chats=60
+)
 
 
 @pytest.fixture(scope="module")

@@ -22,13 +22,13 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Sandbox]:
-    with Sandbox(World(chats=700)) as running:
+    with Sandbox(World(livechat_version="2", chats=700)) as running:
         yield running
 
 
 @pytest.fixture
 def sandbox(shared: Sandbox) -> Sandbox:
-    shared.world = World(chats=700)
+    shared.world = World(livechat_version="2", chats=700)
     fresh = Options()
     for name in vars(fresh):
         setattr(shared.options, name, getattr(fresh, name))
@@ -91,8 +91,14 @@ def moment(chat: dict[str, Any]) -> int:
 
 
 def test_same_seed_is_the_same_world() -> None:
-    assert World(seed=3).livechat.truth == World(seed=3).livechat.truth
-    assert World(seed=3).livechat.truth != World(seed=4).livechat.truth
+    assert (
+        World(livechat_version="2", seed=3).livechat.truth
+        == World(livechat_version="2", seed=3).livechat.truth
+    )
+    assert (
+        World(livechat_version="2", seed=3).livechat.truth
+        != World(livechat_version="2", seed=4).livechat.truth
+    )
 
 
 def test_pages_bring_the_truth(sandbox: Sandbox) -> None:
@@ -255,7 +261,11 @@ def test_chats_that_end_during_a_reading_shift_the_pages(sandbox: Sandbox) -> No
     sandbox.options.drifts = []
     assert len({row["id"] for row in sandbox.world.truth["livechat_chats"]}) == 702
     assert page(sandbox)["total"] == 702
-    assert World(chats=700).now < sandbox.world.now < World(chats=700).now + timedelta(days=2)
+    assert (
+        World(livechat_version="2", chats=700).now
+        < sandbox.world.now
+        < World(livechat_version="2", chats=700).now + timedelta(days=2)
+    )
 
 
 def test_wrong_requests_are_refused(sandbox: Sandbox) -> None:
@@ -299,7 +309,7 @@ def test_faults_spoil_the_chats(sandbox: Sandbox) -> None:
 
 
 def test_time_keeps_what_existed_and_brings_what_is_new() -> None:
-    world = World(chats=300)
+    world = World(livechat_version="2", chats=300)
     later = replace(world, now=LATER)
     for stream in ("livechat_chats", "livechat_messages", "livechat_events"):
         old, new = world.truth[stream], later.truth[stream]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 YEARS = -5 * 365 * 24 * 3600
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
-SMALL = World(dixa_conversations=60, chats=60, messages=60)
+SMALL = World(livechat_version="2", dixa_conversations=60, chats=60, messages=60)
 STREAMS = {"dixa": ["dixa_conversation_export"], "livechat": ["livechat_chats"]}
 
 
@@ -148,7 +148,9 @@ def test_future_time_does_not_move_the_bookmark_past_now(tap: Runner) -> None:
     ],
 )
 def test_future_bookmark_is_reported_and_not_used(tap: Runner, stream: str, value: Any) -> None:
-    with Sandbox(World(users=5, dixa_conversations=20, chats=20, messages=20)) as sandbox:
+    with Sandbox(
+        World(livechat_version="2", users=5, dixa_conversations=20, chats=20, messages=20)
+    ) as sandbox:
         section = stream.partition("_")[0]
         config = full_config(sandbox, section, chat={"replication_key": "timestamp"})
         whole = tap(config)
@@ -163,7 +165,7 @@ def test_future_bookmark_is_reported_and_not_used(tap: Runner, stream: str, valu
 @pytest.mark.parametrize("lookback", [36_500, 1e9])
 @pytest.mark.parametrize("start", ["1900-01-01", "0001-01-01"])
 def test_extreme_settings_work_or_are_refused(tap: Runner, lookback: float, start: str) -> None:
-    with Sandbox(World(dixa_conversations=5, chats=5)) as sandbox:
+    with Sandbox(World(livechat_version="2", dixa_conversations=5, chats=5)) as sandbox:
         wide = {"lookback_days": lookback}
         livechat = wide | {"batch_size": 3660}
         config = full_config(sandbox, "dixa", "livechat", dixa=wide, livechat=livechat)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHATS, MESSAGES, EVENTS = STREAMS = ("livechat_chats", "livechat_messages", "livechat_events")
 #: The days of the runs.
 DAYS = [datetime(2025, 11, 5, tzinfo=UTC) + timedelta(days=25 * number) for number in range(4)]
-SMALL = World(chats=120)
+SMALL = World(livechat_version="2", chats=120)
 
 
 def selecting(tap: Runner, config: dict[str, Any], streams: set[str]) -> dict[str, Any]:

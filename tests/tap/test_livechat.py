@@ -30,7 +30,7 @@ def ending_chats() -> Drift:
 
 @pytest.mark.parametrize("seed", [1, 7, 2025])
 def test_every_row_of_every_stream_arrives_once(tap: Runner, seed: int) -> None:
-    with Sandbox(World(seed=seed, chats=400)) as sandbox:
+    with Sandbox(World(livechat_version="2", seed=seed, chats=400)) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
         assert_complete(run, sandbox, *STREAMS)
 
@@ -65,7 +65,7 @@ def test_chat_has_a_row_for_each_agent_and_one_without_agents(
 @pytest.mark.parametrize("days", [1, 31])
 def test_no_chat_is_lost_in_any_time_zone(tap: Runner, zone: str, dates: Any, days: int) -> None:
     options = Options(livechat_date=dates)
-    with Sandbox(World(livechat_timezone=zone), options) as sandbox:
+    with Sandbox(World(livechat_version="2", livechat_timezone=zone), options) as sandbox:
         config = full_config(sandbox, "livechat", livechat={"batch_size": days})
         config["start_date"] = "2025-09-01"
         first = tap(config)
@@ -82,13 +82,13 @@ def test_no_chat_is_lost_in_any_time_zone(tap: Runner, zone: str, dates: Any, da
 
 def test_windows_are_split_before_the_cap(tap: Runner) -> None:
     options = Options(livechat_cap=50)
-    with Sandbox(World(chats=600), options) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=600), options) as sandbox:
         run = tap(full_config(sandbox, "livechat", livechat={"max_rows": 50}))
         assert_complete(run, sandbox, *STREAMS)
 
 
 def test_day_over_the_cap_fails_with_its_count(tap: Runner) -> None:
-    with Sandbox(World(chats=20_000), Options(livechat_cap=50)) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=20_000), Options(livechat_cap=50)) as sandbox:
         run = tap(full_config(sandbox, "livechat", livechat={"max_rows": 50}))
     assert run.code == 1
     [error] = run.errors
@@ -97,7 +97,9 @@ def test_day_over_the_cap_fails_with_its_count(tap: Runner) -> None:
 
 
 def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
-    with Sandbox(World(chats=400), Options(drifts=[ending_chats()])) as sandbox:
+    with Sandbox(
+        World(livechat_version="2", chats=400), Options(drifts=[ending_chats()])
+    ) as sandbox:
         before = in_order(sandbox.world.truth["livechat_chats"])
         config = full_config(sandbox, "livechat", livechat={"batch_size": 500})
         run = tap(config)
@@ -113,7 +115,7 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(tap: Runner) -> None:
 )
 def test_total_above_the_listed_chats_is_a_warning(tap: Runner, ghosts: Any) -> None:
     """A chat is listed twice, or is on no page, in each run. So it must not fail the run."""
-    with Sandbox(World(chats=200), Options(**ghosts)) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=200), Options(**ghosts)) as sandbox:
         first = tap(full_config(sandbox, "livechat"))
         assert_complete(first, sandbox, *STREAMS)
         assert "chats in all pages, but returned" in first.err
@@ -133,7 +135,7 @@ def test_window_is_split_where_fewer_chats_can_be_reached_than_counted(
 ) -> None:
     """The windows are halved even below the setting `max_rows`."""
     options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
-    with Sandbox(World(chats=600), options) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=600), options) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
         assert_complete(run, sandbox, *STREAMS)
         assert "Its days are halved." in run.err
@@ -142,7 +144,7 @@ def test_window_is_split_where_fewer_chats_can_be_reached_than_counted(
 @pytest.mark.parametrize("beyond", ["refused", "empty"])
 def test_day_with_unreachable_chats_fails_with_its_count(tap: Runner, beyond: Any) -> None:
     options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
-    with Sandbox(World(chats=20_000), options) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=20_000), options) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
     assert run.code == 1
     [error] = run.errors
@@ -150,7 +152,7 @@ def test_day_with_unreachable_chats_fails_with_its_count(tap: Runner, beyond: An
 
 
 def test_total_far_above_the_listed_chats_fails_the_run(tap: Runner) -> None:
-    with Sandbox(World(chats=200), Options(livechat_excess=60)) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=200), Options(livechat_excess=60)) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
     assert run.code == 1
     [error] = run.errors
@@ -204,7 +206,7 @@ def test_page_that_is_empty_once_is_requested_again(tap: Runner) -> None:
 
 def test_growing_list_is_read_to_its_end(tap: Runner) -> None:
     options = Options(drifts=[ending_chats()], livechat_excess=1)
-    with Sandbox(World(chats=300), options) as sandbox:
+    with Sandbox(World(livechat_version="2", chats=300), options) as sandbox:
         before = in_order(sandbox.world.truth["livechat_chats"])
         run = tap(full_config(sandbox, "livechat", livechat={"batch_size": 500}))
         assert run.code == 0, run.err

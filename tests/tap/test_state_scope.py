@@ -30,7 +30,9 @@ TREE = [
 ]
 CHATS = ["livechat_chats", "livechat_messages", "livechat_events"]
 DIXA = "dixa_conversation_export"
-SMALL = World(users=30, conversations=60, dixa_conversations=60, chats=60, messages=60)
+SMALL = World(
+    livechat_version="2", users=30, conversations=60, dixa_conversations=60, chats=60, messages=60
+)
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 AGAIN = "the stream is read from its start again"
 

@@ -31,7 +31,7 @@ DIXA, CHATS = "dixa_conversation_export", "livechat_chats"
 STREAMS = {"dixa": [DIXA], "livechat": [CHATS, "livechat_messages", "livechat_events"]}
 WORKERS = (1, 4, 16, 64)
 LATER, LAST = datetime(2026, 3, 15, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
-WORLD = World(dixa_conversations=700, chats=700)
+WORLD = World(livechat_version="2", dixa_conversations=700, chats=700)
 
 EXTRACTED = re.compile(rb',?"time_extracted":"[^"]*"')
 LOGGED = re.compile(r"^\S+ \S+ \| +(WARNING|ERROR) .*", re.MULTILINE)
