@@ -25,7 +25,8 @@ class Drift(Struct, kw_only=True, forbid_unknown_fields=True):
         kind: What happens to rows: `delete`, `insert`, or `update`, which gives Freshchat's users a
             newer `updated_time`, and Gorgias' tickets a newer `updated_datetime`.
         of: The list: `messages` (of the messages API), `users` or `conversations` (of Freshchat),
-            `chats` (of LiveChat), `tickets` (of Gorgias) or `events` (of Front).
+            `chats` (of LiveChat v2), `threads` (of LiveChat v3), `tickets` (of Gorgias)
+            or `events` (of Front).
         path: Only requests whose path contains this are counted.
         after: The list first changes after this many requests.
         every: It changes again after this many more requests.

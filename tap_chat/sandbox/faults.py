@@ -40,6 +40,10 @@ Kind = Literal[
 ]
 
 
+#: The literal of a fault that names none.
+NULL = "null"
+
+
 class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     """A fault, and the requests that it affects.
 
@@ -59,7 +63,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         seconds: How long `hang`, `stall` and `drip` wait.
         charset: The one of `charset`, by its name in Python.
         field: The field of `drop` and `replace`, in the last record of a page.
-        literal: The value of `replace`, the body of `body` or the address of `link`, sent as it is.
+        literal: The value of `replace`, the body of `body` and `status`, or the address of `link`,
+            sent as it is. Without it, `status` has a body of its own.
         number: The pages of `many_pages`.
         ends: When `lasts` is over, by this machine's monotonic clock; the first request sets it.
     """
@@ -78,7 +83,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     seconds: Annotated[float, Meta(ge=0)] = 1.0
     charset: str = "latin-1"
     field: str = "id"
-    literal: str = "null"
+    literal: str = NULL
     number: int = 10**12
     ends: float | None = None
 
@@ -121,7 +126,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         """
         if self.kind == "status":
             until = {} if self.until is None else {"Retry-After": http_date(clock + self.until)}
-            body, kind = (PAGE, "text/html") if self.page else (b'{"error":"made up"}', JSON)
+            text = b'{"error":"made up"}' if self.literal == NULL else self.literal.encode()
+            body, kind = (PAGE, "text/html") if self.page else (text, JSON)
             return Response(body, self.status, {**self.headers, **until}, kind)
         body = bytes(response.body)
         whole = gzip.compress(body) if self.kind == "gzip_cut" else body

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The versions that are served.
 VERSIONS = ("5", "6", "7")
+#: What has another name from v3.7 on.
+RENAMED = {"last_thread_summary": "last_thread_info"}
 #: The time that a report spans without filters.
 WEEK = timedelta(days=7)
 
@@ -102,6 +104,9 @@ def _page(request: Request, archive: Archive, options: LiveChatOptions, fault: F
     action = request.path_params["action"]
     pager = Pager(action, _owner(request), archive, options)
     position = pager.read(request.state.body)
+    minor = request.path_params["minor"]
+    if minor == "5" and position.query.filters.active is not None:
+        raise RefusalError(400, "validation", "Unknown filter active")
     is_archive = action == "list_archives"
     name, threads, write = (
         ("chats", archive.archived, archive.chat)
@@ -111,6 +116,10 @@ def _page(request: Request, archive: Archive, options: LiveChatOptions, fault: F
     is_first = fault is not None and fault.kind == "repeat"
     page = pager.page(position, threads, is_first=is_first)
     rows = [write(thread) for thread in page.threads]
+    if minor == "7" and not is_archive:
+        # LiveChat: v3.7 gives both other names.
+        name = "chats_info"
+        rows = [{RENAMED.get(key, key): value for key, value in row.items()} for row in rows]
     return page.body(name, fault.spoil_records(rows) if fault else rows)
 
 

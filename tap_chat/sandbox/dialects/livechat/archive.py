@@ -25,6 +25,7 @@ from tap_chat.sandbox.samples import DAY as DAY_MS
 from tap_chat.sandbox.samples import OPENED, epoch_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from tap_chat.sandbox.dialects.livechat.people import Row
@@ -141,6 +142,11 @@ class Archive:
             }
         del chat["thread"]
         return chat | {"last_thread_summary": last, "last_event_per_type": by_type}
+
+    @cached_property
+    def found(self) -> dict[tuple[str, bytes], Sequence[Thread]]:
+        """What was found so far, by the list and the query."""
+        return {}
 
     @cached_property
     def last_threads(self) -> list[Thread]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 TEXTS = 509
+#: How long after the end of a thread its summary comes.
+SUMMARY_DELAY = 10 * SECOND
 #: The system messages that end a thread; None for a thread that none ends.
 ENDS = (
     "manual_archived_agent", "manual_archived_customer", "routing.archived_inactive",
@@ -31,7 +33,12 @@ def has_events(thread: Thread) -> bool:
 
 def count(thread: Thread, now: int) -> int:
     """Return the number of events of a thread at a time."""
-    return len(_plan(thread, now)) if has_events(thread) else 0
+    if not has_events(thread):
+        return 0
+    if now < thread.ended + SUMMARY_DELAY:
+        return len(_plan(thread, now))
+    has_end = ENDS[thread.number % len(ENDS)] is not None
+    return len(_kinds(thread.number, thread.agents)) + has_end + has_summary(thread)
 
 
 def events(seed: int, thread: Thread, now: int, days: float, *, sees_deleted: bool) -> list[Row]:
@@ -65,23 +72,27 @@ def end_of(rows: list[Row]) -> str | None:
 
 def _plan(thread: Thread, now: int) -> list[tuple[str, int]]:
     """Return the kind and the time of each event up to a time."""
-    number = thread.number
-    kinds = ["assigned"] if thread.agents else []
-    kinds += [] if number % 4 else ["filled_form"]
-    for place in range(number * 7 % 11):
-        kinds.append("message")
-        if place == 1:
-            kinds += _OTHERS[number % 7]
-    span = thread.ended - thread.created
-    planned = [
-        (kind, thread.created + span * n // (len(kinds) + 1)) for n, kind in enumerate(kinds)
-    ]
-    if ENDS[number % len(ENDS)]:
+    kinds = _kinds(thread.number, thread.agents)
+    step = (thread.ended - thread.created) // (len(kinds) + 1)
+    planned = [(kind, thread.created + step * place) for place, kind in enumerate(kinds)]
+    if ENDS[thread.number % len(ENDS)]:
         planned.append(("end", thread.ended))
-    if number % 8 == 5:
-        # A summary comes after the end.
-        planned.append(("summary", thread.ended + 10 * SECOND))
+    if has_summary(thread):
+        planned.append(("summary", thread.ended + SUMMARY_DELAY))
     return [(kind, moment) for kind, moment in planned if moment <= now]
+
+
+def has_summary(thread: Thread) -> bool:
+    """Return whether a summary comes after the end of a thread."""
+    return thread.number % 8 == 5
+
+
+def _kinds(number: int, agents: int) -> list[str]:
+    """Return the kinds of the events of a thread before its end."""
+    kinds = ["assigned"] if agents else []
+    kinds += [] if number % 4 else ["filled_form"]
+    messages = number * 7 % 11
+    return kinds + ["message"] * messages + (_OTHERS[number % 7] if messages > 1 else [])
 
 
 _OTHERS: tuple[list[str], ...] = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -124,8 +126,7 @@ class Pager:
             is_first: Whether to return the first page instead.
         """
         query = position.query
-        threads = [thread for thread in found if self._finds(query.filters, thread)]
-        threads.sort(key=self._key, reverse=query.sort_order == "desc")
+        threads = self._found(query, found)
         size = min(query.limit, self.options.max_page_size)
         start = 0 if is_first else self._start(position, threads, size)
         listed = threads[start : start + size]
@@ -142,16 +143,30 @@ class Pager:
             return 0
         if self.options.livechat_paging == "offset":
             return max(position.number - (size if position.backwards else 0), 0)
-        descends = position.query.sort_order == "desc"
-        key = (position.key[0], position.key[1])
+        sign = -1 if position.query.sort_order == "desc" else 1
+        moment, number = position.key
+        edge: tuple[int, float] = sign * moment, sign * number
         if self.options.livechat_paging == "time":
             # All rows of this millisecond come again.
-            key = (key[0] - key[0] % 1000 + (1000 if descends else -1), -1)
-        passed = sum(
-            (self._key(thread) >= key) if descends else (self._key(thread) <= key)
-            for thread in threads
-        )
+            edge = sign * (moment - moment % 1000 + (1000 if sign < 0 else -1)), inf
+        passed = bisect_right(threads, edge, key=lambda thread: self._signed(thread, sign))
         return max(passed - 1 - size, 0) if position.backwards else passed
+
+    def _found(self, query: Query, threads: Sequence[Thread]) -> Sequence[Thread]:
+        """Return the threads that a query finds, in its order."""
+        options = self.options
+        how = msgspec.json.encode((options.livechat_compares, options.livechat_bounds))
+        key = self.action, msgspec.json.encode(query) + how
+        known = self.archive.found
+        if key not in known:
+            sign = -1 if query.sort_order == "desc" else 1
+            found = [thread for thread in threads if self._finds(query.filters, thread)]
+            known[key] = sorted(found, key=lambda thread: self._signed(thread, sign))
+        return known[key]
+
+    def _signed(self, thread: Thread, sign: int) -> tuple[int, int]:
+        moment, number = self._key(thread)
+        return sign * moment, sign * number
 
     def _page_id(
         self, position: Position, number: int, edge: Thread, *, backwards: bool = False
