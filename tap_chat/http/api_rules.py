@@ -35,6 +35,7 @@ class ApiRules:
             None if it states none.
         secrets: The texts that no message may show.
         issued: Returns further ones, which the API issued.
+        content: What a response contains, for messages.
     """
 
     successes: Collection[int] = (HTTPStatus.OK,)
@@ -44,6 +45,7 @@ class ApiRules:
     problem_of: Callable[[Response], Problem | None] = lambda _: None
     secrets: Collection[str] = ()
     issued: Callable[[], Collection[str]] = tuple
+    content: str = "JSON"
 
     def masked(self, url: str) -> str:
         """Return a URL for messages, without secrets.

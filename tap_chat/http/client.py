@@ -107,6 +107,7 @@ class Client:
         *,
         missing: Collection[int] = (),
         largest: int | None = None,
+        reads_rest: bool = False,
     ) -> T:
         """Send a request until it succeeds.
 
@@ -118,6 +119,7 @@ class Client:
             largest: The size in bytes up to which a body is held in memory; None if it must be held
                 as a whole. A larger body is returned in part, with its `rest`; if it breaks off,
                 the request is not retried, because the caller can request less.
+            reads_rest: Whether `read` reads the rest, too: then the request is retried.
 
         Returns:
             The value that `read` returns.
@@ -137,7 +139,8 @@ class Client:
                 logger.debug("%s It is sent again.", error)
                 continue
             except TransientError as error:
-                if largest is not None and isinstance(error, IncompleteResponseError):
+                is_incomplete = isinstance(error, IncompleteResponseError)
+                if largest is not None and not reads_rest and is_incomplete:
                     raise
                 failure = error
             wait = retries.next_wait(failure.seconds, failure.retry_after)
@@ -282,7 +285,7 @@ class Client:
         if responses.is_html(response.body):
             raise self.request_error(
                 request,
-                "returned a web page instead of JSON",
+                f"returned a web page instead of {self.rules.content}",
                 self.remedies.check_address,
             )
         try:
@@ -294,7 +297,8 @@ class Client:
         # Raised outside of the handlers, because the errors there hold the body.
         if not is_readable:
             raise self.unreadable(request)
-        sentence = self.sentence(request, "returned a body that is not complete JSON in UTF-8")
+        incomplete = f"returned a body that is not complete {self.rules.content} in UTF-8"
+        sentence = self.sentence(request, incomplete)
         raise IncompleteResponseError(sentence, self.remedies.check_address_at_last)
 
     def sentence(self, request: Request, predicate: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 import requests
@@ -46,6 +46,7 @@ class Request:
             encoded query.
         headers: The headers, in addition to those of every request.
         body: The body: bytes, a text for UTF-8, None for no body, any other value for JSON.
+        is_secret: Whether messages show only the host of the URL, because the rest is a credential.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Request:
     params: Mapping[str, Any] | str = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    is_secret: bool = False
 
     @property
     def query(self) -> str:
@@ -78,6 +80,9 @@ class Request:
     @property
     def shown_url(self) -> str:
         """The URL for messages: as it is sent, or with its placeholders if they have no values."""
+        if self.is_secret:
+            parts = urlsplit(self.url)
+            return f"{parts.scheme}://{parts.netloc}/***"
         try:
             return self.full_url
         except PathError:

@@ -112,7 +112,7 @@ class App:
     def _acquire(self, request: Request, now: float) -> tuple[RateLimiter, Decision]:
         """Count a request, and decide whether it is accepted."""
         account = self.accounts[request.state.account]
-        limiter, decision = account.acquire(self.options.all_limits(), now, full_path(request))
+        limiter, decision = account.acquire(self.options.all_limits(), now, described(request))
         if not decision.refused:
             if self._passed is not None:
                 self.longest_stall = max(self.longest_stall, now - self._passed)
@@ -183,6 +183,11 @@ class App:
             account.reset_limits()
         self._passed, self.longest_stall = None, 0.0
         return await self._report(request)
+
+
+def described(request: Request) -> str:
+    """Return the method of a request and its path, as limits see them."""
+    return f"{request.method} {full_path(request)}"
 
 
 def full_path(request: Request) -> str:

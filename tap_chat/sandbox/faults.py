@@ -36,6 +36,7 @@ Kind = Literal[
     "foreign_link",  # a page of Freshchat whose next link leads to another host
     "link",  # a page of Freshchat whose next link is `literal`
     "empty_page",  # a page without records, and with a next link if it is one of Freshchat
+    "report",  # a report of Freshchat that ends with the status `literal`
     "many_pages",  # a page of Freshchat or LiveChat that counts `number` pages
 ]
 
@@ -63,8 +64,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         seconds: How long `hang`, `stall` and `drip` wait.
         charset: The one of `charset`, by its name in Python.
         field: The field of `drop` and `replace`, in the last record of a page.
-        literal: The value of `replace`, the body of `body` and `status`, or the address of `link`,
-            sent as it is. Without it, `status` has a body of its own.
+        literal: The value of `replace`, the body of `body` and `status`, the address of `link`, or
+            the status of `report`, sent as it is. Without it, `status` has a body of its own.
         number: The pages of `many_pages`.
         ends: When `lasts` is over, by this machine's monotonic clock; the first request sets it.
     """

@@ -63,7 +63,7 @@ class Limit(Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
         constant: The wait that `constant` reports, in seconds; also that of `at_once` and `stray`,
             which can't know when a request would be accepted.
         status: The status of a refusal. nginx refuses with 503 by default.
-        path: Only requests whose path contains this are counted.
+        path: Only requests whose method and path (`GET /v2/users`) contain this are counted.
     """
 
     kind: Kind = "fixed"

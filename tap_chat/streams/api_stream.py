@@ -70,24 +70,37 @@ class APIStream(ChunkedStream):
             self.account_property = AccountProperty(self.name, self.account)
         self.client = self.client_of(self.api.throttle)
 
-    def client_of(self, throttle: Throttle, sign: Sign | None = None) -> Client:
+    def client_of(
+        self,
+        throttle: Throttle,
+        sign: Sign | None = None,
+        rules: ApiRules | None = None,
+        remedies: Remedies | None = None,
+    ) -> Client:
         """Return a client whose requests count as those of this stream.
 
         Args:
             throttle: The throttle of its requests.
             sign: Adds the credential to a request; None for that of this stream.
+            rules: What the API does otherwise than most; None for that of this stream.
+            remedies: What to do about requests that fail; None for those of this stream.
         """
         return Client(
             settings=self.settings,
             throttle=throttle,
             transport=self._session.transport,
-            remedies=self.remedies,
+            remedies=remedies or self.remedies,
             subject=f"Stream {self.name}: ",
             user_agent=self._session.user_agent,
             sign=sign or self._sign,
             count=self._count_request,
-            rules=self.api_rules,
+            rules=rules or self.api_rules,
         )
+
+    @property
+    def session(self) -> Session:
+        """What the platform's streams share in the run."""
+        return self._session
 
     @property
     @override

@@ -44,6 +44,11 @@ class FanOut:
         self._scheduler = Scheduler(workers, buffer_bytes, TaskRequestsAhead)
         self._lock = self._scheduler.arrival
 
+    @property
+    def workers(self) -> int:
+        """The number of requests at once."""
+        return self._scheduler.workers
+
     def read(self, plan: ReadPlan[T]) -> Generator[T, None, None]:
         """Read a plan.
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
-from tap_chat.config.settings import LONGEST_LOOKBACK, MOST_ON_A_PAGE, PlatformSettings, about
+from tap_chat.config.settings import (
+    DAY_OF_SECONDS,
+    LONGEST_LOOKBACK,
+    MOST_ON_A_PAGE,
+    PlatformSettings,
+    RequestRate,
+    about,
+    extra_streams_of,
+)
 from tap_chat.config.validators import header_problem
 from tap_chat.http.failures import Remedies
+from tap_chat.singer.timestamps import read_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MOST_MONTHS = 1200
+
+OUT_OF_TIME = "The address of the file may be out of time: run again."
 
 REMEDIES = Remedies(
     section="freshchat",
@@ -30,6 +45,19 @@ REMEDIES = Remedies(
         "The token in the setting freshchat.api_key may not read this. See whether the account's"
         " plan has the API; if it has, make a new token in Admin settings > API tokens."
     ),
+)
+
+
+#: Of requests for reports.
+REPORT_REMEDIES = replace(REMEDIES, rate_setting="reports_per_minute")
+
+#: Of requests for the files of reports, which another host has.
+FILE_REMEDIES = Remedies(
+    section="freshchat",
+    address="that the network lets the tap reach the host of the file, which Freshchat names",
+    unknown=OUT_OF_TIME,
+    forbidden=OUT_OF_TIME,
+    setting="the network's rules for that host",
 )
 
 
@@ -72,7 +100,60 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
         ),
     ] = 1.0
 
+    extra_streams: Annotated[
+        list[str],
+        extra_streams_of("freshchat_conversation_events", "freshchat_chat_transcripts"),
+    ] = []  # noqa: RUF012 - a setting of msgspec, which copies it
+    reports_start_date: Annotated[
+        str | UnsetType,
+        about(
+            "Start date of reports",
+            "Reports start here if that is later than `start_date`. The transcripts of each day"
+            " cost a minute, and each other report a minute per four weeks. ISO 8601.",
+            form="date-time",
+            examples=["2026-01-01T00:00:00Z"],
+        ),
+    ] = UNSET
+    reports_months: Annotated[
+        int,
+        about(
+            "Months of reports",
+            "How many months back reports go; Freshchat documents 15.",
+            ge=1,
+            le=MOST_MONTHS,
+        ),
+    ] = 15
+    reports_per_minute: Annotated[
+        RequestRate | None,
+        about(
+            "Reports a minute",
+            "The maximum number of reports to request in any minute. Other requests do not wait for"
+            " it.",
+        ),
+    ] = 1.0
+    report_poll_seconds: Annotated[
+        float,
+        about(
+            "Report poll interval",
+            "Seconds between two questions whether a report is ready.",
+            gt=0,
+            le=DAY_OF_SECONDS,
+        ),
+    ] = 10.0
+    report_wait: Annotated[
+        float,
+        about(
+            "Longest wait for a report",
+            "Seconds to wait for a report, at most. Then it is requested again, up to three times"
+            " in all.",
+            ge=0,
+            le=DAY_OF_SECONDS,
+        ),
+    ] = 1800.0
+
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:
         yield from super().problems()
         yield "api_key", header_problem(self.api_key)
+        is_time = not self.reports_start_date or read_datetime(self.reports_start_date)
+        yield "reports_start_date", None if is_time else "is not an ISO 8601 date-time"

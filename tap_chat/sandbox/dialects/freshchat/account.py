@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.sandbox.dialect import Changes
-from tap_chat.sandbox.dialects.freshchat import rows
+from tap_chat.sandbox.dialects.freshchat import report_rows, rows
 from tap_chat.sandbox.dialects.freshchat.histories import Conversation, User, message_times
 from tap_chat.sandbox.samples import (
     DAY,
@@ -27,6 +27,7 @@ from tap_chat.sandbox.samples import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tap_chat.sandbox.dialects.freshchat.report_rows import Cells
     from tap_chat.sandbox.dialects.freshchat.settings import FreshchatData, FreshchatOptions
 
 Row = dict[str, Any]
@@ -197,6 +198,26 @@ class FreshchatAccount:
             for place in places
         ]
 
+    def report(self, event: str) -> list[Cells]:
+        """Return the rows of a report, ascending by time."""
+        if event not in self._reports:
+            found = report_rows.report_rows(self.seed, self.talks, self.now, event)
+            self._reports[event] = found
+        return self._reports[event]
+
+    @cached_property
+    def _reports(self) -> dict[str, list[Cells]]:
+        return {}
+
+    def reported(self, *events: str) -> list[Row]:
+        """Return the rows of reports, as the tap writes them."""
+        return [report_rows.record(event, row) for event in events for row in self.report(event)]
+
+    @property
+    def transcripts(self) -> list[Row]:
+        """The rows of `freshchat_chat_transcripts`, which no config of the sandbox reads."""
+        return self.reported(report_rows.TRANSCRIPT)
+
     def listing(self, name: str) -> list[Row]:
         """Return all roles, agents, groups or channels."""
         return rows.LISTS[name](self.seed)
@@ -240,6 +261,7 @@ class FreshchatAccount:
                 for talk in kept
             ),
             "freshchat_conversations_properties": len(self.fields),
+            **{name: len(found) for name, found in self._report_truth.items()},
         }
 
     @cached_property
@@ -260,6 +282,14 @@ class FreshchatAccount:
                 for message in self.shown(self.messages(talk))
             ],
             "freshchat_conversations_properties": self.fields,
+            **self._report_truth,
+        }
+
+    @property
+    def _report_truth(self) -> dict[str, list[Row]]:
+        return {
+            "freshchat_csat_scores": self.reported(report_rows.RATING),
+            "freshchat_conversation_events": self.reported(*report_rows.CHANGES),
         }
 
     def _dice(self, purpose: str) -> random.Random:

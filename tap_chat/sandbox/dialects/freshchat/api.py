@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from tap_chat.sandbox.dialects.freshchat.reports import ReportFiles, post_job
 from tap_chat.sandbox.dialects.freshchat.rows import LISTS
 from tap_chat.sandbox.responses import RefusalError, bearer_token, json_response
 from tap_chat.sandbox.samples import API_KEY, timestamp
@@ -35,12 +36,24 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 def freshchat(
     request: Request, account: FreshchatAccount, options: FreshchatOptions, fault: Fault | None
 ) -> Response:
-    """Respond to `GET /v2/...`."""
+    """Respond to `/v2/...`, and to requests of the files of reports."""
     try:
+        match request.url.path.removeprefix(request.scope["root_path"]).split("/"):
+            case ["", "report-files", key, number]:
+                return ReportFiles(account, options).file(key, number, request)
+            case ["", "v2", "reports", "raw"] if request.method == "POST":
+                authorise(request)
+                return json_response(post_job(request.state.body, account, fault), 202)
         return json_response(RequestHandler(request, account, options, fault).body())
     except RefusalError as refusal:
         body = {"code": refusal.code, "status": refusal.status, "message": str(refusal)}
         return json_response(body, refusal.status)
+
+
+def authorise(request: Request) -> None:
+    """Check the token of a request; raises `RefusalError`."""
+    if bearer_token(request) != API_KEY:
+        raise RefusalError(401, "UNAUTHORIZED", "the token is not valid")
 
 
 class RequestHandler:
@@ -67,8 +80,9 @@ class RequestHandler:
 
     def body(self) -> Row | list[Row]:
         """Return the body of the response; raises `RefusalError`."""
-        if bearer_token(self.request) != API_KEY:
-            raise RefusalError(401, "UNAUTHORIZED", "the token is not valid")
+        authorise(self.request)
+        if self.request.method != "GET":
+            raise RefusalError(405, "METHOD_NOT_ALLOWED", "only a report can be posted")
         # The path as it was sent: an id with an encoded slash is one part of it.
         sent: bytes = self.request.scope["raw_path"]
         match [unquote(part) for part in sent.decode("ascii").split("/")[2:]]:
@@ -76,6 +90,9 @@ class RequestHandler:
                 return self.spoil([self.account.account])[0]
             case ["conversations", "fields"]:
                 return self.spoil(self.account.fields)
+            case ["reports", "raw", key]:
+                files = ReportFiles(self.account, self.options)
+                return files.status(key, str(self.request.base_url))
             case ["users"]:
                 found = select(self.account, self.options.users_order, read_filters(self.query))
                 return self.listing("users", found, self.account.user)
