@@ -11,15 +11,17 @@ import sys
 import termios
 from array import array
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 import forked
+from typing_extensions import override
 
 from tap_chat.platforms import registry
 from tap_chat.sandbox import API_KEY, DIALECTS
+from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -121,6 +123,28 @@ class Runner:
                 command, cwd=self.folder, env=environment, capture_output=True, check=False
             )
         return Run(done.returncode, done.stdout, done.stderr.decode())
+
+
+@dataclass(frozen=True)
+class SelectingRunner(Runner):
+    """Runs `tap-chat` with a catalog of some streams.
+
+    Attributes:
+        streams: The names of the streams.
+    """
+
+    streams: tuple[str, ...]
+
+    @override
+    def command(self, config: dict[str, Any], **files: dict[str, Any]) -> list[str]:
+        return super().command(config, **({"catalog": catalog_of(*self.streams)} | files))
+
+
+@lru_cache
+def catalog_of(*streams: str) -> dict[str, Any]:
+    """Return a catalog of some streams."""
+    entries = TapChat(validate_config=False).catalog_dict["streams"]
+    return {"streams": [entry for entry in entries if entry["tap_stream_id"] in streams]}
 
 
 def chat_config(server: Sandbox | Server, **settings: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import by_stream, chat_config, full_config, merged, missing
+from running import SelectingRunner, by_stream, chat_config, full_config, merged, missing
 from serving import Server, paged
 
 from tap_chat.http.clock import FAR, ServerClock
@@ -30,6 +30,7 @@ def test_wrong_server_clock_does_not_hold_the_bookmark_back(
 ) -> None:
     """The `Date` is five years behind the records."""
     [stream] = STREAMS[section]
+    tap = SelectingRunner(tap.folder, (stream,))
     with Sandbox(SMALL) as sandbox:
         sandbox.options.clock = YEARS
         first = tap(full_config(sandbox, section))
@@ -53,6 +54,8 @@ def test_wrong_server_clock_does_not_hold_the_bookmark_back(
 @pytest.mark.parametrize("section", ["dixa", "livechat"])
 def test_without_a_server_clock_the_bookmark_follows_the_records(tap: Runner, section: str) -> None:
     """The local clock alone moves no bookmark."""
+    [stream] = STREAMS[section]
+    tap = SelectingRunner(tap.folder, (stream,))
     ended = int((datetime.now(UTC) - timedelta(days=40)).timestamp())
     chat = {"id": "K1", "ended_timestamp": ended}
     conversation = {"id": 1, "updated_at": ended * 1000}
@@ -76,7 +79,6 @@ def test_without_a_server_clock_the_bookmark_follows_the_records(tap: Runner, se
         first = tap(config)
         assert first.code == 0, first.err
         assert "do not say when they were sent" in first.err
-        [stream] = STREAMS[section]
         assert first.bookmark(stream) == ended * (1000 if section == "dixa" else 1)
         assert len(by_stream(first)[stream]) == 1
 

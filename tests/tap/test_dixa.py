@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace as replace_fault
-from running import assert_complete, by_stream, ended_after, full_config, in_order, merged
+from running import (
+    SelectingRunner,
+    assert_complete,
+    by_stream,
+    ended_after,
+    full_config,
+    in_order,
+    merged,
+)
 from serving import Server
 
 from tap_chat.sandbox import API_KEY, Fault, Options, Sandbox, World
@@ -20,6 +28,12 @@ if TYPE_CHECKING:
 
 STREAM = "dixa_conversation_export"
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def tap(tap: Runner) -> Runner:
+    """The tap, which reads the conversations alone."""
+    return SelectingRunner(tap.folder, (STREAM,))
 
 
 def milliseconds(moment: datetime) -> int:

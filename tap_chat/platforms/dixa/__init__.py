@@ -1,6 +1,7 @@
 """Dixa's exports API: https://support.dixa.help/en/articles/174."""
 
 from tap_chat.platforms.dixa.conversations import DixaConversationExport
+from tap_chat.platforms.dixa.messages import DixaMessages
 from tap_chat.platforms.dixa.settings import DixaSettings
 from tap_chat.platforms.platform import Platform
 
@@ -10,6 +11,6 @@ PLATFORM = Platform(
     page="dixa",
     description="Dixa's exports API.",
     settings=DixaSettings,
-    streams=(DixaConversationExport,),
+    streams=(DixaConversationExport, DixaMessages),
     has_windows=True,
 )

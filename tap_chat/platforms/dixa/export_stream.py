@@ -83,7 +83,9 @@ class ExportStream(ChatStream):
         largest = None if limit is None else min(limit, AHEAD_BYTES)
 
         def steps(_: RequestsAhead) -> Iterator[Fetched[Export]]:
-            export = self.client.send(self.request_of(query), read_export, largest=largest)
+            export = self.client.send(
+                self.request_of(query), read_export, missing=query.refusals, largest=largest
+            )
             yield Fetched(export, export.size, last=True)
 
         return ReadPlan((self.name, query), steps)

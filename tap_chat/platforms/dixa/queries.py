@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class Query:
         path: The path of the export.
         params: The parameters, as pairs.
         is_smallest: Whether there are no smaller queries that ask for the same together.
+        refusals: The statuses that mean that a smaller query may be accepted.
     """
 
     path: str
     params: tuple[tuple[str, int | str], ...]
     is_smallest: bool
+    refusals: tuple[int, ...] = ()
 
 
 def query_of_window(path: str, field: str, window: TimeWindow) -> Query:
@@ -56,8 +59,13 @@ def query_of_conversations(path: str, conversations: tuple[int, ...]) -> Query:
         path: The path of the export.
         conversations: Their ids.
     """
-    csids = ",".join(map(str, conversations))
-    return Query(path, (("csids", csids),), is_smallest=len(conversations) == 1)
+    is_smallest = len(conversations) == 1
+    return Query(
+        path,
+        (("csids", ",".join(map(str, conversations))),),
+        is_smallest,
+        refusals=() if is_smallest else (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY),
+    )
 
 
 def milliseconds(time: datetime) -> int:

@@ -64,6 +64,14 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
             le=LONGEST_LOOKBACK,
         ),
     ] = 0.0
+    reread_messages: Annotated[
+        bool,
+        about(
+            "Read messages again",
+            "Whether `dixa_messages` reads all messages of older conversations that have changed,"
+            " so that edited and late messages arrive: a request for each ten conversations.",
+        ),
+    ] = True
     lag_minutes: Annotated[
         float,
         about(

@@ -1,16 +1,16 @@
-"""Dixa's exports API, v1: `GET /v1/conversation_export`."""
+"""Dixa's exports API, v1: `GET /v1/conversation_export` and `/v1/message_export`."""
 
 from tap_chat.sandbox.dialect import Dialect
 from tap_chat.sandbox.dialects.dixa.account import DixaAccount
-from tap_chat.sandbox.dialects.dixa.api import conversation_export
-from tap_chat.sandbox.dialects.dixa.settings import PATH, DixaData, DixaOptions
+from tap_chat.sandbox.dialects.dixa.api import exports
+from tap_chat.sandbox.dialects.dixa.settings import PATHS, DixaData, DixaOptions
 from tap_chat.sandbox.samples import API_KEY
 
 DIALECT = Dialect(
     name="dixa",
     title="Dixa",
-    paths=(PATH,),
-    respond=conversation_export,
+    paths=PATHS,
+    respond=exports,
     data=DixaData,
     options=DixaOptions,
     account=DixaAccount.of,

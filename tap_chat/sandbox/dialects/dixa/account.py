@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
+from tap_chat.sandbox.dialects.dixa.history import History, change_times
+from tap_chat.sandbox.dialects.dixa.messages import (
+    MESSAGES,
+    Message,
+    message_count,
+    message_row,
+    messages_of,
+)
 from tap_chat.sandbox.samples import (
     DAY,
-    HOUR,
-    MINUTE,
     NAMES,
     NOW,
     SECOND,
@@ -23,6 +28,7 @@ from tap_chat.sandbox.samples import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tap_chat.sandbox.dialects.dixa.settings import DixaData
 
@@ -30,19 +36,6 @@ STREAM = "dixa_conversation_export"
 #: A prime number of templates, so that neighbours differ.
 TEMPLATES = 211
 CHANNELS = ("email", "widgetchat", "pstnphone", "facebookmessenger", "sms", "whatsapp")
-
-
-class History(NamedTuple):
-    """One conversation: when it was created and when it changed since, in ms, ascending."""
-
-    number: int
-    created: int
-    changes: tuple[int, ...]
-
-    @property
-    def updated(self) -> int:
-        """When it last changed."""
-        return self.changes[-1] if self.changes else self.created
 
 
 @dataclass(frozen=True)
@@ -53,28 +46,34 @@ class DixaAccount:
         seed: Decides every value.
         conversations: Their number at NOW.
         now: Later conversations and changes do not exist yet.
+        quiet: See `dixa_quiet` of the settings.
         odd: How the `updated_at` of one conversation is wrong: in seconds, or far ahead.
     """
 
     seed: int = 7
     conversations: int = 200
     now: datetime = NOW
+    quiet: int = 0
     odd: Literal["seconds", "ahead"] | None = None
 
     @classmethod
     def of(cls, data: DixaData) -> DixaAccount:
         """Return the account of a world."""
-        return cls(data.seed, data.dixa_conversations, data.now, data.dixa_odd)
+        return cls(data.seed, data.dixa_conversations, data.now, data.dixa_quiet, data.dixa_odd)
+
+    @cached_property
+    def _now(self) -> int:
+        return epoch_ms(self.now)
 
     @cached_property
     def histories(self) -> list[History]:
         """The conversations in the order of creation."""
-        now = epoch_ms(self.now)
+        now = self._now
         dice = random.Random(f"{self.seed} dixa changes")
         histories = []
         created = creation_times(random.Random(f"{self.seed} dixa"), self.conversations, now)
         for number, moment in enumerate(created):
-            changes = _changes(dice, number, moment)
+            changes = change_times(dice, number, moment)
             histories.append(History(number, moment, tuple(at for at in changes if at <= now)))
         return histories
 
@@ -82,6 +81,13 @@ class DixaAccount:
     def by_creation(self) -> tuple[list[int], list[History]]:
         """The times of creation, ascending, and their conversations."""
         return [history.created for history in self.histories], self.histories
+
+    @cached_property
+    def messages_by_creation(self) -> tuple[list[int], list[Message]]:
+        """The times at which messages were created, ascending, and the messages."""
+        messages = [message for history in self.histories for message in messages_of(history)]
+        messages.sort(key=lambda message: message.created)
+        return [message.created for message in messages], messages
 
     @cached_property
     def by_update(self) -> tuple[list[int], list[History]]:
@@ -93,7 +99,7 @@ class DixaAccount:
         """Return a conversation as the export has it."""
         row = {
             **pick(_templates(self.seed), history.number),
-            "id": 100_000 + 7 * history.number,
+            "id": history.csid,
             "created_at": history.created,
             "updated_at": history.updated,
         }
@@ -103,42 +109,26 @@ class DixaAccount:
             row["updated_at"] = ODD_TIMES[self.odd](history.updated)
         return row
 
+    def message_row(self, message: Message) -> dict[str, Any]:
+        """Return a message as the export has it."""
+        return message_row(self.seed, message, self._now, self.quiet)
+
     @property
     def rows(self) -> dict[str, int]:
         """The number of rows that each stream must bring."""
-        return {STREAM: len(self.histories)}
+        return {
+            STREAM: len(self.histories),
+            MESSAGES: sum(map(message_count, self.histories)),
+        }
 
     @cached_property
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that each stream must bring."""
-        return {STREAM: [self.row(history) for history in self.histories]}
-
-
-def _changes(dice: random.Random, number: int, created: int) -> list[int]:
-    """Return the times of all changes.
-
-    The number of draws is fixed, so that those for the next conversation stay the same.
-    """
-    gaps = [dice.randrange(MINUTE), dice.randrange(2 * DAY), dice.randrange(HOUR)]
-    late = dice.randrange(45 * DAY)
-    count = dice.choice((0, 1, 2, 2, 3, 4))
-    moments = []
-    moment = created
-    for gap in (*gaps, late)[:count]:
-        moment += 1 + gap
-        moments.append(moment)
-    # Dixa does not document the bounds of its filters, so changes are exactly where a window
-    # may end, and 1 ms before or after that.
-    kind, offset = divmod(number % 9, 3)
-    if moments and kind:
-        meeting = _next_month(moments[-1]) if kind == 1 else moments[-1] - moments[-1] % DAY + DAY
-        moments[-1] = meeting + offset - 1
-    return moments
-
-
-def _next_month(moment: int) -> int:
-    day = datetime.fromtimestamp(moment / SECOND, UTC).replace(day=1) + timedelta(days=32)
-    return epoch_ms(day.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        messages = [message for history in self.histories for message in messages_of(history)]
+        return {
+            STREAM: [self.row(history) for history in self.histories],
+            MESSAGES: [self.message_row(message) for message in messages],
+        }
 
 
 def _assigned(created: int, moment: int, number: int) -> dict[str, Any]:

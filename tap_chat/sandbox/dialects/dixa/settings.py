@@ -14,7 +14,9 @@ from tap_chat.sandbox.limits import Limit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATH = "/v1/conversation_export"
+PATHS = ("/v1/conversation_export", "/v1/message_export")
+#: Both exports have one rate limit.
+SHARED_PATH = "_export"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,14 @@ class DixaData(WorldSettings):
     """What the organisation holds."""
 
     dixa_conversations: Annotated[int, Meta(ge=0, description="Conversations of Dixa.")] = 200
+    dixa_quiet: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="About one conversation of Dixa in this many has messages that are edited"
+            " a day after its last change, and its updated_at stays; 0 for none.",
+        ),
+    ] = 0
     dixa_odd: Annotated[
         Literal["seconds", "ahead"] | None,
         Meta(
@@ -54,9 +64,17 @@ class DixaOptions(DialectOptions):
         Meta(description="Responses of Dixa with more rows than this break off."),
     ] = None
 
+    dixa_created_of: Annotated[
+        Literal["message", "conversation"],
+        Meta(description="Whose time the created filter of Dixa's message export compares."),
+    ] = "message"
+    dixa_most_csids: Annotated[
+        int, Meta(ge=0, description="The most ids that csids of Dixa may name; more get a 422.")
+    ] = 10
+
     @override
     def own_limits(self) -> Iterator[Limit]:
         yield from super().own_limits()
         if self.dixa_rate_limit is not None:
             # Whether Dixa sends Retry-After is unknown: connectors always wait for a minute.
-            yield Limit(count=self.dixa_rate_limit, window=self.rate_window, path=PATH)
+            yield Limit(count=self.dixa_rate_limit, window=self.rate_window, path=SHARED_PATH)
