@@ -16,6 +16,7 @@ from tap_chat.http import failures, responses
 from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.bounds import Timeouts
 from tap_chat.http.clock import ServerClock
+from tap_chat.http.deprecation import Deprecation
 from tap_chat.http.errors import (
     IgnoredError,
     IncompleteResponseError,
@@ -67,6 +68,7 @@ class Client:
         sign: Adds the credential to a request, as authenticators of `requests` do.
         count: Called for each request that is sent, retries included, from any thread.
         rules: What the API does otherwise than most.
+        deprecation: Takes note of what the API says about its end.
 
     Attributes:
         clock: The server's clock, as its responses show it.
@@ -84,6 +86,7 @@ class Client:
         sign: Sign,
         count: Callable[[], None] = lambda: None,
         rules: ApiRules = ApiRules(),  # noqa: B008 - it is immutable
+        deprecation: Deprecation | None = None,
     ) -> None:
         self.settings = settings
         self.throttle = throttle
@@ -96,6 +99,7 @@ class Client:
         self._sign = sign
         self._count = count
         self.rules = rules
+        self.deprecation = deprecation or Deprecation(remedies.section)
         self._policy = RetryPolicy(
             settings.max_outage, settings.max_retries, settings.backoff_factor
         )
@@ -202,6 +206,7 @@ class Client:
                 request, response, self.throttle.responded(permit, response), missing
             )
             self.clock.see(response.headers.get("Date", ""))
+            self.deprecation.see(response.headers)
             return self.read(request, response, read)
         except TransientError as error:
             error.seconds = time.monotonic() - started

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from tap_chat.http.api_rules import ApiRules
 from tap_chat.http.client import Client
+from tap_chat.http.deprecation import Deprecation
 from tap_chat.http.request import Request
 from tap_chat.singer.accounts import AccountProperty
 from tap_chat.singer.sdk import ChunkedStream
@@ -95,6 +96,9 @@ class APIStream(ChunkedStream):
             sign=sign or self._sign,
             count=self._count_request,
             rules=rules or self.api_rules,
+            deprecation=self._session.shared_once(
+                ("deprecation", throttle.name), lambda: Deprecation(throttle.name)
+            ),
         )
 
     @property

@@ -31,11 +31,13 @@ class Probe:
         request: The request, as cheap as the API allows.
         check: Checks the decoded body of the response; raises a RequestError.
         contents: What the response contains, such as "the conversations of a minute".
+        remark: Returns a further sentence about what the settings let the tap read.
     """
 
     request: Request
     check: Callable[[Any], object]
     contents: str
+    remark: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def run_probe(client: Client, api_url: str, probe: Probe) -> ProbeResult:
     """
     started = time.monotonic()
     address = client.rules.masked(api_url)
+    client.deprecation.is_logged = False
     try:
         try:
             body = client.send_once(probe.request, _decode)
@@ -92,6 +95,10 @@ def run_probe(client: Client, api_url: str, probe: Probe) -> ProbeResult:
     else:
         seconds = time.monotonic() - started
         sentence = f"{address} returned {probe.contents} in {seconds:.1f} s."
+        if stated := client.deprecation.stated:
+            sentence += f" This API will end, as its responses say: {stated}."
+        if probe.remark:
+            sentence += f" {probe.remark()}"
         return ProbeResult(client.remedies.section, ok=True, sentence=sentence)
     sentence = sentence.removeprefix(client.subject)
     # The parameters are the same in every test.

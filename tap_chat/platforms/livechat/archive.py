@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from tap_chat.platforms.livechat.account_stream import BEGINNING
 from tap_chat.platforms.livechat.web_api import WebStream
-from tap_chat.singer.bookmarks import TimeWindowBookmarks
+from tap_chat.singer.bookmarks import DATETIMES, TimeWindowBookmarks
 from tap_chat.singer.timestamps import read_datetime, write_datetime
 from tap_chat.streams.child import ChildStream
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_chat.http.request import Request
+    from tap_chat.singer.bookmarks import BookmarkType
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.session import Session
 
@@ -42,6 +43,11 @@ class ArchiveStream(WebStream):
 
     action = "agent/action/list_archives"
     bookmarks_class = TimeWindowBookmarks
+
+    @property
+    @override
+    def bookmark_type(self) -> BookmarkType:
+        return DATETIMES
 
     @property
     @override
@@ -90,7 +96,7 @@ def thread_row(chat: Any) -> Any:  # noqa: ANN401 - anything but a row is an err
     """Return the record of a thread from a row of the archive: with its chat, without its parts.
 
     Args:
-        chat: The chat with one thread. A value that is no object is returned as it is.
+        chat: The chat with one thread. A value that is not an object is returned as it is.
     """
     if not isinstance(chat, dict):
         return chat

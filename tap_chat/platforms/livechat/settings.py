@@ -178,7 +178,7 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
 
 
 def zone_problem(name: str) -> str | None:
-    """Return why a text is no time zone, as the predicate of a sentence; None if it is one."""
+    """Return why a text is not a time zone, as the predicate of a sentence; None if it is one."""
     try:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError):  # as for "..", "" and "Mars/Base"

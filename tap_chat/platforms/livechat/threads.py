@@ -8,8 +8,7 @@ windows of the time in which it began. So the bookmark stays before the threads 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
@@ -18,12 +17,10 @@ from tap_chat.http import responses
 from tap_chat.http.clock import FAR
 from tap_chat.platforms.livechat import archive_fields
 from tap_chat.platforms.livechat.account_stream import BEGINNING
-from tap_chat.platforms.livechat.archive import CREATED, ArchiveStream, ThreadPart, thread_row
+from tap_chat.platforms.livechat.archive import CREATED, ArchiveStream, ThreadPart
 from tap_chat.platforms.livechat.chat_summaries import active_since
-from tap_chat.platforms.livechat.web_api import PAGE_SIZE
+from tap_chat.platforms.livechat.thread_queries import ThreadQueries
 from tap_chat.singer.timestamps import read_datetime, write_datetime
-from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
-from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows, windows_plan
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -31,19 +28,14 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
-    from tap_chat.http.request import Request
     from tap_chat.singer.records import Record, RecordChunk
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.session import Session
+    from tap_chat.streams.windows import TimeWindow
 
 MILLISECOND = timedelta(milliseconds=1)
 #: In seconds.
 HOUR, DAY = 3600, 86400
-
-#: A window with more threads than this is halved, unless it is as small as `SMALLEST`: a run that
-#: is interrupted repeats its window. LiveChat's number of threads is an estimate.
-LARGEST_COUNT = 5000
-SMALLEST = HOUR
 
 #: The threads that are active may hold the bookmark for so long.
 LONGEST_ACTIVE = timedelta(days=30)
@@ -55,13 +47,12 @@ RECENT_THREADS = 1000
 OLDEST_STREAM = "livechat_chats"
 
 
-class LiveChatThreads(ArchiveStream):
+class LiveChatThreads(ThreadQueries):
     """The threads of the chats: each is a conversation from its beginning to its end."""
 
     name = "livechat_threads"
     primary_keys = ("id",)
     replication_key = CREATED
-    records_path = "chats"
     schema = archive_fields.THREADS
 
     def __init__(self, tap: Tap, session: Session) -> None:
@@ -77,7 +68,7 @@ class LiveChatThreads(ArchiveStream):
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
         self._warn_of_other_version()
-        windows = self._windows(self._start())
+        windows = self.windows_from(self._start())
         held_at = self._oldest_active()
         for window in windows:
             sent_at = yield from self._read_window(window)
@@ -100,53 +91,6 @@ class LiveChatThreads(ArchiveStream):
         self._newest = datetime.fromisoformat(max(starts.values()))
         return starts[earliest]
 
-    def _windows(self, bookmark: str) -> TimeWindows:
-        """Return the windows to read, in seconds since 1970.
-
-        Args:
-            bookmark: Where the run starts.
-        """
-        start = datetime.fromisoformat(bookmark) - timedelta(days=self.settings.lookback)
-        first, last = int(max(start, BEGINNING).timestamp()), ceil(self.end_date.timestamp())
-        spans = consecutive_windows(first, last, self.settings.batch_size * DAY)
-        return TimeWindows(self.read_ahead(windows_plan(self.name, spans, self._plan_of)))
-
-    def _plan_of(self, window: TimeWindow) -> ReadPlan[Page | None]:
-        """Return the plan of the pages of a window; its only value is None if it is too large."""
-
-        def steps(ahead: RequestsAhead) -> Iterator[Fetched[Page | None]]:
-            request = self._request_of(window)
-            for number, page in enumerate(self.fetch_pages(request, None, None, ahead)):
-                if number == 0 and window.size > SMALLEST and is_too_large(page.value):
-                    yield Fetched(None, last=True)
-                    return
-                yield page
-
-        return ReadPlan((self.name, window), steps)
-
-    def _request_of(self, window: TimeWindow) -> Request:
-        """Return the request of the first page of a window.
-
-        LiveChat does not document whether the bounds of a request belong to its interval. Windows
-        share their ends, and each request starts a millisecond before its window.
-        """
-        start, end = (datetime.fromtimestamp(time, UTC) for time in (window.start, window.end))
-        bounds = {"from": write_datetime(start - MILLISECOND), "to": write_datetime(end)}
-        return self.post(self.action, {"filters": bounds, "sort_order": "asc", "limit": PAGE_SIZE})
-
-    @override
-    def find_records(self, body: Any) -> Any:
-        found = super().find_records(body)
-        is_empty = found is None and responses.find(body, "found_chats") == 0
-        return [] if is_empty else found
-
-    @override
-    def check_page(self, request: Request, body: Any, context: Context | None = None) -> Page:
-        chats = self.find_records(body)
-        if not isinstance(chats, list):
-            raise self.no_records_error(request, body)
-        return self.make_page(request, [thread_row(chat) for chat in chats], body)
-
     def _read_window(self, window: TimeWindow) -> Generator[RecordChunk, None, datetime | None]:
         """Read the threads of a window.
 
@@ -161,7 +105,7 @@ class LiveChatThreads(ArchiveStream):
             the window is too large, and nothing of it was written.
         """
         sent_at: datetime | None = FAR
-        for page in self.read_ahead(self._plan_of(window)):
+        for page in self.read_ahead(self.window_plan(window)):
             if page is None or sent_at is None:
                 sent_at = None
                 continue
@@ -239,7 +183,7 @@ class LiveChatThreads(ArchiveStream):
     def _oldest_active(self) -> datetime:
         """Return when the oldest active thread began; `FAR` if there is none.
 
-        It is at most `LONGEST_ACTIVE` before now: a thread may stay active for ever.
+        It is at most `LONGEST_ACTIVE` before now: a thread may stay active forever.
         """
         began = list(active_since(self))
         earliest = self.end_date - LONGEST_ACTIVE
@@ -271,17 +215,11 @@ class LiveChatThreads(ArchiveStream):
         self.logger.warning(
             "The STATE has bookmarks of %s, which version 2 of LiveChat's API has. %s starts at the"
             " setting start_date: set it to %s to read only later threads, or set"
-            " livechat.api_version to 2 to go on as before.",
+            " livechat.api_version to 2 to continue as before.",
             OLDEST_STREAM,
             self.name,
             day_of(before),
         )
-
-
-def is_too_large(page: Page) -> bool:
-    """Return whether a window has too many threads, given its first page."""
-    count = responses.find(page.body, "found_chats")
-    return isinstance(count, int) and count > LARGEST_COUNT
 
 
 def day_of(bookmark: object) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from tap_chat.sandbox.dialects.livechat.api import ENTITY_ID
 from tap_chat.sandbox.dialects.livechat.threads import SECOND, timestamp
 from tap_chat.sandbox.samples import NAMES, WORDS, pick
 
@@ -26,6 +27,8 @@ GROUPS: tuple[Row, ...] = (
 )
 #: The groups of the agent that made the token.
 OWN_GROUPS = frozenset({0, 2})
+#: The number of that agent.
+REQUESTER = 3
 #: The fields that LiveChat returns only if a request names them in `fields`.
 ASKED_OF_AGENT = frozenset({
     "groups", "work_scheduler", "email_subscriptions", "notifications", "job_title", "mobile",
@@ -120,7 +123,7 @@ def agents(seed: int) -> list[Row]:
     return [
         {
             "id": agent_id(number),
-            "account_id": _uuid(seed, 5000 + number),
+            "account_id": ENTITY_ID if number == REQUESTER else _uuid(seed, 5000 + number),
             "name": name,
             "role": ("owner", "viceowner", "administrator", "normal")[min(number, 3)],
             "avatar_path": f"cdn.example/avatars/{number}.png",
@@ -131,7 +134,11 @@ def agents(seed: int) -> list[Row]:
             "max_chats_count": number % 6,
             "suspended": number == 8,
             "awaiting_approval": False,
-            "groups": [{"id": group["id"], "priority": "normal"} for group in GROUPS[number % 3 :]],
+            "groups": [
+                {"id": group["id"], "priority": "normal"}
+                for place, group in enumerate(GROUPS)
+                if (group["id"] in OWN_GROUPS if number == REQUESTER else place >= number % 3)
+            ],
             "work_scheduler": {"timezone": "Europe/Warsaw", "schedule": []},
             "email_subscriptions": ["weekly_summary"],
             "notifications": ["new_visitor"],
