@@ -360,3 +360,70 @@ def test_old_conversations_of_users_who_do_not_change_get_messages() -> None:
     truths = (world.truth, later.truth)
     statuses = {row["status"] for truth in truths for row in truth["freshchat_conversations"]}
     assert statuses == {"new", "assigned", "resolved", "reopened"}
+
+
+def post(sandbox: Sandbox, event: str, start: str, end: str) -> requests.Response:
+    return requests.post(
+        f"{sandbox.url}/v2/reports/raw",
+        json={"event": event, "start": start, "end": end, "format": "csv"},
+        headers={"Authorization": f"Bearer {API_KEY}"},
+        timeout=10,
+    )
+
+
+def links(sandbox: Sandbox, posted: requests.Response) -> list[str]:
+    assert posted.status_code == 202, posted.text
+    job = body(sandbox, posted.json()["link"]["href"])
+    assert job["status"] == "COMPLETED"
+    return [part["link"]["href"] for part in job["links"]]
+
+
+@pytest.mark.parametrize(
+    ("event", "start", "end", "words"),
+    [
+        ("Chat-Transcript", "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.001Z", "too long"),
+        ("CSAT-Score", "2025-12-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", "too long"),
+        ("CSAT-Score", "2024-10-01T00:00:00.000Z", "2024-10-02T00:00:00.000Z", "15 months"),
+        ("Messages", "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", "no such event"),
+        ("CSAT-Score", "yesterday", "2026-01-02T00:00:00.000Z", "times in UTC"),
+    ],
+)
+def test_report_has_limits(sandbox: Sandbox, event: str, start: str, end: str, words: str) -> None:
+    refused = post(sandbox, event, start, end)
+    assert refused.status_code == 400
+    assert words in refused.json()["message"]
+
+
+def test_file_is_on_another_host_and_takes_no_token(sandbox: Sandbox) -> None:
+    posted = post(sandbox, "CSAT-Score", "2025-12-15T00:00:00.000Z", "2026-01-12T00:00:00.000Z")
+    [first, second] = links(sandbox, posted)
+    assert urlsplit(first).hostname == "localhost" != urlsplit(sandbox.url).hostname
+    assert requests.get(second, timeout=10).content.startswith(b"PK")
+    for url, headers in [
+        (first, {"Authorization": f"Bearer {API_KEY}"}),
+        (first.replace("sandbox-signature", "other"), {}),
+        (first.replace("localhost", "127.0.0.1"), {}),
+    ]:
+        refused = requests.get(url, headers=headers, timeout=10)
+        assert (refused.status_code, refused.text[:7]) == (403, "<Error>")
+    sandbox.options.report_link_seconds = 1e-9
+    try:
+        [late, _] = links(sandbox, posted)
+        assert requests.get(late, timeout=10).status_code == 403
+    finally:
+        sandbox.options.report_link_seconds = 3600.0
+
+
+def test_report_is_not_ready_at_once_or_fails(sandbox: Sandbox) -> None:
+    span = ("CSAT-Score", "2025-12-15T00:00:00.000Z", "2026-01-12T00:00:00.000Z")
+    sandbox.options.report_delay = 3600.0
+    try:
+        pending = post(sandbox, *span).json()["link"]["href"]
+        assert body(sandbox, pending)["status"] == "PENDING"
+    finally:
+        sandbox.options.report_delay = 0.0
+    assert body(sandbox, pending)["status"] == "COMPLETED"
+    sandbox.options.faults = [Fault(kind="report", literal="FAILED")]
+    failed = post(sandbox, *span).json()["link"]["href"]
+    assert body(sandbox, failed)["status"] == "FAILED"
+    assert get(sandbox, "/reports/raw/unknown").status_code == 404

@@ -56,7 +56,6 @@ RENAMED = {
     "created_time": "Created At",
     "message": "Text",
     "value": "rating",
-    "created_at": "csat_rated_at",
     "csat_id": "survey_id",
     "csat_response": "comment",
     # It was seen, without its first letter, in a file of Freshchat.
@@ -211,7 +210,9 @@ class ReportFiles:
         header = names
         rows = [[self._time(row.time), *row.cells.values()] for row in found]
         if self.options.report_columns == "other":
-            header = [*(RENAMED.get(name, name) for name in names), "Sentiment"]
+            is_rating = event == report_rows.RATING
+            renamed = RENAMED | {report_rows.TIME: "csat_rated_at" if is_rating else "created_time"}
+            header = [*(renamed.get(name, name) for name in names), "Sentiment"]
             rows = [[*cells, "" if number % 3 else "good"] for number, cells in enumerate(rows)]
         text = io.StringIO()
         writer = csv.writer(text)
