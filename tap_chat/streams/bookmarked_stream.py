@@ -44,6 +44,11 @@ class BookmarkedStream(APIStream):
         super().__init__(tap, session)
 
     @property
+    def started(self) -> datetime:
+        """When the run began, by the clock of this machine."""
+        return self._started
+
+    @property
     def is_read(self) -> bool:
         """Whether this run reads the stream, for itself or for its children."""
         return bool(self.selected or self.has_selected_descendents)

@@ -151,11 +151,11 @@ class ChatStream(RecordStream):
         def leads_to(page: Page | None) -> Iterator[ReadPlan[Any]]:
             for record in page.records if page else ():
                 for child_context in self.generate_child_contexts(record, context):
-                    for stream in self._prefetched_children:
+                    for stream in self.prefetched_children:
                         yield from stream.expected_plans(child_context)
 
         return ReadPlan(
-            (self.name, _hashable(context)), steps, leads_to if self._prefetched_children else None
+            (self.name, _hashable(context)), steps, leads_to if self.prefetched_children else None
         )
 
     def expected_plans(self, context: Context | None) -> Iterator[ReadPlan[Any]]:
@@ -174,7 +174,7 @@ class ChatStream(RecordStream):
         yield from ()
 
     @cached_property
-    def _prefetched_children(self) -> list[ChatStream]:
+    def prefetched_children(self) -> list[ChatStream]:
         """The child streams that are read for each record."""
         # A stream map may filter out records, whose children are not read then.
         if type(self.stream_maps[0]) is not SameRecordTransform:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,17 @@ from typing_extensions import override
 
 from tap_chat.http.errors import RequestError
 from tap_chat.platforms.freshchat import fields
+from tap_chat.platforms.freshchat.lookups import ConversationLookup, NamedConversations
+from tap_chat.platforms.freshchat.modes import Scope
 from tap_chat.platforms.freshchat.resume import (
     ALL_UNTIL,
     BOOKMARK_KEYS,
     INTERRUPTED,
     MISSED,
+    REPORTS_UNTIL,
     USERS_UNTIL,
     ApproximateSet,
+    PassBatch,
     PassProgress,
     digest_of,
     find_progress,
@@ -28,12 +32,7 @@ from tap_chat.platforms.freshchat.streams import (
     FreshchatStream,
     is_addressable,
 )
-from tap_chat.platforms.freshchat.users import (
-    FreshchatUsers,
-    UserBatch,
-    days_before,
-    valid_bookmark,
-)
+from tap_chat.platforms.freshchat.users import FreshchatUsers, valid_bookmark
 from tap_chat.streams import state_scope
 from tap_chat.streams.read_plans import Fetched, ReadPlan
 from tap_chat.streams.stream import ChatStream
@@ -86,27 +85,39 @@ class FreshchatUsersConversations(FreshchatStream):
         self._log_resumption(saved_progress)
         progress = saved_progress
         unsaved = 0
-        for users in self.read_ahead(self._users_plan()):
-            progress = progress or PassProgress(digest, users.listed_at)
+        for batch in self.read_ahead(self._pass_plan()):
+            progress = progress or PassProgress(digest, batch.listed_at)
             if self._users.incomplete:
                 progress = replace(progress, settled=False)
-            for user in users.ids:
+            for key in batch.ids:
                 unsaved += USER_WEIGHT
                 missed = self._count_missed()
-                for page in self.read_pages({"user_id": user}):
-                    yield page.chunk
-                    unsaved += CONVERSATION_WEIGHT * len(page.records)
-                    self.warn_of_unaddressable("conversations", [row["id"] for row in page.records])
+                for chunk in self._read_one(key):
+                    yield chunk
+                    unsaved += CONVERSATION_WEIGHT * len(chunk.records)
                 # The SDK writes the children of a record before it: all of the user is written.
-                progress = progress.after(user)
+                progress = progress.after(key)
                 if self._count_missed() > missed:
-                    progress = progress.without([user])
+                    progress = progress.without([key])
                 if unsaved >= STATE_WEIGHT:
                     unsaved = 0
                     # Not after each user: the SDK writes every changed STATE after a child stream.
                     self._save(progress)
         if progress is not None:
             yield from self._finish(progress, saved_progress)
+
+    def _read_one(self, key: str) -> Iterator[RecordChunk]:
+        """Read the conversations of a user, or a conversation that reports name.
+
+        Args:
+            key: The id of the user or the conversation.
+        """
+        if self._scope.mode == "reports":
+            yield from self._named.read(key)
+            return
+        for page in self.read_pages({"user_id": key}):
+            self.warn_of_unaddressable("conversations", [row["id"] for row in page.records])
+            yield page.chunk
 
     def _finish(
         self, progress: PassProgress, saved_progress: PassProgress | None
@@ -124,13 +135,16 @@ class FreshchatUsersConversations(FreshchatStream):
         if self._count_missed():
             self._save(progress)
             yield from self._retry_missed()
+        if self._scope.mode == "reports":
+            self._named.check(context_counts[self._lookup])
         for stream in self._tree:
             missed_before = self._missed_before(stream)
             if saved_progress:
                 missed_before |= saved_progress.missing
-            new = sum(user not in missed_before for user in missed_users(stream))
+            new = sum(key not in missed_before for key in self._missed_keys(stream))
             if new > MOST_GONE and new > SHARE_GONE * context_counts[stream]:
-                self._save(progress.without(chain.from_iterable(map(missed_users, self._tree))))
+                missed_keys = chain.from_iterable(map(self._missed_keys, self._tree))
+                self._save(progress.without(missed_keys))
                 raise RequestError(
                     f"{stream.client.subject}{new} of {context_counts[stream]} requests for"
                     f" {stream.path} returned 404 Not Found, also when they were sent again."
@@ -138,15 +152,14 @@ class FreshchatUsersConversations(FreshchatStream):
                     " next run skips what is still missing."
                 )
         for stream in self._selected_tree:
-            missed = ApproximateSet.of(chain(missed_users(self), missed_users(stream)))
-            names = [USERS_UNTIL]
-            if self.settings.mode == "all":
-                names.append(ALL_UNTIL)
-            else:
-                # This run has not requested all users who were missed before.
-                missed |= self._missed_before(stream)
+            missed = self._missed_before(stream)
+            if self._scope.mode != "reports":
+                # A run over updated users has not requested all who were missed before.
+                missed_keys = chain(self._missed_keys(self), self._missed_keys(stream))
+                found = ApproximateSet.of(missed_keys)
+                missed = found if self._scope.mode == "all" else missed | found
             bookmarks: dict[str, Any] = {MISSED: missed.text or None}
-            for name in names if progress.settled else ():
+            for name in self._scope.moves if progress.settled else ():
                 before = valid_bookmark(stream.saved_state.get(name))
                 bookmarks[name] = max(progress.started, before or "")
             # In one step: a signal may write the STATE at any time.
@@ -171,20 +184,24 @@ class FreshchatUsersConversations(FreshchatStream):
                 if stream is self:
                     for page in self.read_pages(context):
                         yield page.chunk
+                elif self._scope.mode == "reports" and stream is self._lookup:
+                    yield from self._named.read(context["conversation_id"])
                 else:
                     stream.sync(context)
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:
-        yield self._users_plan()
+        yield self._pass_plan()
 
-    def _users_plan(self) -> ReadPlan[UserBatch]:
-        """Return the plan of the users that are left to read, and of their conversations."""
+    def _pass_plan(self) -> ReadPlan[PassBatch]:
+        """Return the plan of what is left to read: users, or conversations that reports name."""
         for stream in self.child_streams:
             if isinstance(stream, FreshchatStream):
                 stream.prepare()
         progress = find_progress(self.saved_state, self._pass_digest)
-        users = partial(self._users.pending, self._since, progress)
+        if since := self._scope.reports_since:
+            return self._named.plan(since, progress)
+        users = partial(self._users.pending, self._scope.since, progress)
         return ReadPlan((self.name, "users"), users, self._plans_of)
 
     @property
@@ -195,8 +212,10 @@ class FreshchatUsersConversations(FreshchatStream):
             state = stream.saved_state
             scope = state_scope.read_scope(state)
             coverage = (scope.account, scope.written) if scope else None
-            streams.append((stream.name, state.get(ALL_UNTIL), state.get(MISSED), coverage))
-        return digest_of(self.settings.mode, self.settings.lookback_days, self._since, streams)
+            marks = [state.get(name) for name in (ALL_UNTIL, REPORTS_UNTIL, MISSED)]
+            streams.append((stream.name, *marks, coverage))
+        reads = self._scope
+        return digest_of(reads.mode, self.settings.lookback_days, reads.since, streams)
 
     def _log_resumption(self, progress: PassProgress | None) -> None:
         """Log whether this run resumes an interrupted pass, and bookmarks that are not valid."""
@@ -205,7 +224,7 @@ class FreshchatUsersConversations(FreshchatStream):
         elif self.saved_state.get(INTERRUPTED):
             self.logger.info("The interrupted run had other settings: all users are read.")
         for stream in self._selected_tree:
-            for name in (USERS_UNTIL, ALL_UNTIL):
+            for name in (USERS_UNTIL, ALL_UNTIL, REPORTS_UNTIL):
                 stored = stream.saved_state.get(name)
                 if stored is not None and valid_bookmark(stored) is None:
                     self.logger.warning(
@@ -235,7 +254,7 @@ class FreshchatUsersConversations(FreshchatStream):
             may_ignore_page=True,
         )
 
-    def _plans_of(self, users: UserBatch) -> Iterator[ReadPlan[Page | None]]:
+    def _plans_of(self, users: PassBatch) -> Iterator[ReadPlan[Page | None]]:
         for user in users.ids:
             yield self.plan({"user_id": user})
 
@@ -249,16 +268,25 @@ class FreshchatUsersConversations(FreshchatStream):
         """The streams of the tree that this run writes."""
         return [stream for stream in self._tree if stream.selected]
 
-    @property
-    def _since(self) -> str | None:
-        """The time since which changed users are read, as a bookmark; None for all users."""
-        bookmarks = [
-            valid_bookmark(stream.saved_state.get(USERS_UNTIL)) for stream in self._selected_tree
-        ]
-        valid = [bookmark for bookmark in bookmarks if bookmark]
-        if self.settings.mode == "all" or len(valid) < len(bookmarks):
-            return None
-        return days_before(min(valid), self.settings.lookback_days)
+    @cached_property
+    def _scope(self) -> Scope:
+        """What this run reads."""
+        states = [stream.saved_state for stream in self._selected_tree]
+        return Scope.of(self.settings, self.started, states, self.logger)
+
+    @cached_property
+    def _lookup(self) -> ConversationLookup:
+        [lookup] = [stream for stream in self._tree if isinstance(stream, ConversationLookup)]
+        return lookup
+
+    @cached_property
+    def _named(self) -> NamedConversations:
+        return NamedConversations(self, self._lookup, self._tree[1:])
+
+    def _missed_keys(self, stream: ChatStream) -> Iterator[str]:
+        """Yield the users or conversations whose requests of a stream returned 404."""
+        name = "conversation_id" if self._scope.mode == "reports" else "user_id"
+        return (context[name] for context in stream.missing_contexts)
 
     @override
     def generate_child_contexts(
@@ -266,8 +294,3 @@ class FreshchatUsersConversations(FreshchatStream):
     ) -> Iterator[Context | None]:
         if is_addressable(record["id"]):
             yield {"user_id": record["user_id"], "conversation_id": record["id"]}
-
-
-def missed_users(stream: ChatStream) -> Iterator[str]:
-    """Yield the users of the requests of a stream that returned 404."""
-    return (context["user_id"] for context in stream.missing_contexts)

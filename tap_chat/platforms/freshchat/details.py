@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
 from tap_chat.platforms.freshchat.conversations import FreshchatUsersConversations
+from tap_chat.platforms.freshchat.lookups import ConversationLookup
 from tap_chat.platforms.freshchat.resume import ALL_UNTIL, BOOKMARK_KEYS, MISSED, ApproximateSet
-from tap_chat.platforms.freshchat.streams import PAGES, FreshchatStream, SingleObject
+from tap_chat.platforms.freshchat.streams import PAGES, FreshchatStream
 from tap_chat.platforms.freshchat.users import days_before, valid_bookmark
 from tap_chat.singer.bookmarks import inclusive_start
 from tap_chat.streams.child import ChildStream
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tap_chat.streams.paginators import Paginator
 
 
-class FreshchatConversations(ChildStream, SingleObject):
+class FreshchatConversations(ConversationLookup):
     """The conversations."""
 
     name = "freshchat_conversations"
@@ -53,8 +54,8 @@ class FreshchatConversationsMessages(ChildStream, FreshchatStream):
     @override
     def prepare(self) -> None:
         """Set `since` and `missed_before`."""
-        # Only a run over all users has read every message before it.
-        if self.settings.mode == "all":
+        # Only a run over all users has read every message before it: reports may lack some.
+        if self.settings.mode != "updated":
             read_until = valid_bookmark(self.saved_state.get(ALL_UNTIL))
             self.since = days_before(read_until, self.settings.lookback_days)
         self.missed_before = ApproximateSet.read(self.saved_state.get(MISSED))

@@ -54,6 +54,17 @@ SHOWN_NAME = 60
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def earliest_start(now: datetime, months: int) -> datetime:
+    """Return the earliest start of a report, with a day for the clock of the server.
+
+    Args:
+        now: The present time.
+        months: How many months back reports go.
+    """
+    year, month = divmod(12 * now.year + now.month - 1 - months, 12)
+    return datetime(year, month + 1, min(now.day, 28), tzinfo=UTC) + timedelta(days=1)
+
+
 class ReportReader:
     """Reads the rows of reports that have the same columns.
 
@@ -190,30 +201,3 @@ def span_of(event: str, window: tuple[datetime, datetime]) -> ReportSpan:
     """Return the report of a window."""
     start, end = window
     return ReportSpan(event, start - OVERLAP, end)
-
-
-def conversations_with_messages(
-    stream: FreshchatStream, start: datetime, end: datetime
-) -> Iterator[dict[str, str | None]]:
-    """Find the conversations that have messages in a span of time, by transcripts.
-
-    Args:
-        stream: The stream, whose requests they are.
-        start: The start of the span.
-        end: The end of the span.
-
-    Yields:
-        For each window of at most a day the ids of the conversations, each with the id of its user,
-        or None if the transcript does not name it.
-    """
-    reader = ReportReader(stream, TRANSCRIPTS)
-    spans = [span_of(TRANSCRIPT, window) for window in windows(start, end, TRANSCRIPT_WINDOW)]
-    reader.reports.expect(spans)
-    for span in spans:
-        found: dict[str, str | None] = {}
-        for _, records in reader.records(span):
-            for record in records:
-                if key := record["conversation_id"]:
-                    found[key] = record.get("customer_id") or found.get(key)
-        yield found
-    reader.report()

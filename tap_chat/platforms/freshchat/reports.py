@@ -5,7 +5,6 @@ A report covers a span of time, and is made by a job. Each stream is read in win
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +19,7 @@ from tap_chat.platforms.freshchat.report_reader import (
     TRANSCRIPTS,
     WINDOW,
     ReportReader,
+    earliest_start,
     span_of,
     windows,
 )
@@ -30,6 +30,7 @@ from tap_chat.singer.timestamps import read_datetime, write_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
 
     from singer_sdk.helpers.types import Context
 
@@ -84,10 +85,8 @@ class FreshchatReport(FreshchatStream):
 
     @property
     def _earliest(self) -> datetime:
-        """The earliest start of a report, with a day for the clock of the server."""
-        months = 12 * self._started.year + self._started.month - 1 - self.settings.reports_months
-        year, month = divmod(months, 12)
-        return datetime(year, month + 1, min(self._started.day, 28), tzinfo=UTC) + timedelta(days=1)
+        """The earliest start of a report."""
+        return earliest_start(self.started, self.settings.reports_months)
 
     @override
     def first_plans(self) -> Iterator[ReadPlan[Any]]:

@@ -2,7 +2,8 @@
 
 A pass reads the users in the order of a digest of their ids. So one digest records how far a pass
 has come, even if users are deleted, added or moved in the list since. A user who is added behind
-that position is read by the next pass, which asks for everything since this one began.
+that position is read by the next pass, which asks for everything since this one began. A pass over
+the conversations that reports name does the same with their ids.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 # The keys in the STATE of a stream that is read through users: the start of the last run that read
-# at least the changed users; the start of the last run that read all users; and the users with data
-# that one of these runs missed.
+# at least the changed users; the start of the last run that read all users; the time until which
+# reports have shown what to read; and the users with data that one of the runs over users missed.
 USERS_UNTIL = "users_until"
 ALL_UNTIL = "all_until"
+REPORTS_UNTIL = "reports_until"
 MISSED = "missed"
-BOOKMARK_KEYS = (USERS_UNTIL, ALL_UNTIL, MISSED)
+BOOKMARK_KEYS = (USERS_UNTIL, ALL_UNTIL, REPORTS_UNTIL, MISSED)
 
 # The key in the STATE of the progress of an interrupted pass.
 INTERRUPTED = "interrupted_pass"
@@ -32,6 +34,23 @@ DIGITS = 32
 
 # The groups that an `ApproximateSet` tells apart; a power of two.
 GROUPS = 1024
+
+
+# The ids of a `PassBatch`.
+IDS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PassBatch:
+    """Some of the users or conversations that are left to read in a pass.
+
+    Attributes:
+        listed_at: When the list of all of them was requested, as a bookmark.
+        ids: Their ids.
+    """
+
+    listed_at: str
+    ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +158,21 @@ def group_of(user: str) -> int:
 def hex_digest(text: str) -> str:
     """Return the digest of a text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
+
+
+def batches(
+    ids: Iterable[str], listed_at: str, progress: PassProgress | None
+) -> Iterator[PassBatch]:
+    """Yield the users or conversations that are left to read, in the order of a pass.
+
+    Args:
+        ids: The ids of all of them, each once.
+        listed_at: When their list was requested, as a bookmark.
+        progress: The progress of the pass; None at its start.
+    """
+    left = remaining(ids, progress)
+    for start in range(0, len(left), IDS_AT_ONCE):
+        yield PassBatch(listed_at, left[start : start + IDS_AT_ONCE])
 
 
 def remaining(users: Iterable[str], progress: PassProgress | None) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, field
 from typing_extensions import override
 
 from tap_chat.config.settings import (
@@ -61,6 +61,16 @@ FILE_REMEDIES = Remedies(
 )
 
 
+#: The reports that name conversations which changed.
+ChangeReport = Literal[
+    "Conversation-Created",
+    "Conversation-Agent-Assigned",
+    "Conversation-Group-Assigned",
+    "Conversation-Resolved",
+    "Conversation-Resolution-Label",
+]
+
+
 class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
     """The section `freshchat`."""
 
@@ -83,13 +93,22 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
         ),
     ] = 50
     mode: Annotated[
-        Literal["all", "updated"],
+        Literal["all", "updated", "reports"],
         about(
             "Mode",
-            "Whose conversations are read: those of `all` users in every run (complete), or of"
-            " users `updated` since the last run (fast, but may miss messages of other users).",
+            "Whose conversations are read: those of `all` users in every run (complete); of users"
+            " `updated` since the last run (fast, but may miss messages of other users); or those"
+            " that raw `reports` name, after a first run over all users.",
         ),
     ] = "all"
+    change_reports: Annotated[
+        list[ChangeReport],
+        about(
+            "Reports of changes",
+            "The reports by which mode `reports` finds conversations that changed without a"
+            " message, besides the transcripts. Each takes a minute per run.",
+        ),
+    ] = field(default_factory=lambda: list(get_args(ChangeReport)))
     lookback_days: Annotated[
         float,
         about(

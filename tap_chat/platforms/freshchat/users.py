@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_chat.platforms.freshchat import fields
-from tap_chat.platforms.freshchat.resume import remaining
+from tap_chat.platforms.freshchat.resume import PassBatch, batches
 from tap_chat.platforms.freshchat.streams import (
     NEXT_URL_PATH,
     PAGES,
@@ -25,7 +24,7 @@ from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.relisting import SeenRecords, read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Context
 
@@ -40,24 +39,8 @@ BEGINNING = "2000-01-01T00:00:00.000Z"
 #: The times of users may be behind the clock of the server by this much.
 CLOCK_TOLERANCE = timedelta(minutes=10)
 
-#: The users of a `UserBatch`.
-USERS_AT_ONCE = 50
-
 #: The fields of a user that are times.
 TIMES = ("created_time", "updated_time")
-
-
-@dataclass(frozen=True, slots=True)
-class UserBatch:
-    """Some of the users that are left to read.
-
-    Attributes:
-        listed_at: When the list of users was requested, as a bookmark.
-        ids: The ids of the users.
-    """
-
-    listed_at: str
-    ids: Sequence[str] = ()
 
 
 class FreshchatUsers(FreshchatStream):
@@ -115,7 +98,7 @@ class FreshchatUsers(FreshchatStream):
 
     def pending(
         self, since: str | None, progress: PassProgress | None, ahead: RequestsAhead
-    ) -> Iterator[Fetched[UserBatch]]:
+    ) -> Iterator[Fetched[PassBatch]]:
         """Read the whole list of users, then yield those that are left to read.
 
         Args:
@@ -135,10 +118,9 @@ class FreshchatUsers(FreshchatStream):
             page_ids = [user["id"] for user in step.value]
             self.warn_of_unaddressable("users", page_ids)
             ids |= dict.fromkeys(filter(is_addressable, page_ids))
-            yield Fetched(UserBatch(listed_at))
-        left = remaining(ids, progress)
-        for start in range(0, len(left), USERS_AT_ONCE):
-            yield Fetched(UserBatch(listed_at, left[start : start + USERS_AT_ONCE]))
+            yield Fetched(PassBatch(listed_at))
+        for batch in batches(ids, listed_at, progress):
+            yield Fetched(batch)
 
     def list_start(self, users: list[Record]) -> datetime:
         """Return when the list was first asked for, by the server's clock if that is right.
