@@ -52,9 +52,10 @@ logger = logging.getLogger(__name__)
 MARGIN = timedelta(days=1)
 #: What the bookmarks of a stream cover, in the STATE of tap-chat: of a shard, its window.
 SCOPE = "true_of"
-#: Settings of a platform: its rate, which shards share; how late records come; and how many days
-#: before a bookmark are read again, which the account's own run does.
+#: Settings of a platform: its rate, which shards share; how late records come; and what is read
+#: again, which the account's own run does: days before a bookmark, and messages.
 RATE, LAG, LOOKBACK = "requests_per_minute", "lag_minutes", "lookback_days"
+REREAD = "reread_messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +293,9 @@ def _of_shard(section: PlatformSettings, at_once: int) -> dict[str, Any]:
         section: The settings of the account.
         at_once: The number of shards that are read at the same time.
     """
-    own: dict[str, Any] = {LOOKBACK: 0} if hasattr(section, LOOKBACK) else {}
+    own: dict[str, Any] = {
+        name: value for name, value in ((LOOKBACK, 0), (REREAD, False)) if hasattr(section, name)
+    }
     if section.requests_per_minute is not None:
         own[RATE] = section.requests_per_minute / at_once
     return own

@@ -107,6 +107,8 @@ def test_shards_that_were_stopped_are_continued_elsewhere(shards: Shards) -> Non
     assert [result.failure for result in results] == [None] * 4
     read_again = next(result for result in results if result.part == first.part)
     assert read_again.rows["dixa_conversation_export"] < first.rows["dixa_conversation_export"]
+    # The account's own run reads their messages again.
+    assert shards.ids("dixa_messages", "id, text") == shards.truth("dixa_messages", "id", "text")
     columns = ("id", "updated_at")
     assert shards.ids("dixa_conversation_export") == shards.truth(
         "dixa_conversation_export", *columns

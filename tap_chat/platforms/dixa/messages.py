@@ -69,17 +69,21 @@ class DixaMessages(WindowStream):
 
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
-        start = self.starting_bookmark or self.first_bookmark
-        changes_from = self._changes_from
+        bookmark = self.starting_bookmark or self.first_bookmark
+        start, changes_from = self.start_of(bookmark), self._changes_from
+        rereads = self.settings.reread_messages
         self._is_first = changes_from is None
-        yield from self.read_windows(start)
-        if changes_from is not None and self.settings.reread_messages:
-            yield from self._read_changed(changes_from, self.start_of(start))
+        if changes_from is None and rereads and self.config.get("end_date"):
+            # A window that is read alone. An interrupted run leaves no bookmark before this ends.
+            yield from self._read_changed(start, start)
+        yield from self.read_windows(bookmark)
+        if changes_from is not None and rereads:
+            yield from self._read_changed(changes_from, start)
         self._warn()
 
     @property
     def _changes_from(self) -> int | None:
-        """The time from which changes of conversations are listed; None if all messages are read.
+        """The time from which changes of conversations are read; None for a first run.
 
         The bookmark can be long before it: a first run reads each message as it is now, whenever it
         was created.
@@ -95,14 +99,22 @@ class DixaMessages(WindowStream):
     @override
     def window_is_written(self, window: TimeWindow, passed: int) -> None:
         self._read_after = min(self._read_after, passed)
-        if self._is_first:
-            self._save_changes_until(self.end)
+        if self._is_first and self.has_bookmarks:
+            self.stream_state[CHANGES_UNTIL] = min(self.end, self._read_after)
         super().window_is_written(window, passed)
 
-    def _save_changes_until(self, end: int) -> None:
-        """Save the time until which changes are read, or until which all messages were read."""
-        if self.has_bookmarks:
-            self.stream_state[CHANGES_UNTIL] = min(end, self._read_after)
+    def _changes_are_written(self, window: TimeWindow, passed: int) -> None:
+        """Save that the changes of a window are written.
+
+        Args:
+            window: The window.
+            passed: The time up to which its list is complete, in ms since 1970.
+        """
+        self._read_after = min(self._read_after, passed)
+        if self.has_bookmarks and not self._is_first:
+            until = min(window.end, self._read_after)
+            self.stream_state[CHANGES_UNTIL] = max(window.start, until)
+            self._session.write_state(self.tap_state)
 
     def _read_changed(self, changes_from: int, start: int) -> Iterator[RecordChunk]:
         """Read the messages of the conversations that have changed.
@@ -126,9 +138,7 @@ class DixaMessages(WindowStream):
                 windows.halve(window)
                 continue
             yield from self._read_conversations(sorted(changed))
-            passed = self.passed(window.start, export) - self.lag
-            self._save_changes_until(min(window.end, passed))
-            self._session.write_state(self.tap_state)
+            self._changes_are_written(window, self.passed(window.start, export) - self.lag)
 
     def _conversations(
         self, query: Query, window: TimeWindow, export: Export
