@@ -88,6 +88,10 @@ class Account:
                 body = {"account_id": 1}
             case ["conversations", "fields"]:
                 body = []
+            case ["reports", "raw"]:
+                body = {"id": "empty"}
+            case ["reports", "raw", _]:
+                body = {"status": "COMPLETED", "links": []}
             case [name]:
                 body = {name: []}
             case ["users", user, "conversations"] if user in self.users:
@@ -116,5 +120,12 @@ class Account:
 
 def talking_config(server: Server, **settings: Any) -> dict[str, Any]:
     """Return the config of a tap that sends one request after another."""
-    section = {"api_url": f"{server.url}/v2", "api_key": API_KEY, "backoff_factor": 0.01}
+    section = {
+        "api_url": f"{server.url}/v2",
+        "api_key": API_KEY,
+        "backoff_factor": 0.01,
+        # Reports without waits, and few.
+        "reports_per_minute": None,
+        "reports_start_date": moment(datetime.now(UTC) - timedelta(days=1)),
+    }
     return {"freshchat": section | settings, "max_workers": 1}
