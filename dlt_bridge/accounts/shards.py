@@ -276,14 +276,29 @@ def _parsed(config: Mapping[str, Any]) -> Any:  # noqa: ANN401
 def _selected(
     platforms: Sequence[tuple[Platform, PlatformSettings]], select: Sequence[str] | None
 ) -> list[str]:
-    """Return the names of the streams that are selected, of platforms with windows."""
+    """Return the names of the streams with windows that are selected.
+
+    Raises:
+        BridgeError: There is none.
+    """
     included, excluded = split_selection(select)
-    names = [stream.name for platform, _ in platforms for stream in platform.streams]
-    return [
+    names = [
+        stream.name
+        for platform, _ in platforms
+        for stream in platform.streams
+        if stream.has_windows
+    ]
+    found = [
         name
         for name in names
         if (not included or matches_any(name, included)) and not matches_any(name, excluded)
     ]
+    if not found:
+        raise BridgeError(
+            "Shards are windows of time, which none of the selected streams has. Load the account"
+            " without --shards."
+        )
+    return found
 
 
 def _of_shard(section: PlatformSettings, at_once: int) -> dict[str, Any]:

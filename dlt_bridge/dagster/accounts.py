@@ -16,6 +16,8 @@ Accounts = str | PathLike[str] | AccountConfigs | Callable[[], AccountConfigs]
 
 #: The sections of a config that are platforms; `rest` has those that are declared in the config.
 SECTIONS = {"rest", *(platform.name for platform in PLATFORMS)}
+#: The settings of a platform that name its streams.
+STREAM_SETTINGS = {"api_version", "extra_streams"}
 
 
 def read_accounts(accounts: Accounts) -> AccountConfigs:
@@ -65,11 +67,17 @@ def platform_config(config: Mapping[str, Any], platform: str) -> dict[str, Any] 
 
 
 def without_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config with the platforms of another, and without their settings.
+    """Return a config with the platforms of another, and with those settings that name streams.
 
     A wrong setting of one account must not keep Dagster from loading the definitions of all.
     """
-    return {name: config[name] if name == "rest" else {} for name in SECTIONS & config.keys()}
+    return {
+        name: section
+        if name == "rest" or not isinstance(section, dict)
+        else {key: section[key] for key in STREAM_SETTINGS & section.keys()}
+        for name, section in config.items()
+        if name in SECTIONS
+    }
 
 
 def sections_of(config: Mapping[str, Any]) -> Iterator[str]:

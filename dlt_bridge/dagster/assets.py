@@ -19,6 +19,7 @@ from dlt_bridge.dagster.accounts import Accounts, read_accounts, without_setting
 from dlt_bridge.dagster.loading import Loading
 from dlt_bridge.dagster.metadata import stream_metadata
 from dlt_bridge.dagster.partitions import (
+    LISTS,
     PlatformAssets,
     account_key,
     account_of,
@@ -26,6 +27,9 @@ from dlt_bridge.dagster.partitions import (
     partitions_of,
 )
 from dlt_bridge.dagster.streams import PlatformFacts, StreamFacts, platforms_of
+
+#: The end of the name of the assets of a platform.
+STREAMS = "_streams"
 
 
 class ChatAssets(list[AssetsDefinition]):
@@ -81,9 +85,10 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
         catalog: A catalog of tap-chat, for all accounts. By default, each run starts the tap with
             `--discover`, which takes about two seconds.
         windows: Windows of time, such as `MonthlyPartitionsDefinition(start_date="2024-01-01")`,
-            for the platforms that are read in windows: dixa and livechat. Each of their partitions
-            is then a window of an account, which is read in whole. By default, a run continues from
-            where the last one of the account ended.
+            for the streams that are read in windows, which dixa and livechat have. Each of their
+            partitions is then a window of an account, which is read in whole. The other streams of
+            these platforms have a multi-asset of their own. By default, a run continues from where
+            the last one of the account ended.
         key_prefix: The first parts of the keys of the assets.
         retry_policy: When Dagster runs an account again that has failed.
         pool: The pool of Dagster that limits how many accounts are loaded at once.
@@ -111,31 +116,47 @@ def chat_assets(  # noqa: PLR0913 - the settings of a destination, and of assets
     prefix = [key_prefix] if isinstance(key_prefix, str) else list(key_prefix)
     definitions = [
         _platform_assets(
-            platform,
-            {AssetKey([*prefix, facts.name]): facts for facts in platform.streams},
+            platform.name,
+            name,
+            {AssetKey([*prefix, facts.name]): facts for facts in streams},
             loading,
-            windows if platform.has_windows else None,
+            partitions,
             retry_policy=retry_policy,
             pool=pool,
             op_tags=op_tags,
         )
         for platform in platforms_of(configs)
+        for name, streams, partitions in _parts(platform, windows)
     ]
     return ChatAssets(definitions, loading)
 
 
+def _parts(
+    platform: PlatformFacts, windows: TimeWindowPartitionsDefinition | None
+) -> Iterator[tuple[str, list[StreamFacts], TimeWindowPartitionsDefinition | None]]:
+    """Yield the name of each multi-asset of a platform, its streams, and its windows of time."""
+    name = identifier(platform.name)
+    windowed = [facts for facts in platform.streams if windows and facts.has_windows]
+    others = [facts for facts in platform.streams if facts not in windowed]
+    if windowed:
+        yield f"{name}{STREAMS}", windowed, windows
+    if others:
+        yield f"{name}{LISTS if windowed else STREAMS}", others, None
+
+
 def _platform_assets(
-    platform: PlatformFacts,
+    platform: str,
+    name: str,
     streams: Mapping[AssetKey, StreamFacts],
     loading: Loading,
     windows: TimeWindowPartitionsDefinition | None,
     **options: Any,  # noqa: ANN401
 ) -> AssetsDefinition:
     @multi_asset(
-        name=f"{identifier(platform.name)}_streams",
-        specs=[_spec(key, facts, platform.name, loading) for key, facts in streams.items()],
+        name=name,
+        specs=[_spec(key, facts, platform, loading) for key, facts in streams.items()],
         can_subset=True,
-        partitions_def=partitions_of(platform.name, windows),
+        partitions_def=partitions_of(platform, windows),
         **options,
     )
     def assets(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
@@ -144,7 +165,7 @@ def _platform_assets(
         }
         result = loading.load(
             account_of(account_key(context.partition_key)),
-            platform.name,
+            platform,
             list(selected.values()),
             context.partition_time_window if windows else None,
         )

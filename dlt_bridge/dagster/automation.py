@@ -126,7 +126,7 @@ def _platform_schedule(
     assets: ChatAssets,
     **options: Any,  # noqa: ANN401
 ) -> ScheduleDefinition:
-    @schedule(name=f"all_{platform.accounts.name}", job=platform.job, **options)
+    @schedule(name=f"all_{platform.name}", job=platform.job, **options)
     def all_accounts(context: ScheduleEvaluationContext) -> list[RunRequest]:
         return list(_requests(platform, assets.loading.read_accounts(), context.instance))
 

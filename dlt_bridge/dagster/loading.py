@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import EnvVar, Failure, RetryRequested
 
-from dlt_bridge.accounts import Account, run
+from dlt_bridge.accounts import Account, AccountResult, run
 from dlt_bridge.accounts.runner import Warehouse
 from dlt_bridge.dagster.accounts import filled, platform_config, read_accounts
 from dlt_bridge.dagster.metadata import run_metadata
-from dlt_bridge.dagster.streams import window_lag
+from dlt_bridge.dagster.streams import streams_of, window_lag
 from dlt_bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dagster import TimeWindow
     from dlt import Pipeline
 
-    from dlt_bridge.accounts import AccountResult
     from dlt_bridge.dagster.accounts import AccountConfigs, Accounts
 
 #: Seconds after which a run tries again if another run holds its account, and how often it does.
@@ -91,6 +90,13 @@ class Loading:
             RetryRequested: Another run holds the account.
         """
         account = self._account(name, platform, streams)
+        own = streams_of(account.config, platform)
+        if own is not None:
+            # Another account may have more streams, by its settings.
+            streams = [stream for stream in streams if stream in own]
+            if not streams:
+                return AccountResult(account=name)
+            account = replace(account, options={**account.options, "select": streams})
         if window:
             account = _in_window(account, platform, window)
         result = run(account, **self._warehouse.arguments)

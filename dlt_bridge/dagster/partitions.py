@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ACCOUNT, WINDOW = "account", "window"
 #: The most windows that are loaded at one time of a schedule; the next time has the rest.
 MOST_WINDOWS = 1000
+#: The end of the name of the assets of a platform that have no windows, next to those that have.
+LISTS = "_lists"
 #: Separates their keys.
 SEPARATOR = "|"
 #: The tag with the partition key of a run.
@@ -101,6 +103,13 @@ class PlatformAssets:
         return str(next(iter(self.definition.specs)).metadata["platform"])
 
     @cached_property
+    def name(self) -> str:
+        """The name of what is loaded: `dixa_accounts`, or `dixa_lists` next to windows of time."""
+        name = self.definition.op.name
+        has_lists = name.endswith(LISTS)
+        return name if has_lists else f"{identifier(self.platform)}_accounts"
+
+    @cached_property
     def accounts(self) -> DynamicPartitionsDefinition:
         """The partitions by account."""
         return account_partitions(self.platform)
@@ -116,9 +125,7 @@ class PlatformAssets:
     @cached_property
     def job(self) -> UnresolvedAssetJobDefinition:
         """The job that loads partitions of the assets, such as `load_dixa_accounts`."""
-        return define_asset_job(
-            f"load_{self.accounts.name}", AssetSelection.assets(self.definition)
-        )
+        return define_asset_job(f"load_{self.name}", AssetSelection.assets(self.definition))
 
     def known_accounts(self, instance: DagsterInstance) -> set[str]:
         """Return the partition keys of the accounts that Dagster knows."""

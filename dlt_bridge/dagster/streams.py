@@ -17,6 +17,8 @@ from tap_chat.platforms.registry import Config
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tap_chat.platforms.platform import Platform
+
 
 #: The setting of platforms whose records come late, in minutes.
 LAG = "lag_minutes"
@@ -29,12 +31,10 @@ class PlatformFacts:
     Attributes:
         name: Its name; `rest.<name>` if it is declared in a config.
         streams: Its streams.
-        has_windows: Whether any window of time can be read alone.
     """
 
     name: str
     streams: Sequence[StreamFacts]
-    has_windows: bool
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,14 @@ class StreamFacts:
         title: What its rows are, as a sentence.
         keys: Its key properties.
         parent: The stream whose records it is read for; None if there is none.
+        has_windows: Whether any window of time can be read alone.
     """
 
     name: str
     title: str
     keys: tuple[str, ...]
     parent: str | None
+    has_windows: bool
 
 
 def platforms_of(configs: Iterable[Mapping[str, Any]]) -> list[PlatformFacts]:
@@ -64,15 +66,42 @@ def platforms_of(configs: Iterable[Mapping[str, Any]]) -> list[PlatformFacts]:
         BridgeError: A setting or a declaration is wrong.
     """
     streams: dict[str, dict[str, StreamFacts]] = {}
-    windows: dict[str, bool] = {}
     for config in configs:
-        for platform, _ in _configured(config).to_read():
-            windows[platform.name] = platform.has_windows
+        for platform in _platforms(config):
             known = streams.setdefault(platform.name, {})
             known |= {stream.name: _facts(stream, platform.title) for stream in platform.streams}
-    return [
-        PlatformFacts(name, list(known.values()), windows[name]) for name, known in streams.items()
-    ]
+    return [PlatformFacts(name, list(known.values())) for name, known in streams.items()]
+
+
+def streams_of(config: Mapping[str, Any], platform: str) -> set[str] | None:
+    """Return the names of the streams of a platform in one config.
+
+    Args:
+        config: The config of tap-chat.
+        platform: The name of the platform.
+
+    Returns:
+        The names; None if the settings are wrong, which a run says.
+    """
+    try:
+        found = [known for known, _ in _configured(config).to_read() if known.name == platform]
+    except BridgeError:
+        return None
+    return {stream.name for known in found for stream in known.streams}
+
+
+def _platforms(config: Mapping[str, Any]) -> list[Platform]:
+    """Return the platforms of a config; with its usual streams if the settings of them are wrong.
+
+    Raises:
+        BridgeError: A declaration is wrong.
+    """
+    try:
+        configured = _configured(config)
+    except BridgeError:
+        usual = {name: part if name == "rest" else {} for name, part in config.items()}
+        configured = _configured(usual)
+    return [platform for platform, _ in configured.to_read()]
 
 
 def window_lag(config: Mapping[str, Any], platform: str) -> timedelta:
@@ -108,4 +137,5 @@ def _facts(stream: Any, platform: str) -> StreamFacts:  # noqa: ANN401 - the cla
         title=f"{platform}: {own[0].lower()}{own[1:]}",
         keys=tuple(stream.primary_keys),
         parent=parent.name if parent else None,
+        has_windows=stream.has_windows,
     )

@@ -46,8 +46,6 @@ class Platform:
         further_apis: The APIs of the platform besides that of `api_url`.
         rate_limit: The requests, and the seconds, of the rate limit that its API documents; None if
             the tap finds it. The setting `requests_per_minute` takes precedence.
-        has_windows: Whether its streams are read in windows of time, from `start_date` to
-            `end_date`, so that any window can be read alone.
         api_url: The address of the API, if the setting of that name is only a part of it.
         of_section: Returns the platform with the settings of a section, if its streams depend on
             them; None if they do not.
@@ -62,6 +60,10 @@ class Platform:
     extra_streams: Sequence[type[ChatStream]] = ()
     further_apis: Sequence[FurtherAPI] = ()
     rate_limit: tuple[int, float] | None = None
-    has_windows: bool = False
     api_url: str | None = None
     of_section: Callable[[PlatformSettings], Platform] | None = None
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether some of its streams are read in windows of time."""
+        return any(stream.has_windows for stream in self.streams)

@@ -51,6 +51,9 @@ class ChatStream(RecordStream):
         context_count: The number of contexts that were read so far.
     """
 
+    #: Whether it is read in windows of time, from `start_date` to `end_date`, so that any window
+    #: can be read alone.
+    has_windows: ClassVar[bool] = False
     #: The settings that name the account and the part of it that is read, besides `api_url`.
     account_settings: ClassVar[tuple[str, ...]] = ()
 

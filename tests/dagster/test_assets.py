@@ -13,7 +13,7 @@ from running import config_of
 
 from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.runner import Warehouse
-from dlt_bridge.dagster import chat_assets
+from dlt_bridge.dagster import account_schedules, account_sensor, chat_assets
 from dlt_bridge.dagster.partitions import account_of, partition_key
 from dlt_bridge.tap.process import Tap
 from tap_chat.sandbox import DIALECTS, Sandbox
@@ -109,6 +109,48 @@ def test_assets_have_the_streams_keys_and_dependencies(sandbox: Sandbox) -> None
     assert messages.metadata["keys"] == ["_account", "chat_id", "event_id"]
     assert messages.description == "LiveChat: the messages of the chats."
     assert messages.group_name == "livechat"
+
+
+def test_streams_without_windows_are_loaded_by_account(sandbox: Sandbox) -> None:
+    config = config_of(sandbox, "acme", "livechat")
+    config["livechat"] |= {"api_version": "3.6", "extra_streams": ["livechat_report_ratings"]}
+    windows = dg.MonthlyPartitionsDefinition(start_date="2024-01-01")
+    assets = chat_assets(
+        accounts={"acme": config}, destination="duckdb", dataset_name="data", windows=windows
+    )
+    streams, lists = assets
+    assert isinstance(streams.partitions_def, dg.MultiPartitionsDefinition)
+    assert isinstance(lists.partitions_def, dg.DynamicPartitionsDefinition)
+    assert {key.to_user_string() for key in streams.keys} >= {
+        "livechat_threads",
+        "livechat_thread_events",
+    }
+    assert {key.to_user_string() for key in lists.keys} >= {"livechat_agents", "livechat_tags"}
+    assert "livechat_report_ratings" in {key.to_user_string() for key in streams.keys}
+    jobs = [platform.job.name for platform in assets.platforms]
+    assert jobs == ["load_livechat_accounts", "load_livechat_lists"]
+    names = [schedule.name for schedule in account_schedules(assets, "0 3 * * *")]
+    assert names == ["all_livechat_accounts", "all_livechat_lists"]
+    dg.Definitions.validate_loadable(
+        dg.Definitions(assets=assets, sensors=[account_sensor(assets)])
+    )
+
+
+def test_account_is_loaded_without_streams_that_only_others_have(
+    tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    """Another account may have further streams, or wrong settings of them."""
+    more = config_of(sandbox, "acme", "dixa")
+    accounts = {
+        "acme": more,
+        "other": more | {"dixa": more["dixa"] | {"extra_streams": ["no_such_stream"]}},
+        "third": more | {"livechat": {"api_version": "2"}},
+    }
+    warehouse = DuckDBFile(tmp_path, instance, accounts)
+    found = {key.to_user_string() for part in warehouse.assets for key in part.keys}
+    assert found >= {"livechat_chats", "dixa_conversation_export"}
+    result = warehouse.assets.loading.load("third", "livechat", ["livechat_threads"], None)
+    assert (result.failure, result.rows) == (None, {})
 
 
 def test_definitions_load_without_a_process_or_a_request(

@@ -46,7 +46,9 @@ class DuckDBFile:
         """Run the partition of an account, or of one of its windows: `acme|2025-01-01`."""
         key = account if "|2" in account else partition_key(account)
         self.instance.add_dynamic_partitions(f"{platform}_accounts", [key.partition("|")[0]])
-        assets = [definition for definition in self.assets if platform in definition.op.name]
+        assets = [
+            definition for definition in self.assets if definition.op.name == f"{platform}_streams"
+        ]
         return dg.materialize(assets, partition_key=key, instance=self.instance, **options)
 
     def rows(self, query: str) -> list[Any]:

@@ -12,5 +12,4 @@ PLATFORM = Platform(
     description="Dixa's exports API.",
     settings=DixaSettings,
     streams=(DixaConversationExport, DixaMessages),
-    has_windows=True,
 )

@@ -42,6 +42,7 @@ class WindowStream(ExportStream):
     filtered_by: ClassVar[str]
     #: Whether a record may be later than its window. Else, the run fails if many are.
     may_be_later: ClassVar[bool] = False
+    has_windows = True
     bookmarks_class = MillisecondBookmarks
 
     def __init__(self, tap: Tap, session: Session) -> None:

@@ -64,6 +64,5 @@ PLATFORM = Platform(
     description="LiveChat's API.",
     settings=LiveChatSettings,
     streams=(LiveChatChats, LiveChatMessages, LiveChatEvents),
-    has_windows=True,
     of_section=of_version,
 )

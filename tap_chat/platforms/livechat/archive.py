@@ -42,6 +42,7 @@ class ArchiveStream(WebStream):
     """A stream of the archive: the threads, or a part of each thread."""
 
     action = "agent/action/list_archives"
+    has_windows = True
     bookmarks_class = TimeWindowBookmarks
 
     @property

@@ -28,6 +28,7 @@ class LiveChatStream(LiveChatAPIStream):
     """A stream of LiveChat's v2 API: the chats, or a part of each chat."""
 
     path = "/chats"
+    has_windows = True
     bookmarks_class = WindowBookmarks
 
     @property

@@ -44,6 +44,7 @@ class Report(WebStream):
     records_path = "records"
     primary_keys = ("date",)
     replication_key = "date"
+    has_windows = True
     bookmarks_class = TimeWindowBookmarks
     # In another time zone, the days are others, too.
     account_settings = ("user", "reports_timezone")
