@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration import configspec
@@ -26,8 +27,11 @@ from pathvalidate import is_valid_filepath
 from typing_extensions import override
 
 from dlt_bridge.destinations import duckdb_merge
+from dlt_bridge.interrupts import held_signals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dlt.common.destination import Destination, DestinationCapabilitiesContext
     from dlt.common.normalizers.naming import NamingConvention
 
@@ -55,7 +59,7 @@ class WaitingPool(DuckDbConnectionPool):
         start, is_logged = time.monotonic(), False
         while True:
             try:
-                return super().borrow_conn(*args, **options)
+                return self._open(partial(super().borrow_conn, *args, **options))
             except IOException as error:
                 waited = time.monotonic() - start
                 if _LOCKED not in str(error) or waited >= self.wait_seconds:
@@ -69,6 +73,20 @@ class WaitingPool(DuckDbConnectionPool):
                     )
             # Processes that wait together should not all try at the same time.
             time.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311
+
+    def _open(self, borrow: Callable[[], DuckDBPyConnection]) -> DuckDBPyConnection:
+        """Open a connection, without a signal in between.
+
+        dlt would leave the file open, and DuckDB (1.5) may then never open it again.
+        """
+        with held_signals() as release:
+            connection = borrow()
+            try:
+                release()
+            except BaseException:
+                self.return_conn(connection)
+                raise
+            return connection
 
 
 @configspec(init=False)

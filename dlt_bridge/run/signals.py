@@ -15,6 +15,7 @@ from dlt_bridge.run.redaction import one_line_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 #: Signals that end a run. dlt takes the KeyboardInterrupt of Python's own handler for an error of
 #: the tap.
@@ -22,6 +23,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 STOPPED = "Stopped. Committed rows stay."
 # Seconds after which a lost signal is sent again. Python has left the destructor by then.
 _RESEND_SECONDS = 0.05
+_PACKAGE = __name__.partition(".")[0]
 _received: list[int] = []
 
 
@@ -68,25 +70,42 @@ def stoppable() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def exit_on_signal(signum: int, _: object) -> None:
+def exit_on_signal(signum: int, frame: FrameType | None) -> None:
     """Handle a signal: exit with 128 and its number, as shells do.
 
-    Python ignores an exception that is raised in a destructor, such as that of a DuckDB connection.
-    Then the signal is sent again. Otherwise the run would wait for a tap that may never write.
+    Python ignores an exception that is raised in a destructor, such as that of a DuckDB connection,
+    and DuckDB ignores one that is raised while it imports a module. Then the signal is sent again.
+    Otherwise the run would wait for a tap that may never write.
     """
     _received.append(signum)
+    if _is_importing(frame):
+        _send_again(signum)
+        return
     stopped, before = SystemExit(128 + signum), sys.unraisablehook
 
     def send_again(ignored: Any) -> None:  # noqa: ANN401
         if ignored.exc_value is stopped:
             sys.unraisablehook = before
-            main: Any = threading.main_thread().ident
-            threading.Timer(_RESEND_SECONDS, signal.pthread_kill, (main, signum)).start()
+            _send_again(signum)
         else:
             before(ignored)
 
     sys.unraisablehook = send_again
     raise stopped
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a step of the bridge imports a module; DuckDB does so in every query."""
+    while frame and not frame.f_globals.get("__name__", "").startswith(f"{_PACKAGE}."):
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(signum: int) -> None:
+    main: Any = threading.main_thread().ident
+    threading.Timer(_RESEND_SECONDS, signal.pthread_kill, (main, signum)).start()
 
 
 def exit_if_signalled() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.errors import MessageError, TapError
+from dlt_bridge.interrupts import held_signals
 from dlt_bridge.tap.child_process import EXIT_SECONDS, ChildProcess
 from dlt_bridge.tap.line_blocks import line_blocks
 from dlt_bridge.tap.private_folder import private_folder, write_private
@@ -131,7 +132,7 @@ class Tap:
                 a line unfinished.
         """
         # The config has credentials in it.
-        with private_folder("dlt-bridge-") as folder:
+        with private_folder("dlt-bridge-") as folder, held_signals() as release:
             arguments = [*flags, *self._write_files(folder, files)]
             process = ChildProcess(self.name, [*self.command, *arguments], self._patience)
             log = TapLog(self.name, self.config, earlier=[*self._logs])
@@ -141,6 +142,8 @@ class Tap:
             try:
                 with process.stdout, log.reading(process.stderr):
                     try:
+                        # From here on, a signal stops the tap.
+                        release()
                         yield _blocks(process, folder / "config.json")
                         code = process.wait()
                     except MessageError as error:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from dlt.common.schema import Schema
+from dlt.destinations.impl.duckdb.configuration import DuckDbConnectionPool
 
+from dlt_bridge.destinations.clients import make_client
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import sentence
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
@@ -71,6 +75,27 @@ def test_a_run_waits_until_the_file_is_closed(
             load.join()
         with duckdb.connect(str(file), read_only=True) as database:
             assert database.execute("from raw.orders select count(*)").fetchall() == [(number,)]
+
+
+def test_a_signal_comes_when_the_file_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise dlt leaves the file open, and the next connection may wait forever."""
+    apply, applied = DuckDbConnectionPool._apply_config, []
+
+    def interrupted(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        apply(*arguments)
+        applied.append(arguments[0])
+
+    monkeypatch.setattr(DuckDbConnectionPool, "_apply_config", staticmethod(interrupted))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    client = make_client(pipeline(tmp_path / "chats.duckdb", 0), Schema("acme"))
+    with pytest.raises(KeyboardInterrupt), client.sql_client:
+        pass
+    assert applied
+    with pytest.raises(duckdb.ConnectionException, match="already closed"):
+        applied[0].execute("select 1")
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import signal
 import stat
 import sys
 from contextlib import contextmanager
@@ -63,6 +64,24 @@ def refuse_first_line(tap: Tap) -> None:
     with tap.running() as lines:
         next(lines)
         raise MessageError("Line 1 is not a Singer message.")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_tap_starts_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signum: int
+) -> None:
+    start, started = child_process._start, []
+
+    def interrupted(command: Any) -> Any:
+        started.append(start(command))
+        signal.raise_signal(signum)
+        return started[0]
+
+    monkeypatch.setattr(child_process, "_start", interrupted)
+    signal.signal(signum, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        read(tap(tmp_path, "signal.pause()"))
+    assert started[0].poll() is not None
 
 
 def test_config_is_removed_after_the_first_line(tmp_path: Path) -> None:

@@ -159,14 +159,34 @@ DuckDbConnectionPool.__del__ = lost
 {program}
 """
 
+# DuckDB looks for this module in each query with values.
+IGNORED = """
+import os, signal, sys, traceback
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        callers = {{frame.name for frame in traceback.extract_stack()}}
+        if name == "pandas" and {{"_read_tables", "execute_query"}} <= callers:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.{signum})
+
+sys.meta_path.insert(0, Finder())
+{program}
+"""
+
 
 @pytest.mark.parametrize("signum", ["SIGTERM", "SIGINT"])
-def test_signal_within_a_destructor_stops_the_run(tmp_path: Path, signum: str) -> None:
-    """Python ignores the exit that is raised there, and the target waits for a tap that waits."""
+@pytest.mark.parametrize(
+    ("program", "lines"), [(LOST, LINES), (IGNORED, LINES[:2])], ids=["destructor", "import"]
+)
+def test_signal_that_is_ignored_stops_the_run(
+    tmp_path: Path, program: str, lines: list[Any], signum: str
+) -> None:
+    """The exit that is raised there has no effect, and the target waits for a tap that waits."""
     config = tmp_path / "config.json"
     settings = {"destination": "duckdb", "credentials": "w.duckdb", "checkpoint_every": 0}
     config.write_text(json.dumps(settings))
-    code = LOST.format(signum=signum, program=TARGET)
+    code = program.format(signum=signum, program=TARGET)
     with subprocess.Popen(
         [sys.executable, "-c", code, "--config", str(config)],
         stdin=subprocess.PIPE,
@@ -175,7 +195,7 @@ def test_signal_within_a_destructor_stops_the_run(tmp_path: Path, signum: str) -
     ) as process:
         assert process.stdin
         assert process.stderr
-        process.stdin.write(b"".join(json.dumps(line).encode() + b"\n" for line in LINES))
+        process.stdin.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
         process.stdin.flush()
         try:
             assert process.wait(60) == 128 + getattr(signal, signum)
