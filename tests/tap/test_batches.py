@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from running import Run, Runner
     from starlette.requests import Request
 
-WORLD = World(messages=700, users=10, conversations=30, dixa_conversations=150, chats=60)
+WORLD = World(messages=700, users=10, conversations=30, dixa_conversations=100, chats=60)
 FORMS = [
     {"format": "jsonl"},
     {"format": "jsonl", "compression": "gzip"},
@@ -91,7 +91,7 @@ def test_files_have_the_records_of_lines(
     with Sandbox(WORLD) as sandbox:
         for messages in (700, 900, 900):
             sandbox.world = World(
-                messages=messages, users=10, conversations=30, dixa_conversations=150, chats=60
+                messages=messages, users=10, conversations=30, dixa_conversations=100, chats=60
             )
             config = full_config(sandbox)
             lines = tap(config, state=states[0])

@@ -6,7 +6,7 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_chat.sandbox.samples import DAY, HOUR, NAMES, pick, sentence
+from tap_chat.sandbox.samples import DAY, NAMES, pick, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +31,14 @@ class Message(NamedTuple):
 def messages_of(history: History) -> Iterator[Message]:
     """Yield the messages of a conversation.
 
-    Some are a little older than their conversation, which Dixa creates for them. Some arrive hours
+    Some are a little older than their conversation, which Dixa creates for them. Some arrive days
     after their time, with a change of the conversation.
     """
     early = 2 if history.number % 11 == 4 else 0
     yield Message(history, 0, history.created - early)
     for place, moment in enumerate(history.changes[:WITH_MESSAGE], 1):
-        is_late = place == 2 and history.number % 5 == 2
-        created = max(history.created, moment - 6 * HOUR) if is_late else moment
+        is_late = history.number % 2 == 1 and place == 1 + history.number // 2 % WITH_MESSAGE
+        created = max(history.created, moment - 10 * DAY) if is_late else moment
         yield Message(history, place, created)
 
 
