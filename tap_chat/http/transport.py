@@ -173,7 +173,8 @@ class Transport(HTTPAdapter):
             prefix = self.request_url(request, proxies).removesuffix("/")
             host_pool = cast("HTTPConnectionPool", pool)
             proxied = select_proxy(origin, proxies)
-            if proxied:
+            # Origins with http share the pool of their proxy.
+            if proxied and not issubclass(host_pool.ConnectionCls, ReusableConnection):
                 host_pool.ConnectionCls = type(
                     "Proxied", (ReusableConnection, host_pool.ConnectionCls), {}
                 )

@@ -161,7 +161,9 @@ def test_connections_dropped_by_a_firewall_cost_no_retry(tap: Runner, by: str) -
         Sandbox(World(users=30, conversations=60)) as sandbox,
         Firewall(sandbox.url, "reset", after=40) as firewall,
     ):
-        config = full_config(sandbox, "freshchat", freshchat={"max_retries": 0})
+        without_reports = {"extra_streams": [], "reports_start_date": "2999-01-01"}
+        section = {"max_retries": 0} | without_reports
+        config = full_config(sandbox, "freshchat", freshchat=section)
         environment = {"no_proxy": ""}
         if by == "proxy":
             environment["http_proxy"] = firewall.url
@@ -220,6 +222,20 @@ def test_swallowed_request_costs_one_timeout(by: str, monkeypatch: pytest.Monkey
         for _ in range(5):
             assert ask().body == b"{}"
         assert (firewall.hits, firewall.connections) == (1, opened + 1)
+
+
+def test_one_proxy_leads_to_several_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: {}) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        transport = Transport(5)
+        for host in ("api.invalid", "files.invalid"):
+            request = requests.Request("GET", f"http://{host}/").prepare()
+            assert transport.send_once(request, Timeouts(1.0, 5.0), None).body == b"{}"
+        assert [request.headers["host"] for request in proxy.requests] == [
+            "api.invalid",
+            "files.invalid",
+        ]
 
 
 def test_connection_is_not_reused_after_a_long_idle_time(

@@ -83,13 +83,21 @@ class ReportQueue:
             spans: The reports, in the order in which they will be read.
             post: Posts the job of one, once: it is posted again when it is read.
         """
-        if not self._is_ahead:
+        expected = [(span, post) for span in spans]
+        if not (self._is_ahead and expected):
             return
         with self._changed:
-            self._expected.append((span, post) for span in spans)
+            self._expected.append(iter(expected))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._post_ahead, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._post_ahead, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system allows no more threads
+                    logger.debug("%s Reports are requested when they are read.", error)
+                    self._is_ahead = False
+                    self._expected.clear()
+                else:
+                    self._thread = thread
 
     def job(self, span: ReportSpan, post: Post) -> ReportJob:
         """Return the job of a report.
