@@ -246,10 +246,11 @@ class TapChat(HookedTap):
             for stream in cast("Iterable[ChatStream]", self.streams.values())
             if (probe := stream.probe())
         ]
-        width = max(len(stream.section) for stream, _ in probed)
+        names = [".".join(filter(None, (s.section, s.api_name))) for s, _ in probed]
+        width = max(map(len, names))
         ok = True
-        for stream, probe in probed:
-            result = run_probe(stream.client, stream.api.url, probe)
+        for name, (stream, probe) in zip(names, probed, strict=True):
+            result = run_probe(name, stream.client, stream.api.url, probe)
             write_line(result.line(width))
             ok = ok and result.ok
         return ok

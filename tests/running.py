@@ -143,7 +143,13 @@ class SelectingRunner(Runner):
 @lru_cache
 def catalog_of(*streams: str) -> dict[str, Any]:
     """Return a catalog of some streams."""
-    entries = TapChat(validate_config=False).catalog_dict["streams"]
+    extra = {
+        platform.name: {"extra_streams": [stream.name for stream in platform.extra_streams]}
+        for platform in registry.PLATFORMS
+        if any(name.startswith(f"{platform.name}_") for name in streams)
+    }
+    config = {name: settings for name, settings in extra.items() if settings["extra_streams"]}
+    entries = TapChat(config=config, validate_config=False).catalog_dict["streams"]
     return {"streams": [entry for entry in entries if entry["tap_stream_id"] in streams]}
 
 

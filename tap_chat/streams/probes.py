@@ -45,12 +45,12 @@ class ProbeResult:
     """The result of a probe.
 
     Attributes:
-        section: The platform's section in the config.
+        name: The name of the API: the platform's section in the config, and its own if it has one.
         ok: Whether its settings are right.
         sentence: The result as a sentence; after a failure, with the remedy.
     """
 
-    section: str
+    name: str
     ok: bool
     sentence: str
 
@@ -58,17 +58,18 @@ class ProbeResult:
         """Return the result as a line.
 
         Args:
-            width: The characters for the name of the platform.
+            width: The characters for the name of the API.
         """
-        return f"{self.section:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.sentence}"
+        return f"{self.name:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.sentence}"
 
 
-def run_probe(client: Client, api_url: str, probe: Probe) -> ProbeResult:
+def run_probe(name: str, client: Client, api_url: str, probe: Probe) -> ProbeResult:
     """Send the request of a probe, once.
 
     A transient failure is not retried: a retry may wait for a minute, and the user can test again.
 
     Args:
+        name: The name of the API.
         client: The client of the API.
         api_url: The address of the API.
         probe: The probe.
@@ -84,7 +85,7 @@ def run_probe(client: Client, api_url: str, probe: Probe) -> ProbeResult:
         probe.check(body)
     except IgnoredError as error:
         return ProbeResult(
-            client.remedies.section,
+            name,
             ok=True,
             sentence=f"{address} returned {error.status}: the list is empty.",
         )
@@ -99,11 +100,11 @@ def run_probe(client: Client, api_url: str, probe: Probe) -> ProbeResult:
             sentence += f" This API will end, as its responses say: {stated}."
         if probe.remark:
             sentence += f" {probe.remark()}"
-        return ProbeResult(client.remedies.section, ok=True, sentence=sentence)
+        return ProbeResult(name, ok=True, sentence=sentence)
     sentence = sentence.removeprefix(client.subject)
     # The parameters are the same in every test.
     sentence = sentence.replace(f"?{probe.request.query}", "", 1)
-    return ProbeResult(client.remedies.section, ok=False, sentence=sentence)
+    return ProbeResult(name, ok=False, sentence=sentence)
 
 
 def _decode(response: Response) -> Any:  # noqa: ANN401

@@ -165,7 +165,8 @@ def scope_of(
     account = [getattr(settings, name) for name in stream.account_settings]
     if stream.account is not None:
         account.append({"account": stream.account})
-    secrets = [getattr(settings, name) for name in credentials(settings)]
+    values = [getattr(settings, name) for name in credentials(settings)]
+    secrets = [value for value in values if value]  # unset ones do not count
     tables = [
         table
         for dependent in stream.dependents

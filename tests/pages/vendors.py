@@ -88,6 +88,7 @@ def vendors() -> Iterator[Vendors]:
                 "https://acme.freshchat.com/v2": f"{sandbox.url}/v2",
                 "https://umlaut.freshchat.com/v2": f"{sandbox.url_of('umlaut')}/v2",
                 "https://exports.dixa.io/v1": f"{sandbox.url}/v1",
+                "https://dev.dixa.io/v1": f"{sandbox.url}/v1",
                 "https://api.livechatinc.com": sandbox.url,
                 "https://api.example.com": other.url,
                 "postgresql://loader:...@warehouse.example.com:5432/chats": warehouse,
@@ -99,7 +100,11 @@ def vendors() -> Iterator[Vendors]:
                 "127.0.0.1:8000": f"127.0.0.1:{port}",
             },
             settings={
-                "dixa": {"api_url": f"{sandbox.url}/v1", "requests_per_minute": 6000},
+                "dixa": {
+                    "api_url": f"{sandbox.url}/v1",
+                    "main_api_url": f"{sandbox.url}/v1",
+                    "requests_per_minute": 6000,
+                },
                 "livechat": {"api_url": sandbox.url},
                 **{
                     dialect.name: addresses(dialect.config(sandbox.url))

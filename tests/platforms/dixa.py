@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from platforms.facts import Facts, Place, Probe
 
+TESTED = {"end_date": "2025-01-01T00:00:00Z", "dixa": {"api_token": "k"}}
+URL_SETTINGS = ("api_url", "main_api_url")
+
 FACTS = Facts(
     place=Place(
         "Dixa",
@@ -23,10 +26,20 @@ FACTS = Facts(
     forbidden=["dixa.api_token may not read the exports API", "Settings > Integrations"],
     probes=[
         Probe(
-            {"end_date": "2025-01-01T00:00:00Z", "dixa": {"api_token": "k"}},
+            TESTED,
             [],
             "/conversation_export",
             "updated_after=1735689539999 updated_before=1735689600000",
+            others={"/agents": {"data": []}},
+            url_settings=URL_SETTINGS,
+        ),
+        Probe(
+            TESTED,
+            {"data": []},
+            "/agents",
+            "pageLimit=1",
+            others={"/conversation_export": []},
+            url_settings=URL_SETTINGS,
         ),
     ],
 )

@@ -44,12 +44,16 @@ class Probe:
         body: A valid body.
         path: The path of the request.
         query: The parameters, each as `name=value`.
+        others: Valid bodies of the other requests of the platform, by their paths.
+        url_settings: The settings with the addresses of the platform's APIs.
     """
 
     config: dict[str, Any]
     body: Any
     path: str
     query: str = ""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    url_settings: Sequence[str] = ("api_url",)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 URLS = {section: facts.address for section, facts in FACTS.items()}
 UNCHECKED = "The credentials could not be checked."
+#: The names of the APIs that the test reads, by platform; the first has no name.
+APIS = {section: ["", *(["main"] if section == "dixa" else [])] for section in SECTIONS}
+API_COUNT = sum(map(len, APIS.values()))
 LATER = {section: ["try again later", UNCHECKED] for section in SECTIONS}
 
 
@@ -41,9 +44,9 @@ def check(tap: Runner, config: dict[str, Any], env: dict[str, str] | None = None
 
 
 def verdicts(run: Run) -> dict[str, tuple[str, str]]:
-    """Return whether the test passed, and its sentence, by platform."""
+    """Return whether the test passed, and its sentence, by platform: that of its first API."""
     parts = [line.split(maxsplit=2) for line in run.out.decode().splitlines()]
-    return {section: (label, said) for section, label, said in parts}
+    return {section: (label, said) for section, label, said in parts if "." not in section}
 
 
 def assert_all_failed(run: Run, words: str, remedies: Mapping[str, Sequence[str]]) -> None:
@@ -65,14 +68,26 @@ def test_success_is_one_line_for_each_platform(tap: Runner, sandbox: Sandbox) ->
     assert {label for label, _ in verdicts(run).values()} == {"ok"}
     assert run.out.decode().startswith(f"chat       ok      {sandbox.url} returned messages")
     assert run.err == ""
-    assert sandbox.requests == len(SECTIONS)
+    assert sandbox.requests == API_COUNT
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_each_platform_gets_one_request(tap: Runner, sandbox: Sandbox, section: str) -> None:
+def test_each_api_gets_one_request(tap: Runner, sandbox: Sandbox, section: str) -> None:
     run = check(tap, full_config(sandbox, section))
     assert run.code == 0, run.err
-    assert sandbox.requests == 1
+    assert sandbox.requests == len(APIS[section])
+    names = [line.split()[0] for line in run.out.decode().splitlines()]
+    assert names == [section + (api and f".{api}") for api in APIS[section]]
+
+
+def test_further_api_fails_alone(tap: Runner, sandbox: Sandbox) -> None:
+    sandbox.options.faults = [Fault(kind="status", status=401, path="/agents")]
+    run = check(tap, full_config(sandbox, "dixa"))
+    assert run.code == 1
+    good, bad = run.out.decode().splitlines()
+    assert good.startswith("dixa       ok      ")
+    assert bad.startswith("dixa.main  failed  ")
+    assert "dixa.main_api_token" in bad
 
 
 @pytest.mark.parametrize(
@@ -80,11 +95,12 @@ def test_each_platform_gets_one_request(tap: Runner, sandbox: Sandbox, section: 
     [(section, probe) for section, facts in FACTS.items() for probe in facts.probes],
 )
 def test_request_is_as_cheap_as_the_api_allows(tap: Runner, section: str, probe: Probe) -> None:
-    with Server(lambda _: probe.body) as api:
-        run = check(tap, probe.config | {section: probe.config[section] | {"api_url": api.url}})
+    with Server(lambda request: probe.others.get(request.url.path, probe.body)) as api:
+        addresses = dict.fromkeys(probe.url_settings, api.url)
+        run = check(tap, probe.config | {section: probe.config[section] | addresses})
     assert run.code == 0, run.out
-    [request] = api.requests
-    assert request.url.path == probe.path
+    assert len(api.requests) == 1 + len(probe.others)
+    [request] = [request for request in api.requests if request.url.path == probe.path]
     assert dict(request.query_params) == dict(pair.split("=") for pair in probe.query.split())
 
 
@@ -146,7 +162,7 @@ def test_failure_is_reported_with_its_remedy_after_one_request(
     sandbox.options.faults = [fault]
     run = check(tap, full_config(sandbox, *SECTIONS))
     assert_all_failed(run, words, remedies)
-    assert sandbox.requests == len(SECTIONS)
+    assert sandbox.requests == API_COUNT
 
 
 @pytest.mark.parametrize(
@@ -163,7 +179,7 @@ def test_failure_is_reported_with_its_remedy_after_one_request(
 def test_another_host_is_detected_by_its_response(tap: Runner, answer: Any) -> None:
     with Server(lambda _: answer) as other:
         run = check(tap, everywhere(other.url))
-        assert len(other.requests) == len(SECTIONS)
+        assert len(other.requests) == API_COUNT
     assert_all_failed(run, "", URLS)
     assert "with /v2 at the end" in verdicts(run)["freshchat"][1]
 
@@ -214,7 +230,7 @@ def test_error_of_a_timeout_names_the_setting(tap: Runner) -> None:
     with Sandbox(options=Options(latency=30)) as slow:
         settings = {section: {"request_timeout": 0.2} for section in SECTIONS}
         run = check(tap, full_config(slow, *SECTIONS, **settings))
-        assert slow.requests == len(SECTIONS)
+        assert slow.requests == API_COUNT
     remedies = {section: [f"{section}.request_timeout", UNCHECKED] for section in SECTIONS}
     assert_all_failed(run, "got no response within 0.2 s", remedies)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from running import by_stream, full_config
+from running import SelectingRunner, by_stream, full_config
 
 from tap_chat.sandbox import Fault, Sandbox, World
 
@@ -42,6 +42,7 @@ def test_stream_is_left_out_with_a_warning(tap: Runner, served: Sandbox, status:
 
 
 def test_left_out_stream_keeps_its_bookmark(tap: Runner, served: Sandbox) -> None:
+    tap = SelectingRunner(tap.folder, (DIXA,))
     config = full_config(served, "dixa", dixa={"optional": [DIXA], "batch_size": 7})
     config |= {"start_date": "2025-12-01", "max_workers": 1}
     served.options.faults = [Fault(kind="status", status=403, path="export", after=4, times=None)]

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from typing_extensions import override
 
-from tap_chat.config.settings import LONGEST_LOOKBACK, PlatformSettings, RequestRate, about
-from tap_chat.config.validators import header_problem
+from tap_chat.config.settings import (
+    LONGEST_LOOKBACK,
+    PlatformSettings,
+    RequestRate,
+    about,
+    extra_streams_of,
+)
+from tap_chat.config.validators import header_problem, url_problem
 from tap_chat.http.failures import Remedies
 
 if TYPE_CHECKING:
@@ -27,6 +33,25 @@ REMEDIES = Remedies(
         "The token in the setting dixa.api_token may not read the exports API. Make one that may in"
         " Settings > Integrations > API tokens."
     ),
+)
+
+#: The name of the API at `main_api_url`.
+MAIN_API = "main"
+
+MAIN_REMEDIES = Remedies(
+    section="dixa",
+    address="the setting dixa.main_api_url: the main API is at https://dev.dixa.io/v1",
+    unknown=(
+        "The token in the setting dixa.main_api_token, or in dixa.api_token if that is not set, is"
+        " wrong, expired, or for the exports API only. Make one for the Dixa API in Settings >"
+        " Integrations > API tokens."
+    ),
+    forbidden=(
+        "The token in the setting dixa.main_api_token, or in dixa.api_token if that is not set, may"
+        " not read this. Make one that may in Settings > Integrations > API tokens."
+    ),
+    setting="the setting dixa.main_api_url",
+    rate_setting="main_requests_per_minute",
 )
 
 
@@ -90,7 +115,42 @@ class DixaSettings(PlatformSettings, frozen=True, kw_only=True):
         ),
     ] = 10.0
 
+    main_api_url: Annotated[
+        str,
+        about("Main API URL", "The address of the main API: agents, end users, the activity log."),
+    ] = "https://dev.dixa.io/v1"
+    main_api_token: Annotated[
+        str | None,
+        about(
+            "Main API token",
+            "A token of the main API (`Dixa API`); unset, `api_token`.",
+            secret=True,
+            examples=["eyJhbGciOi..."],
+        ),
+    ] = None
+    main_requests_per_minute: Annotated[
+        RequestRate | None,
+        about(
+            "Requests a minute to the main API",
+            "The maximum number of requests to the main API in any minute; unset, what Dixa allows"
+            " a token: 10 a second, 4 at once.",
+            examples=[300],
+        ),
+    ] = None
+    main_page_size: Annotated[
+        int,
+        about(
+            "Page size of the main API",
+            "Records per page of the main API. If Dixa refuses it, pages have Dixa's default size.",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 1000
+    extra_streams: Annotated[list[str], extra_streams_of("dixa_ratings", "dixa_notes")] = []  # noqa: RUF012
+
     @override
     def problems(self) -> Iterator[tuple[str, str | None]]:
         yield from super().problems()
         yield "api_token", header_problem(self.api_token)
+        yield "main_api_token", header_problem(self.main_api_token or "")
+        yield "main_api_url", url_problem(self.main_api_url)

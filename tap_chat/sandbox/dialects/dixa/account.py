@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from tap_chat.sandbox.dialects.dixa.history import History, change_times
+from tap_chat.sandbox.dialects.dixa.main_account import MainAccount
 from tap_chat.sandbox.dialects.dixa.messages import (
     MESSAGES,
     Message,
@@ -55,11 +56,28 @@ class DixaAccount:
     now: datetime = NOW
     quiet: int = 0
     odd: Literal["seconds", "ahead"] | None = None
+    end_users: int = 40
+    removed: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: DixaData) -> DixaAccount:
         """Return the account of a world."""
-        return cls(data.seed, data.dixa_conversations, data.now, data.dixa_quiet, data.dixa_odd)
+        return cls(
+            data.seed,
+            data.dixa_conversations,
+            data.now,
+            data.dixa_quiet,
+            data.dixa_odd,
+            data.dixa_end_users,
+            data.changes.removed,
+        )
+
+    @cached_property
+    def main(self) -> MainAccount:
+        """What the main API holds."""
+        return MainAccount(
+            self.seed, self.now, self.end_users, self.histories, frozenset(self.removed)
+        )
 
     @cached_property
     def _now(self) -> int:
@@ -119,6 +137,7 @@ class DixaAccount:
         return {
             STREAM: len(self.histories),
             MESSAGES: sum(map(message_count, self.histories)),
+            **self.main.rows,
         }
 
     @cached_property
@@ -128,6 +147,7 @@ class DixaAccount:
         return {
             STREAM: [self.row(history) for history in self.histories],
             MESSAGES: [self.message_row(message) for message in messages],
+            **self.main.truth,
         }
 
 

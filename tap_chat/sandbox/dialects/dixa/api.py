@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_chat.sandbox.dialects.dixa.history import number_of
+from tap_chat.sandbox.dialects.dixa.main_api import main_api
 from tap_chat.sandbox.dialects.dixa.messages import messages_of
+from tap_chat.sandbox.dialects.dixa.settings import PATHS
 from tap_chat.sandbox.responses import (
     BrokenResponse,
     RefusalError,
@@ -33,6 +35,14 @@ T = TypeVar("T")
 
 #: Dixa: a request may span 31 days at most.
 LONGEST = 31 * DAY
+
+
+def dixa(
+    request: Request, account: DixaAccount, options: DixaOptions, fault: Fault | None
+) -> Response:
+    """Respond to a request to one of the two APIs."""
+    respond = exports if request.scope["path"].endswith(PATHS) else main_api
+    return respond(request, account, options, fault)
 
 
 def exports(

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATHS = ("/v1/conversation_export", "/v1/message_export")
+#: The paths of the main API.
+MAIN_PATHS = (
+    "/v1/agents",
+    "/v1/endusers",
+    "/v1/queues",
+    "/v1/teams",
+    "/v1/tags",
+    "/v1/custom-attributes",
+    "/v1/conversations/activitylog",
+    "/v1/conversations/{id:int}/ratings",
+    "/v1/conversations/{id:int}/notes",
+)
 #: Both exports have one rate limit.
 SHARED_PATH = "_export"
 
@@ -39,6 +51,7 @@ class DixaData(WorldSettings):
             " future. It is listed at its true time."
         ),
     ] = None
+    dixa_end_users: Annotated[int, Meta(ge=0, description="End users of Dixa's main API.")] = 40
 
 
 @dataclass(kw_only=True)
@@ -71,6 +84,32 @@ class DixaOptions(DialectOptions):
     dixa_most_csids: Annotated[
         int, Meta(ge=0, description="The most ids that csids of Dixa may name; more get a 422.")
     ] = 10
+
+    dixa_main_token: Annotated[
+        str, Meta(description="The token of Dixa's main API; empty for that of the exports.")
+    ] = ""
+    dixa_order: Annotated[
+        Literal["newest", "oldest"],
+        Meta(description="Which rows of Dixa's main API come first."),
+    ] = "newest"
+    dixa_page_key: Annotated[
+        Literal["page", "filters"],
+        Meta(
+            description="What a page key of Dixa stands for: the number and size of a page, or the"
+            " filters of the list, too."
+        ),
+    ] = "page"
+    dixa_page_limit: Annotated[
+        Literal["capped", "refused"],
+        Meta(description="What Dixa does with a larger page size than its maximum."),
+    ] = "capped"
+    dixa_links: Annotated[
+        Literal["placeholder", "path", "always"],
+        Meta(
+            description="Dixa's links to the next page: with `<api-version>` as the documents show"
+            " them, with a path, or with a path and after the last page, too."
+        ),
+    ] = "placeholder"
 
     @override
     def own_limits(self) -> Iterator[Limit]:
