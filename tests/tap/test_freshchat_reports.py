@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from dataclasses import replace
@@ -188,6 +189,11 @@ def test_fault_that_passes_loses_nothing(tap: Runner, fault: Fault) -> None:
         assert "signature" not in run.err
 
 
+def named(address: str) -> str:
+    """Return the response about a job with one file."""
+    return json.dumps({"id": "x", "status": "COMPLETED", "links": [{"link": {"href": address}}]})
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -211,6 +217,14 @@ def test_fault_that_passes_loses_nothing(tap: Runner, fault: Fault) -> None:
         (
             Fault(kind="body", literal='conversation_id\n"1', path=FILES, times=None),
             ["returned a file that is not valid CSV"],
+        ),
+        (
+            Fault(kind="body", literal=named("ftp://host/file"), path=f"{JOBS}/", times=None),
+            ["named a file whose address is not a URL with https://"],
+        ),
+        (
+            Fault(kind="body", literal=named("http://user@host/file"), path=f"{JOBS}/", times=None),
+            ["named a file whose address is not a URL with https://"],
         ),
         (Fault(kind="null", path=JOBS, times=None), ["returned no id of the report, but null"]),
     ],

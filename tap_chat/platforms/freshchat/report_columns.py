@@ -111,7 +111,10 @@ def digest_of(event: str, record: Record, identity: Sequence[str]) -> str:
         record: The row.
         identity: The fields whose values tell a row from all others; empty for all fields.
     """
-    values: list[Any] = [record.get(name) or "" for name in identity] or sorted(record.items())
+    # A time that can't be read is there.
+    other = record.get(OTHER, {})
+    values: list[Any] = [record.get(name) or other.get(name) or "" for name in identity]
+    values = values or sorted(record.items())
     text = json.dumps([event, *values], ensure_ascii=False, separators=(",", ":"))
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 

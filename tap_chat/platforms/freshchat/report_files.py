@@ -76,7 +76,9 @@ def csv_files(file: IO[bytes]) -> Iterator[Iterator[list[str]]]:
     start = file.read(len(ZIP))
     file.seek(0)
     if start != ZIP:
-        yield _rows(cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if start == GZIP else file)
+        yield _rows(
+            cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")) if start == GZIP else file
+        )
         return
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():

@@ -5,6 +5,7 @@ A report covers a span of time, and is made by a job. Each stream is read in win
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,7 +31,7 @@ from tap_chat.singer.timestamps import read_datetime, write_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from tap_chat.streams.read_plans import ReadPlan
 
     Window = tuple[datetime, datetime]
+
+#: How far the clock of this machine may be ahead.
+CLOCK_MARGIN = timedelta(minutes=1)
 
 #: Other names of columns that most reports have.
 SHARED_ALIASES = {"agent_id": ("actor_id",), "agent_name": ("actor_name",)}
@@ -65,6 +69,8 @@ class FreshchatReport(FreshchatStream):
     columns: ClassVar[ReportColumns]
     #: The longest window.
     window: ClassVar[timedelta] = WINDOW
+    #: The number of rows that have the key of another.
+    _repeated = 0
 
     @cached_property
     def reader(self) -> ReportReader:
@@ -104,7 +110,17 @@ class FreshchatReport(FreshchatStream):
             for event in self.events:
                 yield from self._read_report(event, window, written_before, written)
             self._advance(window)
+        self._report_unusual()
+
+    def _report_unusual(self) -> None:
+        """Warn at the end of what was unusual."""
         self.reader.report()
+        if self._repeated:
+            self.logger.warning(
+                "%d rows of %s have the key of another row: a loader that merges keeps the last.",
+                self._repeated,
+                self.name,
+            )
 
     def _read_report(
         self, event: str, window: Window, written_before: set[object], written: set[object]
@@ -122,6 +138,7 @@ class FreshchatReport(FreshchatStream):
             finished = [self.finish(event, record) for record in records]
             page = self.make_page(request, finished, first=first)
             first += len(records)
+            self._repeated += len(page.keys) - len(set(page.keys))
             # The next report may have the rows at its start again.
             times = map(read_datetime, page.chunk.bookmark_values)
             written.update(
@@ -152,7 +169,9 @@ class FreshchatReport(FreshchatStream):
     def _windows(self, bookmark: Bookmark | None) -> Iterator[Window]:
         since = days_before(str(bookmark or self.first_bookmark), self.settings.lookback_days)
         start = read_datetime(max(since or "", self.first_bookmark))
-        return windows(start or self._earliest, self.end_date, self.window)
+        # Freshchat may refuse a span that ends in the future by its clock.
+        end = min(self.end_date, self._started - CLOCK_MARGIN)
+        return windows(start or self._earliest, end, self.window)
 
     def _spans(self, bookmark: Bookmark | None) -> Iterator[ReportSpan]:
         for window in self._windows(bookmark):
@@ -233,7 +252,9 @@ class FreshchatConversationEvents(FreshchatReport):
             "agent_id",
             "group_id",
             "label_category_id",
+            "label_category_name",
             "label_sub_category_id",
+            "label_sub_category_name",
         ),
     )
 

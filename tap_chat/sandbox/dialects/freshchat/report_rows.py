@@ -54,7 +54,9 @@ IDENTITY = {
             "agent_id",
             "group_id",
             "label_category_id",
+            "label_category_name",
             "label_sub_category_id",
+            "label_sub_category_name",
         ),
     ),
 }
