@@ -267,7 +267,7 @@ def test_reports_are_paced_and_other_streams_are_not(tap: Runner) -> None:
         assert sandbox.app.refused == 0
 
 
-def test_what_is_older_than_reports_reach_is_said(tap: Runner) -> None:
+def test_log_shows_that_reports_do_not_go_back_so_far(tap: Runner) -> None:
     with Sandbox(replace(WORLD, now=datetime.now(UTC))) as sandbox:
         config = config_of(sandbox, reports_start_date="2019-01-01", reports_months=1)
         run = read(tap, config, SCORES)
