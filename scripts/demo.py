@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dlt_bridge import singer
-from tap_chat.sandbox import DIALECTS
+from tap_chat.sandbox import DIALECTS, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,9 @@ def sandbox(*options: str) -> Iterator[str]:
 
 def config_of(url: str) -> dict[str, Any]:
     """Return the config of all platforms of a sandbox."""
-    sections = {dialect.name: dialect.config(url) for dialect in DIALECTS}
+    with urlopen(f"{url}/_sandbox") as response:  # noqa: S310 - a local address
+        world = World().changed(json.load(response)["world"])
+    sections = {dialect.name: dialect.config_of(url, world) for dialect in DIALECTS}
     return {"start_date": "2025-10-01T00:00:00Z", **sections}
 
 

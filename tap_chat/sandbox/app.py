@@ -121,10 +121,10 @@ class App:
 
     async def _respond(self, dialect: Dialect, request: Request) -> Response:
         path, query, name = full_path(request), request.query_params, request.state.account
-        faults = self.options.faults
-        fault = next((fault for fault in faults if fault.is_due(path, query)), None)
+        faults, body = self.options.faults, await request.body()
+        fault = next((fault for fault in faults if fault.is_due(path, query, body)), None)
         account = self.accounts.world_of(name).accounts[dialect.name]
-        request.state.body = await request.body()
+        request.state.body = body
         response = dialect.respond(request, account, self.options, fault)
         for drift in self.options.drifts:
             if drift.is_due(path):

@@ -52,6 +52,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
         kind: What happens.
         path: Only requests whose path contains this.
         query: Only requests with these parameters.
+        content: Only requests whose body contains this.
         after: The number of such requests that get a good response first.
         times: The number of requests to spoil then; None for all.
         lasts: How many seconds the fault lasts, from the first request on; None forever.
@@ -63,7 +64,8 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             clock; None for no such header.
         seconds: How long `hang`, `stall` and `drip` wait.
         charset: The one of `charset`, by its name in Python.
-        field: The field of `drop` and `replace`, in the last record of a page.
+        field: The field of `drop` and `replace`, in the last record of a page; a path with dots
+            leads to a field of an object in it.
         literal: The value of `replace`, the body of `body` and `status`, the address of `link`, or
             the status of `report`, sent as it is. Without it, `status` has a body of its own.
         number: The pages of `many_pages`.
@@ -73,6 +75,7 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Kind
     path: str = ""
     query: dict[str, str] = {}
+    content: str = ""
     after: Annotated[int, Meta(ge=0)] = 0
     times: Annotated[int, Meta(ge=0)] | None = 1
     lasts: Annotated[float, Meta(ge=0)] | None = None
@@ -88,11 +91,11 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
     number: int = 10**12
     ends: float | None = None
 
-    def is_due(self, path: str, query: Mapping[str, str]) -> bool:
+    def is_due(self, path: str, query: Mapping[str, str], body: bytes = b"") -> bool:
         """Count a request, and return whether it fails."""
         if self.path not in path or self.times == 0:
             return False
-        if not self.query.items() <= dict(query).items():
+        if not self.query.items() <= dict(query).items() or self.content.encode() not in body:
             return False
         if crc32(path.encode()) >= self.share * 2**32:
             return False
@@ -113,10 +116,17 @@ class Fault(Struct, kw_only=True, forbid_unknown_fields=True):
             return []
         if self.kind not in {"drop", "replace"} or not records:
             return records
-        last = {name: value for name, value in records[-1].items() if name != self.field}
+        return [*records[:-1], self._spoil(records[-1], self.field)]
+
+    def _spoil(self, record: dict[str, Any], path: str) -> dict[str, Any]:
+        """Return a record with the fault in the field that a path leads to."""
+        name, _, rest = path.partition(".")
+        if rest:
+            return record | {name: self._spoil(record[name], rest)}
+        spoilt = {key: value for key, value in record.items() if key != name}
         if self.kind == "replace":
-            last[self.field] = Raw(self.literal.encode())
-        return [*records[:-1], last]
+            spoilt[name] = Raw(self.literal.encode())
+        return spoilt
 
     def spoil_response(self, response: Response, clock: float) -> Response:
         """Return the faulty response that is sent instead of a good one.

@@ -96,13 +96,18 @@ class Case:
         fields = {"field": place.fields.get(fault.field, fault.field)}
         if fault.path:
             return replace(fault, **fields)
-        at = {"path": place.path, "query": dict(place.query), "after": place.after}
+        at = {
+            "path": place.path,
+            "query": dict(place.query),
+            "content": place.content,
+            "after": place.after,
+        }
         return replace(fault, **at, **fields)
 
     def put(self, platform: str) -> tuple[str, Any]:
         """Return the field of a platform that `replace` changes, and the new value."""
         fault = self.struck(platform)
-        return fault.field, json.loads(fault.literal, parse_float=number)
+        return fault.field.rpartition(".")[2], json.loads(fault.literal, parse_float=number)
 
 
 STATUSES = "Statuses"
@@ -128,7 +133,7 @@ TIMED = (STATUSES, LIMITS, CONNECTIONS, BODIES, PARENTS)
 PASSING = (500, 502, 503, 504)
 #: A short wait, because a refusal limits the requests of the tap in that time.
 BRIEFLY = {"Retry-After": "0.1"}
-MANY_REQUESTS = ("freshchat", "livechat")
+MANY_REQUESTS = ("freshchat",)
 #: An outage with more retries than other runs have, and one that lasts too long.
 PATIENT = {"max_retries": 20}
 SHORT_OUTAGE = {"max_retries": 50, "max_outage": 0.5}
@@ -141,8 +146,17 @@ MARKED = tuple(name for name, place in PLACES.items() if "mark" in place.fields)
 WITH_OBJECTS = tuple(name for name, place in PLACES.items() if "object" in place.fields)
 WITH_LISTS = tuple(name for name, place in PLACES.items() if place.records)
 #: A list of records, but not of chats. For Dixa, it is the whole response.
-NO_LIST = {"livechat": "without the list `chats`"}
+NO_LIST: dict[str, str] = {}
 
+
+#: The second page of LiveChat's v2 API.
+V2 = {"livechat_version": "2"}
+SECOND_PAGE: dict[str, Any] = {
+    "path": "/chats",
+    "query": {"page": "2"},
+    "platforms": ("livechat",),
+    "world": V2,
+}
 
 #: Settings of the messages API only; see `config_of`.
 INCREMENTAL = {"replication_key": "timestamp"}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Limits of a number of requests in a time.
 RATES = ("fixed", "sliding", "token", "leaky")
 #: The part of an error before its text: the time and place.
-BEFORE = re.compile(r"^Stream \w+: GET \S+ ")
+BEFORE = re.compile(r"^Stream \w+: (?:GET|POST) \S+ ")
 
 
 @dataclass(frozen=True)

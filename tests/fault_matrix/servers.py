@@ -13,6 +13,7 @@ from fault_matrix.case import (
     ODD,
     PAGES,
     PARENTS,
+    V2,
     Case,
     once,
     stays,
@@ -207,29 +208,80 @@ DRIFTING = (
         world=MANY_USERS,
     ),
     drifting(
-        "a chat that was read is deleted",
+        "a chat of LiveChat's v2 that was read is deleted",
         LIVECHAT,
         {"kind": "delete", "of": "chats", "after": 1, "place": 0},
+        world=V2,
     ),
-    drifting("a chat ends", LIVECHAT, {"kind": "insert", "of": "chats", "after": 1}),
+    drifting(
+        "a chat of LiveChat's v2 ends",
+        LIVECHAT,
+        {"kind": "insert", "of": "chats", "after": 1},
+        world=V2,
+    ),
+    drifting(
+        "threads that were read are deleted",
+        LIVECHAT,
+        {"kind": "delete", "of": "threads", "path": "list_archives", "after": 1, "rows": 3},
+    ),
+    drifting(
+        "a thread begins",
+        LIVECHAT,
+        {"kind": "insert", "of": "threads", "path": "list_archives", "after": 1},
+    ),
 )
 
 ODD_ROWS = (
     met(ODD, "one `updated_at` in seconds", DIXA, world={"dixa_odd": "seconds"}),
     met(ODD, "one `updated_at` far ahead", DIXA, world={"dixa_odd": "ahead"}),
-    met(ODD, "chats that are listed twice", LIVECHAT, options={"livechat_twice": 20}),
-    met(ODD, "a count above what is listed", LIVECHAT, options={"livechat_excess": 1}),
     met(
         ODD,
-        "a count above what can be reached",
+        "chats of LiveChat's v2 that are listed twice",
         LIVECHAT,
-        options={"livechat_cap": 25, "livechat_count": "all"},
+        options={"livechat_twice": 20},
+        world=V2,
     ),
     met(
         ODD,
-        "a count above what can be reached, and empty pages beyond",
+        "a count of LiveChat's v2 above what is listed",
+        LIVECHAT,
+        options={"livechat_excess": 1},
+        world=V2,
+    ),
+    met(
+        ODD,
+        "a count of LiveChat's v2 above what can be reached",
+        LIVECHAT,
+        options={"livechat_cap": 25, "livechat_count": "all"},
+        world=V2,
+    ),
+    met(
+        ODD,
+        "a count of LiveChat's v2 above what can be reached, and empty pages beyond",
         LIVECHAT,
         options={"livechat_cap": 25, "livechat_count": "all", "livechat_beyond": "empty"},
+        world=V2,
+    ),
+    met(ODD, "a number of threads far above", LIVECHAT, options={"livechat_found": "many"}),
+    met(ODD, "a number of threads that is 0", LIVECHAT, options={"livechat_found": "none"}),
+    met(
+        ODD,
+        "filters that compare the last event of a thread",
+        LIVECHAT,
+        options={"livechat_compares": "last_event"},
+    ),
+    met(
+        ODD,
+        "intervals without their ends",
+        LIVECHAT,
+        options={"livechat_bounds": "neither"},
+        settings={"batch_size": 1},
+    ),
+    met(
+        ODD,
+        "a page that begins in the millisecond in which the one before ends",
+        LIVECHAT,
+        options={"livechat_paging": "time"},
     ),
 )
 
@@ -263,9 +315,10 @@ NEVER_ENDING = (
     ),
     met(
         ENDLESS,
-        "a count of 10^12 pages of LiveChat",
+        "a count of 10^12 pages of LiveChat's v2",
         LIVECHAT,
         fault=Fault(kind="many_pages", path="/chats", times=None),
         options={"livechat_beyond": "empty"},
+        world=V2,
     ),
 )

@@ -21,8 +21,10 @@ class Place:
         stream: The stream.
         path: A part of the path of these requests.
         query: The parameters of these requests.
+        content: A part of the body of these requests.
         after: The number of such requests that succeed first.
-        fields: Fields of the records by content: key, mark, text, integer, number, object.
+        fields: Fields of the records by content: key, mark, text, integer, number, object; a path
+            with dots leads to a field of an object in a record.
         records: The name of the list of records in a body; empty if the body is the list.
     """
 
@@ -30,6 +32,7 @@ class Place:
     stream: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
+    content: str = ""
     after: int = 0
     fields: Mapping[str, str] = field(default_factory=dict)
     records: str = ""

@@ -33,12 +33,6 @@ if TYPE_CHECKING:
     from tap_chat.config.settings import PlatformSettings
 
 
-def of_version(section: PlatformSettings) -> Platform:
-    """Return the platform with the streams of the version that a section names."""
-    is_oldest = cast("LiveChatSettings", section).is_oldest
-    return PLATFORM if is_oldest else replace(PLATFORM, streams=STREAMS, extra_streams=EXTRA)
-
-
 STREAMS = (
     LiveChatThreads,
     LiveChatThreadEvents,
@@ -57,12 +51,23 @@ EXTRA = (
     LiveChatDuration,
 )
 
+#: Those of version 2 of the API.
+OLDEST_STREAMS = (LiveChatChats, LiveChatMessages, LiveChatEvents)
+
+
+def of_version(section: PlatformSettings) -> Platform:
+    """Return the platform with the streams of the version that a section names."""
+    is_oldest = cast("LiveChatSettings", section).is_oldest
+    return replace(PLATFORM, streams=OLDEST_STREAMS, extra_streams=()) if is_oldest else PLATFORM
+
+
 PLATFORM = Platform(
     name="livechat",
     title="LiveChat",
     page="livechat",
     description="LiveChat's API.",
     settings=LiveChatSettings,
-    streams=(LiveChatChats, LiveChatMessages, LiveChatEvents),
+    streams=STREAMS,
+    extra_streams=EXTRA,
     of_section=of_version,
 )

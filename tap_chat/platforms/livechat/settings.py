@@ -95,7 +95,7 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
             " and has other streams.",
             examples=["3.6", "2"],
         ),
-    ] = "2"
+    ] = "3.6"
     api_url: Annotated[str, about("API URL", "The address of the API.")] = (
         "https://api.livechatinc.com"
     )

@@ -8,6 +8,7 @@ from tap_chat.sandbox.dialect import Dialect
 from tap_chat.sandbox.dialects.livechat.api import ENTITY_ID, chats
 from tap_chat.sandbox.dialects.livechat.api_v3 import respond_v3
 from tap_chat.sandbox.dialects.livechat.both import THREADS, LiveChat
+from tap_chat.sandbox.dialects.livechat.reports import REPORTS
 from tap_chat.sandbox.dialects.livechat.settings import LiveChatData, LiveChatOptions
 from tap_chat.sandbox.samples import API_KEY
 
@@ -31,7 +32,11 @@ def livechat(
 
 def version_config(data: LiveChatData) -> dict[str, Any]:
     """Return the settings of the tap that the version of a world needs."""
-    return {"api_version": data.livechat_version}
+    if data.livechat_version == "2":
+        return {"api_version": "2"}
+    return {
+        "extra_streams": ["livechat_active_chats", *(f"livechat_report_{name}" for name in REPORTS)]
+    }
 
 
 DIALECT = Dialect(

@@ -22,7 +22,7 @@ class LiveChatData(WorldSettings):
     livechat_version: Annotated[
         Literal["2", "3.6"],
         Meta(description="The version of LiveChat's API whose rows the account counts."),
-    ] = "2"
+    ] = "3.6"
     livechat_lists: Annotated[
         Literal["all", "ended"],
         Meta(description="Which threads LiveChat's archive lists: all, or those that have ended."),
