@@ -70,6 +70,7 @@ class Facts:
         unknown: The setting in an error after a 401.
         forbidden: The text in an error after a 403.
         probes: The requests of `tap-chat --test`.
+        further_requests: How many further requests `tap-chat --test` sends after a success.
         bad_request: The setting in an error after a 400, if it is not the address.
     """
 
@@ -78,6 +79,7 @@ class Facts:
     unknown: Sequence[str]
     forbidden: Sequence[str]
     probes: Sequence[Probe]
+    further_requests: int = 0
     quick: Mapping[str, Any] = field(default_factory=dict)
     bad_request: Sequence[str] | None = None
 

@@ -26,9 +26,23 @@ FACTS = Facts(
     probes=[
         Probe(
             {"end_date": "2025-01-01", "livechat": {"entity_id": "e", "access_token": "k"}},
+            {"chats": [], "found_chats": 0},
+            "/v3.6/agent/action/list_archives",
+            others={
+                f"/v3.6/configuration/action/{action}": []
+                for action in ("list_groups", "list_agents")
+            },
+        ),
+        Probe(
+            {
+                "end_date": "2025-01-01",
+                "livechat": {"entity_id": "e", "access_token": "k", "api_version": "2"},
+            },
             {"chats": [], "total": 0, "pages": 0},
             "/chats",
             "date_from=2025-01-01 date_to=2025-01-01 include_pending=0 page=1",
         ),
     ],
+    # Which groups the token sees.
+    further_requests=3,
 )
