@@ -96,6 +96,7 @@ def test_windows_are_loaded_in_any_order_and_again(
 
 def test_assets_have_the_streams_keys_and_dependencies(sandbox: Sandbox) -> None:
     config = config_of(sandbox, "acme", "livechat", "chatwoot")
+    config["livechat"] |= {"api_version": "2", "extra_streams": []}
     assets = {
         definition.op.name: definition
         for definition in chat_assets(
@@ -113,7 +114,7 @@ def test_assets_have_the_streams_keys_and_dependencies(sandbox: Sandbox) -> None
 
 def test_streams_without_windows_are_loaded_by_account(sandbox: Sandbox) -> None:
     config = config_of(sandbox, "acme", "livechat")
-    config["livechat"] |= {"api_version": "3.6", "extra_streams": ["livechat_report_ratings"]}
+    config["livechat"] |= {"extra_streams": ["livechat_report_ratings"]}
     windows = dg.MonthlyPartitionsDefinition(start_date="2024-01-01")
     assets = chat_assets(
         accounts={"acme": config}, destination="duckdb", dataset_name="data", windows=windows
