@@ -185,15 +185,19 @@ def test_changes_are_not_read_without_the_setting_and_later_with_it(tap: Runner)
 def test_local_clock_ahead_of_the_server_loses_nothing(tap: Runner) -> None:
     """The clock is three days ahead. Changes of these days are read in the next run."""
     with Sandbox(WORLD) as sandbox:
-        now = sandbox.world.now
-        sandbox.options.clock = (now - datetime.now(UTC)).total_seconds()
-        runs = [tap(config(sandbox) | {"end_date": (now + timedelta(days=3)).isoformat()})]
-        reached = runs[0].state["bookmarks"][MESSAGES]
-        for key in ("replication_key_value", "changes_until"):
-            assert reached[key] <= (now.timestamp() + 60) * 1000
+        runs: list[Run] = []
+        for now in (sandbox.world.now, LATER):
+            sandbox.world = replace(sandbox.world, now=now)
+            sandbox.options.clock = (now - datetime.now(UTC)).total_seconds()
+            ahead = {"end_date": (now + timedelta(days=3)).isoformat()}
+            state = runs[-1].state if runs else {}
+            runs.append(tap(config(sandbox, batch_size=1) | ahead, state=state))
+            reached = runs[-1].state["bookmarks"][MESSAGES]
+            for key in ("replication_key_value", "changes_until"):
+                assert reached[key] <= (now.timestamp() + 60) * 1000
         sandbox.options.clock = 0
-        sandbox.world = replace(sandbox.world, now=LATER)
-        runs.append(tap(config(sandbox), state=runs[0].state))
+        sandbox.world = replace(sandbox.world, now=LAST)
+        runs.append(tap(config(sandbox), state=runs[-1].state))
         assert_up_to_date(runs, sandbox, [MESSAGES])
 
 

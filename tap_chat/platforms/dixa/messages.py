@@ -63,6 +63,8 @@ class DixaMessages(WindowStream):
         super().__init__(tap, session)
         # The number of messages in a row that are of none of the requested conversations.
         self._others_in_a_row = 0
+        # The time until which changes are read; 0 in a first run.
+        self._changes_until = 0
         # Whether this run reads everything, and a time before which all its windows were read.
         self._is_first = True
         self._read_after = sys.maxsize
@@ -72,7 +74,7 @@ class DixaMessages(WindowStream):
         bookmark = self.starting_bookmark or self.first_bookmark
         start, changes_from = self.start_of(bookmark), self._changes_from
         rereads = self.settings.reread_messages
-        self._is_first = changes_from is None
+        self._is_first, self._changes_until = changes_from is None, changes_from or 0
         if changes_from is None and rereads and self.config.get("end_date"):
             # A window that is read alone. An interrupted run leaves no bookmark before this ends.
             yield from self._read_changed(start, start)
@@ -113,7 +115,8 @@ class DixaMessages(WindowStream):
         self._read_after = min(self._read_after, passed)
         if self.has_bookmarks and not self._is_first:
             until = min(window.end, self._read_after)
-            self.stream_state[CHANGES_UNTIL] = max(window.start, until)
+            self._changes_until = max(self._changes_until, until)
+            self.stream_state[CHANGES_UNTIL] = self._changes_until
             self._session.write_state(self.tap_state)
 
     def _read_changed(self, changes_from: int, start: int) -> Iterator[RecordChunk]:
