@@ -31,6 +31,8 @@ MAX_KINDS = 200
 #: Characters of the shortest setting that is masked.
 SECRET_LENGTH = 8
 HIDDEN = "***"
+#: The settings of tap-chat that hold names of streams.
+STREAM_NAMES = frozenset({"extra_streams", "optional"})
 #: The keys of a declaration in the format of dlt's `rest_api` that name what an error is about.
 PUBLIC = frozenset(
     {
@@ -215,7 +217,7 @@ def _secrets(config: Any, public: Collection[str] = ()) -> Iterator[str]:  # noq
     elif isinstance(config, dict):
         public = PUBLIC if config.keys() >= {"client", "resources"} else public
         for name, value in config.items():
-            if name not in public:
+            if name not in public and name not in STREAM_NAMES:
                 yield from _secrets(value, public)
     elif isinstance(config, list):
         for value in config:

@@ -81,12 +81,15 @@ def check_catalog(catalog: Mapping[str, Any]) -> None:
             raise config_error(f"The catalog has {name} twice, or under another name. {REMEDY}")
 
 
-def problems(stream: ChunkedStream, primary_keys: Sequence[str]) -> Iterator[str]:
+def problems(
+    stream: ChunkedStream, primary_keys: Sequence[str], replication_key: str | None
+) -> Iterator[str]:
     """Yield a sentence for each change of the catalog that would change or lose records.
 
     Args:
         stream: A selected stream, with the catalog applied.
         primary_keys: Its primary keys as the tap declares them.
+        replication_key: Its replication key as the tap declares it.
     """
     name, properties = stream.name, stream.effective_schema["properties"]
     required = list(primary_keys)
@@ -99,7 +102,14 @@ def problems(stream: ChunkedStream, primary_keys: Sequence[str]) -> Iterator[str
             yield f"The catalog reads {name} as INCREMENTAL, but without a replication key."
         elif stream.schema_waits:
             pass  # its cursor may be of any type, and nested
-        elif key in properties and not is_bookmarkable(properties[key]):
+        elif key in properties and not (
+            # A stream that is read by windows may have bookmarks of another type than its records.
+            is_bookmarkable(properties[key])
+            or (
+                key == replication_key
+                and is_same(properties[key], stream.schema["properties"][key])
+            )
+        ):
             yield (
                 f"The catalog reads {name} by the replication key `{key}`, which is neither a"
                 " number nor a date-time."

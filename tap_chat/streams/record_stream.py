@@ -62,7 +62,7 @@ class RecordStream(BookmarkedStream):
         keys, replication_key = self.primary_keys, self.replication_key
         super().apply_catalog(catalog)
         if self.selected:
-            if problems := list(catalogs.problems(self, keys)):
+            if problems := list(catalogs.problems(self, keys, replication_key)):
                 raise config_error(*(f"{problem} {catalogs.REMEDY}" for problem in problems))
             for difference in catalogs.differences(self, replication_key):
                 self.logger.warning(difference)

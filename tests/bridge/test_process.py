@@ -255,6 +255,17 @@ sys.exit("https://x.example/a?key=s3cret-s3cret was refused")
     assert "s3cret" not in caplog.text + str(failed.value)
 
 
+def test_names_of_streams_are_shown(tmp_path: Path) -> None:
+    program = tap(tmp_path, 'sys.exit("Stream api_ratings of s3cret-s3cret can\'t be read")')
+    section = {
+        "optional": ["api_ratings"],
+        "extra_streams": ["api_ratings"],
+        "key": "s3cret-s3cret",
+    }
+    with pytest.raises(TapError, match=r"Stream api_ratings of \*\*\* can't be read"):
+        read(Tap(program.command, {"api": section}))
+
+
 def test_taps_get_no_credentials_of_destinations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

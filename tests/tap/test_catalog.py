@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import chat_config
+from running import ALL, chat_config, full_config
+
+from tap_chat.platforms.livechat import EXTRA, STREAMS
+from tap_chat.sandbox import Sandbox, World
 
 if TYPE_CHECKING:
     from running import Runner
-
-    from tap_chat.sandbox import Sandbox
 
 INCREMENTAL = {"replication_method": "INCREMENTAL", "replication_key": "timestamp"}
 
@@ -21,6 +22,19 @@ def discovered(tap: Runner, **settings: Any) -> dict[str, Any]:
     run = tap.run([*tap.command({"chat": settings}), "--discover"])
     catalog: dict[str, Any] = json.loads(run.out)
     return catalog
+
+
+def test_discovered_catalog_is_accepted(tap: Runner) -> None:
+    # Runners discover first, and give the tap the catalog.
+    world = World(messages=5, users=2, conversations=3, dixa_conversations=5, chats=5)
+    with Sandbox(world) as sandbox:
+        extra = [stream.name for stream in EXTRA]
+        config = full_config(sandbox, *ALL, livechat={"api_version": "3.6", "extra_streams": extra})
+        catalog = json.loads(tap.run([*tap.command(config), "--discover"]).out)
+        run = tap(config, catalog=catalog)
+        assert run.code == 0, run.err
+        found = {message["stream"] for message in run.of_type("SCHEMA")}
+        assert found >= {stream.name for stream in (*STREAMS, *EXTRA)}
 
 
 def deselect(stream: dict[str, Any], field: str, **metadata: Any) -> None:
