@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: long to decode and write: if responses come sooner, more threads only cost CPU time.
 SECONDS_FOR_ONE_AHEAD = 0.002
 
+#: How a response says that a list is empty, as a predicate.
+NULL_LIST = "returned null instead of the list"
+
 
 class Received(NamedTuple):
     """What was received for a request.
@@ -181,7 +184,7 @@ class ListReader:
             return None
         # On a first page, a null alone does not mean an empty list: errors have it, too.
         if paginator.may_be_past_end or responses.counts_none(body, path):
-            return "returned null instead of the list"
+            return NULL_LIST
         return None
 
     @property

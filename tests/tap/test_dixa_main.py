@@ -185,9 +185,10 @@ def test_log_whose_filter_fails_is_an_error(tap: Runner) -> None:
 @pytest.mark.parametrize("body", [{"data": None}, {"data": None, "meta": {}}, {"data": []}])
 def test_list_without_records_may_be_null(tap: Runner, body: Any) -> None:
     with Server(lambda _: body) as api:
-        run = tap(served_config(api), catalog=catalog_of(*MAIN))
+        run = tap(served_config(api), catalog=catalog_of(*LISTS))
     assert run.code == 0, run.err
     assert not run.records
+    assert len(api.requests) == len(LISTS)
 
 
 @pytest.mark.parametrize("body", [{"message": "made up"}, {"data": {}}, [], {"meta": {}}])

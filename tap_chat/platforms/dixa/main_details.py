@@ -75,11 +75,16 @@ class DetailStream(LogStream):
         self._recent = RecentContexts()
         self._oldest: TimeWindow | None = None  # the first window with entries
 
+    @property
+    @override
+    def planned_start(self) -> Bookmark:
+        saved = normalise_datetime(self.saved_state.get(LOG_UNTIL))
+        return max(filter(None, (saved, self.first_bookmark)))
+
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
-        saved = normalise_datetime(self.saved_state.get(LOG_UNTIL))
-        first = str(self.first_bookmark)
-        start = max(saved or first, first)
+        start = self.planned_start
+        is_first = self.saved_state.get(LOG_UNTIL) is None
         for batch in self.read_ahead(self._conversations_plan(start)):
             for conversation in batch.ids:
                 for page in self.read_pages({"conversation_id": conversation}):
@@ -89,7 +94,7 @@ class DetailStream(LogStream):
                 self.stream_state[LOG_UNTIL] = max(start, passed)
                 self._session.write_state(self.tap_state)
         first_entry = iso(self._oldest.start) if self._oldest else ""
-        if saved is None and first_entry > first:
+        if is_first and first_entry > start:
             self.logger.warning(
                 "The activity log of Dixa has no entries before %s: %s has nothing of"
                 " conversations that have no later ones.",

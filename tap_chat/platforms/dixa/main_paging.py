@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from typing_extensions import override
 
 from tap_chat.http.json_path import find_first
+from tap_chat.streams.list_reader import NULL_LIST
 from tap_chat.streams.paginators import EMPTY_PAGE, Page, PaginationError
 from tap_chat.streams.paginators.cursors import BaseCursorPaginator
 from tap_chat.streams.read_plans import Fetched
@@ -74,6 +75,8 @@ class PageKeyPaginator(BaseCursorPaginator):
 
     @override
     def miss(self, predicate: str) -> Page:
+        if predicate == NULL_LIST:
+            return super().miss(predicate)
         self._limit.refuse()
         self._params = {}
         self.missing = frozenset()
