@@ -125,7 +125,7 @@ def talking_config(server: Server, **settings: Any) -> dict[str, Any]:
         "api_key": API_KEY,
         "backoff_factor": 0.01,
         # Reports without waits, and few.
-        "reports_per_minute": None,
+        "reports_per_minute": 60_000,
         "reports_start_date": moment(datetime.now(UTC) - timedelta(days=1)),
     }
     return {"freshchat": section | settings, "max_workers": 1}

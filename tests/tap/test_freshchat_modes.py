@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import assert_up_to_date, full_config, merged, missing
+from serving import Server
+from starlette.responses import Response
+from talking import Account, talking_config
 
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 
@@ -236,3 +239,30 @@ def test_only_the_messages_can_be_selected(tap: Runner) -> None:
             run = story.run(days=days, catalog=catalog)
             assert run.code == 0, run.err
         assert_up_to_date(story.runs, sandbox, [MESSAGES])
+
+
+@pytest.mark.parametrize("customer", ["", "a"])
+def test_conversation_without_a_user_is_read(tap: Runner, customer: str) -> None:
+    """The conversations of this account have no `user_id`; the transcript may have one."""
+    account = Account()
+    account.add("a", "b")
+    report = f"message_id,conversation_id,customer_id\nnew,c-a,{customer}\n"
+
+    def before(path: str, _: dict[str, str]) -> Response | Any:
+        if path == "/reports/raw/empty":
+            link = {"link": {"href": "/report.csv"}, "status": "COMPLETED"}
+            return {"status": "COMPLETED", "links": [link]}
+        return Response(report, media_type="text/csv") if path == "/report.csv" else None
+
+    account.before = before
+    with Server(account, date_header=False) as server:
+        first = tap(talking_config(server, mode="reports"))
+        account.say("a", "new", datetime.now(UTC))
+        config = talking_config(server, mode="reports", reports_start_date="2999-01-01")
+        second = tap(config, state=first.state)
+    assert second.code == 0, second.err
+    assert [row["id"] for row in second.rows(MESSAGES)] == ["new"]
+    assert [row["conversation_id"] for row in second.rows(TALKS)] == ["c-a"]
+    assert [row["user_id"] for row in second.rows(PARENTS)] == [*customer]
+    warning = "1 conversations that reports name have no `user_id`"
+    assert (warning in second.err) is not bool(customer)
