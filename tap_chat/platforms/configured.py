@@ -112,13 +112,7 @@ class ConfiguredPlatforms:
         platform_of = self.stream_names
         if not platform_of.keys() >= set(selected):
             platform_of = _stream_names(self.platforms)
-        for platform in self.platforms:
-            extra = {stream.name for stream in platform.extra_streams}
-            if left_out := sorted(extra.intersection(selected) - platform_of.keys()):
-                raise config_error(
-                    f"The catalog selects {', '.join(left_out)}: name them in the setting"
-                    f" `{platform.name}.extra_streams`, too."
-                )
+        self._check_chosen(selected, platform_of)
         if unknown := [name for name in selected if name not in platform_of]:
             raise config_error(
                 f"The catalog selects {', '.join(unknown)}, which tap-chat does not have. Its"
@@ -139,6 +133,30 @@ class ConfiguredPlatforms:
                     for section, names in unconfigured.items()
                 )
             )
+
+    def _check_chosen(self, selected: Sequence[str], platform_of: Mapping[str, str]) -> None:
+        """Check that the settings choose the streams that are selected.
+
+        Args:
+            selected: The names of the streams that the catalog selects.
+            platform_of: The platform of each stream that there is.
+
+        Raises:
+            ConfigValidationError: Other settings would choose one of them.
+        """
+        for platform in self.platforms:
+            extra = {stream.name for stream in platform.extra_streams}
+            if left_out := sorted(extra.intersection(selected) - platform_of.keys()):
+                raise config_error(
+                    f"The catalog selects {', '.join(left_out)}: name them in the setting"
+                    f" `{platform.name}.extra_streams`, too."
+                )
+            for name, setting in platform.other_streams.items():
+                if name in selected and platform.name in self.sections:
+                    raise config_error(
+                        f"The catalog selects {name}: set {setting} to read it, or discover the"
+                        " streams again."
+                    )
 
 
 def _stream_names(platforms: Iterable[Platform]) -> dict[str, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.streams.stream import ChatStream
@@ -43,6 +43,8 @@ class Platform:
             before those that take many pages, which the tap fetches at the same time.
         extra_streams: Further streams, which are read only if the setting `extra_streams` of the
             section names them.
+        other_streams: The names of the streams that it has with other settings, each with what to
+            set for it.
         further_apis: The APIs of the platform besides that of `api_url`.
         rate_limit: The requests, and the seconds, of the rate limit that its API documents; None if
             the tap finds it. The setting `requests_per_minute` takes precedence.
@@ -58,6 +60,7 @@ class Platform:
     settings: type[PlatformSettings]
     streams: Sequence[type[ChatStream]]
     extra_streams: Sequence[type[ChatStream]] = ()
+    other_streams: Mapping[str, str] = field(default_factory=dict)
     further_apis: Sequence[FurtherAPI] = ()
     rate_limit: tuple[int, float] | None = None
     api_url: str | None = None

@@ -266,6 +266,28 @@ def test_state_of_version_2_is_explained(tap: Runner, sandbox: Sandbox) -> None:
     assert "version 2 of LiveChat's API" not in again.err
 
 
+def test_report_is_read_by_a_catalog_and_continued(tap: Runner, sandbox: Sandbox) -> None:
+    name = "livechat_report_total_chats"
+    settings = config(sandbox, extra_streams=EXTRA)
+    catalog = selected(tap, settings, name)
+    first = tap(settings, catalog=catalog)
+    assert_complete(first, sandbox, name)
+    sandbox.world = replace(WORLD, now=LATER)
+    second = tap(config(sandbox, extra_streams=EXTRA), catalog=catalog, state=first.state)
+    assert_up_to_date([first, second], sandbox, [name])
+    assert len(second.rows(name)) < 20
+
+
+def test_catalog_of_the_other_version_is_explained(tap: Runner, sandbox: Sandbox) -> None:
+    for version, stream, other in (("2", "livechat_chats", "3.6"), ("3.6", THREADS, "2")):
+        settings = config(sandbox, api_version=version, extra_streams=[])
+        catalog = selected(tap, settings, stream)
+        run = tap(config(sandbox, api_version=other, extra_streams=[]), catalog=catalog)
+        assert run.code == 1
+        [error] = run.errors
+        assert f"The catalog selects {stream}: set livechat.api_version to {version}" in error
+
+
 def checked(tap: Runner, settings: dict[str, Any]) -> Run:
     command, *files = tap.command(settings)
     return tap.run([command, "--test", *files])

@@ -58,7 +58,10 @@ OLDEST_STREAMS = (LiveChatChats, LiveChatMessages, LiveChatEvents)
 def of_version(section: PlatformSettings) -> Platform:
     """Return the platform with the streams of the version that a section names."""
     is_oldest = cast("LiveChatSettings", section).is_oldest
-    return replace(PLATFORM, streams=OLDEST_STREAMS, extra_streams=()) if is_oldest else PLATFORM
+    others = (*STREAMS, *EXTRA) if is_oldest else OLDEST_STREAMS
+    setting = f"livechat.api_version to {'3.6' if is_oldest else '2'}"
+    platform = replace(PLATFORM, other_streams={stream.name: setting for stream in others})
+    return replace(platform, streams=OLDEST_STREAMS, extra_streams=()) if is_oldest else platform
 
 
 PLATFORM = Platform(
