@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import assert_complete, ended_after, full_config, missing
+from running import SelectingRunner, assert_complete, ended_after, full_config, missing
 from serving import Server
 from starlette.responses import Response, StreamingResponse
 
@@ -35,6 +35,15 @@ WORLD = World(livechat_version="2", dixa_conversations=700, chats=700)
 
 EXTRACTED = re.compile(rb',?"time_extracted":"[^"]*"')
 LOGGED = re.compile(r"^\S+ \S+ \| +(WARNING|ERROR) .*", re.MULTILINE)
+
+
+@pytest.fixture
+def tap(tap: Runner, request: pytest.FixtureRequest) -> Runner:
+    """The tap, which reads the conversations of Dixa alone."""
+    spec = getattr(request.node, "callspec", None)
+    params = spec.params if spec else {}
+    of_livechat = "options" in params or params.get("section") == "livechat"
+    return tap if of_livechat else SelectingRunner(tap.folder, (DIXA,))
 
 
 def timeless(run: Run) -> tuple[int, bytes, list[str]]:
