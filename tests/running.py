@@ -148,9 +148,15 @@ def catalog_of(*streams: str) -> dict[str, Any]:
         for platform in registry.PLATFORMS
         if any(name.startswith(f"{platform.name}_") for name in streams)
     }
-    config = {name: settings for name, settings in extra.items() if settings["extra_streams"]}
+    config: dict[str, Any] = {
+        name: settings for name, settings in extra.items() if settings["extra_streams"]
+    }
+    if set(streams) & {"livechat_chats", "livechat_messages", "livechat_events"}:
+        config["livechat"] = {"api_version": "2"}
     entries = TapChat(config=config, validate_config=False).catalog_dict["streams"]
-    return {"streams": [entry for entry in entries if entry["tap_stream_id"] in streams]}
+    found = [entry for entry in entries if entry["tap_stream_id"] in streams]
+    assert len(found) == len(streams)
+    return {"streams": found}
 
 
 def chat_config(server: Sandbox | Server, **settings: Any) -> dict[str, Any]:

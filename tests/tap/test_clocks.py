@@ -181,8 +181,8 @@ def test_extreme_settings_work_or_are_refused(tap: Runner, lookback: float, star
     else:
         assert_rows = {"dixa_conversation_export", "livechat_chats"}
         assert by_stream(run).keys() >= assert_rows
-        # Neither platform is as old as that.
-        assert sandbox.requests < 200
+        # Neither platform is as old as that: each stream of Dixa has 143 windows since 2015.
+        assert sandbox.requests < 450
 
 
 def test_server_clock_is_that_of_the_earliest_response() -> None:
