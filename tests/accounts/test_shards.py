@@ -82,7 +82,7 @@ def shards(postgres: PostgresServer, tmp_path: Path) -> Iterator[Shards]:
     ("platform", "stream", "columns"),
     [
         ("dixa", "dixa_conversation_export", ("id", "updated_at")),
-        ("livechat", "livechat_threads", ("id", "ended_at")),
+        ("livechat", "livechat_threads", ("id", "chat_id")),
     ],
 )
 def test_shards_load_what_a_plain_run_loads(

@@ -290,8 +290,8 @@ def test_selected_stream_of_an_unconfigured_platform_is_an_error(tap: Runner) ->
     # One for each platform, not for each stream.
     chat, freshchat, livechat, *_ = run.errors
     assert chat == "The catalog selects chat_messages, but the setting `chat` is missing."
-    assert freshchat.count("freshchat_") == 10
-    assert livechat.endswith("livechat_events, but the setting `livechat` is missing.")
+    assert freshchat.count("freshchat_") == 11
+    assert livechat.endswith("livechat_bots, but the setting `livechat` is missing.")
 
 
 @pytest.mark.parametrize("name", ["config", "state", "catalog"])
