@@ -72,7 +72,7 @@ def test_without_a_server_clock_the_bookmark_follows_the_records(tap: Runner, se
     with Server(answer, date_header=False) as api:
         both: dict[str, dict[str, Any]] = {
             "dixa": {"api_token": "t", "lag_minutes": 0, "requests_per_minute": 100_000},
-            "livechat": {"entity_id": "e", "access_token": "t"},
+            "livechat": {"entity_id": "e", "access_token": "t", "api_version": "2"},
         }
         start = (datetime.now(UTC) - timedelta(days=100)).isoformat()
         config = {"start_date": start, section: {"api_url": api.url} | both[section]}
