@@ -52,10 +52,11 @@ logger = logging.getLogger(__name__)
 MARGIN = timedelta(days=1)
 #: What the bookmarks of a stream cover, in the STATE of tap-chat: of a shard, its window.
 SCOPE = "true_of"
-#: Settings of a platform: its rate, which shards share; how late records come; and what is read
-#: again, which the account's own run does: days before a bookmark, and messages.
-RATE, LAG, LOOKBACK = "requests_per_minute", "lag_minutes", "lookback_days"
-REREAD = "reread_messages"
+#: The end of the names of settings with a rate, which shards share.
+RATE = "_per_minute"
+#: Settings of a platform: how late records come; and what is read again, which the account's own
+#: run does: days before a bookmark, and messages.
+LAG, LOOKBACK, REREAD = "lag_minutes", "lookback_days", "reread_messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +312,7 @@ def _of_shard(section: PlatformSettings, at_once: int) -> dict[str, Any]:
     own: dict[str, Any] = {
         name: value for name, value in ((LOOKBACK, 0), (REREAD, False)) if hasattr(section, name)
     }
-    if section.requests_per_minute is not None:
-        own[RATE] = section.requests_per_minute / at_once
+    for name in section.__struct_fields__:
+        if name.endswith(RATE) and (rate := getattr(section, name)) is not None:
+            own[name] = rate / at_once
     return own

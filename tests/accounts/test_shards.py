@@ -129,11 +129,13 @@ def test_a_start_date_that_moves_earlier_before_the_end_loses_nothing(shards: Sh
 
 def test_shards_share_the_rate_of_the_account(shards: Shards) -> None:
     config = shards.later("dixa")
-    config["dixa"]["requests_per_minute"] = 9
+    config["dixa"] |= {"requests_per_minute": 9, "main_requests_per_minute": 300}
     history = History(Account(name="acme", config=config), Warehouse(**shards.place).pipeline("x"))
     for workers, rate in ((2, 4.5), (8, 3)):
         parts = list(history.parts(ShardPlan(3, "2025-01-01T00Z", "2025-04-01T00Z"), workers))
-        assert [part.config["dixa"]["requests_per_minute"] for part in parts] == [rate] * 3
+        for name, of_main in (("requests_per_minute", 1), ("main_requests_per_minute", 100 / 3)):
+            rates = [part.config["dixa"][name] for part in parts]
+            assert rates == pytest.approx([rate * of_main] * 3), name
         assert len({part.source_name for part in parts}) == 3
 
 
