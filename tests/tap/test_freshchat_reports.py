@@ -29,11 +29,9 @@ FILES, JOBS = "/report-files/", "/reports/raw"
 
 def config_of(sandbox: Sandbox, *, workers: int = 4, **settings: Any) -> dict[str, Any]:
     """Return a config of all streams of reports, from START on."""
-    config = full_config(
-        sandbox,
-        "freshchat",
-        freshchat={"extra_streams": [EVENTS, TRANSCRIPTS], "reports_start_date": START, **settings},
-    )
+    of_reports = {"reports_start_date": START, "report_poll_seconds": 0.01}
+    extra = {"extra_streams": [EVENTS, TRANSCRIPTS]}
+    config = full_config(sandbox, "freshchat", freshchat=of_reports | extra | settings)
     return config | {"max_workers": workers}
 
 

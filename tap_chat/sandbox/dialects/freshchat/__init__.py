@@ -22,7 +22,8 @@ DIALECT = Dialect(
         "reports_start_date": OPENED.isoformat(),
         "reports_per_minute": 60_000,
         "reports_months": 1200,
-        "report_poll_seconds": 0.01,
+        # Meltano takes no fraction from the environment.
+        "report_poll_seconds": 1,
         "extra_streams": ["freshchat_conversation_events"],
     },
     events={
