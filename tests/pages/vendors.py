@@ -38,7 +38,7 @@ class Vendors:
     Attributes:
         replaced: Texts on the pages, and their replacements.
         settings: Settings of the tap, by section, that the pages leave out because they have
-            defaults, and a faster rate for Dixa than ten requests a minute.
+            defaults, and faster rates than ten requests and one report a minute.
     """
 
     replaced: dict[str, str]
@@ -100,6 +100,7 @@ def vendors() -> Iterator[Vendors]:
                 "127.0.0.1:8000": f"127.0.0.1:{port}",
             },
             settings={
+                "freshchat": {"reports_per_minute": 60_000},
                 "dixa": {
                     "api_url": f"{sandbox.url}/v1",
                     "main_api_url": f"{sandbox.url}/v1",
