@@ -28,6 +28,11 @@ class ChangedConversation(Struct, gc=False):
     updated_at: Any = None
     last_message_created_at: Any = None
 
+    @property
+    def changed_at(self) -> int:
+        """When it changed, in ms since 1970; 0 if that is unknown."""
+        return self.updated_at if isinstance(self.updated_at, int) else 0
+
     def is_covered(self, start: int) -> bool:
         """Return whether the windows of creation from a start on have all its messages.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +16,7 @@ from tap_chat.platforms.dixa.settings import MAIN_API, MAIN_REMEDIES, DixaSettin
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Auth
     from singer_sdk.streams.rest import HTTPRequest, PageContext
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 
 #: How a text ends that ends with the name of a time zone: `2021-12-01T12:46:36.581Z[GMT]`.
 END_OF_ZONE = b']"'
+
+#: A time without seconds: its hours and minutes, and its offset.
+WHOLE_MINUTE = re.compile(r"(?<=T)(\d\d:\d\d)(Z|[+-][\d:]+)$", re.ASCII)
+
+#: The ids that some clients of Dixa expect as texts, and others as numbers.
+IDS = ("id", "conversationId", "csid")
+DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class MainStream(ChatStream):
@@ -83,7 +91,7 @@ class MainStream(ChatStream):
         return records
 
     def mend(self, record: Record) -> None:
-        """Change what no loader reads: times that end with the name of a zone.
+        """Change what no loader reads: times that end with the name of a zone, ids of two types.
 
         Args:
             record: The record as the API sent it.
@@ -91,11 +99,24 @@ class MainStream(ChatStream):
         for name in self._time_fields:
             if (time := record.get(name)) is not None:
                 record[name] = without_zone(time)
+        for name, read in self._ids:
+            if (value := record.get(name)) is not None:
+                record[name] = read(value)
 
     @cached_property
     def _time_fields(self) -> list[str]:
         properties = self.schema["properties"].items()
         return [name for name, field in properties if field.get("format") == "date-time"]
+
+    @cached_property
+    def _ids(self) -> list[tuple[str, Callable[[object], object]]]:
+        """The names of the ids, and what gives each its declared type."""
+        properties = self.schema["properties"].items()
+        return [
+            (name, number_of if "integer" in field["type"] else text_of)
+            for name, field in properties
+            if name in IDS
+        ]
 
 
 class RawTimes:
@@ -114,10 +135,23 @@ class RawTimes:
 
 
 def without_zone(time: object) -> object:
-    """Return a time without the name of a zone in brackets, which follows its offset."""
+    """Return a time without the name of a zone in brackets, which follows its offset.
+
+    Java, which writes such times, leaves out the seconds of a whole minute.
+    """
     if isinstance(time, str) and time.endswith("]"):
-        return time.partition("[")[0]
+        return WHOLE_MINUTE.sub(r"\1:00\2", time.partition("[")[0])
     return time
+
+
+def number_of(value: object) -> object:
+    """Return an id that may be a text of digits."""
+    return int(value) if isinstance(value, str) and DIGITS.fullmatch(value) else value
+
+
+def text_of(value: object) -> object:
+    """Return an id that may be a number."""
+    return str(value) if type(value) is int else value
 
 
 def decoded(value: object) -> object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -15,6 +16,7 @@ from typing_extensions import override
 from tap_chat.platforms.dixa import main_fields as fields
 from tap_chat.platforms.dixa.main_api import without_zone
 from tap_chat.platforms.dixa.main_log import DixaActivityLog, LogStream, iso
+from tap_chat.platforms.dixa.queries import milliseconds
 from tap_chat.singer.timestamps import normalise_datetime
 from tap_chat.streams.paginators import SinglePagePaginator
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
@@ -93,12 +95,16 @@ class DetailStream(LogStream):
                 passed = self.passed_by(batch.window, self._log.newest)
                 self.stream_state[LOG_UNTIL] = max(start, passed)
                 self._session.write_state(self.tap_state)
-        first_entry = iso(self._oldest.start) if self._oldest else ""
-        if is_first and first_entry > start:
+        if is_first:
+            self._warn_of_beginning(datetime.fromisoformat(start))
+
+    def _warn_of_beginning(self, start: datetime) -> None:
+        """Log a warning if the log begins after the first window."""
+        if self._oldest and self._oldest.start > milliseconds(start):
             self.logger.warning(
                 "The activity log of Dixa has no entries before %s: %s has nothing of"
                 " conversations that have no later ones.",
-                first_entry,
+                iso(self._oldest.start),
                 self.name,
             )
 
@@ -164,6 +170,7 @@ class DixaRatings(DetailStream):
 
     @override
     def mend(self, record: Record) -> None:
+        super().mend(record)
         if record.get("ratingType") is None:
             record["ratingType"] = fields.NO_TYPE
         times = record.get("timestamps")

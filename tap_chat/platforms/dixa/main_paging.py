@@ -91,7 +91,7 @@ class PageKeyPaginator(BaseCursorPaginator):
     @override
     def find_cursor(self, page: Page) -> object:
         link = find_first(page.body, "meta.next")
-        return page_key_of(link) if link else None
+        return None if link in (None, "") else page_key_of(link)
 
 
 def page_key_of(link: object) -> str:

@@ -8,6 +8,7 @@ that have changed since the last one, and reads all messages of each by its id.
 from __future__ import annotations
 
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ from tap_chat.http.errors import IncompleteResponseError, MissingError
 from tap_chat.platforms.dixa.changed import ChangedConversation, conversation_of, owner_of
 from tap_chat.platforms.dixa.export_stream import OtherBody
 from tap_chat.platforms.dixa.fields import MESSAGES
-from tap_chat.platforms.dixa.outside import MANY_OUTSIDE
+from tap_chat.platforms.dixa.outside import MANY_OUTSIDE, OutsideCount
 from tap_chat.platforms.dixa.queries import (
     MOST_CONVERSATIONS,
     Query,
@@ -63,6 +64,9 @@ class DixaMessages(WindowStream):
         super().__init__(tap, session)
         # The number of messages in a row that are of none of the requested conversations.
         self._others_in_a_row = 0
+        # The changed conversations that are outside their window, and those that are deleted.
+        self._changed_outside = OutsideCount()
+        self._deleted = self._deleted_in_a_row = 0
         # The time until which changes are read; 0 in a first run.
         self._changes_until = 0
         # Whether this run reads everything, and a time before which all its windows were read.
@@ -105,16 +109,16 @@ class DixaMessages(WindowStream):
             self.stream_state[CHANGES_UNTIL] = min(self.end, self._read_after)
         super().window_is_written(window, passed)
 
-    def _changes_are_written(self, window: TimeWindow, passed: int) -> None:
-        """Save that the changes of a window are written.
+    def _changes_are_written(self, until: int, passed: int) -> None:
+        """Save that the changes until a time are written.
 
         Args:
-            window: The window.
-            passed: The time up to which its list is complete, in ms since 1970.
+            until: The time, in ms since 1970.
+            passed: The time up to which their list is complete, in ms since 1970.
         """
         self._read_after = min(self._read_after, passed)
         if self.has_bookmarks and not self._is_first:
-            until = min(window.end, self._read_after)
+            until = min(until, self._read_after)
             self._changes_until = max(self._changes_until, until)
             self.stream_state[CHANGES_UNTIL] = self._changes_until
             self._session.write_state(self.tap_state)
@@ -132,7 +136,7 @@ class DixaMessages(WindowStream):
             try:
                 export = self.export_of(query)
                 changed = {
-                    conversation.id
+                    conversation.id: conversation.changed_at
                     for conversation in self._conversations(query, window, export)
                     if not conversation.is_covered(start)
                 }
@@ -140,8 +144,13 @@ class DixaMessages(WindowStream):
                 self.logger.info("%s Its window is halved.", error)
                 windows.halve(window)
                 continue
-            yield from self._read_conversations(sorted(changed))
-            self._changes_are_written(window, self.passed(window.start, export) - self.lag)
+            passed = self.passed(window.start, export) - self.lag
+            # A killed run goes on at the change that it had reached, however many there are.
+            ordered = sorted(changed, key=lambda key: (changed[key], key))
+            for batch in self._batches(ordered):
+                yield from self._read_batch(batch)
+                self._changes_are_written(min(changed[batch[-1]], window.end), passed)
+            self._changes_are_written(window.end, passed)
 
     def _conversations(
         self, query: Query, window: TimeWindow, export: Export
@@ -165,11 +174,12 @@ class DixaMessages(WindowStream):
                     request, "returned no list of conversations with ids", self.records_remedy
                 ) from None
             times = [conversation.updated_at for conversation in conversations]
-            self.check_times(query, window, [time for time in times if isinstance(time, int)])
+            known = [time for time in times if isinstance(time, int)]
+            self.check_times(query, window, known, self._changed_outside)
             yield from conversations
 
-    def _read_conversations(self, ids: Sequence[int]) -> Iterator[RecordChunk]:
-        """Read all messages of conversations, with a request for each `MOST_CONVERSATIONS`."""
+    def _batches(self, ids: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        """Return the conversations of each request, whose messages are fetched ahead."""
         size = MOST_CONVERSATIONS
         batches = [tuple(ids[first : first + size]) for first in range(0, len(ids), size)]
         plan = ReadPlan(
@@ -177,8 +187,7 @@ class DixaMessages(WindowStream):
             lambda _: map(Fetched, batches),
             lambda batch: [self.plan_of(self._query_of(batch))],
         )
-        for batch in self.read_ahead(plan):
-            yield from self._read_batch(batch)
+        return self.read_ahead(plan)
 
     def _read_batch(self, batch: tuple[int, ...]) -> Iterator[RecordChunk]:
         query = self._query_of(batch)
@@ -188,13 +197,33 @@ class DixaMessages(WindowStream):
                 yield page.chunk
         except IncompleteResponseError as error:
             self.logger.info("%s Its conversations are halved.", error)
-        except MissingError:
+        except MissingError as error:
+            if query.is_smallest:
+                self._skip_conversation(query, error)
+                return
             self.logger.debug("Dixa refuses %d ids in a request: they are halved.", len(batch))
         else:
+            self._deleted_in_a_row = 0
             return
         middle = len(batch) // 2
         yield from self._read_batch(batch[:middle])
         yield from self._read_batch(batch[middle:])
+
+    def _skip_conversation(self, query: Query, error: MissingError) -> None:
+        """Count a conversation that no longer exists.
+
+        Raises:
+            RequestError: Dixa refuses it for another reason, or nearly all.
+        """
+        self._deleted_in_a_row += 1
+        if error.status != HTTPStatus.NOT_FOUND or self._deleted_in_a_row >= MANY_OUTSIDE:
+            raise self.client.request_error(
+                self.request_of(query),
+                f"{error.predicate} for the messages of a single conversation",
+                "Set dixa.reread_messages to false to read new messages alone; edited and late"
+                " ones then come within dixa.lookback_days.",
+            ) from None
+        self._deleted += 1
 
     def _query_of(self, batch: tuple[int, ...]) -> Query:
         return query_of_conversations(self.path, batch)
@@ -217,7 +246,21 @@ class DixaMessages(WindowStream):
                 )
 
     def _warn(self) -> None:
-        """Warn of messages outside the window that was requested."""
+        """Warn of what is outside the window that was requested, and of what is deleted."""
+        if self._deleted:
+            self.logger.warning(
+                "%d changed conversations of %s returned 404 Not Found: they are deleted, and were"
+                " skipped.",
+                self._deleted,
+                self.name,
+            )
+        if self._changed_outside.total:
+            self.logger.warning(
+                "%d conversations of %s have an `updated_at` outside the requested window: their"
+                " messages were written.",
+                self._changed_outside.total,
+                self.name,
+            )
         if self.outside.total:
             self.logger.warning(
                 "%d messages of %s have a `created_at` before the requested window: they were"

@@ -18,6 +18,9 @@ DAY = 24 * 60 * MINUTE
 #: A request may name this many conversations. The limit is not documented, but was observed.
 MOST_CONVERSATIONS = 10
 
+#: What Dixa may return for too many conversations, or for one that is deleted since it was listed.
+REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -27,7 +30,8 @@ class Query:
         path: The path of the export.
         params: The parameters, as pairs.
         is_smallest: Whether there are no smaller queries that ask for the same together.
-        refusals: The statuses that mean that a smaller query may be accepted.
+        refusals: The statuses that are no failure of the run, or not before all smaller queries
+            are refused, too.
     """
 
     path: str
@@ -59,12 +63,11 @@ def query_of_conversations(path: str, conversations: tuple[int, ...]) -> Query:
         path: The path of the export.
         conversations: Their ids.
     """
-    is_smallest = len(conversations) == 1
     return Query(
         path,
         (("csids", ",".join(map(str, conversations))),),
-        is_smallest,
-        refusals=() if is_smallest else (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY),
+        is_smallest=len(conversations) == 1,
+        refusals=REFUSALS,
     )
 
 

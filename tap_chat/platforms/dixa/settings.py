@@ -38,17 +38,23 @@ REMEDIES = Remedies(
 #: The name of the API at `main_api_url`.
 MAIN_API = "main"
 
+#: What a user with a token for the exports alone can do.
+EXPORTS_ONLY = (
+    " With a token for the exports alone, select only dixa_conversation_export and dixa_messages,"
+    " or name the other streams in dixa.optional."
+)
+
 MAIN_REMEDIES = Remedies(
     section="dixa",
     address="the setting dixa.main_api_url: the main API is at https://dev.dixa.io/v1",
     unknown=(
         "The token in the setting dixa.main_api_token, or in dixa.api_token if that is not set, is"
         " wrong, expired, or for the exports API only. Make one for the Dixa API in Settings >"
-        " Integrations > API tokens."
+        f" Integrations > API tokens.{EXPORTS_ONLY}"
     ),
     forbidden=(
         "The token in the setting dixa.main_api_token, or in dixa.api_token if that is not set, may"
-        " not read this. Make one that may in Settings > Integrations > API tokens."
+        f" not read this. Make one that may in Settings > Integrations > API tokens.{EXPORTS_ONLY}"
     ),
     setting="the setting dixa.main_api_url",
     rate_setting="main_requests_per_minute",

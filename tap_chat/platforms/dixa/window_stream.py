@@ -117,7 +117,13 @@ class WindowStream(ExportStream):
             try:
                 export = self.export_of(query)
                 for page in self.pages_of(query, export):
-                    self.check_times(query, window, page.chunk.bookmark_values)
+                    self.check_times(
+                        query,
+                        window,
+                        page.chunk.bookmark_values,
+                        self.outside,
+                        may_be_later=self.may_be_later,
+                    )
                     times = [time or 0 for time in page.chunk.bookmark_values]
                     newest = max(newest, *(time for time in times if time <= now), 0)
                     versions = [(key[0], time) for key, time in zip(page.keys, times, strict=True)]
@@ -152,18 +158,28 @@ class WindowStream(ExportStream):
         """
         self.advance_to(min(window.end, passed))
 
-    def check_times(self, query: Query, window: TimeWindow, times: Sequence[int | None]) -> None:
+    def check_times(
+        self,
+        query: Query,
+        window: TimeWindow,
+        times: Sequence[int | None],
+        outside: OutsideCount,
+        *,
+        may_be_later: bool = False,
+    ) -> None:
         """Check that the records of a page are in their window; see `OutsideCount`.
 
         Args:
             query: Their query.
             window: The window.
             times: The time of each record by which the API filters.
+            outside: Counts those outside.
+            may_be_later: Whether a record may be later than its window.
 
         Raises:
             RequestError: Too many records in a row are outside.
         """
-        if not self.outside.add(window, times, may_be_later=self.may_be_later):
+        if not outside.add(window, times, may_be_later=may_be_later):
             raise self.client.request_error(
                 self.request_of(query),
                 "returned records outside the requested window",
