@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WORLD = World(livechat_version="3.6", chats=130)
 LATER = datetime(2026, 2, 6, tzinfo=UTC)
+PAIR = b64encode(f"{ENTITY_ID}:{API_KEY}".encode()).decode()
 THREADS, EVENTS, USERS = "livechat_threads", "livechat_thread_events", "livechat_thread_users"
 ARCHIVE = (THREADS, EVENTS, USERS)
 EXTRA = [
@@ -160,8 +161,10 @@ def test_window_with_too_many_threads_is_halved(tap: Runner) -> None:
     "settings",
     [
         {"entity_id": ENTITY_ID, "access_token": API_KEY},
-        {"access_token": b64encode(f"{ENTITY_ID}:{API_KEY}".encode()).decode()},
-        {"access_token": "Basic " + b64encode(f"{ENTITY_ID}:{API_KEY}".encode()).decode()},
+        {"access_token": PAIR},
+        {"access_token": "basic " + PAIR.rstrip("=")},
+        {"access_token": f"Authorization: Basic {PAIR}"},
+        {"access_token": PAIR, "entity_id": "agent@example.com"},
         {"access_token": API_KEY},
         {"access_token": f"Bearer {API_KEY}"},
     ],
@@ -250,7 +253,7 @@ def test_restricted_threads_are_counted(tap: Runner, sandbox: Sandbox) -> None:
     assert_complete(run, sandbox, *ARCHIVE)
     restricted = sum("restricted_access" in row for row in run.rows(THREADS))
     assert restricted
-    assert f"{restricted} threads of LiveChat have no events" in run.err
+    assert f"the access to {restricted} threads, of which {restricted} have no events" in run.err
 
 
 def test_state_of_version_2_is_explained(tap: Runner, sandbox: Sandbox) -> None:

@@ -75,6 +75,7 @@ class ThreadPart(ChildStream, ArchiveStream):
         super().__init__(tap, session)
         self.chats: list[Record] = []
         self.request: Request = self.new_request(None)
+        self._repeated = 0
 
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
@@ -86,11 +87,31 @@ class ThreadPart(ChildStream, ArchiveStream):
                 record = part | ids if isinstance(part, dict) else part
                 self.conform(self.request, number, record)
                 records.append(record)
+        self._repeated += count_repeated(records)
         yield self.chunk(records)
 
     def parts_of(self, chat: Record) -> Any:  # noqa: ANN401 - LiveChat's value
         """Return the list of the parts of a row of the archive; None if it has none."""
         raise NotImplementedError
+
+    def warn_of_repeated(self) -> None:
+        """Warn if records have the keys of others."""
+        if self._repeated:
+            self.logger.warning(
+                "%d records of %s have the key of another record of their thread, and other"
+                " content: a loader that merges rows by their key keeps one of them.",
+                self._repeated,
+                self.name,
+            )
+
+
+def count_repeated(records: list[Record]) -> int:
+    """Return how many parts of threads have the key of an earlier one, and other content."""
+    first: dict[tuple[Any, Any], Record] = {}
+    return sum(
+        first.setdefault((record["thread_id"], record["id"]), record) != record
+        for record in records
+    )
 
 
 def thread_row(chat: Any) -> Any:  # noqa: ANN401 - anything but a row is an error later

@@ -8,15 +8,13 @@ from typing_extensions import override
 
 from tap_chat.http import responses
 from tap_chat.platforms.livechat import account_fields
-from tap_chat.platforms.livechat.web_api import PAGE_SIZE, WebStream
+from tap_chat.platforms.livechat.web_api import NEXT_PAGE, PAGE_SIZE, WebStream, decoded
 from tap_chat.singer.timestamps import read_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_chat.http.responses import Response
-    from tap_chat.singer.records import Record
 
 ACTION = "agent/action/list_chats"
 #: The version of the API from which on it can list the active chats alone.
@@ -69,14 +67,14 @@ def active_since(stream: WebStream) -> Iterator[datetime]:
     request = stream.post(ACTION, PAYLOAD)
     ids = set[str]()
     while True:
-        body = stream.client.send(request, _read)
+        body = stream.client.send(request, decoded)
         chats = chats_in(body)
         if not isinstance(chats, list):
             raise stream.no_records_error(request, body)
         for chat in chats:
             if time := _began(chat):
                 yield time
-        next_id = body.get("next_page_id")
+        next_id = body.get(NEXT_PAGE)
         if not next_id:
             return
         if not isinstance(next_id, str) or next_id in ids:
@@ -88,8 +86,3 @@ def active_since(stream: WebStream) -> Iterator[datetime]:
 def _began(chat: Any) -> datetime | None:  # noqa: ANN401 - the body may hold anything
     threads = (responses.find(chat, f"{name}.created_at") for name in LAST_THREADS)
     return next((time for time in map(read_datetime, threads) if time), None)
-
-
-def _read(response: Response) -> Record:
-    body: Record = responses.decode(response.body)
-    return body

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: A user name and a token, as base64 holds them.
 PAIR = re.compile(r"[!-9;-~]+:[!-~]+")
+#: The scheme of a header.
+SCHEME = re.compile(r"(?:authorization:\s*)?(basic|bearer)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +45,25 @@ def credential_of(user: str, text: str) -> Credential:
     """Return the credential of the settings.
 
     Args:
-        user: The user name; empty if the text has it, or if there is none.
+        user: The user name; empty if there is none. A text with its own one ignores it.
         text: A token, or the user name and the token in base64, as the console shows them. The
-            name of the scheme may come before it.
+            name of the scheme may come before it, as in a header: `Authorization: Basic ...`.
     """
-    scheme, _, rest = text.strip().partition(" ")
-    text = rest.strip() if scheme in {"Basic", "Bearer"} and rest else text.strip()
+    text = text.strip()
+    if scheme := SCHEME.match(text):
+        text = text[scheme.end() :]
+        if scheme[1].lower() == "bearer":
+            return Credential(None, text)
     if pair := _pair(text):
         own, _, token = pair.partition(":")
-        if user in {"", own}:
-            return Credential(own, token)
+        return Credential(own, token)
     return Credential(user or None, text)
 
 
 def _pair(text: str) -> str | None:
     """Return the user name and the token in a text of base64, or None if it has none."""
     try:
-        pair = b64decode(text, validate=True).decode("ascii")
+        pair = b64decode(text + "=" * (-len(text) % 4), validate=True).decode("ascii")
     except ValueError:
         return None
     return pair if PAIR.fullmatch(pair) else None

@@ -37,6 +37,9 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d")
 #: Both ends of the interval of a report belong to it.
 LAST_MOMENT = timedelta(microseconds=1)
 
+#: A window is so many times as long as one of threads: it has a record a day, and costs a request.
+WINDOW_FACTOR = 12
+
 
 class Report(WebStream):
     """A report with a record for each day that has chats."""
@@ -72,7 +75,7 @@ class Report(WebStream):
         # A day is read as a whole, even if `end_date` is in it: another run may have written it.
         first, last = (moment.astimezone(self.zone).date() for moment in (start, self.end_date))
         days = consecutive_windows(
-            first.toordinal(), last.toordinal() + 1, self.settings.batch_size
+            first.toordinal(), last.toordinal() + 1, self.settings.batch_size * WINDOW_FACTOR
         )
         for window in self.read_ahead(windows_plan(self.name, days, self._plan_of)):
             for page in self.read_ahead(self._plan_of(window)):

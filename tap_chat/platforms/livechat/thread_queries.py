@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_chat.http import responses
+from tap_chat.http.errors import RequestError
 from tap_chat.platforms.livechat.account_stream import BEGINNING
 from tap_chat.platforms.livechat.archive import ArchiveStream, thread_row
 from tap_chat.platforms.livechat.visibility import describe_groups
-from tap_chat.platforms.livechat.web_api import PAGE_SIZE
-from tap_chat.singer.timestamps import write_datetime
+from tap_chat.platforms.livechat.web_api import NEXT_PAGE, PAGE_SIZE, decoded
+from tap_chat.singer.timestamps import read_datetime, write_datetime
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows, windows_plan
@@ -37,6 +38,9 @@ HOUR, DAY = 3600, 86400
 LARGEST_COUNT = 5000
 SMALLEST = HOUR
 
+#: If a run starts with more windows than this, it looks for the first thread.
+SEARCHED_WINDOWS = 3
+
 
 class ThreadQueries(ArchiveStream):
     """The stream of the threads, as far as it sends requests."""
@@ -51,8 +55,40 @@ class ThreadQueries(ArchiveStream):
         """
         start = datetime.fromisoformat(bookmark) - timedelta(days=self.settings.lookback)
         first, last = int(max(start, BEGINNING).timestamp()), ceil(self.end_date.timestamp())
-        spans = consecutive_windows(first, last, self.settings.batch_size * DAY)
+        spans = self._spans(TimeWindow(first, last))
         return TimeWindows(self.read_ahead(windows_plan(self.name, spans, self.window_plan)))
+
+    def _spans(self, whole: TimeWindow) -> Iterator[TimeWindow]:
+        """Yield the windows of a span: one up to its first thread, which should be empty, and more.
+
+        LiveChat charges for each request, and a first run may start years before the first thread.
+        The window up to that thread is read as well: LiveChat may sort by another time.
+        """
+        size = self.settings.batch_size * DAY
+        begun = whole.start
+        if whole.size > SEARCHED_WINDOWS * size:
+            begun = self._first_thread(whole)
+        if begun > whole.start:
+            yield TimeWindow(whole.start, begun)
+        yield from consecutive_windows(begun, whole.end, size)
+
+    def _first_thread(self, window: TimeWindow) -> int:
+        """Return when the first thread of a window began; its start if LiveChat does not say so."""
+        request = self._request_of(window)
+        request = replace(request, body=request.body | {"limit": 1})
+        try:
+            chats = self.find_records(self.client.send(request, decoded))
+        except RequestError as error:
+            # Each of the smaller windows is requested: what is wrong is an error there.
+            self.logger.debug("The first thread was not found: %s", error)
+            return window.start
+        if chats == []:
+            return window.end
+        first = chats[0] if isinstance(chats, list) else None
+        created = read_datetime(responses.find(first, "thread.created_at"))
+        if created is None:
+            return window.start
+        return min(max(int(created.timestamp()), window.start), window.end)
 
     def window_plan(self, window: TimeWindow) -> ReadPlan[Page | None]:
         """Return the plan of the pages of a window; its only value is None if it is too large."""
@@ -110,4 +146,5 @@ class ThreadQueries(ArchiveStream):
 def is_too_large(page: Page) -> bool:
     """Return whether a window has too many threads, given its first page."""
     count = responses.find(page.body, "found_chats")
-    return isinstance(count, int) and count > LARGEST_COUNT
+    has_more = bool(responses.find(page.body, NEXT_PAGE))
+    return has_more and isinstance(count, int) and count > LARGEST_COUNT

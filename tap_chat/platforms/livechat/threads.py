@@ -14,7 +14,7 @@ from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from tap_chat.http import responses
-from tap_chat.http.clock import FAR
+from tap_chat.http.clock import FAR, is_behind
 from tap_chat.platforms.livechat import archive_fields
 from tap_chat.platforms.livechat.account_stream import BEGINNING
 from tap_chat.platforms.livechat.archive import CREATED, ArchiveStream, ThreadPart
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from tap_chat.streams.paginators import Page
     from tap_chat.streams.session import Session
     from tap_chat.streams.windows import TimeWindow
-
-MILLISECOND = timedelta(milliseconds=1)
-#: In seconds.
-HOUR, DAY = 3600, 86400
 
 #: The threads that are active may hold the bookmark for so long.
 LONGEST_ACTIVE = timedelta(days=30)
@@ -61,7 +57,8 @@ class LiveChatThreads(ThreadQueries):
         self._newest = BEGINNING
         # The last records that were written: their ids, and what shows whether they have changed.
         self._recent: dict[str, tuple[object, ...]] = {}
-        self._restricted = 0
+        # The threads with restricted access, and those of them that have no events.
+        self._restricted = self._hidden = 0
         # The records of the chunk that the SDK's loop has not come to.
         self._left_in_chunk = 0
 
@@ -69,7 +66,7 @@ class LiveChatThreads(ThreadQueries):
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
         self._warn_of_other_version()
         windows = self.windows_from(self._start())
-        held_at = self._oldest_active()
+        held_at = min(self._oldest_active(), self._listed_at())
         for window in windows:
             sent_at = yield from self._read_window(window)
             if sent_at is None:
@@ -77,6 +74,9 @@ class LiveChatThreads(ThreadQueries):
             else:
                 self._advance_bookmarks(window, sent_at, held_at)
         self._warn_of_restricted()
+        for part in self.child_streams:
+            if isinstance(part, ThreadPart):
+                part.warn_of_repeated()
 
     def _start(self) -> str:
         """Return the earliest start of the streams."""
@@ -135,13 +135,16 @@ class LiveChatThreads(ThreadQueries):
             row: Its record.
             chat: The row of the archive.
         """
-        version = (row.get("active"), len(chat["thread"].get("events") or ()))
+        events = chat["thread"].get("events")
+        version = (row.get("active"), len(events) if isinstance(events, list) else events)
         is_new = self._recent.pop(row["id"], None) != version
         self._recent[row["id"]] = version
         if len(self._recent) > RECENT_THREADS:
             del self._recent[next(iter(self._recent))]
         if is_new:
-            self._restricted += row.get("restricted_access") is not None
+            if row.get("restricted_access") is not None:
+                self._restricted += 1
+                self._hidden += not chat["thread"].get("events")
             created = read_datetime(row.get(CREATED))
             if created and created <= self.end_date:
                 self._newest = max(self._newest, created)
@@ -197,12 +200,21 @@ class LiveChatThreads(ThreadQueries):
             )
         return max(min(began, default=FAR), earliest)
 
+    def _listed_at(self) -> datetime:
+        """Return when the active threads were listed, by the server's clock; `FAR` if unknown.
+
+        The list lacks a thread that began later, which the archive may lack as well.
+        """
+        listed_at = self.clock.earliest
+        return FAR if is_behind(listed_at, self._newest) else listed_at
+
     def _warn_of_restricted(self) -> None:
         if self._restricted:
             self.logger.warning(
-                "%d threads of LiveChat have no events, because the account's plan hides them: see"
+                "LiveChat restricts the access to %d threads, of which %d have no events: see"
                 " `restricted_access` in %s.",
                 self._restricted,
+                self._hidden,
                 self.name,
             )
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_chat.http import responses
 from tap_chat.http.errors import ForbiddenError, RefusedError, RequestError, TransientError
+from tap_chat.platforms.livechat.web_api import decoded
 
 if TYPE_CHECKING:
-    from tap_chat.http.responses import Response
     from tap_chat.platforms.livechat.web_api import WebStream
 
 UNCHECKED = "It was not checked whether the token reads the threads of all groups: "
@@ -47,18 +46,14 @@ def describe_groups(stream: WebStream) -> str:
 
 
 def _list(stream: WebStream, action: str, **payload: Any) -> Any:  # noqa: ANN401 - checked by use
-    return stream.client.send_once(stream.post(f"configuration/action/{action}", payload), _decoded)
+    return stream.client.send_once(stream.post(f"configuration/action/{action}", payload), decoded)
 
 
 def _has_threads(stream: WebStream, groups: list[int]) -> bool:
     """Return whether the token reads a thread of some groups: of the first 200."""
     payload = {"filters": {"group_ids": groups[:200]}, "limit": 1}
     try:
-        body = stream.client.send_once(stream.post(stream.action, payload), _decoded)
+        body = stream.client.send_once(stream.post(stream.action, payload), decoded)
     except (RequestError, TransientError, RefusedError):
         return False
     return bool(stream.find_records(body))
-
-
-def _decoded(response: Response) -> Any:  # noqa: ANN401 - checked by use
-    return responses.decode(response.body)

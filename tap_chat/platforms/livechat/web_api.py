@@ -64,6 +64,9 @@ ERROR_START = re.compile(rb'\s*\{\s*"error"')
 
 PAGE_SIZE = 100
 
+#: Where a page has the id of the next one.
+NEXT_PAGE = "next_page_id"
+
 
 @dataclass(slots=True)
 class Region:
@@ -90,7 +93,7 @@ class NextPages(CursorPaginator):
     reads_headers = True
 
     def __init__(self) -> None:
-        super().__init__("next_page_id", cursor_body_path="page_id")
+        super().__init__(NEXT_PAGE, cursor_body_path="page_id")
 
     @override
     def page_request(self, request: Request) -> Request:
@@ -173,3 +176,8 @@ class WebStream(LiveChatAPIStream):
             f"returned {describe_status(response.status)} with the error `{name}`",
             PROBLEM_REMEDIES.get(name, ""),
         )
+
+
+def decoded(response: Response) -> Any:  # noqa: ANN401 - checked by use
+    """Return the decoded body of a response."""
+    return responses.decode(response.body)
