@@ -266,3 +266,14 @@ def test_conversation_without_a_user_is_read(tap: Runner, customer: str) -> None
     assert [row["user_id"] for row in second.rows(PARENTS)] == [*customer]
     warning = "1 conversations that reports name have no `user_id`"
     assert (warning in second.err) is not bool(customer)
+
+
+def test_rows_of_reports_without_a_conversation_are_counted(tap: Runner) -> None:
+    rows = "message_id,conversation_id,created_time\n1,,2026-01-31\n2,,2026-01-31\n"
+    with Sandbox(WORLD) as sandbox:
+        story = Story(tap, sandbox)
+        story.run()
+        sandbox.options.faults = [Fault(kind="body", literal=rows, path="/report-files/")]
+        run = story.run(change_reports=[])
+        assert run.code == 0, run.err
+        assert "2 rows of reports name no conversation" in run.err

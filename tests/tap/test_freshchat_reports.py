@@ -177,6 +177,7 @@ def test_times_of_another_zone_lose_no_row(tap: Runner) -> None:
         Fault(kind="html", path=FILES),
         Fault(kind="reset", path=JOBS),
         Fault(kind="status", status=404, path=f"{JOBS}/", times=2),
+        Fault(kind="status", status=202, literal='{"status": "ACCEPTED"}', path=f"{JOBS}/"),
     ],
     ids=lambda fault: f"{fault.kind}-{fault.literal}-{fault.status}-{fault.path}",
 )
@@ -213,6 +214,11 @@ def named(address: str) -> str:
             ["returned a report without the column conversation_id"],
         ),
         (
+            # A report without rows has a header: another line is not one.
+            Fault(kind="body", literal='{"error": "expired"}', path=FILES, times=None),
+            ["returned a report without the column conversation_id"],
+        ),
+        (
             Fault(kind="body", literal='conversation_id\n"1', path=FILES, times=None),
             ["returned a file that is not valid CSV"],
         ),
@@ -239,6 +245,30 @@ def test_fault_that_stays_ends_the_run(tap: Runner, fault: Fault, words: list[st
         assert "signature" not in run.err
         sandbox.options.faults = []
         assert_whole(read(tap, config, SCORES, state=run.state), sandbox, SCORES)
+
+
+HEADER = "conversation_id,created_at,value\n"
+
+
+def test_rows_that_share_a_key_are_counted_in_the_whole_report(tap: Runner) -> None:
+    rows = [f"{number},2026-01-25,5\n" for number in range(600)]
+    for last, count in (("0,2026-01-25,4\n", 1), (rows[0], 0)):
+        body = Fault(kind="body", literal="".join([HEADER, *rows, last]), path=FILES, times=None)
+        with Sandbox(WORLD, Options(faults=[body])) as sandbox:
+            run = read(tap, config_of(sandbox), SCORES)
+        assert run.code == 0, run.err
+        assert (f"{count} rows of {SCORES} have the key of another row" in run.err) == bool(count)
+
+
+def test_rows_without_a_column_of_times_stay_apart(tap: Runner) -> None:
+    literal = "conversation_id,Rated on,value\n1,May,5\n1,June,4\n"
+    body = Fault(kind="body", literal=literal, path=FILES, times=None)
+    with Sandbox(WORLD, Options(faults=[body])) as sandbox:
+        run = read(tap, config_of(sandbox), SCORES)
+        again = read(tap, config_of(sandbox), SCORES)
+    keys = {row["id"] for row in run.rows(SCORES)}
+    assert len(keys) == 2
+    assert {row["id"] for row in again.rows(SCORES)} == keys
 
 
 def test_account_without_reports_is_left_out_only_by_the_setting(tap: Runner) -> None:

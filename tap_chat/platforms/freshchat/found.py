@@ -15,6 +15,7 @@ from tap_chat.platforms.freshchat.report_reader import (
     TRANSCRIPTS,
     WINDOW,
     ReportReader,
+    latest_end,
     span_of,
     windows,
 )
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tap_chat.platforms.freshchat.report_queue import ReportSpan
     from tap_chat.platforms.freshchat.resume import PassProgress
     from tap_chat.platforms.freshchat.streams import FreshchatStream
+    from tap_chat.singer.records import Record
 
 
 class ConversationFinder:
@@ -46,6 +48,7 @@ class ConversationFinder:
     def __init__(self, stream: FreshchatStream) -> None:
         self._stream = stream
         self.users: dict[str, str] = {}
+        self._nameless = 0
 
     def pending(
         self,
@@ -63,25 +66,33 @@ class ConversationFinder:
             A batch without conversations, then those that are left.
         """
         made_at = FAR
-        reports = list(self._reports(since))
+        end = latest_end(self._stream.end_date, self._stream.started)
+        reports = list(self._reports(since, end))
         for reader, spans in reports:
             reader.reports.expect(spans)
         for reader, spans in reports:
             for span in spans:
                 for _request, records in reader.records(span):
                     for record in records:
-                        self._add(record.get("conversation_id"), record.get("customer_id"))
+                        self._add(record)
                 made_at = min(made_at, reader.reports.job(span).sent_at)
         if made_at is FAR or is_behind(made_at, since):
             made_at = self._stream.started
-        listed_at = write_datetime(min(made_at, self._stream.end_date))
+        listed_at = write_datetime(min(made_at, end))
+        if self._nameless:
+            self._stream.logger.warning(
+                "%d rows of reports name no conversation: what they tell of is not read.",
+                self._nameless,
+            )
         self._stream.warn_of_unaddressable("conversations", list(self.users))
         yield Fetched(PassBatch(listed_at))
         for batch in batches(filter(is_addressable, self.users), listed_at, progress):
             yield Fetched(batch)
 
-    def _reports(self, since: datetime) -> Iterator[tuple[ReportReader, list[ReportSpan]]]:
-        """Yield each kind of report, with its spans since a time."""
+    def _reports(
+        self, since: datetime, end: datetime
+    ) -> Iterator[tuple[ReportReader, list[ReportSpan]]]:
+        """Yield each kind of report, with its spans between two times."""
         stream = self._stream
         changes: list[str] = [*stream.settings.change_reports]
         kinds = (
@@ -90,12 +101,13 @@ class ConversationFinder:
         )
         for events, columns, size in kinds:
             spans = [
-                span_of(event, window)
-                for window in windows(since, stream.end_date, size)
-                for event in events
+                span_of(event, window) for window in windows(since, end, size) for event in events
             ]
             yield ReportReader(stream, columns), spans
 
-    def _add(self, conversation: str | None, user: str | None) -> None:
+    def _add(self, record: Record) -> None:
+        conversation, user = record.get("conversation_id"), record.get("customer_id")
         if conversation:
             self.users[conversation] = user or self.users.get(conversation, "")
+        else:
+            self._nameless += 1

@@ -26,7 +26,8 @@ OTHER = "other_columns"
 #: The words that may follow a time, and say the same: it is in UTC.
 ZONES = re.compile(r"\s*\[?(UTC|GMT|Z)\]?$")
 WORD_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+")
-NUMBER = re.compile(r"-?\d+(\.\d+)?")
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+EPOCH = re.compile(r"[0-9]{1,18}")
 
 #: Hexadecimal digits of an `id`.
 DIGITS = 32
@@ -65,7 +66,11 @@ class ReportColumns:
         for cell, column in zip(cells, columns, strict=True):
             field_name = names.get(column)
             is_free = field_name is not None and field_name not in header
-            header.append(field_name if field_name and is_free else cell.strip())
+            if field_name and is_free:
+                header.append(field_name)
+            else:
+                # It may have the name of a field that another column fills.
+                header.append(_free_name(cell.strip(), self.names))
         return header
 
     def missing(self, header: Sequence[str]) -> list[str]:
@@ -126,7 +131,7 @@ def read_time(cell: str) -> str | None:
         cell: ISO 8601, or a number since 1970. Without an offset, it is taken as UTC.
     """
     text = cell.strip()
-    if text.isdigit():
+    if EPOCH.fullmatch(text):
         unit = unit_of(int(text), datetime.now(UTC))
         time = from_epoch(int(text), unit) if unit else None
     else:

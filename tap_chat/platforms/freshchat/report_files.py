@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import zipfile
+import zlib
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, cast
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 HELD_BYTES = 4 * 1024 * 1024
 
 #: The first bytes of a file tell its format.
-ZIP, GZIP = b"PK", b"\x1f\x8b"
+ZIPS, GZIP = (b"PK\x03\x04", b"PK\x05\x06"), b"\x1f\x8b"
+START_BYTES = 4
 
-#: Characters of the longest cell.
-csv.field_size_limit(2**31 - 1)
+#: Characters of the longest row: a small ZIP may hold a row that does not fit in memory.
+LONGEST_ROW = 16 * 1024 * 1024
+csv.field_size_limit(LONGEST_ROW)
+
+#: The errors of modules that unpack files: damage, a password, an unknown compression.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 
 
 class FileError(Exception):
@@ -56,7 +62,7 @@ def spool(response: Response) -> IO[bytes]:
     for chunk in response.rest or ():
         file.write(chunk)
     file.seek(0)
-    if file.read(len(ZIP)) == ZIP and not zipfile.is_zipfile(file):
+    if file.read(START_BYTES) in ZIPS and not zipfile.is_zipfile(file):
         file.close()
         raise ValueError
     file.seek(0)
@@ -70,35 +76,59 @@ def csv_files(file: IO[bytes]) -> Iterator[Iterator[list[str]]]:
         file: The file: a ZIP, gzip or CSV.
 
     Yields:
-        The rows of each CSV file, the header first. Reading them raises a `FileError` if the file
-        is damaged or is not CSV.
+        The rows of each CSV file, the header first. Reading them raises a `FileError`, too.
+
+    Raises:
+        FileError: The file is damaged or is not CSV.
     """
-    start = file.read(len(ZIP))
+    start = file.read(START_BYTES)
     file.seek(0)
-    if start != ZIP:
-        yield _rows(
-            cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")) if start == GZIP else file
-        )
+    if start not in ZIPS:
+        is_gzip = start.startswith(GZIP)
+        yield _rows(cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb")) if is_gzip else file)
         return
-    with zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            # macOS adds files of its own to a ZIP.
-            if not entry.is_dir() and not entry.filename.startswith("__MACOSX/"):
-                with archive.open(entry) as member:
-                    yield _rows(member)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                # macOS adds files of its own to a ZIP.
+                if not entry.is_dir() and not entry.filename.startswith("__MACOSX/"):
+                    with archive.open(entry) as member:
+                        yield _rows(member)
+    except DAMAGE:
+        pass
+    else:
+        return
+    raise FileError("returned a file that is damaged")
 
 
 def _rows(file: IO[bytes]) -> Iterator[list[str]]:
-    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    lines = _Lines(io.TextIOWrapper(file, "utf-8-sig", newline=""))
     try:
         # Strict, as a quote that is not closed would hide all rows after it.
-        yield from csv.reader(text, strict=True)
+        for row in csv.reader(lines, strict=True):
+            lines.length = 0
+            yield row
     except UnicodeDecodeError:
         predicate = "returned a file that is not UTF-8"
     except csv.Error:
         predicate = "returned a file that is not valid CSV"
-    except (zipfile.BadZipFile, EOFError, OSError):
+    except DAMAGE:
         predicate = "returned a file that is damaged"
     else:
         return
     raise FileError(predicate)
+
+
+class _Lines:
+    """The lines of a text. It counts the characters of a row, which may have several lines."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(LONGEST_ROW - self.length + 1):
+            self.length += len(line)
+            if self.length > LONGEST_ROW:
+                raise csv.Error
+            yield line

@@ -7,6 +7,7 @@ links: https://www.npmjs.com/package/@freshworks-jaya/freshchat-api.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -47,8 +48,9 @@ FIRST_BYTES = 64 * 1024
 #: Seconds for which a new job may be unknown.
 UNKNOWN_SECONDS = 60.0
 
-POST_RULES = ApiRules(successes=(HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED))
-FILE_RULES = ApiRules(content="CSV, or a ZIP of CSV,")
+#: The statuses of responses about jobs.
+JOB_STATUSES = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
+FILE_RULES = ApiRules(content="CSV or a ZIP of CSV")
 
 SUPPORT = "Run again; if it fails each time, ask Freshchat's support."
 
@@ -68,7 +70,9 @@ class Reports:
     ) -> None:
         self._settings = stream.settings
         self._url = stream.url_base
-        self._poster = stream.client_of(posting, rules=POST_RULES, remedies=REPORT_REMEDIES)
+        rules = replace(stream.api_rules, successes=JOB_STATUSES)
+        self._poster = stream.client_of(posting, rules=rules, remedies=REPORT_REMEDIES)
+        self._asker = stream.client_of(stream.api.throttle, rules=rules)
         self._client = stream.client
         self._loader = stream.client_of(loading, _unsigned, FILE_RULES, FILE_REMEDIES)
         self._logger = stream.logger
@@ -95,28 +99,44 @@ class Reports:
             RequestError: There is no report.
         """
         links = self._wait(span)
-        for number in range(len(links)):
+        number = restarts = 0
+        while number < len(links):
             try:
-                request, client = self._request_of(links[number])
-                file = client.send(request, spool, largest=FIRST_BYTES, reads_rest=True)
+                request, file = self._load(links[number])
             except RequestError as error:
                 # Its address may be out of time: the job has a new one.
                 self._logger.info("%s The report is looked up again.", error)
+                job = self.job(span)
                 links = self._wait(span)
+                if self.job(span) != job and restarts < TRIES:
+                    # Another job may divide the rows among its files otherwise.
+                    number = 0
+                    restarts += 1
                 if number >= len(links):
                     raise
-                request, client = self._request_of(links[number])
-                try:
-                    file = client.send(request, spool, largest=FIRST_BYTES, reads_rest=True)
-                except ForbiddenError as refusal:
-                    # It says nothing about what the token may read.
-                    failure = str(refusal)
-                else:
-                    failure = ""
-                if failure:
-                    raise RequestError(failure) from None
+                request, file = self._load(links[number])
             with file:
                 yield request, file
+            number += 1
+
+    def _load(self, link: str) -> tuple[Request, IO[bytes]]:
+        """Download a file.
+
+        Args:
+            link: Its address.
+
+        Returns:
+            Its request, for errors, and its content.
+        """
+        request, client = self._request_of(link)
+        try:
+            file = client.send(request, spool, largest=FIRST_BYTES, reads_rest=True)
+        except ForbiddenError as refusal:
+            # It says nothing about what the token may read.
+            failure = str(refusal)
+        else:
+            return request, file
+        raise RequestError(failure)
 
     def _wait(self, span: ReportSpan) -> list[str]:
         """Wait until a report is ready, and return the addresses of its files."""
@@ -141,7 +161,7 @@ class Reports:
         deadline = time.monotonic() + self._settings.report_wait
         while True:
             try:
-                body = self._client.send(
+                body = self._asker.send(
                     request, _decoded, missing=(HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
                 )
             except MissingError as error:
@@ -197,9 +217,10 @@ class Reports:
     def _request_of(self, link: str) -> tuple[Request, Client]:
         """Return the request of a file, and the client for it: the token stays with the API."""
         own = urlsplit(self._url)
+        address = quote(link, safe="%/:=&?~#+!$,;'@()*[]")
         if link.startswith("/"):
             # Freshchat: the address of a job is below /v2, too.
-            return Request(f"{self._url}{link}", is_secret=True), self._client
+            return Request(f"{self._url}{address}", is_secret=True), self._client
         try:
             parts = urlsplit(link)
             is_valid = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
@@ -212,7 +233,6 @@ class Reports:
                 "named a file whose address is not a URL with https://",
                 "The file is not downloaded; ask Freshchat's support.",
             )
-        address = quote(link, safe="%/:=&?~#+!$,;'@()*[]")
         request = Request(address, is_secret=True)
         is_own = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
         return request, self._client if is_own else self._loader
@@ -238,13 +258,13 @@ class Reports:
     def _job_of(self, request: Request, response: Response) -> ReportJob:
         body = responses.decode(response.body)
         key = responses.find(body, "id")
-        if not isinstance(key, str) or not key:
+        if not key or isinstance(key, bool) or not isinstance(key, (str, int)):
             raise self._poster.request_error(
                 request,
                 f"returned no id of the report, but {responses.describe_shape(body)}",
                 self._poster.remedies.check_address,
             )
-        return ReportJob(key, time_of(response), time.monotonic())
+        return ReportJob(str(key), time_of(response), time.monotonic())
 
 
 def _written(moment: datetime) -> str:

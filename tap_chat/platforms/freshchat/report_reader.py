@@ -42,6 +42,9 @@ WINDOW = timedelta(days=28)
 #: missed if a bound does not belong to it. Times may be in whole seconds.
 OVERLAP = timedelta(seconds=1)
 
+#: How far the clock of this machine may be ahead.
+CLOCK_MARGIN = timedelta(minutes=1)
+
 #: Records that are yielded at once.
 CHUNK = 500
 
@@ -63,6 +66,16 @@ def earliest_start(now: datetime, months: int) -> datetime:
     """
     year, month = divmod(12 * now.year + now.month - 1 - months, 12)
     return datetime(year, month + 1, min(now.day, 28), tzinfo=UTC) + timedelta(days=1)
+
+
+def latest_end(wanted: datetime, started: datetime) -> datetime:
+    """Return the latest end of a report: Freshchat may refuse one in the future by its clock.
+
+    Args:
+        wanted: The end that is wanted.
+        started: When the run began, by the clock of this machine.
+    """
+    return min(wanted, started - CLOCK_MARGIN)
 
 
 class ReportReader:
@@ -142,9 +155,9 @@ class ReportReader:
                 continue  # an empty line
             if header is None:
                 header = self._columns.header(cells)
-                continue
-            if not records:
+                # Also if there are no rows: an error in place of the report may be one line.
                 self._check_header(request, header)
+                continue
             records.append(self._columns.record(header, cells))
             if len(records) == CHUNK:
                 yield self._checked(span, records)

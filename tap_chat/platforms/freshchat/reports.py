@@ -5,14 +5,13 @@ A report covers a span of time, and is made by a job. Each stream is read in win
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from tap_chat.platforms.freshchat import report_fields
-from tap_chat.platforms.freshchat.report_columns import ReportColumns, digest_of, read_number
+from tap_chat.platforms.freshchat.report_columns import OTHER, ReportColumns, digest_of, read_number
 from tap_chat.platforms.freshchat.report_reader import (
     OVERLAP,
     TRANSCRIPT,
@@ -21,6 +20,7 @@ from tap_chat.platforms.freshchat.report_reader import (
     WINDOW,
     ReportReader,
     earliest_start,
+    latest_end,
     span_of,
     windows,
 )
@@ -31,7 +31,7 @@ from tap_chat.singer.timestamps import read_datetime, write_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from singer_sdk.helpers.types import Context
 
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from tap_chat.streams.read_plans import ReadPlan
 
     Window = tuple[datetime, datetime]
-
-#: How far the clock of this machine may be ahead.
-CLOCK_MARGIN = timedelta(minutes=1)
 
 #: Other names of columns that most reports have.
 SHARED_ALIASES = {"agent_id": ("actor_id",), "agent_name": ("actor_name",)}
@@ -69,7 +66,7 @@ class FreshchatReport(FreshchatStream):
     columns: ClassVar[ReportColumns]
     #: The longest window.
     window: ClassVar[timedelta] = WINDOW
-    #: The number of rows that have the key of another.
+    #: The number of rows that have the key of another, and differ from it.
     _repeated = 0
 
     @cached_property
@@ -134,11 +131,14 @@ class FreshchatReport(FreshchatStream):
             written: Gets the keys of the records at the end of this window.
         """
         first = 0
+        # Digests, so that the rows of a large report take little memory.
+        keys, rows = set[int](), set[int]()
         for request, records in self.reader.records(span_of(event, window)):
             finished = [self.finish(event, record) for record in records]
             page = self.make_page(request, finished, first=first)
             first += len(records)
-            self._repeated += len(page.keys) - len(set(page.keys))
+            keys.update(map(hash, page.keys))
+            rows.update(hash(repr(record)) for record in finished)
             # The next report may have the rows at its start again.
             times = map(read_datetime, page.chunk.bookmark_values)
             written.update(
@@ -147,6 +147,7 @@ class FreshchatReport(FreshchatStream):
                 if time and time >= window[1] - 2 * OVERLAP
             )
             yield page.chunk.only([key not in written_before for key in page.keys])
+        self._repeated += len(rows) - len(keys)
 
     def finish(self, event: str, record: Record) -> Record:
         """Return a record with the fields that are derived.
@@ -155,7 +156,11 @@ class FreshchatReport(FreshchatStream):
             event: The report.
             record: The row.
         """
-        return {**record, "id": digest_of(event, record, self.columns.identity)}
+        time = self.columns.time
+        has_time = record.get(time) or time in record.get(OTHER, {})
+        # Without a time, the other fields of the identity are the same for many rows.
+        identity = self.columns.identity if has_time else ()
+        return {**record, "id": digest_of(event, record, identity)}
 
     def _advance(self, window: Window) -> None:
         """Move the bookmark to the end of a window, or to when its reports were made."""
@@ -169,8 +174,7 @@ class FreshchatReport(FreshchatStream):
     def _windows(self, bookmark: Bookmark | None) -> Iterator[Window]:
         since = days_before(str(bookmark or self.first_bookmark), self.settings.lookback_days)
         start = read_datetime(max(since or "", self.first_bookmark))
-        # Freshchat may refuse a span that ends in the future by its clock.
-        end = min(self.end_date, self._started - CLOCK_MARGIN)
+        end = latest_end(self.end_date, self.started)
         return windows(start or self._earliest, end, self.window)
 
     def _spans(self, bookmark: Bookmark | None) -> Iterator[ReportSpan]:
