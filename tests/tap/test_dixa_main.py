@@ -250,6 +250,10 @@ def test_only_the_key_of_a_link_is_used(link: object, key: str | None) -> None:
         ({"activityType": "note_added"}, False, True),
         ({"_type": "NoteAdded", "activityType": None}, False, True),
         ({"_type": "ConversationTransferred"}, False, False),
+        # Nearly every conversation has these.
+        ({"_type": "ConversationOfferAccepted"}, False, False),
+        ({"activityType": "conversation_offer_timeout"}, False, False),
+        ({"_type": "ConversationReserved"}, False, False),
         ({"activityType": "message_added_by_customer"}, False, False),
         ({"_type": "SomethingNew"}, True, True),
         ({}, True, True),

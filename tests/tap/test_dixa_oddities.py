@@ -102,7 +102,7 @@ def test_ten_deleted_conversations_in_a_row_are_an_error(reader: Runner) -> None
     assert "Set dixa.reread_messages to false" in run.errors[0]
 
 
-def test_next_run_goes_on_at_the_change_that_a_failed_one_had_reached(reader: Runner) -> None:
+def test_next_run_continues_at_the_change_that_a_failed_one_had_reached(reader: Runner) -> None:
     account = Account(45)
     account.refused = {15: 400}
     with Server(account) as api:
@@ -117,7 +117,9 @@ def test_next_run_goes_on_at_the_change_that_a_failed_one_had_reached(reader: Ru
     assert rows == account.changed_at.keys()
 
 
-def test_changed_conversations_outside_the_window_are_no_messages(reader: Runner) -> None:
+def test_changed_conversations_outside_the_window_are_not_counted_as_messages(
+    reader: Runner,
+) -> None:
     account = Account(3)
     account.changed_at[1] //= 1000
     run = account.read(reader)
@@ -156,7 +158,7 @@ def test_ids_may_be_texts_or_numbers(tap: Runner, conversation: object) -> None:
 
 
 @pytest.mark.parametrize("link", [{}, 0, [], False], ids=repr)
-def test_link_that_is_no_text_is_not_taken_as_the_end(tap: Runner, link: object) -> None:
+def test_link_that_is_not_a_text_does_not_end_the_list(tap: Runner, link: object) -> None:
     body = {"data": [{"id": "a"}], "meta": {"next": link}}
     run = read_main(tap, "dixa_agents", lambda _: body)
     assert run.code == 1

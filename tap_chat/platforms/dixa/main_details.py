@@ -43,8 +43,8 @@ CONVERSATIONS_AT_ONCE = 50
 #: What the names of entries contain that bring neither a rating nor a note. An entry with another
 #: name may bring either: Dixa's documents do not have all names.
 IRRELEVANT = (
-    "message", "tag", "assign", "claim", "transfer", "offered", "queue", "language", "autoreply",
-    "created", "closed", "reopened", "pending", "followup", "link",
+    "message", "tag", "assign", "claim", "reserved", "transfer", "offer", "queue", "language",
+    "autoreply", "created", "closed", "reopened", "pending", "followup", "link",
 )  # fmt: skip
 
 
