@@ -250,14 +250,23 @@ def test_fault_that_stays_ends_the_run(tap: Runner, fault: Fault, words: list[st
 HEADER = "conversation_id,created_at,value\n"
 
 
-def test_rows_that_share_a_key_are_counted_in_the_whole_report(tap: Runner) -> None:
+def test_rows_that_share_a_key_are_told_apart_or_counted(tap: Runner) -> None:
     rows = [f"{number},2026-01-25,5\n" for number in range(600)]
-    for last, count in (("0,2026-01-25,4\n", 1), (rows[0], 0)):
-        body = Fault(kind="body", literal="".join([HEADER, *rows, last]), path=FILES, times=None)
-        with Sandbox(WORLD, Options(faults=[body])) as sandbox:
-            run = read(tap, config_of(sandbox), SCORES)
-        assert run.code == 0, run.err
-        assert (f"{count} rows of {SCORES} have the key of another row" in run.err) == bool(count)
+    text = "".join([HEADER, *rows, "0,2026-01-25,4\n", rows[0], "1\n"])
+    body = Fault(kind="body", literal=text, path=FILES, times=None)
+    with Sandbox(WORLD, Options(faults=[body])) as sandbox:
+        run = read(tap, config_of(sandbox), SCORES)
+        body.literal = text.replace("conversation_id", "conversation_id,message_id").replace(
+            ",2026", ",m,2026"
+        )
+        transcripts = read(tap, config_of(sandbox, lookback_days=0), TRANSCRIPTS)
+    assert run.code == transcripts.code == 0, run.err
+    rated = [row for row in run.rows(SCORES) if row["conversation_id"] == "0"]
+    assert len({(row["id"], row["value"]) for row in rated}) == len({row["id"] for row in rated})
+    assert {row["value"] for row in rated} == {"4", "5"}
+    assert f"rows of {SCORES} have the key of another row" not in run.err
+    assert f"rows of {TRANSCRIPTS} have the key of another row" in transcripts.err
+    assert f" rows of {SCORES} have fewer cells than their header" in run.err
 
 
 def test_rows_without_a_column_of_times_stay_apart(tap: Runner) -> None:

@@ -137,6 +137,12 @@ class ReportReader:
                 count,
                 name,
             )
+        if count := self._counts["short"]:
+            self._stream.logger.warning(
+                "%d rows of %s have fewer cells than their header: the file may be cut off.",
+                count,
+                name,
+            )
         if count := self._counts["outside"]:
             self._stream.logger.warning(
                 "%d rows of %s have a time outside the requested span: they were written. Perhaps"
@@ -158,6 +164,7 @@ class ReportReader:
                 # Also if there are no rows: an error in place of the report may be one line.
                 self._check_header(request, header)
                 continue
+            self._counts["short"] += len(cells) < len(header)
             records.append(self._columns.record(header, cells))
             if len(records) == CHUNK:
                 yield self._checked(span, records)

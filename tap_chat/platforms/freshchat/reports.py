@@ -131,14 +131,11 @@ class FreshchatReport(FreshchatStream):
             written: Gets the keys of the records at the end of this window.
         """
         first = 0
-        # Digests, so that the rows of a large report take little memory.
-        keys, rows = set[int](), set[int]()
+        rows: dict[int, int] = {}
         for request, records in self.reader.records(span_of(event, window)):
-            finished = [self.finish(event, record) for record in records]
+            finished = [self._finish_apart(event, record, rows) for record in records]
             page = self.make_page(request, finished, first=first)
             first += len(records)
-            keys.update(map(hash, page.keys))
-            rows.update(hash(repr(record)) for record in finished)
             # The next report may have the rows at its start again.
             times = map(read_datetime, page.chunk.bookmark_values)
             written.update(
@@ -147,7 +144,24 @@ class FreshchatReport(FreshchatStream):
                 if time and time >= window[1] - 2 * OVERLAP
             )
             yield page.chunk.only([key not in written_before for key in page.keys])
-        self._repeated += len(rows) - len(keys)
+
+    def _finish_apart(self, event: str, row: Record, rows: dict[int, int]) -> Record:
+        """Return a finished record, with a key of its own if another row of the report has its key.
+
+        Args:
+            event: The report.
+            row: The row.
+            rows: The digests of the rows of the report so far, by those of their keys: a large
+                report takes little memory.
+        """
+        digest = hash(repr(row))
+        record = self.finish(event, row)
+        key = hash(tuple(record[name] for name in self.primary_keys))
+        if rows.setdefault(key, digest) != digest:
+            if self.columns.identity:
+                return {**record, "id": digest_of(event, row, ())}
+            self._repeated += 1
+        return record
 
     def finish(self, event: str, record: Record) -> Record:
         """Return a record with the fields that are derived.
