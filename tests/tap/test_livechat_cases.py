@@ -263,3 +263,11 @@ def test_long_report_costs_a_request_a_year(account: Account, read: Reading) -> 
     run = read(start=None, extra_streams=["livechat_report_total_chats"])
     assert run.rows("livechat_report_total_chats") == [{"date": "2026-01-05", "total": 3}]
     assert account.count("total_chats") < 30
+
+
+def test_active_chats_need_version_3_6(account: Account, read: Reading) -> None:
+    run = read(api_version="3.5", extra_streams=["livechat_active_chats"])
+    assert run.code == 1
+    assert "`livechat.extra_streams` may have livechat_active_chats from version 3.6 on" in run.err
+    assert not account.asked
+    assert read(api_version="3.5").code == 0

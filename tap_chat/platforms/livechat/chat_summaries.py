@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from tap_chat.http import responses
 from tap_chat.platforms.livechat import account_fields
+from tap_chat.platforms.livechat.settings import ACTIVE_CHATS
 from tap_chat.platforms.livechat.web_api import NEXT_PAGE, PAGE_SIZE, WebStream, decoded
 from tap_chat.singer.timestamps import read_datetime
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 
 ACTION = "agent/action/list_chats"
-#: The version of the API from which on it can list the active chats alone.
-FIRST_MINOR = 6
 PAYLOAD = {
     "filters": {"active": True, "include_chats_without_threads": False},
     "sort_order": "asc",
@@ -34,7 +33,7 @@ LAST_THREADS = ("last_thread_summary", "last_thread_info")
 class LiveChatActiveChats(WebStream):
     """The chats that are active, each with its last thread."""
 
-    name = "livechat_active_chats"
+    name = ACTIVE_CHATS
     action = ACTION
     payload = PAYLOAD
     primary_keys = ("id",)
@@ -62,7 +61,7 @@ def active_since(stream: WebStream) -> Iterator[datetime]:
     Raises:
         RequestError: A page can't be read, or is repeated.
     """
-    if int(stream.settings.api_version.partition(".")[2]) < FIRST_MINOR:
+    if not stream.settings.lists_active:
         return
     request = stream.post(ACTION, PAYLOAD)
     ids = set[str]()

@@ -30,11 +30,15 @@ MOST_ROWS = 1_000_000_000
 OLDEST_VERSION = "2"
 #: Days before the bookmark to read again, by default: for that version, and for the others.
 OLDEST_LOOKBACK, LOOKBACK = 2.0, 7.0
+
+#: The stream of the active chats, and the first minor version of 3 that can list them alone.
+ACTIVE_CHATS, FIRST_MINOR = "livechat_active_chats", 6
 VERSION = re.compile(r"2|3\.\d{1,2}")
 
 LookbackDays = Annotated[float, Meta(ge=0, le=LONGEST_LOOKBACK)]
 
-TOKENS = "Developer Console > Tools > Personal access tokens"
+#: https://platform.text.com/docs/authorization/personal-access-tokens
+TOKENS = "Developer Console > Settings > Authorization > Personal access tokens"
 
 REMEDIES = Remedies(
     section="livechat",
@@ -102,7 +106,7 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
     extra_streams: Annotated[
         list[str],
         extra_streams_of(
-            "livechat_active_chats",
+            ACTIVE_CHATS,
             "livechat_report_total_chats",
             "livechat_report_response_time",
             "livechat_report_ratings",
@@ -153,6 +157,10 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
         is_version = VERSION.fullmatch(self.api_version)
         yield "api_version", None if is_version else "must be `2`, or a version such as `3.6`"
         yield "reports_timezone", zone_problem(self.reports_timezone)
+        if is_version and not self.is_oldest and not self.lists_active:
+            is_named = ACTIVE_CHATS in self.extra_streams
+            problem = "may have livechat_active_chats from version 3.6 on"
+            yield "extra_streams", problem if is_named else None
 
     @property
     def lookback(self) -> float:
@@ -165,6 +173,11 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
     def is_oldest(self) -> bool:
         """Whether the API is version 2."""
         return self.api_version == OLDEST_VERSION
+
+    @property
+    def lists_active(self) -> bool:
+        """Whether the API can list the active chats alone."""
+        return not self.is_oldest and int(self.api_version.partition(".")[2]) >= FIRST_MINOR
 
     @property
     def credential(self) -> Credential:
