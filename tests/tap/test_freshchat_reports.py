@@ -193,6 +193,15 @@ def named(address: str) -> str:
     return json.dumps({"id": "x", "status": "COMPLETED", "links": [{"link": {"href": address}}]})
 
 
+def test_report_that_is_looked_up_again_may_have_more_files(tap: Runner) -> None:
+    start = "2025-12-19T00:00:00.000Z"
+    fault = Fault(kind="body", literal=named("/nothing"), path=f"{JOBS}/")
+    with Sandbox(WORLD, Options(faults=[fault])) as sandbox:
+        run = read(tap, config_of(sandbox, reports_start_date=start), SCORES)
+        assert run.code == 0, run.err
+        assert in_order(by_stream(run)[SCORES]) == in_order(truth(sandbox, SCORES, start))
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -250,7 +259,7 @@ def test_fault_that_stays_ends_the_run(tap: Runner, fault: Fault, words: list[st
 HEADER = "conversation_id,created_at,value\n"
 
 
-def test_rows_that_share_a_key_are_told_apart_or_counted(tap: Runner) -> None:
+def test_rows_that_share_a_key_are_kept_apart_or_counted(tap: Runner) -> None:
     rows = [f"{number},2026-01-25,5\n" for number in range(600)]
     text = "".join([HEADER, *rows, "0,2026-01-25,4\n", rows[0], "1\n"])
     body = Fault(kind="body", literal=text, path=FILES, times=None)
