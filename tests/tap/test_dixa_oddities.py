@@ -1,4 +1,4 @@
-"""Dixa's answers that the sandbox does not give: refusals, deletions, odd times, ids and links."""
+"""Responses of Dixa that the sandbox does not give: refusals, deletions, odd times, ids and links."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_link_that_is_not_a_text_does_not_end_the_list(tap: Runner, link: object
     assert "returned a next link without a pageKey" in run.errors[0]
 
 
-def test_token_of_the_exports_alone_is_told_what_to_do(tap: Runner) -> None:
+def test_error_says_what_to_do_with_a_token_of_the_exports_alone(tap: Runner) -> None:
     run = read_main(tap, "dixa_agents", lambda _: JSONResponse({"message": "made up"}, 401))
     [error] = run.errors
     assert "select only dixa_conversation_export and dixa_messages" in error

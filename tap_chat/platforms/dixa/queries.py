@@ -30,8 +30,7 @@ class Query:
         path: The path of the export.
         params: The parameters, as pairs.
         is_smallest: Whether there are no smaller queries that ask for the same together.
-        refusals: The statuses that are no failure of the run, or not before all smaller queries
-            are refused, too.
+        refusals: The statuses that may be due to a part of what the query asks for.
     """
 
     path: str
