@@ -1,4 +1,4 @@
-"""Responses of Dixa that the sandbox does not give: refusals, deletions, odd times, ids and links."""
+"""Responses of Dixa that the sandbox does not give: refusals, deletions, odd times, ids, links."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class DixaMessages(WindowStream):
                 windows.halve(window)
                 continue
             passed = self.passed(window.start, export) - self.lag
-            # An interrupted run continues at the change that it had reached, however many there are.
+            # An interrupted run continues at the change that it had reached.
             ordered = sorted(changed, key=lambda key: (changed[key], key))
             for batch in self._batches(ordered):
                 yield from self._read_batch(batch)
