@@ -149,6 +149,11 @@ def windows(account: Account) -> int:
     return sum(action == "list_archives" and "filters" in body for action, body in account.asked)
 
 
+def bookmark(run: Run) -> datetime:
+    """Return the bookmark of the threads."""
+    return datetime.fromisoformat(run.state["bookmarks"][THREADS]["replication_key_value"])
+
+
 def test_events_with_one_id_arrive_and_are_counted(account: Account, read: Reading) -> None:
     # As in LiveChat's own sample of a thread.
     account.chats = [
@@ -239,6 +244,17 @@ def test_bookmark_does_not_pass_the_time_at_which_active_threads_were_listed(
     account.chats = [thread("A", END - DAY + MINUTE, "x")]
     account.now = END
     assert len(read(lookback_days=0, state=first.state).rows(THREADS)) == 1
+
+
+def test_thread_that_is_active_for_too_long_does_not_hold_the_bookmark(
+    account: Account, read: Reading
+) -> None:
+    account.active = [END - 40 * DAY]
+    run = read()
+    assert "1 threads of LiveChat have been active for more than 30 days" in run.err
+    assert bookmark(run) == END
+    account.active = [END - 40 * DAY, END - 20 * DAY]
+    assert bookmark(read()) == END - 20 * DAY
 
 
 def test_empty_page_before_others_and_a_lost_page_id(account: Account, read: Reading) -> None:

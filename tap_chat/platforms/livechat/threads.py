@@ -186,7 +186,8 @@ class LiveChatThreads(ThreadQueries):
     def _oldest_active(self) -> datetime:
         """Return when the oldest active thread began; `FAR` if there is none.
 
-        It is at most `LONGEST_ACTIVE` before now: a thread may stay active forever.
+        Those that began more than `LONGEST_ACTIVE` before now do not count: a thread may stay
+        active forever, and each run would pay for what it holds.
         """
         began = list(active_since(self))
         earliest = self.end_date - LONGEST_ACTIVE
@@ -198,7 +199,7 @@ class LiveChatThreads(ThreadQueries):
                 forgotten,
                 LONGEST_ACTIVE.days,
             )
-        return max(min(began, default=FAR), earliest)
+        return min((time for time in began if time >= earliest), default=FAR)
 
     def _listed_at(self) -> datetime:
         """Return when the active threads were listed, by the server's clock; `FAR` if unknown.
