@@ -50,7 +50,7 @@ def test_each_account_is_loaded_by_a_run_of_its_partition(
     tmp_path: Path, sandbox: Sandbox, instance: dg.DagsterInstance
 ) -> None:
     accounts = {name: config_of(sandbox, name, "dixa") for name in ("acme", ODD)}
-    catalog = Tap([sys.executable, "-m", "tap_chat"], {}).discover()
+    catalog = Tap([sys.executable, "-m", "tap_chat"], accounts["acme"]).discover()
     warehouse = DuckDBFile(tmp_path, instance, accounts, catalog=catalog)
     for account in accounts:
         result = warehouse.materialize(account, "dixa")
