@@ -234,8 +234,8 @@ class PlatformSettings(Settings, frozen=True, kw_only=True):
         about(
             "Optional streams",
             "The names of streams that a run may leave out, with a warning, if the API does not"
-            " allow them: the token lacks a scope, or the plan lacks a part. Without it, that is an"
-            " error.",
+            " allow them (401, 402, 403): the token lacks a scope, or the plan a part. Without it,"
+            " that is an error.",
         ),
     ] = []
     requests_per_minute: Annotated[

@@ -50,7 +50,7 @@ REMEDIES = Remedies(
     # https://platform.text.com/docs/authorization/troubleshooting: a token needs its scopes.
     forbidden=(
         "The token in the setting livechat.access_token may not read chats. Make one with the"
-        f" scopes chats--all:ro and archives_read in {TOKENS}."
+        f" scope chats--all:ro, and archives_read for version 2, in {TOKENS}."
     ),
 )
 

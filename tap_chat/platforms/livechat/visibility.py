@@ -27,7 +27,9 @@ def describe_groups(stream: WebStream) -> str:
         groups = {group["id"] for group in _list(stream, "list_groups")}
         agents = _list(stream, "list_agents", fields=["groups"])
         user = stream.settings.user
-        own = next(agent for agent in agents if user in {agent["id"], agent.get("account_id")})
+        own = next(
+            agent for agent in agents if user and user in {agent["id"], agent.get("account_id")}
+        )
         others = sorted(groups - {group["id"] for group in own.get("groups") or ()})
     except ForbiddenError:
         return f"{UNCHECKED}it has no right to list groups and agents."
