@@ -93,6 +93,8 @@ class TapChat(HookedTap):
         self._has_state = False
         # At DEBUG urllib3 logs the URL of every request, and a URL may carry the API key.
         logging.getLogger("urllib3").setLevel(logging.INFO)
+        # It warns of headers that it can't parse with the URL, too.
+        logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
         config, tap_config = self._read_config(
             dict(config or {}), parse_env_config=parse_env_config
         )

@@ -131,10 +131,51 @@ def test_changed_conversations_outside_the_window_are_not_counted_as_messages(
 def read_main(tap: Runner, stream: str, respond: Any) -> Run:
     """Read a stream of the main API from a server."""
     with Server(respond) as api:
-        section = {"api_token": "t", "main_api_url": api.url, "lag_minutes": 0, "max_retries": 0}
-        section |= {"extra_streams": [RATINGS]}
-        config = {"start_date": "2025-01-01", "end_date": "2025-01-05", "dixa": section}
-        return tap(config, catalog=catalog_of(stream))
+        return tap(main_config(api), catalog=catalog_of(stream))
+
+
+def main_config(api: Server) -> dict[str, Any]:
+    section = {"api_token": "t", "main_api_url": api.url, "lag_minutes": 0, "max_retries": 0}
+    section |= {"extra_streams": [RATINGS]}
+    return {"start_date": "2025-01-01", "end_date": "2025-01-05", "dixa": section}
+
+
+def test_list_that_changes_in_each_reading_is_reported(tap: Runner) -> None:
+    asked = []
+
+    def respond(request: Request) -> Any:
+        asked.append(request)
+        key = f"{len(asked)}"
+        if "pageKey" in request.query_params:
+            return {"data": [{"id": key}]}
+        return {"data": [{"id": key}], "meta": {"next": f"/v1/agents?pageKey={key}"}}
+
+    run = read_main(tap, "dixa_agents", respond)
+    assert run.code == 0, run.err
+    assert len(run.rows("dixa_agents")) == len(asked) == 6
+    assert "may be missing" in run.err
+
+
+def test_time_in_the_future_until_which_the_log_was_read_is_not_used(tap: Runner) -> None:
+    entry = {
+        "id": "a",
+        "conversationId": 7,
+        "activityTimestamp": "2025-01-03T00:00:00Z",
+        "_type": "ConversationRated",
+    }
+
+    def respond(request: Request) -> Any:
+        is_log = request.url.path.endswith("/activitylog")
+        return {"data": [entry if is_log else {"id": "5", "ratingType": "Csat"}]}
+
+    catalog = catalog_of(RATINGS)
+    with Server(respond) as api:
+        state = tap(main_config(api), catalog=catalog).state
+        state["bookmarks"][RATINGS]["log_until"] = "2099-01-01T00:00:00.000Z"
+        run = tap(main_config(api), catalog=catalog, state=state)
+    assert len(run.rows(RATINGS)) == 1
+    assert "bookmark of dixa_ratings is in the future" in run.err
+    assert run.state["bookmarks"][RATINGS]["log_until"] < "2026"
 
 
 @pytest.mark.parametrize("conversation", [7, "7"], ids=repr)

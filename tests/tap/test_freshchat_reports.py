@@ -7,11 +7,14 @@ import signal
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import by_stream, ended_after, full_config, in_order, merged, missing
 
+from tap_chat.http.errors import RefusedError
+from tap_chat.platforms.freshchat.report_queue import ReportJob, ReportQueue, ReportSpan
 from tap_chat.sandbox import Fault, Options, Sandbox, World
 from tap_chat.tap import TapChat
 
@@ -319,3 +322,23 @@ def test_log_shows_that_reports_do_not_go_back_so_far(tap: Runner) -> None:
         run = read(tap, config, SCORES)
         assert run.code == 0, run.err
     assert "Freshchat makes reports of the last 1 months (freshchat.reports_months)" in run.err
+
+
+def test_job_that_fails_once_does_not_stop_those_after_it() -> None:
+    posted: list[str] = []
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    spans = [ReportSpan(name, start, start) for name in "abc"]
+
+    def post(span: ReportSpan) -> ReportJob:
+        posted.append(span.event)
+        if posted == ["a"]:
+            raise RefusedError("429")
+        done.release()
+        return ReportJob(span.event, start, 0.0)
+
+    done = Semaphore(0)
+    queue = ReportQueue(is_ahead=True)
+    queue.expect(spans, post)
+    assert [done.acquire(timeout=10) for _ in "bc"] == [True, True]
+    assert [queue.job(span, post).id for span in spans] == ["a", "b", "c"]
+    assert posted == ["a", "b", "c", "a"]

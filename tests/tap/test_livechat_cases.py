@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from serving import Server
 from starlette.responses import JSONResponse
+
+from tap_chat.platforms.livechat import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -279,6 +282,27 @@ def test_long_report_costs_a_request_a_year(account: Account, read: Reading) -> 
     run = read(start=None, extra_streams=["livechat_report_total_chats"])
     assert run.rows("livechat_report_total_chats") == [{"date": "2026-01-05", "total": 3}]
     assert account.count("total_chats") < 30
+
+
+def test_utc_needs_no_database_of_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_zone(name: str) -> None:
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(settings, "ZoneInfo", no_zone)
+    assert settings.zone_problem("UTC") is None
+    assert settings.zone_problem("Asia/Beirut") is not None
+
+
+def test_report_has_the_hour_that_comes_twice_before_midnight(
+    account: Account, read: Reading
+) -> None:
+    # In Beirut, clocks went from midnight back to eleven at the end of 2025-10-25.
+    days = {"lookback_days": 0, "batch_size": 1, "reports_timezone": "Asia/Beirut"}
+    report = {"extra_streams": ["livechat_report_total_chats"]}
+    run = read(start="2025-10-14T00:00:00Z", **days, **report)
+    assert run.code == 0, run.err
+    ends = [body["filters"]["to"] for action, body in account.asked if action == "total_chats"]
+    assert "2025-10-25T23:59:59.999999+02:00" in ends
 
 
 def test_active_chats_need_version_3_6(account: Account, read: Reading) -> None:

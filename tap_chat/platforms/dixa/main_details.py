@@ -80,13 +80,24 @@ class DetailStream(LogStream):
     @property
     @override
     def planned_start(self) -> Bookmark:
+        return max(filter(None, (self._log_until, self.first_bookmark)))
+
+    @property
+    def _log_until(self) -> str | None:
+        """The saved time until which the log was read; None if there is none, or a wrong one."""
         saved = normalise_datetime(self.saved_state.get(LOG_UNTIL))
-        return max(filter(None, (saved, self.first_bookmark)))
+        return None if saved and self.state_manager.is_in_future(saved) else saved
 
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
         start = self.planned_start
-        is_first = self.saved_state.get(LOG_UNTIL) is None
+        is_first = self._log_until is None
+        if is_first and self.saved_state.get(LOG_UNTIL) is not None:
+            self.logger.warning(
+                "The state's bookmark of %s is in the future, and would leave out new records: the"
+                " stream is read from its start.",
+                self.name,
+            )
         for batch in self.read_ahead(self._conversations_plan(start)):
             for conversation in batch.ids:
                 for page in self.read_pages({"conversation_id": conversation}):

@@ -132,6 +132,7 @@ def read_whole_list(
         Each page with the records that were not read before.
     """
     seen: set[int] = set()
+    is_reported = False
     for reading in range(1, MAX_READINGS + 1):
         is_settled = True
         for number, step in enumerate(read_pages(), 1):
@@ -140,10 +141,15 @@ def read_whole_list(
                 number == 1 if reading == 1 else all(map(is_recent, page.records))
             )
             is_last = step.last and (is_settled or reading == MAX_READINGS)
+            if is_last and not is_settled:
+                # Nothing runs after the last step.
+                report_unsettled()
+                is_reported = True
             yield Fetched(page, step.size, is_last)
         if is_settled:
             return
-    report_unsettled()
+    if not is_reported:
+        report_unsettled()
 
 
 def _is_new(seen: set[int], key: tuple[Any, ...]) -> bool:

@@ -215,7 +215,8 @@ class FreshchatUsersConversations(FreshchatStream):
             marks = [state.get(name) for name in (ALL_UNTIL, REPORTS_UNTIL, MISSED)]
             streams.append((stream.name, *marks, coverage))
         reads = self._scope
-        return digest_of(reads.mode, self.settings.lookback_days, reads.since, streams)
+        named_by = sorted(self.settings.change_reports) if reads.mode == "reports" else ()
+        return digest_of(reads.mode, self.settings.lookback_days, reads.since, streams, *named_by)
 
     def _log_resumption(self, progress: PassProgress | None) -> None:
         """Log whether this run resumes an interrupted pass, and bookmarks that are not valid."""

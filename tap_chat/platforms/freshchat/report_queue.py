@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_chat.http.errors import RefusedError, TransientError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
@@ -125,21 +127,28 @@ class ReportQueue:
             self._jobs.pop(span, None)
 
     def _post_ahead(self) -> None:
-        """Post jobs until none is expected, or one fails."""
+        """Post jobs until none is expected.
+
+        A job that fails is posted again when it is read. If it fails for good, those of its stream
+        will, too.
+        """
         while (expected := self._next()) is not None:
             span, post = expected
-            job = None
+            job, is_final = None, False
             try:
                 job = post(span)
+            except (RefusedError, TransientError) as error:
+                logger.debug("%s It was requested ahead.", error)
             except Exception as error:  # noqa: BLE001 - it is posted again when it is read
                 logger.debug("%s It was requested ahead.", error)
+                is_final = True
             with self._changed:
                 self._posting = None
                 if job is not None:
                     self._jobs[span] = job
                     self._unread.add(span)
-                else:
-                    self._expected.clear()
+                elif is_final:
+                    self._expected.popleft()
                 self._changed.notify_all()
 
     def _next(self) -> tuple[ReportSpan, Post] | None:

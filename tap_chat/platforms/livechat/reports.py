@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from typing_extensions import override
 
@@ -16,7 +15,7 @@ from tap_chat.http import responses
 from tap_chat.http.clock import FAR
 from tap_chat.platforms.livechat import account_fields
 from tap_chat.platforms.livechat.account_stream import BEGINNING
-from tap_chat.platforms.livechat.settings import remedies_of
+from tap_chat.platforms.livechat.settings import remedies_of, zone_of
 from tap_chat.platforms.livechat.web_api import WebStream
 from tap_chat.singer.bookmarks import DATETIMES, TimeWindowBookmarks
 from tap_chat.singer.timestamps import write_datetime
@@ -25,6 +24,7 @@ from tap_chat.streams.windows import TimeWindow, consecutive_windows, windows_pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
     from singer_sdk.helpers.types import Context
 
@@ -64,9 +64,9 @@ class Report(WebStream):
         return write_datetime(max(self.start_date or BEGINNING, BEGINNING))
 
     @property
-    def zone(self) -> ZoneInfo:
+    def zone(self) -> tzinfo:
         """The time zone of the days."""
-        return ZoneInfo(self.settings.reports_timezone)
+        return zone_of(self.settings.reports_timezone)
 
     @override
     def read(self, context: Context | None) -> Iterator[RecordChunk]:
@@ -94,7 +94,10 @@ class Report(WebStream):
         return ReadPlan((self.name, window), steps)
 
     def _request_of(self, window: TimeWindow) -> Request:
-        start, end = self._midnight(window.start), self._midnight(window.end) - LAST_MOMENT
+        start = self._midnight(window.start)
+        # In UTC, as the hour before midnight may come twice.
+        last = self._midnight(window.end).astimezone(UTC) - LAST_MOMENT
+        end = last.astimezone(self.zone)
         return self.post(
             self.action,
             {

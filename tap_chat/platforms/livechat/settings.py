@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from tap_chat.platforms.livechat.credential import Credential, credential_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
 #: The upper limits of the settings, in days and in rows.
 LARGEST_WINDOW = 10 * 366
@@ -190,10 +192,15 @@ class LiveChatSettings(PlatformSettings, frozen=True, kw_only=True):
         return self.credential.user
 
 
+def zone_of(name: str) -> tzinfo:
+    """Return the time zone of a name. That of UTC needs no database of zones."""
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
 def zone_problem(name: str) -> str | None:
     """Return why a text is not a time zone, as the predicate of a sentence; None if it is one."""
     try:
-        ZoneInfo(name)
+        zone_of(name)
     except (OSError, ValueError, KeyError):  # as for "..", "" and "Mars/Base"
         return "is not a time zone such as `UTC` or `Europe/Berlin`"
     return None
