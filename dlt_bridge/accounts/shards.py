@@ -50,6 +50,13 @@ logger = logging.getLogger(__name__)
 
 #: What the account's own run reads again: more than clocks differ.
 MARGIN = timedelta(days=1)
+#: Farther than days differ between time zones. A bookmark stays that far before the end of a shard
+#: only if something was not read.
+FAR_BEHIND = timedelta(days=2)
+#: Larger numbers are milliseconds since 1970, not seconds.
+MOST_SECONDS = 10**11
+#: The bookmark of a stream in the STATE of tap-chat.
+BOOKMARK = "replication_key_value"
 #: What the bookmarks of a stream cover, in the STATE of tap-chat: of a shard, its window.
 SCOPE = "true_of"
 #: The end of the names of settings with a rate, which shards share.
@@ -119,7 +126,7 @@ def run_shards(
                 lease.result = AccountResult(account=account.name, failure=UNFINISHED)
                 return
             lease.check()
-            history.finish(results[parts[0].part].bookmarks, results[parts[-1].part].bookmarks)
+            history.finish(plan, [results[part.part].bookmarks for part in parts])
         lease.result = AccountResult(account=account.name)
     yield run(account, **settings)
 
@@ -200,20 +207,24 @@ class History:
                 is_shard=True,
             )
 
-    def finish(self, first: Bookmarks, last: Bookmarks) -> None:
-        """Give the account the bookmarks of the last shard: all before them is loaded.
+    def finish(self, plan: ShardPlan, bookmarks: Sequence[Bookmarks]) -> None:
+        """Give the account the bookmarks before which all is loaded.
 
         What they cover begins where the first shard does. So if the account's own run asks for
         more, such as an earlier `start_date`, the tap notices it.
 
         Args:
-            first: The bookmarks of the first shard, by stream.
-            last: Those of the last shard.
+            plan: The plan.
+            bookmarks: The bookmarks of each shard, by stream.
         """
-        covered = {stream: bookmark.get(SCOPE) for stream, bookmark in first.items()}
+        covered = {stream: bookmark.get(SCOPE) for stream, bookmark in bookmarks[0].items()}
+        ends = [end for _, end in plan.windows]
         self._commit(
             None,
-            {stream: {**bookmark, SCOPE: covered[stream]} for stream, bookmark in last.items()},
+            {
+                stream: {**bookmark, SCOPE: covered[stream]}
+                for stream, bookmark in last_bookmarks(ends, bookmarks).items()
+            },
         )
 
     def _new_plan(self, count: int) -> ShardPlan:
@@ -300,6 +311,38 @@ def _selected(
             " without --shards."
         )
     return found
+
+
+def last_bookmarks(ends: Sequence[datetime], bookmarks: Sequence[Bookmarks]) -> Bookmarks:
+    """Return the bookmark of each stream before which the shards have loaded all.
+
+    It is that of the last shard, unless another one stayed far before its end: because a thread of
+    LiveChat was active, or the stream was left out.
+
+    Args:
+        ends: The ends of the shards, the oldest first.
+        bookmarks: Their bookmarks, by stream.
+    """
+    found = dict(bookmarks[-1])
+    for stream, last in bookmarks[-1].items():
+        if last.get(BOOKMARK) is None:
+            continue  # it has no windows of its own
+        for end, of_shard in zip(ends, bookmarks, strict=True):
+            bookmark = of_shard.get(stream, {})
+            moment = _moment(bookmark.get(BOOKMARK))
+            if moment is None or moment < end - FAR_BEHIND:
+                found[stream] = bookmark
+                break
+    return found
+
+
+def _moment(bookmark: object) -> datetime | None:
+    """Return the time of a bookmark: ISO 8601, or seconds or milliseconds since 1970."""
+    if isinstance(bookmark, str):
+        return datetime.fromisoformat(bookmark)
+    if isinstance(bookmark, int):
+        return datetime.fromtimestamp(bookmark / (1000 if bookmark > MOST_SECONDS else 1), UTC)
+    return None
 
 
 def _of_shard(section: PlatformSettings, at_once: int) -> dict[str, Any]:

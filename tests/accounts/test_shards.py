@@ -6,7 +6,7 @@ import json
 import subprocess
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -15,7 +15,7 @@ from running import BIN, config_of
 
 from dlt_bridge.accounts import Account, run
 from dlt_bridge.accounts.runner import Warehouse
-from dlt_bridge.accounts.shards import History, ShardPlan, run_shards
+from dlt_bridge.accounts.shards import History, ShardPlan, last_bookmarks, run_shards
 from dlt_bridge.errors import BridgeError
 from tap_chat.sandbox import Fault, Sandbox, World
 
@@ -194,3 +194,26 @@ def test_what_has_no_windows_has_no_shards(
 ) -> None:
     with pytest.raises(BridgeError, match=f"(?i){problem}"):
         shards.load(config)
+
+
+def test_account_gets_the_bookmark_of_a_shard_that_stayed_behind() -> None:
+    # A thread of LiveChat was active when the first shard was read, and has ended since.
+    ends = [datetime(2026, 1, day, tzinfo=UTC) for day in (10, 20, 30)]
+
+    def bookmarks(threads: str, chats: int, messages: int) -> dict[str, Any]:
+        values = {"threads": threads, "chats": chats, "messages": messages}
+        return {name: {"replication_key_value": value} for name, value in values.items()}
+
+    seconds = [int(end.timestamp()) for end in ends]
+    shards = [
+        bookmarks("2026-01-02T00:00:00.000000Z", seconds[0] - 50_000, seconds[0] * 1000),
+        bookmarks("2026-01-20T00:00:00.000000Z", seconds[1] - 50_000, seconds[1] * 1000),
+        bookmarks("2026-01-30T00:00:00.000000Z", seconds[2] - 50_000, seconds[2] * 1000),
+    ]
+    found = last_bookmarks(ends, shards)
+    assert found["threads"] == shards[0]["threads"]
+    assert found["chats"] == shards[2]["chats"]
+    assert found["messages"] == shards[2]["messages"]
+    # The stream was left out of the second shard.
+    shards[1]["messages"] = {}
+    assert last_bookmarks(ends, shards)["messages"] == {}
