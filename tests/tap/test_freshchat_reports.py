@@ -33,7 +33,7 @@ FILES, JOBS = "/report-files/", "/reports/raw"
 def config_of(sandbox: Sandbox, *, workers: int = 4, **settings: Any) -> dict[str, Any]:
     """Return a config of all streams of reports, from START on."""
     of_reports = {"reports_start_date": START, "report_poll_seconds": 0.01}
-    extra = {"extra_streams": [EVENTS, TRANSCRIPTS]}
+    extra = {"extra_streams": [SCORES, EVENTS, TRANSCRIPTS]}
     config = full_config(sandbox, "freshchat", freshchat=of_reports | extra | settings)
     return config | {"max_workers": workers}
 

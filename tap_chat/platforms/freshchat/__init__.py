@@ -29,11 +29,9 @@ PLATFORM = Platform(
         FreshchatUsersConversations,
         FreshchatConversations,
         FreshchatConversationsMessages,
-        # Last: reports are requested from the start of a run on, while other streams are read.
-        FreshchatCsatScores,
     ),
     # A first run takes a minute for each report: of 15 months, that is 16 minutes for the ratings,
-    # 80 for the events and more than seven hours for the transcripts.
-    extra_streams=(FreshchatConversationEvents, FreshchatChatTranscripts),
+    # 80 for the events and more than seven hours for the transcripts. A plan may have no reports.
+    extra_streams=(FreshchatCsatScores, FreshchatConversationEvents, FreshchatChatTranscripts),
     further_apis=(FurtherAPI(name=REPORTS_API, rate_setting="reports_per_minute"),),
 )

@@ -121,7 +121,9 @@ class FreshchatSettings(PlatformSettings, frozen=True, kw_only=True):
 
     extra_streams: Annotated[
         list[str],
-        extra_streams_of("freshchat_conversation_events", "freshchat_chat_transcripts"),
+        extra_streams_of(
+            "freshchat_csat_scores", "freshchat_conversation_events", "freshchat_chat_transcripts"
+        ),
     ] = []  # noqa: RUF012 - a setting of msgspec, which copies it
     reports_start_date: Annotated[
         str | UnsetType,

@@ -24,7 +24,7 @@ DIALECT = Dialect(
         "reports_months": 1200,
         # Meltano takes no fraction from the environment.
         "report_poll_seconds": 1,
-        "extra_streams": ["freshchat_conversation_events"],
+        "extra_streams": ["freshchat_csat_scores", "freshchat_conversation_events"],
     },
     events={
         "users": frozenset({"delete", "insert", "update"}),
