@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import fields
 from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.accounts.ledger import Ledger
@@ -355,7 +356,7 @@ def _of_shard(section: PlatformSettings, at_once: int) -> dict[str, Any]:
     own: dict[str, Any] = {
         name: value for name, value in ((LOOKBACK, 0), (REREAD, False)) if hasattr(section, name)
     }
-    for name in section.__struct_fields__:
+    for name in (field.name for field in fields(section)):
         if name.endswith(RATE) and (rate := getattr(section, name)) is not None:
             own[name] = rate / at_once
     return own

@@ -102,8 +102,9 @@ def test_files_have_the_records_of_lines(
             assert states[0]["bookmarks"].keys() == states[1]["bookmarks"].keys()
             batches = files.of_type("BATCH")
             assert all(message["encoding"]["format"] == encoding["format"] for message in batches)
-            assert all(len(message["manifest"]) == 1 for message in batches)
-            assert all("/of-tap-chat--" in message["manifest"][0] for message in batches)
+            assert all(message["manifest"] for message in batches)
+            urls = [url for message in batches for url in message["manifest"]]
+            assert all("/of-tap-chat--" in url for url in urls)
 
 
 def test_state_follows_the_files_of_its_records(tap: Runner, tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ class ThreadPart(ChildStream, ArchiveStream):
     """Records that are nested in the rows of the archive, which the stream of the threads gives."""
 
     primary_keys = ("thread_id", "id")
+    raw_reader = None
     has_bookmarks = True
 
     def __init__(self, tap: Tap, session: Session) -> None:

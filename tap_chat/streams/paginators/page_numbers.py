@@ -359,7 +359,8 @@ class PageNumberPaginator(Paginator):
         has_more = says_more(page.body, self._has_more_path)
         if has_more is False:
             return True
-        if self._next_url_path and (link := link_in(page.body, self._next_url_path)):
+        link = link_in(page.body, self._next_url_path) if self._next_url_path else None
+        if link is not None:
             self._check_link(link)
             return False
         if offers_next(page.body, self._number, self._field.param):
