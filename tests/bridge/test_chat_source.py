@@ -37,7 +37,8 @@ def test_platforms_of_the_sandbox_arrive(
     project.write(
         secrets=f'[sources.chat.freshchat]\napi_key = "{API_KEY}"',
         config=f'[sources.chat]\nstart_date = 2025-01-01\nend_date = "{config["end_date"]}"\n'
-        f'[sources.chat.freshchat]\napi_url = "{sandbox.url}/v2"\nitems_per_page = 20',
+        f'[sources.chat.freshchat]\napi_url = "{sandbox.url}/v2"\nitems_per_page = 20\n'
+        f"extra_streams = {config['freshchat']['extra_streams']!r}\nreports_per_minute = 60000",
     )
     monkeypatch.setenv("SOURCES__CHAT__CHAT__API_KEY", API_KEY)
     source = chat(["chat", "freshchat"], chat={"api_url": sandbox.url})

@@ -20,6 +20,9 @@ MESSAGES = "chat_messages"
 SMALL = World(messages=200, users=12, conversations=24, dixa_conversations=40, chats=30)
 
 
+ACTIVE_CHATS = "livechat_active_chats"
+
+
 @dataclass
 class Chats:
     """The accounts, and the platforms that tap-chat reads.
@@ -38,6 +41,10 @@ class Chats:
     def config(self) -> dict[str, Any]:
         by_time = {"replication_key": "timestamp", "filter_param": "since"}
         config = full_config(self.sandbox, *self.sections, chat=by_time)
+        if "livechat" in config:
+            # Chats that have ended stay in a table of the active ones.
+            extra = [name for name in config["livechat"]["extra_streams"] if name != ACTIVE_CHATS]
+            config["livechat"]["extra_streams"] = extra
         return config | ({"stream_maps": self._maps} if self._maps else {})
 
     @property

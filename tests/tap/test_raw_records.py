@@ -252,8 +252,8 @@ def test_page_with_keys_that_cannot_be_compared_is_not_read_raw(keys: tuple[str,
 def test_streams_can_be_read_raw() -> None:
     streams = TapChat(validate_config=False).discover_streams()
     decoded = {stream.name for stream in streams if not stream.page_reader}
-    # A response with one record, a stream whose records lead to those of others, a list whose cursor
-    # is in its last record, and parts of records that another stream reads.
+    # A response with one record, a stream whose records lead to those of others, a list whose
+    # cursor is in its last record, and parts of records that another stream reads.
     assert decoded - {"freshchat_users_conversations"} == {
         "freshchat_account",
         "freshchat_conversations",
