@@ -154,10 +154,12 @@ def wrong(pair: Pair) -> dict[str, list[str]]:
     truth, keys = pair.tap.data.truth, pair.tap.data.keys
     told = {}
     for stream, rows in truth.items():
+        of_target = pair.target.keys(keys[stream])
         try:
-            held = pair.target.newest(stream, keys[stream])
+            held = pair.target.newest(stream, of_target)
         except Exception as error:  # noqa: BLE001 - each client has its own for a missing table
             told[stream] = [repr(error)]
         else:
-            told[stream] = differences(keys[stream], rows, held)
+            kept = [pair.target.kept(row) for row in rows]
+            told[stream] = differences(of_target, kept, held)
     return {stream: found for stream, found in told.items() if found}

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import duckdb
 import psycopg2
 import psycopg2.extras
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 from interop.cells import by_key
 from interop.environments import program
 from running import BIN
@@ -78,6 +79,10 @@ class Target:
         """Return a row as the target stores it."""
         return row
 
+    def keys(self, names: Sequence[str]) -> list[str]:
+        """Return the names of key columns as the target has them."""
+        return [*self.kept(dict.fromkeys(names, 1))]
+
 
 def in_duckdb(path: Path, stream: str) -> list[Row]:
     """Return the rows of a table of a DuckDB file."""
@@ -121,6 +126,11 @@ class Dlt(Target):
         if isinstance(self.place, str):
             return in_postgres(self.place, table)
         return in_duckdb(self.place, table)
+
+    @override
+    def kept(self, row: Row) -> Row:
+        naming = NamingConvention()
+        return {naming.normalize_identifier(name): value for name, value in row.items()}
 
 
 class Jsonl(Target):

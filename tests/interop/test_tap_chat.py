@@ -91,8 +91,9 @@ def check(target: Target, runs: list[Written], keys: dict[str, Any], folder: Pat
         assert all("bookmarks" in state for state in states), states
         for stream, rows in run.truth.items():
             expected = [target.kept(row) for row in rows]
-            held = target.newest(stream, keys[stream])
-            assert differences(keys[stream], expected, held) == [], stream
+            of_target = target.keys(keys[stream])
+            held = target.newest(stream, of_target)
+            assert differences(of_target, expected, held) == [], stream
 
 
 @pytest.mark.parametrize("kind", FOLDERS)
