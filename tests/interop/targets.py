@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 DATASET = "raw"
 
+#: The offset of a time that is not in UTC.
+OFFSET = re.compile(r"(?<=\d{2}:\d{2}:\d{2}\.\d{6})[+-]\d\d:\d\d$")
+
 
 @dataclass(frozen=True)
 class Target:
@@ -220,9 +223,10 @@ class PipelineWisePostgres(Target):
 
     @override
     def kept(self, row: Row) -> Row:
-        # Control characters become letters, and an empty text becomes null.
+        # Control characters become letters, and an empty text becomes null. Times have no zone: the
+        # target drops their offset.
         return {
-            name.lower(): text.replace("\n", r"\n").replace("\t", r"\t") or None
+            name.lower(): OFFSET.sub("", text.replace("\n", r"\n").replace("\t", r"\t")) or None
             if isinstance(text, str)
             else text
             for name, text in row.items()
