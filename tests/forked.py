@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -38,8 +39,15 @@ def run(
             server = _server()
             assert server.stdin is not None
             assert server.stdout is not None
-            print(json.dumps(asked), file=server.stdin, flush=True)
-            code = int(server.stdout.readline())
+            try:
+                print(json.dumps(asked), file=server.stdin, flush=True)
+                code = int(server.stdout.readline())
+            except BaseException:
+                # Its exit code is still unread, and the next run must not take it for its own.
+                os.killpg(server.pid, signal.SIGKILL)
+                server.communicate()
+                _server.cache_clear()
+                raise
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
@@ -48,7 +56,11 @@ def run(
 @cache
 def _server() -> subprocess.Popen[str]:
     server = subprocess.Popen(
-        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     atexit.register(server.communicate)
     return server
