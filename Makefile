@@ -65,7 +65,7 @@ lock:
 	cd tests/interop/requirements/express-rate-limit && npm $(if $(LOCK),update,install) --package-lock-only --ignore-scripts \
 	  --omit-lockfile-registry-resolved
 
-# Write the settings of README.md, docs/, meltano.yml and hub/ from the plugins' `--about`.
+# Write the settings of docs/, meltano.yml and hub/ from the plugins' `--about`.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py

@@ -7,7 +7,15 @@ from importlib import metadata
 project = "tap-chat"
 release = metadata.version("tap-chat")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+# Tabs and cards are blocks between colons.
+myst_enable_extensions = ["colon_fence"]
 exclude_patterns = ["_build"]
 nitpicky = True
 # Types of other projects have no link: the build does not use the network.
@@ -20,6 +28,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_use_rtype = False
+
+# The copy button leaves out the prompt, and the output of a command.
+copybutton_prompt_text = "$ "
 
 # Anchors for headings, as on GitHub.
 myst_heading_anchors = 3

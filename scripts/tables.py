@@ -1,4 +1,4 @@
-"""Write the settings of README.md, docs/ and meltano.yml from the plugins' `--about`.
+"""Write the settings of docs/ and meltano.yml from the plugins' `--about`.
 
 `make tables` runs it; a test fails if it would change a file.
 """
@@ -128,6 +128,24 @@ def table(settings: Iterable[Setting]) -> str:
     return "\n".join(lines)
 
 
+def all_settings(tap: Mapping[str, Any]) -> str:
+    """Return the settings of the tap for readers: a heading and a table for each part."""
+    pages = {platform.name: platform.page for platform in (*BUILT_IN, *SHIPPED)}
+    sections = [name for name, setting in tap["properties"].items() if name in pages]
+    whole = [item for item in flat(tap) if item[0].partition(".")[0] not in pages]
+    of_tap = list(takewhile(lambda item: not is_section(item[1]), whole))
+    parts = [
+        ("The whole tap", "At the top level of the config.", of_tap),
+        *(
+            (name, f"[The page of the platform]({pages[name]}.md) explains them.", own)
+            for name in sections
+            if (own := [item for item in flat(tap) if item[0].startswith(f"{name}.")])
+        ),
+        ("Batches, stream maps and flattening", "Of the Meltano SDK.", whole[len(of_tap) :]),
+    ]
+    return "\n\n".join(f"## {title}\n\n{text}\n\n{table(own)}" for title, text, own in parts)
+
+
 def replaced(text: str, plugin: str, new: str) -> str:
     """Return a text with a new part between the markers of a plugin."""
     pattern = re.compile(
@@ -154,13 +172,10 @@ def sandbox_table() -> str:
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
     tap, target = (about(plugin)["settings"] for plugin in (TAP, TARGET))
-    # The settings of the whole tap come before the sections, and those of the SDK after them.
-    whole = takewhile(lambda setting: not is_section(setting[1]), flat(tap))
     made = [
         ("meltano.yml", TAP, meltano_settings(tap)),
         ("meltano.yml", TARGET, meltano_settings(target)),
-        ("README.md", TAP, table(flat(tap))),
-        ("docs/tap.md", TAP, table(whole)),
+        ("docs/settings.md", TAP, all_settings(tap)),
         ("docs/target-dlt.md", TARGET, table(flat(target))),
         ("docs/sandbox.md", "sandbox", sandbox_table()),
     ]

@@ -1,4 +1,4 @@
-"""The settings in README.md and meltano.yml are those of `tap-chat --about`."""
+"""The settings in docs/ and meltano.yml are those of `tap-chat --about`."""
 
 from __future__ import annotations
 
