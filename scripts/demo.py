@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dlt_bridge import singer
-from tap_chat.sandbox import DIALECTS, World
+from tap_chat.sandbox import World
+from tap_chat.sandbox.config import sandbox_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,8 +55,7 @@ def config_of(url: str) -> dict[str, Any]:
     """Return the config of all platforms of a sandbox."""
     with urlopen(f"{url}/_sandbox") as response:  # noqa: S310 - a local address
         world = World().changed(json.load(response)["world"])
-    sections = {dialect.name: dialect.config_of(url, world) for dialect in DIALECTS}
-    return {"start_date": "2025-10-01T00:00:00Z", **sections}
+    return sandbox_config(url, world)
 
 
 def as_environment(config: dict[str, Any], prefix: str = "TAP_CHAT") -> dict[str, str]:

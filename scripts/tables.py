@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_chat.platforms.registry import BUILT_IN, SHIPPED
+from tap_chat.sandbox.cli import CONFIG_FILE
 from tap_chat.sandbox.declarations import settings_of
 from tap_chat.sandbox.options import Options
 from tap_chat.sandbox.world import World
@@ -162,6 +163,8 @@ def sandbox_table() -> str:
     """Return a table of the flags of the sandbox for readers."""
     lines = ["| option | what it is |", "|---|---|"]
     lines.append("| `--port` | Port on 127.0.0.1; 0, the default, for a free one. |")
+    lines.append(f"| `--write-config` | {CONFIG_FILE.help} |")
+    lines.append("| `--version` | The version of tap-chat. |")
     for setting in (*settings_of(World), *settings_of(Options)):
         *others, last = (f"`{choice}`" for choice in setting.choices or ("",))
         choices = f" {', '.join(others)} or {last}." if others else ""
