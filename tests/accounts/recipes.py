@@ -1,4 +1,4 @@
-"""The files of docs/recipes.md, for accounts of the sandbox."""
+"""The files of docs/schedule-accounts.md, for accounts of the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipes of docs/recipes.md load all accounts."""
+"""The recipes of docs/schedule-accounts.md load all accounts."""
 
 from __future__ import annotations
 

@@ -18,7 +18,17 @@ ROOT = Path(__file__).parents[2]
 #: The pages of the bridge, on each of which dlt runs several times.
 BRIDGE = frozenset(
     f"docs/{name}.md"
-    for name in ("accounts", "bridge", "types", "destinations", "commands", "target-dlt")
+    for name in (
+        "accounts",
+        "bridge",
+        "commands",
+        "destinations",
+        "personal-data",
+        "recover",
+        "schedule",
+        "target-dlt",
+        "types",
+    )
 )
 #: The end of a paragraph that names the file of the next block.
 FILE = re.compile(r"`([^`\s]+)`:$")
