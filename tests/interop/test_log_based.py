@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from interop.cells import differences
 from interop.pipe import piped
@@ -12,9 +13,6 @@ from interop.taps import MeltanoLabs, Recorded
 from interop.targets import Dlt
 from postgres import postgres_server
 from typing_extensions import override
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BEGIN = """
 create schema shop;
@@ -32,6 +30,8 @@ alter table shop.orders add column note text;
 insert into shop.orders values (22, 'newer', 0.2, 'Köln');
 """
 STREAM = "shop-orders"
+#: Debian's PostgreSQL, for which there is a package with wal2json.
+DEBIAN = Path("/usr/lib/postgresql")
 
 
 class LogBased(MeltanoLabs):
@@ -50,7 +50,13 @@ class LogBased(MeltanoLabs):
 
 
 def test_inserts_updates_and_deletes_arrive(tmp_path: Path) -> None:
-    with postgres_server("wal_level=logical") as server, server.database() as url:
+    plugins = sorted(DEBIAN.glob("*/lib/wal2json.so"))
+    assert plugins, "apt-get install postgresql-15-wal2json, or that of another version"
+    programs = plugins[-1].parent.parent / "bin"
+    with (
+        postgres_server("wal_level=logical", programs=programs) as server,
+        server.database() as url,
+    ):
         shop = Shop(url)
         shop.execute("select pg_create_logical_replication_slot('tappostgres', 'wal2json')")
         recorded, target = Recorded(LogBased(shop), tmp_path), Dlt(tmp_path / "w.duckdb")
