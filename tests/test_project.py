@@ -97,3 +97,16 @@ def test_licence_is_the_same_everywhere() -> None:
     assert PROJECT["license"] == "Apache-2.0"
     assert "Apache License\n" in (ROOT / "LICENSE").read_text()[:200]
     assert (ROOT / "README.md").read_text().rstrip().endswith("Apache-2.0.")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return the versions in a file of pinned packages."""
+    return dict(
+        re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+    )
+
+
+def test_demo_installs_a_part_of_the_development_environment() -> None:
+    demo, development = pins("requirements-demo.txt"), pins("requirements-dev.txt")
+    assert {"uv", "meltano", "duckdb", "dlt", "singer-sdk", "hatchling"} <= demo.keys()
+    assert demo.items() <= development.items()
