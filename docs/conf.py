@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 
 project = "tap-chat"
 release = metadata.version("tap-chat")
@@ -36,8 +37,23 @@ copybutton_prompt_text = "$ "
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_title = "tap-chat"
+# Without the commit of a development version.
+html_title = f"tap-chat {release.partition('+')[0]}"
+html_short_title = "tap-chat"
+html_logo = html_favicon = "../hub/extractors/tap-chat/tap-chat.svg"
 html_show_copyright = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_js_files = ["filter.js"]
+REPOSITORY = "https://github.com/tap-chat/tap-chat"
+GITHUB = (Path(__file__).parent / "static" / "github.svg").read_text()
+html_theme_options = {
+    # The links to the source of each page, and to its editor.
+    "source_repository": REPOSITORY,
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "footer_icons": [{"name": "GitHub", "url": REPOSITORY, "html": GITHUB, "class": ""}],
+}
 
 # Addresses of the sandbox, and example addresses.
 linkcheck_ignore = [r"http://127\.0\.0\.1.*", r"https://(api|docs)\.example\.com.*"]

@@ -59,6 +59,8 @@ _GENERATED = re.compile(
     r"<!-- ((?:tap-chat|target-dlt|sandbox) settings|tap|loads|kills|limits): begin.*?\1: end -->",
     re.DOTALL,
 )
+# The lines of a card or tab of the site that are not text: its columns, its link.
+_DIRECTIVE = re.compile(r"^:{3,}\{.*$|^:[a-z-]+:.*$", re.MULTILINE)
 # docs/troubleshooting.md quotes the messages of the code.
 _QUOTED = re.compile(r"^### .*[.…]$|^### [a-z…].*$", re.MULTILINE)
 _MARKUP = re.compile(r"<!--.*?-->|``.+?``|`[^`]*`|(?<=\])\([^)\s]*\)|https?://[^\s)>]+", re.DOTALL)
@@ -95,7 +97,7 @@ def blank(match: re.Match[str]) -> str:
 
 def markdown_prose(text: str) -> str:
     """Return a page with its code, generated tables and addresses blanked out."""
-    for pattern in (_GENERATED, _FENCED, _QUOTED, _MARKUP):
+    for pattern in (_GENERATED, _FENCED, _DIRECTIVE, _QUOTED, _MARKUP):
         text = pattern.sub(blank, text)
     return text
 

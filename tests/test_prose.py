@@ -32,6 +32,12 @@ def test_code_of_a_page_is_not_prose() -> None:
     assert (finding.line, finding.words) == (9, "anew")
 
 
+def test_options_of_a_card_are_not_prose() -> None:
+    page = "::::{grid} 1 2 2 2\n:gutter: anew\n\n:::{card} Title\nRead it anew.\n:::\n::::\n"
+    (finding,) = findings("page.md", markdown_prose(page))
+    assert (finding.line, finding.words) == (5, "anew")
+
+
 def test_comments_docstrings_and_messages_of_a_module_are_prose() -> None:
     module = '"""Read anew."""\n\nread = f"read anew: {read}"\nkey = "anew"  # made anew\n'
     assert [finding.line for finding in findings("module.py", python_prose(module))] == [1, 3, 4]

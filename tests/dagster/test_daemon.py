@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from chromium import browsing, needs_chromium
 from dagster import DagsterRunStatus
-from orchestration.browser import browsing, chromium, see_graph, see_rows, see_run
+from orchestration.browser import WINDOW, see_graph, see_rows, see_run
 from orchestration.trial import Trial
 
 from dlt_bridge.dagster.partitions import PARTITION
@@ -48,10 +49,10 @@ def test_events_of_runs_have_no_secret(trial: Trial) -> None:
     trial.assert_no_secret_in_events()
 
 
-@pytest.mark.skipif(not chromium(), reason="needs Chromium: apt-get install chromium")
+@needs_chromium
 def test_a_browser_shows_the_assets_the_runs_and_the_rows(trial: Trial) -> None:
     url, stream = trial.home.url, "freshchat_conversations_messages"
-    with browsing(url) as page:
+    with browsing(url, **WINDOW) as page:
         see_graph(page, url, "freshchat", len(trial.streams("freshchat")))
         page.screenshot(path=trial.home.folder / "graph.png")
         for run in trial.runs(DagsterRunStatus.SUCCESS):

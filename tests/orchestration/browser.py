@@ -1,75 +1,18 @@
-"""Chromium on the pages of Dagster's webserver."""
+"""The pages of Dagster's webserver in a browser."""
 
 from __future__ import annotations
 
 import re
-import shutil
-from contextlib import contextmanager
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestration.instance import LOCATION
-from playwright.sync_api import ViewportSize, expect, sync_playwright
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from playwright.sync_api import Page
 
-    from playwright.sync_api import BrowserContext, Page
-
-#: Chromium may speak to this machine alone.
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 #: All assets of a platform fit on it.
-SIZE: ViewportSize = {"width": 1500, "height": 1750}
-SCALE = 0.6
-MILLISECONDS = 120_000.0
-
-
-def chromium() -> str | None:
-    """Return the path of the system's Chromium, or None."""
-    return shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@contextmanager
-def browsing(url: str) -> Iterator[Page]:
-    """Yield a page of a browser with an empty profile.
-
-    Args:
-        url: The only server that the page may ask.
-    """
-    with sync_playwright() as playwright, TemporaryDirectory(prefix="chromium-") as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=chromium(),
-            args=list(OPTIONS),
-            viewport=SIZE,
-            device_scale_factor=SCALE,
-        )
-        context.set_default_timeout(MILLISECONDS)
-        expect.set_options(timeout=MILLISECONDS)
-        outside = _watch(context, url)
-        yield context.new_page()
-        context.close()
-        assert outside == []
-
-
-def _watch(context: BrowserContext, url: str) -> list[str]:
-    """Return the list of what is asked of other servers, which grows."""
-    outside: list[str] = []
-
-    def note(address: str) -> None:
-        if address.startswith("http") and not address.startswith(url):
-            outside.append(address)
-
-    context.on("request", lambda request: note(request.url))
-    return outside
+WINDOW: dict[str, Any] = {"width": 1500, "height": 1750, "scale": 0.6, "milliseconds": 120_000}
 
 
 def see_graph(page: Page, url: str, platform: str, streams: int) -> None:

@@ -56,11 +56,14 @@ def targets_exist(arguments: Sequence[str]) -> str:
 
 
 def extras_exist(arguments: Sequence[str]) -> str:
-    """Look up the extras of `pip install '.[extra]'`."""
+    """Look up the extras of `pip install '.[extra]'`, and the URL after ` @ `."""
     if arguments[:1] != ["install"]:
         return "only `pip install` is allowed"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for wanted in arguments[1:]:
+    for argument in arguments[1:]:
+        wanted, _, url = argument.partition(" @ ")
+        if url not in {"", f"git+{project['urls']['Source']}"}:
+            return f"{url} is not the repository"
         name, _, extras = wanted.partition("[")
         if name not in {".", project["name"]}:
             return f"{wanted} is not part of this project"

@@ -50,6 +50,7 @@ def read(folder: Path, page: str) -> None:
         ("    tap-chat --config config.json\n", "of no language"),
         (block("sh", "make nonsense"), "nonsense"),
         (block("sh", "pip install '.[nonsense]'"), "no extra nonsense"),
+        (block("sh", "pip install 'tap-chat @ git+https://x.example.com'"), "not the repository"),
         (block("sh", "meltano run tap-chat target-nonsense"), "no target-nonsense"),
         (block("sh", "tap-chat-sandbox --nonsense"), "ended with"),
         (block("text", "to look at"), "PICTURES"),
