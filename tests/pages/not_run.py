@@ -5,6 +5,7 @@ This file replaces the programs: it is first on the PATH, and checks their argum
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,10 @@ from pages.blocks import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+
+#: Files of a clone that the blocks use.
+CLONED = (".env.example", "meltano.yml")
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,10 @@ def is_the_repository(arguments: Sequence[str]) -> str:
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     if list(arguments) != ["clone", urls["Source"]]:
         return f"only `git clone {urls['Source']}` is allowed"
-    Path(urls["Source"].rpartition("/")[2]).mkdir()
+    clone = Path(urls["Source"].rpartition("/")[2])
+    clone.mkdir()
+    for name in CLONED:
+        shutil.copy(ROOT / name, clone)
     return ""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pages.blocks import ROOT, blocks, name_of
-from pages.not_run import PROGRAMS, UNLOADED
+from pages.not_run import CLONED, PROGRAMS, UNLOADED
 from pages.session import Session
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 BIN = Path(sys.executable).parent
 #: The folders of programs. The replacements of not_run.py come first.
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
-#: Files of a clone that the blocks use.
-CLONED = (".env.example", "meltano.yml")
 #: The number of `text` blocks, which are not run, by page.
 PICTURES = {"README.md": 1, "CONTRIBUTING.md": 1}
 #: Maximum seconds per block.
