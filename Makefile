@@ -7,7 +7,7 @@ UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip
 # uv trusts the certificates of the machine, as pip does.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables docs linkcheck dist clean
+.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables docs linkcheck dist image clean
 
 demo: $(VENV)/demo
 	$(BIN)/python scripts/demo.py
@@ -105,6 +105,11 @@ dist: $(VENV)/installed
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	DIST=dist $(BIN)/pytest tests/test_wheel.py tests/test_project.py
+
+# Build the Docker image, and test it. It needs Docker and the network.
+image: $(VENV)/installed
+	docker build --tag tap-chat --build-arg VERSION=$$($(BIN)/python -m hatchling version) .
+	IMAGE=tap-chat $(BIN)/pytest tests/test_docker.py
 
 # Build the site into docs/_build/html. A broken link is an error.
 docs: $(VENV)/installed

@@ -73,10 +73,22 @@ def test_every_published_file_was_tested() -> None:
     assert jobs["test"]["uses"] == "./.github/workflows/ci.yml"
     assert (jobs["build"]["needs"], jobs["publish"]["needs"]) == ("test", "build")
     assert "DIST=dist .venv/bin/pytest tests/test_wheel.py tests/test_project.py" in recipe("dist")
-    # Only one job may publish, and it runs no code of this project.
+    # Only one job may publish files, and it runs no code of this project.
     assert workflow["permissions"] == {"contents": "read"}
     assert jobs["publish"]["permissions"] == {"id-token": "write"}
     assert all("uses" in step for step in jobs["publish"]["steps"])
+
+
+def test_published_image_is_the_tested_one() -> None:
+    tested = steps(read_yaml(".github", "workflows", "ci.yml")["jobs"]["image"])
+    assert "make image" in tested
+    build, test = recipe("image")
+    assert build.endswith(" .")
+    assert test == "IMAGE=tap-chat .venv/bin/pytest tests/test_docker.py"
+    job = read_yaml(".github", "workflows", "release.yml")["jobs"]["image"]
+    assert job["needs"] == ["test", "build"]
+    assert job["permissions"] == {"contents": "read", "packages": "write"}
+    assert steps(job)["docker/build-push-action"]["with"]["context"] == "."
 
 
 def test_hooks_are_what_make_check_runs() -> None:

@@ -65,7 +65,7 @@ def read_yaml(name: str) -> Any:
 def test_pods_of_kubernetes_share_the_accounts(folder: Path) -> None:
     job = read_yaml("kubernetes.yaml")["spec"]["jobTemplate"]["spec"]
     [container] = job["template"]["spec"]["containers"]
-    assert container["command"] == ["python", PROGRAM.name]
+    assert container["command"] == ["python", f"config/{PROGRAM.name}"]
     values = {item["name"]: item["value"] for item in container["env"]}
     assert values["SHARES"] == str(job["completions"])
     command = [sys.executable, str(PROGRAM)]

@@ -23,6 +23,7 @@ BRIDGE = frozenset(
         "bridge",
         "commands",
         "destinations",
+        "docker",
         "personal-data",
         "recover",
         "schedule",

@@ -5,6 +5,7 @@ This file replaces the programs: it is first on the PATH, and checks their argum
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pages.blocks import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-
+IMAGE = "ghcr.io/tap-chat/tap-chat"
 #: Files of a clone that the blocks use.
 CLONED = (".env.example", "meltano.yml")
 
@@ -117,8 +118,21 @@ def is_the_repository(arguments: Sequence[str]) -> str:
     return ""
 
 
+def container_would_run(arguments: Sequence[str]) -> str:
+    """Run the command of `docker run` without a container; check the folder of `docker build`."""
+    if arguments[0] == "build":
+        return "" if arguments[-1] == "." else "the folder of the Dockerfile is `.`"
+    if arguments[0] != "run":
+        return f"docker {arguments[0]} is not checked"
+    image, *command = itertools.dropwhile(lambda word: word.startswith("-"), arguments[1:])
+    if image != IMAGE:
+        return f"the image is {IMAGE}"
+    return "" if subprocess.run(command, check=False).returncode == 0 else "it failed"
+
+
 #: By name, or by path in a clone.
 PROGRAMS = {
+    "docker": Program("There may be no Docker; tests/test_docker.py.", container_would_run),
     "git": Program("There is no network.", is_the_repository),
     ".venv/bin/pytest": Program("The tests run on their own.", tests_are_found),
     "make": Program(
