@@ -7,7 +7,7 @@ UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip
 # uv trusts the certificates of the machine, as pip does.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables docs linkcheck dist image clean
+.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables queries docs linkcheck dist image clean
 
 demo: $(VENV)/demo
 	$(BIN)/python scripts/demo.py
@@ -91,6 +91,10 @@ lock:
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py
+
+# Write the results of the SQL recipes into docs/queries.md, as they come from the sandbox.
+queries: $(VENV)/installed
+	$(BIN)/python scripts/queries.py
 
 # Run the tap and both loads with every fault of the sandbox, and write the tables of docs/faults.md.
 faults: $(VENV)/installed

@@ -25,6 +25,7 @@ BRIDGE = frozenset(
         "destinations",
         "docker",
         "personal-data",
+        "queries",
         "recover",
         "schedule",
         "target-dlt",
