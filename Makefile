@@ -7,7 +7,7 @@ UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip
 # uv trusts the certificates of the machine, as pip does.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables queries docs linkcheck dist image clean
+.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables queries pictures docs linkcheck dist image clean
 
 demo: $(VENV)/demo
 	$(BIN)/python scripts/demo.py
@@ -95,6 +95,10 @@ tables: $(VENV)/installed
 # Write the results of the SQL recipes into docs/queries.md, as they come from the sandbox.
 queries: $(VENV)/installed
 	$(BIN)/python scripts/queries.py
+
+# Draw docs/pictures/cast.svg from real output. The architecture and the timelines are drawn by hand.
+pictures: $(VENV)/installed
+	$(BIN)/python scripts/cast.py
 
 # Run the tap and both loads with every fault of the sandbox, and write the tables of docs/faults.md.
 faults: $(VENV)/installed

@@ -77,7 +77,7 @@ def load(sandbox: Sandbox, folder: Path, destination: str, credentials: str) -> 
         }
         for dialect in DIALECTS
     }
-    dates = {"start_date": "2025-01-01", "end_date": sandbox.world.now.isoformat()}
+    dates = {"start_date": "2025-09-01", "end_date": sandbox.world.now.isoformat()}
     (folder / "config.json").write_text(json.dumps({**dates, **sections}))
     there = ["--destination", destination, "--credentials", credentials, "--dataset", DATASET]
     run = [str(BIN / "dlt"), "singer", "run", "tap-chat", "--config", "config.json", *there]

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from dlt.destinations.sql_client import SqlClientBase
 
 VIEWS = Path(__file__).parent / "views"
-#: The view that a statement creates, and the tables and views that it reads.
-CREATED = re.compile(r"view (\w+) as")
 #: How a statement of all.sql reads a view.
 FROM = "\nselect * from "
+#: The view that a statement creates, and the tables and views that it reads.
+CREATED = re.compile(r"view (\w+) as")
 READ = re.compile(r"\b(?:from|join) ([a-z]+_\w+)\b(?!\()")
 
 

@@ -260,8 +260,9 @@ def test_hidden_messages(found: dict[str, queries.Result], chats: Chats) -> None
 
 def test_texts_of_all_messages(file: str, chats: Chats) -> None:
     with duckdb.connect(file, read_only=True) as database:
-        messages = database.table(f"{queries.DATASET}.all_messages")
-        found = messages.select("platform", "conversation_id", "message_id", "text").fetchall()
+        database.execute(f"set search_path = '{queries.DATASET}'")
+        query = "select platform, conversation_id, message_id, text from all_messages"
+        found = database.sql(query).fetchall()
     assert Counter(found) == Counter(
         (message.platform, message.conversation, message.id, message.text)
         for message in chats.messages

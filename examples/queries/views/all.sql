@@ -1,4 +1,4 @@
--- All platforms. create_views.py leaves out the lines of views that do not exist; so can you.
+-- All platforms. create_views.py leaves out the views that do not exist. By hand, do the same.
 create or replace view all_conversations as
 select * from all_conversations_freshchat
 union all
