@@ -272,13 +272,13 @@ def _checked_account(account: str | None) -> str | None:
 
 
 def unconfigured(name: str) -> str:
-    """Return the remedy for a tap that fails without settings.
+    """Return the beginning of the error of a tap that fails without settings.
 
     Args:
         name: The source's name.
     """
     return (
-        f"\nNo settings were found: give --config FILE (in Python, config=...), or fill in"
+        f"No settings were found: give --config FILE (in Python, config=...), or fill in"
         f" [sources.singer.{name}.config] in .dlt/secrets.toml."
     )
 

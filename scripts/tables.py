@@ -13,6 +13,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes  # type: ignore[import-untyped]
+from docutils.core import publish_doctree  # type: ignore[import-untyped]
+from myst_parser.parsers.docutils_ import Parser
+
+from tap_chat.docs import HEADINGS
 from tap_chat.platforms.registry import BUILT_IN, SHIPPED
 from tap_chat.sandbox.cli import CONFIG_FILE
 from tap_chat.sandbox.declarations import settings_of
@@ -172,6 +177,16 @@ def sandbox_table() -> str:
     return "\n".join(lines)
 
 
+def headings() -> str:
+    """Return the anchors and texts of the errors in docs/troubleshooting.md, a line for each."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    # Links of MyST to other pages are of no use here.
+    quiet = {"report_level": 5}
+    tree = publish_doctree(page, parser=Parser(), settings_overrides=quiet)
+    sections = [part for part in tree.findall(nodes.section) if not part.next_node(nodes.section)]
+    return "".join(f"{part['ids'][0]}\t{part[0].astext()}\n" for part in sections)
+
+
 def tables() -> dict[Path, str]:
     """Return the text that each file should have."""
     tap, target = (about(plugin)["settings"] for plugin in (TAP, TARGET))
@@ -189,6 +204,7 @@ def tables() -> dict[Path, str]:
     for name, plugin, new in made:
         path = ROOT / name
         texts[path] = replaced(texts.get(path) or path.read_text(), plugin, new)
+    texts[ROOT / "tap_chat" / HEADINGS] = headings()
     return texts
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_chat.config.errors import config_error, config_problems
+from tap_chat.docs import link_of
 from tap_chat.http.errors import RequestError
 from tap_chat.logs import make_log_plain
 from tap_chat.signals import STOP_SIGNALS, watch_signals
@@ -93,8 +94,10 @@ def main() -> None:
             flush()
     except (SingerSDKError, RequestError) as error:
         # One line for each problem of the config.
-        for text in config_problems(error) or [str(error)]:
+        texts = config_problems(error) or [str(error)]
+        for text in texts:
             TapChat.logger.error(text)
+        TapChat.logger.info("Docs: %s", link_of(texts[0]))
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - its text may hold what a user wrote
         TapChat.logger.error(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from argparse import BooleanOptionalAction
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser, BooleanOptionalAction
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dlt.common.configuration.plugins import SupportsCliCommand
 from typing_extensions import override
@@ -17,10 +17,11 @@ from dlt_bridge.run.environment import fix_environment
 from dlt_bridge.run.signals import explaining_errors
 from dlt_bridge.tap.inputs import to_source_name
 from dlt_bridge.tap.process import PATIENCE_SECONDS
+from tap_chat.docs import link_of
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from collections.abc import Mapping
 
     from dlt.common.configuration.plugins import TCliCommandCompose
@@ -229,6 +230,17 @@ INIT: Arguments = {
 }
 
 
+class _ActionParser(ArgumentParser):
+    """Parses the arguments of an action."""
+
+    @override
+    def error(self, message: str) -> NoReturn:
+        if message.endswith("required: TAP"):
+            # An option that takes several words, such as --select, has taken it.
+            message = f"TAP is missing. Write it before all options: {self.prog} tap-chat ..."
+        super().error(message)
+
+
 class SingerCommand(SupportsCliCommand):
     """The command, as a plugin of dlt."""
 
@@ -244,7 +256,9 @@ class SingerCommand(SupportsCliCommand):
 
     @override
     def configure_parser(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="ACTION", parser_class=_ActionParser
+        )
 
         def add(name: str, help_text: str, arguments: Mapping[str, Any]) -> ArgumentParser:
             action = actions.add_parser(name, help=help_text)
@@ -283,4 +297,5 @@ class SingerCommand(SupportsCliCommand):
             if "--debug" in sys.argv:
                 raise
             print(printable(str(error), keep="\n\t"), file=sys.stderr)  # noqa: T201
+            print(f"Docs: {link_of(str(error))}", file=sys.stderr)  # noqa: T201
             sys.exit(1)

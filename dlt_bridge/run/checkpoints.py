@@ -155,11 +155,11 @@ def load(
         What dlt reports of each package.
 
     Raises:
-        BridgeError: The source is not one of `singer`, or what an earlier run left can't be loaded.
-        PipelineStepFailed: The tap or the load failed. All packages before it are loaded. Unlike
-            the error of `pipeline.run`, its text shows no values of rows, which a database may
-            quote.
+        BridgeError: The tap or the load failed, the source is not one of `singer`, or what an
+            earlier run left can't be loaded. All packages before it are loaded. Unlike the error of
+            `pipeline.run`, its text shows no values of rows, which a database may quote.
     """
+    error: BridgeError
     try:
         with one_line_logs(), stoppable(), exclusive(pipeline):
             infos = load_leftovers(
@@ -175,6 +175,9 @@ def load(
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
         error = redacted(failed)
+    except BridgeError as failed:
+        # Where dlt has called the bridge is of no use.
+        error = failed.with_traceback(None)
     # Raised outside the handler, so that the original is not in its context.
     raise error
 

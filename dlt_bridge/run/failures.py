@@ -18,6 +18,7 @@ from dlt.common.configuration.exceptions import (
     InvalidNativeValue,
     ValueNotSecretException,
 )
+from dlt.common.configuration.providers.toml import TomlProviderReadException
 from dlt.common.destination.exceptions import (
     DestinationCapabilitiesException,
     DestinationIncompatibleLoaderFileFormatException,
@@ -139,6 +140,13 @@ def _of_class(_: BaseException) -> str | None:
 @_of_class.register
 def _(error: OSError) -> str | None:
     return _NO_SPACE if error.errno == errno.ENOSPC else None
+
+
+@_of_class.register
+def _(error: TomlProviderReadException) -> str:
+    found = re.search(r"at line (\d+) col (\d+)", str(error))
+    where = f": line {found.group(1)}, column {found.group(2)}" if found else ""
+    return f"dlt's {error.file_name} is not valid TOML in UTF-8{where}."
 
 
 @_of_class.register

@@ -14,6 +14,7 @@ from dlt_bridge.destinations.dlt_private import hide_failures
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.failures import causes_of, frames, sentence
 from dlt_bridge.tables.dlt_warnings import expected_warnings
+from tap_chat.docs import link_of
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,20 @@ _FAILURE = re.compile(
     r"(Terminal|Transient) exception in job |Job for .* failed terminally"
     r"|Package .* was not fully loaded"
 )
+
+
+class LoadError(BridgeError, PipelineStepFailed):
+    """The tap or the load failed: the error of `load`, also for who catches that of dlt.
+
+    Args:
+        failed: The error that dlt raised.
+        text: The text of this one.
+    """
+
+    def __init__(self, failed: PipelineStepFailed, text: str) -> None:
+        Exception.__init__(self, text)
+        # The original may quote rows.
+        vars(self).update(vars(failed), exception=BridgeError(text))
 
 
 @contextmanager
@@ -43,25 +58,17 @@ def redact_trace(pipeline: Pipeline) -> Iterator[None]:
         raise
 
 
-def redacted(failed: PipelineStepFailed) -> PipelineStepFailed:
-    """Return an error that shows no values of rows.
+def redacted(failed: PipelineStepFailed) -> LoadError:
+    """Return an error of dlt as one whose text is a sentence, without values of rows.
 
     Args:
         failed: The error that dlt raised.
-
-    Returns:
-        The error itself, if one of the bridge's errors caused it. Otherwise a copy whose text is a
-        sentence. Its notes hold the traceback, without texts of errors.
     """
-    if _is_ours(failed):
-        return failed
-    copy = PipelineStepFailed(
-        failed.pipeline, failed.step, failed.load_id, BridgeError(sentence(failed))
-    )
-    copy.has_pending_data = failed.has_pending_data
-    copy.is_package_partially_loaded = failed.is_package_partially_loaded
-    copy.add_note(f"It happened here:\n{frames(failed)}")
-    return copy
+    error = LoadError(failed, sentence(failed))
+    error.add_note(f"Docs: {link_of(str(error))}")
+    if not _is_ours(failed):
+        error.add_note(f"It happened here:\n{frames(failed)}")
+    return error
 
 
 def _is_ours(error: BaseException) -> bool:

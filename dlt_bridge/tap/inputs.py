@@ -253,6 +253,8 @@ def json_object(name: str, content: str) -> dict[str, Any]:
         raise BridgeError(
             f"The {content} file {name} is not valid JSON: line {line}, column {column}."
         ) from None
+    except UnicodeDecodeError:
+        raise BridgeError(f"The {content} file {name} is not UTF-8 text.") from None
     except (ValueError, RecursionError):
         raise BridgeError(f"The {content} file {name} is not valid JSON.") from None
     if not isinstance(value, dict):

@@ -36,7 +36,7 @@ class Tap:
         command: The name of an executable, on the PATH or next to the running Python; or a command
             with its arguments.
         config: The tap's settings.
-        advice: A remedy that is added to the error of a tap that fails; may be empty.
+        advice: What is said first in the error of a tap that fails, such as a remedy; may be empty.
         properties: Whether it takes its catalog by `--properties`, as older taps do.
         patience: Seconds to wait for the exit of a tap that has closed its output, and for more
             output of a tap that has ended.
@@ -183,9 +183,11 @@ class Tap:
             if _NO_CATALOG.search(tail) and not self._properties
             else ""
         )
+        if self._advice and not older:
+            return f"{self._advice} Without them, {self.name} failed with exit code {code}:\n{tail}"
         return (
             f"{self.name} failed with exit code {code}, so nothing more of this run is loaded."
-            f" {older}The end of its log:\n{tail}{self._advice}"
+            f" {older}The end of its log:\n{tail}"
         )
 
 

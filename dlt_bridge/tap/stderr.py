@@ -125,7 +125,7 @@ class TapLog:
         if metric := _METRIC.search(text):
             self._measure(metric.group(1))
         if level in _ERRORS:
-            self._errors.append(line)
+            self._errors.append(text)
             self._count(text)
         elif level in _WARNINGS and text not in self._earlier and self._count(text):
             self.texts.add(text)
@@ -160,8 +160,8 @@ class TapLog:
         Args:
             failed: Whether the tap failed: then its error shows its errors.
         """
-        for line in () if failed else self._errors:
-            logger.warning("%s: %s", self._name, parse_line(line)[1])
+        for text in () if failed else self._errors:
+            logger.warning("%s: %s", self._name, text)
         for kind, count in self._counts.items():
             if count > MAX_ALIKE:
                 logger.warning(
@@ -169,7 +169,7 @@ class TapLog:
                 )
 
     def tail(self) -> str:
-        """Return the last lines; if there are errors, these first, and no lines of lower levels."""
+        """Return the last lines; if there are errors, their texts, and lines without a level."""
         if not self._errors:
             return "\n".join(line for _, line in self._tail)
         rest = [line for level, line in self._tail if level is None or level in _WARNINGS]

@@ -22,6 +22,7 @@ import click
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.tap.inputs import json_object
 from tap_chat.config.errors import config_problems
+from tap_chat.docs import link_of
 from tap_chat.logs import make_log_plain
 
 if TYPE_CHECKING:
@@ -179,8 +180,10 @@ def target() -> None:
             set_up_log()
             command()
     except Exception as error:  # noqa: BLE001 - any text may hold values
-        for text in config_problems(error) or [_sentence(error)]:
+        texts = config_problems(error) or [_sentence(error)]
+        for text in texts:
             logger.error(text)  # noqa: TRY400 - a sentence for people
+        logger.info("Docs: %s", link_of(texts[0]))
         sys.exit(1)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import PluginBase
 
+import tap_chat.config.about  # noqa: F401 - takes the place of the SDK's text
 from dlt_bridge.target.settings import SETTINGS
 
 if TYPE_CHECKING:

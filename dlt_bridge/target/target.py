@@ -35,6 +35,7 @@ from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error, config_problems, schema_errors
 from tap_chat.config.parsing import without_nulls
+from tap_chat.docs import link_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -232,8 +233,10 @@ def run(config: Mapping[str, Any], lines: IO[bytes], *, parse_env_config: bool) 
         sys.exit(exit_code(interrupt))
     except Exception as error:  # noqa: BLE001 - any text may hold values of rows
         exit_if_signalled()
-        for text in config_problems(error) or [sentence(error)]:
+        texts = config_problems(error) or [sentence(error)]
+        for text in texts:
             logger.error(text)  # noqa: TRY400 - a sentence for people
+        logger.info("Docs: %s", link_of(texts[0]))
         logger.debug("It happened here:\n%s", frames(error))
         sys.exit(1)
     finally:

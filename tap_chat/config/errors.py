@@ -81,9 +81,11 @@ def name_errors(
         near = get_close_matches(name, known, n=1)
         hint = f"Did you mean `{at}{near[0]}`?" if near else f"`{program} --about` lists them all."
         yield f"There is no setting `{printable(at + name)}`. {hint}"
-    for name in schema.get("required", ()):
-        if name not in values:
-            yield f"The setting `{at}{name}` is missing."
+    missing = [f"`{at}{name}`" for name in schema.get("required", ()) if name not in values]
+    if len(missing) > 1:
+        yield f"The settings {', '.join(missing[:-1])} and {missing[-1]} are missing."
+    elif missing:
+        yield f"The setting {missing[0]} is missing."
     for name, value in values.items():
         if isinstance(value, dict) and is_section(known.get(name, {})):
             yield from name_errors(value, known[name], program, f"{at}{name}.")

@@ -42,11 +42,12 @@ def check_file(file: IO[str] | None, name: str) -> IO[str] | None:
     """
     if file is None:
         return None
+    subject = f"The {name} file"
     try:
         text = file.read()
     except UnicodeDecodeError:
-        text = ""
-    _check_object(text.encode(), f"The {name} file")
+        raise config_error(f"{subject} is not UTF-8 text.") from None
+    _check_object(text.encode(), subject)
     return StringIO(text)
 
 
@@ -58,6 +59,8 @@ def _check_object(content: bytes, subject: str) -> None:
             raise config_error(f"{subject} is empty.") from None
         line, column = error.lineno, error.colno
         raise config_error(f"{subject} is not valid JSON: line {line}, column {column}.") from None
+    except UnicodeDecodeError:
+        raise config_error(f"{subject} is not UTF-8 text.") from None
     except (ValueError, responses.UnreadableError):
         raise config_error(f"{subject} is not valid JSON.") from None
     if not isinstance(value, dict):

@@ -60,6 +60,13 @@ class HookedTap(Tap):
 
     @classmethod
     @override
+    def print_about(cls, output_format: str | None = None) -> None:
+        import tap_chat.config.about  # noqa: F401, PLC0415 - takes the place of the SDK's text
+
+        super().print_about(output_format)
+
+    @classmethod
+    @override
     def get_singer_command(cls) -> Command:
         command = super().get_singer_command()
         for option in command.params:
@@ -86,6 +93,22 @@ class HookedTap(Tap):
         config = ctx.params["config"]
         tap = cls(config=config.config, parse_env_config=config.parse_env)
         ctx.exit(0 if tap.test_connections() else 1)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: ClickContext, param: Option, value: bool) -> None:
+        # The SDK logs an error of the config with a prefix, before the version.
+        if not value:
+            return
+        config = ctx.params["config"]
+        tap = cls(
+            config=config.config,
+            parse_env_config=config.parse_env,
+            validate_config=cls.dynamic_catalog,
+            setup_mapper=False,
+        )
+        tap.run_discovery()
+        ctx.exit()
 
     @override
     def _set_compatible_replication_methods(self) -> None:

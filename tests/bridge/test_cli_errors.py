@@ -39,7 +39,8 @@ WRONG = [
     ("init tap-nowhere", "There is no executable `tap-nowhere`"),
     ("discover true", "--discover did not print a catalog"),
     ("run false", "failed with exit code 1"),
-    ("run --select a TAP", "Usage: dlt singer run TAP [options]"),
+    ("run --select a TAP", "TAP is missing. Write it before all options: dlt singer run tap-chat"),
+    ("run TAP --config latin.json", "config file latin.json is not UTF-8 text."),
     ("run --progress TAP", "--progress: it is one of bars, log,"),
     ("state tap-nowhere", "tap_nowhere.duckdb, dataset tap_nowhere_dataset (pipeline tap_nowhere)"),
     ("state tap-nowhere --json", "Is the tap's name right, and is this the folder of its runs?"),
@@ -54,6 +55,7 @@ WRONG = [
 def test_wrong_use_is_one_sentence(dlt: Command, words: str, sentence: str) -> None:
     tap = dlt.plays([schema(v=TEXT), record(id=1, v=MESSAGE_TEXT)])
     (dlt.folder / "not.json").write_text("s3cret")
+    (dlt.folder / "latin.json").write_text('{"key": "s3cret \u00e9"}', encoding="latin-1")
     (dlt.folder / "list.json").write_text('["s3cret"]')
     done = dlt("singer", *(tap if word == "TAP" else word for word in words.split()))
     usage = done.stderr.startswith("Usage: dlt singer run TAP")

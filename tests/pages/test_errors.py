@@ -17,6 +17,8 @@ SHOWN_AS = {
     "… …": "discover the catalog again",
     # The stream, the request and the failure, which are collected separately.
     "… … …": "The sentence begins with stream and request",
+    # A remedy comes first.
+    "… Without them, … failed with exit code …: …": "Without them, … failed",
     # An example may follow.
     "The credentials of the destination can't be read.…": "The credentials of the destination",
 }

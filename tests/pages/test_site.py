@@ -17,6 +17,8 @@ from pages.blocks import ROOT, name_of, pages, tokens
 from playwright.sync_api import expect
 from typing_extensions import override
 
+from tap_chat.docs import HEADINGS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -114,6 +116,11 @@ def browser(url: str) -> Iterator[Page]:
 def test_site_builds_without_a_warning(site: Path) -> None:
     built = {page.stem for page in site.glob("*.html")}
     assert {page.stem for page in ROOT.glob("docs/*.md")} <= built
+    # Errors link to their headings.
+    errors = (tmp_path / "troubleshooting.html").read_text()
+    for line in (ROOT / "tap_chat" / HEADINGS).read_text().splitlines():
+        anchor = line.partition("\t")[0]
+        assert f'<section id="{anchor}">' in errors, line
 
 
 @pytest.mark.parametrize("page", EVERY, ids=name_of)
