@@ -36,7 +36,7 @@ class Tap:
         command: The name of an executable, on the PATH or next to the running Python; or a command
             with its arguments.
         config: The tap's settings.
-        advice: What is said first in the error of a tap that fails, such as a remedy; may be empty.
+        advice: The beginning of the error of a tap that fails, such as a remedy; may be empty.
         properties: Whether it takes its catalog by `--properties`, as older taps do.
         patience: Seconds to wait for the exit of a tap that has closed its output, and for more
             output of a tap that has ended.

@@ -117,7 +117,7 @@ def test_site_builds_without_a_warning(site: Path) -> None:
     built = {page.stem for page in site.glob("*.html")}
     assert {page.stem for page in ROOT.glob("docs/*.md")} <= built
     # Errors link to their headings.
-    errors = (tmp_path / "troubleshooting.html").read_text()
+    errors = (site / "troubleshooting.html").read_text()
     for line in (ROOT / "tap_chat" / HEADINGS).read_text().splitlines():
         anchor = line.partition("\t")[0]
         assert f'<section id="{anchor}">' in errors, line
