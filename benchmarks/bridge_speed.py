@@ -23,7 +23,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.measure import Cost, measured
+from benchmarks.measure import Cost, measured, saved
 from benchmarks.singer_data import KEYS, SCALE, STREAM, Expected, expected, write_one_stream
 
 HERE = Path(__file__).parent
@@ -209,6 +209,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=2, help="rounds; the fastest is shown")
     parser.add_argument("--variants", nargs="+", choices=TITLES, default=DEFAULT)
     parser.add_argument("--target", default=str(TARGET_DUCKDB), help="the target-duckdb to run")
+    parser.add_argument("--save", action="store_true", help="save the seconds for plot.py")
     arguments = parser.parse_args()
     variants = list(arguments.variants)
     if TARGET in variants and which(arguments.target) is None:
@@ -244,6 +245,10 @@ def main() -> None:
     title = f"{size / 1e6:,.0f} MB of Singer messages into DuckDB, best of {arguments.repeat}"
     console.print(costs_table(best, title))
     console.print(stages_table(best))
+    if arguments.save:
+        seconds = {TITLES[variant]: result.seconds for variant, result in best.items()}
+        rows = [{"run": run, "seconds": round(spent, 2)} for run, spent in seconds.items()]
+        saved("duckdb", [{**row, "records": arguments.records} for row in rows])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BIN = Path(sys.executable).parent
 #: The folders of programs. The replacements of not_run.py come first.
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
+#: A folder of a clone that the blocks use.
+QUERIES = Path("examples", "queries")
 #: The number of `text` blocks, which are not run, by page.
 PICTURES = {"README.md": 1, "CONTRIBUTING.md": 1}
 #: Maximum seconds per block.
@@ -65,6 +67,7 @@ class Reader:
     def __enter__(self) -> Self:
         for name in CLONED:
             shutil.copy(ROOT / name, self._folder)
+        shutil.copytree(ROOT / QUERIES, self._folder / QUERIES)
         programs = self._folder / ".programs"
         programs.mkdir()
         for name in PROGRAMS:

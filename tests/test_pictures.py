@@ -1,13 +1,21 @@
-"""The terminal in docs/pictures/cast.svg shows real output of the commands."""
+"""The pictures of docs/pictures that programs draw are those of their sources."""
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 from html import unescape
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import cast
+import pytest
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLOT = runpy.run_path(str(cast.ROOT / "benchmarks" / "plot.py"))
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
@@ -45,3 +53,29 @@ def test_picture_is_of_these_commands() -> None:
         for line in command.splitlines():
             assert line.strip() in typed, "docs/pictures/cast.svg is old: run `make pictures`"
     assert all(len(text) <= cast.COLUMNS for text in typed)
+
+
+def test_bars_are_those_of_the_results() -> None:
+    results = json.loads(PLOT["RESULTS"].read_text())
+    picture = PLOT["drawn"](list(PLOT["groups"](results)))
+    message = "docs/pictures/benchmarks.svg is old: run benchmarks/plot.py"
+    assert PLOT["PICTURE"].read_text() == picture, message
+
+
+def test_conclusions_are_computed() -> None:
+    results = json.loads(PLOT["RESULTS"].read_text())
+    for row in results["duckdb"]:
+        if row["run"] == "target-duckdb":
+            row["seconds"] = 2 * 3.37
+    titles = [group.title for group in PLOT["groups"](results)]
+    assert "DuckDB: the bridge merges 2.0 times as fast as target-duckdb" in titles
+
+
+@pytest.mark.parametrize(
+    "path", sorted((cast.ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda path: path.stem
+)
+def test_picture_needs_nothing_else(path: Path) -> None:
+    # A browser shows an SVG in <img> without fonts, scripts or pictures of other files.
+    text = path.read_text()
+    ET.fromstring(text)
+    assert not re.search(r"href|url\(|<script|<foreignObject|@import", text.replace("url(#", ""))
