@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from copy import copy
 
 from typing_extensions import override
 
 from tap_chat.escapes import printable
+
+#: The environment variable that names a log config.
+LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
 
 HIDDEN_MESSAGES = frozenset(
     {
@@ -24,16 +28,30 @@ HIDDEN_MESSAGES = frozenset(
     }
 )
 
+#: What the lines of the progress show on a terminal.
+SHOWN_MESSAGES = frozenset({"Beginning sync of '%s' in %s mode"})
+
+#: The format of messages on a terminal, whose lines are short. The level precedes the message.
+TERMINAL_FORMAT, TERMINAL_TIME = "{asctime} {message}", "%H:%M:%S"
+
 #: The logger of Python's warnings, which have more than one line.
 WARNINGS = "py.warnings"
 
 
 class _HiddenMessages(logging.Filter):
-    """Drops the hidden messages."""
+    """Drops messages.
+
+    Args:
+        hidden: The messages.
+    """
+
+    def __init__(self, hidden: frozenset[str]) -> None:
+        super().__init__()
+        self._hidden = hidden
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.msg not in HIDDEN_MESSAGES
+        return record.msg not in self._hidden
 
 
 class _PlainFormatter(logging.Formatter):
@@ -65,12 +83,21 @@ def make_log_plain() -> None:
     """Drop the hidden messages, and make each other message one printable line.
 
     Call it when the log is set up. Warnings and errors begin with their level if the format of
-    the log has no level, as in the log that Meltano sets up.
+    the log has no level, as in the log that Meltano sets up. On a terminal, messages have a short
+    format, unless a log config sets another.
     """
-    hidden = _HiddenMessages()
+    hidden = _HiddenMessages(HIDDEN_MESSAGES)
+    shown = _HiddenMessages(HIDDEN_MESSAGES | SHOWN_MESSAGES)
+    short = logging.Formatter(TERMINAL_FORMAT, TERMINAL_TIME, style="{")
     loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
     # A log config of the user may give handlers to any logger, and share one between several.
     handlers = {handler for logger in loggers for handler in getattr(logger, "handlers", ())}
     for handler in handlers:
-        handler.addFilter(hidden)
-        handler.setFormatter(_PlainFormatter(handler.formatter or logging.Formatter()))
+        is_terminal = (
+            isinstance(handler, logging.StreamHandler)
+            and handler.stream.isatty()
+            and LOG_CONFIG not in os.environ
+        )
+        handler.addFilter(shown if is_terminal else hidden)
+        formatter = short if is_terminal else handler.formatter
+        handler.setFormatter(_PlainFormatter(formatter or logging.Formatter()))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from tap_chat.singer.progress import is_watched
+from tap_chat.display import is_watched
 
 #: Signals that end a run. The exit code is 128 and the number of the signal, as in a shell.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -16,6 +16,7 @@ from typing_extensions import override
 from tap_chat.config import parsing
 from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error, schema_errors
+from tap_chat.display import is_watched
 from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.transport import Transport
 from tap_chat.platforms.configured import ConfiguredPlatforms
@@ -25,7 +26,7 @@ from tap_chat.singer.accounts import catalog_with_account, catalog_without_accou
 from tap_chat.singer.batches import BatchWriter
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
-from tap_chat.singer.progress import Progress, is_watched
+from tap_chat.singer.progress import Progress
 from tap_chat.singer.sdk_tap import HookedTap
 from tap_chat.singer.state import check_state, unwrap_state
 from tap_chat.singer.stream_maps import GuardedMapper
@@ -231,6 +232,10 @@ class TapChat(HookedTap):
         state_scope.update_scopes(
             cast("Collection[ChatStream]", self.streams.values()), self.mapper
         )
+
+    @override
+    def end(self) -> None:
+        self.progress.stop()
 
     @override
     def run_discovery(self) -> str:

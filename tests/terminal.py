@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import subprocess
+import termios
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-COLUMNS = 80
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COLUMNS, ROWS = 80, 24
 #: A sequence that moves the cursor, erases or colours; or a character.
 PART = re.compile(r"\x1b\[(?P<numbers>[\d;?]*)(?P<what>[A-Za-z])|(?P<text>.)", re.DOTALL)
 
@@ -20,10 +26,14 @@ class Screen:
     """A terminal with a fixed number of columns, and an unlimited number of lines.
 
     Attributes:
+        columns: The number of columns.
         lines: The lines.
+        written: All that was written.
     """
 
+    columns: int = COLUMNS
     lines: list[str] = field(default_factory=lambda: [""])
+    written: str = ""
     row: int = 0
     column: int = 0
 
@@ -41,7 +51,7 @@ class Screen:
                 self._put(part["text"])
 
     def _put(self, character: str) -> None:
-        if self.column == COLUMNS:
+        if self.column == self.columns:
             self._to(self.row + 1, 0)
         line = self.lines[self.row].ljust(self.column)
         self.lines[self.row] = line[: self.column] + character + line[self.column + 1 :]
@@ -56,13 +66,20 @@ class Screen:
     def text(self) -> str:
         """All lines, with wrapped lines joined."""
         return "".join(
-            line if len(line) == COLUMNS else f"{line.rstrip()}\n" for line in self.lines
+            line if len(line) == self.columns else f"{line.rstrip()}\n" for line in self.lines
         )
 
 
-def on_terminal(command: list[str], **environment: str) -> tuple[Screen, Any]:
+def on_terminal(
+    command: list[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    columns: int = COLUMNS,
+    rows: int = ROWS,
+) -> tuple[Screen, Any]:
     """Run a command with a terminal as standard error. Return the terminal and the process."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     seen = bytearray()
 
     def look() -> None:
@@ -74,11 +91,13 @@ def on_terminal(command: list[str], **environment: str) -> tuple[Screen, Any]:
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    env = os.environ | {"TERM": "xterm", "COLUMNS": str(COLUMNS)} | environment
+    env = {**os.environ, "TERM": "xterm", **(environment or {})}
+    env.pop("COLUMNS", None)
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=env, check=False)
     os.close(theirs)
     watcher.join()
     os.close(ours)
-    screen = Screen()
-    screen.take(seen.decode())
+    screen = Screen(columns)
+    screen.written = seen.decode()
+    screen.take(screen.written)
     return screen, done

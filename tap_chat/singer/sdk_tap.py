@@ -35,6 +35,10 @@ class HookedTap(Tap):
         """Prepare a run. The streams are set up, and nothing is read or written yet."""
         raise NotImplementedError
 
+    def end(self) -> None:
+        """End a run: all is written, or an error or a signal ended it."""
+        raise NotImplementedError
+
     def terminate(self, signum: int) -> None:
         """End the run on a signal.
 
@@ -54,9 +58,12 @@ class HookedTap(Tap):
         try:
             super().sync_all()
         finally:
-            # An error or a signal ends the run, but what was read before it is written.
-            if isinstance(self.message_writer, MessageWriter):
-                self.message_writer.finish()
+            try:
+                # An error or a signal ends the run, but what was read before it is written.
+                if isinstance(self.message_writer, MessageWriter):
+                    self.message_writer.finish()
+            finally:
+                self.end()
 
     @classmethod
     @override

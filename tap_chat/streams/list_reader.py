@@ -102,6 +102,8 @@ class ListReader:
             except PaginationError as error:
                 remedy = error.remedy or self.stream.paging_remedy
                 raise self.stream.client.request_error(request, error.predicate, remedy) from None
+            if self.context is None and paginator.total is not None:
+                self.stream.progress.expect(paginator.total)
             has_ended = paginator.finished
             if has_ended:
                 self._warn_of_shortfall()

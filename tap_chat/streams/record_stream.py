@@ -13,6 +13,7 @@ from typing_extensions import override
 from tap_chat.config.errors import config_error
 from tap_chat.http import responses
 from tap_chat.singer import catalog as catalogs
+from tap_chat.singer.progress import ReadProgress
 from tap_chat.singer.records import Conformer, RecordChunk, UndeclaredNames
 from tap_chat.streams.bookmarked_stream import BookmarkedStream
 from tap_chat.streams.paginators import Page
@@ -67,6 +68,11 @@ class RecordStream(BookmarkedStream):
             for difference in catalogs.differences(self, replication_key):
                 self.logger.warning(difference)
         self.primary_keys = keys
+
+    @cached_property
+    def progress(self) -> ReadProgress:
+        """The progress of the stream, which is shown on a terminal."""
+        return ReadProgress(self.name, self.api.throttle)
 
     def check_page(self, request: Request, body: Any, context: Context | None = None) -> Page:  # noqa: ANN401
         """Find and check the records of a response.

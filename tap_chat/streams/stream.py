@@ -6,6 +6,7 @@ in each paginator.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -21,9 +22,10 @@ from tap_chat.streams.list_reader import ListReader
 from tap_chat.streams.paginators import Page, SinglePagePaginator
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
 from tap_chat.streams.record_stream import RecordStream
+from tap_chat.streams.windows import TimeWindow, windows_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
@@ -126,6 +128,27 @@ class ChatStream(RecordStream):
             # The SDK's connection test needs only one or two records.
             return (step.value for step in plan.start(RequestsAhead()))
         return self._session.fan_out.read(plan)
+
+    def windows_ahead(
+        self,
+        key: Hashable,
+        windows: Iterable[TimeWindow],
+        plan_of: Callable[[TimeWindow], ReadPlan[Any]],
+        end: int,
+    ) -> Iterator[TimeWindow]:
+        """Yield windows whose responses are fetched ahead, and note how far the stream has come.
+
+        Args:
+            key: The key of their plan.
+            windows: The windows, oldest first.
+            plan_of: Returns the plan of a window's first request.
+            end: The end of the last window.
+        """
+        first: TimeWindow | None = None
+        for window in self.read_ahead(windows_plan(key, windows, plan_of)):
+            first = first or window
+            self.progress.reach((window.start - first.start) / max(end - first.start, 1))
+            yield window
 
     @property
     def page_reader(self) -> PageReader | None:
@@ -247,6 +270,7 @@ class ChatStream(RecordStream):
                 self.name,
                 self.replication_key,
             )
+        self.progress.end()
         for stream in self.child_streams:
             if isinstance(stream, ChatStream) and stream.selected:
                 stream.report()
@@ -264,8 +288,10 @@ class ChatStream(RecordStream):
     def get_record_counter(
         self, *, endpoint: str | None = None, log_interval: float = DEFAULT_LOG_INTERVAL
     ) -> MetricCounter:
-        self._session.progress.start()
-        return RecordCounter(self.name, self._session.progress, log_interval)
+        self._session.progress.start(shows=self.logger.isEnabledFor(logging.INFO))
+        if self.selected:
+            self._session.progress.begin(self.progress)
+        return RecordCounter(self.progress, log_interval)
 
 
 def _hashable(context: Context | None) -> Hashable:

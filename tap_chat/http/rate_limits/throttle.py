@@ -101,6 +101,12 @@ class Throttle:
         self.sent = 0
         self.refused_count = 0
         self.waited = 0.0
+        self._next_at = float("-inf")
+
+    @property
+    def seconds_to_wait(self) -> float:
+        """Seconds until a request may be sent, if requests wait for the rate limit; else 0."""
+        return max(self._next_at - self._clock(), 0.0)
 
     def enter(self, is_wanted: Callable[[], bool] = lambda: True) -> Permit:
         """Block until the next request may be sent.
@@ -123,6 +129,7 @@ class Throttle:
                 now = self._clock()
                 if (delay := self._pacer.delay(now)) <= 0:
                     self.sent += 1
+                    self._next_at = now
                     # The next thread may pass, too, or watches the clock.
                     self._changed.notify()
                     return self._pacer.send(now)
@@ -250,6 +257,7 @@ class Throttle:
             return
         self._log_wait(now, delay)
         self._is_watched = True
+        self._next_at = now + delay
         try:
             self._changed.wait(min(delay, LONGEST_SLEEP))
         finally:

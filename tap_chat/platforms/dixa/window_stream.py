@@ -19,7 +19,7 @@ from tap_chat.platforms.dixa.queries import (
     query_of_window,
 )
 from tap_chat.singer.bookmarks import MillisecondBookmarks
-from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows, windows_plan
+from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,7 +96,7 @@ class WindowStream(ExportStream):
         def plan_of(window: TimeWindow) -> ReadPlan[Export]:
             return self.plan_of(query_of_window(path, field, window))
 
-        return TimeWindows(self.read_ahead(windows_plan((self.name, path), windows, plan_of)))
+        return TimeWindows(self.windows_ahead((self.name, path), windows, plan_of, self.end))
 
     def read_windows(self, bookmark: int) -> Iterator[RecordChunk]:
         """Read the windows from a bookmark on, and move the bookmark over them.

@@ -102,7 +102,9 @@ class FreshchatReport(FreshchatStream):
         start = self.starting_bookmark
         self.reader.reports.expect(self._spans(start))
         written = set[object]()
-        for window in self._windows(start):
+        windows_to_read = [*self._windows(start)]
+        for number, window in enumerate(windows_to_read):
+            self.progress.reach(number / len(windows_to_read))
             written_before, written = written, set()
             for event in self.events:
                 yield from self._read_report(event, window, written_before, written)

@@ -19,7 +19,7 @@ from tap_chat.platforms.livechat.account_stream import BEGINNING
 from tap_chat.platforms.livechat.base import ENDED, ChatPart, LiveChatStream
 from tap_chat.platforms.livechat.pages import WindowResult
 from tap_chat.platforms.livechat.queries import ChatQueries
-from tap_chat.streams.windows import TimeWindows, consecutive_windows, windows_plan
+from tap_chat.streams.windows import TimeWindows, consecutive_windows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -100,7 +100,7 @@ class LiveChatChats(ChatQueries):
         start = max(datetime.fromtimestamp(bookmark, UTC) - lookback, BEGINNING) - LATEST_ZONE
         end = (self.end_date + EARLIEST_ZONE).date().toordinal() + 1
         days = consecutive_windows(start.date().toordinal(), end, self.settings.batch_size)
-        return TimeWindows(self.read_ahead(windows_plan(self.name, days, self.window_plan)))
+        return TimeWindows(self.windows_ahead(self.name, days, self.window_plan, end))
 
     @property
     def _selected_streams(self) -> list[LiveChatStream]:

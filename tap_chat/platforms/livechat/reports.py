@@ -20,7 +20,7 @@ from tap_chat.platforms.livechat.web_api import WebStream
 from tap_chat.singer.bookmarks import DATETIMES, TimeWindowBookmarks
 from tap_chat.singer.timestamps import write_datetime
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
-from tap_chat.streams.windows import TimeWindow, consecutive_windows, windows_plan
+from tap_chat.streams.windows import TimeWindow, consecutive_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,16 +74,15 @@ class Report(WebStream):
         start = max(bookmark - timedelta(days=self.settings.lookback), BEGINNING)
         # A day is read as a whole, even if `end_date` is in it: another run may have written it.
         first, last = (moment.astimezone(self.zone).date() for moment in (start, self.end_date))
-        days = consecutive_windows(
-            first.toordinal(), last.toordinal() + 1, self.settings.batch_size * WINDOW_FACTOR
-        )
-        for window in self.read_ahead(windows_plan(self.name, days, self._plan_of)):
+        end = last.toordinal() + 1
+        days = consecutive_windows(first.toordinal(), end, self.settings.batch_size * WINDOW_FACTOR)
+        for window in self.windows_ahead(self.name, days, self._plan_of, end):
             for page in self.read_ahead(self._plan_of(window)):
                 yield page.chunk
                 sent_at = responses.http_date(page.headers.get("Date", "")) or FAR
                 passed = self.safe_time(bookmark, sent_at)
-                end = self._midnight(window.end)
-                self.advance_to(write_datetime(min(end, self.end_date, passed).astimezone(UTC)))
+                reached = min(self._midnight(window.end), self.end_date, passed)
+                self.advance_to(write_datetime(reached.astimezone(UTC)))
 
     def _plan_of(self, window: TimeWindow) -> ReadPlan[Page]:
         """Return the plan of the request of a window of days."""

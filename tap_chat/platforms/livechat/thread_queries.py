@@ -19,7 +19,7 @@ from tap_chat.platforms.livechat.web_api import NEXT_PAGE, PAGE_SIZE, decoded
 from tap_chat.singer.timestamps import read_datetime, write_datetime
 from tap_chat.streams.probes import Probe
 from tap_chat.streams.read_plans import Fetched, ReadPlan, RequestsAhead
-from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows, windows_plan
+from tap_chat.streams.windows import TimeWindow, TimeWindows, consecutive_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ class ThreadQueries(ArchiveStream):
         start = datetime.fromisoformat(bookmark) - timedelta(days=self.settings.lookback)
         first, last = int(max(start, BEGINNING).timestamp()), ceil(self.end_date.timestamp())
         spans = self._spans(TimeWindow(first, last))
-        return TimeWindows(self.read_ahead(windows_plan(self.name, spans, self.window_plan)))
+        return TimeWindows(self.windows_ahead(self.name, spans, self.window_plan, last))
 
     def _spans(self, whole: TimeWindow) -> Iterator[TimeWindow]:
         """Yield the windows of a span: one up to its first thread, which should be empty, and more.

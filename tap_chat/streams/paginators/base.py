@@ -149,6 +149,11 @@ class Paginator(ABC):
         return HTTPStatus.NOT_FOUND in self.missing
 
     @property
+    def total(self) -> int | None:
+        """The number of rows in all pages, as the server states it; None if it states none."""
+        return None
+
+    @property
     def shortfall(self) -> tuple[int, int] | None:
         """The stated number of rows and the number read, if fewer were read; otherwise None."""
         return None

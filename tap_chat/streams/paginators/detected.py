@@ -67,6 +67,11 @@ class DetectedPaginator(Paginator):
 
     @property
     @override
+    def total(self) -> int | None:
+        return self._detected.total if self._detected else None
+
+    @property
+    @override
     def shortfall(self) -> tuple[int, int] | None:
         return self._detected.shortfall if self._detected else None
 

@@ -211,6 +211,11 @@ class OffsetPaginator(Paginator):
 
     @property
     @override
+    def total(self) -> int | None:
+        return self._size.total
+
+    @property
+    @override
     def shortfall(self) -> tuple[int, int] | None:
         total = self._size.total
         return (total, self._next) if total is not None and self._next < total else None

@@ -205,6 +205,11 @@ class PageNumberPaginator(Paginator):
         return len(page.keys) < len(self._last)
 
     @property
+    @override
+    def total(self) -> int | None:
+        return self._total_rows
+
+    @property
     def _checks_all(self) -> bool:
         """Whether the page before each page is requested again, because no total is stated."""
         return self._total_rows is None and self._moves < MAX_MOVES
