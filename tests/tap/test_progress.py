@@ -143,7 +143,7 @@ def test_lines_fit_the_terminal() -> None:
     assert len(stream_lines(streams)) == 30
 
 
-def test_time_left_is_told_when_the_share_is_known() -> None:
+def test_time_left_is_shown_when_the_share_is_known() -> None:
     stream = StreamProgress("users", rows=10, share=0.25)
     assert "left" not in stream_lines([stream])[0]
     stream.started -= 100
@@ -153,5 +153,5 @@ def test_time_left_is_told_when_the_share_is_known() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(42.4, "42 s"), (59.9, "1 min"), (4800, "1 h 20 min")]
 )
-def test_duration_is_told_in_words(seconds: float, text: str) -> None:
+def test_duration_is_in_words(seconds: float, text: str) -> None:
     assert duration(seconds) == text
