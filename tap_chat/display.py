@@ -46,6 +46,7 @@ class StreamProgress:
         share: The part of the stream that is read, from 0 to 1; None if it is unknown.
         state: What is done with the stream, in words.
         started: The monotonic time at which it began.
+        moved: The monotonic time at which its last row came, if that is known; None otherwise.
         ended: The monotonic time at which it ended; None before.
     """
 
@@ -54,7 +55,14 @@ class StreamProgress:
     share: float | None = None
     state: str = READING
     started: float = field(default_factory=time.monotonic)
+    moved: float | None = None
     ended: float | None = None
+
+    @property
+    def rate(self) -> str:
+        """The rows per second; empty for too short a time."""
+        seconds = self.seconds if self.moved is None else self.moved - self.started
+        return f"{self.rows / seconds:,.0f}/s" if seconds >= 1 else ""
 
     @property
     def seconds(self) -> float:
@@ -68,22 +76,21 @@ class StreamProgress:
             return None
         return self.seconds * (1 / self.share - 1)
 
-    def end(self) -> None:
-        """Note that the stream is done."""
-        self.state = DONE
+    def end(self, state: str = DONE) -> None:
+        """Note that the stream is done, in words."""
+        self.state = state
         if self.ended is None:
             self.ended = time.monotonic()
 
     def cells(self) -> tuple[str, str, str, str, str]:
         """Return its name, rows, rate, percentage and state."""
-        rate = f"{self.rows / max(self.seconds, 0.001):,.0f}/s" if self.seconds >= 1 else ""
         state, share = self.state, ""
         if self.ended is None:
             share = "" if self.share is None else f"{min(self.share, 1):.0%}"
             if state == READING and (left := self.seconds_left) is not None:
                 state = f"{state}, {duration(left)} left"
         rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
-        return printable(self.name), rows, rate, share, state
+        return printable(self.name), rows, self.rate, share, state
 
 
 def duration(seconds: float) -> str:
@@ -111,8 +118,10 @@ def stream_lines(
     if height is not None and len(shown) > height:
         ended = [stream for stream in shown if stream.ended is not None]
         rows = sum(stream.rows for stream in ended)
-        lines = [f"{len(ended)} streams are done: {rows:,} rows"] if ended else []
-        shown = [stream for stream in shown if stream.ended is None][: max(height - len(lines), 0)]
+        if ended:
+            lines = [f"{len(ended)} streams {ended[0].state}: {rows:,} rows"]
+        going = [stream for stream in shown if stream.ended is None]
+        shown = going[max(len(going) + len(lines) - height, 0) :]
     cells = [stream.cells() for stream in shown]
     if not cells:
         return lines
@@ -200,6 +209,11 @@ class Display:
         self._starting.daemon = True
         self._starting.start()
 
+    def refresh(self) -> None:
+        """Show the lines as they are now, if they are shown already."""
+        if self._live:
+            self._live.refresh()
+
     def stop(self) -> None:
         """Show the last lines, or remove all."""
         if self._starting is None or self._has_ended:
@@ -236,8 +250,9 @@ class Display:
     def _text(self, console: Console) -> Text:
         from rich.text import Text  # noqa: PLC0415
 
-        # One line of the height is for the cursor.
-        height = None if self._has_ended else console.height - 1
+        # One line of the height is for the cursor. The last lines stay, so that all may be shown.
+        is_last = self._has_ended and self._stays
+        height = None if is_last else console.height - 1
         return Text("\n".join(self._lines(console.width, height)), no_wrap=True, overflow="crop")
 
 

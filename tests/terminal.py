@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 COLUMNS, ROWS = 80, 24
 #: A sequence that moves the cursor, erases or colours; or a character.
@@ -76,8 +77,20 @@ def on_terminal(
     *,
     columns: int = COLUMNS,
     rows: int = ROWS,
+    folder: Path | None = None,
+    signals: Mapping[str, Path] | None = None,
 ) -> tuple[Screen, Any]:
-    """Run a command with a terminal as standard error. Return the terminal and the process."""
+    """Run a command with a terminal as standard error. Return the terminal and the process.
+
+    Args:
+        command: The command.
+        environment: Further environment variables.
+        columns: The width of the terminal.
+        rows: Its height.
+        folder: The working folder.
+        signals: Files to create when the pattern has been written to the terminal, so that what
+            runs can wait for that.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     seen = bytearray()
@@ -86,6 +99,9 @@ def on_terminal(
         try:
             while part := os.read(ours, 4096):
                 seen.extend(part)
+                for pattern, file in (signals or {}).items():
+                    if re.search(pattern.encode(), seen):
+                        file.touch()
         except OSError:  # the end of a terminal
             pass
 
@@ -93,7 +109,9 @@ def on_terminal(
     watcher.start()
     env = {**os.environ, "TERM": "xterm", **(environment or {})}
     env.pop("COLUMNS", None)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=env, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=theirs, env=env, cwd=folder, check=False
+    )
     os.close(theirs)
     watcher.join()
     os.close(ours)

@@ -74,7 +74,7 @@ def run_many(args: Namespace) -> None:
         configs, location = _configs(args, pipeline), describe_location(pipeline)
         pipelines = {name: replace(template, name=name).source_name for name in configs}
         order = failed_first(pipelines, Ledger(pipeline).outcomes())
-    say(f"Loading {counted(len(order), 'account')} into {location}.")
+    say(f"Loading {counted(len(order), 'account')} into {location}.", quiet=args.quiet)
     accounts = []
     for name in order:
         try:
@@ -82,7 +82,7 @@ def run_many(args: Namespace) -> None:
             accounts.append(replace(template, name=name, config=config))
         except BridgeError as error:
             failed.append(AccountResult(account=name, failure=str(error)))
-            _say_outcome(failed[-1])
+            _say_outcome(failed[-1], quiet=args.quiet)
     loaded = run_accounts(accounts, workers=args.workers, **_settings(args, warehouse))
     _show(args, location, loaded, failed)
 
@@ -109,7 +109,7 @@ def run_in_shards(args: Namespace) -> None:
     config = config_of(args) or looked_up or {}
     with warehouse.opened() as pipeline:
         location = describe_location(pipeline)
-        say(f"Loading {args.account} in {args.shards} shards into {location}.")
+        say(f"Loading {args.account} in {args.shards} shards into {location}.", quiet=args.quiet)
     loaded = run_shards(
         _account(args, args.account, config),
         shards=args.shards,
@@ -175,16 +175,16 @@ def _show(
         with closing(runs) as loaded:
             for result in loaded:
                 results.append(result)
-                _say_outcome(result)
+                _say_outcome(result, quiet=args.quiet)
     finally:
         seconds = time.monotonic() - start_time
         if args.json:
             write_json({"destination": location, **summary(results, seconds)})
-        else:
+        elif not args.quiet:
             show(table(results, seconds))
     if missing := [result.title for result in results if result.failure]:
         raise BridgeError(f"{len(missing)} of {len(results)} not loaded: {', '.join(missing)}.")
-    say(f"Everything is in {location}.")
+    say(f"Everything is in {location}.", quiet=args.quiet)
 
 
 def _configs(args: Namespace, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
@@ -211,9 +211,9 @@ def _account(args: Namespace, name: str, config: Mapping[str, Any]) -> Account:
     )
 
 
-def _say_outcome(result: AccountResult) -> None:
+def _say_outcome(result: AccountResult, *, quiet: bool) -> None:
     if result.failure:
         say(f"{result.title} failed: {result.failure}", keep="\n\t")
         return
     rows = counted(sum(result.rows.values()), "row")
-    say(f"{result.title}: {rows} in {result.seconds:.1f} s.")
+    say(f"{result.title}: {rows} in {result.seconds:.1f} s.", quiet=quiet)

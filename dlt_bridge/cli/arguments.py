@@ -172,11 +172,11 @@ LOADING: Arguments = {
     },
     "--progress": {
         "nargs": "?",
-        "const": "bars",
+        "const": "streams",
         "type": values.progress,
         "metavar": "KIND",
-        "help": "show progress as bars, or with dlt's collectors:"
-        f" {', '.join(values.PROGRESS[1:])}",
+        "help": "how to show progress: streams (default: on a terminal, a line for each), none, or"
+        f" with dlt's collectors: {', '.join(values.PROGRESS[2:])}",
     },
 }
 #: Of these, a run has one.
@@ -207,6 +207,7 @@ RUN |= {
         "help": f"accounts or shards to load at the same time, each in a process ({WORKERS})",
     },
     "--json": {"action": "store_true", "help": "print what was loaded as JSON"},
+    "--quiet": {"action": "store_true", "help": "show warnings and errors only"},
 }
 DISCOVER: Arguments = TAP | {
     "--json": {"action": "store_true", "help": "print the tap's own catalog"}

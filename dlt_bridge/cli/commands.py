@@ -28,7 +28,9 @@ from dlt_bridge.cli.common import (
     source_name_of,
     write_json,
 )
-from dlt_bridge.cli.progress import Bars
+from dlt_bridge.cli.next_step import next_step
+from dlt_bridge.cli.progress import RunProgress
+from dlt_bridge.cli.values import PROGRESS
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.destinations.state_owner import current_state, drop_foreign_state
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.extract import DltSource
 
+#: Kinds of progress that are not dlt's.
+STREAMS, NONE = PROGRESS[:2]
 #: Arguments that are passed on to `pipeline.run`.
 RUN = ("write_disposition", "table_format", "loader_file_format")
 
@@ -87,7 +91,19 @@ def run(args: Namespace) -> None:
     if args.shards:
         run_in_shards(args)
         return
-    source = singer(
+    shows = args.progress in {None, STREAMS} and not args.quiet
+    with RunProgress(Path(command_of(args)[0]).name, shows=shows) as progress:
+        source = _source(args)
+        collector = None if args.progress in {STREAMS, NONE} else args.progress
+        pipeline = _pipeline(args, progress=collector)
+        with _lease(pipeline, args) as lease, exclusive(pipeline):
+            _load(pipeline, source, args, lease, progress)
+            if args.account is not None:
+                lease.result = AccountResult(account=args.account)
+
+
+def _source(args: Namespace) -> DltSource:
+    return singer(
         command_of(args),
         config_of(args),
         catalog=json_object(args.catalog, "catalog") if args.catalog else None,
@@ -108,11 +124,6 @@ def run(args: Namespace) -> None:
         add_record_metadata=args.add_record_metadata,
         name=args.name,
     )
-    pipeline = _pipeline(args, progress=Bars() if args.progress == "bars" else args.progress)
-    with _lease(pipeline, args) as lease, exclusive(pipeline):
-        _load(pipeline, source, args, lease)
-        if args.account is not None:
-            lease.result = AccountResult(account=args.account)
 
 
 def _lease(pipeline: Pipeline, args: Namespace) -> AbstractContextManager[Lease]:
@@ -123,36 +134,50 @@ def _lease(pipeline: Pipeline, args: Namespace) -> AbstractContextManager[Lease]
     return Ledger(pipeline, name=account.lease_name).hold(args.account)
 
 
-def _load(pipeline: Pipeline, source: DltSource, args: Namespace, lease: Lease) -> None:
+def _load(
+    pipeline: Pipeline, source: DltSource, args: Namespace, lease: Lease, progress: RunProgress
+) -> None:
     start_time = time.monotonic()
-    say(f"Loading into {describe_location(pipeline)}.")
+    location = describe_location(pipeline)
+    say(f"Loading into {location}.", quiet=args.quiet)
     for info in load_leftovers(pipeline):
-        say(f"Loaded {counted(len(info.loads_ids), 'package')} that an earlier run left.")
+        packages_left = counted(len(info.loads_ids), "package")
+        say(f"Loaded {packages_left} that an earlier run left.", quiet=args.quiet)
     streams = [name for name in source.resources.selected if name != DRIVER]
     report = Report(pipeline, streams)
     arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
+
+    def before_commit() -> None:
+        lease.check()
+        progress.load()
+
     try:
         for part, refresh in _parts(source, args.full_refresh):
             packages = committed_packages(
                 pipeline,
                 part,
                 checkpoint_every=args.checkpoint_every,
-                before_commit=lease.check,
+                before_commit=before_commit,
+                at_start=progress.begin,
                 refresh=refresh,
                 **arguments,
             )
             for package in packages:
                 report.add(package)
+                progress.commit()
                 if not package.last:
-                    say(f"Committed: {report.rows:,} rows so far.")
+                    say(f"Committed: {report.rows:,} rows so far.", quiet=args.quiet)
     finally:
+        progress.end()
         if report.packages:
             seconds = time.monotonic() - start_time
             if args.json:
-                write_json({"destination": describe_location(pipeline), **report.summary(seconds)})
-            else:
+                write_json({"destination": location, **report.summary(seconds)})
+            elif not args.quiet:
                 show(report.table(seconds))
-    say(f"Everything is in {describe_location(pipeline)}.")
+    say(report.in_words(location), quiet=args.quiet)
+    if command := next_step(pipeline, report):
+        say(f"Next: {command}", quiet=args.quiet)
 
 
 def state(args: Namespace) -> None:

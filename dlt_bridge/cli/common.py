@@ -78,13 +78,16 @@ def write_json(value: Any) -> None:  # noqa: ANN401
     sys.stdout.write("\n")
 
 
-def say(text: str, *, keep: str = "") -> None:
+def say(text: str, *, keep: str = "", quiet: bool = False) -> None:
     """Print a text for people, on standard error.
 
     Args:
         text: The text.
         keep: Control characters that are not escaped, such as a line break.
+        quiet: Whether to print nothing.
     """
+    if quiet:
+        return
     Console(stderr=True, soft_wrap=True).print(
         printable(text, keep=keep), markup=False, highlight=False
     )

@@ -1,60 +1,116 @@
-"""Progress bars of a run, on standard error."""
+"""The progress of `dlt singer run` on a terminal: a line for each stream."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from dlt.common.runtime.collector_base import Collector
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from typing_extensions import override
+from dlt_bridge.run.report import counted
+from tap_chat.display import (
+    READING,
+    Display,
+    StreamProgress,
+    duration,
+    is_watched,
+    stream_lines,
+)
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from typing import Self
+
+    from dlt_bridge.tables.driver import Driver
+
+LOADING, READ = "loading", "read"
 
 
-class Bars(Collector):
-    """A collector of dlt that shows a bar for each stream, and one for all files."""
+class RunProgress:
+    """Shows how a run goes, while it is the body of a `with`.
 
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+    It looks at the driver a few times a second. So the run does nothing for it.
 
-    @override
-    def _start(self, step: str) -> None:
-        self._tasks = {}
-        self._progress = Progress(
-            TextColumn(f"{step} {{task.description}}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-        )
-        self._progress.start()
+    Args:
+        tap: The name of the tap.
+        shows: Whether to show it, if standard error is a terminal.
+    """
 
-    @override
-    def update(
-        self,
-        name: str,
-        inc: int = 1,
-        total: int | None = None,
-        inc_total: int | None = None,
-        message: str | None = None,
-        label: str | None = None,
-    ) -> None:
-        if self._progress is None:
-            return
-        title = f"{name} ({label})" if label else name
-        if title not in self._tasks:
-            self._tasks[title] = self._progress.add_task(title, total=total)
-        task = self._tasks[title]
-        if inc_total:
-            before = self._progress.tasks[self._progress.task_ids.index(task)].total or 0
-            self._progress.update(task, total=before + inc_total)
-        self._progress.advance(task, inc)
+    def __init__(self, tap: str, *, shows: bool) -> None:
+        self._started = time.monotonic()
+        self._streams: dict[str, StreamProgress] = {}
+        self._waiting = f"Starting {tap}"
+        self._driver: Driver | None = None
+        self._is_loading = False
+        self._committed: dict[str, int] = {}
+        self._display = Display(self.lines, stays=False) if shows and is_watched() else None
 
-    @override
-    def _stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+    def __enter__(self) -> Self:
+        """Show the progress."""
+        if self._display:
+            self._display.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the progress from the terminal."""
+        self.end()
+
+    def end(self) -> None:
+        """Remove the progress from the terminal, before something else is shown."""
+        if self._display:
+            self._display.stop()
+            self._display = None
+
+    def begin(self, driver: Driver) -> None:
+        """Note that a driver reads the tap."""
+        self._driver = driver
+        self._streams, self._committed = {}, {}
+        self._is_loading = False
+
+    def load(self) -> None:
+        """Note that a package is read, and is loaded now."""
+        self._is_loading = True
+        if self._display:
+            self._display.refresh()
+
+    def commit(self) -> None:
+        """Note that a package is loaded."""
+        self._is_loading = False
+        if self._driver:
+            self._committed = self._driver.received
+
+    def lines(self, width: int, height: int | None) -> list[str]:
+        """Return a line for each stream, and one for all.
+
+        Args:
+            width: The longest line.
+            height: The most lines; None for no maximum.
+        """
+        passed = time.monotonic() - self._started
+        if self._driver is None or not (received := self._driver.received):
+            return [f"{self._waiting}: {duration(passed)}"[:width]]
+        self._look(self._driver, received)
+        rows = sum(received.values())
+        whole = f"{duration(passed)}: {counted(rows, 'row')}"
+        whole += f", {LOADING}" if self._is_loading else f", {rows / max(passed, 1):,.0f}/s"
+        if warnings := self._driver.warnings:
+            whole += f", {counted(warnings, 'warning')}"
+        rest = None if height is None else height - 1
+        return [*stream_lines(self._streams.values(), width=width, height=rest), whole[:width]]
+
+    def _look(self, driver: Driver, received: dict[str, int]) -> None:
+        """Look how far the streams have come."""
+        log = driver.log
+        now = time.monotonic()
+        for name, rows in received.items():
+            stream = self._streams.setdefault(name, StreamProgress(name, started=now))
+            has_grown = rows > stream.rows
+            if has_grown:
+                stream.rows, stream.moved = rows, now
+            if log:
+                stream.share = log.shares.get(name)
+            if self._is_loading and rows > self._committed.get(name, 0):
+                stream.state = LOADING
+            elif log and name in log.ended:
+                stream.end(READ)
+            elif wait := None if has_grown or log is None else log.wait_of(name):
+                stream.state = f"{wait.reason}, {duration(wait.seconds)}"
+            else:
+                stream.state = READING

@@ -6,7 +6,8 @@ from argparse import ArgumentTypeError
 
 from dlt_bridge.tap.inputs import is_account
 
-PROGRESS = ("bars", "log", "tqdm", "enlighten", "alive_progress")
+#: The first is shown on a terminal only; the second hides it; the others are dlt's.
+PROGRESS = ("streams", "none", "log", "tqdm", "enlighten", "alive_progress")
 
 
 def progress(text: str) -> str:

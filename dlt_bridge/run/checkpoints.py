@@ -51,15 +51,22 @@ class Run:
         every: Seconds after which the next STATE ends a package.
         before_commit: Is called when a package is read, and keeps it from being loaded by raising
             an error.
+        at_start: Is called with the driver when the tap is started.
 
     Attributes:
         driver: Reads the tap. None until the tap is started.
         stopped: Whether dlt stopped reading before the tap ended, as with `add_limit`.
     """
 
-    def __init__(self, every: float, before_commit: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        every: float,
+        before_commit: Callable[[], None] | None = None,
+        at_start: Callable[[Driver], None] | None = None,
+    ) -> None:
         self._every = every
         self._before_commit = before_commit
+        self._at_start = at_start
         self.driver: Driver | None = None
         self.stopped = False
         self._open_client = ExitStack()
@@ -75,7 +82,10 @@ class Run:
         # Release the DuckDB file while the tap is read.
         self._open_client.close()
         self._client = None
-        self.driver = self.driver or start()
+        if self.driver is None:
+            self.driver = start()
+            if self._at_start:
+                self._at_start(self.driver)
         start_time = time.monotonic()
         yield from self.driver.package(lambda: time.monotonic() - start_time >= self._every)
         if self._before_commit:
@@ -202,12 +212,13 @@ class CommittedPackage:
     warnings: int = 0
 
 
-def committed_packages(
+def committed_packages(  # noqa: PLR0913 - the moments of a run, each by its name
     pipeline: Pipeline,
     source: DltSource,
     *,
     checkpoint_every: float = CHECKPOINT_SECONDS,
     before_commit: Callable[[], None] | None = None,
+    at_start: Callable[[Driver], None] | None = None,
     at_end: Callable[[Driver], None] | None = None,
     **arguments: Any,  # noqa: ANN401
 ) -> Iterator[CommittedPackage]:
@@ -221,6 +232,7 @@ def committed_packages(
         checkpoint_every: Seconds after which the tap's next STATE ends a package.
         before_commit: Is called when a package is read, and keeps it from being loaded by raising
             an error.
+        at_start: Is called with the driver when the tap is started.
         at_end: Is called with the driver when the tap has ended, or was stopped.
         arguments: Arguments of `pipeline.run`.
 
@@ -228,7 +240,7 @@ def committed_packages(
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed.
     """
-    run, reported = Run(checkpoint_every, before_commit), Counter[str]()
+    run, reported = Run(checkpoint_every, before_commit, at_start), Counter[str]()
     dispositions = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:

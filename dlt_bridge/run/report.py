@@ -146,11 +146,17 @@ class Report:
             # As text, names are not read as rich's markup.
             grid.add_row(*(Text(printable(cell)) for cell in cells))
 
+        empty = 0
         for stream, table, loaded in self.entries():
+            if not (loaded.rows or loaded.created or loaded.columns):
+                empty += 1
+                continue
             name = stream if stream == table else f"{stream} (table {table})"
             new = "new table" if loaded.created else ", ".join(loaded.columns)
             add(name, f"{loaded.rows:,}", size(loaded.size), f"{loaded.seconds:.1f}", new)
         grid.add_section()
+        if empty:
+            add(f"{counted(empty, 'stream')} without new rows", "0")
         whole = size(sum(loaded.size for loaded in self.tables.values()))
         add("all", f"{self.rows:,}", whole, f"{seconds:.1f}", counted(self.packages, "package"))
         if self.in_variants:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dlt_bridge.tap.catalog import AnyCatalog
     from dlt_bridge.tap.inputs import SingerLines
     from dlt_bridge.tap.process import Tap
+    from dlt_bridge.tap.stderr import TapLog
 
 
 class Driver:
@@ -156,6 +157,17 @@ class Driver:
                 if count
             }
         )
+
+    @property
+    def received(self) -> dict[str, int]:
+        """The number of rows of each stream so far. It may be called in another thread."""
+        # `list` copies at once, while another thread adds a stream.
+        return {name: sink.received for name, sink in list(self._backlog.sinks.items())}
+
+    @property
+    def log(self) -> TapLog | None:
+        """The log of the tap; None for lines."""
+        return self._tap.log
 
     @property
     def warnings(self) -> int:

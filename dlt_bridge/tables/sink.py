@@ -40,6 +40,7 @@ class Sink:
     Attributes:
         stream: The stream.
         schema: Its table, as the last SCHEMA declares it.
+        received: The number of rows that have come.
         rows: The decoded rows that dlt has not taken.
         misfits: The number of values that did not fit their column, by their variant column.
         schema_line: The line of the last SCHEMA.
@@ -52,6 +53,7 @@ class Sink:
     def __init__(self, stream: Stream, message: Schema, run: RunContext) -> None:
         self.stream = stream
         self.schema = TableSchema(stream, message, run)
+        self.received = 0
         self.rows = RowBuffer()
         self.misfits: Counter[str] = Counter()
         self.schema_line = b""
@@ -61,7 +63,7 @@ class Sink:
         # number, and their bytes.
         self._lines: list[bytes] = []
         self._numbers: list[range] = []
-        self._received: list[int] = []
+        self._received_at: list[int] = []
         self._count = self._size = 0
         # ACTIVATE_VERSIONs that dlt has no hints of: the numbers of their lines, and the versions.
         self._activations: list[tuple[int, int]] = []
@@ -111,6 +113,7 @@ class Sink:
             number: The number of the line of their message.
             version: Their version, if they have one.
         """
+        self.received += batch.num_rows
         is_first, self.schema.is_new = self.schema.is_new, False
         return ColumnBatch(self.schema.decoder, batch, number, now(), version, is_first)
 
@@ -140,7 +143,8 @@ class Sink:
             lines = self.schema.whole_records.add_to(lines)
         self._lines.append(lines)
         self._numbers.append(range(number, number + count))
-        self._received.append(now())
+        self._received_at.append(now())
+        self.received += count
         self._count += count
         return self._count >= BATCH_ROWS or self._size >= BATCH_BYTES
 
@@ -152,13 +156,13 @@ class Sink:
             self.schema.decoder,
             self._lines,
             self._numbers,
-            self._received,
+            self._received_at,
             self._count,
             self._size,
             self.schema.is_new,
         )
         self.schema.is_new = False
-        self._lines, self._numbers, self._received = [], [], []
+        self._lines, self._numbers, self._received_at = [], [], []
         self._count = self._size = 0
         return batch
 

@@ -58,6 +58,7 @@ class SingerLines:
         self.warnings = 0
         self.requests: int | None = None
         self.waited: float | None = None
+        self.log: None = None
         self._lines = lines
         self._read = False
 

@@ -95,6 +95,11 @@ class Tap:
         waits = [log.waited for log in self._logs if log.waited is not None]
         return sum(waits) if waits else None
 
+    @property
+    def log(self) -> TapLog | None:
+        """The log of its last run; None before the first."""
+        return self._logs[-1] if self._logs else None
+
     def discover(self) -> Any:  # noqa: ANN401
         """Run the tap with `--discover` and return the JSON that it prints.
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections import Counter, deque
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -64,7 +66,35 @@ _NUMBERED = {40: "WARNING", 50: "ERROR", 60: "ERROR"}
 # What differs between warnings of one kind.
 _PARTICULAR = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|`[^`]*`")
 _METRIC = re.compile(r"(?:METRIC: |^)(\{.*\"metric\".*\})$")
+# A wait, in the words of tap-chat, the SDK, the package backoff, and other taps.
+_WAIT = re.compile(
+    r"\b(?:waiting|wait|sleeping|sleep|backing off)(?: \S+)?(?: for)? (\d+(?:\.\d+)?) ?s(?:ec|\b)",
+    re.IGNORECASE,
+)
+# In the log of tap-chat, the platform that waits begins the message.
+_PLATFORM = re.compile(r"(\w+)(?: \w+)?: ")
+_RATE_LIMIT = re.compile(r"rate.?limit", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[\dT:.Z+ -]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait of a tap.
+
+    Attributes:
+        reason: What it waits for, in words.
+        until: The monotonic time at which it ends.
+        platform: What the names of the streams that wait begin with; empty for all streams.
+    """
+
+    reason: str
+    until: float
+    platform: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that are left."""
+        return self.until - time.monotonic()
 
 
 class TapLog:
@@ -81,6 +111,8 @@ class TapLog:
         requests: How many requests its METRIC lines count; None if they count none.
         waited: Seconds for which rate limits have held it back, by its METRIC lines; None if these
             do not say.
+        shares: Which part of a stream is read, from 0 to 1, as the METRIC lines of tap-chat say.
+        ended: The streams that are read, as METRIC lines say.
     """
 
     def __init__(
@@ -90,6 +122,9 @@ class TapLog:
         self.texts: set[str] = set()
         self.requests: int | None = None
         self.waited: float | None = None
+        self.shares: dict[str, float] = {}
+        self.ended: set[str] = set()
+        self._wait: Wait | None = None
         self._earlier = {text for log in earlier for text in log.texts}
         self._name = name
         self._secrets = sorted(set(_secrets(config)), key=len, reverse=True)
@@ -124,6 +159,11 @@ class TapLog:
         self._tail.append((level, line))
         if metric := _METRIC.search(text):
             self._measure(metric.group(1))
+        elif wait := _WAIT.search(text):
+            reason = "waiting for the rate limit" if _RATE_LIMIT.search(text) else "waiting"
+            platform = _PLATFORM.match(text)
+            until = time.monotonic() + float(wait.group(1))
+            self._wait = Wait(reason, until, platform.group(1) if platform else "")
         if level in _ERRORS:
             self._errors.append(text)
             self._count(text)
@@ -140,7 +180,12 @@ class TapLog:
                 self.requests = (self.requests or 0) + int(value)
             elif name == "rate_limit_wait":
                 self.waited = (self.waited or 0.0) + float(value)
-        except (ValueError, TypeError, KeyError, RecursionError):
+            elif name == "progress":
+                self.shares[str(metric["tags"]["stream"])] = float(value)
+            elif name == "sync_duration" and not metric["tags"].get("context"):
+                # A stream with parents has one for each.
+                self.ended.add(str(metric["tags"]["stream"]))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             # Any tap may log such a line.
             return
 
@@ -153,6 +198,12 @@ class TapLog:
         self._counts[kind] += 1
         self._examples.setdefault(kind, text)
         return self._counts[kind] <= MAX_ALIKE
+
+    def wait_of(self, stream: str) -> Wait | None:
+        """Return the wait of a stream, if it waits."""
+        wait = self._wait
+        is_of_stream = wait is not None and stream.startswith(wait.platform)
+        return wait if wait and is_of_stream and wait.seconds > 0 else None
 
     def summarize(self, *, failed: bool) -> None:
         """Pass on errors, and how many more warnings there were, when the tap has ended.

@@ -87,8 +87,7 @@ class ReadProgress(StreamProgress):
     def stop(self) -> None:
         """Note that the run has ended, and the stream may not be done."""
         if self.ended is None:
-            self.end()
-            self.state = STOPPED
+            self.end(STOPPED)
 
 
 class Progress:

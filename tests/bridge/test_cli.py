@@ -55,7 +55,7 @@ def test_run_loads_and_shows_what_was_loaded(dlt: Command) -> None:
     assert (name, rows, new) == ("a", "1", "new table")
     assert re.fullmatch(r"\d+ B|[\d.]+ kB", size)
     assert float(seconds) >= 0
-    assert cells(printed, "c")[:3] == ["c", "0", "0 B"]
+    assert cells(printed, "1 stream without new rows")[1] == "0"
     assert cells(printed, "all")[1] == "2"
     assert dlt.rows(f"select id, v from {DATA}.a") == [(1, MESSAGE_TEXT)]
     # What is new is so for the destination, whatever this machine knows of it.
@@ -167,14 +167,37 @@ pipeline.extract(singer({dlt.plays([schema(), record(id=2)]).split()!r}))
     assert dlt.rows(f"select id from {DATA}.a order by id") == [(1,), (2,), (3,)]
 
 
-def test_progress_is_shown_on_standard_error(dlt: Command) -> None:
-    tap = dlt.plays(lines_of_two(1))
+def test_progress_of_dlt_is_shown_on_standard_error(dlt: Command) -> None:
+    done = dlt.process("singer", "run", dlt.plays(lines_of_two(1)), "--progress", "log")
+    assert "Extract scripted_tap" in done.stdout + done.stderr
+    done = dlt.process("singer", "run", dlt.plays(lines_of_two(1)))
+    assert "Extract" not in done.stdout + done.stderr
+
+
+def test_quiet_run_shows_nothing_but_warnings(
+    dlt: Command, caplog: pytest.LogCaptureFixture
+) -> None:
     dlt.streams = ("a", "b")
-    done = dlt.process("singer", "run", dlt.plays(lines_of_two(1)), "--progress")
-    assert "Extract scripted_tap" in done.stderr
-    assert "Load scripted_tap" in done.stderr
-    assert "Load scripted_tap" not in done.stdout
-    assert "Extract" not in dlt.process("singer", "run", tap).stderr
+    tap = dlt.plays(lines_of_two(1), stderr="WARNING two of them")
+    done = dlt("singer", "run", tap, "--quiet")
+    assert (done.returncode, done.stdout) == (0, "")
+    # Warnings go to Python's log, which pytest keeps.
+    assert not done.stderr
+    assert "two of them" in caplog.text
+    done = dlt("singer", "run", tap, "--quiet", "--json")
+    assert json.loads(done.stdout)["rows"] == 2
+
+
+@pytest.mark.parametrize("dataset", ["scripted_tap_dataset", "My Data"])
+def test_last_line_is_a_command_that_shows_rows(dlt: Command, dataset: str) -> None:
+    dlt.streams = ("a", "b")
+    tap = dlt.plays(lines_of_two(7))
+    done = dlt("singer", "run", tap, "--dataset", dataset, "--naming", "direct")
+    command = done.stderr.splitlines()[-1].removeprefix("Next: ")
+    shown = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=dlt.folder, env=dlt.env, capture_output=True, check=True
+    )
+    assert MESSAGE_TEXT in shown.stdout.decode()
 
 
 def test_stream_is_shown_once_with_the_name_of_its_table(dlt: Command) -> None:
@@ -191,7 +214,7 @@ def test_stream_is_shown_once_with_the_name_of_its_table(dlt: Command) -> None:
     assert cells(printed, "public-Incr (table public_incr)")[1::3] == ["1", "new table"]
     assert cells(printed, "[bold]x (table _bold_x)")[1] == "1"
     assert cells(printed, r"\x1b[31mred\r\n (table _31mred)")[1] == "1"
-    assert cells(printed, "quiet one (table quiet_one)")[1:3] == ["0", "0 B"]
+    assert cells(printed, "1 stream without new rows")[1] == "0"
     assert cells(printed, "all")[1::3] == ["3", "1 package"]
     assert len([line for line in printed.splitlines() if "│" in line]) == 5
     assert "\x1b" not in discovered + printed
@@ -253,7 +276,7 @@ def test_database_file_is_in_the_current_folder(dlt: Command) -> None:
         where = f"duckdb:///{other.folder}/scripted_tap.duckdb, dataset {DATA}."
         # The place is shown before anything is written.
         assert done.stderr.startswith(f"Loading into {where}")
-        assert done.stderr.endswith(f"Everything is in {where}\n")
+        assert f"Loaded 1 row of 1 stream into {where}\n" in done.stderr
         # The state is that of the place, too.
         known = {"bookmarks": {"a": {"x": number - 1}}} if number > 2 else None
         assert other.given.get("state") == known

@@ -41,7 +41,7 @@ WRONG = [
     ("run false", "failed with exit code 1"),
     ("run --select a TAP", "TAP is missing. Write it before all options: dlt singer run tap-chat"),
     ("run TAP --config latin.json", "config file latin.json is not UTF-8 text."),
-    ("run --progress TAP", "--progress: it is one of bars, log,"),
+    ("run --progress TAP", "--progress: it is one of streams, none, log,"),
     ("state tap-nowhere", "tap_nowhere.duckdb, dataset tap_nowhere_dataset (pipeline tap_nowhere)"),
     ("state tap-nowhere --json", "Is the tap's name right, and is this the folder of its runs?"),
     ("state TAP --clear", "There is no duckdb:///"),

@@ -18,7 +18,6 @@ from dlt.common.data_writers import BufferedDataWriter
 from dlt.common.data_writers.writers import ArrowToParquetWriter
 from dlt.common.destination import client as destination_client
 from dlt.common.normalizers.json import helpers
-from dlt.common.runtime.collector_base import Collector
 from dlt.common.schema import utils as schema_utils
 from dlt.common.schema.utils import new_table
 from dlt.common.storages.load_package import ParsedLoadJobFileName
@@ -43,7 +42,6 @@ from typing_extensions import override
 
 import dlt_bridge
 from dlt_bridge import postgres
-from dlt_bridge.cli.progress import Bars
 from dlt_bridge.destinations import dlt_private as private
 from dlt_bridge.destinations import load_once, quick_load, sqlalchemy_types
 from dlt_bridge.destinations.quick_tables import quick_tables
@@ -242,9 +240,6 @@ def test_last_step_runs_after_those_of_the_user() -> None:
         (quick_load.QuickLoad, Load, "gather_metrics"),
         (quick_load.QuickLoad, Load, "_persist_job_metrics_to_state"),
         (quick_load.MergeOfTables, SqlMergeFollowupJob, "generate_sql"),
-        (Bars, Collector, "_start"),
-        (Bars, Collector, "update"),
-        (Bars, Collector, "_stop"),
     ],
 )
 def test_methods_of_dlt_are_as_they_are_overridden(ours: type, theirs: type, name: str) -> None:

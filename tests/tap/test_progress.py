@@ -135,7 +135,7 @@ def test_lines_fit_the_terminal() -> None:
         stream.end()
     streams[-1].state = "waiting for the rate limit, 42 s"
     lines = stream_lines(streams, width=80, height=11)
-    assert lines[0] == "20 streams are done: 20 rows"
+    assert lines[0] == "20 streams done: 20 rows"
     assert len(lines) == 11
     assert all(len(line) <= 80 for line in lines)
     assert lines[-1].startswith("stream_29")
