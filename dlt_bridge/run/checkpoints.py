@@ -212,7 +212,7 @@ class CommittedPackage:
     warnings: int = 0
 
 
-def committed_packages(  # noqa: PLR0913 - the moments of a run, each by its name
+def committed_packages(  # noqa: PLR0913 - the hooks of a run, each by its name
     pipeline: Pipeline,
     source: DltSource,
     *,

@@ -14,7 +14,7 @@ from dlt_bridge.tap.stderr import TapLog
 if TYPE_CHECKING:
     from bridge.command_line import Command
 
-#: A tap that goes on when the terminal has shown what it logs.
+#: A tap that continues when the terminal has shown what it logs.
 TAP = """
 import json, os, sys, time
 
