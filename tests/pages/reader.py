@@ -30,20 +30,32 @@ PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
 #: A folder of a clone that the blocks use.
 QUERIES = Path("examples", "queries")
 #: The number of `text` blocks, which are not run, by page.
-PICTURES = {"README.md": 1, "CONTRIBUTING.md": 1}
+PICTURES = {"CONTRIBUTING.md": 1}
+#: The folder of the outputs on the pages.
+HOME = "/home/you/chats"
 #: Maximum seconds per block.
 PATIENCE = 60
 
 # A program that keeps running in its own terminal. It is ready after its first line.
 SERVER = """#!/usr/bin/env bash
 mkfifo {folder}/.first_line
-{program} "$@" >{folder}/.first_line 2>/dev/null &
+{program} "$@" >{folder}/.first_line 2>{folder}/.said &
 server=$!
 read -r line <{folder}/.first_line || wait $server || exit
 rm {folder}/.first_line
 echo $server >>{folder}/.servers
+cat {folder}/.said
 echo "$line"
 """
+
+
+# What differs from run to run: measurements, ports, and therefore the widths of tables.
+_MEASURED = re.compile(r"\d+(\.\d+)?(?= (s|B|kB|MB)\b)|\d+\.\d+(?= *│)")
+_PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
+_WIDTH = re.compile(r"([ ━─])\1*")
+
+# A backslash continues a command on the next line.
+_COMMAND = re.compile(r"(?:[^\n]*\\\n)*[^\n]+")
 
 
 class PageError(Exception):
@@ -129,12 +141,13 @@ class Reader:
         if not parts:
             raise PageError(f"{block.place} has no command: it begins with `$ `.")
         for part in parts:
-            command, _, expected = part.partition("\n")
+            command = "".join(_COMMAND.findall(part)[:1])
+            expected = part[len(command) :].strip()
             code, printed = self._bash(command)
             if code and not expected:
                 raise PageError(f"{block.place}: `{command}` failed:\n{printed}")
-            pattern = re.escape(expected.strip()).replace(re.escape("..."), ".*?")
-            if expected and not re.fullmatch(pattern, printed.strip(), re.DOTALL):
+            pattern = re.escape(alike(expected)).replace(re.escape("..."), ".*?")
+            if expected and not re.fullmatch(pattern, self._at_home(printed), re.DOTALL):
                 raise PageError(f"{block.place}: `{command}` printed:\n{printed}")
 
     def _python(self, block: Block) -> None:
@@ -143,6 +156,10 @@ class Reader:
         text = self._vendors.served(block.text)
         if problem := self._session.run(block, text, short_of_load=short):
             raise PageError(f"{block.place}:\n{problem}")
+
+    def _at_home(self, printed: str) -> str:
+        """Return an output as on the page, where the folder is that of a user."""
+        return alike(printed.replace(str(self._folder), HOME))
 
     def _bash(self, script: str) -> tuple[int, str]:
         """Run a script. Return its exit code and its output."""
@@ -189,6 +206,11 @@ class Reader:
     def _executable(path: Path, text: str) -> None:
         path.write_text(text)
         path.chmod(0o755)
+
+
+def alike(text: str) -> str:
+    """Return an output without what differs from run to run."""
+    return _WIDTH.sub(r"\1", _PORT.sub("0", _MEASURED.sub("0", text))).strip()
 
 
 def do_all(page: Path, vendors: Vendors, folder: Path) -> None:
