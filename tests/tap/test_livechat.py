@@ -1,4 +1,4 @@
-"""LiveChat: capped queries, shifting pages, chats with several agents or none."""
+"""LiveChat, version 2: capped queries, shifting pages, chats with several agents or none."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace as replace_fault
-from running import assert_complete, by_stream, full_config, in_order, missing
+from running import assert_complete, by_stream, catalog_of, full_config, in_order, missing
 from serving import Server
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID, Drift, Fault, Options, Sandbox, World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from running import Runner
     from starlette.requests import Request
 
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 CHATS = "livechat_chats"
 STREAMS = [CHATS, "livechat_messages", "livechat_events"]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(World(livechat_version="2", messages=450)) as running:
+        yield running
 
 
 def ending_chats() -> Drift:
@@ -180,7 +188,8 @@ def test_repeated_last_page_is_the_end_of_the_reachable_chats(tap: Runner) -> No
 
 
 def small_config(api: Server) -> dict[str, Any]:
-    section = {"api_url": api.url, "entity_id": "e", "access_token": "t", "lookback_days": 0}
+    account = {"api_url": api.url, "entity_id": "e", "access_token": "t"}
+    section = account | {"api_version": "2", "lookback_days": 0}
     return {"start_date": "2025-01-02", "end_date": "2025-02-01", "livechat": section}
 
 
@@ -232,15 +241,7 @@ def test_pending_chats_come_if_included_and_again_when_ended(tap: Runner, sandbo
 
 
 def test_parts_can_be_selected_without_chats(tap: Runner, sandbox: Sandbox) -> None:
-    catalog: dict[str, Any] = {"streams": []}
-    for entry in json.loads(tap.run([tap.command({})[0], "--discover"]).out)["streams"]:
-        if entry["tap_stream_id"].startswith("livechat"):
-            selected = entry["tap_stream_id"] != "livechat_chats"
-            entry["metadata"][-1]["metadata"]["selected"] = selected
-            for item in entry["metadata"]:
-                if not item["breadcrumb"]:
-                    item["metadata"]["selected"] = selected
-            catalog["streams"].append(entry)
+    catalog = catalog_of("livechat_messages", "livechat_events")
     run = tap(full_config(sandbox, "livechat"), catalog=catalog)
     assert run.code == 0, run.err
     assert set(by_stream(run)) == {"livechat_messages", "livechat_events"}
