@@ -226,6 +226,12 @@ class TapChat(HookedTap):
         self.logger.debug("The streams are %s.", ", ".join(self.streams))
         self.mapper = GuardedMapper(plugin_config=dict(self.config), logger=self.logger)
         self.mapper.register_raw_streams_from_catalog(self.catalog)
+        for stream in self.streams.values():
+            if stream.name not in self.mapper.stream_maps:
+                # The catalog lacks it, but a stream that it selects may depend on it.
+                self.mapper.register_raw_stream_schema(
+                    stream.name, stream.schema, stream.primary_keys
+                )
 
     @override
     def begin(self) -> None:
