@@ -331,12 +331,16 @@ def _driver(
         if not is_current_convention(naming):
             # A pipeline with another naming convention ignores the settings of the source.
             _set_nesting(dlt.current.source(), options.nested)
-        with reading(lambda: Driver(tap, catalog, options)) as packages:
-            for items in packages:
-                yield items
-                # dlt may ask for the next item before all transformers have taken this one.
-                while items.left:
-                    yield None
+        try:
+            with reading(lambda: Driver(tap, catalog, options)) as packages:
+                for items in packages:
+                    yield items
+                    # dlt may ask for the next item before all transformers have taken this one.
+                    while items.left:
+                        yield None
+        except TapError as error:
+            # What happened is in the log of the tap: the frames of the bridge say nothing of it.
+            raise error.with_traceback(None) from None
 
     return dlt.resource(messages, name=DRIVER, selected=False)
 

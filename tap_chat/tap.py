@@ -252,7 +252,7 @@ class TapChat(HookedTap):
             raise output_error(error) from None
 
     @override
-    def test_connections(self) -> bool:
+    def test_connections(self, *, as_json: bool) -> bool:
         self._has_state = False  # a signal that ends the test writes no STATE
         probed = [
             (stream, probe)
@@ -264,7 +264,7 @@ class TapChat(HookedTap):
         ok = True
         for name, (stream, probe) in zip(names, probed, strict=True):
             result = run_probe(name, stream.client, stream.api.url, probe)
-            write_line(result.line(width))
+            write_line(result.json() if as_json else result.line(width))
             ok = ok and result.ok
         return ok
 

@@ -29,7 +29,6 @@ from dlt_bridge.cli.common import (
     write_json,
 )
 from dlt_bridge.cli.next_step import next_step
-from dlt_bridge.cli.progress import RunProgress
 from dlt_bridge.cli.values import PROGRESS
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.destination import DRIVER
@@ -38,6 +37,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.checkpoints import committed_packages, load_leftovers
 from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
+from dlt_bridge.run.progress import RunProgress
 from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store
@@ -92,7 +92,7 @@ def run(args: Namespace) -> None:
         run_in_shards(args)
         return
     shows = args.progress in {None, STREAMS} and not args.quiet
-    with RunProgress(Path(command_of(args)[0]).name, shows=shows) as progress:
+    with RunProgress(f"Starting {Path(command_of(args)[0]).name}", shows=shows) as progress:
         source = _source(args)
         collector = None if args.progress in {STREAMS, NONE} else args.progress
         pipeline = _pipeline(args, progress=collector)

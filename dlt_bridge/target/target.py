@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import stat
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from dlt_bridge.run.environment import fix_environment
 from dlt_bridge.run.failures import frames, sentence
 from dlt_bridge.run.locks import exclusive, in_turn
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
+from dlt_bridge.run.progress import RunProgress
 from dlt_bridge.run.redaction import one_line_logs
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import (
@@ -115,14 +117,24 @@ class TargetDlt:
             # The STATE of what a killed run left was not written: the tap sends it again.
             pipeline.drop()
             report = Report(pipeline)
+            # The tap at the other end of a pipe may show its own progress on the same terminal.
+            shows = _is_file(lines) and logger.isEnabledFor(logging.INFO)
+            progress = held.enter_context(RunProgress("Reading", shows=shows))
             last_state = None
             for package in committed_packages(
-                pipeline, source, checkpoint_every=config["checkpoint_every"], **arguments
+                pipeline,
+                source,
+                checkpoint_every=config["checkpoint_every"],
+                before_commit=progress.load,
+                at_start=progress.begin,
+                **arguments,
             ):
+                progress.commit()
                 report.add(package)
                 if package.state and package.state != last_state:
                     last_state = package.state
                     _write_state(last_state)
+            progress.end()
             logger.info("%s", report.in_words(describe_location(pipeline)))
 
     @property
@@ -178,6 +190,14 @@ class TargetDlt:
                 yield str(Path(given).expanduser()) if given else str(private)
             finally:
                 tempfile.tempdir = before
+
+
+def _is_file(lines: IO[bytes] | IO[str]) -> bool:
+    """Return whether lines come from a regular file."""
+    try:
+        return stat.S_ISREG(os.fstat(lines.fileno()).st_mode)
+    except (OSError, AttributeError):  # without a file descriptor
+        return False
 
 
 def _with_texts(config: dict[str, Any]) -> dict[str, Any]:

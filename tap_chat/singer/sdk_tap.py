@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
     from tap_chat.singer.sdk import ChunkedStream
 
+#: A value of `--test` that the SDK does not have.
+JSON_TEST = "json"
+
 
 class HookedTap(Tap):
     """A tap with hooks into private methods of the SDK's class."""
 
-    def test_connections(self) -> bool:
+    def test_connections(self, *, as_json: bool) -> bool:
         """Test the connection to each platform, and write the results to standard output.
+
+        Args:
+            as_json: Whether each result is a line of JSON, not a line for people.
 
         Returns:
             Whether all connections work.
@@ -80,6 +86,7 @@ class HookedTap(Tap):
             if option.name == "test":
                 cast("Option", option).help = (
                     "Use --test to check the credentials of every platform with one request each."
+                    " --test=json writes each result as JSON."
                     " Use --test=schema to write the SCHEMA messages, without a request."
                 )
         return command
@@ -88,10 +95,10 @@ class HookedTap(Tap):
     @override
     def cb_test(cls, ctx: ClickContext, param: Option, value: str) -> None:
         tests = [option.value for option in CliTestOptionValue]
-        if value not in tests:
+        if value not in {*tests, JSON_TEST}:
             # The SDK would run all its tests.
             ctx.fail(f"There is no test '{value}'. A config is given as in --config {value}.")
-        if value != CliTestOptionValue.All.value:
+        if value not in {CliTestOptionValue.All.value, JSON_TEST}:
             super().cb_test(ctx, param, value)
             return
         if cls.logger.getEffectiveLevel() == logging.INFO:
@@ -99,7 +106,7 @@ class HookedTap(Tap):
             cls.logger.setLevel(logging.WARNING)
         config = ctx.params["config"]
         tap = cls(config=config.config, parse_env_config=config.parse_env)
-        ctx.exit(0 if tap.test_connections() else 1)
+        ctx.exit(0 if tap.test_connections(as_json=value == JSON_TEST) else 1)
 
     @classmethod
     @override

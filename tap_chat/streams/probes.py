@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,10 @@ class ProbeResult:
             width: The characters for the name of the API.
         """
         return f"{self.name:<{width}}  {'ok' if self.ok else 'failed':<6}  {self.sentence}"
+
+    def json(self) -> str:
+        """Return the result as an object of JSON."""
+        return json.dumps({"name": self.name, "ok": self.ok, "result": self.sentence})
 
 
 def run_probe(name: str, client: Client, api_url: str, probe: Probe) -> ProbeResult:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import dlt
@@ -144,9 +145,19 @@ def test_lines_are_read_only_once(stage: Stage) -> None:
     source = singer((json.dumps(line) for line in counting(1, 2)), name="once")
     load(stage.pipeline, source, checkpoint_every=0)
     assert stage.rows("select id from data.a order by id") == [(1,), (2,)]
-    with pytest.raises(PipelineStepFailed) as failed:
+    with pytest.raises(BridgeError, match="were read"):
         load(stage.pipeline, source)
-    assert isinstance(failed.value.__cause__.__cause__, TapError)  # type: ignore[union-attr]
+
+
+def test_error_of_the_tap_has_no_frames_of_the_bridge(stage: Stage) -> None:
+    """They would say nothing of what happened in the tap."""
+    with pytest.raises(PipelineStepFailed) as failed:
+        stage.load([schema()], exit=1, stderr="ERROR the key is wrong")
+    error = failed.value.__cause__.__cause__  # type: ignore[union-attr]
+    assert isinstance(error, TapError)
+    assert error.__cause__ is None
+    frames = traceback.extract_tb(error.__traceback__)
+    assert [frame.name for frame in frames if "dlt_bridge" in frame.filename] == ["messages"]
 
 
 def test_tap_continues_while_a_package_is_loaded(stage: Stage) -> None:

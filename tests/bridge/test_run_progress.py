@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from running import BIN
+from staging import record, schema
 from terminal import on_terminal
 
 from dlt_bridge.tap.stderr import TapLog
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bridge.command_line import Command
 
 #: A tap that continues when the terminal has shown what it logs.
@@ -95,6 +101,22 @@ def test_progress_can_be_hidden(dlt: Command, words: list[str]) -> None:
     assert done.returncode == 0
     assert "\x1b" not in screen.written
     assert ("Next: " in screen.text) == (words != ["--quiet"])
+
+
+def test_target_shows_the_progress_of_a_file(tmp_path: Path) -> None:
+    lines = [schema(), *(record(id=number) for number in range(100_000))]
+    (tmp_path / "lines.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    file = tmp_path / "w.duckdb"
+    (tmp_path / "c.json").write_text(
+        json.dumps({"destination": "duckdb", "credentials": str(file)})
+    )
+    command = ["target-dlt", "--config", "c.json", "--input", "lines.jsonl"]
+    environment = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    screen, done = on_terminal(command, environment, folder=tmp_path)
+    assert done.returncode == 0
+    assert re.search(r"a  \d+,\d+ rows ", screen.written)
+    [line] = filter(None, screen.text.splitlines())
+    assert re.match(r"\d\d:\d\d:\d\d Loaded 100,000 rows of 1 stream into duckdb:///", line)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -356,3 +357,17 @@ def test_line_is_written_in_any_encoding(tap: Runner) -> None:
     assert run.code == 1
     assert list(verdicts(run)) == SECTIONS
     assert "GET http://127.0.0.1:9/\\xe9/v1/messages" in verdicts(run)["chat"][1]
+
+
+def test_results_can_be_lines_of_json(tap: Runner, config: dict[str, Any]) -> None:
+    command, *files = tap.command(config)
+    good = tap.run([command, "--test=json", *files])
+    assert good.code == 0
+    result = json.loads(good.out)
+    assert (result["name"], result["ok"]) == ("chat", True)
+    assert "returned messages in" in result["result"]
+    config["chat"]["api_key"] = "another"
+    command, *files = tap.command(config)
+    bad = tap.run([command, "--test=json", *files])
+    assert bad.code == 1
+    assert json.loads(bad.out)["ok"] is False

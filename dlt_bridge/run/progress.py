@@ -1,4 +1,4 @@
-"""The progress of `dlt singer run` on a terminal: a line for each stream."""
+"""The progress of a run on a terminal: a line for each stream."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class RunProgress:
     It looks at the driver a few times a second. So the run does nothing for it.
 
     Args:
-        tap: The name of the tap.
+        beginning: What is done until rows come, in words.
         shows: Whether to show it, if standard error is a terminal.
     """
 
-    def __init__(self, tap: str, *, shows: bool) -> None:
+    def __init__(self, beginning: str, *, shows: bool) -> None:
         self._started = time.monotonic()
         self._streams: dict[str, StreamProgress] = {}
-        self._waiting = f"Starting {tap}"
+        self._beginning = beginning
         self._driver: Driver | None = None
         self._is_loading = False
         self._committed: dict[str, int] = {}
@@ -85,7 +85,7 @@ class RunProgress:
         """
         passed = time.monotonic() - self._started
         if self._driver is None or not (received := self._driver.received):
-            return [f"{self._waiting}: {duration(passed)}"[:width]]
+            return [f"{self._beginning}: {duration(passed)}"[:width]]
         self._look(self._driver, received)
         rows = sum(received.values())
         whole = f"{duration(passed)}: {counted(rows, 'row')}"
