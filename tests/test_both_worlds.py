@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import demo
 import duckdb
 import pytest
+from demo_charts import TIMES, bar, sparkline
 from leaks import leaks
 
-from tap_chat.sandbox import Sandbox, World
+from tap_chat.sandbox import DIALECTS, Sandbox, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +68,10 @@ def agreed(data_type: str, value: Any) -> str:
 @pytest.fixture(scope="module")
 def demo_run() -> subprocess.CompletedProcess[str]:
     levels = {"TAP_CHAT_LOGLEVEL": "DEBUG", "TARGET_DLT_LOGLEVEL": "DEBUG"}
+    sizes = World(messages=ROWS).settings
+    options = [f"--{name.replace('_', '-')}={sizes[name]}" for name in demo.SIZES]
     return subprocess.run(
-        [sys.executable, demo.__file__, f"--messages={ROWS}"],
+        [sys.executable, demo.__file__, *options],
         env=os.environ | levels,
         capture_output=True,
         text=True,
@@ -75,17 +79,26 @@ def demo_run() -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_demo_brings_every_row_twice(demo_run: subprocess.CompletedProcess[str]) -> None:
+def test_demo_brings_every_row_each_way(demo_run: subprocess.CompletedProcess[str]) -> None:
     assert demo_run.returncode == 0, demo_run.stdout + demo_run.stderr
-    assert "Every row arrived with each loader." in demo_run.stdout
-    lines = (demo_run.stdout + demo_run.stderr).splitlines()
-    # The sandbox shows its own keys.
-    log = [line for line in lines if not line.startswith("The config of tap-chat: ")]
-    assert leaks("\n".join(log)) == []
     world = World(messages=ROWS)
+    total = f"{sum(world.rows.values()):,}"
+    assert f"✓ {total} rows of {len(world.rows)} streams: every row arrived" in demo_run.stdout
+    assert leaks(demo.LOG.read_text()) == []
     for stream, count in world.rows.items():
         for schema in SCHEMAS:
             assert query(f'select count(*) from "{schema}"."{stream}"') == [(count,)], stream
+
+
+def test_demo_fits_a_terminal_and_shows_data(demo_run: subprocess.CompletedProcess[str]) -> None:
+    assert demo_run.stderr == ""
+    lines = demo_run.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for dialect in DIALECTS:
+        rows = f"{sum(World(messages=ROWS).accounts[dialect.name].rows.values()):,}"
+        assert any(re.match(rf"{dialect.title} +\d+ +{rows} +✓ +✓ +✓", line) for line in lines)
+    for title in (*TIMES, "email", "customer", "agent"):
+        assert any(line.startswith(f"  {title} ") for line in lines), title
 
 
 @pytest.mark.parametrize("stream", World().rows)
@@ -123,3 +136,11 @@ def test_demo_fails_when_a_row_is_missing() -> None:
     assert demo.verdict(expected, {"a": 2, "b": 1}, {"a": 2, "b": 1}) == 0
     assert demo.verdict(expected, {"a": 1, "b": 1}, {"a": 2, "b": 1}) == 1
     assert demo.verdict(expected, {"a": 2, "b": 1}, {"a": 2, "b": 0}) == 1
+
+
+def test_charts_are_to_scale() -> None:
+    assert sparkline([0, 1, 4, 8]) == "▁▁▄█"
+    assert sparkline([0, 0]) == "▁▁"
+    assert sparkline([]) == ""
+    assert (bar(0, 9, 30), bar(3, 9, 30), bar(9, 9, 30)) == ("", "█" * 10, "█" * 30)
+    assert bar(1, 9999, 30) == "█"
