@@ -1,6 +1,7 @@
 """Find credentials and message texts in logs, errors, states and temporary files.
 
-Texts of the sandbox consist of a few words. Some of these words occur in no program.
+Texts of the sandbox are lines of a few topics, or consist of a few words. Some of these words occur
+in no program.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID
+from tap_chat.sandbox.lines import TOPICS
 from tap_chat.sandbox.samples import WORDS
 
 if TYPE_CHECKING:
@@ -31,9 +33,17 @@ def _forms(word: str) -> set[str]:
 
 _word = "|".join(re.escape(form) for word in WORDS for form in sorted(_forms(word)))
 _strange = "|".join(re.escape(form) for word in STRANGE for form in sorted(_forms(word)))
+#: The longest part of each line without a letter that has several forms.
+PARTS = {
+    max(re.split(r"[\"'\\\n\t]", line), key=len)
+    for topic in TOPICS
+    for lines in topic
+    for line in lines
+}
+_part = "|".join(re.escape(form) for part in sorted(PARTS) for form in sorted(_forms(part)))
 _key = "|".join(map(re.escape, CREDENTIALS))
 KEYS = re.compile(_key.encode())
-TEXTS = re.compile(f"{_strange}|(?:{_word}) (?:{_word}) (?:{_word})".encode())
+TEXTS = re.compile(f"{_strange}|{_part}|(?:{_word}) (?:{_word}) (?:{_word})".encode())
 
 
 def leaks(text: str | bytes, *, texts: bool = True) -> list[bytes]:

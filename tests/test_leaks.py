@@ -10,6 +10,7 @@ import pytest
 from leaks import leaking_files, leaks
 
 from tap_chat.sandbox import API_KEY, ENTITY_ID, World
+from tap_chat.sandbox.lines import TOPICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,15 @@ def test_most_messages_are_found_in_any_form(form: type[str]) -> None:
     long = [message for message in messages if len(message.split(" ")) > 2]
     assert len(long) > 700
     assert all(leaks(form(f"got {message}, and continued")) for message in long)
+
+
+@pytest.mark.parametrize("form", [str, json.dumps, repr, ascii])
+def test_every_line_of_a_conversation_is_found_in_any_form(form: type[str]) -> None:
+    lines = [line for topic in TOPICS for lines in topic for line in lines]
+    assert all(leaks(form(f"got {line}, and continued")) for line in lines)
+    # What breaks careless programs is in them.
+    for odd in ('"', "'", ",", "\t", "\n", "%", "\\", "é", "語", "🚚"):
+        assert any(odd in line for line in lines), odd
 
 
 def test_credentials_are_found() -> None:

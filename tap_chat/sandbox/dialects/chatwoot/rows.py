@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tap_chat.sandbox.samples import NAMES, SECOND, pick, sentence
+from tap_chat.sandbox.lines import line
+from tap_chat.sandbox.samples import NAMES, SECOND, pick
 
 Row = dict[str, Any]
 
 AGENTS, INBOXES, TEAMS, LABELS = 6, 4, 3, 5
 ACCOUNT = 3
-TEXTS = 307
 #: Chatwoot: a REST API writes the type of a message as a number.
 INCOMING, OUTGOING, ACTIVITY = 0, 1, 2
 
@@ -93,7 +92,7 @@ def message(seed: int, talk: Conversation, place: int) -> Row:
     kind = (INCOMING, OUTGOING, OUTGOING, INCOMING, ACTIVITY)[place % 5]
     return {
         "id": key,
-        "content": pick(_texts(seed), number, place) if place % 8 != 7 else None,
+        "content": line(seed, number, place, by_agent=kind == OUTGOING) if place % 8 != 7 else None,
         "inbox_id": number % INBOXES + 1,
         "conversation_id": talk.id,
         "message_type": kind,
@@ -178,9 +177,3 @@ def labels(_: int) -> list[Row]:
         {"id": number + 1, "title": f"a-{number}", "color": "#1f93ff", "show_on_sidebar": True}
         for number in range(LABELS)
     ]
-
-
-@lru_cache(maxsize=8)
-def _texts(seed: int) -> list[str]:
-    dice = random.Random(f"{seed} chatwoot texts")
-    return [sentence(dice) for _ in range(TEXTS)]

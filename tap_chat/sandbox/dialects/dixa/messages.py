@@ -6,6 +6,7 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tap_chat.sandbox.lines import line
 from tap_chat.sandbox.samples import DAY, NAMES, pick, sentence
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ def message_row(seed: int, message: Message, now: int, quiet: int) -> dict[str, 
     """
     history = message.history
     number = history.number * (WITH_MESSAGE + 1) + message.place
+    template = pick(_templates(seed), number)
+    by_agent = template["direction"] == "outbound"
     row = {
-        **pick(_templates(seed), number),
+        **template,
+        "text": line(seed, history.number, 2 * message.place, by_agent=by_agent),
         "id": f"{history.number:08x}-0000-4000-8000-{message.place:012x}",
         "csid": history.csid,
         "created_at": message.created,
@@ -89,7 +93,6 @@ def _template(dice: random.Random, number: int) -> dict[str, Any]:
         "author_name": dice.choice(NAMES),
         "author_email": dice.choice((f"agent{number % 10}@example.com", None)),
         "direction": dice.choice(("inbound", "outbound")),
-        "text": sentence(dice, 40),
         "to": dice.choice(([], ["support@example.com"])),
         "cc": dice.choice(([], ["second@example.com", "third@example.com"])),
         "bcc": [],

@@ -6,6 +6,7 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from tap_chat.sandbox.lines import line
 from tap_chat.sandbox.samples import NAMES, OPENED, WORDS, pick, sentence, timestamp
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def message(seed: int, talk: int, place: int, user: str, moment: int) -> Row:
         "interaction_id": f"{talk}-{place // 10}",
         "message_type": pick(("normal", "normal", "private", "normal", "system"), number),
         "created_time": timestamp(moment),
-        "message_parts": pick(PARTS, number)(pick(_texts(seed), number)),
+        "message_parts": pick(PARTS, number)(line(seed, talk, place, by_agent=actor != "user")),
         "botsPrivateNote": False,
         "restrictResponse": False,
     }

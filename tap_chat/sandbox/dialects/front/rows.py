@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tap_chat.sandbox.lines import line
 from tap_chat.sandbox.samples import NAMES, SECOND, pick, sentence
 
 if TYPE_CHECKING:
@@ -189,8 +190,9 @@ class Writer:
         ]
 
     def _message(self, conversation: Conversation, place: int) -> Row:
-        event, dice = conversation.events[place], self._dice(conversation.id, place)
-        is_inbound, text = event.type == "inbound", sentence(dice)
+        event, number = conversation.events[place], conversation.number
+        is_inbound = event.type == "inbound"
+        text = line(self._seed, number, place, by_agent=not is_inbound)
         key = f"msg_{conversation.number:x}x{place:x}"
         contact = f"contact{conversation.number % CONTACTS}@example.com"
         return {
@@ -220,7 +222,7 @@ class Writer:
             "_links": {"self": f"{HOST}/comments/{key}"},
             "id": key,
             "author": self._teammate(conversation.number),
-            "body": sentence(self._dice(conversation.id, place)),
+            "body": line(self._seed, conversation.number, place, by_agent=True),
             "posted_at": seconds(conversation.events[place].at),
             "attachments": [],
             "is_pinned": False,

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_chat.sandbox.dialect import Changes
+from tap_chat.sandbox.lines import line
 from tap_chat.sandbox.samples import (
     DAY,
     HOUR,
@@ -198,7 +199,7 @@ class GorgiasAccount:
             "channel": pick(CHANNELS, ticket.number),
             "via": pick(CHANNELS, ticket.number),
             "subject": sentence(dice) if ticket.number % 4 else None,
-            "excerpt": sentence(dice),
+            "excerpt": line(self.seed, ticket.number, 0, by_agent=False),
             "language": "fr" if ticket.number % 3 else None,
             "spam": False,
             "is_unread": not ticket.closed,
@@ -222,9 +223,9 @@ class GorgiasAccount:
         }
 
     def _message(self, ticket: Ticket, place: int) -> Row:
-        dice = self._dice("message", 1000 * ticket.number + place)
         key, moment = 100_000 + 100 * ticket.number + place, ticket.messages[place]
-        by_agent, body = place % 2 == 1, sentence(dice)
+        by_agent = place % 2 == 1
+        body = line(self.seed, ticket.number, place, by_agent=by_agent)
         return {
             "id": key,
             "uri": f"/api/tickets/{ticket.id}/messages/{key}/",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_chat.sandbox.samples import NAMES, SECOND, pick, sentence
+from tap_chat.sandbox.lines import line
+from tap_chat.sandbox.samples import NAMES, SECOND, pick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 ADMINS, TEAMS, TAGS = 7, 3, 5
-TEXTS = 307
 #: The kinds of parts, in the order in which they come; the last part of a conversation closes it.
 KINDS = ("comment", "comment", "note", "assignment", "comment", "open")
 
@@ -59,7 +57,7 @@ def conversation(seed: int, talk: Conversation, contacts: int) -> Row:
             "id": str(403_000_000 + number),
             "delivered_as": "customer_initiated",
             "subject": "" if number % 2 else f"<p>Nº {number}</p>",
-            "body": f"<p>{pick(_texts(seed), number)}</p>",
+            "body": f"<p>{line(seed, number, 0, by_agent=False)}</p>",
             "author": contact | {"name": pick(NAMES, number), "email": _email(number)},
             "attachments": [],
             "url": None,
@@ -96,7 +94,9 @@ def part(seed: int, talk: Conversation, place: int, moment: int) -> Row:
         # Ids of parts are not in the order of time.
         "id": str(7_000_000_000 + (number * 1009 + place) * 7919 % 999_999_937),
         "part_type": kind,
-        "body": f"<p>{pick(_texts(seed), number, place)}</p>" if kind != "close" else None,
+        "body": f"<p>{line(seed, number, place + 2, by_agent=by_admin)}</p>"
+        if kind != "close"
+        else None,
         "created_at": second,
         "updated_at": second,
         "notified_at": second,
@@ -172,9 +172,3 @@ def _contact_reference(number: int) -> Row:
 
 def _email(number: int) -> str | None:
     return f"customer{number}@example.com" if number % 3 else None
-
-
-@lru_cache(maxsize=8)
-def _texts(seed: int) -> list[str]:
-    dice = random.Random(f"{seed} intercom texts")
-    return [sentence(dice) for _ in range(TEXTS)]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tap_chat.sandbox.dialects.livechat.people import agent_ids, customer_id
 from tap_chat.sandbox.dialects.livechat.threads import SECOND, timestamp
-from tap_chat.sandbox.samples import pick, sentence
+from tap_chat.sandbox.lines import line
 
 if TYPE_CHECKING:
     from tap_chat.sandbox.dialects.livechat.threads import Thread
 
 Row = dict[str, Any]
 
-TEXTS = 509
 #: How long after the end of a thread its summary comes.
 SUMMARY_DELAY = 10 * SECOND
 #: The system messages that end a thread; None for a thread that none ends.
@@ -108,7 +105,7 @@ _OTHERS: tuple[list[str], ...] = (
 
 def _event(seed: int, thread: Thread, place: int, kind: str, moment: int) -> Row:
     number = thread.number
-    by_agent = bool(thread.agents) and (number + place) % 2 == 0
+    by_agent = _by_agent(thread, place)
     author = agent_ids(thread)[0] if by_agent else customer_id(seed, thread)
     # LiveChat: older events have a UUID.
     old = str(UUID(int=(number << 32 | place) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128)))
@@ -136,12 +133,16 @@ def _event(seed: int, thread: Thread, place: int, kind: str, moment: int) -> Row
     return row
 
 
+def _by_agent(thread: Thread, place: int) -> bool:
+    return bool(thread.agents) and (thread.number + place) % 2 == 0
+
+
 def _content(seed: int, thread: Thread, place: int, kind: str) -> Row:
     """Return the fields that only a kind of events has."""
     number = thread.number
     match kind:
         case "message":
-            row: Row = {"text": pick(_texts(seed), number, place)}
+            row: Row = {"text": line(seed, number, place, by_agent=_by_agent(thread, place))}
             if (number + place) % 10 == 7:
                 row["postback"] = {"id": "yes", "thread_id": thread.id, "event_id": f"{place}"}
             return row
@@ -196,9 +197,3 @@ def _stub(event: Row, place: int) -> Row:
     # LiveChat: its table says that the visibility is always there, and its sample lacks it.
     names = {*kept, "visibility"} if place % 2 else set(kept)
     return {name: value for name, value in event.items() if name in names}
-
-
-@lru_cache(maxsize=8)
-def _texts(seed: int) -> list[str]:
-    dice = random.Random(f"{seed} livechat thread texts")
-    return [sentence(dice) for _ in range(TEXTS)]

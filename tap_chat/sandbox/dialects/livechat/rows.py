@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tap_chat.sandbox.samples import NAMES, WORDS, pick, sentence
+from tap_chat.sandbox.lines import line
+from tap_chat.sandbox.samples import NAMES, WORDS, pick
 
 Row = dict[str, Any]
 
 #: By number: how many agents a chat has; None for a message left after hours.
 AGENTS = (1, 2, 1, 0, 1, None, 2, 1, 1, 1, None, 1, 3)
-TEXTS = 509
 
 
 class Chat(NamedTuple):
@@ -57,7 +57,7 @@ class Writer:
         self._timezone = timezone
         self._zone = ZoneInfo(timezone)
         self._visitors = _visitors(seed)
-        self._texts = _texts(seed)
+        self._seed = seed
 
     def chat(self, chat: Chat, now: int) -> Row:
         """Return a chat as it is at a time in seconds; an open chat has no end."""
@@ -68,7 +68,7 @@ class Writer:
                 "type": "missed_chat",
                 "id": chat.id,
                 "time": self._local(chat.ended),
-                "message": pick(self._texts, number),
+                "message": line(self._seed, number, 0, by_agent=False),
                 "email": visitor.get("email", ""),
                 "visitor_id": visitor["id"],
                 "visitor": visitor,
@@ -130,7 +130,7 @@ class Writer:
         author = _agent(chat.number) if by_agent else pick(self._visitors, chat.number)
         row: Row = {
             "author_name": author.get("display_name") or author.get("name"),
-            "text": pick(self._texts, chat.number, place),
+            "text": line(self._seed, chat.number, place, by_agent=by_agent),
             "date": self._local(moment),
             "timestamp": moment,
             "user_type": "agent" if by_agent else "visitor",
@@ -193,9 +193,3 @@ def _visitors(seed: int) -> list[Row]:
         }
         for number in range(211)
     ]
-
-
-@lru_cache(maxsize=8)
-def _texts(seed: int) -> list[str]:
-    dice = random.Random(f"{seed} livechat texts")
-    return [sentence(dice) for _ in range(TEXTS)]
