@@ -81,8 +81,9 @@ class ChunkedStream(RESTStream[Any]):
     def write_schema(self, schema: dict[str, Any]) -> None:
         """Write the SCHEMA of the records that follow, without what the catalog deselects."""
         mapper = self._tap.mapper
-        selected = get_selected_schema(self.name, schema, self.mask)
-        mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
+        if self.selected:
+            schema = get_selected_schema(self.name, schema, self.mask)
+        mapper.register_raw_stream_schema(self.name, schema, self.primary_keys)
         self._stream_maps = []
         self.__dict__.pop("_mapper", None)
         self._schema_is_written = True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from singer_sdk.exceptions import MapExpressionError, MappingError
 from singer_sdk.mapper import CustomStreamMap, PluginMapper, StreamMap
+from singer_sdk.singerlib.catalog import Catalog
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -61,7 +62,21 @@ class GuardedMap(StreamMap):
 
 
 class GuardedMapper(PluginMapper):
-    """The SDK's mapper, with guarded stream maps."""
+    """The SDK's mapper, with guarded stream maps, also of streams that are not selected."""
+
+    @override
+    def register_raw_streams_from_catalog(self, catalog: Catalog) -> None:
+        selected = Catalog()
+        for stream, entry in catalog.items():
+            if entry.metadata.resolve_selection()[()]:
+                selected[stream] = entry
+            else:
+                # The SDK would leave the stream no field, and refuse its map, because it has no
+                # key. Nothing of it is written, but its map may filter the parents of others.
+                self.register_raw_stream_schema(
+                    stream, entry.schema.to_dict(), entry.key_properties
+                )
+        super().register_raw_streams_from_catalog(selected)
 
     @override
     def register_raw_stream_schema(

@@ -24,6 +24,7 @@ BRIDGE = frozenset(
         "commands",
         "destinations",
         "docker",
+        "from-airbyte",
         "personal-data",
         "queries",
         "recover",

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
+from running import Runner, catalog_of, full_config
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers._catalog import get_selected_schema, pop_deselected_record_properties
 from singer_sdk.singerlib.catalog import SelectionMask
@@ -34,6 +35,8 @@ from tap_chat.streams.fields import (
 
 if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
+
+    from tap_chat.sandbox import Sandbox
 
 SCHEMA = record_schema(
     ("id",),
@@ -323,3 +326,21 @@ def test_value_that_no_expression_uses_is_not_decoded(monkeypatch: pytest.Monkey
     digits = b"9" * 5000
     [mapped] = mapper.map([Raw(b'{"id":"1","email":"a\\u0062","any":%b}' % digits)])
     assert bytes(mapped) == b'{"id":"1","any":%b,"who":"a\\u0062"}' % digits  # type: ignore[arg-type]
+
+
+def test_map_of_a_stream_that_is_not_selected_filters_and_fails_no_run(
+    tap: Runner, sandbox: Sandbox
+) -> None:
+    parent, child = "freshchat_users_conversations", "freshchat_conversations_messages"
+    maps = {parent: {"__filter__": "id < 'c'"}, child: {"message_parts": "__NULL__"}}
+    catalog = deepcopy(catalog_of(parent, child, "freshchat_conversations"))
+    for entry in catalog["streams"]:
+        for part in entry["metadata"]:
+            if not part["breadcrumb"]:
+                part["metadata"]["selected"] = entry["tap_stream_id"] not in maps
+    run = tap(full_config(sandbox, "freshchat") | {"stream_maps": maps}, catalog=catalog)
+    assert run.code == 0, run.err
+    found = {row["conversation_id"] for row in run.rows("freshchat_conversations")}
+    every = {row["conversation_id"] for row in sandbox.world.truth["freshchat_conversations"]}
+    assert found == {name for name in every if name < "c"} != every
+    assert len(found) == len(run.records) > 0
