@@ -380,7 +380,8 @@ from tap_chat.__main__ import main
 from tap_chat.tap import TapChat
 
 def breaking(self):
-    raise LookupError("hunter2")
+    # The traceback shows this line, from Python 3.13 on.
+    raise LookupError(f"hunter{1 + 1}")
 
 TapChat.setup_mapper = breaking
 main()
