@@ -13,7 +13,7 @@ demo: $(VENV)/demo
 	$(BIN)/python scripts/demo.py
 
 test: check
-	$(BIN)/pytest --numprocesses=3 --dist=loadfile
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 # Taps, targets and rate limits of other projects: all pairs, including those with MariaDB, wal2json, nginx or npm.
 interop: $(VENV)/installed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import fuzz.effort  # noqa: F401 - registers the profile of Hypothesis before any test is collected
 import pytest
+from order import order
 from running import Runner, chat_config
 
 from tap_chat.sandbox import Sandbox, World
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 # Tests report to nobody. All programs that they start inherit this.
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order(items)
 
 
 @pytest.fixture(autouse=True)

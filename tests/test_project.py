@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dist import PROJECT, PYTHONS, ROOT, hatchling
+from order import LONG, TESTS, rank
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from ruamel.yaml import YAML
@@ -89,6 +90,16 @@ def test_published_image_is_the_tested_one() -> None:
     assert job["needs"] == ["test", "build"]
     assert job["permissions"] == {"contents": "read", "packages": "write"}
     assert steps(job)["docker/build-push-action"]["with"]["context"] == "."
+
+
+def test_long_files_of_tests_start_first() -> None:
+    assert [name for name in LONG if not (TESTS / name).exists()] == []
+    assert recipe("test") == [
+        ".venv/bin/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder"
+    ]
+    paths = sorted(TESTS.rglob("test_*.py"), key=rank)
+    assert paths[0] == TESTS / LONG[0]
+    assert rank(paths[-1]) == len(LONG)
 
 
 def test_hooks_are_what_make_check_runs() -> None:
