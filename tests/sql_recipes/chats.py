@@ -16,13 +16,14 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation; `closed` is when it was closed, if it is."""
+    """A conversation; `closed` is when it was closed, if it is, and if the platform says so."""
 
     platform: str
     id: str
     channel: str | None
     created: datetime
     closed: datetime | None
+    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ class Chats:
     Attributes:
         conversations: The conversations.
         messages: The messages.
-        ratings: The platform, score and verdict of each rating.
+        ratings: The platform, conversation, score and verdict of each rating.
         reopenings: The platform and conversation of each.
     """
 
     conversations: list[Conversation]
     messages: list[Message]
-    ratings: list[tuple[str, float, bool]]
+    ratings: list[tuple[str, str, float, bool]]
     reopenings: list[tuple[str, str]]
 
 
@@ -98,6 +99,7 @@ def freshchat(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             inboxes[row["channel_id"]],
             text_time(row["created_time"]),
             changed if row["status"] == "resolved" else None,
+            is_open=row["status"] != "resolved",
         )
     for row in truth["freshchat_conversations_messages"]:
         texts = [part["text"]["content"] for part in row["message_parts"] if "text" in part]
@@ -124,6 +126,7 @@ def dixa(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             row["initial_channel"],
             millis(row["created_at"]),
             millis(closed) if closed else None,
+            is_open=row["status"] != "closed",
         )
     for row in truth["dixa_messages"]:
         author = {"inbound": "customer", "outbound": "agent"}[row["direction"]]
@@ -148,6 +151,7 @@ def livechat(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             "livechat",
             text_time(row["created_at"]),
             text_time(ended) if ended else None,
+            is_open=row["active"],
         )
     for row in truth["livechat_thread_events"]:
         if row["type"] not in {"message", "file", "rich_message", "system_message"}:
@@ -175,6 +179,7 @@ def gorgias(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             row["channel"],
             text_time(row["created_datetime"]),
             text_time(row["closed_datetime"]) if is_closed else None,
+            is_open=not is_closed,
         )
     for row in truth["gorgias_messages"]:
         yield Message(
@@ -229,6 +234,7 @@ def front(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             channels.get(row["id"]),
             seconds(row["created_at"]),
             seconds(archived[row["id"]]) if is_closed else None,
+            is_open=not is_closed,
         )
 
 
@@ -262,6 +268,7 @@ def intercom(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             source["type"],
             created,
             seconds(closed[row["id"]]) if is_closed and row["id"] in closed else None,
+            is_open=not is_closed,
         )
         yield Message(
             "intercom",
@@ -284,6 +291,7 @@ def chatwoot(truth: Mapping[str, Rows]) -> Iterator[Conversation | Message]:
             row["meta"]["channel"],
             seconds(row["created_at"]),
             seconds(row["last_activity_at"]) if is_closed else None,
+            is_open=not is_closed,
         )
     for row in truth["chatwoot_messages"]:
         sender = (row.get("sender") or {}).get("id")
@@ -307,29 +315,34 @@ def messages_api(truth: Mapping[str, Rows]) -> Iterator[Message]:
         yield Message("chat", None, row["id"], created, None, row["user_id"], row["message"])
 
 
-def ratings(truth: Mapping[str, Rows]) -> Iterator[tuple[str, float, bool]]:
-    scores: dict[str, list[float | None]] = {
-        "freshchat": [row["score"] for row in truth["freshchat_csat_scores"]],
+def ratings(truth: Mapping[str, Rows]) -> Iterator[tuple[str, str, float, bool]]:
+    scores: dict[str, list[tuple[str, float | None]]] = {
+        "freshchat": [
+            (row["conversation_id"], row["score"]) for row in truth["freshchat_csat_scores"]
+        ],
         "dixa": [
-            rating["rating_score"]
+            (str(row["id"]), rating["rating_score"])
             for row in truth["dixa_conversation_export"]
             for rating in row["ratings"]
             if rating["rating_type"] == "csat"
         ],
-        "gorgias": [row["score"] for row in truth["gorgias_satisfaction_surveys"]],
+        "gorgias": [
+            (str(row["ticket_id"]), row["score"]) for row in truth["gorgias_satisfaction_surveys"]
+        ],
         "intercom": [
-            (row["conversation_rating"] or {}).get("rating")
+            (row["id"], (row["conversation_rating"] or {}).get("rating"))
             for row in truth["intercom_conversations"]
         ],
         "livechat": [
-            row["properties"].get("rating", {}).get("score") for row in truth["livechat_threads"]
+            (row["id"], row["properties"].get("rating", {}).get("score"))
+            for row in truth["livechat_threads"]
         ],
     }
     for platform, given in scores.items():
         good = 1 if platform == "livechat" else 4
-        for score in given:
+        for conversation, score in given:
             if score is not None:
-                yield platform, score, score >= good
+                yield platform, conversation, score, score >= good
 
 
 def reopenings(truth: Mapping[str, Rows]) -> Iterator[tuple[str, str]]:

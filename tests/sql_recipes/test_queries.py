@@ -123,7 +123,7 @@ def test_first_response(found: dict[str, queries.Result], chats: Chats) -> None:
 
 def test_satisfaction(found: dict[str, queries.Result], chats: Chats) -> None:
     groups: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-    for platform, score, satisfied in chats.ratings:
+    for platform, _, score, satisfied in chats.ratings:
         groups[platform].append((score, satisfied))
     expected = [
         (
@@ -258,15 +258,36 @@ def test_hidden_messages(found: dict[str, queries.Result], chats: Chats) -> None
     assert sum(row[3] for row in expected) > 10
 
 
-def test_texts_of_all_messages(file: str, chats: Chats) -> None:
+def all_of(file: str, query: str) -> Counter[tuple[Any, ...]]:
+    """Return the rows of a query, and how often each occurs."""
     with duckdb.connect(file, read_only=True) as database:
         database.execute(f"set search_path = '{queries.DATASET}'")
-        query = "select platform, conversation_id, message_id, text from all_messages"
-        found = database.sql(query).fetchall()
-    assert Counter(found) == Counter(
+        database.execute("set timezone = 'UTC'")
+        return Counter(database.sql(query).fetchall())
+
+
+def test_texts_of_all_messages(file: str, chats: Chats) -> None:
+    query = "select platform, conversation_id, message_id, text from all_messages"
+    assert all_of(file, query) == Counter(
         (message.platform, message.conversation, message.id, message.text)
         for message in chats.messages
     )
+
+
+def test_states_of_all_conversations(file: str, chats: Chats) -> None:
+    query = (
+        "select platform, conversation_id, channel, status = 'open', created_at, closed_at"
+        " from all_conversations"
+    )
+    assert all_of(file, query) == Counter(
+        (talk.platform, talk.id, talk.channel, talk.is_open, talk.created, talk.closed)
+        for talk in chats.conversations
+    )
+
+
+def test_all_ratings(file: str, chats: Chats) -> None:
+    query = "select platform, conversation_id, score, satisfied from all_ratings"
+    assert all_of(file, query) == Counter(chats.ratings)
 
 
 def test_results_of_the_page_have_not_drifted(file: str) -> None:
