@@ -182,8 +182,7 @@ class TapLog:
                 self.waited = (self.waited or 0.0) + float(value)
             elif name == "progress":
                 self.shares[str(metric["tags"]["stream"])] = float(value)
-            elif name == "sync_duration" and not metric["tags"].get("context"):
-                # A stream with parents has one for each.
+            elif name == "sync_duration" and _is_whole(metric["tags"]):
                 self.ended.add(str(metric["tags"]["stream"]))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             # Any tap may log such a line.
@@ -230,6 +229,14 @@ class TapLog:
         for secret in self._secrets:
             line = line.replace(secret, HIDDEN)
         return line
+
+
+def _is_whole(tags: Mapping[str, Any]) -> bool:
+    """Return whether the tags of a METRIC line are those of a whole stream that was read.
+
+    A stream with parents has a line for each, with its context.
+    """
+    return not tags.get("context") and tags.get("status") != "failed"
 
 
 def parse_line(line: str) -> tuple[str | None, str]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from running import BIN
@@ -117,6 +117,17 @@ def test_target_shows_the_progress_of_a_file(tmp_path: Path) -> None:
     assert re.search(r"a  \d+,\d+ rows ", screen.written)
     [line] = filter(None, screen.text.splitlines())
     assert re.match(r"\d\d:\d\d:\d\d Loaded 100,000 rows of 1 stream into duckdb:///", line)
+
+
+@pytest.mark.parametrize(
+    ("tags", "has_ended"),
+    [({}, True), ({"context": {"id": 1}}, False), ({"status": "failed"}, False)],
+)
+def test_stream_is_read_when_all_of_it_is(tags: dict[str, Any], *, has_ended: bool) -> None:
+    point = {"metric": "sync_duration", "value": 1, "tags": {"stream": "a", **tags}}
+    log = TapLog("tap", {})
+    log._add(f"INFO METRIC: {json.dumps(point)}")
+    assert (log.ended == {"a"}) == has_ended
 
 
 @pytest.mark.parametrize(
