@@ -8,6 +8,7 @@ import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
 from accounts.recipes import EXAMPLES, NAMES, PROGRAM, SMALL, environment, loaded, write_accounts
 from guides import scheduled
 from interop.environments import program
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Airflow starts three times.
+@pytest.mark.timeout(900)
 def test_dags_load_one_account_and_all(tmp_path: Path) -> None:
     airflow, home = program("airflow", "airflow"), tmp_path / "airflow"
     one = tmp_path / "one"
