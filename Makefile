@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := true
 .PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables queries pictures docs linkcheck dist image clean
 
 demo: $(VENV)/demo
-	$(BIN)/python scripts/demo.py
+	@$(BIN)/python scripts/demo.py
 
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder

@@ -302,7 +302,7 @@ def platforms(expected: dict[str, int], found: list[dict[str, int]], seconds: li
 NEXT = f"""
 [bold]Look for yourself[/bold]
   In Python:
-    {BIN.relative_to(ROOT)}/python
+    .venv/bin/python
     import duckdb
     duckdb.connect("output/demo.duckdb").sql("from {DLT_SCHEMA}.dixa_messages")
   Keep the sandbox, and load from it in another terminal:
@@ -310,6 +310,7 @@ NEXT = f"""
     .venv/bin/dlt singer run tap-chat --config sandbox.json
   Your own account:
     .venv/bin/dlt singer init tap-chat
+  SQL to copy: docs/queries.md
   Warnings and logs of these runs: output/demo.log
 """
 
