@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from tap_chat.singer.writer import buffer_output, flush
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click import Command
 
 #: Parameters of glibc's `mallopt`: the number of heaps of a process, and the size in bytes from
@@ -54,7 +57,7 @@ def open_standard_streams() -> None:
     os.close(descriptor)
 
 
-def prepare_command() -> Command:
+def prepare_command() -> Callable[[], object]:
     """Set up the log, and return the command.
 
     Raises:
@@ -69,6 +72,11 @@ def prepare_command() -> Command:
             " names."
         ) from None
     make_log_plain()
+    if sys.argv[1:2] == ["init"]:
+        # Here, because no other run asks questions.
+        from tap_chat.init_command import command as init  # noqa: PLC0415
+
+        return partial(init.main, sys.argv[2:], prog_name="tap-chat init")
     return command
 
 

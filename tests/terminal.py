@@ -10,6 +10,7 @@ import struct
 import subprocess
 import termios
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,3 +120,31 @@ def on_terminal(
     screen.written = seen.decode()
     screen.take(screen.written)
     return screen, done
+
+
+def in_dialog(command: list[str], dialog: list[tuple[str, str]], **options: Any) -> tuple[str, int]:
+    """Run a command in a terminal, and type lines when it asks for them.
+
+    Args:
+        command: The command.
+        dialog: The end of each question, and the line to type.
+        options: Arguments of `Popen`, such as `cwd`.
+
+    Returns:
+        All that the terminal has shown, and the exit code.
+    """
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, **options
+    ) as process:
+        os.close(theirs)
+        shown, seen = "", 0
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(ours, 4096):
+                shown += part.decode()
+                if dialog and dialog[0][0] in shown[seen:]:
+                    seen = len(shown)
+                    os.write(ours, f"{dialog.pop(0)[1]}\n".encode())
+        os.close(ours)
+    assert dialog == [], shown
+    return shown, process.returncode

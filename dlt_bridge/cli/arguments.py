@@ -226,7 +226,20 @@ STATE_ACTIONS: Arguments = {
     },
 }
 INIT: Arguments = {
-    "tap": {"metavar": "TAP", "help": "name or path of the tap's executable"},
+    "tap": {
+        "metavar": "TAP",
+        "nargs": "?",
+        "help": "name or path of the tap's executable; by default tap-chat",
+    },
+    "--platform": {
+        "help": "the platform of tap-chat to read. Its settings come from the environment; in a"
+        " terminal you are asked for them",
+    },
+    "--no-test": {
+        "dest": "test",
+        "action": "store_false",
+        "help": "do not test the settings with a request",
+    },
     "--destination": {"default": "duckdb", "help": "a dlt destination (duckdb)"},
 }
 
@@ -247,9 +260,14 @@ class SingerCommand(SupportsCliCommand):
 
     command: str = "singer"
     help_string: str = "Loads any Singer tap into any destination"
+    # Markdown.
     description: str | None = (
         "Loads the output of any Singer tap: types and keys from the tap's schema, its state in"
-        " dlt's state, and the last version of each key."
+        " dlt's state, and the last version of each key.\n\n"
+        "- `dlt singer init --platform freshchat`\n"
+        "- `dlt singer discover tap-chat --config config.json`\n"
+        "- `dlt singer run tap-chat --config config.json --select 'freshchat_*'`\n"
+        "- `dlt singer state tap-chat`"
     )
     docs_url: str | None = None
     parent: str | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from rich.table import Table
 from rich.text import Text
+from singer_sdk.exceptions import ConfigValidationError
 
 from dlt_bridge.accounts.account import Account
 from dlt_bridge.accounts.leases import Lease
@@ -42,8 +45,10 @@ from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store
 from dlt_bridge.tap.catalog import Catalog
-from dlt_bridge.tap.inputs import json_object
+from dlt_bridge.tap.inputs import default_source_name, json_object
+from dlt_bridge.tap.private_folder import private_folder, write_private
 from dlt_bridge.tap.process import Tap
+from tap_chat.config.questions import ask_platform, in_terminal, settings_of
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
@@ -55,6 +60,8 @@ if TYPE_CHECKING:
 
 #: Kinds of progress that are not dlt's.
 STREAMS, NONE = PROGRESS[:2]
+#: The tap of `dlt singer init` that names none.
+TAP_CHAT = "tap-chat"
 #: Arguments that are passed on to `pipeline.run`.
 RUN = ("write_disposition", "table_format", "loader_file_format")
 
@@ -221,8 +228,53 @@ def state(args: Namespace) -> None:
 
 def init(args: Namespace) -> None:
     """Write a pipeline script for a tap, with its secrets and config, into the current folder."""
-    for line in scaffold.write(Path(), args.tap, args.destination):
+    tap = args.tap or TAP_CHAT
+    schema = scaffold.settings_schema(tap)
+    try:
+        sections, missing = _sections(args, tap, schema)
+    except ConfigValidationError as error:
+        raise BridgeError(str(error)) from None
+    for line in scaffold.write(Path(), tap, args.destination, settings=schema, sections=sections):
         say(line)
+    if missing:
+        say(f"Before, fill in {', '.join(missing)}.")
+
+
+def _sections(
+    args: Namespace, tap: str, schema: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]] | None, list[str]]:
+    """Return the section of a platform with its settings, and those to fill in.
+
+    Without a platform, there is none. In a terminal, the user is asked for one.
+
+    Raises:
+        BridgeError: The tap has no such platform.
+        ConfigValidationError: The settings are wrong.
+    """
+    properties = schema.get("properties", {})
+    platforms = [name for name in properties if "api_url" in properties[name].get("properties", {})]
+    platform = args.platform
+    if platform is None:
+        if not (platforms and in_terminal()):
+            return None, []
+        platform = ask_platform(platforms)
+    if platform not in platforms:
+        raise BridgeError(
+            f"{tap} has no platform `{printable(platform)}`. It has: {', '.join(platforms)}."
+        )
+
+    def works(section: dict[str, Any]) -> bool:
+        with private_folder("dlt-bridge-") as folder:
+            path = folder / "config.json"
+            write_private(path, json.dumps({platform: section}))
+            command = [*Tap(tap, {}).command, "--config", str(path), "--test"]
+            # Standard output has what came of each test.
+            return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0  # noqa: S603
+
+    variables = f"{default_source_name([tap])}_".upper()
+    test = works if args.test else None
+    section, missing = settings_of(platform, properties[platform], variables, test)
+    return {platform: section}, missing
 
 
 def _state(name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.pipelines import PipelineSpec, make_destination
 from dlt_bridge.tap.inputs import default_source_name
 from dlt_bridge.tap.process import Tap
+from tap_chat.config.private_files import PRIVATE, ignore
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
@@ -33,9 +35,8 @@ SCRIPT = '''"""Load {name} into {destination}: python {script}."""
 import sys
 {imports}
 import dlt
-from dlt.pipeline.exceptions import PipelineStepFailed
 
-from dlt_bridge import BridgeError, load, sentence, singer
+from dlt_bridge import BridgeError, load, singer
 
 {destination_line}
 
@@ -51,8 +52,8 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (BridgeError, PipelineStepFailed) as error:
-        sys.exit(sentence(error))
+    except BridgeError as error:
+        sys.exit(str(error))
 '''
 #: Code for destinations that are files. dlt would resolve their path from the folder of the first
 #: run.
@@ -77,17 +78,28 @@ OPTIONS: dict[str, Any] = {
         "add_record_metadata": {"type": "boolean"},
     }
 }
+#: The most characters of a line of a comment.
+WIDTH = 100
 #: Settings that every tap of the SDK has, and few users need.
 BUILT_IN = re.compile("stream_maps?|stream_map_config|faker_config|flattening_.*|batch_config")
 
 
-def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
+def write(
+    folder: Path,
+    tap: str,
+    destination: str,
+    *,
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: Mapping[str, Any],
+) -> Iterator[str]:
     """Write a project for a tap. Existing files are added to, and never changed.
 
     Args:
         folder: The folder of the project.
         tap: The tap's executable.
         destination: The name of a dlt destination.
+        settings: The JSON Schema of the tap's settings.
+        sections: The settings of some sections: others are left out. None for all, as comments.
 
     Yields:
         A sentence for each file.
@@ -96,33 +108,57 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
         BridgeError: There is no such tap, or the script exists.
     """
     name = default_source_name([tap])
-    settings = _settings(tap)
     credentials = _credentials(destination)
     script = folder / f"{name}_pipeline.py"
     if script.exists():
         raise BridgeError(f"{script} exists already. Move it away to create a new one.")
     words = {"name": name, "destination": destination, "script": script.name}
-    script.write_text(_script(tap, words), encoding="utf-8")
-    yield f"{script}: the pipeline."
     (folder / ".dlt").mkdir(exist_ok=True)
     secrets, config = folder / ".dlt" / "secrets.toml", folder / ".dlt" / "config.toml"
-    secrets.touch(mode=0o600)
-    if _add(secrets, f"sources.singer.{name}.config", settings):
-        shown = printable(tap)
-        yield f"{secrets}: the settings of {shown}. Fill them in; see `{shown} --about`."
+    secrets.touch(mode=PRIVATE)
+    table = f"sources.singer.{name}.config"
+    # First, because it may be refused.
+    written = list(_write_settings(secrets, tap, table, settings, sections))
+    script.write_text(_script(tap, words), encoding="utf-8")
+    yield f"{script}: the pipeline."
+    yield from written
     if credentials and _add(secrets, f"destination.{destination}", credentials):
         yield f"{secrets}: the credentials of {destination}. Fill them in."
     if _add(config, f"sources.singer.{name}", OPTIONS):
         yield f"{config}: what to load, and how."
-    ignored = folder / ".gitignore"
-    patterns = ignored.read_text(encoding="utf-8").splitlines() if ignored.exists() else []
-    if new := [line for line in IGNORED if line not in patterns]:
-        ignored.write_text("\n".join([*patterns, *new, ""]), encoding="utf-8")
-        yield f"{ignored}: the secrets stay out of commits."
+    if ignore(folder, IGNORED):
+        yield f"{folder / '.gitignore'}: the secrets stay out of commits."
+    yield from _write_requirements(folder, tap, words)
+    yield f"Then: python {script.name}"
+
+
+def _write_settings(
+    secrets: Path,
+    tap: str,
+    table: str,
+    settings: Mapping[str, Any],
+    sections: Mapping[str, Mapping[str, Any]] | None,
+) -> Iterator[str]:
+    """Add the settings of the tap to the file of secrets, and say so."""
+    if sections is None:
+        if _add(secrets, table, settings):
+            shown = printable(tap)
+            yield f"{secrets}: the settings of {shown}. Fill them in; see `{shown} --about`."
+        return
+    for section, given in sections.items():
+        if not _add(secrets, f"{table}.{section}", settings["properties"][section], given):
+            raise BridgeError(
+                f"{secrets} has a table {table}.{section} already. Remove it to write another."
+            )
+        yield f"{secrets}: the settings of {section}."
+
+
+def _write_requirements(folder: Path, tap: str, words: Mapping[str, str]) -> Iterator[str]:
+    """Write what to install, and say so, unless there is such a file."""
     requirements = folder / "requirements.txt"
     if not requirements.exists():
         lines = [line.format(**words) for line in REQUIREMENTS]
-        if name != "tap_chat":
+        if words["name"] != "tap_chat":
             # Not as a requirement: a registry may have another package by the name of a path, and
             # the tap's pins may conflict with those of dlt.
             lines.append(
@@ -131,7 +167,6 @@ def write(folder: Path, tap: str, destination: str) -> Iterator[str]:
             )
         requirements.write_text("\n".join([*lines, ""]), encoding="utf-8")
         yield f"{requirements}: what to install."
-    yield f"Then: python {script.name}"
 
 
 def _script(tap: str, words: Mapping[str, str]) -> str:
@@ -145,7 +180,7 @@ def _script(tap: str, words: Mapping[str, str]) -> str:
     )
 
 
-def _settings(tap: str) -> Mapping[str, Any]:
+def settings_schema(tap: str) -> dict[str, Any]:
     """Return the JSON Schema of a tap's settings from `--about`; empty if the tap has none."""
     command = Tap(tap, {}).command
     about = subprocess.run(  # noqa: S603 - the user's own tap
@@ -184,7 +219,12 @@ def _fields(spec: type[BaseConfiguration]) -> dict[str, Any]:
     return {"properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _add(path: Path, table: str, settings: Mapping[str, Any]) -> bool:
+def _add(
+    path: Path,
+    table: str,
+    settings: Mapping[str, Any],
+    given: Mapping[str, Any] | None = None,
+) -> bool:
     """Add a table of settings to a TOML file, and return False if it has the table already."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     # It is valid TOML, because dlt has read it before.
@@ -194,13 +234,23 @@ def _add(path: Path, table: str, settings: Mapping[str, Any]) -> bool:
     if existing is not None:
         return False
     before = f"{text.rstrip()}\n\n" if text.strip() else ""
-    path.write_text(before + "\n".join(_lines(table, settings)) + "\n", encoding="utf-8")
+    lines = "\n".join(_lines(table, settings, given or {}))
+    path.write_text(f"{before}{lines}\n", encoding="utf-8")
     return True
 
 
-def _lines(table: str, settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the lines of a table with settings; optional ones as comments."""
-    yield f"{prefix}[{table}]"
+def _lines(
+    table: str, settings: Mapping[str, Any], given: Mapping[str, Any], sign: str = ""
+) -> Iterator[str]:
+    """Yield the lines of a table with settings.
+
+    Args:
+        table: The name of the table.
+        settings: The JSON Schema of the settings.
+        given: Their values. Others get an example, and are comments unless they are required.
+        sign: `#`, if the whole table is a comment.
+    """
+    yield f"{sign}[{table}]"
     required = settings.get("required", ())
     sections = {}
     for name, setting in settings.get("properties", {}).items():
@@ -208,14 +258,35 @@ def _lines(table: str, settings: Mapping[str, Any], prefix: str = "") -> Iterato
             continue
         if setting.get("additionalProperties") is False and "properties" in setting:
             sections[name] = setting
+        elif name in given:
+            yield from _described(setting)
+            yield f"{_key(name)} = {_toml(given[name])}"
         elif name in required:
-            yield f"{prefix}{_key(name)} = {_example(setting)}"
-        elif "default" not in setting or setting["default"] is None:
+            yield from _described(setting)
+            yield f"{sign}{_key(name)} = {_example(setting)}"
+        elif setting.get("default") is None:
             # `--about` lists those with a default.
-            yield f"# {_key(name)} = {_example(setting)}"
+            yield from _described(setting)
+            yield f"#{_key(name)} = {_example(setting)}"
     for name, section in sections.items():
         yield ""
-        yield from _lines(f"{table}.{_key(name)}", section, prefix if name in required else "# ")
+        yield from _described(section)
+        yield from _lines(f"{table}.{_key(name)}", section, {}, sign if name in required else "#")
+
+
+def _described(setting: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the description of a setting as comments, which have a space after the sign."""
+    text = " ".join(setting.get("description", "").split())
+    yield from textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401
+    """Return a value of JSON as TOML, which has the same texts, numbers and lists."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_key(name)} = {_toml(part)}' for name, part in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(name: str) -> str:

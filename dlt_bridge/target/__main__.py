@@ -69,6 +69,10 @@ def show_version(context: click.Context, _: click.Parameter, value: bool) -> Non
 @click.command(
     NAME,
     help="Load Singer messages from standard input into a destination of dlt.",
+    # \b keeps the line breaks.
+    epilog="\b\nExamples:\n"
+    "  target-dlt --config config.json < chats.jsonl\n"
+    "  tap-chat --config tap.json | TARGET_DLT_DESTINATION=duckdb target-dlt --config=ENV",
     context_settings={"help_option_names": ["--help"]},
 )
 @click.option(

@@ -82,8 +82,21 @@ class HookedTap(Tap):
     @override
     def get_singer_command(cls) -> Command:
         command = super().get_singer_command()
+        command.help = (
+            "Read chat platforms, and write their records as Singer messages.\n\n"
+            "`tap-chat init` asks for the settings of a platform, and writes config.json."
+        )
+        # \b keeps the line breaks.
+        command.epilog = (
+            "\b\nExamples:\n"
+            "  tap-chat init\n"
+            "  tap-chat --config config.json --test\n"
+            "  tap-chat --config config.json > chats.jsonl\n"
+            "  tap-chat --config=ENV --discover > catalog.json"
+        )
         for option in command.params:
             if option.name == "test":
+                cast("Option", option).metavar = "[=schema]"
                 cast("Option", option).help = (
                     "Use --test to check the credentials of every platform with one request each."
                     " --test=json writes each result as JSON."

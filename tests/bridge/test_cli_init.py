@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from dlt import pipeline
-from running import NO_PLATFORM, full_config
+from running import BIN, NO_PLATFORM, full_config
+from terminal import in_dialog
 
-from tap_chat.platforms.registry import PLATFORMS
-from tap_chat.sandbox import Sandbox, World
+from tap_chat.config.parsing import json_schema
+from tap_chat.platforms.registry import PLATFORMS, Config
+from tap_chat.sandbox import API_KEY, Sandbox, World
 from tap_chat.tap import TapChat
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None
     config = full_config(sandbox, "chat")["chat"]
     lines = ["[sources.singer.tap_chat.config.chat]"]
     lines += [f"{name} = {json.dumps(config[name])}" for name in ("api_url", "api_key")]
-    assert f"# {lines[0]}" in text
+    assert f"#{lines[0]}" in text
     # Before, it ends in sentences.
     script = [sys.executable, "tap_chat_pipeline.py"]
     run = subprocess.run(script, cwd=dlt.folder, env=dlt.env, capture_output=True, check=False)
@@ -53,7 +55,7 @@ def test_init_writes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None
     assert advice.startswith("No settings were found: give --config FILE (in Python, config=...)")
     assert "[sources.singer.tap_chat.config] in .dlt/secrets.toml" in advice
     assert (run.returncode, b"Traceback" in run.stderr) == (1, False)
-    secrets.write_text(text.replace(f"# {lines[0]}", "\n".join(lines)))
+    secrets.write_text(text.replace(f"#{lines[0]}", "\n".join(lines)))
     # The pipeline had its first run in another folder.
     (dlt.folder / "elsewhere").mkdir()
     with chdir(dlt.folder / "elsewhere"):
@@ -105,13 +107,79 @@ def test_init_of_a_tap_without_about(dlt: Command) -> None:
 def test_every_setting_that_init_shows_may_be_uncommented(dlt: Command) -> None:
     assert dlt("singer", "init", "tap-chat").returncode == 0
     text = (dlt.folder / ".dlt" / "secrets.toml").read_text()
-    lines = [line.removeprefix("# ") for line in text.splitlines()]
-    assert sum(" = " in line for line in lines) > 10
-    config = tomllib.loads("\n".join(lines))["sources"]["singer"]["tap_chat"]["config"]
+    # A description has a space after its sign.
+    lines = [line for line in text.splitlines() if not line.startswith("# ")]
+    uncommented = "\n".join(line.removeprefix("#") for line in lines)
+    config = tomllib.loads(uncommented)["sources"]["singer"]["tap_chat"]["config"]
     assert config.keys() >= {platform.name for platform in PLATFORMS}
     TapChat(config=config)
-    for name in [platform.name for platform in PLATFORMS]:
-        TapChat(config={name: config[name]})
+
+
+@pytest.mark.parametrize("platform", [platform.name for platform in PLATFORMS])
+def test_init_for_a_platform_has_its_settings_alone(dlt: Command, platform: str) -> None:
+    required = json_schema(Config)["properties"][platform]["required"]
+    # Some texts, as examples are.
+    names = {f"TAP_CHAT_{platform}_{name}".upper(): "https://x.example" for name in required}
+    dlt.environment = names
+    done = dlt("singer", "init", "--platform", platform, "--no-test")
+    assert done.returncode == 0, done.stderr
+    text = (dlt.folder / ".dlt" / "secrets.toml").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("# ")]
+    given = [line for line in lines if not line.startswith("#")]
+    assert len(given) == 1 + len(required)
+    optional = [line.removeprefix("#") for line in lines if line.startswith("#")]
+    assert len(optional) >= 3
+    for line in [*optional, ""]:
+        whole = tomllib.loads("\n".join([*given, line]))["sources"]["singer"]["tap_chat"]["config"]
+        assert whole.keys() == {platform}
+        TapChat(config=whole)
+    # Each has its description.
+    described = [line for line in text.splitlines() if line.startswith("# ")]
+    assert len(described) >= len(given) - 1 + len(optional)
+
+
+def test_dialog_makes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> None:
+    dialog = [
+        ("Platform (chat, freshchat, dixa", "chat"),
+        ("chat.api_url: ", sandbox.url),
+        ("chat.api_key (hidden): ", "of-another-account"),
+        ("Enter them again? [Y/n]: ", "y"),
+        ("chat.api_url: ", sandbox.url),
+        ("chat.api_key (hidden): ", API_KEY),
+    ]
+    command = [str(BIN / "dlt"), "singer", "init"]
+    shown, code = in_dialog(command, dialog, cwd=dlt.folder, env=dlt.env)
+    assert code == 0, shown
+    assert "returned 401 Unauthorized. The setting chat.api_key is wrong or expired" in shown
+    assert API_KEY not in shown
+    assert "of-another-account" not in shown
+    script = [sys.executable, "tap_chat_pipeline.py"]
+    for rows in (450, 700):
+        sandbox.world = World(messages=rows)
+        run = subprocess.run(script, cwd=dlt.folder, env=dlt.env, capture_output=True, check=False)
+        assert run.returncode == 0, run.stderr.decode()
+        assert API_KEY.encode() not in run.stdout + run.stderr
+        with duckdb.connect(str(dlt.folder / "tap_chat.duckdb"), read_only=True) as database:
+            count = "select count(*) from tap_chat_dataset.chat_messages"
+            assert database.execute(count).fetchall() == [(rows,)]
+    again = dlt("singer", "init", "--platform", "chat", "--no-test")
+    assert (again.returncode, "exists already" in again.stderr) == (1, True)
+
+
+def test_init_without_a_terminal_asks_nothing(dlt: Command, sandbox: Sandbox) -> None:
+    dlt.environment = {"TAP_CHAT_CHAT_API_URL": sandbox.url}
+    done = dlt.process("singer", "init", "--platform", "chat")
+    assert done.returncode == 0, done.stderr
+    assert "Before, fill in chat.api_key." in done.stderr
+    dlt.environment["TAP_CHAT_CHAT_API_KEY"] = "wrong-key"
+    (dlt.folder / "tap_chat_pipeline.py").unlink()
+    done = dlt.process("singer", "init", "--platform", "chat")
+    assert done.returncode == 1
+    assert "Nothing was written, because the test failed." in done.stderr
+    assert "wrong-key" not in done.stderr + done.stdout
+    assert not (dlt.folder / "tap_chat_pipeline.py").exists()
+    done = dlt.process("singer", "init", "--platform", "chatt")
+    assert "tap-chat has no platform `chatt`. It has: chat, freshchat," in done.stderr
 
 
 @pytest.mark.parametrize("name", ['tap-x"); print("INJECTED"); ("', "tap-'y\n\\n", "tap-{z}"])
@@ -136,7 +204,7 @@ def test_name_of_a_tap_is_a_text_in_the_script(dlt: Command, name: str) -> None:
         node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)
     ]
     text = (dlt.folder / ".dlt" / "secrets.toml").read_text()
-    [config] = tomllib.loads(text.replace("# ", ""))["sources"]["singer"].values()
+    [config] = tomllib.loads(text.replace("#", ""))["sources"]["singer"].values()
     assert config["config"].keys() == {'a "key"', "a section\n[b]"}
     requirements = (dlt.folder / "requirements.txt").read_text().splitlines()
     assert [line.startswith("#") for line in requirements] == [True, False, False, True]

@@ -1,0 +1,89 @@
+"""The settings of a platform for a new project: from the environment, or from a dialog."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tap_chat.config.environment import environment, from_environment
+from tap_chat.config.errors import config_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+#: The value of a setting that the user must fill in, unless there is an example.
+PLACEHOLDER = "..."
+FAILED = "Nothing was written, because the test failed. --no-test writes the files without a test."
+
+
+def in_terminal() -> bool:
+    """Return whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask_platform(names: Sequence[str]) -> str:
+    """Ask for a platform.
+
+    Args:
+        names: The platforms that there are.
+    """
+    chosen: str = click.prompt("Platform", type=click.Choice(names), err=True)
+    return chosen
+
+
+def settings_of(
+    platform: str,
+    schema: Mapping[str, Any],
+    variables: str,
+    test: Callable[[dict[str, Any]], bool] | None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings of a platform that a user gives, and the names of those to fill in.
+
+    Settings come from the environment. In a terminal, the user is asked for others that are
+    required, until the test succeeds or the user takes them without. Outside, they get an example.
+
+    Args:
+        platform: The name of the platform, which is that of its section.
+        schema: The JSON Schema of the section.
+        variables: The prefix of the variables, such as `TAP_CHAT_`.
+        test: Tests the settings with a request, and shows what came; None for no test.
+
+    Raises:
+        ConfigValidationError: A variable has no JSON, or the test failed.
+    """
+    prefix = f"{variables}{platform}_".upper()
+    given = from_environment(schema, prefix, environment())
+    missing = [name for name in schema.get("required", ()) if name not in given]
+    for name in given:
+        click.echo(f"{platform}.{name}: from {prefix}{name.upper()}", err=True)
+    if not in_terminal():
+        if test and not missing and not test(given):
+            raise config_error(FAILED)
+        examples = {name: _example(schema["properties"][name]) for name in missing}
+        return given | examples, [f"{platform}.{name}" for name in missing]
+    while True:
+        answers = {name: _ask(platform, name, schema["properties"][name]) for name in missing}
+        section = given | answers
+        if test is None or test(section):
+            return section, []
+        if not missing or not click.confirm("Enter them again?", default=True, err=True):
+            raise config_error(FAILED)
+
+
+def _ask(platform: str, name: str, setting: Mapping[str, Any]) -> str:
+    """Ask for a setting; a secret is not shown while it is typed."""
+    click.echo(f"\n{' '.join(setting.get('description', '').split())}", err=True)
+    examples = setting.get("examples")
+    if examples:
+        click.echo(f"For example: {examples[0]}", err=True)
+    secret = bool(setting.get("secret"))
+    hint = " (hidden)" if secret else ""
+    answer: str = click.prompt(f"{platform}.{name}{hint}", hide_input=secret, err=True)
+    return answer.strip()
+
+
+def _example(setting: Mapping[str, Any]) -> str:
+    """Return an example of a setting that is a text."""
+    return str((setting.get("examples") or [PLACEHOLDER])[0])
