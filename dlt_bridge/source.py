@@ -301,7 +301,7 @@ def _checked_folders(folders: Sequence[str] | None) -> list[str] | None:
         BridgeError: The argument is a text, not a list.
     """
     if isinstance(folders, str):
-        raise BridgeError(f'batch_folders takes a list of folders: batch_folders=["{folders}"].')
+        raise BridgeError('batch_folders takes a list of folders: batch_folders=["..."].')
     return None if folders is None else list(folders)
 
 

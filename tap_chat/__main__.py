@@ -20,6 +20,7 @@ from tap_chat.docs import link_of
 from tap_chat.http.errors import RequestError
 from tap_chat.logs import make_log_plain
 from tap_chat.signals import STOP_SIGNALS, watch_signals
+from tap_chat.singer.sdk_tap import ConfigError
 from tap_chat.singer.writer import buffer_output, flush
 from tap_chat.tap import TapChat
 
@@ -102,7 +103,8 @@ def main() -> None:
             flush()
     except (SingerSDKError, RequestError) as error:
         # One line for each problem of the config.
-        texts = config_problems(error) or [str(error)]
+        problems = error.errors if isinstance(error, ConfigError) else config_problems(error)
+        texts = problems or [str(error)]
         for text in texts:
             TapChat.logger.error(text)
         TapChat.logger.info("Docs: %s", link_of(texts[0]))

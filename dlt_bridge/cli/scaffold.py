@@ -146,10 +146,9 @@ def _write_settings(
             yield f"{secrets}: the settings of {shown}. Fill them in; see `{shown} --about`."
         return
     for section, given in sections.items():
-        if not _add(secrets, f"{table}.{section}", settings["properties"][section], given):
-            raise BridgeError(
-                f"{secrets} has a table {table}.{section} already. Remove it to write another."
-            )
+        name = f"{table}.{section}"
+        if not _add(secrets, name, settings["properties"][section], given):
+            raise BridgeError(f"{secrets} has a table {name} already. Remove it to write another.")
         yield f"{secrets}: the settings of {section}."
 
 

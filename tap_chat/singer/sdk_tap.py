@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.tap_base import CliTestOptionValue, Tap
 from typing_extensions import override
 
 from tap_chat.singer.writer import MessageWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from click import Command, Option
     from click import Context as ClickContext
 
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
 
 #: A value of `--test` that the SDK does not have.
 JSON_TEST = "json"
+
+
+class ConfigError(SingerSDKError):
+    """Errors of the config. The SDK's command would log a ConfigValidationError itself, and exit.
+
+    Args:
+        errors: A sentence for each.
+    """
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__(" ".join(errors))
+        self.errors = list(errors)
 
 
 class HookedTap(Tap):
@@ -120,6 +135,14 @@ class HookedTap(Tap):
         config = ctx.params["config"]
         tap = cls(config=config.config, parse_env_config=config.parse_env)
         ctx.exit(0 if tap.test_connections(as_json=value == JSON_TEST) else 1)
+
+    @classmethod
+    @override
+    def invoke(cls, **options: Any) -> None:
+        try:
+            super().invoke(**options)
+        except ConfigValidationError as error:
+            raise ConfigError(error.errors) from None
 
     @classmethod
     @override

@@ -144,6 +144,7 @@ SETTINGS = [
     f'select = "{CANARY}"',
     f'config = "{CANARY}"',
     f'config = ["{CANARY}"]',
+    f'patience = "{CANARY}"',
     f"[sources.singer.scripted_tap.select]\nx = '{CANARY}'",
 ]
 #: Arguments.

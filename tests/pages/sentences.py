@@ -49,7 +49,7 @@ TELLERS = re.compile(r"_*((\w+_)?(problems?|errors?)(_\w+)?|differences|look_at|
 #: Variables that hold a text before it is raised.
 NAMES = {
     *("said", "predicate", "sentence", "errors", "where"),
-    *("FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
+    *("FAILED", "FAILURES", "NO_CONNECTION", "NO_TLS", "CUT_OFF", "STALLED"),
     *("_SENTENCES", "_NO_SPACE", "REFUSED", "IGNORED", "_OF_LOADER", "_OF_NESTED"),
 }
 #: The placeholders of `%` and `str.format`.
