@@ -27,7 +27,7 @@ from tap_chat.singer.batches import BatchWriter
 from tap_chat.singer.catalog import check_catalog
 from tap_chat.singer.files import check_config_file, check_file
 from tap_chat.singer.progress import Progress
-from tap_chat.singer.sdk_tap import HookedTap
+from tap_chat.singer.sdk_tap import HookedTap, own_config_errors
 from tap_chat.singer.state import check_state, unwrap_state
 from tap_chat.singer.stream_maps import GuardedMapper
 from tap_chat.singer.writer import MessageWriter, output_error, write_line
@@ -281,11 +281,12 @@ class TapChat(HookedTap):
     def invoke(
         cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **options: Any
     ) -> None:
-        super().invoke(
-            state=check_file(state, "state"),
-            catalog=check_file(catalog, "catalog"),
-            **options,
-        )
+        with own_config_errors():
+            super().invoke(
+                state=check_file(state, "state"),
+                catalog=check_file(catalog, "catalog"),
+                **options,
+            )
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.tap_base import CliTestOptionValue, Tap
@@ -15,7 +16,7 @@ from typing_extensions import override
 from tap_chat.singer.writer import MessageWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from click import Command, Option
     from click import Context as ClickContext
@@ -36,6 +37,19 @@ class ConfigError(SingerSDKError):
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__(" ".join(errors))
         self.errors = list(errors)
+
+
+@contextmanager
+def own_config_errors() -> Iterator[None]:
+    """Keep the SDK's command from handling errors of the config in the body of the `with`.
+
+    Raises:
+        ConfigError: The config is wrong.
+    """
+    try:
+        yield
+    except ConfigValidationError as error:
+        raise ConfigError(error.errors) from None
 
 
 class HookedTap(Tap):
@@ -111,7 +125,7 @@ class HookedTap(Tap):
         )
         for option in command.params:
             if option.name == "test":
-                cast("Option", option).metavar = "[=schema]"
+                cast("Option", option).metavar = "[=json|=schema]"
                 cast("Option", option).help = (
                     "Use --test to check the credentials of every platform with one request each."
                     " --test=json writes each result as JSON."
@@ -135,14 +149,6 @@ class HookedTap(Tap):
         config = ctx.params["config"]
         tap = cls(config=config.config, parse_env_config=config.parse_env)
         ctx.exit(0 if tap.test_connections(as_json=value == JSON_TEST) else 1)
-
-    @classmethod
-    @override
-    def invoke(cls, **options: Any) -> None:
-        try:
-            super().invoke(**options)
-        except ConfigValidationError as error:
-            raise ConfigError(error.errors) from None
 
     @classmethod
     @override
