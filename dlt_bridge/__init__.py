@@ -24,4 +24,14 @@ def __getattr__(name: str) -> object:
     """Import a name when it is first used, because processes that decode records need no dlt."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    try:
+        module = import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+    except ModuleNotFoundError as error:
+        if error.name != "dlt":
+            raise
+        raise ModuleNotFoundError(
+            "dlt_bridge needs dlt, which is not installed: pip install 'tap-chat[duckdb]', or"
+            " 'tap-chat[dlt]' 'dlt[<destination>]'.",
+            name=error.name,
+        ) from None
+    return getattr(module, name)

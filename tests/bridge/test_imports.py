@@ -48,3 +48,11 @@ def test_target_loads_into_duckdb_without_the_sdk_and_sqlalchemy(tmp_path: Path)
     imported = packages_imported(tmp_path, "--config", str(config), "--input", str(messages))
     assert "duckdb" in imported
     assert not imported & {"singer_sdk", "joblib", "rich", "backoff", "sqlalchemy"}
+
+
+def test_import_without_dlt_names_the_command_that_installs_it() -> None:
+    code = "import sys; sys.modules['dlt'] = None; from dlt_bridge import load"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    *_, last = run.stderr.splitlines()
+    assert "which is not installed: pip install 'tap-chat[duckdb]'" in last

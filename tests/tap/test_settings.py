@@ -39,7 +39,13 @@ def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: San
         "TAP_CHAT_DIXA_REQUESTS_PER_MINUTE": "60000",
         "TAP_CHAT_LIVECHAT_API_URL": sandbox.url,
     }
-    run = tap.run([tap.command({})[0], "--config=ENV"], nearby)
+    command = [tap.command({})[0], "--config=ENV"]
+    # As it is copied, no platform is filled in.
+    copied = tap.folder / "copied"
+    copied.mkdir()
+    (copied / ".env").write_bytes(EXAMPLE.read_bytes())
+    assert Runner(copied).run(command).errors == [NO_PLATFORM]
+    run = tap.run(command, nearby)
     assert_complete(run, sandbox)
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
 
