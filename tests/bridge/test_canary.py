@@ -57,8 +57,9 @@ def test_no_value_is_in_an_error_of_the_target(name: str) -> None:
 
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_no_value_is_in_an_error_of_the_bridge(argument: str) -> None:
+    wrong: dict[str, Any] = {argument: CANARY}
     with pytest.raises(BridgeError) as refused:
-        singer(iter(()), **{argument: CANARY})  # type: ignore[call-overload]
+        singer(iter(()), **wrong)
     assert CANARY not in str(refused.value)
     assert argument in str(refused.value)
 
