@@ -53,7 +53,8 @@ class _Heading:
         # A sentence begins the error, or follows the name of a stream; a predicate follows that of
         # a request.
         start = "(?:^|: )" if parts[0][:1].isupper() else r"(?:^|\s)" if parts[0] else ""
-        self.pattern = re.compile(start + ".*?".join(map(re.escape, parts)))
+        end = r"(?!\w)" if parts[-1] else ""
+        self.pattern = re.compile(f"{start}{'.*?'.join(map(re.escape, parts))}{end}")
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,8 @@ from tap_chat.docs import HEADINGS, PAGE, link_of
 LINES = (files("tap_chat") / HEADINGS).read_text("utf-8").splitlines()
 UNAUTHORIZED = (
     "Stream freshchat_account: GET https://acme.freshchat.com/v2/accounts returned 401"
-    " Unauthorized. The setting freshchat.api_key is wrong or expired."
+    " Unauthorized. The setting freshchat.api_key is wrong or expired, or a newer token has taken"
+    " its place. The one that counts is in Admin settings > API tokens."
 )
 
 
