@@ -34,7 +34,7 @@ PICTURES = {"CONTRIBUTING.md": 1}
 #: The folder of the outputs on the pages.
 HOME = "/home/you/chats"
 #: Maximum seconds per block.
-PATIENCE = 60
+PATIENCE = 150
 
 # A program that keeps running in its own terminal. It is ready after its first line.
 SERVER = """#!/usr/bin/env bash
@@ -193,6 +193,7 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         here = {
             "HOME": str(self._folder),
+            "COLUMNS": "100",
             # For root, dlt keeps pipelines outside of the home folder.
             "DLT_DATA_DIR": str(self._folder / ".dlt_data"),
             "PATH": os.pathsep.join([str(self._folder / ".programs"), PATH]),
