@@ -65,7 +65,7 @@ $(VENV)/demo: requirements-demo.txt pyproject.toml
 	@$(UV) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-FIRST_RUN := "The first run takes about two minutes, and 600 MB in .venv and .meltano. Later ones take half a minute."
+FIRST_RUN := "The first run takes about two minutes, and 600 MB in .venv and .meltano. Later ones take less than a minute."
 
 # All packages of the development environment, those of the demo included.
 $(VENV)/installed: requirements-dev.txt $(VENV)/demo

@@ -245,7 +245,7 @@ def main() -> int:
     LOG.unlink(missing_ok=True)
     console.print(
         f"Load the chats of {len(DIALECTS)} made-up accounts into DuckDB in three ways, and"
-        " compare:\nabout half a minute.\n"
+        " compare:\nless than a minute.\n"
     )
     try:
         # The last of two equal options counts.
