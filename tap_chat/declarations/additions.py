@@ -20,6 +20,7 @@ class Additions(Part, frozen=True):
     """The additions of one resource.
 
     Attributes:
+        description: What its records are, in a sentence.
         next_link_hosts: The hosts, besides that of the API, that links to a next page may lead to;
             they get the credential. `*.example.com` stands for every subdomain.
         convert: The unit in which the requests take the values of the cursor, which are times.
@@ -33,6 +34,7 @@ class Additions(Part, frozen=True):
             has as many, a warning says that further ones are out of reach.
     """
 
+    description: str | None = None
     next_link_hosts: list[str] = []  # noqa: RUF012 - msgspec gives every instance its own
     convert: Literal["iso", "date", "epoch_s", "epoch_ms"] | None = None
     distinct_parents: bool = False

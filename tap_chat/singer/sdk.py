@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
-    from singer_sdk.singerlib import RecordMessage, SchemaMessage
+    from singer_sdk.singerlib import CatalogEntry, RecordMessage, SchemaMessage
 
     from tap_chat.singer.accounts import AccountProperty
     from tap_chat.singer.mapping import RecordMapper
@@ -144,11 +144,29 @@ class ChunkedStream(RESTStream[Any]):
             and not is_partitioned
         )
 
+    @classmethod
+    def summary(cls) -> str:
+        """Return what its records are, in a sentence: the first line of the class's docstring."""
+        return (cls.__doc__ or "").partition("\n")[0]
+
+    def described(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a JSON Schema of its records with the description of the stream."""
+        summary = self.summary()
+        return {"description": summary, **schema} if summary else dict(schema)
+
+    @property
+    @override
+    def _singer_catalog_entry(self) -> CatalogEntry:
+        entry = super()._singer_catalog_entry
+        entry.schema.description = self.described(self.schema).get("description")
+        return entry
+
     @override
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         if account := self.account_property:
             account.check(self.effective_schema["properties"])
         for message in super()._generate_schema_messages():
+            message.schema = self.described(message.schema)
             if account:
                 account.describe(message)
             yield message

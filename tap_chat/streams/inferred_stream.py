@@ -20,7 +20,7 @@ from tap_chat.streams.stream import ChatStream
 from tap_chat.streams.widening_reader import SeenProperties, WideningReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
@@ -54,6 +54,8 @@ class InferredStream(ChatStream):
     is_configured: ClassVar[bool] = True
     #: The properties that are declared, or are known to be there.
     declared_properties: ClassVar[Properties] = {}
+    #: The descriptions of properties of the key, whose types are those of their values.
+    key_descriptions: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, tap: Tap, session: Session) -> None:
         self._from_catalog: Properties | None = None
@@ -101,7 +103,7 @@ class InferredStream(ChatStream):
 
     def _is_unknown_key(self, name: str, prop: Any) -> bool:  # noqa: ANN401
         unknown = inference.property_of((), is_key=True)
-        return name in self.primary_keys and prop == unknown
+        return name in self.primary_keys and prop.get("type") == unknown["type"]
 
     def _schema_of(self, properties: Properties) -> dict[str, Any]:
         unknown = {
@@ -109,11 +111,10 @@ class InferredStream(ChatStream):
             for key in self.primary_keys
             if key not in properties
         }
-        return {
-            "type": "object",
-            "properties": {**unknown, **properties},
-            "required": list(self.primary_keys),
-        }
+        described = {**unknown, **properties}
+        for key, description in self.key_descriptions.items():
+            described[key] = {**described[key], "description": description}
+        return {"type": "object", "properties": described, "required": list(self.primary_keys)}
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:

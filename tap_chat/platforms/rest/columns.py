@@ -44,9 +44,15 @@ def declared_properties(
         keys: The properties that are never null.
 
     Returns:
-        The JSON Schema of each. A column without a type has that of its values.
+        The JSON Schema of each, except those of keys without a type. A column without a type has
+        that of its values.
     """
-    return {name: _property(hints, is_key=name in keys) for name, hints in columns.items()}
+    return {
+        name: _property(hints, is_key=name in keys)
+        for name, hints in columns.items()
+        # The type of a key is that of its values, which are never null.
+        if name not in keys or hints.get("data_type")
+    }
 
 
 def _property(hints: Mapping[str, Any], *, is_key: bool) -> Property:

@@ -75,7 +75,11 @@ def declared_platform(  # noqa: PLR0913 - what a declaration needs with it
         own = read.get(resource, Additions())
         own = replace(own, next_link_hosts=[*next_link_hosts, *own.next_link_hosts])
         attributes = common | _attributes(reading, name, section, streams)
-        attributes |= {"child_fields": child_fields(children), "additions": own}
+        attributes |= {
+            "__doc__": own.description,
+            "child_fields": child_fields(children),
+            "additions": own,
+        }
         base: type[DeclaredStream] = DeclaredChild if reading.parent else DeclaredStream
         streams[resource] = type(attributes["name"], (base,), attributes)
     return Platform(
@@ -102,6 +106,7 @@ def _attributes(
     """
     resource, endpoint, parent = reading.resource, reading.endpoint, reading.parent
     disposition, incremental = resource.write_disposition, endpoint.incremental
+    columns = {} if resource.columns is UNSET else resource.columns
     # Loaders append the records of a stream without a key.
     keys = () if disposition == "append" else tuple(resource.primary_key)
     cursor = replication_key_of(incremental, section) if incremental else None
@@ -117,7 +122,10 @@ def _attributes(
         "parent_keys": tuple(parent.included) if parent else (),
         "selected_by_default": resource.selected and disposition != "skip",
         "is_probed": parent is None and not streams,
-        "declared_properties": declared_properties(
-            {} if resource.columns is UNSET else resource.columns, keys
-        ),
+        "declared_properties": declared_properties(columns, keys),
+        "key_descriptions": {
+            key: columns[key]["description"]
+            for key in keys
+            if columns.get(key, {}).get("description")
+        },
     }
