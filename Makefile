@@ -87,10 +87,12 @@ lock:
 	cd tests/interop/requirements/express-rate-limit && npm $(if $(LOCK),update,install) --package-lock-only --ignore-scripts \
 	  --omit-lockfile-registry-resolved
 
-# Write the settings of docs/, meltano.yml and hub/ from the plugins' `--about`.
+# Write the settings of docs/, meltano.yml and hub/ from the plugins' `--about`, and the data dictionary
+# from the catalog.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/tables.py
 	$(BIN)/python scripts/hub.py
+	$(BIN)/python scripts/streams.py
 
 # Write the results of the SQL recipes into docs/queries.md, as they come from the sandbox.
 queries: $(VENV)/installed

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -29,6 +31,25 @@ class FurtherAPI:
     rate_limit: tuple[int, float] | None = None
 
 
+class Join(Struct, frozen=True, forbid_unknown_fields=True):
+    """A reference from the records of a stream to those of another, for the documentation.
+
+    Attributes:
+        stream: The stream.
+        to: The other stream; it may be the same one.
+        fields: The fields that are equal: those of the stream, with those of the other one. Names
+            with dots lead into objects, and `[]` stands for each item of an array.
+        where: The values of fields that records with the reference have.
+        unless: Why a record may lack a partner, as a sentence; empty if each value has one.
+    """
+
+    stream: str
+    to: str
+    fields: dict[str, str]
+    where: dict[str, str] = {}
+    unless: str = ""
+
+
 @dataclass(frozen=True)
 class Platform:
     """A chat platform.
@@ -49,6 +70,7 @@ class Platform:
         rate_limit: The requests, and the seconds, of the rate limit that its API documents; None if
             the tap finds it. The setting `requests_per_minute` takes precedence.
         api_url: The address of the API, if the setting of that name is only a part of it.
+        joins: Which fields of its streams refer to which others.
         of_section: Returns the platform with the settings of a section, if its streams depend on
             them; None if they do not.
     """
@@ -64,6 +86,7 @@ class Platform:
     further_apis: Sequence[FurtherAPI] = ()
     rate_limit: tuple[int, float] | None = None
     api_url: str | None = None
+    joins: Sequence[Join] = ()
     of_section: Callable[[PlatformSettings], Platform] | None = None
 
     @property

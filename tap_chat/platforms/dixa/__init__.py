@@ -2,6 +2,7 @@
 
 from tap_chat.platforms.dixa import main_details, main_lists
 from tap_chat.platforms.dixa.conversations import DixaConversationExport
+from tap_chat.platforms.dixa.joins import JOINS
 from tap_chat.platforms.dixa.main_log import DixaActivityLog
 from tap_chat.platforms.dixa.messages import DixaMessages
 from tap_chat.platforms.dixa.settings import MAIN_API, DixaSettings
@@ -25,4 +26,5 @@ PLATFORM = Platform(
             rate_limit=(4, 0.4),
         ),
     ),
+    joins=JOINS,
 )

@@ -6,6 +6,7 @@ from tap_chat.platforms.freshchat.details import (
     FreshchatConversations,
     FreshchatConversationsMessages,
 )
+from tap_chat.platforms.freshchat.joins import JOINS
 from tap_chat.platforms.freshchat.report_reader import REPORTS_API
 from tap_chat.platforms.freshchat.reports import (
     FreshchatChatTranscripts,
@@ -34,4 +35,5 @@ PLATFORM = Platform(
     # 80 for the events and more than seven hours for the transcripts. A plan may have no reports.
     extra_streams=(FreshchatCsatScores, FreshchatConversationEvents, FreshchatChatTranscripts),
     further_apis=(FurtherAPI(name=REPORTS_API, rate_setting="reports_per_minute"),),
+    joins=JOINS,
 )

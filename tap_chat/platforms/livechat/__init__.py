@@ -17,6 +17,7 @@ from tap_chat.platforms.livechat.configuration import (
     LiveChatGroups,
     LiveChatTags,
 )
+from tap_chat.platforms.livechat.joins import JOINS
 from tap_chat.platforms.livechat.parts import LiveChatEvents, LiveChatMessages
 from tap_chat.platforms.livechat.reports import (
     LiveChatDuration,
@@ -73,4 +74,5 @@ PLATFORM = Platform(
     streams=STREAMS,
     extra_streams=EXTRA,
     of_section=of_version,
+    joins=JOINS,
 )

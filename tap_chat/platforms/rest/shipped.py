@@ -11,6 +11,8 @@ A file has the facts of a platform, its settings, its declaration, and the addit
       client: {base_url: https://api.example.com, auth: {type: bearer, token: "${access_token}"}}
       resources: [...]
     streams: {<resource>: {<addition>: ...}}
+    joins:
+    - {stream: <resource>, to: <resource>, fields: {<field>: <field>}}
 """
 
 from __future__ import annotations
@@ -23,12 +25,12 @@ from string import Template
 from typing import TYPE_CHECKING, Annotated, Any, cast, overload
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, defstruct
+from msgspec import UNSET, Struct, UnsetType, defstruct, structs
 from typing_extensions import override
 
 from tap_chat.config.settings import PlatformSettings, about
 from tap_chat.declarations.files import load_file
-from tap_chat.platforms.platform import Platform
+from tap_chat.platforms.platform import Join, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +79,7 @@ class ShippedFile(Struct, frozen=True, forbid_unknown_fields=True):
     streams: dict[str, dict[str, Any]] = {}
     next_link_hosts: list[str] = []
     rate_limit: RateLimit | None = None
+    joins: list[Join] = []
 
 
 class LazyStreams(Sequence["type[ChatStream]"]):
@@ -137,6 +140,7 @@ def shipped_platform(path: Path) -> Platform:
         settings=_settings_type(file, path.stem),
         streams=LazyStreams(lambda: of_section(None).streams),
         rate_limit=_rate_limit(file),
+        joins=[_prefixed(join, path.stem) for join in file.joins],
         of_section=of_section,
     )
 
@@ -182,6 +186,11 @@ def _platform(file: ShippedFile, name: str, section: PlatformSettings | None) ->
     )
     is_built_on = section and "${api_url}" in base_url
     return replace(platform, api_url=source.client.base_url) if is_built_on else platform
+
+
+def _prefixed(join: Join, platform: str) -> Join:
+    """Return a join of resources as one of streams."""
+    return structs.replace(join, stream=f"{platform}_{join.stream}", to=f"{platform}_{join.to}")
 
 
 def _rate_limit(file: ShippedFile) -> tuple[int, float] | None:

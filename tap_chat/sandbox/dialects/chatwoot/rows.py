@@ -69,7 +69,7 @@ def conversation(seed: int, talk: Conversation, contacts: int) -> Row:
         "can_reply": number % 7 > 0,
         "custom_attributes": {},
         "inbox_id": number % INBOXES + 1,
-        "labels": ["a,b", "größe"][: number % 3],
+        "labels": ["a-0", "a-1"][: number % 3],
         "muted": False,
         "snoozed_until": None,
         "status": talk.status,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from tap_chat.sandbox.dialects.dixa import main_rows
 from tap_chat.sandbox.dialects.dixa.history import History, change_times
 from tap_chat.sandbox.dialects.dixa.main_account import MainAccount
 from tap_chat.sandbox.dialects.dixa.messages import (
@@ -152,15 +153,15 @@ class DixaAccount:
 
 
 def _assigned(created: int, moment: int, number: int) -> dict[str, Any]:
-    name = pick(NAMES, number)
+    agent = pick(main_rows.AGENTS, number)
     return {
         "status": "pending",
         "queued_at": created + 1,
         "assigned_at": moment,
         "last_message_created_at": moment,
-        "assignee_id": f"a0000000-0000-4000-8000-{number % len(NAMES):012}",
-        "assignee_name": name,
-        "assignee_email": f"agent{number % len(NAMES)}@example.com",
+        "assignee_id": agent["id"],
+        "assignee_name": agent["displayName"],
+        "assignee_email": agent["email"],
         "assignee_phone_number": None,
     }
 
@@ -224,13 +225,17 @@ def _template(dice: random.Random, number: int) -> dict[str, Any]:
         "initial_channel": dice.choice(CHANNELS),
         "direction": dice.choice(("inbound", "outbound")),
         "status": "open",
-        "requester_id": f"e0000000-0000-4000-8000-{number:012}",
+        "requester_id": f"e0000000-0000-4000-8000-{number % 40:012}",
         "requester_name": name,
         "requester_email": f"customer{number}@example.com",
         "requester_additional_emails": dice.choice(([], [f"second{number}@example.com"])),
         "requester_additional_phone_numbers": dice.choice(([], ["+4512345678"])),
         "tags": (tags := dice.sample(("vip", "refund", "størrelse", "a,b"), dice.randrange(3))),
-        "tags_info": [{"id": f"t-{tag}", "name": tag, "is_deactivated": False} for tag in tags],
+        "tags_info": [
+            {"id": tag["id"], "name": tag["name"], "is_deactivated": False}
+            for tag in main_rows.TAGS
+            if tag["name"] in tags
+        ],
         "conversation_wrapup_notes": [],
         "ratings": [],
         "custom_fields": dice.choice(CUSTOM_FIELDS),
@@ -242,16 +247,19 @@ def _template(dice: random.Random, number: int) -> dict[str, Any]:
             row[field] = sentence(dice) if field in STRINGS else dice.randrange(1 << 40)
         elif fate == 1:
             row[field] = None
+    if row.get("queue_id"):
+        row["queue_id"] = pick(main_rows.QUEUES, number)["id"]
     return row
 
 
+_PLAN, _TOPICS = (attribute["id"] for attribute in main_rows.CUSTOM_ATTRIBUTES)
 CUSTOM_FIELDS: tuple[list[dict[str, Any]], ...] = (
     [],
     [
-        {"attribute_id": "c1", "identifier": "plan", "value": "pro", "data_type": "Text",
+        {"attribute_id": _PLAN, "identifier": "plan", "value": "pro", "data_type": "Text",
          "archived": False},
-        {"attribute_id": "c2", "identifier": "topics", "value": ["a", "b/c"], "data_type": "Select",
-         "archived": True},
+        {"attribute_id": _TOPICS, "identifier": "topics", "value": ["a", "b/c"],
+         "data_type": "Select", "archived": True},
     ],
 )  # fmt: skip
 STRINGS = (

@@ -91,7 +91,7 @@ def _template(dice: random.Random, number: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "initial_channel": dice.choice(("email", "widgetchat", "pstnphone", "sms")),
         "author_name": dice.choice(NAMES),
-        "author_email": dice.choice((f"agent{number % 10}@example.com", None)),
+        "author_email": dice.choice((f"agent{1 + number % 10}@example.com", None)),
         "direction": dice.choice(("inbound", "outbound")),
         "to": dice.choice(([], ["support@example.com"])),
         "cc": dice.choice(([], ["second@example.com", "third@example.com"])),

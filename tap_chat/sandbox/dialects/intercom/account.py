@@ -102,7 +102,7 @@ class IntercomAccount:
         """Return the parts of a conversation, oldest first, without those before the newest 500."""
         first = max(len(talk.parts) - MOST_PARTS, 0)
         return [
-            rows.part(self.seed, talk, place, talk.parts[place])
+            rows.part(self.seed, talk, place, self.contacts)
             for place in range(first, len(talk.parts))
         ]
 

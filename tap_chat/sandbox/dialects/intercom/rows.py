@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 ADMINS, TEAMS, TAGS = 7, 3, 5
+FIRST_ADMIN = 814_000
 #: The kinds of parts, in the order in which they come; the last part of a conversation closes it.
 KINDS = ("comment", "comment", "note", "assignment", "comment", "open")
 
@@ -64,7 +65,8 @@ def conversation(seed: int, talk: Conversation, contacts: int) -> Row:
             "redacted": False,
         },
         "contacts": {"type": "contact.list", "contacts": [contact]},
-        "admin_assignee_id": admin,
+        # A number, though the id of an admin is a text.
+        "admin_assignee_id": None if admin is None else FIRST_ADMIN + admin,
         "team_assignee_id": str(number % TEAMS) if admin else None,
         "open": not talk.is_closed,
         "state": "closed" if talk.is_closed else "open",
@@ -81,14 +83,14 @@ def conversation(seed: int, talk: Conversation, contacts: int) -> Row:
     }
 
 
-def part(seed: int, talk: Conversation, place: int, moment: int) -> Row:
+def part(seed: int, talk: Conversation, place: int, contacts: int) -> Row:
     """Return the part of a conversation at a place, counted from its first."""
-    number, second = talk.number, moment // SECOND
+    number, second = talk.number, talk.parts[place] // SECOND
     closes = (place + 1) % len(KINDS) == 0
     kind = "close" if closes else KINDS[place % len(KINDS)]
     by_admin = kind != "comment" or place % 2 == 1
     admin = (number + place) % ADMINS
-    author = admin_reference(admin) if by_admin else _contact_reference(number)
+    author = admin_reference(admin) if by_admin else _contact_reference(number % max(contacts, 1))
     return {
         "type": "conversation_part",
         # Ids of parts are not in the order of time.
@@ -145,7 +147,12 @@ def admins(seed: int) -> list[Row]:
 def teams(_: int) -> list[Row]:
     """Return all teams."""
     return [
-        {"type": "team", "id": str(number), "name": f"Team {number} ✉", "admin_ids": [number]}
+        {
+            "type": "team",
+            "id": str(number),
+            "name": f"Team {number} ✉",
+            "admin_ids": [FIRST_ADMIN + number],
+        }
         for number in range(TEAMS)
     ]
 
@@ -159,7 +166,7 @@ def tags(_: int) -> list[Row]:
 
 def admin_reference(number: int) -> Row:
     """Return what refers to an admin."""
-    return {"type": "admin", "id": str(814_000 + number)}
+    return {"type": "admin", "id": str(FIRST_ADMIN + number)}
 
 
 def _contact_reference(number: int) -> Row:
