@@ -72,7 +72,7 @@ def databases(
 def outputs(folder: Path) -> Iterator[bytes]:
     """Yield what the tap writes of all platforms, and of version 2 of LiveChat."""
     tap = Runner(folder)
-    extra = {
+    extra: dict[str, dict[str, Any]] = {
         platform.name: {"extra_streams": [stream.name for stream in platform.extra_streams]}
         for platform in PLATFORMS
         if platform.extra_streams

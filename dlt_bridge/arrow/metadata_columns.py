@@ -21,3 +21,10 @@ BATCHED = "_sdc_batched_at"
 LOAD_ID = "_dlt_load_id"
 #: The columns with times of a record that are not part of its data.
 TIMES = (EXTRACTED, RECEIVED, BATCHED)
+#: The descriptions of the columns that each table has.
+DESCRIPTIONS = {
+    EXTRACTED: "When the tap read the record.",
+    RECEIVED: "When the loader read the line of the record.",
+    BATCHED: "When the batch of the record began.",
+    SEQUENCE: "The position of the record: the last version of a key has the greatest value.",
+}

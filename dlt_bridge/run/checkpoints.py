@@ -13,6 +13,7 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from dlt_bridge.destinations.clients import make_client
+from dlt_bridge.destinations.comments import DESTINATIONS, write_comments
 from dlt_bridge.destinations.destination import (
     CHECKPOINT_SECONDS,
     adapt_destination,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from dlt.common.pipeline import LoadInfo
     from dlt.extract import DltSource
 
+    from dlt_bridge.destinations.comments import Comments
     from dlt_bridge.tables.driver import Driver
     from dlt_bridge.tables.items import StreamItems
 
@@ -71,6 +73,7 @@ class Run:
         self.stopped = False
         self._open_client = ExitStack()
         self._client: Any = None
+        self._comments: Comments = {}
 
     @property
     def ended(self) -> bool:
@@ -107,6 +110,24 @@ class Run:
         """
         if self._client is not None:
             empty_staging(info, self._client)
+
+    def write_comments(self, pipeline: Pipeline) -> None:
+        """Write the descriptions of a committed package as comments, where the database has them.
+
+        Args:
+            pipeline: The pipeline.
+        """
+        comments = dict(self.driver.comments) if self.driver else {}
+        destination: Any = pipeline.destination
+        kind = destination.destination_type.rpartition(".")[2]
+        if kind not in DESTINATIONS or comments == self._comments:
+            return
+        self._comments = comments
+        if self._client is not None:
+            write_comments(self._client, kind, comments)
+            return
+        with make_client(pipeline, pipeline.default_schema).sql_client as client:
+            write_comments(client, kind, comments)
 
     def close(self) -> None:
         """Stop the tap if it still runs, and close the destination."""
@@ -260,6 +281,7 @@ def committed_packages(  # noqa: PLR0913 - the hooks of a run, each by its name
             reported = total
             # Only now is the STATE of the package written, too.
             run.empty_staging(info)
+            run.write_comments(pipeline)
             exit_if_signalled()
             # `refresh` applies to the run, not to each of its packages.
             arguments.pop("refresh", None)

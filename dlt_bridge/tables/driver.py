@@ -26,6 +26,7 @@ from dlt_bridge.tap.state import BOOKMARKS
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from dlt_bridge.destinations.comments import Comments
     from dlt_bridge.tables.items import StreamItems
     from dlt_bridge.tables.options import Options
     from dlt_bridge.tap.catalog import AnyCatalog
@@ -168,6 +169,11 @@ class Driver:
     def log(self) -> TapLog | None:
         """The log of the tap; None for lines."""
         return self._tap.log
+
+    @property
+    def comments(self) -> Comments:
+        """The descriptions of the tables and columns of the SCHEMAs so far."""
+        return self._run.comments
 
     @property
     def warnings(self) -> int:

@@ -14,6 +14,7 @@ from dlt_bridge.arrow.metadata_columns import DELETED, LOAD_ID, SEQUENCE
 from dlt_bridge.destinations.dlt_private import LastStep
 from dlt_bridge.destinations.file_formats import VALUES
 from dlt_bridge.tables.column_names import SINGER_NAME
+from dlt_bridge.tables.descriptions import DESCRIPTION
 from dlt_bridge.tables.dispositions import DELETE_INSERT, AppliedHints, LoadPlan
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class TableHints:
         of_account: The rows are of an account, so that the user's disposition is that of its rows.
         properties: The properties of columns that have another name, by the names of the columns.
         has_load_id: Whether the rows get a column with the load id.
+        description: The description of the table; empty for none.
+        descriptions: The descriptions of columns, by their names.
     """
 
     plan: LoadPlan
@@ -59,6 +62,8 @@ class TableHints:
     of_account: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
     has_load_id: bool = False
+    description: str = ""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def disposition(self) -> Any:  # noqa: ANN401
@@ -85,9 +90,6 @@ class TableHints:
             name: {**self._type_hint(name, column_type), **self._key_hint(name)}
             for name, column_type in {**self.columns, **self.variants}.items()
         }
-        for name, json_name in self.properties.items():
-            if name not in (self.nested or ()):
-                columns.setdefault(name, {})[SINGER_NAME] = json_name
         if self.has_load_id:
             # dlt's own column can't be null, so it could not be added to a table with rows.
             columns[LOAD_ID] = {"data_type": "text", "nullable": True}
@@ -97,6 +99,10 @@ class TableHints:
             sorts = self.plan.strategy == DELETE_INSERT and not self.plan.has_sort
             if sorts or self.stored.get(SEQUENCE, {}).get("dedup_sort"):
                 columns[SEQUENCE] = {"dedup_sort": "desc" if sorts else None}
+        for kind, values in ((SINGER_NAME, self.properties), (DESCRIPTION, self.descriptions)):
+            for name, value in values.items():
+                if name not in (self.nested or ()):
+                    columns.setdefault(name, {})[kind] = value
         columns = {name: hint for name, hint in columns.items() if hint}
         return AppliedHints(keys=self.plan.keys, columns=columns, **chosen)
 
@@ -109,7 +115,10 @@ class TableHints:
             write_disposition=applied.disposition if self._is_applied else None,
             columns=columns,
             file_format=self.file_format,
-            additional_table_hints={SINGER_NAME: self.stream} if self.stream else None,
+            additional_table_hints={
+                **({SINGER_NAME: self.stream} if self.stream else {}),
+                **({DESCRIPTION: self.description} if self.description else {}),
+            },
         )
 
     def _type_hint(self, name: str, column_type: ColumnType) -> dict[str, Any]:

@@ -226,6 +226,8 @@ class Package:
             # Appended rows may have the same key.
             deduplicated=plan.disposition == "append",
             properties=schema.renamed_properties,
+            description=schema.description,
+            descriptions=schema.descriptions,
             has_load_id=self._has_load_id,
         )
         if self._as_objects:

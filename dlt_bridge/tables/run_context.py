@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dlt.extract import DltResource
 
+    from dlt_bridge.destinations.comments import Comments
     from dlt_bridge.tables.options import Options
 
 
@@ -43,6 +44,7 @@ class RunContext:
         refresh: Drops the tables that are to be created again.
         existing: The tables that are in the destination.
         warned: The streams for which the user was warned that records are kept whole.
+        comments: The descriptions of the tables and columns of the SCHEMAs so far.
     """
 
     def __init__(self, options: Options, selected: Collection[str], first: int) -> None:
@@ -53,6 +55,7 @@ class RunContext:
         self.refresh = Refresh(options.refresh)
         self.existing = ExistingTables()
         self.warned: set[str] = set()
+        self.comments: Comments = {}
         self._tables: dict[str, str] = {}
         self._user_hints: dict[str, UserHints] = {}
 

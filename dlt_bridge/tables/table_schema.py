@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 
 from dlt_bridge.arrow.columns import Column, columns
 from dlt_bridge.arrow.decoder import RecordDecoder
-from dlt_bridge.arrow.metadata_columns import ACCOUNT, EXTRACTED, LOAD_ID, RECORD_COLUMN, SEQUENCE
+from dlt_bridge.arrow.metadata_columns import (
+    ACCOUNT,
+    DESCRIPTIONS,
+    EXTRACTED,
+    LOAD_ID,
+    RECORD_COLUMN,
+    SEQUENCE,
+)
 from dlt_bridge.arrow.record_column import RecordColumn, with_record_column
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tables import accounts, checks, column_names, record_metadata
+from dlt_bridge.tables.descriptions import add_comments, column_descriptions, description_of
 from dlt_bridge.tables.dispositions import LoadPlan, UserHints, load_plan, refuse_replacing
 from dlt_bridge.tables.layout import record_schema, stored_columns
 from dlt_bridge.tables.rows.stored_values import with_keep_policy
@@ -43,6 +51,8 @@ class TableSchema:
         decoder: Decodes the records.
         renamed_properties: The properties of columns that have another name, by the names of the
             columns.
+        description: The description of the stream; empty for none.
+        descriptions: The descriptions of columns, by their names.
         has_columns: The SCHEMA declares a column.
         whole_records: Adds the whole record to each record; None if the SCHEMA declares enough.
         is_new: No record was decoded, and dlt has no hints: values may choose the types of columns.
@@ -77,6 +87,7 @@ class TableSchema:
         properties = self._properties(plan.keys)
         self.plan = replace(plan, keys=column_names.key_columns(stream.name, properties, plan.keys))
         self.renamed_properties = column_names.renamed_properties(properties)
+        self.description = description_of(message.schema)
         named = [column.name for column in properties if column.type]
         is_known = bool(stored_columns(self.table))
         times = record_metadata.time_names(properties) if run.options.add_record_metadata else []
@@ -89,6 +100,11 @@ class TableSchema:
         run.take_types(self.table, [*named, *times])
         resource = run.options.everything or stream.name
         self._times = record_metadata.time_columns(stream.name, self.table, resource, times)
+        self.descriptions = {
+            **{name: DESCRIPTIONS[name] for name in (*self._times, SEQUENCE)},
+            **column_descriptions(properties, hints.columns),
+        }
+        add_comments(run.comments, self.table, self.description, self.descriptions)
         if ACCOUNT not in named:
             accounts.refuse_table_of_accounts(stream.name, self.table, run.existing)
         checks.refuse_too_many_columns(stream.name, self.table, [*named, *self._times])

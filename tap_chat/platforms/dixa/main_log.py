@@ -91,7 +91,7 @@ class LogStream(MainStream):
 
 
 class DixaActivityLog(LogStream):
-    """What happened in conversations, and who did it.
+    """The activities in conversations, with their authors.
 
     Attributes:
         newest: The time of the newest entry that was read.

@@ -37,7 +37,7 @@ ROLES = record_schema(
     ("id",),
     id=text("The role's id."),
     name=text("Its name."),
-    description=text("What it may do."),
+    description=text("A description."),
     is_custom_role=boolean("Whether the account made it."),
 )
 
@@ -76,7 +76,7 @@ AGENTS = record_schema(
     license_type=text("The licence."),
     is_deleted=boolean("Whether the agent is deleted."),
     is_deactivated=boolean("Whether the agent is deactivated."),
-    agent_status=json_object("What the agent does now.", name=text("Its name.")),
+    agent_status=json_object("The current status.", name=text("Its name.")),
     availability_status=text("Whether the agent is available."),
     login_status=boolean("Whether the agent is logged in."),
     routing_type=text("How conversations are assigned."),
@@ -88,7 +88,7 @@ AGENTS = record_schema(
     freshid_group_ids=json_array("The ids of the groups in Freshworks."),
     org_contact_id=text("The contact in the organisation."),
     phone=text("Phone number."),
-    scope=any_value("What the agent may see."),
+    scope=any_value("The conversations that the agent may see."),
     timezone=text("The time zone."),
     title=text("The job title."),
 )
@@ -97,7 +97,7 @@ GROUPS = record_schema(
     ("id",),
     id=text("The group's id."),
     name=text("Its name."),
-    description=text("What it is for."),
+    description=text("The purpose."),
     routing_type=text("How conversations are assigned."),
     chat_group_id=text("The group's id in chat."),
     routing_logic=text("The logic of the assignment."),
@@ -118,7 +118,7 @@ CHANNELS = record_schema(
     public=boolean("Whether everyone sees it."),
     enabled=boolean("Whether it is in use."),
     welcome_message=json_object(
-        "What it says first.", message_type=text("Its type."), message_parts=PARTS
+        "The first message.", message_type=text("Its type."), message_parts=PARTS
     ),
 )
 
@@ -141,7 +141,7 @@ CONVERSATIONS = record_schema(
     created_time=timestamp("When it was created."),
     updated_time=timestamp("When it was last changed."),
     url=text("Where it is."),
-    created_by=text("Who created it."),
+    created_by=text("The creator."),
     org_contact_id=text("The contact in the organisation."),
     assigned_agent_id=text("The agent's id."),
     assigned_org_agent_id=text("The agent's id in the organisation."),
@@ -160,9 +160,9 @@ CONVERSATIONS_MESSAGES = record_schema(
     freshchat_conversation_id=text("The conversation's id in Freshchat."),
     app_id=text("The app's id."),
     user_id=text("The user's id."),
-    actor_id=text("Who sent it: id."),
-    actor_type=text("Who sent it: user, agent, bot or system."),
-    org_actor_id=text("Who sent it: id in the organisation."),
+    actor_id=text("The sender: id."),
+    actor_type=text("The sender: user, agent, bot or system."),
+    org_actor_id=text("The sender: id in the organisation."),
     channel_id=text("The channel's id."),
     freshchat_channel_id=text("The channel's id in Freshchat."),
     interaction_id=text("The interaction's id."),

@@ -241,7 +241,7 @@ class FreshchatCsatScores(FreshchatReport):
 
 
 class FreshchatConversationEvents(FreshchatReport):
-    """What happened to conversations: created, assigned, resolved, labelled."""
+    """The events of conversations: created, assigned, resolved, labelled."""
 
     name = "freshchat_conversation_events"
     events = (

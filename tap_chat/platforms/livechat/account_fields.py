@@ -93,7 +93,7 @@ ACTIVE_CHATS = record_schema(
     last_thread_info=THREAD_SUMMARY,
     last_event_per_type=json_object("The last event of each type."),
     properties=json_object(f"The properties of the chat, {PROPERTIES}."),
-    access=ACCESS | {"description": "Who can see the chat."},
+    access=ACCESS | {"description": "The groups that can see the chat."},
     is_followed=boolean("Whether the agent of the token follows the chat."),
 )
 

@@ -37,7 +37,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "format": "date-time",
         "description": "When it was sent.",
     },
-    "user_id": {"type": ["string", "null"], "description": "Who sent it."},
+    "user_id": {"type": ["string", "null"], "description": "The sender's id."},
 }
 
 
