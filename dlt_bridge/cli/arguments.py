@@ -210,7 +210,11 @@ RUN |= {
     "--quiet": {"action": "store_true", "help": "show warnings and errors only"},
 }
 DISCOVER: Arguments = TAP | {
-    "--json": {"action": "store_true", "help": "print the tap's own catalog"}
+    "--json": {"action": "store_true", "help": "print the tap's own catalog"},
+    "--fields": {
+        "action": "store_true",
+        "help": "show the fields of each stream, with their types and descriptions",
+    },
 }
 STATE: Arguments = TAP | PIPELINE
 STATE_ACTIONS: Arguments = {

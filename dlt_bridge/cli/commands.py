@@ -19,6 +19,7 @@ from dlt_bridge.accounts.account import Account
 from dlt_bridge.accounts.leases import Lease
 from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.result import AccountResult
+from dlt_bridge.arrow.columns import columns
 from dlt_bridge.cli import scaffold
 from dlt_bridge.cli.accounts import run_in_shards, run_many, warehouse_of
 from dlt_bridge.cli.common import (
@@ -44,6 +45,7 @@ from dlt_bridge.run.progress import RunProgress
 from dlt_bridge.run.report import Report, counted
 from dlt_bridge.source import singer, unconfigured
 from dlt_bridge.tables import state_store
+from dlt_bridge.tables.descriptions import description_of
 from dlt_bridge.tap.catalog import Catalog
 from dlt_bridge.tap.inputs import default_source_name, json_object
 from dlt_bridge.tap.private_folder import private_folder, write_private
@@ -53,10 +55,13 @@ from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from dlt import Pipeline
     from dlt.extract import DltSource
+
+    from dlt_bridge.tap.catalog import Stream
 
 #: Kinds of progress that are not dlt's.
 STREAMS, NONE = PROGRESS[:2]
@@ -73,6 +78,10 @@ def discover(args: Namespace) -> None:
         write_json(discovered)
         return
     catalog = Catalog(discovered)
+    if args.fields:
+        for entry in discovered["streams"]:
+            show(_fields(catalog.streams[entry["tap_stream_id"]], entry.get("schema") or {}))
+        return
     fields = {
         entry["tap_stream_id"]: len((entry.get("schema") or {}).get("properties") or {})
         for entry in discovered["streams"]
@@ -88,6 +97,19 @@ def discover(args: Namespace) -> None:
         # As Text, because rich would read markup in names.
         table.add_row(*(Text(printable(cell)) for cell in cells))
     show(table)
+
+
+def _fields(stream: Stream, schema: Mapping[str, Any]) -> Table:
+    """Return a table of the fields of a stream, under its name and description."""
+    title = ": ".join(filter(None, (stream.name, description_of(schema))))
+    table = Table(
+        "field", "type", "description", title=Text(printable(title)), title_justify="left"
+    )
+    for column in columns(schema, stream.keys):
+        type_name = column.type.text if column.type else ""
+        cells = (column.name, type_name, description_of(column.schema))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
 
 
 def run(args: Namespace) -> None:

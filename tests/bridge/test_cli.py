@@ -48,6 +48,16 @@ def test_discover_shows_the_streams(dlt: Command) -> None:
     assert json.loads(done.stdout) == {"streams": [entry(name, "INCREMENTAL") for name in "ab"]}
 
 
+def test_discover_shows_the_fields(dlt: Command) -> None:
+    fields = {"id": {"type": "integer", "description": "The [id]."}, "v": {}}
+    schema = {"type": "object", "description": "The rows.", "properties": fields}
+    catalog = {"streams": [entry("a", "INCREMENTAL") | {"schema": schema}]}
+    done = dlt("singer", "discover", dlt.plays([], catalog=catalog), "--fields")
+    assert done.stdout.startswith("a: The rows.")
+    assert cells(done.stdout, "id") == ["id", "bigint", "The [id]."]
+    assert cells(done.stdout, "v") == ["v", "json", ""]
+
+
 def test_run_loads_and_shows_what_was_loaded(dlt: Command) -> None:
     dlt.streams = ("a", "b", "c")
     printed = dlt.run(lines_of_two(1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import psycopg2
 import pytest
-from bridge.destinations import DATASET, DuckDB
+from bridge.destinations import DATASET, Database, DuckDB
 from staging import bookmark, record, schema
 
 from dlt_bridge import load
@@ -28,7 +28,7 @@ everywhere = pytest.mark.parametrize(
 
 def described(description: str, **fields: str) -> dict[str, Any]:
     """Return a SCHEMA with descriptions of the stream and of its fields."""
-    properties = {
+    properties: dict[str, Any] = {
         name: {"type": ["string", "null"], "description": text} for name, text in fields.items()
     }
     message = schema("a", **properties)
@@ -83,7 +83,8 @@ def test_descriptions_are_comments(anywhere: Stage) -> None:
 def test_comments_of_others_stay(anywhere: Stage) -> None:
     first = described("The rows.", text="The text.", note="A note.")
     run(anywhere, first, record("a", id=1, text="x"))
-    anywhere.into.execute(  # type: ignore[union-attr]
+    assert isinstance(anywhere.into, Database)
+    anywhere.into.execute(
         f"comment on column {DATASET}.a.text is 'Ours.'", f"comment on table {DATASET}.a is null"
     )
     run(anywhere, described("Rows.", text="A text.", note="Another."), record("a", id=1, text="y"))
@@ -109,7 +110,8 @@ def test_description_of_the_user_is_kept(stage: Stage) -> None:
 def test_comment_that_the_database_refuses_is_a_warning(
     anywhere: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    anywhere.into.execute(  # type: ignore[union-attr]
+    assert isinstance(anywhere.into, Database)
+    anywhere.into.execute(
         "create function refuse() returns event_trigger language plpgsql"
         " as $$ begin raise exception 'no comments'; end $$",
         "create event trigger refuse on ddl_command_start when tag in ('COMMENT')"
@@ -126,4 +128,5 @@ def test_description_that_is_not_a_text_is_left_out(stage: Stage, text: Any) -> 
     message = described("The rows.", text="The text.")
     message["schema"]["properties"]["text"]["description"] = text
     run(stage, json.loads(json.dumps(message)), record("a", id=1, text="x"))
-    assert comments(stage) == {None: "The rows.", **({"text": "ab"} if text == "a\0b" else {})}
+    texts = {"text": "ab"} if text == "a\0b" else {}
+    assert comments(stage) == {None: "The rows."} | texts
