@@ -49,7 +49,7 @@ def test_discover_shows_the_streams(dlt: Command) -> None:
 
 
 def test_discover_shows_the_fields(dlt: Command) -> None:
-    fields = {"id": {"type": "integer", "description": "The [id]."}, "v": {}}
+    fields = {"id": {"type": "integer", "description": "The [id]."}, "v": {"type": "object"}}
     schema = {"type": "object", "description": "The rows.", "properties": fields}
     catalog = {"streams": [entry("a", "INCREMENTAL") | {"schema": schema}]}
     done = dlt("singer", "discover", dlt.plays([], catalog=catalog), "--fields")
