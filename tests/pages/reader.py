@@ -30,7 +30,7 @@ PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
 #: A folder of a clone that the blocks use.
 QUERIES = Path("examples", "queries")
 #: The number of `text` blocks, which are not run, by page.
-PICTURES = {"CONTRIBUTING.md": 1, "docs/commands.md": 1}
+PICTURES = {"CONTRIBUTING.md": 1, "docs/commands.md": 1, "docs/tap.md": 1}
 #: The folder of the outputs on the pages.
 HOME = "/home/you/chats"
 #: Maximum seconds per block.
