@@ -234,6 +234,11 @@ def is_built_in(stream: str) -> bool:
     return stream.partition("_")[0] in BUILT_IN
 
 
+def is_by_option(stream: str) -> bool:
+    """Return whether a stream is read only if `extra_streams` names it."""
+    return any(stream == extra.name for part in registry.PLATFORMS for extra in part.extra_streams)
+
+
 def assert_complete(run: Run, sandbox: Sandbox, *streams: str) -> None:
     """Check that a run wrote all rows of some streams once, by default of the built-in ones."""
     assert run.code == 0, run.err

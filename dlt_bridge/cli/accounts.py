@@ -24,6 +24,7 @@ from dlt_bridge.cli.common import (
     command_of,
     config_of,
     credentials_of,
+    run_arguments,
     say,
     selection_of,
     show,
@@ -56,7 +57,6 @@ OPTIONS = (
     "discover",
     "add_record_metadata",
 )
-RUN = ("write_disposition", "table_format", "loader_file_format")
 
 
 def run_many(args: Namespace) -> None:
@@ -149,7 +149,7 @@ def _settings(args: Namespace, warehouse: Warehouse) -> dict[str, Any]:
     return {
         **warehouse.arguments,
         "checkpoint_every": args.checkpoint_every,
-        **{name: getattr(args, name) for name in RUN if getattr(args, name)},
+        **run_arguments(args),
     }
 
 

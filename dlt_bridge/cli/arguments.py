@@ -70,15 +70,19 @@ PIPELINE: Arguments = {
         "help": "a path, a URL or a JSON object. It is safer to keep passwords in secrets.toml, or"
         " in DESTINATION__<NAME>__CREDENTIALS",
     },
-    "--dataset": {
-        "help": "the dataset, or schema: <pipeline>_dataset by default; with --account, that of"
-        " the tap, which all its accounts share"
-    },
     "--pipeline": {
         "type": to_source_name,
         "help": "the pipeline's name; by default that of the source",
     },
     "--pipelines-dir": {"help": "the folder for working files of pipelines"},
+}
+#: Of these, a command has one.
+DATASET: Arguments = {
+    "--dataset": {
+        "help": "the dataset, or schema: <pipeline>_dataset by default; with --account, that of"
+        " the tap, which all its accounts share"
+    },
+    "--default-target-schema": {"dest": "dataset", "help": "the same, as SDK targets name it"},
 }
 LOADING: Arguments = {
     "--catalog": {"metavar": "FILE", "help": "a catalog to use instead of running --discover"},
@@ -108,6 +112,11 @@ LOADING: Arguments = {
         "default": CHECKPOINT_SECONDS,
         "help": f"seconds after which the tap's next STATE commits ({CHECKPOINT_SECONDS:g}); 0"
         " commits at each STATE",
+    },
+    "--batch-size-rows": {
+        "metavar": "NUMBER",
+        "type": values.number,
+        "help": "rows after which the tap's next STATE commits, too",
     },
     "--nested": {
         "choices": ["json", "native", "tables"],
@@ -157,10 +166,10 @@ LOADING: Arguments = {
         " _sdc_received_at and _sdc_batched_at), and in tables with a key the load id of rows"
         " (_dlt_load_id)",
     },
-    "--write-disposition": {
-        "choices": ["append", "merge", "replace"],
-        "help": "by default streams with a key are merged, and others appended or, if they are read"
-        " in full, replaced",
+    "--validate-records": {
+        "action": BooleanOptionalAction,
+        "help": "a value that does not fit its column ends the run; by default it gets a column of"
+        " its own",
     },
     "--table-format": {
         "choices": ["delta", "iceberg", "hive", "native"],
@@ -177,6 +186,21 @@ LOADING: Arguments = {
         "metavar": "KIND",
         "help": "how to show progress: streams (default: on a terminal, a line for each), none, or"
         f" with dlt's collectors: {', '.join(values.PROGRESS[2:])}",
+    },
+}
+#: Of these, a run has one.
+DISPOSITION: Arguments = {
+    "--write-disposition": {
+        "choices": ["append", "merge", "replace"],
+        "help": "by default streams with a key are merged, and others appended or, if they are read"
+        " in full, replaced",
+    },
+    "--load-method": {
+        "dest": "write_disposition",
+        "metavar": "METHOD",
+        "type": values.load_method,
+        "help": "the same, as SDK targets name it: append-only, upsert (merge) or overwrite"
+        " (replace)",
     },
 }
 #: Of these, a run has one.
@@ -300,7 +324,10 @@ class SingerCommand(SupportsCliCommand):
         for action in (discover, run, state):
             # Otherwise each error starts with a list of all options.
             action.usage = f"{action.prog} TAP [options]"
+        add_one_of(run, DATASET)
+        add_one_of(run, DISPOSITION)
         add_one_of(run, MANY)
+        add_one_of(state, DATASET)
         add_one_of(state, STATE_ACTIONS)
         add("init", "writes a pipeline script for a tap, with its config", INIT)
 

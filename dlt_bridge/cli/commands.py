@@ -26,6 +26,7 @@ from dlt_bridge.cli.common import (
     command_of,
     config_of,
     credentials_of,
+    run_arguments,
     say,
     selection_of,
     show,
@@ -67,8 +68,6 @@ if TYPE_CHECKING:
 STREAMS, NONE = PROGRESS[:2]
 #: The tap of `dlt singer init` that names none.
 TAP_CHAT = "tap-chat"
-#: Arguments that are passed on to `pipeline.run`.
-RUN = ("write_disposition", "table_format", "loader_file_format")
 
 
 def discover(args: Namespace) -> None:
@@ -174,7 +173,7 @@ def _load(
         say(f"Loaded {packages_left} that an earlier run left.", quiet=args.quiet)
     streams = [name for name in source.resources.selected if name != DRIVER]
     report = Report(pipeline, streams)
-    arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
+    arguments = run_arguments(args)
 
     def before_commit() -> None:
         lease.check()

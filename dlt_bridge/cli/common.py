@@ -11,6 +11,7 @@ import dlt
 from rich.console import Console
 
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.pipelines import VALIDATED
 from dlt_bridge.tap.inputs import default_source_name, json_object, source_name
 from tap_chat.escapes import printable
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from rich.table import Table
+
+
+#: Arguments that are passed on.
+RUN = ("write_disposition", "table_format", "loader_file_format", "batch_size_rows")
 
 
 def command_of(args: Namespace) -> list[str]:
@@ -46,6 +51,14 @@ def config_of(args: Namespace) -> dict[str, Any] | None:
     for name in args.config:
         config |= json_object(name, "config")
     return config
+
+
+def run_arguments(args: Namespace) -> dict[str, Any]:
+    """Return the arguments of `pipeline.run`, and the size of packages."""
+    arguments = {name: getattr(args, name) for name in RUN if getattr(args, name)}
+    if args.validate_records:
+        arguments["schema_contract"] = VALIDATED
+    return arguments
 
 
 def selection_of(args: Namespace) -> list[str] | None:

@@ -38,3 +38,14 @@ def number(text: str) -> int:
     if number < 1:
         raise ArgumentTypeError("it must be 1 or more")
     return number
+
+
+#: The write dispositions of dlt, by the names that targets of the Meltano SDK have for them.
+LOAD_METHODS = {"append-only": "append", "upsert": "merge", "overwrite": "replace"}
+
+
+def load_method(text: str) -> str:
+    """Return the write disposition of a load method."""
+    if text not in LOAD_METHODS:
+        raise ArgumentTypeError(f"it is one of {', '.join(LOAD_METHODS)}")
+    return LOAD_METHODS[text]

@@ -63,10 +63,12 @@ class Run:
     def __init__(
         self,
         every: float,
+        batch_size_rows: int | None = None,
         before_commit: Callable[[], None] | None = None,
         at_start: Callable[[Driver], None] | None = None,
     ) -> None:
         self._every = every
+        self._batch_size_rows = batch_size_rows
         self._before_commit = before_commit
         self._at_start = at_start
         self.driver: Driver | None = None
@@ -89,8 +91,7 @@ class Run:
             self.driver = start()
             if self._at_start:
                 self._at_start(self.driver)
-        start_time = time.monotonic()
-        yield from self.driver.package(lambda: time.monotonic() - start_time >= self._every)
+        yield from self.driver.package(self._checkpoint_of(self.driver))
         if self._before_commit:
             self._before_commit()
         if destination_type() == "duckdb":
@@ -98,6 +99,19 @@ class Run:
             # longer the more tables there are.
             client = make_client(running_pipeline(), dlt.current.source_schema())
             self._client = self._open_client.enter_context(client.sql_client)
+
+    def _checkpoint_of(self, driver: Driver) -> Callable[[], bool]:
+        """Return a function that says whether the package that begins now is large enough."""
+        start_time = time.monotonic()
+        most = self._batch_size_rows
+        before = sum(driver.received.values()) if most else 0
+
+        def is_due() -> bool:
+            if time.monotonic() - start_time >= self._every:
+                return True
+            return most is not None and sum(driver.received.values()) - before >= most
+
+        return is_due
 
     def empty_staging(self, info: LoadInfo) -> None:
         """Empty the staging tables of a committed package, in a DuckDB file.
@@ -168,6 +182,7 @@ def load(
     source: DltSource,
     *,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    batch_size_rows: int | None = None,
     **arguments: Any,  # noqa: ANN401
 ) -> list[LoadInfo]:
     """Load a source of `singer`, and commit at regular checkpoints while the tap is read.
@@ -180,6 +195,7 @@ def load(
         source: A source of `singer` or `chat`.
         checkpoint_every: The tap's first STATE after this many seconds ends a package, which is
             then committed; 0 commits at each STATE.
+        batch_size_rows: The tap's first STATE after this many rows ends a package, too.
         arguments: Arguments of `pipeline.run`, such as `refresh` or `schema_contract`.
 
     Returns:
@@ -201,7 +217,11 @@ def load(
             for name in ("destination", "credentials"):
                 arguments.pop(name, None)
             packages = committed_packages(
-                pipeline, source, checkpoint_every=checkpoint_every, **arguments
+                pipeline,
+                source,
+                checkpoint_every=checkpoint_every,
+                batch_size_rows=batch_size_rows,
+                **arguments,
             )
             return infos + [package.info for package in packages]
     except PipelineStepFailed as failed:
@@ -238,6 +258,7 @@ def committed_packages(  # noqa: PLR0913 - the hooks of a run, each by its name
     source: DltSource,
     *,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    batch_size_rows: int | None = None,
     before_commit: Callable[[], None] | None = None,
     at_start: Callable[[Driver], None] | None = None,
     at_end: Callable[[Driver], None] | None = None,
@@ -251,6 +272,7 @@ def committed_packages(  # noqa: PLR0913 - the hooks of a run, each by its name
         pipeline: The pipeline to load with.
         source: A source of `singer` or `chat`.
         checkpoint_every: Seconds after which the tap's next STATE ends a package.
+        batch_size_rows: Rows after which it ends one, too.
         before_commit: Is called when a package is read, and keeps it from being loaded by raising
             an error.
         at_start: Is called with the driver when the tap is started.
@@ -261,7 +283,8 @@ def committed_packages(  # noqa: PLR0913 - the hooks of a run, each by its name
         BridgeError: The source is not one of `singer`.
         PipelineStepFailed: The tap or the load failed.
     """
-    run, reported = Run(checkpoint_every, before_commit, at_start), Counter[str]()
+    run = Run(checkpoint_every, batch_size_rows, before_commit, at_start)
+    reported = Counter[str]()
     dispositions = {name: part.write_disposition for name, part in source.resources.items()}
     try:
         while not run.ended:

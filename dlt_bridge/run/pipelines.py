@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Arguments that the bridge's destination `duckdb` has and dlt's has not.
 OWN_OPTIONS = frozenset({"wait_seconds"})
+#: The schema contract under which a value that does not fit its column ends the run.
+VALIDATED = {"data_type": "freeze"}
 
 
 @dataclass(frozen=True, kw_only=True)

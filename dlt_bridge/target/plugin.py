@@ -24,6 +24,8 @@ class Plugin(PluginBase):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STRUCTURED_LOGGING,
         TargetCapabilities.HARD_DELETE,
+        TargetCapabilities.TARGET_SCHEMA,
+        TargetCapabilities.VALIDATE_RECORDS,
     ]
 
 

@@ -64,6 +64,11 @@ SETTINGS: dict[str, Any] = {
             "The dataset to load into, which most databases call a schema; by default"
             " `<pipeline_name>_dataset`.",
         ),
+        "default_target_schema": _setting(
+            "string",
+            "Default target schema",
+            "The SDK's name for `dataset_name`.",
+        ),
         "credentials": _setting(
             "string",
             "Credentials",
@@ -111,6 +116,13 @@ SETTINGS: dict[str, Any] = {
             " and is then written to standard output. 0 commits at each STATE.",
             minimum=0,
             default=round(CHECKPOINT_SECONDS),
+        ),
+        "batch_size_rows": _setting(
+            "integer",
+            "Batch size in rows",
+            "The tap's first STATE after this many rows commits everything before it, even if"
+            " `checkpoint_every` has not passed.",
+            minimum=1,
         ),
         "nested": _setting(
             "string",
@@ -179,6 +191,14 @@ SETTINGS: dict[str, Any] = {
             " version of each key. By default, streams with a key are merged, and others appended.",
             enum=["append", "merge"],
         ),
+        "load_method": _setting(
+            "string",
+            "Load method",
+            "The SDK's name for `write_disposition`: `append-only` is `append`, and `upsert` the"
+            " default. `overwrite` is not supported, as a target does not know whether the tap"
+            " sends all rows: use `refresh`.",
+            enum=["append-only", "upsert", "overwrite"],
+        ),
         "table_format": _setting(
             "string",
             "Table format",
@@ -196,6 +216,13 @@ SETTINGS: dict[str, Any] = {
             "string",
             "Schema contract",
             'A schema contract of dlt: `freeze`, or an object such as `{"data_type": "freeze"}`.',
+        ),
+        "validate_records": _setting(
+            "boolean",
+            "Validate records",
+            '`true` is short for the schema contract `{"data_type": "freeze"}`: a value that'
+            " does not fit its column ends the run. Otherwise, such values get a column of their"
+            " own.",
         ),
         "refresh": _setting(
             "array",

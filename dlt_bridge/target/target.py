@@ -33,6 +33,7 @@ from dlt_bridge.run.signals import (
 from dlt_bridge.source import singer
 from dlt_bridge.tap.inputs import SingerLines, source_name, to_source_name
 from dlt_bridge.tap.private_folder import private_folder
+from dlt_bridge.target.sdk_settings import translated
 from dlt_bridge.target.settings import CONTRACT, SETTINGS
 from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error, config_problems, schema_errors
@@ -65,6 +66,7 @@ class TargetDlt:
 
     Raises:
         ConfigValidationError: A setting is wrong or missing.
+        BridgeError: Two settings contradict each other.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class TargetDlt:
         given = _with_texts(without_nulls(given, SETTINGS))
         if errors := list(schema_errors(given, SETTINGS, "target-dlt")):
             raise config_error(*errors)
-        self._config = DEFAULTS | given
+        self._config = DEFAULTS | _with_texts(translated(given))
         for signum in STOPPING:
             signal.signal(signum, exit_on_signal)
 
@@ -125,6 +127,7 @@ class TargetDlt:
                 pipeline,
                 source,
                 checkpoint_every=config["checkpoint_every"],
+                batch_size_rows=config.get("batch_size_rows"),
                 before_commit=progress.load,
                 at_start=progress.begin,
                 **arguments,

@@ -244,7 +244,8 @@ def test_variables_of_accounts_are_utf_8(dlt: Command) -> None:
     (dlt.folder / "accounts.toml").write_text("[accounts.acme]")
     (dlt.folder / ".env").write_bytes(b"KEY=\xff")
     done = dlt("singer", "run", "tap-x", "--accounts", "accounts.toml")
-    assert (done.returncode, done.stderr) == (1, "The file .env is not UTF-8 text.\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The file .env is not UTF-8 text.\nDocs: ")
 
 
 def test_target_has_a_setting(stage: Stage, tmp_path: Path) -> None:

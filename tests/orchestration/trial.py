@@ -18,7 +18,7 @@ from leaks import leaks
 from orchestration.instance import Home, settings
 from orchestration.programs import descendants, kill_tree
 from orchestration.warehouse import expected, loaded
-from running import config_of
+from running import config_of, is_by_option
 
 from dlt_bridge.dagster.partitions import PARTITION, account_of, partition_key
 from tap_chat.sandbox import Options, Sandbox, World
@@ -126,8 +126,12 @@ class Trial:
         self.wanted.update((platform, key) for key in keys)
 
     def streams(self, platform: str) -> list[str]:
-        """Return the streams of a platform."""
-        return [name for name in self.sandbox.world.truth if name.startswith(f"{platform}_")]
+        """Return the streams of a platform that are read without an option."""
+        return [
+            name
+            for name in self.sandbox.world.truth
+            if name.startswith(f"{platform}_") and not is_by_option(name)
+        ]
 
     def kill_a_run(self, *, requests: int = 5) -> DagsterRun:
         """Kill the process of a run that has sent some requests.

@@ -31,14 +31,20 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "json_link": ("json_link", {"type": "json_link"}),
 }
 
+
+def ahead(pages: int) -> int:
+    """Return how many pages beyond the end may be requested side by side, while others are slow."""
+    return -(-pages // 3)
+
+
 #: The requests that may be sent beyond those of dlt, given the number of pages. Pages by offset
 #: begin with the last row of the page before. Pages by number are requested again, after the next
 #: one, unless the API states the number of rows: rows may have left the list. A full last page is
 #: followed by one more request, whatever total is stated.
 MORE: dict[str, Callable[[int], int]] = {
     "offset_total": lambda pages: pages // LIMIT + 2,
-    "offset_has_more": lambda pages: pages // LIMIT + 1,
-    "offset_nothing": lambda pages: pages // LIMIT + 1,
+    "offset_has_more": lambda pages: pages // LIMIT + 1 + ahead(pages),
+    "offset_nothing": lambda pages: pages // LIMIT + 1 + ahead(pages),
     "page_total": lambda pages: pages,
     "page_has_more": lambda pages: pages,
     "page_nothing": lambda pages: pages,

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from running import NO_PLATFORM, Runner, assert_complete, chat_config, full_config, is_built_in
+from running import (
+    NO_PLATFORM,
+    Runner,
+    assert_complete,
+    chat_config,
+    full_config,
+    is_built_in,
+    is_by_option,
+)
 
-from tap_chat.platforms.registry import PLATFORMS
 from tap_chat.sandbox import API_KEY, ENTITY_ID
 
 if TYPE_CHECKING:
@@ -50,8 +57,8 @@ def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: San
     (copied / ".env").write_bytes(EXAMPLE.read_bytes())
     assert Runner(copied).run(command).errors == [NO_PLATFORM]
     run = tap.run(command, nearby)
-    by_option = {stream.name for platform in PLATFORMS for stream in platform.extra_streams}
-    assert_complete(run, sandbox, *filter(is_built_in, sandbox.world.truth.keys() - by_option))
+    built_in = filter(is_built_in, sandbox.world.truth)
+    assert_complete(run, sandbox, *(name for name in built_in if not is_by_option(name)))
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
 
 
