@@ -20,6 +20,7 @@ from tap_chat.http.rate_limits.throttle import Throttle
 from tap_chat.http.request import Request
 from tap_chat.http.responses import Response
 from tap_chat.platforms.messages.settings import MessagesSettings
+from tap_chat.singer.progress import ReadProgress
 from tap_chat.singer.records import RecordChunk
 from tap_chat.streams.fan_out import FanOut
 from tap_chat.streams.list_reader import ListReader
@@ -203,6 +204,7 @@ class ListStream:
     def __init__(self, listing: Listing, workers: int, lines: list[str]) -> None:
         self.logger = logging.getLogger(f"rows.{id(self)}")
         self.logger.addHandler(_Lines(lines))
+        self.progress = ReadProgress(self.name)
         settings = MessagesSettings(api_url=URL, api_key="k", backoff_factor=0.001, max_retries=2)
         self.client = Client(
             settings=settings,
