@@ -72,7 +72,14 @@ class InferredStream(ChatStream):
         """The JSON Schema of its records, as far as it is known."""
         if self._is_discovered:
             return self._schema_of(self.seen.properties)
-        return self._schema_of({**(self._from_catalog or {}), **self.declared_properties})
+        catalog = self._from_catalog or {}
+        declared = {
+            name: prop
+            for name, prop in self.declared_properties.items()
+            # One that is only described has the type of its values, which the catalog has.
+            if name not in catalog or not inference.is_only_null(prop)
+        }
+        return self._schema_of({**catalog, **declared})
 
     @property
     @override

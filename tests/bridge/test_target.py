@@ -518,7 +518,7 @@ def test_log_shows_what_was_loaded_and_where(
     run = target([schema("b\x1b[1m\nERROR: forged"), record("c", id=1)])
     said, link = run.stderr.decode().splitlines()
     assert said.startswith("ERROR: ")
-    assert link.startswith("INFO: Docs: ")
+    assert link.startswith("Docs: ")
     assert "\x1b" not in said
 
 
