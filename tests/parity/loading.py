@@ -95,12 +95,14 @@ class Both:
         declaration: dict[str, Any],
         *,
         streams: dict[str, Any] | None = None,
+        max_workers: int = 16,
         **settings: Any,
     ) -> None:
         """Load a declaration with tap-chat as a process, through the bridge."""
         section = {"declaration": declaration, "streams": streams or {}, **QUICK, **settings}
         command = [sys.executable, "-m", "tap_chat"]
-        source = singer(command, {"rest": {NAME: section}}, nested="tables", name=NAME)
+        config = {"rest": {NAME: section}, "max_workers": max_workers}
+        source = singer(command, config, nested="tables", name=NAME)
         self._pipeline("by_tap").run(source)
 
     @property
