@@ -524,7 +524,9 @@ def test_log_shows_what_was_loaded_and_where(
 
 CANARY = "MY-REAL-SECRET"
 #: Settings in which a text is the name of a place, where it may be, and is not seen to be wrong.
-PLACES = {"credentials", "dataset_name", "pipelines_dir", "pipeline_name"}
+PLACES = {
+    "credentials", "dataset_name", "default_target_schema", "pipelines_dir", "pipeline_name",
+}  # fmt: skip
 #: By the type of a setting, what is wrong for it.
 WRONG_VALUES: dict[str, list[Any]] = {
     "string": [[CANARY], {"inner": CANARY}, 10**400, CANARY, CANARY * 5000],
