@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dlt_bridge.arrow.rows import MAX_UNKNOWN, has_undeclared_strings
+from dlt_bridge.arrow.rows import has_undeclared_strings
 from dlt_bridge.arrow.types import TYPES, arrow_type
 from dlt_bridge.errors import MessageError
 from dlt_bridge.tap.column_texts import UnfitColumnError, column_texts, plain
@@ -80,9 +80,9 @@ class ColumnRows:
 
     def note(self, observed: Observed) -> None:
         """Note properties that the SCHEMA does not have, and whether records have versions."""
-        known = {column.json_name for column in self._schema.columns}.union(observed.unknown)
-        new = sorted(self._columns.keys() - known)
-        observed.unknown += new[: MAX_UNKNOWN - len(observed.unknown)]
+        new = self._columns.keys() - {column.json_name for column in self._schema.columns}
+        with_values = {name for name in new if self._columns[name].null_count < self.count}
+        observed.note_unknown(new, with_values)
         observed.versioned |= self.versions[:1] != [None]
 
     def texts(self, _: int, column: Column) -> list[bytes]:

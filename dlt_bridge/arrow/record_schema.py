@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from dlt_bridge.arrow.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dlt_bridge.arrow.columns import Column
     from dlt_bridge.arrow.missing_properties import KeepPolicy
     from dlt_bridge.arrow.types import ColumnType
+
+#: The most properties beyond its SCHEMA that are noted of a stream.
+MAX_UNKNOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class Observed:
     """What records have shown that their SCHEMA does not say.
 
     Attributes:
-        unknown: Properties that the SCHEMA does not have.
+        unknown: Properties that the SCHEMA does not have, and that had a value.
+        nulls: Properties that the SCHEMA does not have, and that were always null.
         versioned: Whether records have versions.
         new_variants: The first value of each new variant.
         variant_types: The types of the variants of each column, by column name and `data_type`.
@@ -82,9 +86,39 @@ class Observed:
     """
 
     unknown: list[str] = field(default_factory=list)
+    nulls: set[str] = field(default_factory=set)
     versioned: bool = False
     new_variants: list[NewVariant] = field(default_factory=list)
     variant_types: dict[str, dict[str, ColumnType]] = field(default_factory=dict)
     variants: dict[str, ColumnType] = field(default_factory=dict)
     inferred: dict[str, ColumnType] = field(default_factory=dict)
     untimed: int | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more properties are noted."""
+        return len(self.unknown) >= MAX_UNKNOWN
+
+    def note_unknown(self, names: Collection[str], with_values: Collection[str]) -> bool:
+        """Note properties that the SCHEMA does not have; return whether there is news of one.
+
+        Args:
+            names: All such properties that some records have.
+            with_values: Those that are not null in all of the records.
+        """
+        if self.is_full:
+            return False
+        before = len(self.unknown), self.nulls
+        self.unknown += sorted(set(with_values).difference(self.unknown))
+        self.nulls = self.nulls.union(names).difference(self.unknown)
+        if len(self.unknown) + len(self.nulls) > MAX_UNKNOWN:
+            self.end_nulls()
+            del self.unknown[MAX_UNKNOWN:]
+        return before != (len(self.unknown), self.nulls)
+
+    def end_nulls(self) -> bool:
+        """Note what was always null as if it had a value; return whether there was anything."""
+        found = sorted(self.nulls)
+        self.unknown += found
+        self.nulls = set()
+        return bool(found)

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from dlt_bridge.arrow.types import ColumnType
     from dlt_bridge.tap.placeholders import PlaceholderText
 
-#: The most properties beyond its SCHEMA that are noted of a stream.
-MAX_UNKNOWN = 100
-
 _record = attrgetter("record")
 _version = attrgetter("version")
 _extracted = attrgetter("time_extracted")
@@ -152,6 +149,7 @@ class RowDecoder:
         if not raw and not has_unknown:
             # A record has a property twice, and the first value has another type: the last counts.
             raw = set(typed)
+            has_unknown = self._observed.end_nulls()
         self.raw |= raw
         self._decoder = self._compile()
         return bool(raw) or has_unknown
@@ -175,16 +173,17 @@ class RowDecoder:
         return True
 
     def _note_unknown(self, records: Sequence[dict[str, Raw]]) -> bool:
-        """Note properties that the SCHEMA does not have; return whether there are new ones."""
-        unknown = self._observed.unknown
-        known = {column.json_name for column in self._columns}.union(unknown)
-        new = sorted({name for record in records for name in record} - known)
-        unknown += new[: MAX_UNKNOWN - len(unknown)]
-        if any(map(UNFIT_NAME.search, new)):
+        """Note properties that the SCHEMA does not have; return whether there is news of one."""
+        observed = self._observed
+        known = {column.json_name for column in self._columns}.union(observed.unknown)
+        found = [item for record in records for item in record.items() if item[0] not in known]
+        names = {name for name, _ in found}
+        with_values = {name for name, value in found if bytes(value) != b"null"}
+        has_news = observed.note_unknown(names, with_values)
+        self._forbid_unknown = not observed.is_full
+        if has_news and any(map(UNFIT_NAME.search, names)):
             self._by_name, self.raw = True, set(range(len(self._columns)))
-        if not set(new) <= set(unknown):
-            self._forbid_unknown = False
-        return bool(new)
+        return has_news
 
     def _invalid(self, lines: NumberedLines) -> MessageError:
         """Return the error of the first line that can't be decoded."""
@@ -211,9 +210,13 @@ class RowDecoder:
         names = [column.json_name for column in self._columns]
         fields = [self._field(index, column) for index, column in enumerate(self._columns)]
         if self._forbid_unknown:
-            unknown = self._observed.unknown
-            fields += [(f"f{len(names) + index}", Raw, NULL) for index in range(len(unknown))]
-            names += unknown
+            # What was null so far is refused when it has a value, so that it is noted.
+            others = dict.fromkeys(self._observed.unknown, (Raw, NULL))
+            others |= dict.fromkeys(self._observed.nulls, (None, None))
+            fields += [
+                (f"f{index}", *kind) for index, kind in enumerate(others.values(), len(names))
+            ]
+            names += others
         row = msgspec.defstruct(
             "Row",
             fields,
