@@ -52,7 +52,7 @@ def _first_records(stream: InferredStream, contexts: Iterable[Context | None]) -
         if records or requests == MOST_REQUESTS:
             break
     stream.logger.info(
-        "Stream %s: its fields are those of %d records (%d requests).",
+        "Stream %s: its fields are those of its first records. Records: %d, requests: %d.",
         stream.name,
         len(records),
         requests,

@@ -251,24 +251,25 @@ class ChatStream(RecordStream):
                 self._session.progress.log_wait(api.throttle)
         for status, count in self._ignored.items():
             self.logger.warning(
-                "%d responses to %s were ignored, as its declaration says: %s.",
-                count,
+                "Responses to %s that were ignored, as its declaration says: %d (%s).",
                 self.name,
+                count,
                 status,
             )
         if self.missing_contexts:
             self.logger.warning(
-                "%d times %s returned 404 Not Found: it is deleted, and was skipped.",
-                len(self.missing_contexts),
+                "Requests for %s that returned 404 Not Found: %d. What they ask for is deleted, and"
+                " was skipped.",
                 self.path,
+                len(self.missing_contexts),
             )
         if self.replication_key and (unusable := self.state_manager.unusable):
             self.logger.warning(
-                "%d records of %s have no usable `%s`: they were written, and will be written"
+                "Records of %s without a usable `%s`: %d. They were written, and will be written"
                 " again whenever they are read.",
-                unusable,
                 self.name,
                 self.replication_key,
+                unusable,
             )
         self.progress.end()
         for stream in self.child_streams:

@@ -97,7 +97,10 @@ def test_404_of_a_conversation_is_skipped_with_a_warning(tap: Runner, api: Sandb
     api.options.faults = []
     assert run.code == 0
     [conversations, messages] = [line for line in run.err.splitlines() if " times /" in line]
-    assert "1 times /conversations/{conversation_id} returned 404 Not Found" in conversations
+    assert (
+        "Requests for /conversations/{conversation_id} that returned 404 Not Found: 1."
+        in conversations
+    )
     assert "1 times /conversations/{conversation_id}/messages returned 404" in messages
 
 

@@ -258,7 +258,7 @@ def test_faulty_date_times_are_written_and_counted(reader: Reader) -> None:
     reader.feed.rows = rows_of(["soon", *KINDS["UTC"][:5]])
     run = reader.run(SINCE)
     assert same(run.rows("feed_rows"), reader.feed.rows)
-    assert "1 records of feed_rows have no usable `at`" in run.err
+    assert "Records of feed_rows without a usable `at`: 1." in run.err
     assert reader.bookmark == KINDS["UTC"][4]
 
 

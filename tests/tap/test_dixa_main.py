@@ -161,7 +161,10 @@ def test_deleted_conversation_is_skipped_and_counted(tap: Runner) -> None:
     assert run.code == 0, run.err
     truth = [row for row in sandbox.world.truth[RATINGS] if row["conversation_id"] != 100_070]
     assert in_order(run.rows(RATINGS)) == in_order(truth)
-    assert "1 times /conversations/{conversation_id}/ratings returned 404 Not Found" in run.err
+    assert (
+        "Requests for /conversations/{conversation_id}/ratings that returned 404 Not Found: 1."
+        in run.err
+    )
 
 
 def served_config(api: Server) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_conversation_that_was_deleted_after_it_was_listed_is_skipped(reader: Ru
     run = account.read(reader)
     assert run.code == 0, run.err
     assert sorted(row["csid"] for row in run.rows(MESSAGES)) == [*range(1, 7), *range(8, 14)]
-    assert "1 changed conversations of dixa_messages returned 404 Not Found" in run.err
+    assert "Changed conversations of dixa_messages that returned 404 Not Found: 1." in run.err
 
 
 def test_ten_deleted_conversations_in_a_row_are_an_error(reader: Runner) -> None:
@@ -124,8 +124,11 @@ def test_changed_conversations_outside_the_window_are_not_counted_as_messages(
     account.changed_at[1] //= 1000
     run = account.read(reader)
     assert len(run.rows(MESSAGES)) == 3
-    assert "1 conversations of dixa_messages have an `updated_at` outside" in run.err
-    assert "messages of dixa_messages have a `created_at`" not in run.err
+    assert (
+        "Conversations of dixa_messages with an `updated_at` outside the requested window: 1."
+        in run.err
+    )
+    assert "Messages of dixa_messages with a `created_at`" not in run.err
 
 
 def read_main(tap: Runner, stream: str, respond: Any) -> Run:

@@ -186,7 +186,9 @@ def test_deleted_conversations_are_skipped_and_counted(tap: Runner) -> None:
         sandbox.world = replace(sandbox.world, deleted=0.1)
         run = story.run(days=40)
         assert run.code == 0, run.err
-        assert "times /conversations/{conversation_id} returned 404 Not Found: it is del" in run.err
+        assert (
+            "Requests for /conversations/{conversation_id} that returned 404 Not Found" in run.err
+        )
         assert_up_to_date(story.runs, sandbox, [TALKS, MESSAGES])
 
 
@@ -264,7 +266,7 @@ def test_conversation_without_a_user_is_read(tap: Runner, customer: str) -> None
     assert [row["id"] for row in second.rows(MESSAGES)] == ["new"]
     assert [row["conversation_id"] for row in second.rows(TALKS)] == ["c-a"]
     assert [row["user_id"] for row in second.rows(PARENTS)] == [*customer]
-    warning = "1 conversations that reports name have no `user_id`"
+    warning = "Conversations of reports without a `user_id`: 1."
     assert (warning in second.err) is not bool(customer)
 
 
@@ -276,4 +278,4 @@ def test_rows_of_reports_without_a_conversation_are_counted(tap: Runner) -> None
         sandbox.options.faults = [Fault(kind="body", literal=rows, path="/report-files/")]
         run = story.run(change_reports=[])
         assert run.code == 0, run.err
-        assert "2 rows of reports name no conversation" in run.err
+        assert "Rows of reports that name no conversation: 2." in run.err

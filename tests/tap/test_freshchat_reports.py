@@ -276,9 +276,9 @@ def test_rows_that_share_a_key_are_kept_apart_or_counted(tap: Runner) -> None:
     rated = [row for row in run.rows(SCORES) if row["conversation_id"] == "0"]
     assert len({(row["id"], row["value"]) for row in rated}) == len({row["id"] for row in rated})
     assert {row["value"] for row in rated} == {"4", "5"}
-    assert f"rows of {SCORES} have the key of another row" not in run.err
-    assert f"rows of {TRANSCRIPTS} have the key of another row" in transcripts.err
-    assert f" rows of {SCORES} have fewer cells than their header" in run.err
+    assert f"Rows of {SCORES} with the key of another row" not in run.err
+    assert f"Rows of {TRANSCRIPTS} with the key of another row" in transcripts.err
+    assert f"Rows of {SCORES} with fewer cells than their header" in run.err
 
 
 def test_rows_without_a_column_of_times_stay_apart(tap: Runner) -> None:

@@ -133,7 +133,7 @@ def test_record_without_a_replication_key_is_written_and_reported(
     first = tap(chat_config(sandbox, **INCREMENTAL))
     assert first.code == 0
     assert len(first.records) == 450
-    assert "1 records of chat_messages have no usable `timestamp`" in first.err
+    assert "Records of chat_messages without a usable `timestamp`: 1." in first.err
 
     sandbox.options.faults = [Fault(kind="replace", field="timestamp", literal="null")]
     second = tap(chat_config(sandbox, **INCREMENTAL), state=first.state)

@@ -307,7 +307,7 @@ def test_warnings_of_a_run_are_logged_when_it_ends(tap: Runner) -> None:
         run = tap(small_config(api))
         assert run.code == 0, run.err
         requests = len(api.requests)
-    assert "of livechat_chats have no usable `ended_timestamp`" in run.err
+    assert "of livechat_chats without a usable `ended_timestamp`: " in run.err
     metrics = [
         json.loads(line.partition("METRIC: ")[2])
         for line in run.err.splitlines()

@@ -165,9 +165,9 @@ def test_events_with_one_id_arrive_and_are_counted(account: Account, read: Readi
     ]
     run = read()
     assert [row["text"] for row in run.rows(EVENTS)] == ["Hello there", "Thank you", "Hello"]
-    assert "1 records of livechat_thread_events have the key of another record" in run.err
+    assert "Records of livechat_thread_events with the key of another record" in run.err
     account.chats[0]["thread"]["events"][1] = dict(account.chats[0]["thread"]["events"][0])
-    assert "have the key of another record" not in read().err
+    assert "with the key of another record" not in read().err
 
 
 def test_restricted_thread_with_events_is_not_said_to_have_none(

@@ -35,10 +35,10 @@ class DixaConversationExport(WindowStream):
         yield from self.read_windows(self.starting_bookmark or self.first_bookmark)
         if self.outside.total:
             self.logger.warning(
-                "%d conversations of %s have an `updated_at` outside the requested window: they"
+                "Conversations of %s with an `updated_at` outside the requested window: %d. They"
                 " were written.",
-                self.outside.total,
                 self.name,
+                self.outside.total,
             )
 
     @override

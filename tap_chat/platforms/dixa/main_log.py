@@ -117,9 +117,9 @@ class DixaActivityLog(LogStream):
             self.advance_to(self.passed_by(window, self.newest))
         if self._outside.total:
             self.logger.warning(
-                "%d entries of %s have a time outside the requested window: they were written.",
-                self._outside.total,
+                "Entries of %s with a time outside the requested window: %d. They were written.",
                 self.name,
+                self._outside.total,
             )
 
     def _plan_of(self, window: TimeWindow) -> ReadPlan[Page]:

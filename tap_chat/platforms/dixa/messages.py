@@ -249,30 +249,30 @@ class DixaMessages(WindowStream):
         """Warn of what is outside the window that was requested, and of what is deleted."""
         if self._deleted:
             self.logger.warning(
-                "%d changed conversations of %s returned 404 Not Found: they are deleted, and were"
-                " skipped.",
-                self._deleted,
+                "Changed conversations of %s that returned 404 Not Found: %d. They are deleted, and"
+                " were skipped.",
                 self.name,
+                self._deleted,
             )
         if self._changed_outside.total:
             self.logger.warning(
-                "%d conversations of %s have an `updated_at` outside the requested window: their"
+                "Conversations of %s with an `updated_at` outside the requested window: %d. Their"
                 " messages were written.",
-                self._changed_outside.total,
                 self.name,
+                self._changed_outside.total,
             )
         if self.outside.total:
             self.logger.warning(
-                "%d messages of %s have a `created_at` before the requested window: they were"
+                "Messages of %s with a `created_at` before the requested window: %d. They were"
                 " written.",
-                self.outside.total,
                 self.name,
+                self.outside.total,
             )
         if self.outside.later:
             self.logger.warning(
-                "%d messages of %s have a `created_at` after the requested window: Dixa seems to"
+                "Messages of %s with a `created_at` after the requested window: %d. Dixa seems to"
                 " select messages by the creation of their conversation. The messages of a"
                 " conversation from before the start come when it changes.",
-                self.outside.later,
                 self.name,
+                self.outside.later,
             )

@@ -170,7 +170,9 @@ class FreshchatUsersConversations(FreshchatStream):
     def _retry_missed(self) -> Iterator[RecordChunk]:
         """Send the requests again that returned 404, although the id was listed."""
         missed = [(stream, context) for stream in self._tree for context in stream.missing_contexts]
-        self.logger.info("%d requests returned 404 Not Found; they are sent again.", len(missed))
+        self.logger.info(
+            "Requests that returned 404 Not Found: %d. They are sent again.", len(missed)
+        )
         for stream in self._tree:
             stream.missing_contexts = []
 

@@ -81,7 +81,7 @@ class ConversationFinder:
         listed_at = write_datetime(min(made_at, end))
         if self._nameless:
             self._stream.logger.warning(
-                "%d rows of reports name no conversation: what they tell of is not read.",
+                "Rows of reports that name no conversation: %d. What they tell of is not read.",
                 self._nameless,
             )
         self._stream.warn_of_unaddressable("conversations", list(self.users))

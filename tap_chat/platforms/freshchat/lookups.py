@@ -118,12 +118,12 @@ class NamedConversations:
                 " name returned 404 Not Found. Perhaps the reports of this account have other ids:"
                 " set freshchat.mode to all."
             )
-        self._stream.logger.info("Reports name %d conversations.", len(self._finder.users))
+        self._stream.logger.info("Conversations that reports name: %d.", len(self._finder.users))
         if not self._lookup.selected:
             self._lookup.report()
         if self._without_user:
             self._stream.logger.warning(
-                "%d conversations that reports name have no `user_id`: they are not in %s.",
+                "Conversations of reports without a `user_id`: %d. They are not in %s.",
                 self._without_user,
                 self._stream.name,
             )

@@ -133,22 +133,22 @@ class ReportReader:
         name = self._stream.name
         if count := self._counts["unread"]:
             self._stream.logger.warning(
-                "%d rows of %s have a time that can't be read: it is in `other_columns`.",
-                count,
+                "Rows of %s with a time that can't be read: %d. It is in `other_columns`.",
                 name,
+                count,
             )
         if count := self._counts["short"]:
             self._stream.logger.warning(
-                "%d rows of %s have fewer cells than their header: the file may be cut off.",
-                count,
+                "Rows of %s with fewer cells than their header: %d. The file may be cut off.",
                 name,
+                count,
             )
         if count := self._counts["outside"]:
             self._stream.logger.warning(
-                "%d rows of %s have a time outside the requested span: they were written. Perhaps"
+                "Rows of %s with a time outside the requested span: %d. They were written. Perhaps"
                 " the times are not in UTC.",
-                count,
                 name,
+                count,
             )
 
     def _chunks(

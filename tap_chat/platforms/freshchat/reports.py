@@ -116,9 +116,9 @@ class FreshchatReport(FreshchatStream):
         self.reader.report()
         if self._repeated:
             self.logger.warning(
-                "%d rows of %s have the key of another row: a loader that merges keeps the last.",
-                self._repeated,
+                "Rows of %s with the key of another row: %d. A loader that merges keeps the last.",
                 self.name,
+                self._repeated,
             )
 
     def _read_report(

@@ -99,10 +99,10 @@ class ThreadPart(ChildStream, ArchiveStream):
         """Warn if records have the keys of others."""
         if self._repeated:
             self.logger.warning(
-                "%d records of %s have the key of another record of their thread, and other"
-                " content: a loader that merges rows by their key keeps one of them.",
-                self._repeated,
+                "Records of %s with the key of another record of their thread, and other content:"
+                " %d. A loader that merges rows by their key keeps one of them.",
                 self.name,
+                self._repeated,
             )
 
 

@@ -94,9 +94,9 @@ class DeclaredChild(ChildStream, DeclaredStream):
         super().report()
         if self.unaddressable:
             self.logger.warning(
-                "%d records of `%s` have no value for the requests of %s, or one that would lead to"
-                " another address (empty, or dots): what belongs to them is not read.",
-                self.unaddressable,
+                "Records of `%s` without a value for the requests of %s, or with one that would"
+                " lead to another address (empty, or dots): %d. What belongs to them is not read.",
                 self._parent.name,
                 self.name,
+                self.unaddressable,
             )
