@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import demo
@@ -18,44 +20,40 @@ from leaks import leaks
 from tap_chat.sandbox import DIALECTS, Sandbox, World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ROWS = 3000
 SCHEMAS = [way.schema for way in demo.WAYS]
 
 
-def query(text: str, parameters: list[str] | None = None) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(demo.WAREHOUSE), read_only=True) as database:
-        database.execute("set timezone = 'UTC'")
-        return database.execute(text, parameters or []).fetchall()
+@dataclass(frozen=True)
+class Warehouse:
+    """The database of the demo, in one connection: opening it takes longer than a query.
 
+    Attributes:
+        database: The connection.
+        columns: The types of the columns of each table, by schema and stream.
+    """
 
-def columns(schema: str, stream: str) -> dict[str, str]:
-    """Return the columns of a table with their types."""
-    return dict(
-        query(
-            "select column_name, data_type from information_schema.columns"
-            " where table_schema = ? and table_name = ?",
-            [schema, stream],
+    database: duckdb.DuckDBPyConnection
+    columns: dict[tuple[str, str], dict[str, str]]
+
+    def rows(self, schema: str, stream: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a table in a form that is the same for both loaders."""
+        types = self.columns[schema, stream]
+        # dlt uses snake_case, and adds its own columns.
+        of_all = [self.columns[way, stream].keys() for way in SCHEMAS]
+        names = sorted(of_all[0] & of_all[1] & of_all[2])
+        shown = [
+            f'"{name}"::timestamp' if types[name].startswith("TIMESTAMP") else f'"{name}"::varchar'
+            for name in names
+        ]
+        found = self.database.execute(f'select {", ".join(shown)} from "{schema}"."{stream}"')
+        return sorted(
+            (tuple(agreed(types[name], value) for name, value in zip(names, row, strict=True)))
+            for row in found.fetchall()
         )
-    )
-
-
-def rows(schema: str, stream: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a table in a form that is the same for both loaders."""
-    types = columns(schema, stream)
-    # dlt uses snake_case, and adds its own columns.
-    of_all = [columns(way, stream).keys() for way in SCHEMAS]
-    names = sorted(of_all[0] & of_all[1] & of_all[2])
-    shown = [
-        f'"{name}"::timestamp' if types[name].startswith("TIMESTAMP") else f'"{name}"::varchar'
-        for name in names
-    ]
-    found = query(f'select {", ".join(shown)} from "{schema}"."{stream}"')
-    return sorted(
-        (tuple(agreed(types[name], value) for name, value in zip(names, row, strict=True)))
-        for row in found
-    )
 
 
 def agreed(data_type: str, value: Any) -> str:
@@ -79,7 +77,23 @@ def demo_run() -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_demo_brings_every_row_each_way(demo_run: subprocess.CompletedProcess[str]) -> None:
+@pytest.fixture(scope="module")
+def warehouse(demo_run: subprocess.CompletedProcess[str]) -> Iterator[Warehouse]:
+    assert demo_run.returncode == 0, demo_run.stdout + demo_run.stderr
+    with duckdb.connect(str(demo.WAREHOUSE), read_only=True) as database:
+        database.execute("set timezone = 'UTC'")
+        columns: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for schema, table, name, kind in database.execute(
+            "select table_schema, table_name, column_name, data_type"
+            " from information_schema.columns"
+        ).fetchall():
+            columns[schema, table][name] = kind
+        yield Warehouse(database, dict(columns))
+
+
+def test_demo_brings_every_row_each_way(
+    demo_run: subprocess.CompletedProcess[str], warehouse: Warehouse
+) -> None:
     assert demo_run.returncode == 0, demo_run.stdout + demo_run.stderr
     world = World(messages=ROWS)
     total = f"{sum(world.rows.values()):,}"
@@ -87,7 +101,8 @@ def test_demo_brings_every_row_each_way(demo_run: subprocess.CompletedProcess[st
     assert leaks(demo.LOG.read_text()) == []
     for stream, count in world.rows.items():
         for schema in SCHEMAS:
-            assert query(f'select count(*) from "{schema}"."{stream}"') == [(count,)], stream
+            query = f'select count(*) from "{schema}"."{stream}"'
+            assert warehouse.database.execute(query).fetchall() == [(count,)], stream
 
 
 def test_demo_fits_a_terminal_and_shows_data(demo_run: subprocess.CompletedProcess[str]) -> None:
@@ -102,13 +117,11 @@ def test_demo_fits_a_terminal_and_shows_data(demo_run: subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("stream", World().rows)
-def test_all_ways_hold_the_same_values(
-    demo_run: subprocess.CompletedProcess[str], stream: str
-) -> None:
-    assert demo_run.returncode == 0
-    assert len(columns(demo.DLT_SCHEMA, stream)) >= 3
-    assert columns(demo.DLT_SCHEMA, stream) == columns(demo.TARGET_SCHEMA, stream)
-    first, *others = (rows(schema, stream) for schema in SCHEMAS)
+def test_all_ways_hold_the_same_values(warehouse: Warehouse, stream: str) -> None:
+    columns = warehouse.columns[demo.DLT_SCHEMA, stream]
+    assert len(columns) >= 3
+    assert columns == warehouse.columns[demo.TARGET_SCHEMA, stream]
+    first, *others = (warehouse.rows(schema, stream) for schema in SCHEMAS)
     assert all(found == first for found in others)
 
 

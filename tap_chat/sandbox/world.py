@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import msgspec
+from typing_extensions import override
 
 from tap_chat.sandbox.declarations import joined
 from tap_chat.sandbox.dialect import WorldSettings
 from tap_chat.sandbox.registry import DIALECTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_chat.sandbox.dialect import Account, Row
+
+
+class Truth(Mapping[str, "list[Row]"]):
+    """The rows of all streams, made for the dialects that are asked for.
+
+    Args:
+        accounts: The accounts by the names of their dialects.
+    """
+
+    def __init__(self, accounts: Mapping[str, Account]) -> None:
+        self._accounts = accounts
+
+    @override
+    def __getitem__(self, stream: str) -> list[Row]:
+        # A stream's name begins with that of its dialect.
+        return self._accounts[stream.partition("_")[0]].truth[stream]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(account.truth for account in self._accounts.values())
+
+    @override
+    def __len__(self) -> int:
+        return sum(len(account.truth) for account in self._accounts.values())
 
 
 class Accounts:
@@ -39,14 +68,10 @@ class Accounts:
             for stream, count in account.rows.items()
         }
 
-    @property
-    def truth(self) -> dict[str, list[Row]]:
+    @cached_property
+    def truth(self) -> Mapping[str, list[Row]]:
         """The rows that each stream must bring: those of the API, with the fields the tap adds."""
-        return {
-            stream: rows
-            for account in self.accounts.values()
-            for stream, rows in account.truth.items()
-        }
+        return Truth(self.accounts)
 
     @classmethod
     def names(cls) -> set[str]:

@@ -69,6 +69,10 @@ class Database(Warehouse):
     def execute(self, *statements: str) -> None:
         """Do what somebody does in the database by hand."""
 
+    @abstractmethod
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -94,6 +98,11 @@ class DuckDB(Database):
         with duckdb.connect(self.path) as database:
             for statement in statements:
                 database.execute(statement)
+
+    @override
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(self.path, read_only=True) as database:
+            return database.execute(text).fetchall()
 
     @property
     @override
@@ -132,6 +141,13 @@ class Postgres(Database):
             connection.autocommit = True
             for statement in statements:
                 connection.cursor().execute(statement)
+
+    @override
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(self.url)) as connection:
+            cursor = connection.cursor()
+            cursor.execute(text)
+            return cursor.fetchall()
 
     @property
     @override

@@ -86,7 +86,9 @@ def test_no_value_is_in_the_output_of_an_error(
     monkeypatch.chdir(tmp_path)
     refused = set()
     for path, value in canaries(way):
-        config: dict[str, Any] = {name: dict(part) for name, part in SECTIONS.items()}
+        # One section is enough, and is quick to check.
+        section = path[0] if len(path) > 1 else "chat"
+        config: dict[str, Any] = {section: dict(SECTIONS[section])}
         if way == "config":
             (config[path[0]] if len(path) > 1 else config)[path[-1]] = value
             text = said(caplog, config)
