@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 import duckdb
+import pytest
 from bridge import exact
 from bridge.destinations import TIMES
 from bridge.exact_places import wrong
@@ -160,6 +161,8 @@ def last_versions(made: list[Part]) -> list[tuple[Part, dict[str, exact.Value]]]
     return list(found.values())
 
 
+# Hypothesis writes the example before it tells how the test failed.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(
     deadline=None,
     derandomize=True,
