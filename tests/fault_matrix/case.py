@@ -140,7 +140,7 @@ SHORT_OUTAGE = {"max_retries": 50, "max_outage": 0.5}
 IMPATIENT_OF_LIMITS = {"max_wait": 0.5}
 IMPATIENT = {"request_timeout": 0.3}
 #: Long enough for the head of a response on a busy machine, and too short for its body.
-LESS_IMPATIENT = {"request_timeout": 1}
+LESS_IMPATIENT = {"request_timeout": 0.9}
 ELSEWHERE = {"Location": "https://elsewhere.invalid/v1/messages?page=2"}
 SENT_AGAIN = "not complete JSON"
 FRESHCHAT = ("freshchat",)

@@ -143,7 +143,7 @@ FIRST = (
     stays(
         CONNECTIONS,
         "a body that stalls forever",
-        "stalled in the middle of the response for 1 s",
+        "stalled in the middle of the response for 0.9 s",
         "stall",
         seconds=2,
         settings=LESS_IMPATIENT,
@@ -155,7 +155,7 @@ FIRST = (
     stays(
         CONNECTIONS,
         "a body that drips forever",
-        "stalled in the middle of the response for 1 s",
+        "stalled in the middle of the response for 0.9 s",
         "drip",
         seconds=0.05,
         settings=LESS_IMPATIENT,
