@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tap_chat.sandbox import DIALECTS, Sandbox, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TAP = Path(sys.executable).parent / "tap-chat"
 MESSAGES, TALKS = "freshchat_conversations_messages", "freshchat_conversations"
@@ -73,7 +76,9 @@ def run(sandbox: Sandbox, mode: str, state: dict[str, Any]) -> Result:
     return Result(sandbox.requests - before, rows, state)
 
 
-def changed(before: dict[str, Any], now: dict[str, Any], stream: str) -> dict[tuple[Any, ...], Any]:
+def changed(
+    before: Mapping[str, Any], now: Mapping[str, Any], stream: str
+) -> dict[tuple[Any, ...], Any]:
     """Return the rows of a stream that are new or changed, by key."""
     old, new = ({key_of(stream, row): row for row in truth[stream]} for truth in (before, now))
     return {key: row for key, row in new.items() if old.get(key) != row}

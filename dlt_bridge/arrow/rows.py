@@ -211,7 +211,7 @@ class RowDecoder:
         fields = [self._field(index, column) for index, column in enumerate(self._columns)]
         if self._forbid_unknown:
             # What was null so far is refused when it has a value, so that it is noted.
-            others = dict.fromkeys(self._observed.unknown, (Raw, NULL))
+            others: dict[str, tuple[Any, Any]] = dict.fromkeys(self._observed.unknown, (Raw, NULL))
             others |= dict.fromkeys(self._observed.nulls, (None, None))
             fields += [
                 (f"f{index}", *kind) for index, kind in enumerate(others.values(), len(names))

@@ -147,7 +147,7 @@ class Postgres(Database):
         with closing(psycopg2.connect(self.url)) as connection:
             cursor = connection.cursor()
             cursor.execute(text)
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     @property
     @override

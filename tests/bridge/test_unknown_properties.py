@@ -43,7 +43,8 @@ def test_warning_names_properties_with_a_value(
 
 
 def test_name_that_no_struct_can_have(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    lines = [record(id=1, **{"a\nb": None}), record(id=2, **{"a\nb": 1})]
+    values: list[dict[str, Any]] = [{"a\nb": None}, {"a\nb": 1}]
+    lines = [record(id=number, **value) for number, value in enumerate(values)]
     assert told_by(stage, caplog, *lines[:1]) == []
     assert told_by(stage, caplog, *lines) == ["`a\nb`."]
 
