@@ -71,7 +71,7 @@ def extras_exist(arguments: Sequence[str]) -> str:
         if url not in {"", f"git+{project['urls']['Source']}"}:
             return f"{url} is not the repository"
         name, _, extras = wanted.partition("[")
-        if name not in {".", project["name"]}:
+        if name not in {".", project["name"], "meltano"}:
             return f"{wanted} is not part of this project"
         asked = set(filter(None, extras.removesuffix("]").split(",")))
         if unknown := asked - project["optional-dependencies"].keys():
