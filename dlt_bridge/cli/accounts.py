@@ -38,7 +38,7 @@ from tap_chat.config.environment import environment
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from dlt import Pipeline
 
@@ -82,9 +82,9 @@ def run_many(args: Namespace) -> None:
             accounts.append(replace(template, name=name, config=config))
         except BridgeError as error:
             failed.append(AccountResult(account=name, failure=str(error)))
-            _say_outcome(failed[-1], quiet=args.quiet)
+            _say_outcome(failed, len(order), quiet=args.quiet)
     loaded = run_accounts(accounts, workers=args.workers, **_settings(args, warehouse))
-    _show(args, location, loaded, failed)
+    _show(args, location, loaded, failed, len(order))
 
 
 def _variables() -> dict[str, str]:
@@ -116,7 +116,7 @@ def run_in_shards(args: Namespace) -> None:
         workers=args.workers,
         **_settings(args, warehouse),
     )
-    _show(args, location, loaded, [])
+    _show(args, location, loaded, [], args.shards)
 
 
 def _refuse(args: Namespace, arguments: Iterable[str], flag: str) -> None:
@@ -158,6 +158,7 @@ def _show(
     location: str,
     runs: Generator[AccountResult],
     results: list[AccountResult],
+    total: int,
 ) -> None:
     """Wait for runs, and show what they have done.
 
@@ -166,6 +167,7 @@ def _show(
         location: Where they load to.
         runs: The results of the runs, as they end.
         results: The results of accounts that could not begin.
+        total: The number of all runs, with those that could not begin.
 
     Raises:
         BridgeError: One has failed.
@@ -175,7 +177,7 @@ def _show(
         with closing(runs) as loaded:
             for result in loaded:
                 results.append(result)
-                _say_outcome(result, quiet=args.quiet)
+                _say_outcome(results, total, quiet=args.quiet)
     finally:
         seconds = time.monotonic() - start_time
         if args.json:
@@ -211,9 +213,11 @@ def _account(args: Namespace, name: str, config: Mapping[str, Any]) -> Account:
     )
 
 
-def _say_outcome(result: AccountResult, *, quiet: bool) -> None:
+def _say_outcome(results: Sequence[AccountResult], total: int, *, quiet: bool) -> None:
+    """Say how the last run has ended, and how many of all have."""
+    result, done = results[-1], f"({len(results)} of {total})"
     if result.failure:
-        say(f"{result.title} failed: {result.failure}", keep="\n\t")
+        say(f"{result.title} failed {done}: {result.failure}", keep="\n\t")
         return
     rows = counted(sum(result.rows.values()), "row")
-    say(f"{result.title}: {rows} in {result.seconds:.1f} s.", quiet=quiet)
+    say(f"{result.title}: {rows} in {result.seconds:.1f} s {done}.", quiet=quiet)
