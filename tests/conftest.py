@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,12 @@ os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order(items)
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests, which stay until the end, out of garbage collections."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -221,7 +221,7 @@ def test_ratings_with_one_key_are_counted(tap: Runner) -> None:
     assert run.code == 0, run.err
     keys = [(row["conversation_id"], row["id"], row["ratingType"]) for row in run.rows(RATINGS)]
     assert keys == [(7, "a", "Csat"), (7, "a", "Csat"), (7, "b", "unknown")]
-    assert "1 ratings have the conversation, survey and type of another" in run.err
+    assert "Ratings with the conversation, survey and type of another: 1." in run.err
 
 
 @pytest.mark.parametrize(

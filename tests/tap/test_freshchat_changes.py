@@ -405,8 +405,11 @@ def test_ids_that_change_the_path_are_left_out(tap: Runner) -> None:
     assert run.code == 0, run.err
     assert ids(USERS, run) == ["", ".", "..", "...", "a"]
     assert ids(MESSAGES, run) == ["m-...", "m-a"]
-    assert "3 users have an id that is empty or dots" in run.err
-    assert "2 conversations have an id that is empty or dots" in run.err
+    assert (
+        "Freshchat's users with an id that is empty or dots, and would lead to another address: 3."
+        in run.err
+    )
+    assert "Freshchat's conversations with an id that is empty or dots" in run.err
     assert {
         path for path, _ in account.asked if path.startswith(("/users/", "/conversations/"))
     } == {

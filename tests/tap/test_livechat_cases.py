@@ -254,7 +254,7 @@ def test_thread_that_is_active_for_too_long_does_not_hold_the_bookmark(
 ) -> None:
     account.active = [END - 40 * DAY]
     run = read()
-    assert "1 threads of LiveChat have been active for more than 30 days" in run.err
+    assert "Threads of LiveChat that have been active for more than 30 days: 1." in run.err
     assert bookmark(run) == END
     account.active = [END - 40 * DAY, END - 20 * DAY]
     assert bookmark(read()) == END - 20 * DAY

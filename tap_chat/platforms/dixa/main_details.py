@@ -199,7 +199,7 @@ class DixaRatings(DetailStream):
         super().report()
         if self._same_key:
             self.logger.warning(
-                "%d ratings have the conversation, survey and type of another: a loader that"
+                "Ratings with the conversation, survey and type of another: %d. A loader that"
                 " merges keeps one of them.",
                 self._same_key,
             )

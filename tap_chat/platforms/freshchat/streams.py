@@ -99,10 +99,10 @@ class FreshchatStream(ChatStream):
         """
         if unfit := sum(not is_addressable(key) for key in ids):
             self.logger.warning(
-                "%d %s have an id that is empty or dots, and would lead to another address:"
-                " their data is not read.",
-                unfit,
+                "Freshchat's %s with an id that is empty or dots, and would lead to another"
+                " address: %d. Their data is not read.",
                 plural,
+                unfit,
             )
 
 

@@ -193,11 +193,11 @@ class LiveChatThreads(ThreadQueries):
         earliest = self.end_date - LONGEST_ACTIVE
         if forgotten := sum(time < earliest for time in began):
             self.logger.warning(
-                "%d threads of LiveChat have been active for more than %d days: what happens in"
-                " them later is only read again if you set livechat.lookback_days to a higher"
+                "Threads of LiveChat that have been active for more than %d days: %d. What happens"
+                " in them later is only read again if you set livechat.lookback_days to a higher"
                 " value.",
-                forgotten,
                 LONGEST_ACTIVE.days,
+                forgotten,
             )
         return min((time for time in began if time >= earliest), default=FAR)
 
