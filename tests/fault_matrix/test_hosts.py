@@ -96,12 +96,10 @@ def test_404_of_a_conversation_is_skipped_with_a_warning(tap: Runner, api: Sandb
     run = tap(config_of(api, "freshchat"), level="DEBUG")
     api.options.faults = []
     assert run.code == 0
-    [conversations, messages] = [line for line in run.err.splitlines() if " times /" in line]
-    assert (
-        "Requests for /conversations/{conversation_id} that returned 404 Not Found: 1."
-        in conversations
-    )
-    assert "1 times /conversations/{conversation_id}/messages returned 404" in messages
+    [conversations, messages] = [line for line in run.err.splitlines() if "Requests for /" in line]
+    path = "Requests for /conversations/{conversation_id}"
+    assert f"{path} that returned 404 Not Found: 1." in conversations
+    assert f"{path}/messages that returned 404 Not Found: 1." in messages
 
 
 @pytest.mark.parametrize("status", [401, 403])
