@@ -80,7 +80,7 @@ def test_each_run_brings_every_new_message_and_few_others(tap: Runner, workers: 
             assert any(
                 user in before.values() for user in sandbox.world.truth[USERS] if user["id"] in told
             )
-        assert "Reports name" in run.err
+        assert "Conversations that reports name: " in run.err
 
 
 def test_conversation_that_changes_without_a_message_is_read_again(tap: Runner) -> None:
