@@ -7,10 +7,14 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bridge.exact import Held, Misfit, Number, Type, Value, held, is_double
+from bridge.exact import STRINGS, Held, Misfit, Number, Type, Value, held, is_double
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+
+#: The types whose values are strings in JSON: only the SCHEMA tells them from texts.
+WRITTEN = STRINGS - {"text"}
 
 
 def wrong(
@@ -34,11 +38,18 @@ def wrong(
     if place == "":
         right = fits is not None and same(fits.stored, stored)
     else:
-        right = not (fits and fits.sure) and any(
+        must_be_in_column = fits and fits.sure and not _only_looks_like(kind, natural, value)
+        right = not must_be_in_column and any(
             same(expected, stored) for expected in _in_variant(place, natural, value)
         )
     where = f"the variant {place}" if place else "the column"
     return "" if right else f"{value.text} in {where} is {stored!r}; {kind} has {fits} for it"
+
+
+def _only_looks_like(kind: Type | None, natural: Type | None, value: Value) -> bool:
+    """Return whether a string is a time or bytes to its column, but not to its SCHEMA."""
+    is_string = isinstance(value.parsed, str) and kind is not None and kind.name in WRITTEN
+    return is_string and natural != kind
 
 
 def _held(kind: Type | None, value: Value) -> Held | None:
