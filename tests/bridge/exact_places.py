@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from bridge.exact import STRINGS, Held, Misfit, Number, Type, Value, held, is_double
@@ -63,6 +63,10 @@ def _in_variant(place: str, natural: Type | None, value: Value) -> Iterator[Any]
     parsed = value.parsed
     if natural and natural.name == place and (found := _held(natural, value)):
         yield found.stored
+    if natural and natural.name == place == "decimal" and isinstance(parsed, str):
+        # The variant may have more digits than the SCHEMA declares.
+        with contextlib.suppress(InvalidOperation):
+            yield Decimal(parsed)
     if isinstance(parsed, Number):
         yield from _of_number(place, parsed)
     elif not value.proper:
