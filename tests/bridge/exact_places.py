@@ -18,7 +18,12 @@ WRITTEN = STRINGS - {"text"}
 
 
 def wrong(
-    kind: Type | None, natural: Type | None, value: Value | None, places: Mapping[str, Any]
+    kind: Type | None,
+    natural: Type | None,
+    value: Value | None,
+    places: Mapping[str, Any],
+    *,
+    signed_zero: bool = True,
 ) -> str:
     """Say what is wrong with the places of a value; nothing if all is as promised.
 
@@ -27,6 +32,7 @@ def wrong(
         natural: The type that its SCHEMA asks for.
         value: The value; None if the record lacks it.
         places: What was stored: by "" in the column, by a `data_type` in that variant.
+        signed_zero: Whether -0.0 is not 0.0.
     """
     there = {place: stored for place, stored in places.items() if stored is not None}
     if value is None or value.parsed is None:
@@ -36,11 +42,12 @@ def wrong(
     [(place, stored)] = there.items()
     fits = _held(kind, value)
     if place == "":
-        right = fits is not None and same(fits.stored, stored)
+        right = fits is not None and same(fits.stored, stored, signed_zero=signed_zero)
     else:
         must_be_in_column = fits and fits.sure and not _only_looks_like(kind, natural, value)
         right = not must_be_in_column and any(
-            same(expected, stored) for expected in _in_variant(place, natural, value)
+            same(expected, stored, signed_zero=signed_zero)
+            for expected in _in_variant(place, natural, value)
         )
     where = f"the variant {place}" if place else "the column"
     return "" if right else f"{value.text} in {where} is {stored!r}; {kind} has {fits} for it"
@@ -88,9 +95,11 @@ def _of_number(place: str, number: Number) -> Iterator[Any]:
         yield float(number.text)
 
 
-def same(expected: Any, stored: Any) -> bool:
-    """Return whether two values are the same, of one type; -0.0 is not 0.0, and NaN is NaN."""
+def same(expected: Any, stored: Any, *, signed_zero: bool = True) -> bool:
+    """Return whether two values are the same, of one type; NaN is NaN."""
     if isinstance(expected, float) and isinstance(stored, float):
+        if not signed_zero and expected == stored == 0:
+            return True
         alike = expected == stored or (math.isnan(expected) and math.isnan(stored))
         return alike and math.copysign(1, expected) == math.copysign(1, stored)
     if isinstance(expected, Decimal) and type(stored) is int:
