@@ -118,7 +118,7 @@ def test_connection_is_tested(tap: Runner, url: str) -> None:
 def test_every_row_arrives(tap: Runner, url: str) -> None:
     found = run(tap, config_of(url))
     assert found.code == 0, found.err
-    truth = evaluated("tap_chat.sandbox as box", f"box.World(tickets={TICKETS}).truth")
+    truth = evaluated("tap_chat.sandbox as box", f"dict(box.World(tickets={TICKETS}).truth)")
     assert len(truth["helpdesk_replies"]) == 2 * TICKETS
     for stream in STREAMS:
         assert in_order(by_stream(found)[stream]) == in_order(truth[stream])
