@@ -40,11 +40,15 @@ def wrong(
     if len(there) != 1:
         return f"{value.text} is in {len(there)} places: {there}"
     [(place, stored)] = there.items()
-    fits = _held(kind, value)
+    fits, only_looks = _held(kind, value), _only_looks_like(kind, natural, value)
     if place == "":
-        right = fits is not None and same(fits.stored, stored, signed_zero=signed_zero)
+        right = (
+            fits is not None
+            and not only_looks
+            and same(fits.stored, stored, signed_zero=signed_zero)
+        )
     else:
-        must_be_in_column = fits and fits.sure and not _only_looks_like(kind, natural, value)
+        must_be_in_column = fits and fits.sure and not only_looks
         right = not must_be_in_column and any(
             same(expected, stored, signed_zero=signed_zero)
             for expected in _in_variant(place, natural, value)

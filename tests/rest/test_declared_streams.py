@@ -147,6 +147,7 @@ def test_records_that_name_no_children_are_reported(tap: Runner, value: str | No
     rows = [row["_rooms_room_id"] for row in run.rows("matrix_messages")]
     assert rows == [server.rooms[number]["room_id"] for number in (0, 0, 0, 2, 2, 2)]
     assert "Records of `rooms` without a value for the requests of matrix_messages" in run.err
+    assert "to another address (empty, or dots): 1. What belongs to them is not read." in run.err
 
 
 def test_record_without_what_children_take_is_an_error(tap: Runner) -> None:

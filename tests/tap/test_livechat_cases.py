@@ -165,7 +165,8 @@ def test_events_with_one_id_arrive_and_are_counted(account: Account, read: Readi
     ]
     run = read()
     assert [row["text"] for row in run.rows(EVENTS)] == ["Hello there", "Thank you", "Hello"]
-    assert "Records of livechat_thread_events with the key of another record" in run.err
+    warning = "Records of livechat_thread_events with the key of another record of their thread"
+    assert f"{warning}, and other content: 1." in run.err
     account.chats[0]["thread"]["events"][1] = dict(account.chats[0]["thread"]["events"][0])
     assert "with the key of another record" not in read().err
 
