@@ -1,8 +1,12 @@
-"""dlt's destination `duckdb`, which merges the rows of a large file without a copy of them.
+"""dlt's destination `duckdb`, which merges in a transaction, and large files without a copy.
+
+dlt (1.31) merges in DuckDB without a transaction: it deletes the old rows of a key, and then
+inserts the new ones. A kill in between leaves neither, until the next run. Here, a merge is one
+transaction.
 
 dlt copies the rows of a file into a table of the staging dataset, and from there into their own
-table: DuckDB compresses and writes each of them twice. Here, dlt's statements read the file itself,
-in one transaction if it can. Where several files or tables belong together, dlt's own way is taken.
+table: DuckDB compresses and writes each of them twice. Here, dlt's statements read a large file
+itself. Where several files or tables belong together, dlt's own way is taken.
 
 If the process ends in between, dlt continues the package in its own way, with or without the
 bridge: a file that was merged already is merged again, or its staging table is empty.
@@ -10,6 +14,7 @@ bridge: a file that was merged already is merged again, or its staging table is 
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +26,7 @@ from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import duckdb as dlt_duckdb
 from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from duckdb import ConstraintException
 from typing_extensions import override
@@ -29,7 +35,7 @@ from dlt_bridge.destinations.dlt_private import MERGE_CONDITIONS
 from dlt_bridge.destinations.file_formats import PARQUET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dlt.common.destination import Destination
     from dlt.common.destination.client import LoadJob
@@ -41,6 +47,28 @@ LEAST_BYTES = 1024 * 1024
 _DELETE_INSERT = "delete-insert"
 # Conditions of a merge: with them, a second merge of the same file may delete its rows.
 _SCOPE, _FILTER, _ = MERGE_CONDITIONS
+
+
+class SqlJob(SqlLoadJob):
+    """Runs dlt's statements of a merge in one transaction."""
+
+    _in_transaction = True
+
+    @override
+    def run(self) -> None:
+        try:
+            super().run()
+        except DatabaseTerminalException as error:
+            if not _is_refused_key(error):
+                raise
+            self._in_transaction = False
+            super().run()
+
+    @override
+    @contextmanager
+    def maybe_transaction(self, sql: str) -> Iterator[None]:
+        with self._sql_client.begin_transaction() if self._in_transaction else nullcontext():
+            yield
 
 
 class MergeJob(RunnableLoadJob):
@@ -60,11 +88,18 @@ class MergeJob(RunnableLoadJob):
                 with sql.begin_transaction():
                     _execute(sql, statements)
             except DatabaseTerminalException as error:
-                # In one transaction, DuckDB may refuse to insert a key that was deleted in it, if
-                # the table has a unique index. dlt merges most tables without a transaction.
-                if not isinstance(error.__cause__, ConstraintException):
+                if not _is_refused_key(error):
                     raise
                 _execute(sql, statements)
+
+
+def _is_refused_key(error: DatabaseTerminalException) -> bool:
+    """Return whether the merge must be repeated without a transaction, as dlt does it.
+
+    In one transaction, DuckDB may refuse to insert a key that was deleted in it, if the table has a
+    unique index.
+    """
+    return isinstance(error.__cause__, ConstraintException)
 
 
 def _execute(sql: Any, statements: Iterable[str]) -> None:  # noqa: ANN401
@@ -88,7 +123,7 @@ class _MergeSource:
 
 
 class Client(DuckDbClient):
-    """A client that merges large files."""
+    """A client that merges in a transaction, and large files without a copy."""
 
     @override
     def create_load_job(
@@ -97,6 +132,8 @@ class Client(DuckDbClient):
         # A file of a process that has ended may be in the staging table already.
         if not restore and self._can_merge(table, file_path):
             return MergeJob(file_path)
+        if SqlLoadJob.is_sql_job(file_path):
+            return SqlJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
     def _can_merge(self, table: PreparedTableSchema, file_path: str) -> bool:
