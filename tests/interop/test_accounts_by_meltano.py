@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -80,8 +81,8 @@ def test_accounts_share_tables_in_each_run(tmp_path: Path) -> None:
                 sandbox.set_world(account, replace(world, now=world.now + timedelta(days=2)))
             content["plugins"] = plugins(sandbox, [theirs, dlt])
             reader.dump(content, path)
-            for name in ACCOUNTS:
-                meltano(project, "run", name, "target-duckdb", name, "target-dlt")
+            blocks = [(name, "target-duckdb", name, "target-dlt") for name in ACCOUNTS]
+            meltano(project, "run", *chain.from_iterable(blocks))
             held = target.held(STREAM)
             assert truth(sandbox) == sorted(
                 (row["_account"], row["id"], row["updated_at"]) for row in held
