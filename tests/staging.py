@@ -90,7 +90,7 @@ class Stage:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the result of a query of the DuckDB file."""
-        with duckdb.connect(str(self.folder / "w.duckdb"), read_only=True) as database:
+        with duckdb.connect(str(self.folder / "w.duckdb")) as database:
             database.execute("set timezone = 'UTC'")
             return database.execute(query).fetchall()
 

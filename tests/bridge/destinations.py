@@ -101,7 +101,7 @@ class DuckDB(Database):
 
     @override
     def query(self, text: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(self.path, read_only=True) as database:
+        with duckdb.connect(self.path) as database:
             return database.execute(text).fetchall()
 
     @property
@@ -115,7 +115,7 @@ class DuckDB(Database):
 
     def table(self, table: str) -> pa.Table:
         """Return a table as Arrow has it."""
-        with duckdb.connect(self.path, read_only=True) as database:
+        with duckdb.connect(self.path) as database:
             database.execute("set timezone = 'UTC'")
             query = f'select * from {DATASET}."{table}"'
             return database.execute(query).to_arrow_table()

@@ -48,7 +48,7 @@ def comments(stage: Stage) -> dict[str | None, str]:
             " union all select column_name, comment from duckdb_columns()"
             " where schema_name = $1 and table_name = 'a'"
         )
-        with duckdb.connect(str(stage.folder / "w.duckdb"), read_only=True) as database:
+        with duckdb.connect(str(stage.folder / "w.duckdb")) as database:
             found = database.execute(query, [DATASET]).fetchall()
     else:
         query = (
