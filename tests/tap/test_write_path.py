@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from platforms.facts import SECTIONS
-from running import chat_config, full_config
+from running import Run, chat_config, full_config
 from serving import Server
 
 from tap_chat.platforms.registry import PLATFORMS
@@ -17,18 +18,29 @@ from tap_chat.sandbox import Sandbox, World
 from tap_chat.streams.stream import ChatStream
 
 if TYPE_CHECKING:
-    from running import Run, Runner
+    from collections.abc import Iterator
+
+    from running import Runner
 
 WORLD = World(messages=500, users=10, conversations=30, dixa_conversations=300, chats=100)
 
-# The SDK's own loop over records, and its own way of writing one.
+# The SDK's own loop over records, and its own way of writing one. Each line of its input is a run
+# in a forked process, because importing the SDK takes longer than a run.
 STOCK = """
+import json, os, sys
 from tap_chat.singer import sdk
 from tap_chat.__main__ import main
 
 sdk.ChunkedStream.is_chunked = False
 sdk.ChunkedStream.is_mapped_here = False
-main()
+for line in sys.stdin:
+    sys.argv, files = json.loads(line)
+    process = os.fork()
+    if not process:
+        for number, path in enumerate(files, 1):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        sys.exit(main())
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 
 # What must not be reached when no feature of the SDK is on.
@@ -44,11 +56,44 @@ main()
 """
 
 
-def run_program(tap: Runner, program: str, config: dict[str, Any], **files: Any) -> Run:
-    _, *arguments = tap.command(config, **files)
-    run = tap.run([sys.executable, "-c", program, *arguments])
-    assert run.code == 0, run.err
-    return run
+class Stock:
+    """The tap with the SDK's own way of writing.
+
+    Args:
+        process: The program of its runs.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def __call__(self, tap: Runner, config: dict[str, Any], **files: Any) -> Run:
+        out, err = tap.folder / "stock.out", tap.folder / "stock.err"
+        asked = [tap.command(config, **files), [str(out), str(err)]]
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(asked), file=self._process.stdin, flush=True)
+        run = Run(int(self._process.stdout.readline()), out.read_bytes(), err.read_text())
+        assert run.code == 0, run.err
+        return run
+
+
+@pytest.fixture(scope="module")
+def stock() -> Iterator[Stock]:
+    command, pipe = [sys.executable, "-c", STOCK], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        yield Stock(process)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(WORLD) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Sandbox]:
+    with Sandbox(World(messages=23_000)) as running:
+        yield running
 
 
 def messages(run: Run) -> list[dict[str, Any]]:
@@ -74,12 +119,12 @@ def counted(run: Run) -> dict[str, int]:
     return counts
 
 
-def assert_same(tap: Runner, config: dict[str, Any], **files: Any) -> Run:
-    stock = run_program(tap, STOCK, config, **files)
+def assert_same(tap: Runner, stock: Stock, config: dict[str, Any], **files: Any) -> Run:
+    by_sdk = stock(tap, config, **files)
     fast = tap(config, **files)
     assert fast.code == 0, fast.err
-    assert messages(fast) == messages(stock)
-    assert counted(fast) == counted(stock)
+    assert messages(fast) == messages(by_sdk)
+    assert counted(fast) == counted(by_sdk)
     assert fast.records
     return fast
 
@@ -98,54 +143,49 @@ def assert_same(tap: Runner, config: dict[str, Any], **files: Any) -> Run:
     ids=["plain", "mapped", "filtered", "hashed", "mapped by the SDK", "flattened"],
 )
 def test_output_of_every_stream_equals_that_of_the_sdk(
-    tap: Runner, section: str, feature: dict[str, Any]
+    tap: Runner, stock: Stock, sandbox: Sandbox, section: str, feature: dict[str, Any]
 ) -> None:
-    with Sandbox(WORLD) as sandbox:
-        config = full_config(sandbox, section) | feature
-        run = assert_same(tap, config)
-        # And when there is little that is new.
-        again = run_program(tap, STOCK, config, state=run.state)
-        assert messages(tap(config, state=run.state)) == messages(again)
+    config = full_config(sandbox, section) | feature
+    run = assert_same(tap, stock, config)
+    # And when there is little that is new.
+    again = stock(tap, config, state=run.state)
+    assert messages(tap(config, state=run.state)) == messages(again)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_selection_equals_that_of_the_sdk(tap: Runner, section: str) -> None:
-    with Sandbox(WORLD) as sandbox:
-        config = full_config(sandbox, section)
-        catalog = json.loads(tap.run([*tap.command({section: {}}), "--discover"]).out)
-        for entry in catalog["streams"]:
-            keys = {*entry["key_properties"], entry.get("replication_key")}
-            optional = [
-                item for item in entry["metadata"] if keys.isdisjoint(item["breadcrumb"][1:2])
-            ]
-            for number, item in enumerate(optional):
-                item["metadata"]["selected"] = item["breadcrumb"] == [] or number % 3 > 0
-        run = assert_same(tap, config, catalog=catalog)
-        assert {"selected": False} in [
-            {"selected": item["metadata"].get("selected")}
-            for entry in catalog["streams"]
-            for item in entry["metadata"]
-        ]
-        # Parents alone, and children alone.
-        for number, entry in enumerate(catalog["streams"]):
-            for item in entry["metadata"]:
-                item["metadata"]["selected"] = number % 2 == 0
-        assert messages(tap(config, catalog=catalog)) == messages(
-            run_program(tap, STOCK, config, catalog=catalog)
-        )
-        assert run.records
+def test_selection_equals_that_of_the_sdk(
+    tap: Runner, stock: Stock, sandbox: Sandbox, section: str
+) -> None:
+    config = full_config(sandbox, section)
+    catalog = json.loads(tap.run([*tap.command({section: {}}), "--discover"]).out)
+    for entry in catalog["streams"]:
+        keys = {*entry["key_properties"], entry.get("replication_key")}
+        optional = [item for item in entry["metadata"] if keys.isdisjoint(item["breadcrumb"][1:2])]
+        for number, item in enumerate(optional):
+            item["metadata"]["selected"] = item["breadcrumb"] == [] or number % 3 > 0
+    run = assert_same(tap, stock, config, catalog=catalog)
+    assert {"selected": False} in [
+        {"selected": item["metadata"].get("selected")}
+        for entry in catalog["streams"]
+        for item in entry["metadata"]
+    ]
+    # Parents alone, and children alone.
+    for number, entry in enumerate(catalog["streams"]):
+        for item in entry["metadata"]:
+            item["metadata"]["selected"] = number % 2 == 0
+    some = messages(tap(config, catalog=catalog))
+    assert some == messages(stock(tap, config, catalog=catalog))
+    assert run.records
 
 
 @pytest.mark.parametrize("settings", [{}, {"replication_key": "timestamp"}])
 def test_states_follow_the_same_records_as_in_the_sdk(
-    tap: Runner, settings: dict[str, Any]
+    tap: Runner, stock: Stock, large: Sandbox, settings: dict[str, Any]
 ) -> None:
     """No page ends where a STATE is due."""
-    with Sandbox(World(messages=23_000)) as sandbox:
-        config = chat_config(sandbox, page_size=700, **settings)
-        run = assert_same(tap, config)
-        # One of them before all records: what the next are true of.
-        assert len(run.of_type("STATE")) == (4 if settings else 1)
+    run = assert_same(tap, stock, chat_config(large, page_size=700, **settings))
+    # One of them before all records: what the next are true of.
+    assert len(run.of_type("STATE")) == (4 if settings else 1)
 
 
 RECORDS = [
@@ -175,12 +215,12 @@ UNUSUAL = {'odd "name"\\': {"type": ["string", "null"]}}
 @pytest.mark.parametrize("unusual", [{}, UNUSUAL], ids=["usual", "unusual"])
 @pytest.mark.parametrize("chosen", [*range(len(RECORDS)), None])
 def test_odd_records_are_written_exactly(
-    tap: Runner, chosen: int | None, unusual: dict[str, Any]
+    tap: Runner, stock: Stock, chosen: int | None, unusual: dict[str, Any]
 ) -> None:
     found = RECORDS if chosen is None else RECORDS[chosen : chosen + 1]
     body = b'{"data": [%b]}' % b" , ".join(found)
     with Server(lambda _: body) as api:
-        run = assert_same(tap, chat_config(api, paging="none", fields=FIELDS | unusual))
+        run = assert_same(tap, stock, chat_config(api, paging="none", fields=FIELDS | unusual))
     truth = [json.loads(record, parse_float=Decimal) for record in found]
     for record in truth:
         record.pop("unknown", None)
@@ -188,9 +228,10 @@ def test_odd_records_are_written_exactly(
     assert run.err.count("a field 'unknown' that is not declared") == (chosen in {2, None})
 
 
-def test_plain_run_does_not_use_the_record_loop_of_the_sdk(tap: Runner) -> None:
-    with Sandbox(WORLD) as sandbox:
-        run_program(tap, FAST_OR_NOTHING, full_config(sandbox))
+def test_plain_run_does_not_use_the_record_loop_of_the_sdk(tap: Runner, sandbox: Sandbox) -> None:
+    _, *arguments = tap.command(full_config(sandbox))
+    run = tap.run([sys.executable, "-c", FAST_OR_NOTHING, *arguments])
+    assert run.code == 0, run.err
 
 
 def test_streams_read_in_chunks() -> None:
