@@ -31,8 +31,6 @@ def _forms(word: str) -> set[str]:
     return {word, *spelled}
 
 
-_word = "|".join(re.escape(form) for word in WORDS for form in sorted(_forms(word)))
-_strange = "|".join(re.escape(form) for word in STRANGE for form in sorted(_forms(word)))
 #: The longest part of each line without a letter that has several forms.
 PARTS = {
     max(re.split(r"[\"'\\\n\t]", line), key=len)
@@ -40,10 +38,12 @@ PARTS = {
     for lines in topic
     for line in lines
 }
-_part = "|".join(re.escape(form) for part in sorted(PARTS) for form in sorted(_forms(part)))
+#: One search for each is faster than a regular expression of all of them.
+LITERALS = sorted({form.encode() for text in (*STRANGE, *PARTS) for form in _forms(text)})
+_word = "|".join(re.escape(form) for word in WORDS for form in sorted(_forms(word)))
 _key = "|".join(map(re.escape, CREDENTIALS))
 KEYS = re.compile(_key.encode())
-TEXTS = re.compile(f"{_strange}|{_part}|(?:{_word}) (?:{_word}) (?:{_word})".encode())
+WORDS_IN_A_ROW = re.compile(f"(?:{_word}) (?:{_word}) (?:{_word})".encode())
 
 
 def leaks(text: str | bytes, *, texts: bool = True) -> list[bytes]:
@@ -54,7 +54,11 @@ def leaks(text: str | bytes, *, texts: bool = True) -> list[bytes]:
         texts: Whether to look for message texts; False for files with records.
     """
     found = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-    return [*KEYS.findall(found), *(TEXTS.findall(found) if texts else ())]
+    keys = KEYS.findall(found)
+    if not texts:
+        return keys
+    literals = [literal for literal in LITERALS if literal in found]
+    return [*keys, *literals, *WORDS_IN_A_ROW.findall(found)]
 
 
 def leaking_files(folder: Path, *, data: Iterable[str] = ()) -> dict[str, list[bytes]]:
