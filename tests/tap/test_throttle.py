@@ -135,7 +135,7 @@ def test_wrong_remaining_headers_are_detected(start: Start) -> None:
 @pytest.mark.parametrize("seconds", ["2", "600"])
 def test_wrong_report_that_nothing_is_left_is_ignored(seconds: str, start: Start) -> None:
     empty = Reports("", reset=lambda _: seconds, empty=True)
-    case = Case("", lambda: Strays(0), empty, 60 + 2 * float(seconds))
+    case = Case("", lambda: Strays(0), empty, 60 + float(seconds))
     simulation = Simulation(case, Pacer(None, start.workers), start.workers, used=False)
     simulation.run()
     assert len([at for at in simulation._accepted if at > float(seconds) + 5]) >= 1000
