@@ -37,9 +37,9 @@ class Shipped:
     paths: Mapping[str, int]
     limit: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def world(self) -> World:
-        """A world in which its lists have several pages."""
+        """A world in which its lists have several pages. It keeps its rows."""
         return World(**self.sizes)
 
     @property
@@ -49,8 +49,7 @@ class Shipped:
 
     def truth(self, world: World) -> dict[str, list[dict[str, Any]]]:
         """Return the rows that each of its streams must bring."""
-        found = world.truth.items()
-        return {stream: rows for stream, rows in found if stream.startswith(self.prefix)}
+        return dict(world.accounts[self.name].truth)
 
     @cached_property
     def document(self) -> dict[str, Any]:
