@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LATER = datetime(2026, 3, 15, tzinfo=UTC)
 CHATS = "livechat_chats"
 STREAMS = [CHATS, "livechat_messages", "livechat_events"]
+#: A world with more than 50 chats on a day. It keeps its rows, so it is made once.
+CROWDED = World(livechat_version="2", chats=10_000)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_windows_are_split_before_the_cap(tap: Runner) -> None:
 
 
 def test_day_over_the_cap_fails_with_its_count(tap: Runner) -> None:
-    with Sandbox(World(livechat_version="2", chats=20_000), Options(livechat_cap=50)) as sandbox:
+    with Sandbox(CROWDED, Options(livechat_cap=50)) as sandbox:
         run = tap(full_config(sandbox, "livechat", livechat={"max_rows": 50}))
     assert run.code == 1
     [error] = run.errors
@@ -152,7 +154,7 @@ def test_window_is_split_where_fewer_chats_can_be_reached_than_counted(
 @pytest.mark.parametrize("beyond", ["refused", "empty"])
 def test_day_with_unreachable_chats_fails_with_its_count(tap: Runner, beyond: Any) -> None:
     options = Options(livechat_cap=50, livechat_count="all", livechat_beyond=beyond)
-    with Sandbox(World(livechat_version="2", chats=20_000), options) as sandbox:
+    with Sandbox(CROWDED, options) as sandbox:
         run = tap(full_config(sandbox, "livechat"))
     assert run.code == 1
     [error] = run.errors

@@ -13,6 +13,7 @@ from running import (
     assert_complete,
     assert_up_to_date,
     by_stream,
+    catalog_of,
     full_config,
     in_order,
     merged,
@@ -224,12 +225,13 @@ def test_error_of_a_right_or_plan_lets_an_optional_stream_be_left_out(
     tap: Runner, sandbox: Sandbox, status: int, name: str, remedy: str
 ) -> None:
     settings = failing(sandbox, status, {"error": {"type": name, "message": "hunter2"}})
-    run = tap(settings, catalog=selected(tap, settings, "livechat_groups", "livechat_tags"))
+    catalog = catalog_of("livechat_groups", "livechat_tags")
+    run = tap(settings, catalog=catalog)
     assert run.code == 1
     assert f"with the error `{name}`" in run.errors[0]
     assert remedy in run.errors[0]
     settings["livechat"]["optional"] = ["livechat_groups"]
-    run = tap(settings, catalog=selected(tap, settings, "livechat_groups", "livechat_tags"))
+    run = tap(settings, catalog=catalog)
     assert run.code == 0, run.err
     assert run.rows("livechat_tags")
     assert "hunter2" not in run.err
@@ -243,7 +245,7 @@ def test_error_that_may_pass_is_retried_whatever_its_status(
     tap: Runner, sandbox: Sandbox, status: int, name: str
 ) -> None:
     settings = failing(sandbox, status, {"error": {"type": name, "message": ""}}, times=1)
-    run = tap(settings, catalog=selected(tap, settings, "livechat_groups"))
+    run = tap(settings, catalog=catalog_of("livechat_groups"))
     assert_complete(run, sandbox, "livechat_groups")
 
 
