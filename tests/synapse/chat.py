@@ -23,6 +23,8 @@ USERS, ROOMS, MESSAGES = 12, 12, 100
 #: Rows of a page, so that each list has many.
 LIMITS = {"users": 5, "rooms": 5, "event_reports": 2}
 MESSAGES_LIMIT = 10
+#: Seconds between two messages of others. There are many during a load, and the server has time.
+PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Chat:
         def write() -> None:
             for number in count():
                 for room, user in list(self.rooms.items()):
-                    if is_over.is_set():
+                    if is_over.wait(PAUSE):
                         return
                     user.send(room, f"meanwhile {id(is_over)} {number}")
                 newcomer = self.users[number % len(self.users)]
