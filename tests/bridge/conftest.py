@@ -7,30 +7,19 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from bridge.command_line import Command
-from bridge.destinations import EVERY, Delta, DuckDB, ExactPostgres, Parquet, Postgres, Warehouse
+from bridge.destinations import EVERY, Warehouse, opened
 from staging import Project, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from postgres import PostgresServer
-
 
 @pytest.fixture(params=EVERY)
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """A destination with nothing in it; `indirect` names those that a test is for."""
-    if "postgres" not in request.param:
-        folders: dict[str, type[DuckDB | Parquet]] = {
-            "duckdb": DuckDB,
-            "parquet": Parquet,
-            "delta": Delta,
-        }
-        yield folders[request.param](tmp_path)
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database() as url:
-        yield Postgres(url) if request.param == "postgres" else ExactPostgres(url)
+    with opened(request, tmp_path) as destination:
+        yield destination
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import closing
+from contextlib import closing, contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,10 +19,12 @@ from typing_extensions import override
 from dlt_bridge.postgres import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    import pytest
     from dlt.common.destination import Destination
+    from postgres import PostgresServer
 
 DATASET = "data"
 # Columns of the bridge and of dlt.
@@ -224,3 +226,24 @@ MERGING = (*SQL, "delta")
 EVERY = (*MERGING, "parquet")
 #: Those whose files tell texts and nulls apart in ways of their own.
 EVERY_FILE = (*EVERY, "exact postgres")
+
+
+@contextmanager
+def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Warehouse]:
+    """Yield the destination that the parameter of a fixture names, with nothing in it.
+
+    Args:
+        request: The request of the fixture.
+        folder: Where its files are to be.
+    """
+    if "postgres" not in request.param:
+        folders: dict[str, type[DuckDB | Parquet]] = {
+            "duckdb": DuckDB,
+            "parquet": Parquet,
+            "delta": Delta,
+        }
+        yield folders[request.param](folder)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with server.database() as url:
+        yield Postgres(url) if request.param == "postgres" else ExactPostgres(url)
