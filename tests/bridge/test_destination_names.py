@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bridge.destinations import MERGING
-from staging import record, schema
+from bridge.destinations import EVERY, MERGING, Parquet, opened
+from staging import Stage, record, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from staging import Stage
+    from collections.abc import Iterable, Iterator
 
 INTEGER = {"type": ["integer", "null"]}
 TEXT = {"type": ["string", "null"]}
@@ -22,54 +20,78 @@ def each(names: Iterable[str], value: Any) -> dict[str, Any]:
     return dict.fromkeys(names, value)
 
 
-def test_reserved_words_are_names(anywhere: Stage) -> None:
-    words = ("select", "from", "where", "order", "user", "table", "at", "default", "primary")
-    anywhere.streams = each(words, "INCREMENTAL")
-    lines = []
-    for stream in words:
-        lines.append(schema(stream, keys=(), **each(words, TEXT)))
-        lines.append(record(stream, id=1, **each(words, stream)))
-    anywhere.load(lines)
-    for stream in words:
-        assert anywhere.into.read(stream, *words) == [(stream,) * len(words)]
+WORDS = ("select", "from", "where", "order", "user", "table", "at", "default", "primary")
+LONG_STREAM, *LONG = "s" * 120, "c" * 119 + "a", "c" * 119 + "b"
+LONG_COLUMN = "c" * 120
+NAMES = ("Größe", "first name", "a.b", "c-d", "Ünïcödé", "x:y", 'q"r', "e'f", "$g", "100%")
+#: Streams with a property that is named like a table of the SQL of a merge.
+PROPERTIES = {
+    "a": "a",
+    **{f"of_{name}": name for name in ("d", "s", "data", "staged", "target", "source")},
+}
 
 
-def test_long_names_stay_distinct(anywhere: Stage) -> None:
-    """PostgreSQL would cut names after 63 characters; dlt makes them shorter and different."""
-    stream, first, second = "s" * 120, "c" * 119 + "a", "c" * 119 + "b"
-    anywhere.streams = {stream: "INCREMENTAL"}
-    head = schema(stream, keys=(), **each([first, second], TEXT))
-    anywhere.load([head, record(stream, id=1, **{first: "1", second: "2"})])
-    naming = anywhere.pipeline.default_schema.naming
-    columns = [naming.normalize_path(name) for name in (first, second)]
-    table = naming.normalize_table_identifier(stream)
-    assert anywhere.into.read(table, *columns) == [("1", "2")]
+def first_run() -> Iterator[Any]:
+    for stream in WORDS:
+        yield schema(stream, keys=(), **each(WORDS, TEXT))
+        yield record(stream, id=1, **each(WORDS, stream))
+    yield schema(LONG_STREAM, keys=(), **each(LONG, TEXT))
+    yield record(LONG_STREAM, id=1, **dict(zip(LONG, "12", strict=True)))
+    yield schema("any", keys=(), **each(NAMES, TEXT))
+    yield record("any", id=1, **{name: name for name in NAMES})
 
 
-def test_variant_of_a_column_with_a_long_name_is_found(anywhere: Stage) -> None:
-    name = "c" * 120
-    for value in (1, "x", "y"):
-        anywhere.load(
-            [schema(keys=(), **each([name], INTEGER)), record(id=1, **each([name], value))]
+@pytest.fixture(scope="module", params=EVERY)
+def loaded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """The streams of all tests, loaded in three runs."""
+    folder = tmp_path_factory.mktemp("names")
+    with opened(request, folder) as warehouse:
+        stage = Stage(
+            folder, each((*WORDS, LONG_STREAM, "any", "variants"), "INCREMENTAL"), warehouse
         )
-    naming = anywhere.pipeline.default_schema.naming
-    columns = [naming.normalize_path(part) for part in (name, f"{name}__v_text")]
-    assert anywhere.into.read("a", *columns) == [(1, None), (None, "x"), (None, "y")]
+        merged: list[Any] = []
+        if type(warehouse) is not Parquet:
+            stage.streams |= each(PROPERTIES, "INCREMENTAL")
+            for stream, name in PROPERTIES.items():
+                merged.append(schema(stream, **each([name], OBJECT)))
+                merged.append(record(stream, id=1, **each([name], {"id": 999})))
+        lines = [*first_run(), *merged]
+        for more, value in ((lines, 1), (merged, "x"), ([], "y")):
+            head = schema("variants", keys=(), **each([LONG_COLUMN], INTEGER))
+            stage.load([*more, head, record("variants", id=1, **each([LONG_COLUMN], value))])
+        yield stage
 
 
-def test_names_may_have_any_characters(anywhere: Stage) -> None:
-    names = ("Größe", "first name", "a.b", "c-d", "Ünïcödé", "x:y", 'q"r', "e'f", "$g", "100%")
-    head = schema(keys=(), **each(names, TEXT))
-    anywhere.load([head, record(id=1, **{name: name for name in names})])
-    naming = anywhere.pipeline.default_schema.naming
-    columns = [naming.normalize_path(name) for name in names]
-    assert anywhere.into.read("a", *columns) == [names]
+def test_reserved_words_are_names(loaded: Stage) -> None:
+    for stream in WORDS:
+        assert loaded.into.read(stream, *WORDS) == [(stream,) * len(WORDS)]
 
 
-@pytest.mark.parametrize("warehouse", MERGING, indirect=True)
-@pytest.mark.parametrize("name", ["a", "d", "s", "data", "staged", "target", "source"])
-def test_property_may_have_a_table_name_of_the_merge_sql(anywhere: Stage, name: str) -> None:
+def test_long_names_stay_distinct(loaded: Stage) -> None:
+    """PostgreSQL would cut names after 63 characters; dlt makes them shorter and different."""
+    naming = loaded.pipeline.default_schema.naming
+    columns = [naming.normalize_path(name) for name in LONG]
+    table = naming.normalize_table_identifier(LONG_STREAM)
+    assert loaded.into.read(table, *columns) == [("1", "2")]
+
+
+def test_variant_of_a_column_with_a_long_name_is_found(loaded: Stage) -> None:
+    naming = loaded.pipeline.default_schema.naming
+    columns = [naming.normalize_path(part) for part in (LONG_COLUMN, f"{LONG_COLUMN}__v_text")]
+    assert loaded.into.read("variants", *columns) == [(1, None), (None, "x"), (None, "y")]
+
+
+def test_names_may_have_any_characters(loaded: Stage) -> None:
+    naming = loaded.pipeline.default_schema.naming
+    columns = [naming.normalize_path(name) for name in NAMES]
+    assert loaded.into.read("any", *columns) == [NAMES]
+
+
+@pytest.mark.parametrize("loaded", MERGING, indirect=True)
+@pytest.mark.parametrize("name", PROPERTIES.values())
+def test_property_may_have_a_table_name_of_the_merge_sql(loaded: Stage, name: str) -> None:
     """DuckDB reads `d."id"` as a part of the column `d`, if it has one, before it sees a table."""
-    for _ in range(2):
-        anywhere.load([schema(**each([name], OBJECT)), record(id=1, **each([name], {"id": 999}))])
-    assert anywhere.into.read("a", "id") == [(1,)]
+    stream = "a" if name == "a" else f"of_{name}"
+    assert loaded.into.read(stream, "id") == [(1,)]
