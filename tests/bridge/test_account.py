@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bridge.destinations import DATASET
+from bridge.destinations import DATASET, opened
 from dlt import pipeline
 from dlt.pipeline.exceptions import PipelineStepFailed
-from staging import bookmark, record, schema
+from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, chat, load, singer
 from dlt_bridge.run.locks import FileLock
@@ -20,18 +21,17 @@ from dlt_bridge.target.target import TargetDlt
 from tap_chat.sandbox import API_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from bridge.command_line import Command
-    from staging import Stage
+    from bridge.destinations import Warehouse
 
     from tap_chat.sandbox import Sandbox
 
 TEXT = {"type": ["string", "null"]}
 ODD = 'O\'Brien "& Co" \\ 100% {x} %s :y 🐘 Ümlaut'
 LONG = "x" * 500
-SQL = pytest.mark.parametrize("warehouse", ["duckdb", "postgres", "exact postgres"], indirect=True)
 KEYED = pytest.mark.parametrize("keys", [("id",), ()])
 
 
@@ -50,32 +50,104 @@ def read(stage: Stage, *columns: str) -> list[tuple[Any, ...]]:
     return sorted(stage.into.read("a", *(columns or ("_account", "id", "v"))), key=str)
 
 
-@pytest.mark.parametrize("warehouse", ["duckdb", "postgres", "exact postgres"], indirect=True)
-def test_equal_keys_of_accounts_are_rows_of_their_own(anywhere: Stage) -> None:
-    account = ODD
-    head = schema(v=TEXT)
-    go(anywhere, account, [head, record(id=1, v="a"), record(id=2, v="a")])
-    go(anywhere, "acme", [head, record(id=1, v="b")])
-    go(anywhere, account, [head, record(id=2, v="a2"), record(id=3, v="a")])
-    go(anywhere, "acme", [head, record(id=1, v="b2")])
-    assert read(anywhere) == sorted(
-        [(account, 1, "a"), (account, 2, "a2"), (account, 3, "a"), ("acme", 1, "b2")], key=str
+def version(stream: str, number: int, *ids: int) -> list[Any]:
+    head = schema(stream, keys=("id",) if stream == "keyed" else (), v=TEXT)
+    rows = [{**record(stream, id=each, v=str(number)), "version": number} for each in ids]
+    return [head, *rows, {"type": "ACTIVATE_VERSION", "stream": stream, "version": number}]
+
+
+def versions(number: int, *ids: int) -> list[Any]:
+    return [*version("keyed", number, *ids), *version("keyless", number, *ids)]
+
+
+EQUAL = schema("equal", v=TEXT)
+REPLACED = schema("replaced", keys=(), v=TEXT)
+#: The streams of several tests are loaded together: the account of each run, and its lines.
+RUNS: list[tuple[str, list[Any]]] = [
+    (
+        ODD,
+        [
+            *[EQUAL, record("equal", id=1, v="a"), record("equal", id=2, v="a")],
+            *[REPLACED, *[record("replaced", id=1, v=ODD)] * 2],
+            *versions(1, 1, 2),
+        ],
+    ),
+    (
+        "acme",
+        [
+            *[EQUAL, record("equal", id=1, v="b")],
+            *[REPLACED, *[record("replaced", id=1, v="acme")] * 2],
+            *versions(1, 1, 2),
+        ],
+    ),
+    (
+        ODD,
+        [
+            *[EQUAL, record("equal", id=2, v="a2"), record("equal", id=3, v="a")],
+            *[REPLACED, record("replaced", id=5, v="new")],
+            *versions(2, 2, 3),
+        ],
+    ),
+    (ODD, [REPLACED]),
+    ("acme", [EQUAL, record("equal", id=1, v="b2"), *versions(3)]),
+]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What is in a destination.
+
+    Attributes:
+        into: The destination.
+        after: Account, id and v of the rows after each of RUNS, by stream.
+    """
+
+    into: Warehouse
+    after: list[dict[str, list[tuple[Any, ...]]]]
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres", "exact postgres"])
+def loaded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Loaded]:
+    folder = tmp_path_factory.mktemp("accounts")
+    streams = dict.fromkeys(("equal", "keyed", "keyless"), "INCREMENTAL")
+    with opened(request, folder) as warehouse:
+        stage = Stage(folder, {**streams, "replaced": "FULL_TABLE"}, warehouse)
+        after = []
+        for account, lines in RUNS:
+            go(stage, account, lines)
+            after.append(
+                {
+                    stream: sorted(warehouse.read(stream, "_account", "id", "v"), key=str)
+                    for stream in stage.streams
+                }
+            )
+        yield Loaded(warehouse, after)
+
+
+def test_equal_keys_of_accounts_are_rows_of_their_own(loaded: Loaded) -> None:
+    assert loaded.after[-1]["equal"] == sorted(
+        [(ODD, 1, "a"), (ODD, 2, "a2"), (ODD, 3, "a"), ("acme", 1, "b2")], key=str
     )
-    names, _ = anywhere.into.fetched("a")
+    names, _ = loaded.into.fetched("equal")
     assert names[0] == "_account"
 
 
-@SQL
-def test_table_without_key_is_replaced_for_one_account(anywhere: Stage) -> None:
-    anywhere.streams = {"a": "FULL_TABLE"}
-    head = schema(keys=(), v=TEXT)
-    for account in (ODD, "acme"):
-        go(anywhere, account, [head, record(id=1, v=account), record(id=1, v=account)])
-    go(anywhere, ODD, [head, record(id=5, v="new")])
+def test_table_without_key_is_replaced_for_one_account(loaded: Loaded) -> None:
+    _, _, replaced, emptied, _ = [found["replaced"] for found in loaded.after]
     acme = [("acme", 1, "acme")] * 2
-    assert read(anywhere) == sorted([*acme, (ODD, 5, "new")], key=str)
-    go(anywhere, ODD, [head])
-    assert read(anywhere) == acme
+    assert replaced == sorted([*acme, (ODD, 5, "new")], key=str)
+    assert emptied == acme
+
+
+@KEYED
+def test_versions_are_activated_for_one_account(loaded: Loaded, keys: tuple[str, ...]) -> None:
+    _, _, second, _, third = [found["keyed" if keys else "keyless"] for found in loaded.after]
+    assert second == sorted(
+        [("acme", 1, "1"), ("acme", 2, "1"), (ODD, 2, "2"), (ODD, 3, "2")], key=str
+    )
+    assert third == [(ODD, 2, "2"), (ODD, 3, "2")]
 
 
 @pytest.mark.parametrize("every", [0, 600])
@@ -103,44 +175,35 @@ def test_replaced_rows_wait_for_the_end_of_the_tap(stage: Stage, every: float) -
     ]
 
 
-@SQL
-@KEYED
-def test_versions_are_activated_for_one_account(anywhere: Stage, keys: tuple[str, ...]) -> None:
-    head = schema(keys=keys, v=TEXT)
-
-    def version(number: int, *ids: int) -> list[Any]:
-        rows = [{**record(id=each, v=str(number)), "version": number} for each in ids]
-        return [head, *rows, {"type": "ACTIVATE_VERSION", "stream": "a", "version": number}]
-
-    go(anywhere, ODD, version(1, 1, 2))
-    go(anywhere, "acme", version(1, 1, 2))
-    go(anywhere, ODD, version(2, 2, 3))
-    assert read(anywhere) == sorted(
-        [("acme", 1, "1"), ("acme", 2, "1"), (ODD, 2, "2"), (ODD, 3, "2")], key=str
-    )
-    go(anywhere, "acme", version(3))
-    assert read(anywhere) == [(ODD, 2, "2"), (ODD, 3, "2")]
+OWN_KEYS = [("id",), ("_account", "id"), ()]
 
 
-@pytest.mark.parametrize("keys", [("id",), ("_account", "id"), ()])
-def test_account_of_the_tap_confines_versions_and_replaced_rows(
-    stage: Stage, keys: tuple[str, ...]
-) -> None:
-    """A tap that adds accounts itself declares the account of its run as `const`."""
-    stage.streams = {"a": "FULL_TABLE"}
+@pytest.fixture(scope="module")
+def own_accounts(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """A stream for each of OWN_KEYS, of two pipelines that take turns."""
+    streams = [f"s{number}" for number in range(len(OWN_KEYS))]
+    stage = Stage(tmp_path_factory.mktemp("own"), dict.fromkeys(streams, "FULL_TABLE"))
 
-    def lines(account: str, *ids: int) -> list[Any]:
-        own = {"type": "string", "const": account}
-        return [
-            schema(keys=keys, _account=own),
-            *({**record(id=each, _account=account), "version": each} for each in ids),
-            {"type": "ACTIVATE_VERSION", "stream": "a", "version": max(ids)},
-        ]
+    def lines(account: str, *ids: int) -> Iterator[Any]:
+        for stream, keys in zip(streams, OWN_KEYS, strict=True):
+            yield schema(stream, keys=keys, _account={"type": "string", "const": account})
+            for each in ids:
+                yield {**record(stream, id=each, _account=account), "version": each}
+            yield {"type": "ACTIVATE_VERSION", "stream": stream, "version": max(ids)}
 
     pipelines = [stage.new_pipeline("one"), stage.new_pipeline("two")]
     for number, (account, ids) in enumerate([(ODD, (1, 2)), ("acme", (1, 2)), (ODD, (3,))]):
-        pipelines[number % 2].run(stage.source(lines(account, *ids)))
-    assert read(stage, "_account", "id") == [(ODD, 3), ("acme", 2)] or keys == ()
+        pipelines[number % 2].run(stage.source([*lines(account, *ids)]))
+    return stage
+
+
+@pytest.mark.parametrize("keys", OWN_KEYS)
+def test_account_of_the_tap_confines_versions_and_replaced_rows(
+    own_accounts: Stage, keys: tuple[str, ...]
+) -> None:
+    """A tap that adds accounts itself declares the account of its run as `const`."""
+    found = own_accounts.into.read(f"s{OWN_KEYS.index(keys)}", "_account", "id")
+    assert sorted(found) == [(ODD, 3), ("acme", 2)] or keys == ()
 
 
 def test_account_in_two_places_is_refused(stage: Stage) -> None:
