@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,8 @@ def both(stage: Stage, lines: list[Any], **given: Any) -> None:
         go(stage, account, lines, **given)
 
 
-def read(stage: Stage, *columns: str) -> list[tuple[Any, ...]]:
-    rows = stage.into.read("a", "_account", *(columns or ("id", "v")))
+def read(stage: Stage, *columns: str, stream: str = "a") -> list[tuple[Any, ...]]:
+    rows = stage.into.read(stream, "_account", *(columns or ("id", "v")))
     return ordered((*row[1:], row[0]) for row in rows)
 
 
@@ -46,23 +47,58 @@ def ordered(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return sorted(rows, key=lambda row: tuple(map(str, row)))
 
 
-@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
-@pytest.mark.parametrize(
-    ("keys", "run"),
-    [(("id",), {}), ((), {}), (("id",), {"write_disposition": "append"})],
-)
+def both_streams(*rows: dict[str, Any]) -> list[Any]:
+    """Return rows of the streams `keyed` and `keyless`."""
+    heads = [schema("keyed", v=TEXT), schema("keyless", keys=(), v=TEXT)]
+    return [
+        line
+        for head in heads
+        for line in (head, *({**row, "stream": head["stream"]} for row in rows))
+    ]
+
+
+STREAMS = dict.fromkeys(("keyed", "keyless"), "INCREMENTAL")
+REFRESHES = ("drop_sources", "drop_resources", "drop_data")
+RUNS: list[dict[str, Any]] = [{}, {"write_disposition": "append"}]
+
+
+@pytest.fixture(scope="module")
+def refreshed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool, str], Any]:
+    """The rows after each refresh of one account, with and without `append`, by stream."""
+    found = {}
+    for run in RUNS:
+        folder, loaded = tmp_path_factory.mktemp("refreshed"), tmp_path_factory.mktemp("loaded")
+        lines = both_streams(record(id=1, v="x"), record(id=2, v="x"))
+        stage = Stage(folder, STREAMS)
+        both(stage, [*lines, bookmark(keyed={"x": 2}, keyless={"x": 2})], run=run)
+        shutil.copytree(folder, loaded, dirs_exist_ok=True)
+        for refresh in REFRESHES:
+            # As it was, in the same place.
+            shutil.rmtree(folder)
+            shutil.copytree(loaded, folder)
+            stage = Stage(folder, STREAMS)
+            lines = both_streams(record(id=2, v="y"), record(id=2, v="y"))
+            lines += [bookmark(keyed={"x": 3}, keyless={"x": 3})]
+            go(stage, "acme", lines, refresh=refresh, run=run)
+            assert "state" not in stage.given
+            go(stage, "acme", both_streams(record(id=3, v="z")), run=run)
+            for stream in STREAMS:
+                found[refresh, bool(run), stream] = read(stage, stream=stream)
+    return found
+
+
+@pytest.mark.parametrize("refresh", REFRESHES)
+@pytest.mark.parametrize(("keys", "run"), [(("id",), RUNS[0]), ((), RUNS[0]), (("id",), RUNS[1])])
 def test_refresh_deletes_the_rows_of_the_account(
-    stage: Stage, refresh: str, keys: tuple[str, ...], run: dict[str, Any]
+    refreshed: dict[tuple[str, bool, str], Any],
+    refresh: str,
+    keys: tuple[str, ...],
+    run: dict[str, Any],
 ) -> None:
-    head = schema(keys=keys, v=TEXT)
-    both(stage, [head, record(id=1, v="x"), record(id=2, v="x"), bookmark(a={"x": 2})], run=run)
-    new = [head, record(id=2, v="y"), record(id=2, v="y"), bookmark(a={"x": 3})]
-    go(stage, "acme", new, refresh=refresh, run=run)
-    assert "state" not in stage.given
-    go(stage, "acme", [head, record(id=3, v="z")], run=run)
     twice = [(2, "y", "acme")] * (1 if keys and not run else 2)
     others = [(1, "x", "b'eta"), (2, "x", "b'eta"), (3, "z", "acme")]
-    assert read(stage) == ordered([*twice, *others])
+    found = refreshed[refresh, bool(run), "keyed" if keys else "keyless"]
+    assert found == ordered([*twice, *others])
 
 
 def test_refreshed_rows_are_deleted_once_in_a_run_of_several_packages(stage: Stage) -> None:
@@ -89,24 +125,44 @@ def test_objects_belong_to_an_account(stage: Stage, nested: str) -> None:
         assert stage.rows("select n from data.a__items order by n") == [(1,), (2,)]
 
 
-@pytest.mark.parametrize("keys", [("id",), ()])
-def test_replace_replaces_the_rows_of_the_account(stage: Stage, keys: tuple[str, ...]) -> None:
-    """A source that is run again reads everything again, as with dlt's own `replace`."""
-    head = schema(keys=keys, v=TEXT)
-    both(stage, [head, record(id=1, v="x"), bookmark(a={"x": 1})])
-    source = stage.source(
-        [head, record(id=2, v="y"), bookmark(a={"x": 2})], options={"account": "acme"}
-    )
+@pytest.fixture(scope="module")
+def replaced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """The rows of each stream after each run."""
+    stage = Stage(tmp_path_factory.mktemp("replaced"), STREAMS)
+    found: dict[str, list[Any]] = {stream: [] for stream in STREAMS}
+
+    def look() -> None:
+        for stream, rows in found.items():
+            rows.append(read(stage, stream=stream))
+
+    both(stage, [*both_streams(record(id=1, v="x")), bookmark(keyed={"x": 1}, keyless={"x": 1})])
+    state = bookmark(keyed={"x": 2}, keyless={"x": 2})
+    lines = [*both_streams(record(id=2, v="y")), state]
+    source = stage.source(lines, options={"account": "acme"})
     for run in (stage.pipeline.run, load, stage.pipeline.run):
         arguments: Any = (stage.pipeline, source) if run is load else (source,)
         run(*arguments, write_disposition="replace")
         assert "state" not in stage.given
-        assert read(stage) == [(1, "x", "b'eta"), (2, "y", "acme")]
-    go(stage, "acme", [head, record(id=3, v="z")])
-    assert stage.given["state"] == {"bookmarks": {"a": {"x": 2}}}
-    assert read(stage) == [(1, "x", "b'eta"), (2, "y", "acme"), (3, "z", "acme")]
-    go(stage, "acme", [head], run={"write_disposition": "replace"})
-    assert read(stage) == [(1, "x", "b'eta")]
+        look()
+    go(stage, "acme", both_streams(record(id=3, v="z")))
+    assert stage.given["state"] == state["value"]
+    look()
+    go(stage, "acme", both_streams(), run={"write_disposition": "replace"})
+    look()
+    return found
+
+
+@pytest.mark.parametrize("keys", [("id",), ()])
+def test_replace_replaces_the_rows_of_the_account(
+    replaced: dict[str, list[Any]], keys: tuple[str, ...]
+) -> None:
+    """A source that is run again reads everything again, as with dlt's own `replace`."""
+    other, rows = (1, "x", "b'eta"), [(2, "y", "acme"), (3, "z", "acme")]
+    assert replaced["keyed" if keys else "keyless"] == [
+        *[[other, rows[0]]] * 3,
+        [other, *rows],
+        [other],
+    ]
 
 
 def test_values_in_child_tables_do_not_take_the_type_of_another_account(stage: Stage) -> None:
