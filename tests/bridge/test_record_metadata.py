@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bridge.destinations import EVERY_FILE, SQL, TIMES, Database, Parquet
+from bridge.destinations import EVERY_FILE, SQL, TIMES, Database, DuckDB, Parquet
+from bridge.together import after_each, logged
 from singer_sdk import Target
 from singer_sdk.sinks import BatchSink
-from staging import bookmark, record, schema
+from staging import Stage, bookmark, record, schema
 from typing_extensions import override
 
 from dlt_bridge import load, singer
@@ -24,8 +26,6 @@ from dlt_bridge.tables import sink
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from staging import Stage
 
 TEXT: Any = {"type": ["string", "null"]}
 MOMENT: Any = {"type": ["string", "null"], "format": "date-time"}
@@ -110,33 +110,81 @@ def test_each_line_of_a_slow_tap_has_the_time_of_its_arrival(stage: Stage) -> No
     assert {batched for *_, batched in found} == {received[0]}
 
 
-@pytest.mark.parametrize("at", ["yesterday", 5, {"a": [1]}, "\ud800", "2026-13-01T00:00:00Z"])
-def test_time_that_cannot_be_read_is_null_with_a_warning(
-    stage: Stage, caplog: pytest.LogCaptureFixture, at: Any
-) -> None:
-    stage.load([schema(v=TEXT), row(id=1, v="x"), row(at, id=2, v="y"), row(id=3), row(at, id=4)])
-    assert extracted(stage) == {1: EXTRACTED, 2: None, 3: EXTRACTED, 4: None}
-    assert stage.rows("select v from data.a order by id") == [("x",), ("y",), (None,), (None,)]
-    said = "Stream a: the `time_extracted` of the record in line 3 is not a date-time."
-    assert caplog.text.count("is not a date-time") == caplog.text.count(said) == 1
+BAD_TIMES: list[Any] = ["yesterday", 5, {"a": [1]}, "\ud800", "2026-13-01T00:00:00Z"]
+PROPERTIES = ["_sdc_extracted_at", "_SDC_Extracted_At"]
 
 
-@pytest.mark.parametrize("name", ["_sdc_extracted_at", "_SDC_Extracted_At"])
-def test_property_of_such_a_name_wins(stage: Stage, name: str) -> None:
-    for number in (1, 2):
-        stage.load([schema(**{name: MOMENT}), row(id=number, **{name: EARLIER}), row(id=7)])
+@dataclass(frozen=True)
+class Loaded:
+    """What is there after each of three runs, and what was logged."""
+
+    after: list[DuckDB]
+    messages: list[str]
+
+    def extracted(self, run: int, stream: str) -> dict[int, Any]:
+        return dict(self.after[run].read(stream, "id", "_sdc_extracted_at"))
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The streams of several tests: one for each of BAD_TIMES and PROPERTIES, and two more."""
+    runs: list[list[Any]] = [[], [], []]
+    bad = [f"bad{number}" for number in range(len(BAD_TIMES))]
+    for stream, at in zip(bad, BAD_TIMES, strict=True):
+        runs[0] += [
+            schema(stream, v=TEXT),
+            *(row(stream=stream, id=1, v="x"), row(at, stream=stream, id=2, v="y")),
+            *(row(stream=stream, id=3), row(at, stream=stream, id=4)),
+        ]
+    with_property = ["property0", "property1"]
+    for stream, name in zip(with_property, PROPERTIES, strict=True):
+        for number in (1, 2):
+            early = row(stream=stream, id=number, **{name: EARLIER})
+            runs[number - 1] += [schema(stream, **{name: MOMENT}), early, row(stream=stream, id=7)]
+        runs[2] += [schema(stream), row(stream=stream, id=2)]
+    runs[0] += [schema("later"), row(stream="later", id=1)]
+    runs[1] += [
+        schema("later", _sdc_extracted_at=MOMENT),
+        row(stream="later", id=2, _sdc_extracted_at=EARLIER),
+    ]
+    bare = {**schema("whole", keys=("_id",)), "schema": {"type": "object"}}
+    runs[0] += [bare, row(stream="whole", _id="1", x=2)]
+    streams = dict.fromkeys([*bad, *with_property, "later", "whole"], "INCREMENTAL")
+    stage = Stage(tmp_path_factory.mktemp("times"), streams)
+    with logged() as messages:
+        return Loaded(after_each(stage, *runs), messages)
+
+
+@pytest.mark.parametrize("at", BAD_TIMES)
+def test_time_that_cannot_be_read_is_null_with_a_warning(loaded: Loaded, at: Any) -> None:
+    place = BAD_TIMES.index(at)
+    stream = f"bad{place}"
+    assert loaded.extracted(0, stream) == {1: EXTRACTED, 2: None, 3: EXTRACTED, 4: None}
+    values = loaded.after[0].query(f"select v from data.{stream} order by id")
+    assert values == [("x",), ("y",), (None,), (None,)]
+    line = 5 * place + 3
+    said = f"Stream {stream}: the `time_extracted` of the record in line {line} is not a date-time."
+    [message] = [text for text in loaded.messages if f"Stream {stream}:" in text]
+    assert message.count("is not a date-time") == message.count(said) == 1
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_property_of_such_a_name_wins(loaded: Loaded, name: str) -> None:
+    stream = f"property{PROPERTIES.index(name)}"
     early = datetime.fromisoformat(EARLIER)
-    assert extracted(stage) == {1: early, 2: early, 7: None}
-    assert None not in {received for _, received, _ in times(stage)}
+    assert loaded.extracted(1, stream) == {1: early, 2: early, 7: None}
+    assert (None,) not in loaded.after[1].read(stream, "_sdc_received_at")
     # Without it, the rows have the times of their records again.
-    stage.load([schema(), row(id=2)])
-    assert extracted(stage) == {1: early, 2: EXTRACTED, 7: None}
+    assert loaded.extracted(2, stream) == {1: early, 2: EXTRACTED, 7: None}
 
 
-def test_property_that_comes_later_wins(stage: Stage) -> None:
-    stage.load([schema(), row(id=1)])
-    stage.load([schema(_sdc_extracted_at=MOMENT), row(id=2, _sdc_extracted_at=EARLIER)])
-    assert extracted(stage) == {1: EXTRACTED, 2: datetime.fromisoformat(EARLIER)}
+def test_property_that_comes_later_wins(loaded: Loaded) -> None:
+    expected = {1: EXTRACTED, 2: datetime.fromisoformat(EARLIER)}
+    assert loaded.extracted(1, "later") == expected
+
+
+def test_rows_of_a_whole_record_have_them(loaded: Loaded) -> None:
+    assert loaded.after[0].read("whole", "_sdc_extracted_at") == [(EXTRACTED,)]
 
 
 @pytest.mark.parametrize(
@@ -160,12 +208,6 @@ def test_rows_that_wait_until_the_tap_has_ended_keep_their_times(stage: Stage) -
     assert extracted(stage) == {1: EXTRACTED, 2: datetime.fromisoformat(EARLIER)}
 
 
-def test_rows_of_a_whole_record_have_them(stage: Stage) -> None:
-    bare = {**schema(keys=("_id",)), "schema": {"type": "object"}}
-    stage.load([bare, row(_id="1", x=2)])
-    assert times(stage)[0][0] == EXTRACTED
-
-
 def test_rows_of_a_batch_have_them(stage: Stage, tmp_path: Path) -> None:
     """A BATCH does not say when its records were read from the source."""
     path = tmp_path / "rows.parquet"
@@ -187,18 +229,33 @@ def test_processes_decode_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     assert stage.rows(query) == [(EXTRACTED, True)]
 
 
+@pytest.fixture(scope="module")
+def left_out(tmp_path_factory: pytest.TempPathFactory) -> list[DuckDB]:
+    """The file after each of three runs: the second is with the times."""
+    streams = {"keyed": ("id",), "keyless": ()}
+    stage = Stage(tmp_path_factory.mktemp("left"), dict.fromkeys(streams, "INCREMENTAL"))
+    files = []
+    for number, wanted in enumerate((False, True, False), 1):
+        lines = [
+            line
+            for stream, keys in streams.items()
+            for line in (schema(stream, keys=keys), row(stream=stream, id=number))
+        ]
+        options = {} if wanted else {"add_record_metadata": False}
+        files += after_each(stage, lines, options=options)
+    return files
+
+
 @pytest.mark.parametrize("keys", [("id",), ()])
-def test_they_can_be_left_out(stage: Stage, keys: tuple[str, ...]) -> None:
+def test_they_can_be_left_out(left_out: list[DuckDB], keys: tuple[str, ...]) -> None:
     """Without a key, the load id alone tells which rows a package has written."""
-    lines = [schema(keys=keys), row(id=1)]
-    stage.load(lines, options={"add_record_metadata": False})
-    names, _ = stage.into.fetched("a")
+    stream = "keyed" if keys else "keyless"
+    names, _ = left_out[0].fetched(stream)
     assert set(names) == {"id", "_sdc_sequence", *(() if keys else ("_dlt_load_id",))}
     # The table gets them when they are wanted.
-    stage.load([schema(keys=keys), row(id=2)])
-    assert extracted(stage) == {1: None, 2: EXTRACTED}
-    stage.load([schema(keys=keys), row(id=3)], options={"add_record_metadata": False})
-    assert extracted(stage) == {1: None, 2: EXTRACTED, 3: None}
+    second, third = (dict(file.read(stream, "id", "_sdc_extracted_at")) for file in left_out[1:])
+    assert second == {1: None, 2: EXTRACTED}
+    assert third == {1: None, 2: EXTRACTED, 3: None}
 
 
 @pytest.mark.parametrize("contract", ["freeze", {"columns": "discard_row"}])

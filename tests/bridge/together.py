@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from bridge.destinations import DuckDB
@@ -40,10 +42,9 @@ def logged() -> Iterator[list[str]]:
 def after_each(stage: Stage, *runs: list[Any], **arguments: Any) -> list[DuckDB]:
     """Load the lines of each run, and return the DuckDB file as it is after each of them."""
     files = []
-    for number, lines in enumerate(runs):
+    for lines in runs:
         stage.load(lines, **arguments)
-        folder = stage.folder / f"after{number}"
-        folder.mkdir()
+        folder = Path(mkdtemp(dir=stage.folder))
         shutil.copy(stage.folder / "w.duckdb", folder)
         files.append(DuckDB(folder))
     return files
