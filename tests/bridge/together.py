@@ -30,7 +30,7 @@ class _Messages(logging.Handler):
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """Yield the messages that are logged meanwhile. `caplog` belongs to one test."""
+    """Yield the messages that are logged within the context. `caplog` belongs to one test."""
     handler = _Messages()
     logging.getLogger().addHandler(handler)
     try:
