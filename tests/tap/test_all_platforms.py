@@ -82,7 +82,7 @@ def test_memory_does_not_grow_with_the_account(tap: Runner) -> None:
             messages=2000 * factor,
             users=30 * factor,
             conversations=60 * factor,
-            dixa_conversations=2000 * factor,
+            dixa_conversations=1200 * factor,
             chats=200 * factor,
         )
         with Sandbox(world) as sandbox:
