@@ -45,6 +45,8 @@ NO_PLATFORM = (
 )
 #: Settings that end a permanent failure soon.
 QUICK = {"backoff_factor": 0.01, "max_retries": 3}
+#: Returns the text of a row, by which rows are compared.
+text_of = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,11 @@ class Run:
     @property
     def state(self) -> dict[str, Any]:
         """The value of the last STATE; empty without a STATE."""
-        states = self.of_type("STATE")
-        return states[-1]["value"] if states else {}
+        for line in reversed(self.out.splitlines()):
+            if line.startswith(b'{"type":"STATE"'):
+                state: dict[str, Any] = json.loads(line)["value"]
+                return state
+        return {}
 
     def bookmark(self, stream: str) -> Any:
         """Return the bookmark of a stream in the last STATE, or None."""
@@ -220,13 +225,13 @@ def merged(runs: list[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
 
 def missing(truth: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[str]:
     """Return the missing rows of the truth, as text."""
-    there = {json.dumps(row, sort_keys=True) for row in found}
-    return [text for row in truth if (text := json.dumps(row, sort_keys=True)) not in there]
+    there = set(map(text_of, found))
+    return [text for text in map(text_of, truth) if text not in there]
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows in a canonical order."""
-    return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True))
+    return sorted(rows, key=text_of)
 
 
 def is_built_in(stream: str) -> bool:

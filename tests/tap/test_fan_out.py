@@ -132,8 +132,8 @@ def test_terminated_fan_out_ends_at_once_and_the_next_run_misses_nothing(
         sandbox.options.latency = 0
         rerun = tap(config(sandbox, 16), state=ended.state)
         assert rerun.code == 0, rerun.err
-        for stream, truth in sandbox.world.truth.items():
-            if stream.startswith("freshchat") and not is_by_option(stream):
+        for stream, truth in sandbox.world.accounts["freshchat"].truth.items():
+            if not is_by_option(stream):
                 found = ended.rows(stream) + rerun.rows(stream)
                 assert missing(truth, found) == [], stream
 
