@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
+from contextlib import contextmanager
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pytest
-from bridge.destinations import DATASET
+from bridge.destinations import DATASET, Postgres, opened
 from dlt.common.configuration import inject
 from dlt.common.destination import utils as destination_utils
 from dlt.common.schema import utils as schema_utils
@@ -27,13 +30,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-STREAMS = 60
+    from postgres import PostgresServer
+
+WORKERS = 5
+# More than the jobs that dlt runs side by side.
+STREAMS = 12
 TEXT = {"type": ["string", "null"]}
 SQL = ["duckdb", "postgres", "exact postgres"]
 
 
 class Killed(BaseException):
     """The process ends here."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_workers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOAD__WORKERS", str(WORKERS))
+        yield
 
 
 def lines(
@@ -75,7 +89,7 @@ def test_three_runs_leave_the_last_rows_of_every_table(anywhere: Stage) -> None:
         load(anywhere.pipeline, singer(lines(run), name="many"))
         assert stored(anywhere.into) == [truth(run + 1)] * STREAMS
     # The last record of a run lacks the column.
-    assert sorted(anywhere.into.read("s50", "id", "extra"))[2:] == [(2, None), (3, "x3"), (4, "x4")]
+    assert sorted(anywhere.into.read("s10", "id", "extra"))[2:] == [(2, None), (3, "x3"), (4, "x4")]
     assert anywhere.pipeline.state["sources"]["many"]["singer"]["bookmarks"]["s7"] == 2
 
 
@@ -114,7 +128,7 @@ def test_many_tables_of_sqlite_hold_the_last_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("warehouse", SQL, indirect=True)
 def test_tables_are_merged_in_groups(anywhere: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick_load, "MERGED_TOGETHER", 25)
+    monkeypatch.setattr(quick_load, "MERGED_TOGETHER", 5)
     for run in range(2):
         [info] = load(anywhere.pipeline, singer(lines(run), name="many"))
         [package] = info.load_packages
@@ -150,10 +164,57 @@ def test_tables_without_a_key_and_large_files_are_loaded_one_by_one(
     assert counts == [2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
 
 
+@contextmanager
+def copied(stage: Stage, folder: Path, server: Callable[[], PostgresServer]) -> Iterator[Stage]:
+    """Yield a copy of a stage with its destination."""
+    shutil.copytree(stage.folder, folder, dirs_exist_ok=True)
+    if not isinstance(stage.into, Postgres):
+        yield Stage(folder)
+        return
+    with server().database(stage.into.url) as url:
+        yield Stage(folder, warehouse=Postgres(url))
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """A stage that has loaded the first run."""
+    folder = tmp_path_factory.mktemp("loaded")
+    with opened(request, folder) as warehouse:
+        stage = Stage(folder, warehouse=warehouse)
+        load(stage.pipeline, singer(lines(0), name="many"))
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def killed(
+    request: pytest.FixtureRequest, loaded: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """A stage that was killed in the second run, when dlt took a step once more than a number."""
+    step, count = request.param
+    calls = 0
+
+    def killing(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > count:
+            raise Killed
+        return step(*arguments, **options)
+
+    server = partial(request.getfixturevalue, "postgres")
+    with copied(loaded, tmp_path_factory.mktemp("killed"), server) as stage:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PackageStorage, step.__name__, killing)
+            with pytest.raises(Killed):
+                load(stage.pipeline, singer(lines(1), name="many"))
+        yield stage
+
+
 @pytest.mark.parametrize("resume", ["bridge", "dlt"])
-@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize("loaded", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize(
-    ("step", "call"),
+    "killed",
     [
         (PackageStorage.import_job, 0),
         (PackageStorage.complete_job, 0),
@@ -163,40 +224,24 @@ def test_tables_without_a_key_and_large_files_are_loaded_one_by_one(
         (PackageStorage.clear_pending_transition, 3),
         (PackageStorage.start_job, STREAMS + 1),
     ],
+    ids=lambda step_and_count: f"{step_and_count[0].__name__}-{step_and_count[1]}",
+    indirect=True,
 )
 def test_killed_merges_are_continued(
-    anywhere: Stage,
-    monkeypatch: pytest.MonkeyPatch,
-    step: Callable[..., Any],
-    call: int,
-    resume: str,
+    request: pytest.FixtureRequest, tmp_path: Path, killed: Stage, resume: str
 ) -> None:
-    load(anywhere.pipeline, singer(lines(0), name="many"))
-    calls = 0
-
-    def killing(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls > call:
-            raise Killed
-        return step(*arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PackageStorage, step.__name__, killing)
-        with pytest.raises(Killed):
-            load(anywhere.pipeline, singer(lines(1), name="many"))
-    again = anywhere.new_pipeline("pipelines")
-    assert again.list_normalized_load_packages()
-    if resume == "bridge":
-        load(again, singer(lines(1), name="many"))
-    else:
-        # The package was made for the staging dataset of this pipeline.
-        separate_staging(again)
-        # With more workers, dlt may merge a table twice at the same time, as it always could.
-        again.load(workers=1)
-    assert stored(anywhere.into) == [truth(2)] * STREAMS
-    load(again, singer(lines(2), name="many"))
-    assert stored(anywhere.into) == [truth(3)] * STREAMS
+    with copied(killed, tmp_path, partial(request.getfixturevalue, "postgres")) as stage:
+        assert stage.pipeline.list_normalized_load_packages()
+        if resume == "bridge":
+            load(stage.pipeline, singer(lines(1), name="many"))
+        else:
+            # The package was made for the staging dataset of this pipeline.
+            separate_staging(stage.pipeline)
+            # With more workers, dlt may merge a table twice at the same time, as it always could.
+            stage.pipeline.load(workers=1)
+        assert stored(stage.into) == [truth(2)] * STREAMS
+        load(stage.pipeline, singer(lines(2), name="many"))
+        assert stored(stage.into) == [truth(3)] * STREAMS
 
 
 def test_no_table_is_merged_twice_after_a_kill(
@@ -205,7 +250,7 @@ def test_no_table_is_merged_twice_after_a_kill(
     complete = PackageStorage.complete_job
 
     def killing(self: Any, load_id: str, name: str) -> Any:
-        if name.startswith("s30"):
+        if name.startswith("s6"):
             raise Killed
         return complete(self, load_id, name)
 
@@ -237,7 +282,7 @@ def test_work_grows_with_the_tables_and_not_with_their_square(
     counting(Load, "create_followup_jobs")
     counting(Load, "_persist_job_metrics_to_state")
     found = []
-    for streams in (20, 60):
+    for streams in (10, 30):
         folder = tmp_path / str(streams)
         folder.mkdir()
         stage = Stage(folder)
