@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bridge.destinations import DATA
 from dlt.pipeline.exceptions import PipelineStepFailed
-from staging import bookmark, record, schema
+from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from staging import Stage
 
 INTEGER = {"type": ["integer", "null"]}
 NUMBER = {"type": ["number", "null"]}
@@ -41,37 +39,65 @@ def ids(stage: Stage, stream: str) -> list[Any]:
     return [key for (key,) in stage.rows(f"select id from data.{stream} order by id")]
 
 
-@BOTH
-@pytest.mark.parametrize(
-    ("first", "values", "later", "others"),
-    [
-        (INTEGER, [1.5], INTEGER, [2]),
-        (INTEGER, [True] * 12, INTEGER, [5] * 12),
-        (INTEGER, ["x"] * 12, INTEGER, [2] * 12),
-        (INTEGER, [10**25], INTEGER, [1]),
-        (NUMBER, [0.5], INTEGER, [2]),
-        (TEXT, ["x"], INTEGER, [2]),
-        (INTEGER, [2], TEXT, ["x"]),
-        (MOMENT, ["2026-01-01T12:00:00Z"], DAY, ["2026-01-02"]),
-    ],
-)
-def test_changed_schema_changes_no_value(
-    stage: Stage, every: float, first: Any, values: list[Any], later: Any, others: list[Any]
-) -> None:
-    """What waits is as it is in the table of a stream that does not wait."""
-    lines = [schema("a", (), v=first)]
-    lines += [record("a", id=number, v=value) for number, value in enumerate(values)]
-    lines += [bookmark(a={"x": 1}), schema("a", (), v=later, z=TEXT)]
-    lines += [record("a", id=100 + number, v=value) for number, value in enumerate(others)]
-    lines += [{**line, "stream": "b"} if "stream" in line else line for line in lines]
-    lines += [bookmark(a={"x": 2}, b={"x": 2})]
-    stage.streams = {"a": "FULL_TABLE", "b": "INCREMENTAL"}
+#: The type of a property and its values; and those after a changed SCHEMA.
+CHANGES: list[tuple[Any, list[Any], Any, list[Any]]] = [
+    (INTEGER, [1.5], INTEGER, [2]),
+    (INTEGER, [True] * 12, INTEGER, [5] * 12),
+    (INTEGER, ["x"] * 12, INTEGER, [2] * 12),
+    (INTEGER, [10**25], INTEGER, [1]),
+    (NUMBER, [0.5], INTEGER, [2]),
+    (TEXT, ["x"], INTEGER, [2]),
+    (INTEGER, [2], TEXT, ["x"]),
+    (MOMENT, ["2026-01-01T12:00:00Z"], DAY, ["2026-01-02"]),
+]
+
+
+@pytest.fixture(scope="module", params=[0, 600])
+def changed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
+    """The rows of CHANGES after each of two runs, for a table that is replaced and one that isn't;
+    and of a stream whose SCHEMA adds a key."""
+    stage = Stage(tmp_path_factory.mktemp("changed"))
+    before: list[Any] = [schema("keyed", ()), record("keyed", id=1)]
+    after: list[Any] = [schema("keyed"), record("keyed", id=2), record("keyed", id=2)]
+    stage.streams = {"keyed": "FULL_TABLE"}
+    for case, (first, values, later, others) in enumerate(CHANGES):
+        for kind, method in (("whole", "FULL_TABLE"), ("other", "INCREMENTAL")):
+            name = f"{kind}_{case}"
+            stage.streams[name] = method
+            before += [schema(name, (), v=first)]
+            before += [record(name, id=number, v=value) for number, value in enumerate(values)]
+            after += [schema(name, (), v=later, z=TEXT)]
+            after += [record(name, id=100 + number, v=value) for number, value in enumerate(others)]
+    found = []
     for _ in range(2):
-        go(stage, lines, every)
-        whole = stage.rows(f"select {DATA} from data.a order by id")
-        assert len(whole) == len(values) + len(others)
-        other = stage.rows(f"select distinct {DATA} from data.b order by id")
-        assert whole == other
+        go(stage, [*before, bookmark(a={"x": 1}), *after, bookmark(a={"x": 2})], request.param)
+        # Those that are not replaced are there once a run.
+        found.append(
+            {
+                name: stage.rows(
+                    f"select {'distinct' if 'other' in name else ''} {DATA}"
+                    f" from data.{name} order by id"
+                )
+                for name in stage.streams
+            }
+        )
+    return found
+
+
+@pytest.mark.parametrize("case", range(len(CHANGES)))
+def test_changed_schema_changes_no_value(changed: list[dict[str, Any]], case: int) -> None:
+    """What waits is as it is in the table of a stream that does not wait."""
+    _, values, _, others = CHANGES[case]
+    for found in changed:
+        assert len(found[f"whole_{case}"]) == len(values) + len(others)
+        assert found[f"whole_{case}"] == found[f"other_{case}"]
+
+
+def test_rows_before_a_schema_with_a_key_are_loaded(changed: list[dict[str, Any]]) -> None:
+    """They wait on disk when the SCHEMA adds a key, and the stream is merged."""
+    assert changed[0]["keyed"] == [(1,), (2,)]
 
 
 def test_colliding_names_keep_their_columns_after_a_changed_schema(stage: Stage) -> None:
@@ -82,15 +108,6 @@ def test_colliding_names_keep_their_columns_after_a_changed_schema(stage: Stage)
         go(stage, lines, options={"on_name_collision": "suffix"})
         rows = stage.rows("select id, v, v_4c9448 from data.a order by id")
         assert rows == [(1, "big", None), (2, "big", "small")]
-
-
-@BOTH
-def test_rows_before_a_schema_with_a_key_are_loaded(stage: Stage, every: float) -> None:
-    """They wait on disk when the SCHEMA adds a key, and the stream is merged."""
-    stage.streams = {"a": "FULL_TABLE"}
-    lines = [schema("a", ()), record("a", id=1), bookmark(a={}), schema("a"), record("a", id=2)]
-    go(stage, [*lines, record("a", id=2), bookmark(a={"x": 1})], every)
-    assert ids(stage, "a") == [1, 2]
 
 
 @BOTH
@@ -106,18 +123,19 @@ def test_child_tables_after_a_changed_schema(stage: Stage, every: float) -> None
 
 
 @BOTH
-@pytest.mark.parametrize("changed", [False, True])
-def test_skipped_stream_keeps_its_table(stage: Stage, every: float, *, changed: bool) -> None:
-    stage.streams = {"a": "INCREMENTAL", "b": "FULL_TABLE"}
-    lines = [schema("a"), schema("b", ()), record("a", id=1), record("b", id=1), record("b", id=2)]
-    go(stage, [*lines, bookmark(a={"x": 1})], every, options=SKIP)
-    bad: list[Any] = [schema("a"), schema("b", ()), record("a", id=2), record("b", id=3), BROKEN]
-    if changed:
-        bad.append(schema("b", (), v=TEXT))
+def test_skipped_stream_keeps_its_table(stage: Stage, every: float) -> None:
+    stage.streams = {"a": "INCREMENTAL", "b": "FULL_TABLE", "changed": "FULL_TABLE"}
+    heads = [schema("a"), schema("b", ()), schema("changed", ())]
+    whole = [record(name, id=number) for name in ("b", "changed") for number in (1, 2)]
+    go(stage, [*heads, record("a", id=1), *whole, bookmark(a={"x": 1})], every, options=SKIP)
+    bad: list[Any] = [*heads, record("a", id=2)]
+    for name in ("b", "changed"):
+        bad += [record(name, id=3), BROKEN.replace('"b"', f'"{name}"')]
+    bad += [schema("changed", (), v=TEXT), bookmark(a={"x": 2})]
     for _ in range(2):
-        with pytest.raises(PipelineStepFailed, match="not loaded whole: b"):
-            go(stage, [*bad, bookmark(a={"x": 2})], every, options=SKIP)
-        assert (ids(stage, "a"), ids(stage, "b")) == ([1, 2], [1, 2])
+        with pytest.raises(PipelineStepFailed, match="not loaded whole: changed, b"):
+            go(stage, bad, every, options=SKIP)
+        assert [ids(stage, name) for name in stage.streams] == [[1, 2]] * 3
 
 
 def test_skipped_stream_that_is_replaced_on_request_keeps_its_table(stage: Stage) -> None:
