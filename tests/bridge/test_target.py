@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import dlt
 import duckdb
 import pytest
 from bridge.destinations import DATASET, Postgres
 from deltalake import DeltaTable
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import PluggableRunContext
 from running import BIN
 from singer_sdk.exceptions import SingerSDKError
 from staging import bookmark, record, schema
 
 from dlt_bridge import sentence as sentence_of
 from dlt_bridge import singer
+from dlt_bridge.target.__main__ import LOG_FORMAT
 from dlt_bridge.target.settings import SETTINGS
 from dlt_bridge.target.target import TargetDlt
+from dlt_bridge.target.target import run as run_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bridge.destinations import Warehouse
 
@@ -64,6 +72,33 @@ class Target:
         return subprocess.run(
             self.command(**settings), input=as_bytes(lines), capture_output=True, check=False
         )
+
+    def within(
+        self, lines: list[Any] | bytes, **settings: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Load within this process: to start one takes longer than most loads."""
+        *_, config = command = self.command(**settings)
+        logger, log = logging.getLogger("target-dlt"), StringIO()
+        handler = logging.StreamHandler(log)
+        handler.setFormatter(logging.Formatter(LOG_FORMAT, style="{"))
+        logger.addHandler(handler)
+        code: Any = 0
+        try:
+            # So that it looks where temporary files are.
+            with patch.object(tempfile, "tempdir", None), redirect_stdout(StringIO()) as out:
+                run_target(
+                    json.loads(Path(config).read_text()),
+                    BytesIO(as_bytes(lines)),
+                    parse_env_config=False,
+                )
+        except SystemExit as error:
+            code = error.code
+        finally:
+            logger.removeHandler(handler)
+            # They read the environment again.
+            Container()[PluggableRunContext].reload_providers()
+        texts = (text.getvalue().encode() for text in (out, log))
+        return subprocess.CompletedProcess(command, code, *texts)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.file), read_only=True) as database:
@@ -114,7 +149,7 @@ def test_rows_are_loaded_and_the_last_state_is_written(target: Target) -> None:
 
 
 def test_each_checkpoint_writes_its_state(target: Target) -> None:
-    run = target(counting(1, 3), checkpoint_every=0)
+    run = target.within(counting(1, 3), checkpoint_every=0)
     assert states(run) == [{"bookmarks": {"a": {"x": number}}} for number in (1, 2, 3)]
 
 
@@ -158,7 +193,7 @@ print(connection.execute("select count(*) from data.a").fetchall()[0][0])
     ],
 )
 def test_broken_input_commits_what_is_before_the_last_state(target: Target, broken: bytes) -> None:
-    run = target(as_bytes(counting(1, 2)) + broken, checkpoint_every=0)
+    run = target.within(as_bytes(counting(1, 2)) + broken, checkpoint_every=0)
     assert run.returncode == 1
     assert states(run) == [{"bookmarks": {"a": {"x": number}}} for number in (1, 2)]
     assert target.rows("select id from data.a order by id") == [(1,), (2,)]
@@ -166,7 +201,7 @@ def test_broken_input_commits_what_is_before_the_last_state(target: Target, brok
     # Before the first checkpoint is due, too.
     fresh = Target(target.folder / "fresh")
     fresh.folder.mkdir()
-    run = fresh(as_bytes([*counting(1, 2), record(id=3)]) + broken)
+    run = fresh.within(as_bytes([*counting(1, 2), record(id=3)]) + broken)
     assert run.returncode == 1
     assert states(run) == [{"bookmarks": {"a": {"x": 2}}}]
     assert fresh.rows("select id from data.a order by id") == [(1,), (2,)]
@@ -176,7 +211,7 @@ def test_input_may_end_with_records_after_its_last_state(target: Target) -> None
     """So a run of the SDK's taps ends that finds nothing new, or whose last table is read whole."""
     lines = [*counting(1, 1), *(record(id=number) for number in range(2, 10_003))]
     for _ in range(3):
-        run = target(lines)
+        run = target.within(lines)
         assert run.returncode == 0, run.stderr
         assert states(run) == [{"bookmarks": {"a": {"x": 1}}}]
         assert target.rows("select count(*), max(id) from data.a") == [(10_002, 10_002)]
@@ -185,13 +220,13 @@ def test_input_may_end_with_records_after_its_last_state(target: Target) -> None
 def test_state_is_written_as_it_was_read(target: Target) -> None:
     value = '{"bookmarks": {"a": {"x": 1.10, "big": 123456789012345678}},  "ü": "\\u00fc"}'
     lines = as_bytes([schema(), record(id=1)]) + b'{"value": %b, "type": "STATE"}' % value.encode()
-    run = target(lines)
+    run = target.within(lines)
     assert run.returncode == 0, run.stderr
     assert run.stdout.decode() == value + "\n"
 
 
 def test_input_without_any_state_is_loaded(target: Target) -> None:
-    run = target([schema(), record(id=1)])
+    run = target.within([schema(), record(id=1)])
     assert (run.returncode, run.stdout) == (0, b"")
     assert target.rows("select id from data.a") == [(1,)]
 
@@ -202,14 +237,14 @@ def test_empty_input_is_not_an_error(target: Target) -> None:
 
 def test_pipeline_may_have_the_name_of_a_tap(target: Target) -> None:
     for _ in range(2):
-        assert target(counting(1, 2), pipeline_name="tap-chat").returncode == 0
+        assert target.within(counting(1, 2), pipeline_name="tap-chat").returncode == 0
     assert target.rows("select id from data.a order by id") == [(1,), (2,)]
 
 
 def test_second_run_merges(target: Target) -> None:
-    target(counting(1, 2))
+    target.within(counting(1, 2))
     lines = [schema(v=TEXT), record(id=2, v="new"), record(id=3, v="x"), bookmark(a={"x": 3})]
-    assert target(lines).returncode == 0
+    assert target.within(lines).returncode == 0
     found = target.rows("select id, v from data.a order by id")
     assert found == [(1, MESSAGE_TEXT), (2, "new"), (3, "x")]
 
@@ -271,7 +306,7 @@ def test_closed_output_is_an_error_after_the_commit(target: Target) -> None:
 def test_wrong_setting_is_one_sentence(
     target: Target, settings: dict[str, Any], sentence: str
 ) -> None:
-    run = target(counting(1, 1), **settings)
+    run = target.within(counting(1, 1), **settings)
     assert (run.returncode, run.stdout) == (1, b"")
     said = run.stderr.decode()
     assert sentence in said
@@ -314,9 +349,9 @@ def test_target_without_dlt_says_what_to_install() -> None:
 
 
 def test_error_of_a_contract_names_what_it_refuses(target: Target) -> None:
-    target(counting(1, 1))
+    target.within(counting(1, 1))
     lines = [schema(v=TEXT, w=TEXT), record(id=2, w=MESSAGE_TEXT), bookmark(a={"x": 2})]
-    run = target(lines, schema_contract={"columns": "freeze"})
+    run = target.within(lines, schema_contract={"columns": "freeze"})
     assert (run.returncode, run.stdout) == (1, b"")
     assert b"The schema contract (columns: freeze) refuses" in run.stderr
     assert b"column `w` of table `a`" in run.stderr
@@ -364,7 +399,7 @@ def test_package_of_a_killed_run_is_not_loaded_later(target: Target, *, normaliz
     """Its STATE was not passed on, so the tap sends the same again; twice would be two rows."""
     folder = str(target.folder / "pipelines")
     before = [schema(keys=(), v=TEXT), record(id=0), bookmark(a={"x": 0})]
-    assert target(before, pipelines_dir=folder).returncode == 0
+    assert target.within(before, pipelines_dir=folder).returncode == 0
     lines = [schema(keys=(), v=TEXT), record(id=1), bookmark(a={"x": 1})]
     killed = dlt.pipeline(
         "target_dlt",
@@ -376,7 +411,7 @@ def test_package_of_a_killed_run_is_not_loaded_later(target: Target, *, normaliz
     if normalized:
         killed.normalize()
     assert killed.has_pending_data
-    run = target(lines, pipelines_dir=folder)
+    run = target.within(lines, pipelines_dir=folder)
     assert run.returncode == 0, run.stderr
     assert target.rows("select id from data.a order by id") == [(0,), (1,)]
 
@@ -394,7 +429,7 @@ def test_credentials_may_be_an_object(target: Target, warehouse: Warehouse) -> N
         "port": int(port),
         "database": database,
     }
-    run = target(counting(1, 2), destination="postgres", credentials=credentials)
+    run = target.within(counting(1, 2), destination="postgres", credentials=credentials)
     assert run.returncode == 0, run.stderr
     assert warehouse.read("a", "id", "v") == [(1, MESSAGE_TEXT), (2, MESSAGE_TEXT)]
 
@@ -406,7 +441,7 @@ def test_delta_tables_are_merged(target: Target, tmp_path: Path) -> None:
         "table_format": "delta",
     }
     for last in (2, 3):
-        assert target(counting(1, last), **settings).returncode == 0
+        assert target.within(counting(1, last), **settings).returncode == 0
     table = DeltaTable(tmp_path / "files" / DATASET / "a").to_pyarrow_table()
     assert sorted(table["id"].to_pylist()) == [1, 2, 3]
 
