@@ -53,15 +53,10 @@ class PostgresServer:
         return f"postgresql://loader:loader@127.0.0.1:{self.port}/{database}"
 
     @contextmanager
-    def database(self, of: str | None = None) -> Iterator[str]:
-        """Yield the address of a temporary database.
-
-        Args:
-            of: The address of the database that it is a copy of; None for an empty one.
-        """
+    def database(self) -> Iterator[str]:
+        """Yield the address of a temporary database."""
         name = f"test_{next(self._numbers)}"
-        template = of.rpartition("/")[2] if of else "template1"
-        self._execute(f"create database {name} template {template}")
+        self._execute(f"create database {name}")
         yield self.url(name)
         self._execute(f"drop database {name} with (force)")
 
