@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from bridge.target_command import Target, as_bytes
 from interop.environments import program
-from running import BIN
 from singer_sdk.exceptions import ConfigValidationError
 from staging import bookmark, record, schema
 
@@ -27,22 +27,22 @@ FIRST = [schema(v=TEXT), record(id=1, v="a"), record(id=2, v="b"), bookmark(a={"
 SECOND = [schema(v=TEXT), record(id=2, v="changed"), record(id=3, v="c"), bookmark(a={"x": 3})]
 
 
-def load(
-    folder: Path, messages: list[Any], name: str = "target-dlt", **settings: Any
-) -> subprocess.CompletedProcess[str]:
+def load_as_process(
+    folder: Path, messages: list[Any], name: str, **settings: Any
+) -> subprocess.CompletedProcess[bytes]:
     """Load messages into the file of a folder, by target-dlt or target-duckdb."""
-    places = {
-        "target-dlt": {"destination": "duckdb", "credentials": str(folder / "w.duckdb")},
-        "target-duckdb": {"filepath": str(folder / "w.duckdb")},
-    }
-    (folder / "target.json").write_text(json.dumps(places[name] | settings))
-    path = str(BIN / name) if name == "target-dlt" else program(name, name)
-    return subprocess.run(
-        [path, "--config", str(folder / "target.json")],
-        input="".join(json.dumps(message) + "\n" for message in messages),
-        capture_output=True,
-        text=True,
-        check=False,
+    if name == "target-dlt":
+        return Target(folder)(messages, dataset_name=None, **settings)
+    (folder / "target.json").write_text(
+        json.dumps({"filepath": str(folder / "w.duckdb"), **settings})
+    )
+    command = [program(name, name), "--config", str(folder / "target.json")]
+    return subprocess.run(command, input=as_bytes(messages), capture_output=True, check=False)
+
+
+def load(folder: Path, messages: list[Any], **settings: Any) -> subprocess.CompletedProcess[bytes]:
+    return Target(folder).within(
+        messages, dataset_name=None, default_target_schema="chats", **settings
     )
 
 
@@ -62,9 +62,8 @@ def rows(folder: Path) -> list[tuple[Any, ...]]:
 def test_load_method_of_the_sdk(
     tmp_path: Path, method: str | None, expected: list[tuple[Any, ...]]
 ) -> None:
-    settings: dict[str, Any] = {"default_target_schema": "chats", "load_method": method}
     for messages in (FIRST, SECOND):
-        run = load(tmp_path, messages, **settings)
+        run = load(tmp_path, messages, load_method=method)
         assert run.returncode == 0, run.stderr
     assert rows(tmp_path) == expected
 
@@ -75,7 +74,7 @@ def test_schema_and_keys_are_those_of_target_duckdb(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         for messages in (FIRST, SECOND):
-            run = load(folder, messages, name, default_target_schema="chats")
+            run = load_as_process(folder, messages, name, default_target_schema="chats")
             assert run.returncode == 0, run.stderr
         found.append(rows(folder))
     assert found[0] == found[1] == [(1, "a"), (2, "changed"), (3, "c")]
@@ -85,21 +84,18 @@ def test_batches_of_so_many_rows_are_committed(tmp_path: Path) -> None:
     messages: list[Any] = [schema(v=TEXT)]
     for number in range(6):
         messages += [record(id=number, v="a"), bookmark(a={"x": number})]
-    run = load(tmp_path, messages, default_target_schema="chats", batch_size_rows=2)
+    run = load(tmp_path, messages, batch_size_rows=2)
     assert run.returncode == 0, run.stderr
     # A STATE for each two rows; without the setting, there is one for all.
     states = [json.loads(line)["bookmarks"]["a"]["x"] for line in run.stdout.splitlines()]
     assert states == [1, 3, 5]
-    again = load(tmp_path, messages, default_target_schema="chats", batch_size_rows=100)
+    again = load(tmp_path, messages, batch_size_rows=100)
     assert len(again.stdout.splitlines()) == 1
 
 
 @pytest.mark.parametrize("validated", [True, False])
 def test_records_are_validated_if_the_setting_says_so(tmp_path: Path, validated: bool) -> None:  # noqa: FBT001
-    settings: dict[str, Any] = {
-        "default_target_schema": "chats",
-        "validate_records": validated,
-    }
+    settings = {"validate_records": validated}
     number = {"type": ["integer", "null"]}
     first = load(tmp_path, [schema(v=number), record(id=1, v=1), bookmark(a={"x": 1})], **settings)
     assert first.returncode == 0, first.stderr
@@ -107,7 +103,7 @@ def test_records_are_validated_if_the_setting_says_so(tmp_path: Path, validated:
     second = load(tmp_path, messages, **settings)
     assert second.returncode == (1 if validated else 0), second.stderr
     assert rows(tmp_path) == ([(1, 1)] if validated else [(1, 1), (2, None)])
-    assert "4111" not in second.stderr
+    assert b"4111" not in second.stderr
 
 
 @pytest.mark.parametrize(
