@@ -87,3 +87,8 @@ def as_bytes(lines: list[Any] | bytes) -> bytes:
     if isinstance(lines, bytes):
         return lines
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def states(run: subprocess.CompletedProcess[bytes]) -> list[Any]:
+    """Return what was passed on: the values of STATEs, one a line, each a tap's next state file."""
+    return [json.loads(line) for line in run.stdout.splitlines()]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from bridge.command_line import DATA
 from bridge.destinations import Parquet
-from bridge.test_target import Target
+from bridge.target_command import Target
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import Stage, record, schema
 

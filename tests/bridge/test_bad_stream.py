@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bridge.command_line import DATA
-from bridge.test_target import Target, states
+from bridge.target_command import Target, states
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import bookmark, record, schema
 

@@ -16,7 +16,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bridge.test_target import Target
+from bridge.target_command import Target
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import record, schema
 

@@ -9,8 +9,10 @@ from bridge.destinations import DATA
 from staging import Stage, record, schema
 
 if TYPE_CHECKING:
-    #: How a stream is replicated, the query of its table; and the messages and rows of each run.
-    Case = tuple[str, str, list[tuple[list[dict[str, Any]], list[tuple[Any, ...]]]]]
+    #: The messages, and the rows after the run.
+    Run = tuple[list[dict[str, Any]], list[tuple[Any, ...]]]
+    #: How a stream is replicated, the query of its table, and its runs.
+    Case = tuple[str, str, list[Run]]
 
 TEXT = {"type": ["string", "null"]}
 ACTIVATION = {"type": "ACTIVATE_VERSION", "stream": "a", "version": 1}
@@ -22,7 +24,7 @@ FULL, PART = "FULL_TABLE", "INCREMENTAL"
 
 def activated(head: dict[str, Any]) -> Case:
     """Return the case of a version that is activated in each run."""
-    runs = [
+    runs: list[Run] = [
         ([head, ACTIVATION, record(id=1), record(id=2)], [(1,), (2,)]),
         ([head, record(id=2), record(id=3), ACTIVATION], [(2,), (3,)]),
         ([head, ACTIVATION], []),
@@ -32,7 +34,7 @@ def activated(head: dict[str, Any]) -> Case:
 
 def activated_before_a_schema(*keys: str) -> Case:
     head, later = schema(keys=keys), schema(keys=keys, v=TEXT)
-    runs = [
+    runs: list[Run] = [
         ([head, ACTIVATION, record(id=1)], [(1,)]),
         ([head, ACTIVATION, record(id=2), later, record(id=3, v="x")], [(2, None), (3, "x")]),
     ]

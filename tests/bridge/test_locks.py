@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import psycopg2
 import pytest
-from bridge.command_line import Command
+from bridge.command_line import TEXT, Command
 from bridge.destinations import DATASET
-from bridge.test_target import TEXT, Target, as_bytes
+from bridge.target_command import Target, as_bytes
 from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer

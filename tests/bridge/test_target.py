@@ -16,7 +16,7 @@ import dlt
 import duckdb
 import pytest
 from bridge.destinations import DATASET, Postgres
-from bridge.target_command import Target, as_bytes
+from bridge.target_command import Target, as_bytes, states
 from deltalake import DeltaTable
 from running import BIN
 from singer_sdk.exceptions import SingerSDKError
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
 
 TEXT = {"type": ["string", "null"]}
 MESSAGE_TEXT = "my card is 4111"
-
-
-def states(run: subprocess.CompletedProcess[bytes]) -> list[Any]:
-    """Return what was passed on: the values of STATEs, one a line, each a tap's next state file."""
-    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 @pytest.fixture

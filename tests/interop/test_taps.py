@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bridge.test_target import as_bytes
+from bridge.target_command import as_bytes
 from interop.cells import differences
 from interop.environments import program
 from interop.pipe import piped
