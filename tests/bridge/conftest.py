@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from bridge.command_line import Command
-from bridge.destinations import EVERY, Warehouse, opened
+from bridge.destinations import EVERY, DuckDB, Warehouse, opened
 from staging import Project, Stage
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path)
     # DuckDB opens a file that is open already ten times as fast.
-    with duckdb.connect(stage.into.path):
-        yield stage
+    with duckdb.connect(DuckDB(tmp_path).path):
+        yield Stage(tmp_path)
 
 
 @pytest.fixture
