@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 import dlt
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 # dlt's own files next to the tables, in destinations of files.
 FILES = frozenset({"init"})
+# Names that no file of dlt may have, on any system. Source: Microsoft, "Naming Files, Paths, and
+# Namespaces"; pathvalidate, which dlt asks.
+DEVICE = re.compile(r"aux|clock\$|con|nul|prn|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 # Bytes; dlt adds its own to it, and the name of a file has at most 255.
 LONGEST_TABLE = 180
 
@@ -125,6 +129,8 @@ def _owner_of_table(normalized: str) -> str | None:
     """Return what reserves the name of a table; None if nothing does."""
     if normalized.lower().startswith("_dlt"):
         return "a table of dlt"
+    if DEVICE.fullmatch(normalized):
+        return "a device of Windows"
     if destination_type() == "filesystem" and normalized in FILES:
         return "a file of dlt"
     return None

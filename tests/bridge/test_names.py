@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import dlt as library
@@ -264,13 +265,15 @@ def test_columns_that_another_loader_added_are_loaded_under_other_names(
     assert caplog.text.count("`_sdc_sequence` is loaded as the column `source_sdc_sequence`") == 1
 
 
-def test_tables_of_dlt_are_loaded_as_streams(stage: Stage) -> None:
-    stage.streams = {"_dlt_loads": "INCREMENTAL", "_DLT_mine": "INCREMENTAL"}
+def test_reserved_names_of_tables_are_loaded_as_streams(stage: Stage) -> None:
+    # The last two name devices of Windows, which dlt refuses as names of files.
+    tables = {"_dlt_loads": "dlt_loads", "_DLT_mine": "dlt_mine", "aux": "aux", "COM1": "com1"}
+    stage.streams = dict.fromkeys(tables, "INCREMENTAL")
     for number in (1, 2):
-        rows = [[schema(name), record(name, id=number)] for name in stage.streams]
-        stage.load([*rows[0], *rows[1]])
-    assert stage.rows("select id from data.source_dlt_loads order by id") == [(1,), (2,)]
-    assert stage.rows("select id from data.source_dlt_mine order by id") == [(1,), (2,)]
+        rows = [(schema(name), record(name, id=number)) for name in tables]
+        stage.load([*chain.from_iterable(rows)])
+    for table in tables.values():
+        assert stage.rows(f"select id from data.source_{table} order by id") == [(1,), (2,)]
 
 
 def test_name_of_a_table_is_no_longer_than_that_of_a_file(stage: Stage) -> None:
