@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dlt.extract import DltSource
-
-    Left = Callable[..., tuple["Machine", list[Path]]]
 
 # A tap that counts up from its bookmark: three times thirty records.
 COUNTING_TAP = """
@@ -71,6 +68,17 @@ class Machine:
     def run(self, nested: Nested = "json") -> None:
         load(self.pipeline(), self.source(nested))
 
+    def left(self, step: str, nested: Nested = "json") -> list[Path]:
+        """Run it once, and stop it the second time after a step; return what it left."""
+        self.run(nested)
+        pipeline = self.pipeline()
+        pipeline.extract(self.source(nested))
+        folder = self.working / "normalize" / "extracted"
+        if step == "normalize":
+            pipeline.normalize()
+            folder = self.working / "load" / "normalized"
+        return [path for path in folder.rglob("*") if path.is_file()]
+
     def restart(self) -> None:
         (self.working / recovery.BOOT_FILE).write_text("another")
 
@@ -83,33 +91,6 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
-    """Gives a machine that was stopped in its second run after a step, and what that run left.
-
-    It is made once, and always at the same place: working files of another would be discarded.
-    """
-
-    @cache
-    def stopped(step: str, nested: Nested) -> tuple[Machine, Path]:
-        machine = Machine(tmp_path_factory.mktemp("stopped"))
-        machine.run(nested)
-        pipeline = machine.pipeline()
-        pipeline.extract(machine.source(nested))
-        if step == "normalize":
-            pipeline.normalize()
-        return machine, shutil.copytree(machine.folder, tmp_path_factory.mktemp("kept") / "copy")
-
-    def again(step: str, nested: Nested = "json") -> tuple[Machine, list[Path]]:
-        machine, copy = stopped(step, nested)
-        shutil.rmtree(machine.folder)
-        shutil.copytree(copy, machine.folder)
-        place = "load/normalized" if step == "normalize" else "normalize/extracted"
-        return machine, [path for path in (machine.working / place).rglob("*") if path.is_file()]
-
-    return again
 
 
 def emptied(path: Path) -> None:
@@ -127,10 +108,9 @@ CUTS = [emptied, halved, Path.unlink]
 @pytest.mark.parametrize("nested", ["json", "tables"])
 @pytest.mark.parametrize("cut", CUTS)
 def test_package_from_before_a_restart_may_be_damaged(
-    left: Left, step: str, nested: Nested, cut: Callable[[Path], None]
+    machine: Machine, step: str, nested: Nested, cut: Callable[[Path], None]
 ) -> None:
-    machine, files = left(step, nested)
-    for path in files:
+    for path in machine.left(step, nested):
         cut(path)
     machine.restart()
     for _ in range(2):
@@ -138,10 +118,9 @@ def test_package_from_before_a_restart_may_be_damaged(
     assert machine.rows == ALL
 
 
-def test_emptied_file_of_rows_loses_no_rows(left: Left) -> None:
+def test_emptied_file_of_rows_loses_no_rows(machine: Machine) -> None:
     """dlt itself loads it as no rows, and keeps the state."""
-    machine, files = left("extract", "tables")
-    [rows] = [path for path in files if path.name.startswith("a.")]
+    [rows] = [path for path in machine.left("extract", "tables") if path.name.startswith("a.")]
     emptied(rows)
     machine.restart()
     for _ in range(2):
@@ -161,9 +140,9 @@ def test_lost_commit_is_loaded_again(machine: Machine, tmp_path: Path) -> None:
 
 
 def test_package_without_a_restart_is_loaded_first(
-    left: Left, caplog: pytest.LogCaptureFixture
+    machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    machine, _ = left("normalize")
+    machine.left("normalize")
     machine.run()
     assert machine.rows == ALL
     assert not caplog.records
@@ -175,11 +154,10 @@ def test_package_without_a_restart_is_loaded_first(
 
 @pytest.mark.parametrize("cut", [emptied, halved])
 def test_damage_that_the_destination_finds_is_given_up(
-    left: Left, cut: Callable[[Path], None]
+    machine: Machine, cut: Callable[[Path], None]
 ) -> None:
     """The tap sends the rows of the package again."""
-    machine, files = left("normalize")
-    [rows] = [path for path in files if path.name.startswith("a.")]
+    [rows] = [path for path in machine.left("normalize") if path.name.startswith("a.")]
     cut(rows)
     for _ in range(2):
         machine.run()
@@ -187,9 +165,10 @@ def test_damage_that_the_destination_finds_is_given_up(
 
 
 @pytest.mark.parametrize("cut", [emptied, halved])
-def test_damage_is_one_sentence_with_a_remedy(left: Left, cut: Callable[[Path], None]) -> None:
-    machine, files = left("extract")
-    [rows] = [path for path in files if path.name.startswith("a.")]
+def test_damage_is_one_sentence_with_a_remedy(
+    machine: Machine, cut: Callable[[Path], None]
+) -> None:
+    [rows] = [path for path in machine.left("extract") if path.name.startswith("a.")]
     cut(rows)
     for _ in range(2):
         with pytest.raises(BridgeError, match=f"delete the folder {machine.working}, and run"):
