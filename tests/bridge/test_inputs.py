@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
-from staging import SCRIPTED_TAP, bookmark, entry, record, schema
+from staging import SCRIPTED_TAP, Stage, bookmark, entry, record, schema
 
 from dlt_bridge import BridgeError, TapError, singer
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dlt.extract import DltSource
-    from staging import Stage
 
 MESSAGES = [schema("a"), record("a", id=1), schema("b"), record("b", id=2), bookmark(a={"x": 1})]
 TEXTS = [json.dumps(message) for message in MESSAGES]
@@ -191,7 +190,9 @@ def test_lines_may_begin_with_a_byte_order_mark(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stdin", ["sys.stdin", "sys.stdin.buffer"])
-def test_lines_may_be_standard_input(stage: Stage, stdin: str) -> None:
+def test_lines_may_be_standard_input(tmp_path: Path, stdin: str) -> None:
+    # The fixture would keep the file open, and only one process can.
+    stage = Stage(tmp_path)
     program = f"""
 import dlt, sys
 from dlt_bridge import singer
