@@ -74,7 +74,7 @@ class Run:
     def records(self) -> list[dict[str, Any]]:
         return [message["record"] for message in self.of_type("RECORD")]
 
-    @property
+    @cached_property
     def state(self) -> dict[str, Any]:
         """The value of the last STATE; empty without a STATE."""
         for line in reversed(self.out.splitlines()):
