@@ -74,13 +74,13 @@ class Chats:
     @property
     def truth(self) -> dict[str, list[Row]]:
         """The current rows of each stream."""
-        found = {
-            stream: rows for stream, rows in self.sandbox.world.truth.items() if stream in self.keys
-        }
+        truth = self.sandbox.world.truth
+        found = {stream: truth[stream] for stream in self.keys}
         if self._maps:
+            begin = self._begin
             found[MESSAGES] = [
                 # Rows that were read before have no value in the new column.
-                row | {"user_of_message": row["user_id"] if self._is_due(row) else None}
+                row | {"user_of_message": row["user_id"] if row["timestamp"] >= begin else None}
                 for row in found[MESSAGES]
             ]
         return found
@@ -88,11 +88,14 @@ class Chats:
     @property
     def due(self) -> dict[str, int]:
         """The number of records that the tap must write after the last change."""
-        return {MESSAGES: sum(map(self._is_due, self.sandbox.world.chat.messages))}
+        begin = self._begin
+        messages = self.sandbox.world.chat.messages
+        return {MESSAGES: sum(row["timestamp"] >= begin for row in messages)}
 
-    def _is_due(self, row: Row) -> bool:
-        before = self._before
-        if before is self.sandbox.world and before is SMALL:
-            return True
-        newest: str = max(row["timestamp"] for row in before.chat.messages)
-        return bool(row["timestamp"] >= newest)
+    @property
+    def _begin(self) -> str:
+        """The time of the first message that the tap must write after the last change."""
+        if self._before is self.sandbox.world and self._before is SMALL:
+            return ""
+        newest: str = max(row["timestamp"] for row in self._before.chat.messages)
+        return newest
