@@ -6,8 +6,9 @@ The text of a page runs unchanged, except for the replacements here.
 from __future__ import annotations
 
 import json
+import random
 import socket
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,8 @@ def unusual() -> list[dict[str, Any]]:
 
 
 def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port. No connection gets it later: those of Linux begin at 32768."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))):
+            return port
