@@ -7,7 +7,6 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-import forked
 import fuzz.effort  # noqa: F401 - registers the profile of Hypothesis before any test is collected
 import pytest
 from order import order
@@ -35,13 +34,6 @@ def pytest_collection_finish() -> None:
     """Leave modules and tests, which stay until the end, out of garbage collections."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def forked_taps() -> None:
-    """Let `tap-chat` on the PATH start fast."""
-    if forked.POSSIBLE:
-        forked.start()
 
 
 @pytest.fixture(autouse=True)

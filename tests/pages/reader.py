@@ -91,9 +91,6 @@ class Reader:
             self._executable(stand_in, f'#!/bin/sh\nexec env {path} {words} "$@"\n')
         server = SERVER.format(folder=self._folder, program=BIN / "tap-chat-sandbox")
         self._executable(programs / "tap-chat-sandbox", server)
-        if tap := shutil.which("tap-chat"):
-            # The one that starts fast, of forked.py.
-            (programs / "tap-chat").symlink_to(tap)
         return self
 
     def __exit__(self, *_: object) -> None:

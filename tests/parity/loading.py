@@ -20,6 +20,7 @@ types: a time as text and as a timestamp are the same time.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -99,8 +100,9 @@ class Both:
     ) -> None:
         """Load a declaration with tap-chat as a process, through the bridge."""
         section = {"declaration": declaration, "streams": streams or {}, **QUICK, **settings}
+        command = [sys.executable, "-m", "tap_chat"]
         config = {"rest": {NAME: section}, "max_workers": max_workers}
-        source = singer("tap-chat", config, nested="tables", name=NAME)
+        source = singer(command, config, nested="tables", name=NAME)
         self._pipeline("by_tap").run(source)
 
     @property
