@@ -2,7 +2,7 @@
 
 dlt (1.31) merges in DuckDB without a transaction: it deletes the old rows of a key, and then
 inserts the new ones. A kill in between leaves neither, until the next run. Here, a merge is one
-transaction.
+transaction, unless the table has a unique index that DuckDB can't keep in it.
 
 dlt copies the rows of a file into a table of the staging dataset, and from there into their own
 table: DuckDB compresses and writes each of them twice. Here, dlt's statements read a large file
@@ -50,7 +50,7 @@ _SCOPE, _FILTER, _ = MERGE_CONDITIONS
 
 
 class SqlJob(SqlLoadJob):
-    """Runs dlt's statements of a merge in one transaction."""
+    """Runs dlt's statements of a merge in one transaction, if DuckDB can."""
 
     _in_transaction = True
 
@@ -94,10 +94,9 @@ class MergeJob(RunnableLoadJob):
 
 
 def _is_refused_key(error: DatabaseTerminalException) -> bool:
-    """Return whether the merge must be repeated without a transaction, as dlt does it.
+    """Return whether DuckDB refuses to insert a key that was deleted in the same transaction.
 
-    In one transaction, DuckDB may refuse to insert a key that was deleted in it, if the table has a
-    unique index.
+    It may do so if the table has a unique index. Then the merge is repeated without a transaction.
     """
     return isinstance(error.__cause__, ConstraintException)
 
