@@ -35,6 +35,11 @@ class Account:
     is_shard: bool = False
 
     @property
+    def title(self) -> str:
+        """The account and its part, for people to read."""
+        return f"{self.name} ({self.part})" if self.part else self.name
+
+    @property
     def tap_name(self) -> str:
         """The name of the tap's source, such as `tap_chat`."""
         return default_source_name(tap_command(self.tap))

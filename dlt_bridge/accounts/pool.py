@@ -7,6 +7,7 @@ from collections import deque
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.accounts.worker import GRACE_SECONDS, Worker
 
 if TYPE_CHECKING:
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from typing import Self
 
     from dlt_bridge.accounts.account import Account
-    from dlt_bridge.accounts.result import AccountResult
+    from dlt_bridge.accounts.progress import AccountsProgress
 
 
 def run_accounts(
     accounts: Iterable[Account],
     *,
     workers: int,
+    progress: AccountsProgress | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> Generator[AccountResult]:
     """Load accounts in several processes, and yield the result of each when it has ended.
@@ -32,10 +34,11 @@ def run_accounts(
     Args:
         accounts: The accounts, in the order in which they begin.
         workers: The number of processes.
+        progress: Shows how the accounts go; None to show nothing.
         settings: The arguments of `run` for all accounts.
     """
     busy: list[Account] = []
-    with _Pool(workers, settings) as pool:
+    with _Pool(workers, settings, progress) as pool:
         for account, result in pool.load(accounts):
             if result.is_busy:
                 busy.append(account)
@@ -52,11 +55,15 @@ class _Pool:
     Args:
         size: The most processes at the same time.
         settings: The arguments of `run` for all accounts.
+        progress: Shows how the accounts go; None to show nothing.
     """
 
-    def __init__(self, size: int, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, size: int, settings: Mapping[str, Any], progress: AccountsProgress | None
+    ) -> None:
         self._size = size
         self._settings = settings
+        self._progress = progress if progress and progress.is_shown else None
         self._workers: list[Worker] = []
 
     def __enter__(self) -> Self:
@@ -75,14 +82,23 @@ class _Pool:
         left = deque(accounts)
         while left or self._busy:
             while left and len(self._busy) < self._size:
-                self._idle_worker().start(left.popleft())
+                account = left.popleft()
+                self._idle_worker().start(account)
+                if self._progress:
+                    self._progress.begin(account)
             ready = wait([worker.connection for worker in self._busy])
             for worker in [worker for worker in self._busy if worker.connection in ready]:
-                account, result = worker.account, worker.result()
+                running, message = worker.account, worker.receive()
                 if worker.has_ended:
                     self._workers.remove(worker)
-                if account:
-                    yield account, result
+                if running is None:
+                    continue
+                if isinstance(message, AccountResult):
+                    if self._progress:
+                        self._progress.end(running)
+                    yield running, message
+                elif self._progress:
+                    self._progress.move(running, message)
 
     @property
     def _busy(self) -> list[Worker]:
@@ -92,6 +108,6 @@ class _Pool:
         """Return a process without an account: one that exists, or a new one."""
         worker = next((worker for worker in self._workers if not worker.account), None)
         if worker is None:
-            worker = Worker(self._settings)
+            worker = Worker(self._settings, watched=self._progress is not None)
             self._workers.append(worker)
         return worker

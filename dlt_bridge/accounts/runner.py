@@ -17,6 +17,7 @@ from dlt_bridge.run.checkpoints import committed_packages, load_leftovers
 from dlt_bridge.run.failures import sentence
 from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.pipelines import PipelineSpec, make_local_pipeline
+from dlt_bridge.run.progress import RunWatch
 from dlt_bridge.run.redaction import one_line_logs
 from dlt_bridge.run.report import Report
 from dlt_bridge.run.signals import exit_if_signalled, stoppable
@@ -112,6 +113,7 @@ def run(  # noqa: PLR0913 - the settings of a destination
     credentials: Any = None,  # noqa: ANN401
     pipelines_dir: str | None = None,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    watch: RunWatch | None = None,
     **arguments: Any,  # noqa: ANN401
 ) -> AccountResult:
     """Load one account. It can be run again at any time, on any machine.
@@ -123,13 +125,14 @@ def run(  # noqa: PLR0913 - the settings of a destination
         credentials: The credentials of the destination; None to use dlt's configuration.
         pipelines_dir: The folder for working files; None for dlt's default.
         checkpoint_every: Seconds after which the tap's next STATE commits.
+        watch: Looks how far the run is; None for nobody.
         arguments: Arguments of `pipeline.run`, such as `loader_file_format`.
 
     Returns:
         What the run has done. A run that fails raises nothing: its result has the failure.
     """
     start_time = time.monotonic()
-    run_of_account = _Run(account, checkpoint_every, arguments)
+    run_of_account = _Run(account, checkpoint_every, watch or RunWatch(), arguments)
     result = run_of_account.result
     warehouse = Warehouse(
         destination=destination,
@@ -158,6 +161,7 @@ class _Run:
     Args:
         account: The account.
         checkpoint_every: Seconds after which the tap's next STATE commits.
+        watch: Looks how far the run is.
         arguments: Arguments of `pipeline.run`.
 
     Attributes:
@@ -165,10 +169,15 @@ class _Run:
     """
 
     def __init__(
-        self, account: Account, checkpoint_every: float, arguments: Mapping[str, Any]
+        self,
+        account: Account,
+        checkpoint_every: float,
+        watch: RunWatch,
+        arguments: Mapping[str, Any],
     ) -> None:
         self._account = account
         self._checkpoint_every = checkpoint_every
+        self._watch = watch
         self._arguments = arguments
         self.result = AccountResult(account=account.name, part=account.part)
 
@@ -190,16 +199,23 @@ class _Run:
         load_leftovers(pipeline)
         source = self._source()
         report = Report(pipeline, [name for name in source.resources.selected if name != DRIVER])
+
+        def before_commit() -> None:
+            lease.check()
+            self._watch.load()
+
         try:
             for package in committed_packages(
                 pipeline,
                 source,
                 checkpoint_every=self._checkpoint_every,
-                before_commit=lease.check,
+                before_commit=before_commit,
+                at_start=self._watch.begin,
                 at_end=self._measure,
                 **self._arguments,
             ):
                 report.add(package)
+                self._watch.commit()
         finally:
             self._add(report)
         saved = state_store.saved_state(pipeline.state, self._account.source_name)

@@ -25,7 +25,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.pool import run_accounts
 from dlt_bridge.accounts.result import AccountResult
-from dlt_bridge.accounts.runner import Warehouse, run
+from dlt_bridge.accounts.runner import Warehouse
 from dlt_bridge.destinations.state_owner import drop_foreign_state
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.tables import state_store
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
     from dlt_bridge.accounts.account import Account
+    from dlt_bridge.accounts.progress import AccountsProgress
     from tap_chat.config.settings import PlatformSettings
     from tap_chat.platforms.platform import Platform
 
@@ -94,6 +95,7 @@ def run_shards(
     *,
     shards: int,
     workers: int,
+    progress: AccountsProgress | None = None,
     **settings: Any,  # noqa: ANN401
 ) -> Generator[AccountResult]:
     """Load the history of an account in shards, then what is new; yield the result of each run.
@@ -105,6 +107,7 @@ def run_shards(
         account: An account of tap-chat.
         shards: The number of shards, if the history is not divided yet.
         workers: The number of processes.
+        progress: Shows how the shards go; None to show nothing.
         settings: The arguments of `run`.
 
     Raises:
@@ -119,7 +122,11 @@ def run_shards(
         if plan := history.plan(shards):
             results = {}
             parts = list(history.parts(plan, workers))
-            with closing(run_accounts(parts, workers=workers, **settings)) as ended:
+            if progress:
+                # The account's own run comes after its shards.
+                progress.total = len(parts) + 1
+            runs = run_accounts(parts, workers=workers, progress=progress, **settings)
+            with closing(runs) as ended:
                 for result in ended:
                     results[result.part] = result
                     yield result
@@ -128,8 +135,10 @@ def run_shards(
                 return
             lease.check()
             history.finish(plan, [results[part.part].bookmarks for part in parts])
+        elif progress:
+            progress.total = 1
         lease.result = AccountResult(account=account.name)
-    yield run(account, **settings)
+    yield from run_accounts([account], workers=1, progress=progress, **settings)
 
 
 #: The outcome of an account whose shards have not all ended.

@@ -10,15 +10,17 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from dlt_bridge.accounts.progress import telling
 from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.accounts.runner import run
 from dlt_bridge.run.environment import fix_environment
+from dlt_bridge.run.progress import RunWatch
 from dlt_bridge.run.signals import leave_if_signalled, stoppable
 from tap_chat.escapes import printable
 
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from dlt_bridge.accounts.account import Account
+    from dlt_bridge.accounts.progress import Progress
 
 #: Seconds for a worker to end after SIGTERM: it stops its tap, and gives its lease back.
 GRACE_SECONDS = 20.0
+
+#: Seconds for the last lines of a process that has ended.
+RELAY_SECONDS = 1.0
 
 # Processes begin with nothing of their parent: its threads and connections stay its own.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -40,24 +46,33 @@ class Worker:
 
     Args:
         settings: The arguments of `run` for all accounts.
+        watched: Whether it says how far an account is, and leaves the terminal to its parent, which
+            writes what it logs.
 
     Attributes:
-        connection: Becomes readable when an account has ended, or the process.
+        connection: Becomes readable when an account has ended, or the process; and, if it is
+            watched, when an account moves.
         account: The account that it loads now; None if it has none.
         has_ended: Whether the process has ended by itself.
     """
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], *, watched: bool = False) -> None:
         self.connection, theirs = _CONTEXT.Pipe()
+        log, their_log = _CONTEXT.Pipe(duplex=False) if watched else (None, None)
         self.account: Account | None = None
         self.has_ended = False
         self._start_time = 0.0
         self._process = _CONTEXT.Process(
-            target=_work, args=(theirs, dict(settings)), name="dlt-singer-worker"
+            target=_work, args=(theirs, dict(settings), their_log), name="dlt-singer-worker"
         )
         self._process.start()
         # So that reading fails when the process ends.
         theirs.close()
+        self._relay: threading.Thread | None = None
+        if log and their_log:
+            their_log.close()
+            self._relay = threading.Thread(target=_relay, args=(log,), name="log", daemon=True)
+            self._relay.start()
 
     def start(self, account: Account) -> None:
         """Start to load an account."""
@@ -65,19 +80,21 @@ class Worker:
         with suppress(OSError):  # the process has ended, which `result` notices
             self.connection.send(account)
 
-    def result(self) -> AccountResult:
-        """Return how the account has ended: as the process says, or with the process."""
+    def receive(self) -> AccountResult | Progress:
+        """Return how far the account is, or how it has ended: as said, or with the process."""
         name, part = (self.account.name, self.account.part) if self.account else ("", "")
-        self.account = None
+        message: AccountResult | Progress
         try:
-            result: AccountResult = self.connection.recv()
+            message = self.connection.recv()
         except (EOFError, OSError):
             self.has_ended = True
             seconds = time.monotonic() - self._start_time
-            return AccountResult(
+            message = AccountResult(
                 account=name, part=part, failure=self._end_problem(), seconds=seconds
             )
-        return result
+        if isinstance(message, AccountResult):
+            self.account = None
+        return message
 
     def _end_problem(self) -> str:
         """Return how the process has ended."""
@@ -102,6 +119,9 @@ class Worker:
             self._process.kill()
             self._process.join()
         self._process.close()
+        if self._relay:
+            # What the process wrote at its end. A tap that outlives it may still hold the pipe.
+            self._relay.join(RELAY_SECONDS)
 
 
 class _AccountFormatter(logging.Formatter):
@@ -114,10 +134,27 @@ class _AccountFormatter(logging.Formatter):
         return printable(f"{self.account}: {super().format(record)}", keep="\n\t")
 
 
-def _work(connection: Connection, settings: dict[str, Any]) -> None:
-    """Load accounts until the parent closes the connection; the main function of the process."""
+def _relay(log: Connection) -> None:
+    """Write to standard error what a process logs, line by line."""
+    with log, open(log.fileno(), errors="replace", closefd=False) as lines:
+        for line in lines:
+            # Looked up for each line: while progress is shown, it is another stream.
+            sys.stderr.write(line)
+
+
+def _work(connection: Connection, settings: dict[str, Any], log: Connection | None) -> None:
+    """Load accounts until the parent closes the connection; the main function of the process.
+
+    Args:
+        connection: Gets accounts, and sends results.
+        settings: The arguments of `run` for all accounts.
+        log: Takes what is written to standard error, if the parent watches this process.
+    """
     # Ctrl-C reaches all processes of a terminal; the parent decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
+        log.close()
     # Standard output is for the report of the parent.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     formatter = _AccountFormatter()
@@ -132,7 +169,10 @@ def _work(connection: Connection, settings: dict[str, Any]) -> None:
             while True:
                 account: Account = connection.recv()
                 formatter.account = account.name
-                connection.send(run(account, **settings))
+                watch = RunWatch()
+                with telling(connection, watch) if log else nullcontext():
+                    result = run(account, watch=watch, **settings)
+                connection.send(result)
     finally:
         leave_if_signalled()
 

@@ -15,6 +15,7 @@ from dlt_bridge.accounts.files import filled, merged, read_accounts
 from dlt_bridge.accounts.ledger import Ledger
 from dlt_bridge.accounts.outcomes import failed_first
 from dlt_bridge.accounts.pool import run_accounts
+from dlt_bridge.accounts.progress import AccountsProgress
 from dlt_bridge.accounts.report import summary, table
 from dlt_bridge.accounts.result import AccountResult
 from dlt_bridge.accounts.runner import Warehouse
@@ -30,6 +31,7 @@ from dlt_bridge.cli.common import (
     show,
     write_json,
 )
+from dlt_bridge.cli.values import NONE, OF_DLT
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.report import counted
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
 #: Arguments that belong to one account.
-OF_ONE = ("account", "name", "pipeline", "progress", "full_refresh")
+OF_ONE = ("account", "name", "pipeline", "full_refresh")
 #: Arguments of `singer`, and of `pipeline.run`, which are the same for all accounts.
 OPTIONS = (
     "nested",
@@ -83,8 +85,13 @@ def run_many(args: Namespace) -> None:
         except BridgeError as error:
             failed.append(AccountResult(account=name, failure=str(error)))
             _say_outcome(failed, len(order), quiet=args.quiet)
-    loaded = run_accounts(accounts, workers=args.workers, **_settings(args, warehouse))
-    _show(args, location, loaded, failed, len(order))
+    progress = _progress(args, len(order), "account")
+    for result in failed:
+        progress.count(result)
+    loaded = run_accounts(
+        accounts, workers=args.workers, progress=progress, **_settings(args, warehouse)
+    )
+    _show(args, location, loaded, failed, progress)
 
 
 def _variables() -> dict[str, str]:
@@ -110,13 +117,19 @@ def run_in_shards(args: Namespace) -> None:
     with warehouse.opened() as pipeline:
         location = describe_location(pipeline)
         say(f"Loading {args.account} in {args.shards} shards into {location}.", quiet=args.quiet)
+    progress = _progress(args, args.shards, "run")
     loaded = run_shards(
         _account(args, args.account, config),
         shards=args.shards,
         workers=args.workers,
+        progress=progress,
         **_settings(args, warehouse),
     )
-    _show(args, location, loaded, [], args.shards)
+    _show(args, location, loaded, [], progress)
+
+
+def _progress(args: Namespace, total: int, of: str) -> AccountsProgress:
+    return AccountsProgress(total, of, shows=args.progress != NONE and not args.quiet)
 
 
 def _refuse(args: Namespace, arguments: Iterable[str], flag: str) -> None:
@@ -125,12 +138,14 @@ def _refuse(args: Namespace, arguments: Iterable[str], flag: str) -> None:
     Raises:
         BridgeError: One is given.
     """
-    for argument in arguments:
-        if getattr(args, argument):
-            raise BridgeError(
-                f"--{argument.replace('_', '-')} can't be combined with {flag}: it is for a run of"
-                " one account alone."
-            )
+    given = [argument for argument in arguments if getattr(args, argument)]
+    if args.progress in OF_DLT:
+        given.append("progress")
+    for argument in given:
+        raise BridgeError(
+            f"--{argument.replace('_', '-')} can't be combined with {flag}: it is for a run of"
+            " one account alone."
+        )
 
 
 def warehouse_of(args: Namespace) -> Warehouse:
@@ -158,7 +173,7 @@ def _show(
     location: str,
     runs: Generator[AccountResult],
     results: list[AccountResult],
-    total: int,
+    progress: AccountsProgress,
 ) -> None:
     """Wait for runs, and show what they have done.
 
@@ -167,17 +182,18 @@ def _show(
         location: Where they load to.
         runs: The results of the runs, as they end.
         results: The results of accounts that could not begin.
-        total: The number of all runs, with those that could not begin.
+        progress: Shows how the runs go.
 
     Raises:
         BridgeError: One has failed.
     """
     start_time = time.monotonic()
     try:
-        with closing(runs) as loaded:
+        with progress, closing(runs) as loaded:
             for result in loaded:
                 results.append(result)
-                _say_outcome(results, total, quiet=args.quiet)
+                progress.count(result)
+                _say_outcome(results, progress.total, quiet=args.quiet)
     finally:
         seconds = time.monotonic() - start_time
         if args.json:

@@ -34,7 +34,7 @@ from dlt_bridge.cli.common import (
     write_json,
 )
 from dlt_bridge.cli.next_step import next_step
-from dlt_bridge.cli.values import PROGRESS
+from dlt_bridge.cli.values import OF_DLT, STREAMS
 from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.destination import DRIVER
 from dlt_bridge.destinations.state_owner import current_state, drop_foreign_state
@@ -64,8 +64,6 @@ if TYPE_CHECKING:
 
     from dlt_bridge.tap.catalog import Stream
 
-#: Kinds of progress that are not dlt's.
-STREAMS, NONE = PROGRESS[:2]
 #: The tap of `dlt singer init` that names none.
 TAP_CHAT = "tap-chat"
 
@@ -122,7 +120,7 @@ def run(args: Namespace) -> None:
     shows = args.progress in {None, STREAMS} and not args.quiet
     with RunProgress(f"Starting {Path(command_of(args)[0]).name}", shows=shows) as progress:
         source = _source(args)
-        collector = None if args.progress in {STREAMS, NONE} else args.progress
+        collector = args.progress if args.progress in OF_DLT else None
         pipeline = _pipeline(args, progress=collector)
         with _lease(pipeline, args) as lease, exclusive(pipeline):
             _load(pipeline, source, args, lease, progress)

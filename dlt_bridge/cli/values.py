@@ -6,8 +6,11 @@ from argparse import ArgumentTypeError
 
 from dlt_bridge.tap.inputs import is_account
 
-#: The first is shown on a terminal only; the second hides it; the others are dlt's.
-PROGRESS = ("streams", "none", "log", "tqdm", "enlighten", "alive_progress")
+#: Kinds of progress. The first is shown on a terminal only; the second hides it.
+STREAMS, NONE = "streams", "none"
+#: Those of dlt.
+OF_DLT = ("log", "tqdm", "enlighten", "alive_progress")
+PROGRESS = (STREAMS, NONE, *OF_DLT)
 
 
 def progress(text: str) -> str:
