@@ -12,7 +12,13 @@ from singer_sdk.exceptions import ConfigValidationError
 from tap_chat.config.errors import config_error
 from tap_chat.config.parsing import json_schema
 from tap_chat.config.private_files import ignore, write_private
-from tap_chat.config.questions import ask_platform, in_terminal, settings_of
+from tap_chat.config.questions import (
+    START_DATE,
+    ask_platform,
+    in_terminal,
+    settings_of,
+    start_date_of,
+)
 from tap_chat.platforms.registry import PLATFORMS, Config
 from tap_chat.singer.files import check_config_file
 from tap_chat.tap import TapChat
@@ -62,10 +68,26 @@ def command(*, platform: str | None, file: str, test: bool) -> None:
             return False
 
     section, missing = settings_of(platform, schema, "TAP_CHAT_", works if test else None)
+    if START_DATE not in config and (start := start_date_of("TAP_CHAT_")):
+        config = {START_DATE: start, **config}
+    _write(path, {**config, platform: section})
+    run = f"tap-chat --config {path}"
+    if missing:
+        click.echo(f"Fill in {', '.join(missing)}, then test them: {run} --test", err=True)
+    else:
+        click.echo(f"Next: {run} > chats.jsonl\n  or: dlt singer run {run}", err=True)
+
+
+def _write(path: Path, config: Mapping[str, Any]) -> None:
+    """Write a config that nobody else can read and git ignores, and say so.
+
+    Raises:
+        ConfigValidationError: It can't be written.
+    """
     try:
-        write_private(path, f"{json.dumps({**config, platform: section}, indent=2)}\n")
+        write_private(path, f"{json.dumps(config, indent=2)}\n")
         # Elsewhere, the file may belong to another repository.
-        ignored = path.name == file and ignore(path.parent, [path.name])
+        ignored = path == Path(path.name) and ignore(path.parent, [path.name])
     except OSError as error:
         raise config_error(
             f"The file {error.filename} can't be written: {error.strerror}."
@@ -73,11 +95,6 @@ def command(*, platform: str | None, file: str, test: bool) -> None:
     click.echo(f"{path}: the settings, for you alone to read.", err=True)
     if ignored:
         click.echo(".gitignore: the settings stay out of commits.", err=True)
-    run = f"tap-chat --config {path}"
-    if missing:
-        click.echo(f"Fill in {', '.join(missing)}, then test them: {run} --test", err=True)
-    else:
-        click.echo(f"Next: {run} > chats.jsonl\n  or: dlt singer run {run}", err=True)
 
 
 def _existing(path: Path) -> dict[str, Any]:

@@ -51,7 +51,13 @@ from dlt_bridge.tap.catalog import Catalog
 from dlt_bridge.tap.inputs import default_source_name, json_object
 from dlt_bridge.tap.private_folder import private_folder, write_private
 from dlt_bridge.tap.process import Tap
-from tap_chat.config.questions import ask_platform, in_terminal, settings_of
+from tap_chat.config.questions import (
+    START_DATE,
+    ask_platform,
+    in_terminal,
+    settings_of,
+    start_date_of,
+)
 from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
@@ -250,21 +256,21 @@ def init(args: Namespace) -> None:
     tap = args.tap or TAP_CHAT
     schema = scaffold.settings_schema(tap)
     try:
-        sections, missing = _sections(args, tap, schema)
+        given, missing = _given(args, tap, schema)
     except ConfigValidationError as error:
         raise BridgeError(str(error)) from None
-    for line in scaffold.write(Path(), tap, args.destination, settings=schema, sections=sections):
+    for line in scaffold.write(Path(), tap, args.destination, settings=schema, given=given):
         say(line)
     if missing:
         say(f"Before, fill in {', '.join(missing)}.")
 
 
-def _sections(
+def _given(
     args: Namespace, tap: str, schema: dict[str, Any]
-) -> tuple[dict[str, dict[str, Any]] | None, list[str]]:
-    """Return the section of a platform with its settings, and those to fill in.
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the settings of a platform, as its section, and those to fill in.
 
-    Without a platform, there is none. In a terminal, the user is asked for one.
+    Without a platform, there are none. In a terminal, the user is asked for one.
 
     Raises:
         BridgeError: The tap has no such platform.
@@ -293,7 +299,8 @@ def _sections(
     variables = f"{default_source_name([tap])}_".upper()
     test = works if args.test else None
     section, missing = settings_of(platform, properties[platform], variables, test)
-    return {platform: section}, missing
+    start = start_date_of(variables) if START_DATE in properties else None
+    return {**({START_DATE: start} if start else {}), platform: section}, missing
 
 
 def _state(name: str) -> dict[str, Any]:

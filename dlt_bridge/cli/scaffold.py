@@ -89,7 +89,7 @@ def write(
     tap: str,
     destination: str,
     *,
-    sections: Mapping[str, Mapping[str, Any]] | None = None,
+    given: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any],
 ) -> Iterator[str]:
     """Write a project for a tap. Existing files are added to, and never changed.
@@ -99,7 +99,8 @@ def write(
         tap: The tap's executable.
         destination: The name of a dlt destination.
         settings: The JSON Schema of the tap's settings.
-        sections: The settings of some sections: others are left out. None for all, as comments.
+        given: The values of some settings, with sections as objects: others are left out. None for
+            all, as comments.
 
     Yields:
         A sentence for each file.
@@ -118,7 +119,7 @@ def write(
     secrets.touch(mode=PRIVATE)
     table = f"sources.singer.{name}.config"
     # First, because it may be refused.
-    written = list(_write_settings(secrets, tap, table, settings, sections))
+    written = list(_write_settings(secrets, tap, table, settings, given))
     script.write_text(_script(tap, words), encoding="utf-8")
     yield f"{script}: the pipeline."
     yield from written
@@ -137,17 +138,24 @@ def _write_settings(
     tap: str,
     table: str,
     settings: Mapping[str, Any],
-    sections: Mapping[str, Mapping[str, Any]] | None,
+    given: Mapping[str, Any] | None,
 ) -> Iterator[str]:
     """Add the settings of the tap to the file of secrets, and say so."""
-    if sections is None:
+    if given is None:
         if _add(secrets, table, settings):
             shown = printable(tap)
             yield f"{secrets}: the settings of {shown}. Fill them in; see `{shown} --about`."
         return
-    for section, given in sections.items():
+    top = {name: value for name, value in given.items() if not isinstance(value, dict)}
+    properties = settings["properties"]
+    if top and not _add(
+        secrets, table, {"properties": {name: properties[name] for name in top}}, top
+    ):
+        lines = " and ".join(f"`{name} = {_toml(value)}`" for name, value in top.items())
+        yield f"{secrets} has a table {table} already. Add {lines} to it."
+    for section in (name for name in given if name not in top):
         name = f"{table}.{section}"
-        if not _add(secrets, name, settings["properties"][section], given):
+        if not _add(secrets, name, properties[section], given[section]):
             raise BridgeError(f"{secrets} has a table {name} already. Remove it to write another.")
         yield f"{secrets}: the settings of {section}."
 

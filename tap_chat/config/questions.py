@@ -6,15 +6,23 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import UNSET
+from singer_sdk.exceptions import ConfigValidationError
 
 from tap_chat.config.environment import environment, from_environment
 from tap_chat.config.errors import config_error
+from tap_chat.config.parsing import parse_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 #: The value of a setting that the user must fill in, unless there is an example.
 PLACEHOLDER = "..."
+START_DATE = "start_date"
+START = (
+    "The first run reads everything, which can take long. For less, enter the day from which to"
+    " read, such as 2024-01-01; otherwise leave it empty."
+)
 FAILED = "Nothing was written, because the test failed. --no-test writes the files without a test."
 
 
@@ -70,6 +78,31 @@ def settings_of(
             return section, []
         if not missing or not click.confirm("Enter them again?", default=True, err=True):
             raise config_error(FAILED)
+
+
+def start_date_of(variables: str) -> str | None:
+    """Return the time from which a user wants to read; None for everything.
+
+    It comes from the environment. Otherwise the user is asked, in a terminal.
+
+    Args:
+        variables: The prefix of the variables, such as `TAP_CHAT_`.
+    """
+    variable = f"{variables}{START_DATE}".upper()
+    if given := environment().get(variable):
+        click.echo(f"{START_DATE}: from {variable}", err=True)
+        return given
+    if not in_terminal():
+        return None
+    click.echo(f"\n{START}", err=True)
+    while True:
+        answer: str = click.prompt(START_DATE, default="", show_default=False, err=True)
+        try:
+            parse_datetime(START_DATE, answer.strip() or UNSET)
+        except ConfigValidationError as error:
+            click.echo(str(error), err=True)
+        else:
+            return answer.strip() or None
 
 
 def _ask(platform: str, name: str, setting: Mapping[str, Any]) -> str:

@@ -146,6 +146,8 @@ def test_dialog_makes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> Non
         ("Enter them again? [Y/n]: ", "y"),
         ("chat.api_url: ", sandbox.url),
         ("chat.api_key (hidden): ", API_KEY),
+        ("start_date: ", "yesterday"),
+        ("start_date: ", "2024-01-01"),
     ]
     command = [str(BIN / "dlt"), "singer", "init"]
     shown, code = in_dialog(command, dialog, cwd=dlt.folder, env=dlt.env)
@@ -162,8 +164,20 @@ def test_dialog_makes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> Non
         with duckdb.connect(str(dlt.folder / "tap_chat.duckdb"), read_only=True) as database:
             count = "select count(*) from tap_chat_dataset.chat_messages"
             assert database.execute(count).fetchall() == [(rows,)]
+    secrets = dlt.folder / ".dlt" / "secrets.toml"
+    config = tomllib.loads(secrets.read_text())["sources"]["singer"]["tap_chat"]["config"]
+    assert config["start_date"] == "2024-01-01"
     again = dlt("singer", "init", "--platform", "chat", "--no-test")
     assert (again.returncode, "exists already" in again.stderr) == (1, True)
+    # For another platform, the file has the settings of all platforms already.
+    (dlt.folder / "tap_chat_pipeline.py").unlink()
+    dlt.environment = {"TAP_CHAT_START_DATE": "2025-01-01", "TAP_CHAT_DIXA_API_TOKEN": "t"}
+    done = dlt.process("singer", "init", "--platform", "dixa", "--no-test")
+    assert done.returncode == 0, done.stderr
+    assert 'config already. Add `start_date = "2025-01-01"` to it.' in done.stderr
+    config = tomllib.loads(secrets.read_text())["sources"]["singer"]["tap_chat"]["config"]
+    assert config["start_date"] == "2024-01-01"
+    assert config["dixa"] == {"api_token": "t"}
 
 
 def test_init_without_a_terminal_asks_nothing(dlt: Command, sandbox: Sandbox) -> None:

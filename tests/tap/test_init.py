@@ -25,13 +25,17 @@ def test_dialog_makes_a_config_that_runs(tap: Runner, sandbox: Sandbox) -> None:
         ("Enter them again? [Y/n]: ", "y"),
         ("chat.api_url: ", sandbox.url),
         ("chat.api_key (hidden): ", API_KEY),
+        ("start_date: ", "yesterday"),
+        ("start_date: ", "2024-01-01"),
     ]
     shown, code = in_dialog(COMMAND, dialog, cwd=tap.folder)
     assert code == 0, shown
     assert "The setting `chat.api_url` holds a space" in shown
     assert API_KEY not in shown
+    assert "`start_date` is wrong: it is not an ISO 8601 date-time" in shown
     path = tap.folder / "config.json"
     assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(path.read_text()).keys() == {"start_date", "chat"}
     assert (tap.folder / ".gitignore").read_text() == "config.json\n"
     for messages in (450, 700):
         sandbox.world = World(messages=messages)
@@ -57,6 +61,10 @@ def test_refused_test_writes_nothing(tap: Runner, sandbox: Sandbox) -> None:
 def test_without_a_terminal_nothing_is_asked(tap: Runner, sandbox: Sandbox) -> None:
     command = [*COMMAND, "--platform", "chat"]
     url = {"TAP_CHAT_CHAT_API_URL": sandbox.url}
+    run = tap.run([*command, "--config", "from.json"], url | {"TAP_CHAT_START_DATE": "2024-01-01"})
+    assert run.code == 0, run.err
+    assert "start_date: from TAP_CHAT_START_DATE" in run.err
+    assert json.loads((tap.folder / "from.json").read_text())["start_date"] == "2024-01-01"
     run = tap.run(command, url)
     assert run.code == 0, run.err
     assert "Fill in chat.api_key, then test them" in run.err
