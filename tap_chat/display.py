@@ -143,16 +143,18 @@ class TerminalStream:
     Args:
         terminal: The terminal.
         console: The console that shows the lines.
+        lock: Is held while something is written. rich decides where the lines are before it writes
+            them, so two threads that write at once could remove a line of the log.
 
     Attributes:
         encoding: The encoding of the terminal.
     """
 
-    def __init__(self, terminal: TextIO, console: Console) -> None:
+    def __init__(self, terminal: TextIO, console: Console, lock: threading.RLock) -> None:
         self.encoding = terminal.encoding
         self._terminal = terminal
         self._console = console
-        self._lock = threading.RLock()
+        self._lock = lock
         self._part = ""
 
     def write(self, text: str) -> int:
@@ -201,6 +203,10 @@ class Display:
         self._terminal: TextIO = sys.stderr
         self._stream: TerminalStream | None = None
         self._has_ended = False
+        self._lock = threading.RLock()
+        self._end = threading.Event()
+        self._refreshing = threading.Thread(target=self._keep_refreshing, name="progress")
+        self._refreshing.daemon = True
 
     def start(self, delay: float = DELAY_SECONDS) -> None:
         """Show the lines, after some seconds."""
@@ -211,8 +217,9 @@ class Display:
 
     def refresh(self) -> None:
         """Show the lines as they are now, if they are shown already."""
-        if self._live:
-            self._live.refresh()
+        with self._lock:
+            if self._live:
+                self._live.refresh()
 
     def stop(self) -> None:
         """Show the last lines, or remove all."""
@@ -225,9 +232,12 @@ class Display:
             if self._stays:
                 self._terminal.writelines(f"{line}\n" for line in self._lines(COLUMNS, None))
             return
-        self._live.stop()
-        _redirect(self._stream, self._terminal)
-        self._stream.finish()
+        self._end.set()
+        self._refreshing.join()
+        with self._lock:
+            self._live.stop()
+            _redirect(self._stream, self._terminal)
+            self._stream.finish()
 
     def _show(self) -> None:
         from rich.console import Console  # noqa: PLC0415 - small runs don't need it
@@ -235,17 +245,24 @@ class Display:
 
         # The file is named: the console would otherwise write to the stream that writes to it.
         console = Console(file=self._terminal)
-        self._stream = TerminalStream(self._terminal, console)
-        self._live = Live(
+        self._stream = TerminalStream(self._terminal, console, self._lock)
+        live = Live(
             console=console,
             get_renderable=lambda: self._text(console),
-            refresh_per_second=REFRESHES_PER_SECOND,
+            auto_refresh=False,
             transient=not self._stays,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        _redirect(self._terminal, self._stream)
-        self._live.start(refresh=True)
+        with self._lock:
+            _redirect(self._terminal, self._stream)
+            live.start(refresh=True)
+            self._live = live
+        self._refreshing.start()
+
+    def _keep_refreshing(self) -> None:
+        while not self._end.wait(1 / REFRESHES_PER_SECOND):
+            self.refresh()
 
     def _text(self, console: Console) -> Text:
         from rich.text import Text  # noqa: PLC0415

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,32 @@ from tap_chat.singer.progress import ReadProgress
 
 if TYPE_CHECKING:
     from running import Runner
+
+
+#: Writes lines while the number of those that are shown below them changes.
+BURST = """
+import sys
+from itertools import count
+from tap_chat import display
+
+display.REFRESHES_PER_SECOND = 2000
+numbers = count()
+shown = display.Display(lambda *_: ["shown"] * (1 + next(numbers) * 5 % 8), stays=False)
+shown.start(delay=0)
+while sys.stderr is sys.__stderr__:
+    pass
+for number in range(3000):
+    print(f"line {number}", file=sys.stderr)
+shown.stop()
+"""
+
+
+def test_no_line_of_the_log_is_lost() -> None:
+    screen, done = on_terminal([sys.executable, "-c", BURST])
+    assert done.returncode == 0
+    assert [line for line in screen.text.splitlines() if line] == [
+        f"line {number}" for number in range(3000)
+    ]
 
 
 @pytest.mark.parametrize("columns", [80, 120])
