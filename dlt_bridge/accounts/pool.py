@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dlt_bridge.accounts.account import Account
     from dlt_bridge.accounts.progress import AccountsProgress
 
+#: Seconds after which it looks whether a process is gone that another one keeps connected.
+LOOK_SECONDS = 5.0
+
 
 def run_accounts(
     accounts: Iterable[Account],
@@ -86,8 +89,9 @@ class _Pool:
                 self._idle_worker().start(account)
                 if self._progress:
                     self._progress.begin(account)
-            ready = wait([worker.connection for worker in self._busy])
-            for worker in [worker for worker in self._busy if worker.connection in ready]:
+            ready = wait([worker.connection for worker in self._busy], LOOK_SECONDS)
+            busy = [each for each in self._busy if each.connection in ready or each.is_gone]
+            for worker in busy:
                 running, message = worker.account, worker.receive()
                 if worker.has_ended:
                     self._workers.remove(worker)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dlt_bridge.run.progress import LOADING
 from dlt_bridge.run.report import counted
 from tap_chat.display import READING, Display, StreamProgress, duration, is_watched, stream_lines
+from tap_chat.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Progress:
         if not going:
             return cls(rows, READING if watch.streams else STARTING)
         last = max(going, key=lambda stream: stream.moved or stream.started)
-        return cls(rows, f"{last.state}: {last.name}")
+        return cls(rows, f"{last.state}: {printable(last.name)}")
 
 
 @contextmanager

@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from dlt_bridge.accounts.account import Account
     from dlt_bridge.accounts.progress import Progress
 
+logger = logging.getLogger(__name__)
+
 #: Seconds for a worker to end after SIGTERM: it stops its tap, and gives its lease back.
 GRACE_SECONDS = 20.0
 
 #: Seconds for the last lines of a process that has ended.
 RELAY_SECONDS = 1.0
+RELAY_BYTES = 1 << 16
 
 # Processes begin with nothing of their parent: its threads and connections stay its own.
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -80,20 +83,35 @@ class Worker:
         with suppress(OSError):  # the process has ended, which `result` notices
             self.connection.send(account)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended without a last word.
+
+        A process that it forked, as dlt's are, may keep the connection open.
+        """
+        return not self._process.is_alive() and not self.connection.poll()
+
     def receive(self) -> AccountResult | Progress:
         """Return how far the account is, or how it has ended: as said, or with the process."""
         name, part = (self.account.name, self.account.part) if self.account else ("", "")
-        message: AccountResult | Progress
-        try:
-            message = self.connection.recv()
-        except (EOFError, OSError):
+        message = None if self.is_gone else self._next_message()
+        if message is None:
             self.has_ended = True
             seconds = time.monotonic() - self._start_time
             message = AccountResult(
                 account=name, part=part, failure=self._end_problem(), seconds=seconds
             )
+            self._finish_log()
         if isinstance(message, AccountResult):
             self.account = None
+        return message
+
+    def _next_message(self) -> AccountResult | Progress | None:
+        """Return what the process says next; None if it has ended."""
+        try:
+            message: AccountResult | Progress = self.connection.recv()
+        except (EOFError, OSError):
+            return None
         return message
 
     def _end_problem(self) -> str:
@@ -119,9 +137,16 @@ class Worker:
             self._process.kill()
             self._process.join()
         self._process.close()
-        if self._relay:
-            # What the process wrote at its end. A tap that outlives it may still hold the pipe.
-            self._relay.join(RELAY_SECONDS)
+        self._finish_log()
+
+    def _finish_log(self) -> None:
+        """Wait for the last lines of a process that has ended."""
+        if self._relay is None:
+            return
+        self._relay.join(RELAY_SECONDS)
+        # A process that it has forked may hold the pipe, or the terminal may be stopped.
+        if self._relay.is_alive():
+            logger.warning("The last lines of the log of a process may be missing.")
 
 
 class _AccountFormatter(logging.Formatter):
@@ -135,11 +160,22 @@ class _AccountFormatter(logging.Formatter):
 
 
 def _relay(log: Connection) -> None:
-    """Write to standard error what a process logs, line by line."""
-    with log, open(log.fileno(), errors="replace", closefd=False) as lines:
-        for line in lines:
-            # Looked up for each line: while progress is shown, it is another stream.
-            sys.stderr.write(line)
+    """Write to standard error what a process logs, in whole lines."""
+
+    def write(lines: bytes) -> None:
+        # The terminal may refuse some lines, and take others.
+        with suppress(OSError):
+            # It is another stream while progress is shown.
+            sys.stderr.write(f"{lines.decode(errors='replace')}\n")
+
+    rest = b""
+    with log:
+        while part := os.read(log.fileno(), RELAY_BYTES):
+            lines, newline, rest = (rest + part).rpartition(b"\n")
+            if newline:
+                write(lines)
+    if rest:
+        write(rest)
 
 
 def _work(connection: Connection, settings: dict[str, Any], log: Connection | None) -> None:

@@ -15,8 +15,13 @@ import duckdb
 import pytest
 from running import BIN
 
+from dlt_bridge.accounts import pool, worker
+from dlt_bridge.accounts.account import Account
+from dlt_bridge.accounts.pool import run_accounts
+from dlt_bridge.accounts.progress import AccountsProgress
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TAP = f"{sys.executable} {Path(__file__).with_name('holding_tap.py')}"
 
@@ -108,3 +113,39 @@ def test_stopped_runner_ends_its_workers_and_their_taps(
     if number != signal.SIGKILL:
         assert err.endswith("Stopped. Committed rows stay.\n")
     assert runner.hold.exists()
+
+
+def test_worker_whose_fork_keeps_its_connection_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = []
+    pipe = worker._CONTEXT.Pipe
+
+    def kept(*, duplex: bool = True) -> tuple[Any, Any]:
+        ours, theirs = pipe(duplex)
+        # As a process that the worker has forked does.
+        ends.append(os.dup(theirs.fileno()))
+        return ours, theirs
+
+    monkeypatch.setattr(worker._CONTEXT, "Pipe", kept)
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.1)
+    account = Account(name="acme", config={})
+    progress = AccountsProgress(1, "account", shows=False)
+    progress.is_shown = True
+    runs = run_accounts([account], workers=1, progress=progress, dataset_name="raw")
+    monkeypatch.setattr(worker.Worker, "start", killed(worker.Worker.start))
+    [result] = runs
+    assert result.failure is not None
+    assert "was killed by SIGKILL" in result.failure
+    for end in ends:
+        os.close(end)
+
+
+def killed(start: Callable[[worker.Worker, Account], None]) -> Any:
+    """Return a `start` of a worker that kills its process at once."""
+
+    def start_and_kill(self: worker.Worker, account: Account) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.join()
+        start(self, account)
+
+    return start_and_kill
