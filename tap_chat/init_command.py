@@ -68,7 +68,7 @@ def command(*, platform: str | None, file: str, test: bool) -> None:
             return False
 
     section, missing = settings_of(platform, schema, "TAP_CHAT_", works if test else None)
-    if START_DATE not in config and (start := start_date_of("TAP_CHAT_")):
+    if start := start_date_of("TAP_CHAT_", config, file):
         config = {START_DATE: start, **config}
     _write(path, {**config, platform: section})
     run = f"tap-chat --config {path}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
+from click import Abort
 from rich.table import Table
 from rich.text import Text
 from singer_sdk.exceptions import ConfigValidationError
@@ -259,6 +260,8 @@ def init(args: Namespace) -> None:
         given, missing = _given(args, tap, schema)
     except ConfigValidationError as error:
         raise BridgeError(str(error)) from None
+    except Abort:
+        raise BridgeError("Nothing was written, because the dialog was ended.") from None
     for line in scaffold.write(Path(), tap, args.destination, settings=schema, given=given):
         say(line)
     if missing:
@@ -299,7 +302,9 @@ def _given(
     variables = f"{default_source_name([tap])}_".upper()
     test = works if args.test else None
     section, missing = settings_of(platform, properties[platform], variables, test)
-    start = start_date_of(variables) if START_DATE in properties else None
+    existing = scaffold.existing_settings(Path(), tap)
+    has_start = START_DATE in properties
+    start = start_date_of(variables, existing, scaffold.SECRETS) if has_start else None
     return {**({START_DATE: start} if start else {}), platform: section}, missing
 
 

@@ -62,7 +62,8 @@ FILES = {
 DESTINATION = dlt.destinations.duckdb(str(Path(__file__).resolve().with_name("{name}.duckdb")))
 """,
 }
-IGNORED = (".dlt/secrets.toml", "*.duckdb")
+SECRETS = ".dlt/secrets.toml"
+IGNORED = (SECRETS, "*.duckdb")
 REQUIREMENTS = (
     "# There is no release of tap-chat, which has the bridge, at PyPI yet.",
     "tap-chat[dlt] @ git+https://github.com/tap-chat/tap-chat",
@@ -115,9 +116,9 @@ def write(
         raise BridgeError(f"{script} exists already. Move it away to create a new one.")
     words = {"name": name, "destination": destination, "script": script.name}
     (folder / ".dlt").mkdir(exist_ok=True)
-    secrets, config = folder / ".dlt" / "secrets.toml", folder / ".dlt" / "config.toml"
+    secrets, config = folder / SECRETS, folder / ".dlt" / "config.toml"
     secrets.touch(mode=PRIVATE)
-    table = f"sources.singer.{name}.config"
+    table = _settings_table(tap)
     # First, because it may be refused.
     written = list(_write_settings(secrets, tap, table, settings, given))
     script.write_text(_script(tap, words), encoding="utf-8")
@@ -131,6 +132,30 @@ def write(
         yield f"{folder / '.gitignore'}: the secrets stay out of commits."
     yield from _write_requirements(folder, tap, words)
     yield f"Then: python {script.name}"
+
+
+def existing_settings(folder: Path, tap: str) -> dict[str, Any]:
+    """Return the settings of a tap that a project has.
+
+    Args:
+        folder: The folder of the project.
+        tap: The tap's executable.
+    """
+    existing = _table(folder / SECRETS, _settings_table(tap))
+    return existing if isinstance(existing, dict) else {}
+
+
+def _settings_table(tap: str) -> str:
+    return f"sources.singer.{default_source_name([tap])}.config"
+
+
+def _table(path: Path, table: str) -> Any:  # noqa: ANN401
+    """Return a table of a TOML file; None if there is none."""
+    # It is valid TOML, because dlt has read it before.
+    found: Any = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for part in table.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
 
 
 def _write_settings(
@@ -233,13 +258,9 @@ def _add(
     given: Mapping[str, Any] | None = None,
 ) -> bool:
     """Add a table of settings to a TOML file, and return False if it has the table already."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    # It is valid TOML, because dlt has read it before.
-    existing: Any = tomllib.loads(text)
-    for part in table.split("."):
-        existing = existing.get(part) if isinstance(existing, dict) else None
-    if existing is not None:
+    if _table(path, table) is not None:
         return False
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     before = f"{text.rstrip()}\n\n" if text.strip() else ""
     lines = "\n".join(_lines(table, settings, given or {}))
     path.write_text(f"{before}{lines}\n", encoding="utf-8")

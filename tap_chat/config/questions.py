@@ -80,17 +80,30 @@ def settings_of(
             raise config_error(FAILED)
 
 
-def start_date_of(variables: str) -> str | None:
-    """Return the time from which a user wants to read; None for everything.
+def start_date_of(variables: str, config: Mapping[str, Any], file: str) -> str | None:
+    """Return the time from which a user wants to read; None to set none.
 
-    It comes from the environment. Otherwise the user is asked, in a terminal.
+    It comes from the environment. Otherwise the user is asked, in a terminal. It is for all
+    platforms, so it is not set if there is another: a bookmark that is older would be skipped.
 
     Args:
         variables: The prefix of the variables, such as `TAP_CHAT_`.
+        config: The settings that there are.
+        file: The file that they are in.
+
+    Raises:
+        ConfigValidationError: The variable is not a time.
     """
+    if START_DATE in config:
+        click.echo(f"{START_DATE}: as in {file}, for all platforms", err=True)
+        return None
+    if any(isinstance(value, dict) for value in config.values()):
+        click.echo(f"{START_DATE}: none, as in {file}, for all platforms", err=True)
+        return None
     variable = f"{variables}{START_DATE}".upper()
-    if given := environment().get(variable):
+    if given := environment().get(variable, "").strip():
         click.echo(f"{START_DATE}: from {variable}", err=True)
+        parse_datetime(START_DATE, given)
         return given
     if not in_terminal():
         return None

@@ -174,10 +174,20 @@ def test_dialog_makes_a_project_that_runs(dlt: Command, sandbox: Sandbox) -> Non
     dlt.environment = {"TAP_CHAT_START_DATE": "2025-01-01", "TAP_CHAT_DIXA_API_TOKEN": "t"}
     done = dlt.process("singer", "init", "--platform", "dixa", "--no-test")
     assert done.returncode == 0, done.stderr
-    assert 'config already. Add `start_date = "2025-01-01"` to it.' in done.stderr
+    assert "start_date: as in .dlt/secrets.toml, for all platforms" in done.stderr
     config = tomllib.loads(secrets.read_text())["sources"]["singer"]["tap_chat"]["config"]
     assert config["start_date"] == "2024-01-01"
     assert config["dixa"] == {"api_token": "t"}
+
+
+def test_dialog_that_ends_writes_nothing(dlt: Command) -> None:
+    # Ctrl-D.
+    dialog = [("chat.api_url: ", "\x04")]
+    command = [str(BIN / "dlt"), "singer", "init", "--platform", "chat"]
+    shown, code = in_dialog(command, dialog, cwd=dlt.folder, env=dlt.env)
+    assert code == 1
+    assert "Nothing was written, because the dialog was ended." in shown
+    assert not (dlt.folder / "tap_chat_pipeline.py").exists()
 
 
 def test_init_without_a_terminal_asks_nothing(dlt: Command, sandbox: Sandbox) -> None:

@@ -77,6 +77,18 @@ def test_without_a_terminal_nothing_is_asked(tap: Runner, sandbox: Sandbox) -> N
     assert run.code == 0, run.err
     written = path.read_text()
     assert json.loads(written).keys() == {"start_date", "dixa", "chat"}
+    assert "start_date: as in config.json, for all platforms" in run.err
+    # It is for all platforms, so another one does not set it.
+    path.write_text(json.dumps({"dixa": {"api_token": "t"}}))
+    variables = url | {"TAP_CHAT_CHAT_API_KEY": API_KEY, "TAP_CHAT_START_DATE": "2024-01-01"}
+    run = tap.run(command, variables)
+    assert run.code == 0, run.err
+    assert "start_date: none, as in config.json, for all platforms" in run.err
+    written = path.read_text()
+    assert json.loads(written).keys() == {"dixa", "chat"}
+    run = tap.run([*command, "--config", "x.json"], variables | {"TAP_CHAT_START_DATE": "soon"})
+    assert (run.code, "`start_date` is wrong" in run.errors[0]) == (1, True)
+    assert not (tap.folder / "x.json").exists()
     assert path.stat().st_mode & 0o777 == 0o600
     run = tap.run(command, url)
     assert run.code == 1
