@@ -105,17 +105,9 @@ def test_terminal_shows_the_shards(tmp_path: Path) -> None:
         config = {**config_of(sandbox, "acme", "dixa"), "start_date": "2025-10-01T00:00:00Z"}
         (tmp_path / "config.json").write_text(json.dumps(config))
         command = [str(BIN / "dlt"), "singer", "run", "tap-chat", "--config", "config.json"]
-        command += [
-            "--account",
-            "acme",
-            "--shards",
-            "2",
-            "--workers",
-            "2",
-            "--select",
-            "dixa_conversations",
-        ]
-        command += ["--destination", "duckdb", "--pipelines-dir", "pipelines"]
+        command += ["--account", "acme", "--shards", "2", "--workers", "2"]
+        command += ["--select", "dixa_conversation_export", "--destination", "duckdb"]
+        command += ["--pipelines-dir", "pipelines"]
         for runs in (3, 1):
             screen, done = on_terminal(command, folder=tmp_path)
             assert done.returncode == 0, screen.text
