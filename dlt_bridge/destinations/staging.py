@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dlt.common.pipeline import LoadInfo
     from dlt.destinations.sql_client import SqlClientBase
 
+#: Destinations in which a dataset is created again in no time.
+DROPPED_IN = frozenset({"duckdb", "postgres"})
 LAYOUT = "staging_dataset_name_layout"
 # Names that every destination leaves as they are.
 _PORTABLE = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -82,6 +84,27 @@ def empty_staging(info: LoadInfo, client: SqlClientBase[Any]) -> None:
     if staged := loaded.intersection(name for (name,) in rows or ()):
         with client.with_staging_dataset(), client.begin_transaction():
             client.truncate_tables(*staged)
+
+
+def drop_staging(pipeline: Pipeline, client: SqlClientBase[Any]) -> None:
+    """Drop the staging dataset of a pipeline, which has loaded all that it was to load.
+
+    Each account has one. A thousand of them slow a DuckDB file down, and hide the others in a list
+    of schemas. A staging dataset that the user names stays.
+
+    Args:
+        pipeline: The pipeline.
+        client: An open client of its destination.
+    """
+    destination: Any = pipeline.destination
+    if not isinstance(destination.config_params.get(LAYOUT), _OwnLayout):
+        return
+    # Rows that are staged, but not merged yet, belong to a package that is pending.
+    if pipeline.has_pending_data:
+        return
+    with client.with_staging_dataset():
+        if client.has_dataset():
+            client.drop_dataset()
 
 
 def _layout(name: str, dataset: str, limit: int | None) -> _OwnLayout:

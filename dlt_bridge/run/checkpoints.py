@@ -21,7 +21,12 @@ from dlt_bridge.destinations.destination import (
 )
 from dlt_bridge.destinations.dlt_private import own_signal_handlers, running_pipeline
 from dlt_bridge.destinations.quick_tables import quick_tables
-from dlt_bridge.destinations.staging import empty_staging, separate_staging
+from dlt_bridge.destinations.staging import (
+    DROPPED_IN,
+    drop_staging,
+    empty_staging,
+    separate_staging,
+)
 from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.locks import exclusive
@@ -142,6 +147,22 @@ class Run:
             return
         with make_client(pipeline, pipeline.default_schema).sql_client as client:
             write_comments(client, kind, comments)
+
+    def drop_staging(self, pipeline: Pipeline) -> None:
+        """Drop the staging dataset of an account that is loaded, where it costs little.
+
+        Args:
+            pipeline: The pipeline.
+        """
+        destination: Any = pipeline.destination
+        kind = destination.destination_type.rpartition(".")[2]
+        if self.driver is None or self.driver.account is None or kind not in DROPPED_IN:
+            return
+        if self._client is not None:
+            drop_staging(pipeline, self._client)
+            return
+        with make_client(pipeline, pipeline.default_schema).sql_client as client:
+            drop_staging(pipeline, client)
 
     def close(self) -> None:
         """Stop the tap if it still runs, and close the destination."""
@@ -308,6 +329,7 @@ def committed_packages(  # noqa: PLR0913 - the hooks of a run, each by its name
             exit_if_signalled()
             # `refresh` applies to the run, not to each of its packages.
             arguments.pop("refresh", None)
+        run.drop_staging(pipeline)
     finally:
         # The driver changes the disposition of packages that end before the tap does.
         for name, disposition in dispositions.items():

@@ -171,6 +171,11 @@ class Driver:
         return self._tap.log
 
     @property
+    def account(self) -> str | None:
+        """The account whose rows are loaded; None if the tables have no accounts."""
+        return self._run.options.account
+
+    @property
     def comments(self) -> Comments:
         """The descriptions of the tables and columns of the SCHEMAs so far."""
         return self._run.comments

@@ -10,11 +10,11 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bridge.destinations import DATASET
+from bridge.destinations import DATASET, Database
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import Stage, bookmark, record, schema
 
-from dlt_bridge import load
+from dlt_bridge import BridgeError, load
 from dlt_bridge.target.target import TargetDlt
 
 if TYPE_CHECKING:
@@ -329,3 +329,48 @@ def test_replace_of_accounts_that_the_tap_adds_is_refused(stage: Stage) -> None:
         stage.load(lines, run={"write_disposition": "replace"})
     stage.load(lines, refresh="drop_resources")
     assert read(stage, "id") == [(1, "acme")]
+
+
+STAGING = "select schema_name from information_schema.schemata where schema_name like '%staging%'"
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb", "exact postgres"], indirect=True)
+def test_loaded_account_leaves_no_staging_dataset(anywhere: Stage) -> None:
+    assert isinstance(anywhere.into, Database)
+    for turn in range(3):
+        for account in ("acme", "b'eta"):
+            rows = [record(id=number, v=f"{account} {turn}") for number in (0, turn)]
+            lines = [schema(v=TEXT), rows[0], bookmark(a=0), rows[1], bookmark(a=turn)]
+            source = anywhere.source(lines, options={"account": account})
+            load(anywhere.pipeline, source, checkpoint_every=0)
+            assert anywhere.into.query(STAGING) == []
+    assert sorted(anywhere.into.query("select _account, id, v from data.a")) == [
+        (account, number, f"{account} {turn}")
+        for account in ("acme", "b'eta")
+        for number, turn in ((0, 2), (1, 1), (2, 2))
+    ]
+    # A pipeline without accounts keeps its own.
+    anywhere.streams = {"b": "INCREMENTAL"}
+    load(anywhere.pipeline, anywhere.source([schema("b"), record("b", id=1)]))
+    assert len(anywhere.into.query(STAGING)) == 1
+
+
+@pytest.mark.parametrize("warehouse", ["exact postgres"], indirect=True)
+def test_package_that_is_pending_keeps_the_staging_dataset(anywhere: Stage) -> None:
+    assert isinstance(anywhere.into, Database)
+
+    def go_on(number: int) -> None:
+        lines = [schema(v=TEXT), record(id=number, v="text"), bookmark(a=number)]
+        source = anywhere.source(lines, options={"account": "acme"})
+        load(anywhere.pipeline, source, checkpoint_every=0)
+
+    go_on(1)
+    anywhere.into.execute("alter table data.a add constraint few check (id < 2)")
+    for _ in range(2):
+        with pytest.raises(BridgeError):
+            go_on(2)
+        assert len(anywhere.into.query(STAGING)) == 1
+    anywhere.into.execute("alter table data.a drop constraint few")
+    go_on(3)
+    assert anywhere.into.query(STAGING) == []
+    assert sorted(anywhere.into.query("select id from data.a")) == [(1,), (2,), (3,)]
