@@ -1,4 +1,4 @@
-"""`make demo`: load the same chats into DuckDB in three ways, compare them, and show them."""
+"""`make demo`: load the same chats into DuckDB in several ways, compare them, and show them."""
 
 from __future__ import annotations
 
@@ -194,11 +194,19 @@ class Way:
     schema: str
 
 
+#: target-duckdb loses rows with each DuckDB that there is for Python 3.14: see meltano.yml.
+HAS_TARGET_DUCKDB = sys.version_info < (3, 14)
+TARGET_DUCKDB = Way(
+    "target-duckdb", "meltano run tap-chat target-duckdb", meltano_run, MELTANO_SCHEMA
+)
 WAYS = (
-    Way("target-duckdb", "meltano run tap-chat target-duckdb", meltano_run, MELTANO_SCHEMA),
+    *((TARGET_DUCKDB,) if HAS_TARGET_DUCKDB else ()),
     Way("target-dlt", "meltano run tap-chat target-dlt", target_run, TARGET_SCHEMA),
     Way("dlt", "dlt singer run tap-chat", dlt_run, DLT_SCHEMA),
 )
+
+#: The plugins of Meltano that load.
+LOADERS = [way.name for way in WAYS if way.load is not dlt_run]
 
 
 @contextmanager
@@ -218,7 +226,8 @@ def step(title: str) -> Iterator[None]:
 def load_all(url: str, config: dict[str, Any]) -> tuple[list[float], dict[str, int]]:
     """Load in each way. Return the seconds of each, and the rows of each stream in the APIs."""
     with step("Install Meltano's plugins"), installing():
-        logged([*MELTANO, "install"])
+        logged([*MELTANO, "install", "extractor", "tap-chat"])
+        logged([*MELTANO, "install", "loader", *LOADERS])
     if not WARM.exists():
         with step(f"Warm up: load {WARM_UP} in each way"), TemporaryDirectory() as folder:
             small = {"start_date": config["start_date"], WARM_UP: config[WARM_UP]}
@@ -243,10 +252,13 @@ def main() -> int:
     sizes = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
     WAREHOUSE.unlink(missing_ok=True)
     LOG.unlink(missing_ok=True)
+    ways = "three" if HAS_TARGET_DUCKDB else "two"
     console.print(
-        f"Load the chats of {len(DIALECTS)} made-up accounts into DuckDB in three ways, and"
+        f"Load the chats of {len(DIALECTS)} made-up accounts into DuckDB in {ways} ways, and"
         " compare:\nless than a minute.\n"
     )
+    if not HAS_TARGET_DUCKDB:
+        console.print("target-duckdb is left out: on Python 3.14, it loses rows.\n")
     try:
         # The last of two equal options counts.
         with sandbox(*sizes, *options) as url:

@@ -43,8 +43,8 @@ class Warehouse:
         """Return the rows of a table in a form that is the same for both loaders."""
         types = self.columns[schema, stream]
         # dlt uses snake_case, and adds its own columns.
-        of_all = [self.columns[way, stream].keys() for way in SCHEMAS]
-        names = sorted(of_all[0] & of_all[1] & of_all[2])
+        of_all = set[str].intersection(*(set(self.columns[way, stream]) for way in SCHEMAS))
+        names = sorted(name for name in of_all if not name.startswith("_"))
         shown = [
             f'"{name}"::timestamp' if types[name].startswith("TIMESTAMP") else f'"{name}"::varchar'
             for name in names
@@ -109,9 +109,10 @@ def test_demo_fits_a_terminal_and_shows_data(demo_run: subprocess.CompletedProce
     assert demo_run.stderr == ""
     lines = demo_run.stdout.splitlines()
     assert max(map(len, lines)) <= 80
+    arrived = " +✓" * len(demo.WAYS)
     for dialect in DIALECTS:
         rows = f"{sum(World(messages=ROWS).accounts[dialect.name].rows.values()):,}"
-        assert any(re.match(rf"{dialect.title} +\d+ +{rows} +✓ +✓ +✓", line) for line in lines)
+        assert any(re.match(rf"{dialect.title} +\d+ +{rows}{arrived}$", line) for line in lines)
     for title in (*TIMES, "email", "customer", "agent"):
         assert any(line.startswith(f"  {title} ") for line in lines), title
 
@@ -121,6 +122,9 @@ def test_all_ways_hold_the_same_values(warehouse: Warehouse, stream: str) -> Non
     columns = warehouse.columns[demo.DLT_SCHEMA, stream]
     assert len(columns) >= 3
     assert columns == warehouse.columns[demo.TARGET_SCHEMA, stream]
+    if demo.HAS_TARGET_DUCKDB:
+        # Without these columns, target-duckdb drops rows on Python 3.13.
+        assert "_sdc_extracted_at" in warehouse.columns[demo.MELTANO_SCHEMA, stream]
     first, *others = (warehouse.rows(schema, stream) for schema in SCHEMAS)
     assert all(found == first for found in others)
 

@@ -242,7 +242,9 @@ class DuckDB(Target):
     @property
     @override
     def config(self) -> dict[str, Any]:
-        return {"filepath": str(self.place), "default_target_schema": DATASET}
+        # Without the metadata columns, it drops rows on Python 3.13: see meltano.yml.
+        own = {"filepath": str(self.place), "default_target_schema": DATASET}
+        return {**own, "add_metadata_columns": True}
 
     @override
     def held(self, stream: str) -> list[Row]:
