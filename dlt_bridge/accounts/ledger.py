@@ -217,14 +217,14 @@ class Ledger:
         holder: Holder | None = None,
     ) -> None:
         """Write the outcome of the run, and give the lease back, if it is a row and still ours."""
-        now = datetime.now(UTC)
+        now = _parameter(sql, datetime.now(UTC))
         failure = result.failure if result else STOPPED
         is_ours = ("holder IS NULL", ()) if holder is None else ("holder = %s", (str(holder),))
         loaded, when = ("", ()) if failure else (", loaded_at = %s", (now,))
         sql.execute_sql(
             f"UPDATE {_table(sql)} SET holder = NULL, started_at = %s, ended_at = %s,"  # noqa: S608
             f" failure = %s{loaded} WHERE pipeline = %s AND {is_ours[0]}",
-            started,
+            _parameter(sql, started),
             now,
             failure,
             *when,
@@ -286,3 +286,12 @@ def _milliseconds(sql: Any) -> int:  # noqa: ANN401
     """Return the time of the database's clock, in milliseconds since 1970."""
     ((now,),) = sql.execute_sql("SELECT CURRENT_TIMESTAMP")
     return round(read_time(now).timestamp() * 1000)
+
+
+def _parameter(sql: Any, moment: datetime) -> datetime | str:  # noqa: ANN401
+    """Return a time as a parameter of a statement; a text for SQLite.
+
+    Python adapts times for SQLite itself, but that is deprecated.
+    """
+    is_sqlite = getattr(sql, "dialect_name", None) == "sqlite"
+    return str(moment) if is_sqlite else moment

@@ -165,7 +165,7 @@ import os, signal, sys, traceback
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        callers = {{frame.name for frame in traceback.extract_stack()}}
+        callers = {{frame.f_code.co_name for frame, _ in traceback.walk_stack(None)}}
         if name == "pandas" and {{"_read_tables", "execute_query"}} <= callers:
             sys.meta_path.remove(self)
             os.kill(os.getpid(), signal.{signum})

@@ -185,7 +185,8 @@ def test_a_failure_is_a_sentence(
     result = warehouse.materialize("acme", "dixa", raise_on_error=False)
     sentence, shown = failure(result)
     assert "dixa.api_token" in sentence
-    assert len(shown.splitlines()) < 30
+    # Python 3.13 shows two lines more of some places.
+    assert shown.count("\n  File ") < 15
     events = instance.all_logs(result.run_id)
     assert not any("wr0ng-t0ken" in str(event) for event in events)
 
