@@ -514,7 +514,7 @@ def test_keys_of_the_loader_have_warnings() -> None:
             "a: 1\nb:\n  c: 1\n  c: 2\n",
             "has the key `c` twice in one object: line 4, column 3.",
         ),
-        ("a.json", '{"a": 1,}', "is not valid JSON: line 1, column 9."),
+        ("a.json", '{"a" 1}', "is not valid JSON: line 1, column 6."),
         ("a.json", '{"a": 1, "a": 2}', "has the key `a` twice in one object."),
         ("a.toml", "a = \n", "is not valid TOML: line 1, column 5."),
         ("a.yaml", "- a\n", "is not an object."),

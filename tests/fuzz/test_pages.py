@@ -213,5 +213,6 @@ def test_depth_is_always_the_same_error(depth: int, opening: bytes) -> None:
         except responses.UnreadableError:
             assert depth >= 900
         else:
-            assert depth < 5_000
+            # Python 3.13 reads a page that is nested 5,000 times.
+            assert depth < 100_000
         assert page is None or page.keys == [("1",)]
