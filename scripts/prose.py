@@ -109,10 +109,31 @@ def is_prose(literal: str) -> bool:
     return re.search(r"[A-Za-z]{2,} [a-z]{2,}", literal) is not None
 
 
+def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
+    """Yield the tokens of a module, with each f-string as one token, as Python 3.11 does."""
+    rows = text.split("\n")
+    depth, start = 0, (0, 0)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "FSTRING_START":
+            start = start if depth else token.start
+            depth += 1
+        if not depth:
+            yield token
+        if kind == "FSTRING_END":
+            depth -= 1
+            if not depth:
+                first, last = start[0] - 1, token.end[0] - 1
+                parts = rows[first : last + 1]
+                parts[-1] = parts[-1][: token.end[1]]
+                parts[0] = parts[0][start[1] :]
+                yield token._replace(type=tokenize.STRING, string="\n".join(parts), start=start)
+
+
 def python_prose(text: str) -> str:
     """Return the comments, docstrings, messages and test names of a module, at their lines."""
     lines = [""] * (text.count("\n") + 2)
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    for token in _tokens(text):
         if token.type == tokenize.COMMENT:
             words = token.string.lstrip("#: ")
         elif token.type == tokenize.STRING and is_prose(token.string):
