@@ -6,6 +6,7 @@ that another run has filled and not merged yet.
 
 from __future__ import annotations
 
+import logging
 import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Optional
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Any, Optional
 from dlt.common.configuration import configspec, known_sections
 from dlt.common.configuration.resolve import inject_section, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, ConfigSectionContext
+from dlt.destinations.exceptions import DatabaseException
 
 if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.common.destination import Destination
     from dlt.common.pipeline import LoadInfo
     from dlt.destinations.sql_client import SqlClientBase
+
+logger = logging.getLogger(__name__)
 
 #: Destinations in which a dataset is created again in no time.
 DROPPED_IN = frozenset({"duckdb", "postgres"})
@@ -102,9 +106,17 @@ def drop_staging(pipeline: Pipeline, client: SqlClientBase[Any]) -> None:
     # Rows that are staged, but not merged yet, belong to a package that is pending.
     if pipeline.has_pending_data:
         return
-    with client.with_staging_dataset():
-        if client.has_dataset():
-            client.drop_dataset()
+    try:
+        with client.with_staging_dataset():
+            if client.has_dataset():
+                client.drop_dataset()
+    except DatabaseException as error:
+        # All rows are loaded, so the run has not failed.
+        logger.warning(
+            "The staging dataset %s can't be dropped (%s), so it stays. All rows are loaded.",
+            client.staging_dataset_name,
+            type(error).__name__,
+        )
 
 
 def _layout(name: str, dataset: str, limit: int | None) -> _OwnLayout:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bridge.destinations import DATASET, Database
+from dlt.destinations.exceptions import DatabaseTransientException
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import Stage, bookmark, record, schema
 
@@ -374,3 +376,20 @@ def test_package_that_is_pending_keeps_the_staging_dataset(anywhere: Stage) -> N
     go_on(3)
     assert anywhere.into.query(STAGING) == []
     assert sorted(anywhere.into.query("select id from data.a")) == [(1,), (2,), (3,)]
+
+
+def test_staging_dataset_that_stays_is_a_warning(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: object) -> None:
+        raise DatabaseTransientException(Exception("out of shared memory: secret"))
+
+    monkeypatch.setattr(DuckDbSqlClient, "drop_dataset", refuse)
+    for number in (1, 2):
+        lines = [schema(v=TEXT), record(id=number, v="x"), bookmark(a=number)]
+        load(stage.pipeline, stage.source(lines, options={"account": "acme"}))
+        [warning] = [text for text in caplog.messages if "can't be dropped" in text]
+        assert "DatabaseTransientException" in warning
+        assert "secret" not in warning
+        caplog.clear()
+    assert stage.rows("select count(*) from data.a") == [(2,)]
