@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from dlt_bridge.accounts.result import title_of
 from dlt_bridge.tap.inputs import account_source_name, default_source_name, tap_command
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Account:
     @property
     def title(self) -> str:
         """The account and its part, for people to read."""
-        return f"{self.name} ({self.part})" if self.part else self.name
+        return title_of(self.name, self.part)
 
     @property
     def tap_name(self) -> str:

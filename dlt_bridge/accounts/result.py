@@ -6,6 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+def title_of(account: str, part: str) -> str:
+    """Return an account and its part, for people to read."""
+    return f"{account} ({part})" if part else account
+
+
 @dataclass(kw_only=True)
 class AccountResult:
     """What a run of one account has done, whether it failed or not.
@@ -43,7 +48,7 @@ class AccountResult:
     @property
     def title(self) -> str:
         """The account and its part, for people to read."""
-        return f"{self.account} ({self.part})" if self.part else self.account
+        return title_of(self.account, self.part)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as an object for JSON."""
