@@ -68,7 +68,7 @@ def _server() -> subprocess.Popen[str]:
 
 def serve() -> None:
     """Fork a process for each line of standard input."""
-    from tap_chat.__main__ import main  # noqa: PLC0415 - not in the process of the tests
+    from tap_chat.command import run as main  # noqa: PLC0415 - not in the process of the tests
 
     for line in sys.stdin:
         process = os.fork()

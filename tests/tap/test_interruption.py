@@ -241,10 +241,10 @@ def test_records_are_written_with_a_standard_stream_closed(
 def test_no_other_file_gets_the_descriptor_of_a_closed_standard_stream(tap: Runner) -> None:
     program = """
 import os, sys
-import tap_chat.__main__ as tap
+import tap_chat.command as tap
 
 tap.watch_signals = lambda: sys.exit(str(os.dup(1)) if os.dup(1) > 2 else 'taken')
-tap.main()
+tap.run()
 """
     run = tap.run(["bash", "-c", f'exec {sys.executable} -c "$0" <&- 2>&1', program])
     assert run.out.strip().isdigit()

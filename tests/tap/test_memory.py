@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Each thread asks for memory, and lives until all have.
 PROGRAM = """
 import ctypes, sys, threading
-from tap_chat.__main__ import limit_heap
+from tap_chat.command import limit_heap
 
 if sys.argv[2] == "shared":
     limit_heap()
@@ -56,7 +56,7 @@ def test_threads_share_one_heap(tmp_path: Path, how: str) -> None:
 BODIES = """
 import ctypes, random, sys
 from collections import deque
-from tap_chat.__main__ import limit_heap
+from tap_chat.command import limit_heap
 
 if sys.argv[1] == "small":
     limit_heap()

@@ -29,7 +29,7 @@ WORLD = World(messages=500, users=10, conversations=30, dixa_conversations=300, 
 STOCK = """
 import json, os, sys
 from tap_chat.singer import sdk
-from tap_chat.__main__ import main
+from tap_chat.command import run
 
 sdk.ChunkedStream.is_chunked = False
 sdk.ChunkedStream.is_mapped_here = False
@@ -39,7 +39,7 @@ for line in sys.stdin:
     if not process:
         for number, path in enumerate(files, 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        sys.exit(main())
+        sys.exit(run())
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 
