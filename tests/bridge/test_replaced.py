@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bridge.destinations import DATA
+from dlt.destinations.sql_jobs import SqlStagingReplaceFollowupJob
 from dlt.pipeline.exceptions import PipelineStepFailed
 from staging import Stage, bookmark, record, schema
 
@@ -195,3 +196,55 @@ def test_state_that_cannot_be_saved_leaves_the_previous_one(stage: Stage, unfit:
     go(stage, [schema("a", ()), record("a", id=2), bookmark(a={"x": 2})])
     assert stage.given["state"] == {"bookmarks": {"a": {"x": 1}}}
     assert ids(stage, "a") == [1, 2]
+
+
+@pytest.mark.parametrize("nested", ["json", "tables"])
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+def test_load_that_fails_leaves_the_table_as_it_was(
+    anywhere: Stage, monkeypatch: pytest.MonkeyPatch, nested: str
+) -> None:
+    """The old rows are deleted by then, and those of the child table are not."""
+    database: Any = anywhere.into
+    anywhere.streams["a"] = "FULL_TABLE"
+    make = SqlStagingReplaceFollowupJob.generate_sql
+
+    def with_error(tables: Any, client: Any) -> list[str]:
+        delete, *statements = make(tables, client)
+        return [delete, "SELECT * FROM data.missing;", *statements]
+
+    def load_rows(*numbers: int) -> None:
+        tags = {"type": "array", "items": {"type": "integer"}}
+        rows = [record(id=number, tags=[number]) for number in numbers]
+        anywhere.load([schema(keys=(), tags=tags), *rows], options={"nested": nested})
+
+    def loaded() -> list[Any]:
+        found = [database.query("select id from data.a order by id")]
+        if nested == "tables":
+            found.append(database.query("select value from data.a__tags order by value"))
+        assert found[1:] in ([], found[:1])
+        return [number for (number,) in found[0]]
+
+    load_rows(1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStagingReplaceFollowupJob, "generate_sql", with_error)
+        with pytest.raises(PipelineStepFailed, match="missing"):
+            load_rows(3, 4, 5)
+    assert loaded() == [1, 2]
+    database.execute("create table data.missing (id integer)")
+    anywhere.pipeline.load()
+    assert loaded() == [3, 4, 5]
+    load_rows(6)
+    assert loaded() == [6]
+    load_rows()
+    assert loaded() == []
+
+
+def test_user_chooses_how_a_table_is_replaced(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.streams["a"] = "FULL_TABLE"
+    monkeypatch.setenv("DESTINATION__REPLACE_STRATEGY", "truncate-and-insert")
+    for numbers in [(1, 2), (3,)]:
+        stage.load([schema(keys=()), *[record(id=number) for number in numbers]])
+    assert ids(stage, "a") == [3]
+    assert stage.rows("select 1 from duckdb_schemas() where schema_name like '%staging%'") == []
