@@ -7,13 +7,17 @@ UV := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip
 # uv trusts the certificates of the machine, as pip does.
 export UV_SYSTEM_CERTS := true
 
-.PHONY: demo test interop dagster fuzz faults limits kills goals check audit lock tables queries pictures docs linkcheck dist image clean
+.PHONY: demo test quick interop dagster fuzz faults limits kills goals check audit lock tables queries pictures docs linkcheck dist image clean
 
 demo: $(VENV)/demo
 	@$(BIN)/python scripts/demo.py
 
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+
+# One case of each test, without those that take long: for the time in which code is written. CI runs all.
+quick: check
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --quick
 
 # Taps, targets and rate limits of other projects: all pairs, including those with MariaDB, wal2json, nginx or npm.
 interop: $(VENV)/installed

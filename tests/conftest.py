@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import fuzz.effort  # noqa: F401 - registers the profile of Hypothesis before any test is collected
 import pytest
-from order import order
+from order import order, quick
 from running import Runner, chat_config
 
 from tap_chat.sandbox import Sandbox, World
@@ -26,8 +26,16 @@ os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="one case of each test that is not long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     order(items)
+    if config.getoption("--quick"):
+        left_out = set(items)
+        items[:] = quick(items)
+        config.hook.pytest_deselected(items=list(left_out.difference(items)))
 
 
 def pytest_collection_finish() -> None:

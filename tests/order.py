@@ -1,7 +1,10 @@
-"""Which files of tests start first, so that all workers end at about the same time.
+"""Which tests run, and which files of tests start first.
 
 A worker takes the next file when it has finished one (`--dist=loadfile`). A long file that starts
 last would keep one worker busy when all others are idle.
+
+`make quick` is for the time in which code is written: one case of each test, without the files that
+start programs of others, kill runs, or run every command of the documentation.
 """
 
 from __future__ import annotations
@@ -35,12 +38,42 @@ LONG = (
     "bridge",
     "fuzz",
 )
+#: Files and folders that `make quick` leaves out.
+NOT_QUICK = (
+    "accounts",
+    "bridge/test_power_loss.py",
+    "bridge/test_sdk_target_suite.py",
+    "dagster",
+    "fault_matrix",
+    "guides",
+    "interop",
+    "killing",
+    "pages",
+    "parity",
+    "rest/test_kills.py",
+    "synapse",
+    "test_both_worlds.py",
+    "test_docker.py",
+    "test_wheel.py",
+)
 
 
 def rank(path: Path) -> int:
     """Return the place of a file in the order. Files that are not long share the last place."""
-    names = path.relative_to(TESTS)
-    return next((place for place, name in enumerate(LONG) if names.is_relative_to(name)), len(LONG))
+    return next((place for place, name in enumerate(LONG) if _is_in(path, name)), len(LONG))
+
+
+def quick(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the first case of each test that is not left out by `NOT_QUICK`."""
+    first: dict[str, pytest.Item] = {}
+    for item in items:
+        if not any(_is_in(item.path, name) for name in NOT_QUICK):
+            first.setdefault(item.nodeid.partition("[")[0], item)
+    return list(first.values())
+
+
+def _is_in(path: Path, name: str) -> bool:
+    return path.relative_to(TESTS).is_relative_to(name)
 
 
 def order(items: list[pytest.Item]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dist import PROJECT, PYTHONS, ROOT, hatchling
-from order import LONG, TESTS, rank
+from order import LONG, NOT_QUICK, TESTS, rank
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from ruamel.yaml import YAML
@@ -93,10 +93,12 @@ def test_published_image_is_the_tested_one() -> None:
 
 
 def test_long_files_of_tests_start_first() -> None:
-    assert [name for name in LONG if not (TESTS / name).exists()] == []
+    assert [name for name in (*LONG, *NOT_QUICK) if not (TESTS / name).exists()] == []
+    # All tests, whatever `make quick` leaves out.
     assert recipe("test") == [
         ".venv/bin/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder"
     ]
+    assert recipe("quick") == [f"{recipe('test')[0]} --quick"]
     paths = sorted(TESTS.rglob("test_*.py"), key=rank)
     assert paths[0] == TESTS / LONG[0]
     assert rank(paths[-1]) == len(LONG)
