@@ -41,6 +41,10 @@ LONG = (
 #: Files and folders that `make quick` leaves out.
 NOT_QUICK = (
     "accounts",
+    "bridge/test_account_rows.py",
+    "bridge/test_cli_init.py",
+    "bridge/test_many.py",
+    "bridge/test_many_tables.py",
     "bridge/test_power_loss.py",
     "bridge/test_sdk_target_suite.py",
     "dagster",
@@ -51,9 +55,15 @@ NOT_QUICK = (
     "pages",
     "parity",
     "rest/test_kills.py",
+    "shipped/test_by_both.py",
+    "sql_recipes",
     "synapse",
     "test_both_worlds.py",
     "test_docker.py",
+    "test_secrets.py",
+    "test_streams.py",
+    "test_supply_chain.py",
+    "test_toy_platform.py",
     "test_wheel.py",
 )
 
