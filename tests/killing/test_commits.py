@@ -27,6 +27,12 @@ UNNOTED, UNCOMMITTED, COMMITTED = (
     r"INSERT INTO \S*_dlt_loads",
     r"atomic_rename .*loaded",
 )
+#: Steps before which it is killed: all files of a table are in the staging dataset; they have
+#: replaced the table, and dlt has not noted it.
+REPLACING, REPLACED = (
+    r"execute_query .*INSERT INTO \S*f\b.* SELECT ",
+    r"save .*pending_transitions.f\.\S*sql",
+)
 STREAMS = "abfk"
 
 
@@ -145,4 +151,15 @@ def test_rows_that_are_committed_late_are_deleted_by_the_next_run(
     completes(runs, replace(run, machine="there"))
     assert runs(replace(run, go_on=process))["code"] == 1
     completes(runs, replace(run, machine="there", upto=30))
+    assert is_exact(into, 30)
+
+
+@pytest.mark.parametrize("kill", [REPLACING, REPLACED])
+def test_replaced_table_has_its_old_rows_or_its_new_ones(
+    runs: Runs, run: Run, into: Database, kill: str
+) -> None:
+    completes(runs, replace(run, upto=10))
+    assert runs(replace(run, kill=kill))["code"] == -9
+    assert ids(into, "f") == list(range(1, 11 if kill == REPLACING else 21))
+    completes(runs, replace(run, upto=30))
     assert is_exact(into, 30)
