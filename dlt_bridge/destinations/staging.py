@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 #: Destinations in which a dataset is created again in no time.
 DROPPED_IN = frozenset({"duckdb", "postgres"})
 #: Destinations in which a table is replaced in one transaction.
-REPLACED_AT_ONCE = frozenset({"duckdb", "postgres"})
+REPLACED_AT_ONCE = frozenset({"duckdb", "postgres", "sqlalchemy"})
 LAYOUT = "staging_dataset_name_layout"
 STRATEGY = "replace_strategy"
 # Names that every destination leaves as they are.

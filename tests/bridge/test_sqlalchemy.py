@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dlt
 import pytest
-from staging import schema
+from dlt.pipeline.exceptions import PipelineStepFailed
+from staging import entry, record, schema
 
 from dlt_bridge import singer
 
@@ -135,3 +136,42 @@ def test_rows_of_one_account_are_replaced(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "w__data.db")) as database:
         rows = database.execute("select _account, id from t order by id").fetchall()
     assert rows == [("acme", 1), (odd, 2)]
+
+
+REFUSAL = "create trigger refusal before insert on a begin select raise(abort, 'no insert'); end"
+
+
+@pytest.mark.parametrize(
+    ("method", "keys", "kept"), [("INCREMENTAL", ["id"], [(1, 0)]), ("FULL_TABLE", [], [])]
+)
+def test_load_that_fails_leaves_the_table_as_it_was(
+    tmp_path: Path, method: str, keys: list[str], kept: list[tuple[int, int]]
+) -> None:
+    """The old rows are deleted by then."""
+    pipeline = dlt.pipeline(
+        "lite",
+        pipelines_dir=str(tmp_path),
+        destination=dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/w.db"),
+        dataset_name="data",
+    )
+    catalog = {"streams": [entry("a", method)]}
+
+    def load(value: int, *numbers: int) -> None:
+        lines = [schema(keys=tuple(keys), v={"type": "integer"})]
+        lines += [record(id=number, v=value) for number in numbers]
+        pipeline.run(singer(map(json.dumps, lines), catalog=catalog))
+
+    def rows(statement: str = "select id, v from a order by id") -> list[Any]:
+        with closing(sqlite3.connect(tmp_path / "w__data.db")) as database, database:
+            return database.execute(statement).fetchall()
+
+    load(0, 1, 2)
+    rows(REFUSAL)
+    with pytest.raises(PipelineStepFailed, match="no insert"):
+        load(1, 2, 3)
+    assert rows() == [(1, 0), (2, 0)]
+    rows("drop trigger refusal")
+    pipeline.load()
+    assert rows() == [*kept, (2, 1), (3, 1)]
+    load(2, 3, 4)
+    assert rows() == [*kept, *([(2, 1)] if kept else []), (3, 2), (4, 2)]
