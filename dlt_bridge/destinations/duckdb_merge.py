@@ -50,7 +50,7 @@ _SCOPE, _FILTER, _ = MERGE_CONDITIONS
 
 
 class SqlJob(SqlLoadJob):
-    """Runs dlt's statements of a merge in one transaction, if DuckDB can."""
+    """Runs dlt's statements of a merge or a replacement in one transaction, if DuckDB can."""
 
     _in_transaction = True
 
@@ -97,8 +97,10 @@ def _is_refused_key(error: DatabaseTerminalException) -> bool:
     """Return whether DuckDB refuses to insert a key that was deleted in the same transaction.
 
     It may do so if the table has a unique index. Then the merge is repeated without a transaction.
+    Other constraints would fail again, and leave the table without the deleted rows.
     """
-    return isinstance(error.__cause__, ConstraintException)
+    cause = error.__cause__
+    return isinstance(cause, ConstraintException) and "duplicate key" in str(cause).lower()
 
 
 def _execute(sql: Any, statements: Iterable[str]) -> None:  # noqa: ANN401

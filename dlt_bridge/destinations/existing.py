@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ TYPES = {
 ZONELESS = frozenset({"timestamp", "timestamp_ns", "timestamp without time zone"})
 #: Types that round values without an error.
 ROUNDING = frozenset({"real", "float", "timestamp_s", "timestamp_ms"})
+#: Strategies by which dlt replaces a table through the staging dataset.
+STAGED_STRATEGIES = frozenset({"insert-from-staging", "staging-optimized"})
 #: Hint with the time of an update. It changes the schema, so that dlt looks at the table. Its name
 #: is stored in schemas, so it stays.
 UPDATED_HINT = "x-brought-in-line"
@@ -79,20 +82,36 @@ class _Columns(dict[str, dict[str, Any]]):
 _Tables = dict[str, _Columns]
 
 
+@dataclass(frozen=True, slots=True)
+class _Datasets:
+    """What is in the destination.
+
+    Attributes:
+        tables: The tables of the dataset.
+        staged: Those of its staging dataset.
+        through_staging: The write dispositions by which rows go through the staging dataset.
+    """
+
+    tables: _Tables
+    staged: _Tables
+    through_staging: frozenset[str]
+
+
 class ExistingTables:
     """The tables of the dataset and its staging dataset, read once, when the first is needed."""
 
     def __init__(self) -> None:
-        self._datasets: tuple[_Tables, _Tables] | None = None
+        self._datasets: _Datasets | None = None
         self._updated: set[str] = set()
 
     def has(self, table: str) -> bool:
         """Return whether a table existed when the tables were read; False if they were not read."""
-        return self._datasets is not None and table in self._datasets[0]
+        return self._datasets is not None and table in self._datasets.tables
 
     def has_column(self, table: str, column: str) -> bool:
         """Return whether a table had a column when the tables were read; False as for `has`."""
-        return self._datasets is not None and _folded(column) in self._datasets[0].get(table, {})
+        tables = self._datasets.tables if self._datasets else {}
+        return _folded(column) in tables.get(table, {})
 
     def update_schema(
         self, stream: str, table: str, properties: Iterable[str], *, has_children: bool = False
@@ -114,7 +133,7 @@ class ExistingTables:
             return
         self._updated.add(table)
         self._datasets = self._datasets or _read_tables()
-        tables, staged = self._datasets
+        tables, staged = self._datasets.tables, self._datasets.staged
         schema = dlt.current.source_schema()
         if existing := tables.get(table):
             if table not in schema.tables:
@@ -129,7 +148,7 @@ class ExistingTables:
             if _update_types(stored, columns) or removed:
                 changed.add(stored["name"])
         used = [stored for stored in chain if stored is chain[0] or has_table_seen_data(stored)]
-        if changed or any(_lacks(staged, stored) for stored in used):
+        if changed or any(_lacks(self._datasets, stored) for stored in used):
             chain[0][UPDATED_HINT] = datetime.now(UTC).isoformat()
         # dlt merges child tables of its schema even if no row comes for them.
         gone = [name for name in changed if name not in tables and name != table]
@@ -142,16 +161,21 @@ class ExistingTables:
             _add_nested_columns(stream, table, tables)
 
 
-def _read_tables() -> tuple[_Tables, _Tables]:
-    """Return the tables of the dataset, and those of its staging dataset."""
+def _read_tables() -> _Datasets:
     read: defaultdict[str, _Tables] = defaultdict(dict)
-    with make_client(running_pipeline(), dlt.current.source_schema()).sql_client as client:
+    opened = make_client(running_pipeline(), dlt.current.source_schema())
+    with opened.sql_client as client:
         datasets = client.dataset_name, client.staging_dataset_name
         for dataset, table, column, *type_columns in client.execute_sql(QUERY, *datasets) or ():
             columns = read[dataset].setdefault(table, _Columns())
             columns[_folded(column)] = _type(*type_columns)
             columns.names.append(column)
-    return read[datasets[0]], read[datasets[1]]
+    is_staged = opened.config.replace_strategy in STAGED_STRATEGIES
+    return _Datasets(
+        tables=read[datasets[0]],
+        staged=read[datasets[1]],
+        through_staging=frozenset({"merge", "replace"} if is_staged else {"merge"}),
+    )
 
 
 def _folded(name: str) -> str:
@@ -289,13 +313,13 @@ def _type_identity(column: Mapping[str, Any]) -> tuple[Any, ...]:
     return ("decimal", precision, default[1] if scale is None else scale)
 
 
-def _lacks(staged: _Tables, stored: Mapping[str, Any]) -> bool:
-    """Return whether the staging dataset, if it exists, lacks columns that a merge needs."""
+def _lacks(datasets: _Datasets, stored: Mapping[str, Any]) -> bool:
+    """Return whether the staging dataset, if it exists, lacks columns that a load needs."""
     root = get_root_table(dlt.current.source_schema().tables, stored["name"])
-    existing: Mapping[str, Any] = staged.get(stored["name"], {})
+    existing: Mapping[str, Any] = datasets.staged.get(stored["name"], {})
     return (
-        bool(staged)
-        and root.get("write_disposition") == "merge"
+        bool(datasets.staged)
+        and root.get("write_disposition") in datasets.through_staging
         and any(_folded(name) not in existing for name in _column_names(stored))
     )
 

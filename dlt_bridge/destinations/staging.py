@@ -1,10 +1,7 @@
-"""Gives each pipeline a staging dataset of its own, through which tables are replaced.
+"""Gives each pipeline a staging dataset of its own.
 
 By default, all pipelines that load into a dataset share one. Then a run may empty a staging table
 that another run has filled and not merged yet.
-
-By default, dlt replaces a table by emptying it before it loads the files. If a file then can't be
-loaded, the table stays empty. Through the staging dataset, it is replaced in one transaction.
 """
 
 from __future__ import annotations
@@ -29,10 +26,7 @@ logger = logging.getLogger(__name__)
 
 #: Destinations in which a dataset is created again in no time.
 DROPPED_IN = frozenset({"duckdb", "postgres"})
-#: Destinations in which a table is replaced in one transaction.
-REPLACED_AT_ONCE = frozenset({"duckdb", "postgres", "sqlalchemy"})
 LAYOUT = "staging_dataset_name_layout"
-STRATEGY = "replace_strategy"
 # Names that every destination leaves as they are.
 _PORTABLE = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -45,13 +39,11 @@ class _OwnLayout(str):
 
 @configspec
 class _StagingConfig(BaseConfiguration):
-    # dlt reads the types when it runs.
-    staging_dataset_name_layout: Optional[str] = None  # noqa: UP045
-    replace_strategy: Optional[str] = None  # noqa: UP045
+    staging_dataset_name_layout: Optional[str] = None  # noqa: UP045 - dlt reads it when it runs
 
 
-def set_up_staging(pipeline: Pipeline) -> None:
-    """Set what the user has not set: the staging dataset of a pipeline, and how it replaces tables.
+def separate_staging(pipeline: Pipeline) -> None:
+    """Give a pipeline a staging dataset of its own, unless the user names one.
 
     Args:
         pipeline: A pipeline with a destination, before it loads.
@@ -59,18 +51,17 @@ def set_up_staging(pipeline: Pipeline) -> None:
     destination: Destination[Any, Any] | None = pipeline.destination
     if destination is None or LAYOUT not in destination.spec.get_resolvable_fields():
         return
+    if not isinstance(destination.config_params.get(LAYOUT, _OwnLayout()), _OwnLayout):
+        return
     with inject_section(ConfigSectionContext(pipeline_name=pipeline.pipeline_name, sections=())):
         config = resolve_configuration(
             _StagingConfig(), sections=(known_sections.DESTINATION, destination.destination_name)
         )
-    given = destination.config_params
-    is_own = isinstance(given.get(LAYOUT, _OwnLayout()), _OwnLayout)
-    if is_own and config.staging_dataset_name_layout is None:
+    if config.staging_dataset_name_layout is None:
         limit = destination.capabilities().max_identifier_length
-        given[LAYOUT] = _layout(pipeline.pipeline_name, pipeline.dataset_name or "", limit)
-    kind = destination.destination_type.rpartition(".")[2]
-    if kind in REPLACED_AT_ONCE and config.replace_strategy is None:
-        given.setdefault(STRATEGY, "insert-from-staging")
+        destination.config_params[LAYOUT] = _layout(
+            pipeline.pipeline_name, pipeline.dataset_name or "", limit
+        )
 
 
 def empty_staging(info: LoadInfo, client: SqlClientBase[Any]) -> None:

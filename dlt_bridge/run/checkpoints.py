@@ -25,7 +25,7 @@ from dlt_bridge.destinations.staging import (
     DROPPED_IN,
     drop_staging,
     empty_staging,
-    set_up_staging,
+    separate_staging,
 )
 from dlt_bridge.destinations.state_owner import drop_foreign_state, set_location
 from dlt_bridge.errors import BridgeError
@@ -361,7 +361,7 @@ def load_leftovers(pipeline: Pipeline, **where: Any) -> list[LoadInfo]:  # noqa:
     discard_after_restart(pipeline)
     set_location(pipeline, **where)
     drop_foreign_state(pipeline)
-    set_up_staging(pipeline)
+    separate_staging(pipeline)
     adapt_destination(pipeline)
     with (
         explaining_damage(pipeline),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlt_bridge.destinations.destination import adapt_destination
 from dlt_bridge.destinations.dlt_private import running_pipeline
-from dlt_bridge.destinations.staging import set_up_staging
+from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.destinations.state_owner import adopt_destination_state
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.tables import state_store
@@ -71,7 +71,7 @@ class Driver:
         begin_account(options.account, options.tap)
         if not options.use_state:
             state_store.forget_bookmarks()
-        set_up_staging(running_pipeline())
+        separate_staging(running_pipeline())
         # Sequence numbers rise from run to run: the clock is faster than any tap.
         first = state_store.first_sequence(time.time_ns() // 1000)
         self._run = RunContext(options, selected, first)

@@ -20,7 +20,7 @@ from staging import Stage, record, schema
 
 from dlt_bridge.destinations import duckdb_merge
 from dlt_bridge.destinations.duckdb_file import with_quick_paths
-from dlt_bridge.destinations.staging import set_up_staging
+from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.tables import sink
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_killed_load_is_continued_in_either_way(
     other: Any = dlt_duckdb(database) if first_direct else duckdb_merge.duckdb(database)
     pipeline = stage.new_pipeline("pipelines")
     pipeline.destination = other
-    set_up_staging(pipeline)
+    separate_staging(pipeline)
     pipeline.load()
     assert not pipeline.has_pending_data
     assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 3), (3, 4)]

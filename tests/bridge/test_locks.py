@@ -19,7 +19,7 @@ from staging import Stage, bookmark, record, schema
 
 from dlt_bridge import BridgeError, load, singer
 from dlt_bridge.destinations.clients import resolve_destination_config
-from dlt_bridge.destinations.staging import set_up_staging
+from dlt_bridge.destinations.staging import separate_staging
 from dlt_bridge.run.locks import in_turn
 from dlt_bridge.run.pipelines import PipelineSpec, make_pipeline
 
@@ -119,7 +119,7 @@ def test_staging_dataset_of_the_user_is_used(
         pipeline = dlt.pipeline(
             name, pipelines_dir=str(tmp_path), destination=destination, dataset_name="data"
         )
-        set_up_staging(pipeline)
+        separate_staging(pipeline)
         return resolve_destination_config(pipeline).staging_dataset_name_layout
 
     shared = dlt.destinations.duckdb(str(tmp_path / "w.duckdb"))

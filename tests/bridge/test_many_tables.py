@@ -21,7 +21,7 @@ from staging import Stage, bookmark, record, schema
 from dlt_bridge import load, singer
 from dlt_bridge.destinations import quick_load
 from dlt_bridge.destinations.quick_tables import quick_tables
-from dlt_bridge.destinations.staging import set_up_staging
+from dlt_bridge.destinations.staging import separate_staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,7 +200,7 @@ def test_killed_merges_are_continued(
         load(again, singer(lines(1), name="many"))
     else:
         # The package was made for the staging dataset of this pipeline.
-        set_up_staging(again)
+        separate_staging(again)
         # With more workers, dlt may merge a table twice at the same time, as it always could. The
         # variable would count for more than the argument.
         monkeypatch.delenv("LOAD__WORKERS")

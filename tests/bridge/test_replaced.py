@@ -22,6 +22,8 @@ DAY = {"type": ["string", "null"], "format": "date"}
 MOMENT = {"type": ["string", "null"], "format": "date-time"}
 SKIP = {"on_bad_stream": "skip"}
 BROKEN = '{"type": "RECORD", "stream": "b", "record": {"id": [,]}}'
+#: The setting of dlt by which a table is replaced in one transaction.
+THROUGH_STAGING = ("DESTINATION__REPLACE_STRATEGY", "insert-from-staging")
 BOTH = pytest.mark.parametrize("every", [0, 600])
 
 
@@ -204,6 +206,7 @@ def test_load_that_fails_leaves_the_table_as_it_was(
     anywhere: Stage, monkeypatch: pytest.MonkeyPatch, nested: str
 ) -> None:
     """The old rows are deleted by then, and those of the child table are not."""
+    monkeypatch.setenv(*THROUGH_STAGING)
     database: Any = anywhere.into
     anywhere.streams["a"] = "FULL_TABLE"
     make = SqlStagingReplaceFollowupJob.generate_sql
@@ -239,12 +242,43 @@ def test_load_that_fails_leaves_the_table_as_it_was(
     assert loaded() == []
 
 
-def test_user_chooses_how_a_table_is_replaced(
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    ["drop table {name}", "alter table {name} drop column v", "drop schema {schema} cascade"],
+)
+def test_what_is_dropped_from_the_staging_dataset_is_created_again(
+    anywhere: Stage, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setenv(*THROUGH_STAGING)
+    anywhere.streams = {"a": "FULL_TABLE", "b": "INCREMENTAL"}
+    database: Any = anywhere.into
+    for number in range(3):
+        lines = [schema(keys=(), v=INTEGER), record(id=number, v=number), schema("b")]
+        anywhere.load([*lines, record("b", id=number)])
+        assert database.query("select id, v from data.a") == [(number, number)]
+        database.execute(change.format(name="data_staging_test.a", schema="data_staging_test"))
+    assert sorted(database.query("select id from data.b")) == [(0,), (1,), (2,)]
+
+
+def test_null_that_a_constraint_refuses_leaves_the_rows(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.streams["a"] = "FULL_TABLE"
-    monkeypatch.setenv("DESTINATION__REPLACE_STRATEGY", "truncate-and-insert")
-    for numbers in [(1, 2), (3,)]:
-        stage.load([schema(keys=()), *[record(id=number) for number in numbers]])
-    assert ids(stage, "a") == [3]
-    assert stage.rows("select 1 from duckdb_schemas() where schema_name like '%staging%'") == []
+    monkeypatch.setenv(*THROUGH_STAGING)
+    stage.streams = {"a": "FULL_TABLE", "b": "INCREMENTAL"}
+    database: Any = stage.into
+
+    def lines(value: int | None) -> list[Any]:
+        return [
+            *(schema(keys=(), v=INTEGER), record(id=1, v=value), record(id=2, v=value)),
+            *(schema("b", v=INTEGER), record("b", id=1, v=value)),
+        ]
+
+    stage.load(lines(1))
+    database.execute(
+        "alter table data.a alter v set not null", "alter table data.b alter v set not null"
+    )
+    with pytest.raises(PipelineStepFailed, match="NOT NULL constraint failed"):
+        stage.load(lines(None))
+    assert stage.rows("select id, v from data.a order by id") == [(1, 1), (2, 1)]
+    assert stage.rows("select id, v from data.b") == [(1, 1)]

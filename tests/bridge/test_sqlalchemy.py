@@ -145,9 +145,14 @@ REFUSAL = "create trigger refusal before insert on a begin select raise(abort, '
     ("method", "keys", "kept"), [("INCREMENTAL", ["id"], [(1, 0)]), ("FULL_TABLE", [], [])]
 )
 def test_load_that_fails_leaves_the_table_as_it_was(
-    tmp_path: Path, method: str, keys: list[str], kept: list[tuple[int, int]]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    keys: list[str],
+    kept: list[tuple[int, int]],
 ) -> None:
     """The old rows are deleted by then."""
+    monkeypatch.setenv("DESTINATION__REPLACE_STRATEGY", "insert-from-staging")
     pipeline = dlt.pipeline(
         "lite",
         pipelines_dir=str(tmp_path),

@@ -57,6 +57,7 @@ class Run:
         target: Load by target-dlt, from the last STATE that it has written.
         nested: How nested values are loaded.
         workers: How many files are loaded at the same time.
+        replace_strategy: How dlt replaces a table.
     """
 
     folder: str
@@ -71,6 +72,7 @@ class Run:
     target: bool = False
     nested: str = "json"
     workers: int = 20
+    replace_strategy: str = "truncate-and-insert"
 
 
 TAP = """
@@ -222,6 +224,7 @@ def forked(run: Run) -> tuple[int, int]:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ["LOAD__WORKERS"] = str(run.workers)
+    os.environ["DESTINATION__REPLACE_STRATEGY"] = run.replace_strategy
     code = 1
     try:
         with killing(run) as steps:

@@ -158,6 +158,7 @@ def test_rows_that_are_committed_late_are_deleted_by_the_next_run(
 def test_replaced_table_has_its_old_rows_or_its_new_ones(
     runs: Runs, run: Run, into: Database, kill: str
 ) -> None:
+    run = replace(run, replace_strategy="insert-from-staging")
     completes(runs, replace(run, upto=10))
     assert runs(replace(run, kill=kill))["code"] == -9
     assert ids(into, "f") == list(range(1, 11 if kill == REPLACING else 21))
