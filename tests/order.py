@@ -4,7 +4,7 @@ A worker takes the next file when it has finished one (`--dist=loadfile`). A lon
 last would keep one worker busy when all others are idle.
 
 `make quick` is for the time in which code is written: one case of each test, without the files that
-start programs of others, kill runs, or run every command of the documentation.
+start programs of others, kill runs, run the commands of the documentation, or take long.
 """
 
 from __future__ import annotations
