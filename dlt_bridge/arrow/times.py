@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SECONDS_OF_DAY = 86_400
-# What RFC 3339 and ISO 8601 have in common: Python would take more.
+# What RFC 3339 and ISO 8601 have in common: Python would take more, and 24:00 from 3.14 on.
 _OFFSET = r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?"
-_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?" + _OFFSET)
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?" + _OFFSET)
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]" + _TIME.pattern + ")?")
 _BELOW_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 

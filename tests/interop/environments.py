@@ -26,6 +26,8 @@ REQUIREMENTS = Path(__file__).parent / "requirements"
 FOLDER = ROOT / ".venv-interop"
 #: Environments with pendulum 2.1, which needs distutils: Python 3.12 has none.
 UP_TO_3_11 = frozenset({"pipelinewise-tap-mysql", "singer-jsonl"})
+#: The environment of target-duckdb, whose DuckDB has no build for Python 3.14.
+UP_TO_3_13 = "target-duckdb"
 
 
 @cache
@@ -38,6 +40,8 @@ def program(environment: str, name: str) -> str:
     """
     if environment in UP_TO_3_11 and sys.version_info >= (3, 12):
         pytest.skip(f"{environment} needs pendulum 2.1, which has no build for Python 3.12")
+    if environment == UP_TO_3_13 and sys.version_info >= (3, 14):
+        pytest.skip(f"the DuckDB of {environment} has no build for Python 3.14")
     return str(_built(environment) / "bin" / name)
 
 
