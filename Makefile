@@ -15,7 +15,7 @@ demo: $(VENV)/demo
 test: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
-# One case of each test, without those that take long: for the time in which code is written. CI runs all.
+# One case of most tests, without those that take long: for the time in which code is written. CI runs all.
 quick: check
 	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --quick
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from tap_chat.singer.records import Record
 
+#: The size of the buffer of standard output, in bytes.
+BUFFER_BYTES = 8192
+
 
 class MessageWriter(MsgSpecWriter):
     """Writes Singer messages to standard output. It flushes after a STATE, not after each record.
@@ -121,15 +124,19 @@ def encode_record(record: Record) -> bytes:
 
 
 def buffer_output() -> None:
-    """Buffer standard output, even if Python is set not to (`-u`, PYTHONUNBUFFERED).
+    """Give standard output a small buffer, even if Python is set not to (`-u`, PYTHONUNBUFFERED).
 
     Without a buffer, a write may write only a part: if a signal comes while the pipe is full, or if
-    the disk is full. The rest would be lost without an error (io.RawIOBase.write).
+    the disk is full. The rest would be lost without an error (io.RawIOBase.write). In the 128 KiB
+    of Python 3.14, the records of a page would wait while the tap waits for a rate limit.
     """
-    unbuffered = getattr(sys.stdout, "buffer", None)
-    if isinstance(unbuffered, io.RawIOBase):
+    buffer = getattr(sys.stdout, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)
+    if isinstance(raw, io.RawIOBase):
         sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(unbuffered), encoding=sys.stdout.encoding, errors=sys.stdout.errors
+            io.BufferedWriter(raw, BUFFER_BYTES),
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
         )
 
 
