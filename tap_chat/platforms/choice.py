@@ -52,5 +52,5 @@ def check_optional(platform: Platform, section: PlatformSettings) -> None:
     if not set(alone) >= set(section.optional):
         raise config_error(
             f"The setting `{platform.name}.optional` names a stream that can't be left out. It can"
-            f" name {', '.join(alone)}."
+            f" name {', '.join(alone) or 'none'}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_chat.http.errors import ForbiddenError
 from tap_chat.streams.inferred_stream import InferredStream
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ MOST_REQUESTS = 5
 def read_first_pages(streams: Iterable[Stream]) -> None:
     """Read the first page of each selected and configured stream whose SCHEMA is inferred.
 
-    A child stream is read for up to five parents, until a page has records.
+    A child stream is read for up to five parents, until a page has records. A stream that the API
+    does not allow is a warning: one deselects it in the catalog, or a run may leave it out.
 
     Args:
         streams: The streams. Parents come before their children.
 
     Raises:
-        RequestError: A page can't be read.
+        RequestError: A page can't be read, for another reason.
     """
     read: dict[type[Stream], tuple[InferredStream, Sequence[Record]]] = {}
     for stream in streams:
@@ -48,7 +50,11 @@ def _first_records(stream: InferredStream, contexts: Iterable[Context | None]) -
     records: Sequence[Record] = ()
     for context in contexts:
         requests += 1
-        records = stream.discover(context)
+        try:
+            records = stream.discover(context)
+        except ForbiddenError as error:
+            stream.logger.warning("%s The catalog has only its declared fields.", error)
+            return ()
         if records or requests == MOST_REQUESTS:
             break
     stream.logger.info(

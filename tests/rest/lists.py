@@ -27,6 +27,8 @@ class Lists:
 
     def __init__(self) -> None:
         self.lists: dict[str, list[Any]] = {}
+        #: The status of each path that is not allowed.
+        self.forbidden: dict[str, int] = {}
         self.asked: list[str] = []
         self.queries: list[str] = []
         self.indent: int | None = None
@@ -35,6 +37,8 @@ class Lists:
         path = unquote(request.url.path.strip("/"))
         self.asked.append(path)
         self.queries.append(f"{path}?{request.url.query}")
+        if status := self.forbidden.get(path):
+            return Response(b'{"error": "not allowed"}', status)
         if path not in self.lists:
             return Response(b'{"error": "not found"}', 404)
         start = int(request.query_params.get("offset", 0))

@@ -63,6 +63,62 @@ def test_discovery_asks_the_first_parents_only(tap: Runner, lists: Lists, api: S
     }
 
 
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_stream_that_the_api_does_not_allow_is_in_the_catalog(
+    tap: Runner, lists: Lists, api: Server, status: int
+) -> None:
+    lists.lists |= {"items": [{"id": "a", "x": 1}], "items/a/notes": [{"id": 1, "text": "x"}]}
+    lists.forbidden = {"items/a/notes": status}
+    config = {"rest": {"x": rooms(api.url)}}
+    run = flagged(tap, config, "--discover")
+    assert run.code == 0, run.err
+    assert f"returned {status}" in run.err
+    assert "The catalog has only its declared fields." in run.err
+    catalog = json.loads(run.out)
+    assert "x" in entry(catalog, "x_items")["schema"]["properties"]
+    assert "text" not in entry(catalog, "x_notes")["schema"]["properties"]
+    assert tap(config, catalog=catalog).code == 1  # the stream is selected
+    [selected] = [
+        item for item in entry(catalog, "x_notes")["metadata"] if item["breadcrumb"] == []
+    ]
+    selected["metadata"]["selected"] = False
+    deselected = tap(config, catalog=catalog)
+    assert deselected.code == 0, deselected.err
+    assert deselected.rows("x_items") == lists.lists["items"]
+    # When the API allows it, the fields that the catalog lacks are written.
+    selected["metadata"]["selected"] = True
+    lists.forbidden = {}
+    allowed = tap(config, catalog=catalog)
+    assert allowed.code == 0, allowed.err
+    assert allowed.rows("x_notes") == [{"id": 1, "text": "x", "_items_id": "a"}]
+
+
+def test_optional_stream_that_is_not_allowed_is_in_the_catalog(
+    tap: Runner, lists: Lists, api: Server
+) -> None:
+    lists.lists["items"] = [{"id": 1}]
+    declaration = items(api.url)
+    [resource] = declaration["resources"]
+    tags = {**resource, "name": "tags", "endpoint": resource["endpoint"] | {"path": "tags"}}
+    declaration["resources"].insert(0, tags)
+    lists.forbidden = {"tags": 403}
+    section = {"declaration": declaration, "optional": ["x_tags"]}
+    catalog = discovered(tap, {"rest": {"x": section}})
+    config = {"rest": {"x": section}}
+    for run in (tap(config), tap(config, catalog=catalog)):
+        assert run.code == 0, run.err
+        assert "as it is in rest.x.optional" in run.err
+        assert run.rows("x_items") == [{"id": 1}]
+    section["optional"] = ["x_tag"]
+    refused = tap({"rest": {"x": section}})
+    assert refused.code == 1
+    assert "It can name x_tags, x_items." in refused.err
+    section |= {"declaration": rooms(api.url), "optional": ["x_notes"]}
+    refused = tap({"rest": {"x": section}})
+    assert refused.code == 1
+    assert "It can name none." in refused.err
+
+
 def test_catalog_of_an_api_that_has_changed_loses_nothing(
     tap: Runner, lists: Lists, api: Server
 ) -> None:
