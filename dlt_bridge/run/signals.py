@@ -65,6 +65,11 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, exit_on_signal)
     try:
         yield
+    except Exception:
+        if is_ours:
+            # What a library has made of the exit.
+            exit_if_signalled()
+        raise
     finally:
         if is_ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)

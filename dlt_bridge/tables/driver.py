@@ -197,8 +197,11 @@ class Driver:
 
     def close(self) -> None:
         """Stop the tap, if it still runs, and drop all lines and rows that wait."""
-        with self._running:
+        try:
             self._backlog.close()
+        finally:
+            # Without an error, this would wait for the tap to end by itself.
+            self._running.__exit__(GeneratorExit, GeneratorExit(), None)
 
     def _settle_tables(self) -> None:
         """Decide which tables the streams have, before anything is read."""

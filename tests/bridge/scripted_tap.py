@@ -2,7 +2,8 @@
 
 The script is JSON: {"catalog": {...}, "lines": [...], "exit": 0, "stderr": "..."}. A line is a
 message, or a text that is written as it is. The tap writes what it was given next to the script.
-With "old": true, it reads what a catalog selects that comes by --properties, and no other.
+With "old": true, it reads what a catalog selects that comes by --properties, and no other. With
+"endless": true, it writes its last line until it is stopped.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ arguments.script.with_suffix(".given.json").write_text(json.dumps(given))
 nothing = script.get("old") and "properties" not in given
 for line in [] if nothing else script["lines"]:
     print(line if isinstance(line, str) else json.dumps(line))
+while script.get("endless"):
+    print(json.dumps(script["lines"][-1]))
 print(script.get("stderr", ""), file=sys.stderr)
 sys.stdout.flush()
 sys.exit(script.get("exit", 0))

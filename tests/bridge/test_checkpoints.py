@@ -124,6 +124,20 @@ def test_leftover_package_is_loaded_first(stage: Stage) -> None:
     assert stage.rows("select id from data.a order by id") == [(1,), (2,), (3,)]
 
 
+@pytest.mark.timeout(60)
+def test_refusal_of_the_destination_is_the_error_while_the_tap_goes_on(stage: Stage) -> None:
+    """The tap fills the pipe, and does not end by itself."""
+    head = schema(v=TEXT)
+    stage.load([head, record(id=1, v="1"), bookmark(a={"x": 1})])
+    stage.into.execute("alter table data.a alter v set not null")
+    lines = [head, record(id=2, v=None), bookmark(a={"x": 2}), record(id=3, v="3")]
+    source = stage.source(lines, endless=True, options={"patience": 600})
+    for _ in range(2):
+        with pytest.raises(BridgeError, match="NOT NULL constraint failed"):
+            load(stage.pipeline, source, checkpoint_every=0)
+        assert stage.rows("select id from data.a") == [(1,)]
+
+
 def test_refresh_drops_tables_once_per_run(stage: Stage) -> None:
     stage.load(counting(1, 2))
     source = stage.source(counting(5, 7))

@@ -48,6 +48,7 @@ duckdb = dlt.destinations.duckdb("w.duckdb")
 pipeline = dlt.pipeline("p", pipelines_dir="dlt", destination=duckdb, dataset_name="data")
 load(pipeline, singer(sys.stdin, name="lines"), checkpoint_every=0)
 """
+WITH_TAP = SCRIPT.replace("singer(sys.stdin,", "singer(sys.argv[1:], {}, patience=600,")
 LINES = [schema()] + [
     line for number in (1, 2, 3) for line in (record(id=number), bookmark(a={"x": number}))
 ]
@@ -64,6 +65,7 @@ def stopped(
         env=os.environ | {"DLT_DATA_DIR": str(folder / "dlt")},
         capture_output=True,
         check=False,
+        timeout=60,
     )
 
 
@@ -134,6 +136,15 @@ def test_signal_that_the_database_turns_into_an_error_stops_the_run(tmp_path: Pa
     assert run.returncode == 128 + signal.SIGTERM, run.stderr
     assert run.stdout == b""
     assert b"Traceback" not in run.stderr
+    script = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(program=SCRIPT)],
+        input=b"".join(json.dumps(line).encode() + b"\n" for line in LINES),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert script.returncode == 128 + signal.SIGTERM, script.stderr
+    assert b"Traceback" not in script.stderr
 
 
 @pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
@@ -141,6 +152,25 @@ def test_script_that_loads_is_stopped(tmp_path: Path, step: str) -> None:
     run = stopped(tmp_path, SCRIPT, step, "SIGTERM")
     assert run.returncode == 128 + signal.SIGTERM
     assert (3,) not in rows(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
+@pytest.mark.parametrize("program", [COMMAND, WITH_TAP], ids=["command", "script"])
+def test_tap_that_goes_on_is_stopped_with_its_loader(
+    tmp_path: Path, program: str, step: str
+) -> None:
+    """It fills the pipe while a package is loaded, and does not end by itself."""
+    script, catalog = tmp_path / "script.json", {"streams": [entry("a", "INCREMENTAL")]}
+    lines = [*LINES, record(id=4)]
+    script.write_text(json.dumps({"catalog": catalog, "lines": lines, "endless": True}))
+    arguments = [sys.executable, str(SCRIPTED_TAP), str(script)]
+    if program == COMMAND:
+        options = ["--credentials", "w.duckdb", "--dataset", "data", "--checkpoint-every", "0"]
+        arguments = ["singer", "run", " ".join(arguments), *options, "--patience", "600"]
+    run = stopped(tmp_path, program, step, "SIGTERM", *arguments)
+    assert run.returncode == 128 + signal.SIGTERM, run.stderr
+    assert b"Traceback" not in run.stderr
+    assert (4,) not in rows(tmp_path)
 
 
 LOST = """
