@@ -129,7 +129,8 @@ def test_refusal_of_the_destination_is_the_error_while_the_tap_goes_on(stage: St
     """The tap fills the pipe, and does not end by itself."""
     head = schema(v=TEXT)
     stage.load([head, record(id=1, v="1"), bookmark(a={"x": 1})])
-    stage.into.execute("alter table data.a alter v set not null")
+    database: Any = stage.into
+    database.execute("alter table data.a alter v set not null")
     lines = [head, record(id=2, v=None), bookmark(a={"x": 2}), record(id=3, v="3")]
     source = stage.source(lines, endless=True, options={"patience": 600})
     for _ in range(2):

@@ -136,15 +136,33 @@ def test_signal_that_the_database_turns_into_an_error_stops_the_run(tmp_path: Pa
     assert run.returncode == 128 + signal.SIGTERM, run.stderr
     assert run.stdout == b""
     assert b"Traceback" not in run.stderr
-    script = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.format(program=SCRIPT)],
+
+
+REPLACED = """
+import os, signal, sys
+from dlt.load.load import Load
+
+def replaced(*arguments, **options):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except SystemExit as stopped:
+        raise RuntimeError("Query interrupted") from stopped
+
+Load.complete_package = replaced
+{program}
+"""
+
+
+def test_exit_that_the_database_replaces_by_an_error_ends_a_script(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", REPLACED.format(program=SCRIPT)],
         input=b"".join(json.dumps(line).encode() + b"\n" for line in LINES),
         cwd=tmp_path,
         capture_output=True,
         check=False,
     )
-    assert script.returncode == 128 + signal.SIGTERM, script.stderr
-    assert b"Traceback" not in script.stderr
+    assert run.returncode == 128 + signal.SIGTERM, run.stderr
+    assert b"Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
