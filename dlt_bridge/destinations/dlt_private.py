@@ -77,6 +77,13 @@ def extracted_folder(pipeline: Pipeline, package: str) -> Path:
     return Path(pipeline.working_dir, *_EXTRACTED, package)
 
 
+def make_package_folder(pipeline: Pipeline) -> None:
+    """Create the folder of packages that are loaded, if dlt was killed before it could."""
+    folder = Path(pipeline.working_dir, *_NORMALIZED)
+    if folder.parent.exists():
+        folder.mkdir(exist_ok=True)
+
+
 def completion_file(pipeline: Pipeline, package: str) -> Path:
     """Return the file that dlt writes before it moves a loaded package to another folder."""
     name = PackageStorage.PACKAGE_COMPLETED_FILE_NAME

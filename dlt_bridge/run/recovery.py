@@ -23,7 +23,11 @@ from typing import TYPE_CHECKING, Any
 from dlt.common.schema.utils import get_root_table
 
 from dlt_bridge.destinations.destination import is_sent_again
-from dlt_bridge.destinations.dlt_private import completion_file, extracted_folder
+from dlt_bridge.destinations.dlt_private import (
+    completion_file,
+    extracted_folder,
+    make_package_folder,
+)
 from dlt_bridge.destinations.load_once import ENTERED
 from dlt_bridge.destinations.open_loads import DiscardedPackageError
 from dlt_bridge.errors import BridgeError
@@ -77,14 +81,16 @@ def repair_after_kill(pipeline: Pipeline) -> None:
     """Repair what dlt leaves behind if it is killed within a step.
 
     dlt normalizes a package and then deletes the extracted one. If it is killed in between, the
-    rest of the extracted package keeps dlt from loading the normalized one. And dlt commits its
-    first package before it saves the state: if the state lacks the name of the schema, dlt does not
-    see the package. And dlt marks a package as completed before it moves it, and then refuses to
-    complete it again.
+    rest of the extracted package keeps dlt from loading the normalized one. And dlt commits an
+    extracted package before it saves the schema and the state: if the state lacks the name of the
+    schema, dlt does not see the package; and with the schema before it, dlt misses a new table, or
+    loads one as it did before. And dlt marks a package as completed before it moves it, and then
+    refuses to complete it again.
 
     Args:
         pipeline: The pipeline.
     """
+    make_package_folder(pipeline)
     normalized = pipeline.list_normalized_load_packages()
     for package in set(normalized).intersection(pipeline.list_extracted_load_packages()):
         shutil.rmtree(extracted_folder(pipeline, package))
@@ -96,6 +102,11 @@ def repair_after_kill(pipeline: Pipeline) -> None:
         with pipeline.managed_state():
             name: Any = pipeline.get_load_package_info(waiting[0]).schema_name
             pipeline.default_schema_name = name
+    for package in pipeline.list_extracted_load_packages():
+        schema: Any = pipeline.get_load_package_info(package).schema
+        stored = pipeline.schemas.get(schema.name)
+        if stored is not None and stored.version_hash in schema.previous_hashes:
+            pipeline.schemas.save_schema(schema)
 
 
 def discard_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:

@@ -44,6 +44,8 @@ STEPS = {
 class Run:
     """A run of the tap below, of which only `load`, or the target, is killed.
 
+    From record 11 on, there is another property, and another stream.
+
     Attributes:
         folder: The folder of the tap, the logs and the state of the target.
         destination: The name of the destination.
@@ -52,6 +54,7 @@ class Run:
         machine: The name of a folder for working files, as if on another machine.
         upto: The number of the last record that the source has.
         kill: Before which step the run is killed: its number, or a pattern; None to let it end.
+        whole: Count the steps from the begin of the run, not of the load.
         hold: Stop it there instead, until `go_on`.
         go_on: Let this process continue, and wait for its end, instead of starting one.
         target: Load by target-dlt, from the last STATE that it has written.
@@ -67,6 +70,7 @@ class Run:
     machine: str = "here"
     upto: int = 20
     kill: int | str | None = None
+    whole: bool = False
     hold: bool = False
     go_on: int | None = None
     target: bool = False
@@ -79,16 +83,20 @@ TAP = """
 import json, sys
 upto, files = int(sys.argv[1]), dict(zip(sys.argv[2::2], sys.argv[3::2]))
 state = json.load(open(files["--state"])) if "--state" in files else {}
-seen = state.get("bookmarks", {}).get("a", {}).get("x", 0)
+seen = {stream: mark["x"] for stream, mark in state.get("bookmarks", {}).items()}
 types = {"id": {"type": "integer"}, "v": {"type": "array"}}
-for stream in "abfk":
+streams = "abfk"
+if upto > 10:
+    types["w"] = {"type": "string"}
+    streams += "n"
+for stream in streams:
     keys = ["id"] if stream == "k" else []
     print(json.dumps({"type": "SCHEMA", "stream": stream, "schema": {"properties": types},
         "key_properties": keys}))
-    for number in range(1 if stream == "f" else seen + 1, upto + 1):
-        row = {"id": number, "v": [number, -number]}
+    for number in range(1 if stream == "f" else seen.get(stream, 0) + 1, upto + 1):
+        row = {"id": number, "v": [number, -number]} | ({"w": "new"} if number > 10 else {})
         print(json.dumps({"type": "RECORD", "stream": stream, "record": row}))
-marks = {stream: {"x": upto} for stream in "abk"}
+marks = {stream: {"x": upto} for stream in streams if stream != "f"}
 print(json.dumps({"type": "STATE", "value": {"bookmarks": marks}}))
 """
 CATALOG = {
@@ -98,7 +106,7 @@ CATALOG = {
             "key_properties": ["id"] if stream == "k" else [],
             "replication_method": "FULL_TABLE" if stream == "f" else "INCREMENTAL",
         }
-        for stream in "abfk"
+        for stream in "abfkn"
     ]
 }
 
@@ -110,7 +118,7 @@ def killing(run: Run) -> Iterator[Iterator[int]]:
 
     from dlt_bridge.destinations.load_once import LoadOnce  # noqa: PLC0415
 
-    steps, loading = count(), [False]
+    steps, loading = count(), [run.whole]
 
     def counted(step: Any) -> Any:
         def wrapped(*arguments: Any, **options: Any) -> Any:
