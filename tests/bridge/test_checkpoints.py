@@ -125,7 +125,7 @@ def test_leftover_package_is_loaded_first(stage: Stage) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_refusal_of_the_destination_is_the_error_while_the_tap_goes_on(stage: Stage) -> None:
+def test_refusal_of_the_destination_is_the_error_while_the_tap_writes(stage: Stage) -> None:
     """The tap fills the pipe, and does not end by itself."""
     head = schema(v=TEXT)
     stage.load([head, record(id=1, v="1"), bookmark(a={"x": 1})])

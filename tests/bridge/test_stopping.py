@@ -174,7 +174,7 @@ def test_script_that_loads_is_stopped(tmp_path: Path, step: str) -> None:
 
 @pytest.mark.parametrize("step", ["initialize_package", "complete_package"])
 @pytest.mark.parametrize("program", [COMMAND, WITH_TAP], ids=["command", "script"])
-def test_tap_that_goes_on_is_stopped_with_its_loader(
+def test_tap_that_continues_is_stopped_with_its_loader(
     tmp_path: Path, program: str, step: str
 ) -> None:
     """It fills the pipe while a package is loaded, and does not end by itself."""
