@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,8 +84,9 @@ def make_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline:  # n
 def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline:  # noqa: ANN401
     """Make a pipeline whose relative paths start from the current folder.
 
-    dlt resolves them from the folder of the pipeline's first run. If the pipeline loads to another
-    location than before, its working files are dropped, because each location has its own state.
+    dlt resolves them from the folder of the pipeline's first run, and keeps the dataset of its last
+    run in whichever folder. If the pipeline loads to another location than before, its working
+    files are dropped, because each location has its own state.
 
     Args:
         spec: The settings of the pipeline.
@@ -101,6 +102,7 @@ def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline
     before = describe_location(pipeline)
     pipeline.set_local_state_val(START_FOLDER, here)
     # Made again, because a destination keeps the paths that it has resolved.
+    spec = replace(spec, dataset=spec.dataset or f"{spec.pipeline}_dataset")
     pipeline = make_pipeline(spec, progress=progress)
     if describe_location(pipeline) != before:
         pipeline.drop()

@@ -295,6 +295,22 @@ def test_database_file_is_in_the_current_folder(dlt: Command) -> None:
     assert json.loads(dlt("singer", "state", dlt.plays([]), "--json").stdout) == lines[-1]["value"]
 
 
+def test_dataset_is_that_of_the_last_run_in_this_folder(dlt: Command) -> None:
+    lines = [schema(), record(id=1), bookmark(a={"x": 1})]
+    dlt.run(lines, "--dataset", "mine")
+    other = Command(dlt.folder / "other", environment={"DLT_DATA_DIR": str(dlt.folder / "dlt")})
+    other.folder.mkdir()
+    for _ in range(2):
+        dlt.run(lines)
+        assert dlt.given["state"] == lines[-1]["value"]
+    for known in (None, lines[-1]["value"]):
+        done = other("singer", "run", other.plays(lines))
+        assert f"dataset {DATA}." in done.stderr
+        assert other.given.get("state") == known
+    assert other.rows(f"select id from {DATA}.a") == [(1,)]
+    assert dlt.rows("select id from mine.a") == [(1,)]
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_files_have_the_format_that_is_asked_for(dlt: Command, kind: str) -> None:
     place = ["--destination", "filesystem", "--credentials", "files"]
