@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: The value of a setting that the user must fill in, unless there is an example.
 PLACEHOLDER = "..."
+#: Settings that are asked for though they have a default, by their platform: many accounts need
+#: another value.
+ASKED = {"livechat": ("entity_id",), "chatwoot": ("api_url",), "intercom": ("api_url",)}
 START_DATE = "start_date"
 START = (
     "The first run reads everything, which can take long. For less, enter the day from which to"
@@ -50,7 +53,8 @@ def settings_of(
     """Return the settings of a platform that a user gives, and the names of those to fill in.
 
     Settings come from the environment. In a terminal, the user is asked for others that are
-    required, until the test succeeds or the user takes them without. Outside, they get an example.
+    required, and for those in `ASKED`, until the test succeeds or the user gives up. Outside, those
+    that are required get an example.
 
     Args:
         platform: The name of the platform, which is that of its section.
@@ -71,12 +75,13 @@ def settings_of(
             raise config_error(FAILED)
         examples = {name: _example(schema["properties"][name]) for name in missing}
         return given | examples, [f"{platform}.{name}" for name in missing]
+    asked = missing + [name for name in ASKED.get(platform, ()) if name not in given]
     while True:
-        answers = {name: _ask(platform, name, schema["properties"][name]) for name in missing}
-        section = given | answers
+        answers = {name: _ask(platform, name, schema["properties"][name]) for name in asked}
+        section = given | {name: answer for name, answer in answers.items() if answer is not None}
         if test is None or test(section):
             return section, []
-        if not missing or not click.confirm("Enter them again?", default=True, err=True):
+        if not asked or not click.confirm("Enter them again?", default=True, err=True):
             raise config_error(FAILED)
 
 
@@ -118,16 +123,29 @@ def start_date_of(variables: str, config: Mapping[str, Any], file: str) -> str |
             return answer.strip() or None
 
 
-def _ask(platform: str, name: str, setting: Mapping[str, Any]) -> str:
-    """Ask for a setting; a secret is not shown while it is typed."""
+def _ask(platform: str, name: str, setting: Mapping[str, Any]) -> str | None:
+    """Ask for a setting, and return None for its default; a secret is not shown while it is typed.
+
+    Args:
+        platform: The name of the platform.
+        name: The name of the setting.
+        setting: Its JSON Schema.
+    """
     click.echo(f"\n{' '.join(setting.get('description', '').split())}", err=True)
     examples = setting.get("examples")
     if examples:
         click.echo(f"For example: {examples[0]}", err=True)
     secret = bool(setting.get("secret"))
     hint = " (hidden)" if secret else ""
-    answer: str = click.prompt(f"{platform}.{name}{hint}", hide_input=secret, err=True)
-    return answer.strip()
+    default: str | None = setting.get("default")
+    answer: str = click.prompt(
+        f"{platform}.{name}{hint}",
+        default=default,
+        show_default=bool(default),
+        hide_input=secret,
+        err=True,
+    )
+    return None if answer.strip() == default else answer.strip()
 
 
 def _example(setting: Mapping[str, Any]) -> str:

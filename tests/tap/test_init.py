@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from running import BIN, Runner
+from running import BIN, Runner, full_config
 from terminal import in_dialog
 
 from tap_chat.sandbox import API_KEY, World
@@ -43,6 +43,42 @@ def test_dialog_makes_a_config_that_runs(tap: Runner, sandbox: Sandbox) -> None:
         assert run.code == 0, run.err
         assert len(run.records) == messages
         assert API_KEY not in run.err
+
+
+def test_dialog_asks_for_what_many_accounts_need(tap: Runner, sandbox: Sandbox) -> None:
+    livechat = full_config(sandbox, "livechat")["livechat"]
+    dialog = [
+        ("livechat.access_token (hidden): ", "of-another-account"),
+        ("livechat.entity_id: ", ""),
+        ("Enter them again? [Y/n]: ", "y"),
+        ("livechat.access_token (hidden): ", livechat["access_token"]),
+        ("livechat.entity_id: ", livechat["entity_id"]),
+        ("start_date: ", ""),
+    ]
+    command = ["env", f"TAP_CHAT_LIVECHAT_API_URL={livechat['api_url']}", *COMMAND]
+    shown, code = in_dialog([*command, "--platform", "livechat"], dialog, cwd=tap.folder)
+    assert code == 0, shown
+    chatwoot = full_config(sandbox, "chatwoot")["chatwoot"]
+    dialog = [
+        ("chatwoot.account_id: ", str(chatwoot["account_id"])),
+        ("chatwoot.access_token (hidden): ", chatwoot["access_token"]),
+        ("chatwoot.api_url [https://app.chatwoot.com]: ", chatwoot["api_url"]),
+    ]
+    shown, code = in_dialog([*COMMAND, "--platform", "chatwoot"], dialog, cwd=tap.folder)
+    assert code == 0, shown
+    dialog = [
+        ("intercom.access_token (hidden): ", "t"),
+        ("intercom.api_url [https://api.intercom.io]: ", ""),
+    ]
+    command = [*COMMAND, "--platform", "intercom", "--no-test"]
+    shown, code = in_dialog(command, dialog, cwd=tap.folder)
+    assert code == 0, shown
+    written = json.loads((tap.folder / "config.json").read_text())
+    assert written == {
+        "livechat": {name: livechat[name] for name in ("api_url", "entity_id", "access_token")},
+        "chatwoot": {name: chatwoot[name] for name in ("account_id", "access_token", "api_url")},
+        "intercom": {"access_token": "t"},
+    }
 
 
 def test_refused_test_writes_nothing(tap: Runner, sandbox: Sandbox) -> None:
