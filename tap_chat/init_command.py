@@ -61,7 +61,7 @@ def command(*, platform: str | None, file: str, test: bool) -> None:
 
     def works(section: Mapping[str, Any]) -> bool:
         try:
-            return TapChat(config={platform: section}).test_connections(as_json=False)
+            return not TapChat(config={platform: section}).test_connections(as_json=False)
         except ConfigValidationError as error:
             for text in error.errors:
                 TapChat.logger.error(text)

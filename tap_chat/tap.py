@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 class TapChat(HookedTap):
-    """Every conversation of your chat platforms, as a Singer tap."""
+    """Reads every conversation from your chat platforms, as a Singer tap."""
 
     name = "tap-chat"
     package_name = "tap-chat"
@@ -252,7 +252,7 @@ class TapChat(HookedTap):
             raise output_error(error) from None
 
     @override
-    def test_connections(self, *, as_json: bool) -> bool:
+    def test_connections(self, *, as_json: bool) -> list[str]:
         self._has_state = False  # a signal that ends the test writes no STATE
         probed = [
             (stream, probe)
@@ -261,12 +261,13 @@ class TapChat(HookedTap):
         ]
         names = [".".join(filter(None, (s.section, s.api_name))) for s, _ in probed]
         width = max(map(len, names))
-        ok = True
+        failures: list[str] = []
         for name, (stream, probe) in zip(names, probed, strict=True):
             result = run_probe(name, stream.client, stream.api.url, probe)
             write_line(result.json() if as_json else result.line(width))
-            ok = ok and result.ok
-        return ok
+            if not result.ok:
+                failures.append(result.sentence)
+        return failures
 
     @classmethod
     @override

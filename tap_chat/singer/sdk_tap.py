@@ -13,6 +13,7 @@ from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.tap_base import CliTestOptionValue, Tap
 from typing_extensions import override
 
+from tap_chat.docs import link_of
 from tap_chat.singer.writer import MessageWriter
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def own_config_errors() -> Iterator[None]:
 class HookedTap(Tap):
     """A tap with hooks into private methods of the SDK's class."""
 
-    def test_connections(self, *, as_json: bool) -> bool:
+    def test_connections(self, *, as_json: bool) -> list[str]:
         """Test the connection to each platform, and write the results to standard output.
 
         Args:
             as_json: Whether each result is a line of JSON, not a line for people.
 
         Returns:
-            Whether all connections work.
+            What is wrong with each connection that does not work, as a sentence.
         """
         raise NotImplementedError
 
@@ -143,12 +144,19 @@ class HookedTap(Tap):
         if value not in {CliTestOptionValue.All.value, JSON_TEST}:
             super().cb_test(ctx, param, value)
             return
+        level = cls.logger.level
         if cls.logger.getEffectiveLevel() == logging.INFO:
             # Keep the SDK's lines out of the results.
             cls.logger.setLevel(logging.WARNING)
         config = ctx.params["config"]
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
-        ctx.exit(0 if tap.test_connections(as_json=value == JSON_TEST) else 1)
+        try:
+            tap = cls(config=config.config, parse_env_config=config.parse_env)
+            failures = tap.test_connections(as_json=value == JSON_TEST)
+        finally:
+            cls.logger.setLevel(level)
+        if failures:
+            cls.logger.info("Docs: %s", link_of(failures[0]))
+        ctx.exit(1 if failures else 0)
 
     @classmethod
     @override

@@ -319,9 +319,10 @@ def test_config_that_cannot_be_tested_is_one_error(
     run = tap.run([*(command if config is not None else command[:1]), "--test"])
     assert run.code == 1
     assert run.out == b""
-    [line] = run.err.splitlines()
+    line, docs = run.err.splitlines()
     assert words in line
-    assert "hunter2" not in line
+    assert "Docs: https://" in docs
+    assert "hunter2" not in run.err
 
 
 def test_config_as_the_argument_of_test_is_refused(tap: Runner, sandbox: Sandbox) -> None:
