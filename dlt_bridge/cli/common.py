@@ -86,9 +86,13 @@ def show(table: Table) -> None:
 
 
 def write_json(value: Any) -> None:  # noqa: ANN401
-    """Print a value as JSON."""
-    json.dump(value, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    """Print a value as JSON, as far as it is read: `| head` closes the pipe."""
+    try:
+        json.dump(value, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        Console().on_broken_pipe()
 
 
 def say(text: str, *, keep: str = "", quiet: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import traceback
 from contextlib import suppress
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
-from staging import bookmark, record, schema
+from running import BIN
+from staging import bookmark, entry, record, schema
 
 from dlt_bridge import BridgeError
 from dlt_bridge.run.checkpoints import reading
@@ -200,3 +202,25 @@ def test_signal_that_a_library_has_ignored_ends_the_run_before_it_waits() -> Non
         assert stopped.value.code == 128 + signal.SIGTERM
     with stoppable(), pytest.raises(AssertionError, match="is read"), reading(start):
         """The next run is not stopped."""
+
+
+@pytest.mark.parametrize("flag", ["--json", "--fields"])
+def test_reader_may_close_the_output(dlt: Command, flag: str) -> None:
+    """As `| head` does. The output is larger than a pipe."""
+    described = {"type": "string", "description": "word " * 2000}
+    wide = {f"field_{number}": described for number in range(300)}
+    streams = [entry("a", "INCREMENTAL") | {"schema": {"type": "object", "properties": wide}}]
+    tap = dlt.plays([], catalog={"streams": streams})
+    with subprocess.Popen(
+        [str(BIN / "dlt"), "singer", "discover", tap, flag],
+        cwd=dlt.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == b""
+        # rich may not notice it.
+        assert process.wait() in ({1} if flag == "--json" else {0, 1})
