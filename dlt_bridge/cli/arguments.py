@@ -207,8 +207,9 @@ DISPOSITION: Arguments = {
 MANY: Arguments = {
     "--accounts": {
         "metavar": "FILE",
-        "help": "load all accounts of a TOML file: the tap's settings of each in"
-        " [accounts.<account>], and those of all in [config]",
+        # Without brackets, which are markup for rich_argparse.
+        "help": "load all accounts of a TOML file: the tap's settings of each in the table"
+        " accounts.<account>, and those of all in the table config",
     },
     "--accounts-table": {
         "metavar": "TABLE",
@@ -271,6 +272,14 @@ INIT: Arguments = {
     "--destination": {"default": "duckdb", "help": "a dlt destination (duckdb)"},
 }
 
+#: What follows the name of an action in an example of it.
+EXAMPLES = {
+    "discover": "tap-chat --config config.json",
+    "run": "tap-chat --config config.json --select 'freshchat_*'",
+    "state": "tap-chat",
+    "init": "--platform freshchat",
+}
+
 
 class _ActionParser(ArgumentParser):
     """Parses the arguments of an action."""
@@ -292,10 +301,7 @@ class SingerCommand(SupportsCliCommand):
     description: str | None = (
         "Loads the output of any Singer tap: types and keys from the tap's schema, its state in"
         " dlt's state, and the last version of each key.\n\n"
-        "- `dlt singer init --platform freshchat`\n"
-        "- `dlt singer discover tap-chat --config config.json`\n"
-        "- `dlt singer run tap-chat --config config.json --select 'freshchat_*'`\n"
-        "- `dlt singer state tap-chat`"
+        + "\n".join(f"- `dlt singer {name} {words}`" for name, words in EXAMPLES.items())
     )
     docs_url: str | None = None
     parent: str | None = None
@@ -308,7 +314,8 @@ class SingerCommand(SupportsCliCommand):
         )
 
         def add(name: str, help_text: str, arguments: Mapping[str, Any]) -> ArgumentParser:
-            action = actions.add_parser(name, help=help_text)
+            epilog = f"For example: dlt singer {name} {EXAMPLES[name]}"
+            action = actions.add_parser(name, help=help_text, epilog=epilog)
             for argument, options in arguments.items():
                 action.add_argument(argument, **options)
             return action
