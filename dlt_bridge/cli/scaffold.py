@@ -66,9 +66,11 @@ SECRETS = ".dlt/secrets.toml"
 IGNORED = (SECRETS, "*.duckdb")
 REQUIREMENTS = (
     "# There is no release of tap-chat, which has the bridge, at PyPI yet.",
-    "tap-chat[dlt] @ git+https://github.com/tap-chat/tap-chat",
+    "tap-chat[{extra}] @ git+https://github.com/tap-chat/tap-chat",
     "dlt[{destination}]>=1.31",
 )
+#: Destinations for which there is an extra, with the versions of their packages that dlt needs.
+EXTRAS = ("duckdb", "postgres")
 #: Arguments of `singer` that suit any tap.
 OPTIONS: dict[str, Any] = {
     "properties": {
@@ -189,7 +191,8 @@ def _write_requirements(folder: Path, tap: str, words: Mapping[str, str]) -> Ite
     """Write what to install, and say so, unless there is such a file."""
     requirements = folder / "requirements.txt"
     if not requirements.exists():
-        lines = [line.format(**words) for line in REQUIREMENTS]
+        extra = words["destination"] if words["destination"] in EXTRAS else "dlt"
+        lines = [line.format(**words, extra=extra) for line in REQUIREMENTS]
         if words["name"] != "tap_chat":
             # Not as a requirement: a registry may have another package by the name of a path, and
             # the tap's pins may conflict with those of dlt.
