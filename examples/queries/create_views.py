@@ -97,6 +97,9 @@ def main() -> None:
     parser.add_argument("--dataset", default="tap_chat_dataset", help="the dataset of the tables")
     parser.add_argument("--drop", action="store_true", help="drop the views instead")
     wanted = parser.parse_args()
+    file = Path((wanted.credentials or "").removeprefix("duckdb:///"))
+    if wanted.destination == "duckdb" and wanted.credentials and not file.exists():
+        sys.exit(f"There is no file {file}.")
     options = {"credentials": wanted.credentials} if wanted.credentials else {}
     destination = dlt.destinations.__dict__[wanted.destination](**options)
     with dlt.dataset(destination, wanted.dataset).sql_client as client:
