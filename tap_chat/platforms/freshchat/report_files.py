@@ -24,6 +24,9 @@ HELD_BYTES = 4 * 1024 * 1024
 #: The first bytes of a file tell its format.
 ZIPS, GZIP = (b"PK\x03\x04", b"PK\x05\x06"), b"\x1f\x8b"
 START_BYTES = 4
+#: The end of a ZIP: its signature and its bytes. A comment follows, whose length is in the last two
+#: of them. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3.16)
+ZIP_END, ZIP_END_BYTES, LONGEST_COMMENT = b"PK\x05\x06", 22, 0xFFFF
 
 #: Characters of the longest row: a small ZIP may hold a row that does not fit in memory.
 LONGEST_ROW = 16 * 1024 * 1024
@@ -62,11 +65,22 @@ def spool(response: Response) -> IO[bytes]:
     for chunk in response.rest or ():
         file.write(chunk)
     file.seek(0)
-    if file.read(START_BYTES) in ZIPS and not zipfile.is_zipfile(file):
+    if file.read(START_BYTES) in ZIPS and not _has_zip_end(file):
         file.close()
         raise ValueError
     file.seek(0)
     return file
+
+
+def _has_zip_end(file: IO[bytes]) -> bool:
+    """Return whether a ZIP was not cut off. `zipfile.is_zipfile` checks more in Python 3.14."""
+    file.seek(max(0, file.seek(0, io.SEEK_END) - ZIP_END_BYTES - LONGEST_COMMENT))
+    last = file.read()
+    start = last.rfind(ZIP_END)
+    if start < 0:
+        return False
+    end = start + ZIP_END_BYTES
+    return len(last) >= end + int.from_bytes(last[end - 2 : end], "little")
 
 
 def csv_files(file: IO[bytes]) -> Iterator[Iterator[list[str]]]:
