@@ -129,6 +129,7 @@ def test_all_ways_hold_the_same_values(warehouse: Warehouse, stream: str) -> Non
     assert all(found == first for found in others)
 
 
+@pytest.mark.skipif(not demo.HAS_TARGET_DUCKDB, reason="target-duckdb loses rows on Python 3.14")
 def test_job_of_meltano_runs_both_loaders(tmp_path: Path) -> None:
     files = {
         "TARGET_DUCKDB_FILEPATH": tmp_path / "one.duckdb",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,8 @@ def test_temporary_fault_loses_no_row(tap: Runner, api: Sandbox, case: Case) -> 
 def test_permanent_fault_is_an_error_and_loses_nothing(
     tap: Runner, api: Sandbox, case: Case
 ) -> None:
+    if case.name.endswith("100,000 deep") and sys.version_info >= (3, 14):
+        pytest.skip("Python 3.14 reads JSON of any depth")
     found = outcomes(tap, api, case.quick)
     for platform, outcome in found.items():
         assert_discreet(outcome.run)

@@ -26,8 +26,11 @@ REQUIREMENTS = Path(__file__).parent / "requirements"
 FOLDER = ROOT / ".venv-interop"
 #: Environments with pendulum 2.1, which needs distutils: Python 3.12 has none.
 UP_TO_3_11 = frozenset({"pipelinewise-tap-mysql", "singer-jsonl"})
-#: The environment of target-duckdb, whose DuckDB has no build for Python 3.14.
-UP_TO_3_13 = "target-duckdb"
+#: Environments that Python 3.14 can't run.
+UP_TO_3_13 = {
+    "target-duckdb": "the DuckDB of target-duckdb has no build for Python 3.14",
+    "pipelinewise": "pipelinewise-target-postgres pins a joblib that Python 3.14 can't run",
+}
 
 
 @cache
@@ -40,8 +43,8 @@ def program(environment: str, name: str) -> str:
     """
     if environment in UP_TO_3_11 and sys.version_info >= (3, 12):
         pytest.skip(f"{environment} needs pendulum 2.1, which has no build for Python 3.12")
-    if environment == UP_TO_3_13 and sys.version_info >= (3, 14):
-        pytest.skip(f"the DuckDB of {environment} has no build for Python 3.14")
+    if environment in UP_TO_3_13 and sys.version_info >= (3, 14):
+        pytest.skip(UP_TO_3_13[environment])
     return str(_built(environment) / "bin" / name)
 
 

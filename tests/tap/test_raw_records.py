@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,12 @@ def test_records_with_undeclared_fields_get_the_keys_of_the_parent() -> None:
         b'{"data": [{"id": "1"}]}',
         b'{"data": {"rows": null}}',
         b"",
-        b'{"data": {"rows": [{"id": "1", "any": %b}]}}' % (b"[" * 100_000 + b"]" * 100_000),
+        pytest.param(
+            b'{"data": {"rows": [{"id": "1", "any": %b}]}}' % (b"[" * 100_000 + b"]" * 100_000),
+            marks=pytest.mark.skipif(
+                sys.version_info >= (3, 14), reason="Python 3.14 reads JSON of any depth"
+            ),
+        ),
     ],
 )
 def test_page_with_another_structure_is_not_read_raw(body: bytes) -> None:
