@@ -34,8 +34,9 @@ fuzz: $(VENV)/installed
 FUZZ ?= tests/fuzz tests/bridge/test_exact.py tests/bridge/test_types.py tests/tap/test_arrays.py \
   tests/tap/test_raw_records.py tests/tap/test_pagination.py
 
-# Kill every way of loading 200 times, and write the table of docs/kills.md.
+# Kill a run before each of its steps, and every way of loading 200 times; write the table of docs/kills.md.
 kills: $(VENV)/installed
+	EVERY_STEP=1 $(BIN)/pytest --timeout=0 tests/killing/test_commits.py -k any_step
 	PYTHONPATH=tests $(BIN)/python scripts/kills.py --write
 
 # Measure what people wait for, and its rivals, as Markdown: ten minutes on a machine that does nothing else.

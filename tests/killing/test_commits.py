@@ -5,8 +5,10 @@ A step is a statement in the database, or a change of a file in the working fold
 
 from __future__ import annotations
 
-from contextlib import closing
+import os
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,13 @@ from bridge.destinations import DuckDB, Postgres
 from killing.commits import Run, Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from bridge.destinations import Database
     from postgres import PostgresServer
+
+    Opened = Callable[[Path], AbstractContextManager[Database]]
 
 #: Steps before which a run is killed: the rows of a table are committed, and dlt has not noted it;
 #: all tables are loaded, and the package is not committed; it is, and dlt has not noted it.
@@ -50,20 +55,36 @@ def runs() -> Iterator[Runs]:
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
-def into(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "duckdb":
-        yield DuckDB(tmp_path)
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    with server.database() as url:
-        yield Postgres(url)
+def opened(request: pytest.FixtureRequest) -> Opened:
+    """Opens an empty database, whose files are in a folder."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Database]:
+        if request.param == "duckdb":
+            yield DuckDB(folder)
+            return
+        server: PostgresServer = request.getfixturevalue("postgres")
+        with server.database() as url:
+            yield Postgres(url)
+
+    return opened
+
+
+@pytest.fixture
+def into(opened: Opened, tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path) as database:
+        yield database
 
 
 @pytest.fixture
 def run(into: Database, tmp_path: Path) -> Run:
+    return run_into(into, tmp_path)
+
+
+def run_into(into: Database, folder: Path) -> Run:
     settings = into.settings
     return Run(
-        folder=str(tmp_path),
+        folder=str(folder),
         destination=settings["destination"],
         credentials=settings["credentials"],
     )
@@ -185,3 +206,25 @@ def test_replaced_table_has_its_old_rows_or_its_new_ones(
     assert ids(into, "f") == list(range(1, 11 if kill == REPLACING else 21))
     completes(runs, replace(run, upto=30))
     assert is_exact(into, 30)
+
+
+@pytest.mark.skipif("EVERY_STEP" not in os.environ, reason="`make kills` runs it: 15 minutes")
+@pytest.mark.parametrize("known", [0, 10])
+def test_run_that_is_killed_before_any_step_continues(
+    runs: Runs, opened: Opened, tmp_path: Path, known: int
+) -> None:
+    """From the begin of a first run, and of one that brings another table and another column."""
+    for number in count():
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with opened(folder) as into:
+            run = run_into(into, folder)
+            if known:
+                completes(runs, replace(run, upto=known))
+            code = runs(replace(run, whole=True, kill=number))["code"]
+            for last in (20, 30):
+                completes(runs, replace(run, upto=last))
+                assert is_exact(into, last), number
+        if code == 0:
+            break
+    assert number > 80
