@@ -219,10 +219,13 @@ class TapLog:
                 )
 
     def tail(self) -> str:
-        """Return the last lines; if there are errors, their texts, and lines without a level."""
+        """Return the last lines; if there are errors, their texts, and lines without a level.
+
+        Warnings were passed on before.
+        """
         if not self._errors:
             return "\n".join(line for _, line in self._tail)
-        rest = [line for level, line in self._tail if level is None or level in _WARNINGS]
+        rest = [line for level, line in self._tail if level is None]
         return "\n".join([*self._errors, *rest])
 
     def _mask(self, line: str) -> str:
