@@ -15,7 +15,6 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
-from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.conventions import has_portable_name, portable_dataset_name
 from dlt_bridge.destinations.dlt_private import START_FOLDER
 from dlt_bridge.errors import BridgeError
@@ -85,8 +84,8 @@ def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline
     """Make a pipeline whose relative paths start from the current folder.
 
     dlt resolves them from the folder of the pipeline's first run, and keeps the dataset of its last
-    run in whichever folder. If the pipeline loads to another location than before, its working
-    files are dropped, because each location has its own state.
+    run in whichever folder. If the pipeline loads to another location than before, its next run
+    drops its working files (`drop_foreign_state`).
 
     Args:
         spec: The settings of the pipeline.
@@ -99,14 +98,10 @@ def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline
     here = str(Path(current.run_context().local_dir).absolute())
     if pipeline.get_local_state_val(START_FOLDER) == here:
         return pipeline
-    before = describe_location(pipeline)
     pipeline.set_local_state_val(START_FOLDER, here)
     # Made again, because a destination keeps the paths that it has resolved.
     spec = replace(spec, dataset=spec.dataset or f"{spec.pipeline}_dataset")
-    pipeline = make_pipeline(spec, progress=progress)
-    if describe_location(pipeline) != before:
-        pipeline.drop()
-    return pipeline
+    return make_pipeline(spec, progress=progress)
 
 
 def _dataset(spec: PipelineSpec) -> str | None:

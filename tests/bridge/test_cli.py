@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 from bridge.command_line import DATA, MESSAGE_TEXT, TEXT, Command, cells
+from dlt import attach
 from staging import bookmark, entry, record, schema
 
 from dlt_bridge.run.report import size
@@ -309,6 +310,24 @@ def test_dataset_is_that_of_the_last_run_in_this_folder(dlt: Command) -> None:
         assert other.given.get("state") == known
     assert other.rows(f"select id from {DATA}.a") == [(1,)]
     assert dlt.rows("select id from mine.a") == [(1,)]
+
+
+def test_command_in_another_folder_leaves_packages_that_wait(
+    dlt: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [schema(), record(id=1), bookmark(a={"x": 1})]
+    dlt.run(lines, "--dataset", "mine")
+    pipeline = attach("scripted_tap", pipelines_dir=str(dlt.folder / "dlt" / "pipelines"))
+    pipeline.extract([{"id": 2}], table_name="a")
+    waiting = pipeline.list_extracted_load_packages()
+    other = Command(dlt.folder / "other", environment={"DLT_DATA_DIR": str(dlt.folder / "dlt")})
+    other.folder.mkdir()
+    assert other("singer", "state", other.plays(lines)).returncode == 1
+    assert pipeline.list_extracted_load_packages() == waiting
+    # A run says that it discards them.
+    other.run(lines)
+    assert "They are discarded: the tap continues from the last commit there." in caplog.text
+    assert pipeline.list_extracted_load_packages() == []
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
