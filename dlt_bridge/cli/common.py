@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import dlt
 from rich.console import Console
+from typing_extensions import override
 
 from dlt_bridge.errors import BridgeError
 from dlt_bridge.run.pipelines import VALIDATED
@@ -80,19 +82,35 @@ def credentials_of(args: Namespace) -> Any:  # noqa: ANN401
     return credentials
 
 
+class _Output(Console):
+    """Standard output, whose reader may close it, as `| head` does."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        # By default, rich exits: an error of the run would be lost.
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Discard the rest of the output, because nobody reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def show(table: Table) -> None:
-    """Print a table."""
-    Console().print(table)
+    """Print a table, as far as it is read."""
+    _Output().print(table)
 
 
 def write_json(value: Any) -> None:  # noqa: ANN401
-    """Print a value as JSON, as far as it is read: `| head` closes the pipe."""
+    """Print a value as JSON, as far as it is read."""
     try:
         json.dump(value, sys.stdout, indent=2)
         sys.stdout.write("\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        Console().on_broken_pipe()
+        _discard_output()
 
 
 def say(text: str, *, keep: str = "", quiet: bool = False) -> None:

@@ -39,9 +39,6 @@ def explaining_errors() -> Iterator[None]:
         with one_line_logs():
             yield
     except (KeyboardInterrupt, SystemExit) as stopped:
-        if isinstance(stopped, SystemExit) and not _received:
-            # Nobody reads the output any more.
-            raise
         print(STOPPED, file=sys.stderr)  # noqa: T201
         sys.exit(exit_code(stopped) if isinstance(stopped, KeyboardInterrupt) else stopped.code)
     except Exception as error:  # noqa: BLE001 - any text may hold values of rows

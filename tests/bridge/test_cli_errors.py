@@ -222,5 +222,22 @@ def test_reader_may_close_the_output(dlt: Command, flag: str) -> None:
         process.stdout.close()
         assert process.stderr
         assert process.stderr.read() == b""
-        # rich may not notice it.
-        assert process.wait() in ({1} if flag == "--json" else {0, 1})
+        assert process.wait() == 0
+
+
+def test_error_of_a_run_is_shown_though_nobody_reads_its_report(dlt: Command) -> None:
+    lines = [schema(v=TEXT), record(id=1, v="x"), bookmark(a={"x": 1}), record(id=2, v="y")]
+    tap = dlt.plays(lines, exit=1)
+    reading, writing = os.pipe()
+    os.close(reading)
+    for report in ([], ["--json"]):
+        done = subprocess.run(
+            [str(BIN / "dlt"), "singer", "run", tap, "--checkpoint-every", "0", *report],
+            cwd=dlt.folder,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert b"failed with exit code 1" in done.stderr
+    os.close(writing)
