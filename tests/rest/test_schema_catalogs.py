@@ -93,6 +93,31 @@ def test_stream_that_the_api_does_not_allow_is_in_the_catalog(
     assert allowed.rows("x_notes") == [{"id": 1, "text": "x", "_items_id": "a"}]
 
 
+def test_discovery_fails_if_no_stream_of_a_platform_is_allowed(
+    tap: Runner, lists: Lists, api: Server
+) -> None:
+    lists.lists |= {"items": [{"id": "a"}], "other": [{"id": 1, "x": 1}]}
+    lists.forbidden = {"items": 401}
+    other = items(api.url)
+    other["resources"][0]["endpoint"]["path"] = "other"
+    config = {"rest": {"x": rooms(api.url), "y": other}}
+    run = flagged(tap, config, "--discover")
+    assert run.code == 1
+    assert "Stream x_items: GET" in run.errors[0]
+    assert "returned 401" in run.errors[0]
+    assert "The catalog has only" not in run.err
+    # With another stream of the platform, it is a warning, for the child, too.
+    lists.lists["free"] = [{"id": 1, "f": 1}]
+    [free] = items(api.url)["resources"]
+    free |= {"name": "free", "endpoint": free["endpoint"] | {"path": "free"}}
+    config["rest"]["x"]["resources"].append(free)
+    run = flagged(tap, config, "--discover")
+    assert run.code == 0, run.err
+    assert "Stream x_items: GET" in run.err
+    assert "Stream x_notes: the stream above it is not allowed. The catalog has only" in run.err
+    assert "f" in entry(json.loads(run.out), "x_free")["schema"]["properties"]
+
+
 def test_optional_stream_that_is_not_allowed_is_in_the_catalog(
     tap: Runner, lists: Lists, api: Server
 ) -> None:
