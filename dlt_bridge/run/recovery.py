@@ -106,7 +106,7 @@ def repair_after_kill(pipeline: Pipeline) -> None:
         schema: Any = pipeline.get_load_package_info(package).schema
         stored = pipeline.schemas.get(schema.name)
         if stored is not None and stored.version_hash in schema.previous_hashes:
-            pipeline.schemas.save_schema(schema)
+            pipeline.schemas.save_schema(schema, link_import_schema=False)
 
 
 def discard_if_sent_again(pipeline: Pipeline, failed: PipelineStepFailed) -> bool:

@@ -75,9 +75,11 @@ def settings_of(
             raise config_error(FAILED)
         examples = {name: _example(schema["properties"][name]) for name in missing}
         return given | examples, [f"{platform}.{name}" for name in missing]
-    asked = missing + [name for name in ASKED.get(platform, ()) if name not in given]
+    properties = schema["properties"]
+    more = [name for name in ASKED.get(platform, ()) if name in properties and name not in given]
+    asked = missing + more
     while True:
-        answers = {name: _ask(platform, name, schema["properties"][name]) for name in asked}
+        answers = {name: _ask(platform, name, properties[name]) for name in asked}
         section = given | {name: answer for name, answer in answers.items() if answer is not None}
         if test is None or test(section):
             return section, []
