@@ -14,7 +14,6 @@ from running import (
     assert_complete,
     chat_config,
     full_config,
-    is_built_in,
     is_by_option,
 )
 
@@ -28,6 +27,7 @@ EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: Sandbox) -> None:
     filled = EXAMPLE.read_text().replace("# TAP_CHAT_", "TAP_CHAT_")
+    declared = full_config(sandbox, "chatwoot", "front", "gorgias", "intercom")
     for setting, value in {
         "FRESHCHAT_API_URL": f"{sandbox.url}/v2",
         "FRESHCHAT_API_KEY": API_KEY,
@@ -37,6 +37,14 @@ def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: San
         "LIVECHAT_ACCESS_TOKEN": API_KEY,
         "CHAT_API_URL": sandbox.url,
         "CHAT_API_KEY": API_KEY,
+        "CHATWOOT_API_URL": declared["chatwoot"]["api_url"],
+        "CHATWOOT_ACCOUNT_ID": declared["chatwoot"]["account_id"],
+        "CHATWOOT_ACCESS_TOKEN": API_KEY,
+        "FRONT_API_TOKEN": API_KEY,
+        "GORGIAS_API_URL": declared["gorgias"]["api_url"],
+        "GORGIAS_EMAIL": declared["gorgias"]["email"],
+        "GORGIAS_API_KEY": API_KEY,
+        "INTERCOM_ACCESS_TOKEN": API_KEY,
     }.items():
         line = re.compile(f"^TAP_CHAT_{setting}=.*$", re.MULTILINE)
         filled, count = line.subn(f"TAP_CHAT_{setting}={value}", filled)
@@ -49,6 +57,10 @@ def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: San
         "TAP_CHAT_DIXA_MAIN_API_URL": f"{sandbox.url}/v1",
         "TAP_CHAT_DIXA_MAIN_REQUESTS_PER_MINUTE": "60000",
         "TAP_CHAT_LIVECHAT_API_URL": sandbox.url,
+        "TAP_CHAT_FRONT_API_URL": declared["front"]["api_url"],
+        "TAP_CHAT_FRONT_LINK_HOST": declared["front"]["link_host"],
+        "TAP_CHAT_GORGIAS_REQUESTS_PER_MINUTE": "60000",
+        "TAP_CHAT_INTERCOM_API_URL": declared["intercom"]["api_url"],
     }
     command = [tap.command({})[0], "--config=ENV"]
     # As it is copied, no platform is filled in.
@@ -57,8 +69,7 @@ def test_example_of_the_environment_works_line_by_line(tap: Runner, sandbox: San
     (copied / ".env").write_bytes(EXAMPLE.read_bytes())
     assert Runner(copied).run(command).errors == [NO_PLATFORM]
     run = tap.run(command, nearby)
-    built_in = filter(is_built_in, sandbox.world.truth)
-    assert_complete(run, sandbox, *(name for name in built_in if not is_by_option(name)))
+    assert_complete(run, sandbox, *(n for n in sandbox.world.truth if not is_by_option(n)))
     assert run.state["bookmarks"]["chat_messages"]["replication_key"] == "timestamp"
 
 
