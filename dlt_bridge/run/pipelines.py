@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,9 +16,11 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
+from dlt_bridge.destinations.clients import describe_location
 from dlt_bridge.destinations.conventions import has_portable_name, portable_dataset_name
-from dlt_bridge.destinations.dlt_private import START_FOLDER
+from dlt_bridge.destinations.dlt_private import START_FOLDER, make_package_folder
 from dlt_bridge.errors import BridgeError
+from dlt_bridge.run.locks import exclusive
 from dlt_bridge.run.recovery import damage_error
 
 if TYPE_CHECKING:
@@ -84,8 +87,9 @@ def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline
     """Make a pipeline whose relative paths start from the current folder.
 
     dlt resolves them from the folder of the pipeline's first run, and keeps the dataset of its last
-    run in whichever folder. If the pipeline loads to another location than before, its next run
-    drops its working files (`drop_foreign_state`).
+    run in whichever folder. If the pipeline loads to another location than before, its working
+    files are dropped, because each location has its own state. Those of a run that is under way,
+    and packages that wait, are left to the next run, which says so.
 
     Args:
         spec: The settings of the pipeline.
@@ -98,10 +102,17 @@ def make_local_pipeline(spec: PipelineSpec, *, progress: Any = None) -> Pipeline
     here = str(Path(current.run_context().local_dir).absolute())
     if pipeline.get_local_state_val(START_FOLDER) == here:
         return pipeline
+    before = describe_location(pipeline)
     pipeline.set_local_state_val(START_FOLDER, here)
     # Made again, because a destination keeps the paths that it has resolved.
     spec = replace(spec, dataset=spec.dataset or f"{spec.pipeline}_dataset")
-    return make_pipeline(spec, progress=progress)
+    pipeline = make_pipeline(spec, progress=progress)
+    if describe_location(pipeline) != before:
+        with suppress(BridgeError), exclusive(pipeline):
+            make_package_folder(pipeline)
+            if not pipeline.has_pending_data:
+                pipeline.drop()
+    return pipeline
 
 
 def _dataset(spec: PipelineSpec) -> str | None:

@@ -296,7 +296,9 @@ def test_database_file_is_in_the_current_folder(dlt: Command) -> None:
     assert json.loads(dlt("singer", "state", dlt.plays([]), "--json").stdout) == lines[-1]["value"]
 
 
-def test_dataset_is_that_of_the_last_run_in_this_folder(dlt: Command) -> None:
+def test_dataset_is_that_of_the_last_run_in_this_folder(
+    dlt: Command, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = [schema(), record(id=1), bookmark(a={"x": 1})]
     dlt.run(lines, "--dataset", "mine")
     other = Command(dlt.folder / "other", environment={"DLT_DATA_DIR": str(dlt.folder / "dlt")})
@@ -307,6 +309,8 @@ def test_dataset_is_that_of_the_last_run_in_this_folder(dlt: Command) -> None:
     for known in (None, lines[-1]["value"]):
         done = other("singer", "run", other.plays(lines))
         assert f"dataset {DATA}." in done.stderr
+        # Nothing waits, so there is nothing to say.
+        assert "are discarded" not in caplog.text
         assert other.given.get("state") == known
     assert other.rows(f"select id from {DATA}.a") == [(1,)]
     assert dlt.rows("select id from mine.a") == [(1,)]
