@@ -170,7 +170,7 @@ def test_rows_of_another_pipeline_are_left_alone(runs: Runs, run: Run, into: Dat
     assert ids(into, "b") == sorted([*range(1, 21), *range(1, 21)])
 
 
-@pytest.mark.parametrize("into", ["postgres"], indirect=True)
+@pytest.mark.parametrize("opened", ["postgres"], indirect=True)
 def test_run_that_another_run_has_discarded_fails(runs: Runs, run: Run, into: Database) -> None:
     completes(runs, replace(run, upto=10))
     process = runs(replace(run, kill="UPDATE .*_singer_loads", hold=True))["process"]
@@ -182,7 +182,7 @@ def test_run_that_another_run_has_discarded_fails(runs: Runs, run: Run, into: Da
     assert is_exact(into, 30)
 
 
-@pytest.mark.parametrize("into", ["postgres"], indirect=True)
+@pytest.mark.parametrize("opened", ["postgres"], indirect=True)
 def test_rows_that_are_committed_late_are_deleted_by_the_next_run(
     runs: Runs, run: Run, into: Database
 ) -> None:
