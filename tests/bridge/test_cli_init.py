@@ -233,3 +233,5 @@ def test_name_of_a_tap_is_a_text_in_the_script(dlt: Command, name: str) -> None:
     requirements = (dlt.folder / "requirements.txt").read_text().splitlines()
     assert [line.startswith("#") for line in requirements] == [True, False, False, True]
     assert requirements[-1].endswith("environment of its own (uv tool install, pipx).")
+    # The extra has the newest DuckDB that dlt can use.
+    assert requirements[1].startswith("tap-chat[duckdb] @ ")

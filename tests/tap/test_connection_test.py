@@ -53,6 +53,7 @@ def verdicts(run: Run) -> dict[str, tuple[str, str]]:
 def assert_all_failed(run: Run, words: str, remedies: Mapping[str, Sequence[str]]) -> None:
     """Check that the test of each platform failed with these words and remedies."""
     assert run.code == 1
+    assert "Docs: https://" in run.err
     assert list(verdicts(run)) == list(remedies)
     for section, (label, said) in verdicts(run).items():
         assert label == "failed"
